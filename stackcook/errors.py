@@ -1,0 +1,125 @@
+"""The error tree, the findings and the exit codes.
+
+Every expected failure is a :class:`StackcookError`: one line that says where, what and what would
+be right. Anything else that reaches ``cli`` is a bug of ours and is the only thing that shows a
+traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from pathlib import Path
+
+
+class ExitCode(IntEnum):
+    """What the process's exit status means; the numbers are part of the interface."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    INPUT = 3
+    NODES = 4
+    VERIFY = 5
+    CHEF_SERVER = 6
+    MACHINES = 7
+    WITHIN_BUDGET = 8
+    INTERRUPTED = 130
+
+
+class Severity(Enum):
+    """How bad a finding is; only errors make ``check`` fail."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """A place in a text: line and column, both counted from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing wrong with the input: where, what, and what would be right."""
+
+    path: Path
+    position: Position | None
+    what: str
+    remedy: str
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        """``file:line:column: severity: what; remedy``, the form that editors jump to."""
+        where = str(self.path)
+        if self.position:
+            where += f":{self.position.line}:{self.position.column}"
+        return f"{where}: {self.severity.value}: {self.what}; {self.remedy}"
+
+
+class StackcookError(Exception):
+    """An expected failure.
+
+    ``where`` is a node, a file or a URL; ``what`` says what went wrong with its cause; ``remedy``
+    is what to do about it. ``str()`` gives all three as one line.
+    """
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        self.where = where
+        self.what = what
+        self.remedy = remedy
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        line = f"{self.where}: {self.what}" if self.where else self.what
+        line = f"{line}; {self.remedy}" if self.remedy else line
+        return " ".join(line.split())
+
+
+class UsageError(StackcookError):
+    """A command that can't be carried out as it was given (or while another one runs)."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InputError(StackcookError):
+    """The manifest or the Chef repository is wrong; carries every finding."""
+
+    exit_code = ExitCode.INPUT
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+    def __str__(self) -> str:
+        return self.what
+
+
+class NodeError(StackcookError):
+    """A step failed on a node; ``where`` is the node's name."""
+
+    exit_code = ExitCode.NODES
+
+
+class VerifyError(StackcookError):
+    """The cloud doesn't work."""
+
+    exit_code = ExitCode.VERIFY
+
+
+class ChefServerError(StackcookError):
+    """The Chef server refused, or can't be reached; ``where`` is its URL."""
+
+    exit_code = ExitCode.CHEF_SERVER
+
+
+class MachineError(StackcookError):
+    """A machine, or the lab's network, could not be brought up or taken away."""
+
+    exit_code = ExitCode.MACHINES

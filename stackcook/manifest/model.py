@@ -1,0 +1,152 @@
+"""The manifest as frozen values: what ``infrastructure.yml`` says, parsed once and then trusted.
+
+The sections ``cookbooks`` to ``nodes`` have spiceweasel's shape; the section ``stackcook`` holds
+the rest. Addresses are :mod:`ipaddress` values, memory is in MiB, paths are absolute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from stackcook.errors import Position
+
+DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
+    "db_passwords": ("keystone", "glance", "placement", "nova", "neutron"),
+    "service_passwords": ("glance", "placement", "nova", "neutron"),
+    "user_passwords": ("admin", "openstack"),
+    "secrets": ("metadata_proxy", "horizon"),
+}
+"""Data bags and their items that ``deploy`` fills with generated passwords."""
+
+
+@dataclass(frozen=True)
+class Cookbook:
+    """A cookbook to upload; ``options`` are knife's, as spiceweasel passes them on."""
+
+    name: str
+    at: Position
+    version: str | None = None
+    options: str = ""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A role's, an environment's or an item's name, ``sub/name``, or a glob such as ``b*``."""
+
+    text: str
+    at: Position
+
+
+@dataclass(frozen=True)
+class DataBag:
+    """A data bag, its items, and the file whose secret encrypts them."""
+
+    name: str
+    at: Position
+    items: tuple[Pattern, ...] = ()
+    secret: Path | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine, by its name on the Chef server.
+
+    ``run_list`` holds entries such as ``role[single-controller]``. ``user``, ``key`` and ``port``
+    are how SSH reaches a host that is there already; ``None`` leaves it to the machines' provider.
+    """
+
+    name: str
+    at: Position
+    run_list: tuple[str, ...] = ()
+    environment: str = "_default"
+    address: IPv4Address | None = None
+    memory: int = 4096
+    cpus: int = 2
+    user: str | None = None
+    key: Path | None = None
+    port: int = 22
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that the run list names itself, in order."""
+        return tuple(
+            entry[len("role[") : -1]
+            for entry in self.run_list
+            if entry.startswith("role[") and entry.endswith("]")
+        )
+
+
+class MachineKind(Enum):
+    """How machines come up: made by Vagrant, or there already and reached by SSH."""
+
+    VAGRANT = "vagrant"
+    SSH = "ssh"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Nodes that converge together: those with one of ``roles``, or the rest if it is empty."""
+
+    name: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ChefServer:
+    """A Chef server of the user's: its URL, the user's name there, and that user's key."""
+
+    url: str
+    user: str
+    key: Path
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One ``infrastructure.yml``."""
+
+    path: Path
+    name: str
+    cookbooks: tuple[Cookbook, ...] = ()
+    environments: tuple[Pattern, ...] = ()
+    roles: tuple[Pattern, ...] = ()
+    data_bags: tuple[DataBag, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    machines: MachineKind = MachineKind.VAGRANT
+    provider: str | None = None
+    network: IPv4Network | None = None
+    stages: tuple[Stage, ...] = ()
+    chef_server: ChefServer | None = None
+    server_address: IPv4Address | None = None
+    passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)
+
+    @property
+    def root(self) -> Path:
+        """The Chef repository: the directory that the manifest lies in."""
+        return self.path.parent
+
+    @property
+    def state(self) -> Path:
+        """Where what stackcook keeps of this deployment lies; made with mode 0700."""
+        return self.root / ".stackcook"
+
+    def node(self, name: str) -> Node | None:
+        """The node of that name."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+    def staged(self) -> tuple[tuple[Stage, tuple[Node, ...]], ...]:
+        """The stages in order, each with its nodes; every node is in exactly one.
+
+        Nodes that no stage names come last, in a stage of their own called ``rest``.
+        """
+        left = list(self.nodes)
+        result = []
+        for stage in (*self.stages, Stage("rest", ())):
+            mine = tuple(n for n in left if not stage.roles or set(n.roles) & set(stage.roles))
+            left = [node for node in left if node not in mine]
+            if mine:
+                result.append((stage, mine))
+        return tuple(result)

@@ -1,0 +1,47 @@
+"""What the options before and after a command's name say, handed to every command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stackcook.errors import InputError, Severity
+
+if TYPE_CHECKING:  # both are imported when first used: `--help` and completion stay fast
+    from stackcook.console import Console
+    from stackcook.manifest.model import Manifest
+
+
+@dataclass(frozen=True)
+class Context:
+    """The settings of one invocation; a command takes it with ``@click.pass_obj``.
+
+    ``color`` is ``None`` where the terminal decides.
+    """
+
+    path: Path
+    json: bool = False
+    color: bool | None = None
+
+    @cached_property
+    def console(self) -> Console:
+        """The one printer."""
+        from stackcook.console import Console
+
+        return Console(json=self.json, color=self.color)
+
+    def load(self) -> Manifest:
+        """The manifest, once it is free of errors; its warnings become notes on stderr.
+
+        Raises InputError with every finding when one of them is an error.
+        """
+        from stackcook.manifest.read import read
+
+        manifest, findings = read(self.path)
+        if manifest is None or any(f.severity is Severity.ERROR for f in findings):
+            raise InputError(findings)
+        for finding in findings:
+            self.console.note(str(finding))
+        return manifest

@@ -1,0 +1,143 @@
+"""The command ``stackcook``: its options, its commands, and what becomes of their failures.
+
+A command is a file of this package with a click command called ``command``; it takes the
+:class:`~stackcook.cli.context.Context` with ``@click.pass_obj`` and returns an
+:class:`~stackcook.errors.ExitCode` (or ``None``: done). ``--json`` is added to each of them here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stackcook import __version__
+from stackcook.cli.context import Context
+from stackcook.errors import ExitCode, StackcookError
+
+COMMANDS = {
+    "check": "Find all that is wrong with the manifest and the Chef repository.",
+    "plan": "Show what would be done, and to which node; change nothing.",
+    "upload": "Put cookbooks, roles, environments and data bags on the Chef server.",
+    "deploy": "Bring up the cloud; run again, go on where it stopped.",
+    "converge": "Run the Chef client again on some or all nodes.",
+    "verify": "Prove that the cloud works.",
+    "status": "Show where each node stands, and why.",
+    "logs": "Show a node's log.",
+    "ssh": "Open a shell on a node, or run a command there.",
+    "destroy": "Take the machines away, and what the Chef server knows of them.",
+    "server": "Start, stop or look at the embedded Chef server.",
+    "box": "Build the Vagrant box of the lab's machines.",
+    "doctor": "Name what this machine lacks, and how to get it.",
+}
+"""Each command and its line in ``--help``, so that help imports none of them."""
+
+
+def _ask_for_json(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Note ``--json`` wherever it was given: here for the command, at the root for its errors."""
+    if asked:
+        ctx.obj = ctx.find_root().obj = replace(ctx.obj, json=True)
+
+
+def _with_json(command: click.Command) -> click.Command:
+    """Give a command, and those below it, the option ``--json``."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _with_json(below)
+    elif not any("--json" in parameter.opts for parameter in command.params):
+        command.params.append(
+            click.Option(
+                ["--json"],
+                is_flag=True,
+                expose_value=False,
+                callback=_ask_for_json,
+                help="Print one JSON document.",
+            )
+        )
+    return command
+
+
+class Commands(click.Group):
+    """The root: loads a command when it is called for, and turns errors into exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in COMMANDS if find_spec(f"stackcook.cli.{name}")]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"stackcook.cli.{cmd_name}")
+        command: click.Command = module.command
+        return _with_json(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, COMMANDS[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.exit(_exit_code(ctx, super().invoke))
+
+
+def _exit_code(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> int:
+    """Run the command; say what went wrong, if something did."""
+    try:
+        return int(invoke(ctx) or ExitCode.DONE)
+    except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+        raise  # click's own way: usage errors are 2, and a closed pipe is nobody's fault
+    except (KeyboardInterrupt, click.Abort):
+        ctx.obj.console.note("interrupted")
+        return ExitCode.INTERRUPTED
+    except StackcookError as error:
+        ctx.obj.console.error(error)
+        return error.exit_code
+    except Exception as error:
+        ctx.obj.console.note(traceback.format_exc().rstrip())
+        ctx.obj.console.error(
+            StackcookError(
+                f"this is a bug of ours: {type(error).__name__}: {error}",
+                remedy="report it with the lines above",
+            )
+        )
+        return ExitCode.BUG
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "-f",
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    default="infrastructure.yml",
+    show_default=True,
+    help="The manifest.",
+)
+@click.option("--json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
+@click.option(
+    "--color/--no-color", default=None, help="Colours; by default where there is a terminal."
+)
+@click.version_option(__version__, prog_name="stackcook", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, path: Path, json: bool, color: bool | None) -> None:
+    """Turn one infrastructure.yml into a running OpenStack cloud.
+
+    \b
+    Exit codes: 0 done, 1 a bug of ours, 2 usage, 3 bad manifest or Chef repository,
+    4 nodes failed, 5 verification failed, 6 Chef server, 7 machines,
+    8 done with few nodes failed, 130 interrupted.
+    """
+    ctx.obj = Context(path=path, json=json, color=color)
+
+
+def main() -> None:
+    """The console script ``stackcook``."""
+    cli(prog_name="stackcook")

@@ -1,0 +1,75 @@
+"""The only printer. Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.console import RenderableType
+
+from stackcook.errors import Finding, InputError, StackcookError
+
+
+class Console:
+    """Prints results, notes and errors: for people, or as one JSON document on stdout.
+
+    ``color`` forces colours on or off; ``None`` leaves it to the terminal and ``NO_COLOR``.
+    """
+
+    def __init__(self, *, json: bool = False, color: bool | None = None) -> None:
+        self.json = json
+        self._out = self._rich(sys.stdout, color)
+        self._err = self._rich(sys.stderr, color)
+
+    @staticmethod
+    def _rich(stream: Any, color: bool | None) -> RichConsole:
+        return RichConsole(
+            file=stream,
+            force_terminal=color or None,
+            no_color=None if color is None else not color,
+            highlight=False,
+            soft_wrap=True,  # a line stays a line, so that editors and grep find it
+        )
+
+    def result(self, text: RenderableType, data: Any) -> None:
+        """Print what a command has found out: ``text`` for people, ``data`` as JSON."""
+        if self.json:
+            print(json.dumps(data, indent=2), file=self._out.file)
+        elif isinstance(text, str):
+            self._out.print(text, markup=False)
+        else:
+            self._out.print(text, soft_wrap=False)
+
+    def note(self, text: str) -> None:
+        """Print a line for people, on stderr."""
+        self._err.print(text, markup=False)
+
+    def error(self, error: StackcookError) -> None:
+        """Print why the command failed, one line for each thing that is wrong."""
+        if self.json:
+            self.result("", {"error": error_data(error)})
+        else:
+            self._err.print(str(error), markup=False)
+
+
+def error_data(error: StackcookError) -> Mapping[str, Any]:
+    """An error as JSON holds it; ``findings`` only for bad input."""
+    data: dict[str, Any] = {"exit_code": int(error.exit_code)}
+    if isinstance(error, InputError):
+        return {**data, "findings": [finding_data(finding) for finding in error.findings]}
+    return {**data, "where": error.where, "what": error.what, "remedy": error.remedy}
+
+
+def finding_data(finding: Finding) -> Mapping[str, Any]:
+    """A finding as JSON holds it; ``line`` and ``column`` are null where there is no place."""
+    return {
+        "path": str(finding.path),
+        "line": finding.position.line if finding.position else None,
+        "column": finding.position.column if finding.position else None,
+        "severity": finding.severity.value,
+        "what": finding.what,
+        "remedy": finding.remedy,
+    }

@@ -1,0 +1,91 @@
+"""What happens during a run, as values; console, log, JSON and reports are listeners.
+
+The engine emits events from several threads, one at a time: a listener needs no lock.
+``at`` is seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A command began; ``nodes`` in the order of their stages."""
+
+    command: str
+    at: float
+    nodes: tuple[str, ...]
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """A step began: on one node, or (``node`` empty) for all of them."""
+
+    step: str
+    at: float
+    node: str = ""
+    stage: str = ""
+
+
+@dataclass(frozen=True)
+class StepProgress:
+    """Something to show on a live line; ``resources`` counts those that Chef looked at so far."""
+
+    step: str
+    at: float
+    text: str
+    node: str = ""
+    resources: int = 0
+    updated: int = 0
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A step ended well; ``updated`` of ``total`` Chef resources, where it was a converge."""
+
+    step: str
+    at: float
+    seconds: float
+    node: str = ""
+    text: str = ""
+    updated: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class StepFailed:
+    """A step failed; ``error`` is one line: where, cause, remedy."""
+
+    step: str
+    at: float
+    seconds: float
+    error: str
+    node: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class NodeSkipped:
+    """A node's turn never came, because of ``why``."""
+
+    node: str
+    at: float
+    why: str
+
+
+@dataclass(frozen=True)
+class RunDone:
+    """The command ended; ``facts`` is what the user wants to know then (URLs, files)."""
+
+    command: str
+    at: float
+    seconds: float
+    exit_code: int
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+Event = RunStarted | StepStarted | StepProgress | StepDone | StepFailed | NodeSkipped | RunDone
+Listener = Callable[[Event], None]

@@ -1,0 +1,150 @@
+# frozen_string_literal: true
+
+require 'erb'
+
+module OpenstackCommon
+  # What recipes and resources ask for: addresses, URLs, passwords, and the sections made of them.
+  module Helpers
+    # Where each service is, as long as no attribute says otherwise.
+    # recipe: the recipe that makes a node the service's host.
+    SERVICES = {
+      'db' => { recipe: 'openstack-database::controller', port: 3306 },
+      'mq' => { recipe: 'openstack-messaging::controller', port: 5672 },
+      'memcached' => { recipe: 'openstack-memcached::controller', port: 11_211 },
+      'identity' => { recipe: 'openstack-identity::controller', port: 5000, path: '/v3' },
+      'image' => { recipe: 'openstack-image::controller', port: 9292 },
+      'placement' => { recipe: 'openstack-placement::controller', port: 8778 },
+      'compute' => { recipe: 'openstack-compute::controller', port: 8774, path: '/v2.1' },
+      'metadata' => { recipe: 'openstack-compute::controller', port: 8775 },
+      'novnc' => { recipe: 'openstack-compute::controller', port: 6080, path: '/vnc_auto.html' },
+      'network' => { recipe: 'openstack-network::controller', port: 9696 },
+      'ovn_nb' => { recipe: 'openstack-network::controller', port: 6641, scheme: 'tcp' },
+      'ovn_sb' => { recipe: 'openstack-network::controller', port: 6642, scheme: 'tcp' },
+      'dashboard' => { recipe: 'openstack-dashboard::controller', port: 80, path: '/horizon/' },
+    }.freeze
+
+    # @return [String] the address at which other nodes reach this one
+    def openstack_address(of = node)
+      of.dig('openstack', 'address') || of['ipaddress']
+    end
+
+    # @param service [String] a key of {SERVICES}
+    # @return [String] the address at which the service listens on this node
+    def openstack_bind_address(service)
+      node.dig('openstack', 'bind_service', 'all', service, 'host') || openstack_address
+    end
+
+    # The host of a service: the attribute, else this node if it runs the service, else the one
+    # node of this environment that does.
+    #
+    # @param service [String] a key of {SERVICES}
+    # @param interface [String] 'internal' or 'public'; a public host that isn't set is the internal one
+    # @raise [RuntimeError] nobody runs the service, or several nodes do
+    def openstack_host(service, interface = 'internal')
+      given = openstack_endpoint(service, interface, 'host') || openstack_endpoint(service, 'internal', 'host')
+      return given if given
+
+      found = node.run_state[:openstack_hosts] ||= {}
+      found[service] ||= find_openstack_host(service)
+    end
+
+    # @return [Integer] the port of a service
+    def openstack_port(service, interface = 'internal')
+      Integer(openstack_endpoint(service, interface, 'port') || SERVICES.fetch(service)[:port])
+    end
+
+    # @return [String] a service's URL, such as http://10.0.112.10:5000/v3
+    def openstack_url(service, interface = 'internal')
+      known = SERVICES.fetch(service)
+      scheme = openstack_endpoint(service, interface, 'scheme') || known[:scheme] || 'http'
+      path = openstack_endpoint(service, interface, 'path') || known[:path]
+      "#{scheme}://#{openstack_host(service, interface)}:#{openstack_port(service, interface)}#{path}"
+    end
+
+    # @return [String] the value of an item of an (encrypted) data bag: its field of the item's own name
+    # @raise [RuntimeError] the bag, the item or the field is missing
+    def openstack_password(bag, item)
+      cache = node.run_state[:openstack_passwords] ||= {}
+      cache[[bag, item]] ||= data_bag_item(bag, item)[item] ||
+                             raise("data bag #{bag}, item #{item}: has no field #{item}; make it the password's")
+    rescue Net::HTTPClientException, Chef::Exceptions::InvalidDataBagPath => e
+      raise "data bag #{bag} has no item #{item} that this node can read (#{e.message}); stackcook upload generates it"
+    end
+
+    # @return [Array<String>] memcached's servers as 'host:port'
+    def openstack_memcached_servers
+      given = node['openstack']['memcached_servers']
+      given ? Array(given) : ["#{openstack_host('memcached')}:#{openstack_port('memcached')}"]
+    end
+
+    # @param user [String] the database's user, whose password is in the bag db_passwords
+    # @return [String] SQLAlchemy's URL of a database
+    def db_url(user, database = user)
+      password = ERB::Util.url_encode(openstack_password('db_passwords', user))
+      "mysql+pymysql://#{user}:#{password}@#{openstack_host('db')}:#{openstack_port('db')}/#{database}"
+    end
+
+    # @return [String] oslo.messaging's URL of the queue
+    def transport_url
+      user = node.dig('openstack', 'mq', 'user') || 'openstack'
+      password = ERB::Util.url_encode(openstack_password('user_passwords', user))
+      "rabbit://#{user}:#{password}@#{openstack_host('mq')}:#{openstack_port('mq')}/"
+    end
+
+    # @param user [String] the service's user, whose password is in the bag service_passwords
+    # @return [Hash] the options with which a service speaks to another one as that user
+    def keystone_client_section(user)
+      {
+        'auth_type' => 'password',
+        'auth_url' => openstack_url('identity'),
+        'project_domain_name' => 'Default',
+        'user_domain_name' => 'Default',
+        'project_name' => 'service',
+        'username' => user,
+        # oslo.config would read $ as the start of another option's name
+        'password' => openstack_password('service_passwords', user).gsub('$', '$$'),
+        'region_name' => node['openstack']['region'],
+      }
+    end
+
+    # @return [Hash] the options with which a service checks the tokens of its clients
+    def keystone_authtoken(user)
+      keystone_client_section(user).merge(
+        'www_authenticate_uri' => openstack_url('identity', 'public'),
+        'memcached_servers' => openstack_memcached_servers.join(','),
+        'service_token_roles' => 'service',
+        'service_token_roles_required' => true
+      )
+    end
+
+    # @return [OpenstackCommon::Keystone] Keystone as its admin sees it; one for the whole run
+    def openstack_keystone
+      node.run_state[:openstack_keystone] ||= OpenstackCommon::Keystone.new(
+        url: openstack_url('identity'),
+        user: 'admin', project: 'admin',
+        password: openstack_password('user_passwords', 'admin'),
+        timeout: node['openstack']['start_timeout']
+      )
+    end
+
+    private
+
+    def openstack_endpoint(service, interface, field)
+      # the database and the queue have one interface: openstack.endpoints.db.host
+      node.dig('openstack', 'endpoints', interface, service, field) || node.dig('openstack', 'endpoints', service, field)
+    end
+
+    def find_openstack_host(service)
+      recipe = SERVICES.fetch(service)[:recipe]
+      return openstack_address if node.recipe?(recipe) || Array(node['recipes']).include?(recipe)
+
+      found = search(:node, "recipes:#{recipe.gsub(':', '\:')} AND chef_environment:#{node.chef_environment}")
+      return openstack_address(found.first) if found.one?
+
+      raise "#{service}: #{found.empty? ? 'no node' : found.map(&:name).sort.join(' and ')} of environment " \
+            "#{node.chef_environment} has recipe[#{recipe}]; one must, or openstack.endpoints.internal.#{service}.host be set"
+    end
+  end
+end
+
+Chef::DSL::Universal.include(OpenstackCommon::Helpers) if defined?(Chef::DSL::Universal)

@@ -1,0 +1,70 @@
+# frozen_string_literal: true
+
+module OpenstackCommon
+  # INI files as oslo.config and uWSGI read them.
+  module Ini
+    HEADER = "# Written by Chef. Change options in the environment: %s\n"
+
+    module_function
+
+    # Later layers win, option by option; an option set to nil is left out.
+    #
+    # @param layers [Array<Hash>] each {section => {option => value}}; nil counts as empty
+    # @return [Hash{String => Hash{String => Object}}] sections in alphabetical order, DEFAULT first
+    def merge(*layers)
+      merged = Hash.new { |sections, name| sections[name] = {} }
+      layers.compact.each do |layer|
+        layer.each { |section, options| options.each { |key, value| merged[section.to_s][key.to_s] = value } }
+      end
+      merged.transform_values! { |options| options.compact.sort.to_h }
+      merged.reject { |_, options| options.empty? }.sort_by { |name, _| [name == 'DEFAULT' ? 0 : 1, name] }.to_h
+    end
+
+    # @param sections [Hash] as from {merge}
+    # @param origin [String] the attribute path that the header names
+    # @return [String] the file's text
+    def render(sections, origin)
+      body = sections.map { |name, options| "\n[#{name}]\n#{options.flat_map { |key, value| lines(key, value) }.join}" }
+      format(HEADER, origin) + body.join
+    end
+
+    # Sets options of one section in a text that somebody else wrote, and leaves the rest as it is.
+    # An option that is there more than once is there once afterwards.
+    #
+    # @return [String] the new text; the same text if it says all that already
+    def override(text, section, options)
+      wanted = options.to_h { |key, value| [key.to_s, value] }
+      current = nil
+      done = []
+      kept = text.lines.flat_map do |line|
+        current = Regexp.last_match(1) if line =~ /^\s*\[(.+?)\]/
+        key = line[/^\s*([^#;=\s\[][^=]*?)\s*=/, 1]
+        next [line] unless current == section && wanted.key?(key)
+        next [] if done.include?(key)
+
+        done << key
+        wanted[key].nil? ? [] : lines(key, wanted[key])
+      end
+      insert(kept, section, wanted.except(*done))
+    end
+
+    # @return [Array<String>] one line, or one for each value of an array
+    def lines(key, value)
+      Array(value.is_a?(Hash) ? value.to_s : value).map do |single|
+        raise ArgumentError, "option #{key}: a value holds a line break, which no INI file can" if single.to_s.include?("\n")
+
+        "#{key} = #{single}\n"
+      end
+    end
+
+    def insert(kept, section, missing)
+      added = missing.compact.flat_map { |key, value| lines(key, value) }
+      return kept.join if added.empty?
+
+      at = kept.index { |line| line =~ /^\s*\[#{Regexp.escape(section)}\]/ }
+      at ? kept.insert(at + 1, *added) : kept.push("[#{section}]\n", *added)
+      kept.join
+    end
+    private_class_method :insert
+  end
+end

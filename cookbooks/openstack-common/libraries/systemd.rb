@@ -1,0 +1,65 @@
+# frozen_string_literal: true
+
+require 'mixlib/shellout'
+require 'time'
+
+module OpenstackCommon
+  # What systemd and the kernel say of a service.
+  class Systemd
+    PROPERTIES = %w(LoadState UnitFileState ActiveState Result ExecMainStatus InactiveExitTimestamp).freeze
+    LISTEN = '0A'
+
+    # @return [Systemd] a unit's present state
+    def self.show(unit)
+      ran = Mixlib::ShellOut.new(['systemctl', 'show', '--timestamp=us+utc', "--property=#{PROPERTIES.join(',')}", unit])
+      ran.run_command.error!
+      new(ran.stdout.lines(chomp: true).to_h { |line| line.split('=', 2) })
+    end
+
+    # @return [Array<Integer>] the TCP ports at which something listens on this node
+    def self.listening
+      %w(/proc/net/tcp /proc/net/tcp6).flat_map { |table| File.exist?(table) ? File.readlines(table).drop(1) : [] }
+                                      .map(&:split)
+                                      .filter_map { |columns| columns[1].split(':').last.hex if columns[3] == LISTEN }
+                                      .uniq
+    end
+
+    def initialize(properties)
+      @properties = properties
+    end
+
+    def known?
+      @properties['LoadState'] != 'not-found'
+    end
+
+    # Units without an [Install] section can't be enabled and needn't be.
+    def enabled?
+      !%w(disabled masked).include?(@properties['UnitFileState'])
+    end
+
+    def active?
+      @properties['ActiveState'] == 'active'
+    end
+
+    def running?
+      %w(active activating reloading).include?(@properties['ActiveState'])
+    end
+
+    def failed?
+      @properties['ActiveState'] == 'failed'
+    end
+
+    # @return [String] why it isn't active, in systemd's words
+    def reason
+      "#{@properties['ActiveState']}, #{@properties['Result']}, exit status #{@properties['ExecMainStatus']}"
+    end
+
+    # @return [Boolean] whether one of the files was written after the unit's last start
+    def older_than?(files)
+      started = Time.parse(@properties['InactiveExitTimestamp'])
+      files.any? { |file| File.exist?(file) && File.mtime(file) > started }
+    rescue ArgumentError # no timestamp: it never started
+      false
+    end
+  end
+end

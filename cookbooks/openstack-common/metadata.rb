@@ -1,0 +1,9 @@
+# frozen_string_literal: true
+
+name 'openstack-common'
+maintainer 'stackcook'
+license 'Apache-2.0'
+description 'What the OpenStack cookbooks share: packages, configuration, services, databases, Keystone'
+version '1.0.0'
+chef_version '>= 18.0'
+supports 'debian', '>= 13.0'

@@ -1,0 +1,47 @@
+# frozen_string_literal: true
+
+provides :openstack_database
+unified_mode true
+
+description 'A database of this node\'s MariaDB, and the user who owns it. Several databases may have one user.'
+
+property :database, String, name_property: true, regex: /\A\w+\z/
+property :user, String, default: lazy { database }, regex: /\A\w+\z/, desired_state: false
+property :password, String, required: true, sensitive: true
+property :charset, String, default: 'utf8mb3', regex: /\A\w+\z/
+property :privileges, String, default: 'ALL PRIVILEGES', desired_state: false
+property :granted, [true, false], default: true, skip_docs: true
+
+load_current_value do |desired|
+  root = OpenstackCommon::Mariadb.root
+  found = root.query("SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = '#{desired.database}'")
+  current_value_does_not_exist! if found.empty?
+
+  charset found.first.first
+  grants = root.query("SELECT COUNT(*) FROM information_schema.schema_privileges WHERE table_schema = '#{desired.database}' " \
+                      "AND grantee = \"'#{desired.user}'@'%'\"")
+  granted grants.first.first.to_i > 1
+  address = openstack_bind_address('db')
+  login = OpenstackCommon::Mariadb.new(desired.user, password: desired.password, host: address, port: openstack_port('db'))
+  password login.login? ? desired.password : ''
+end
+
+action :create do
+  converge_if_changed :charset do
+    sql "CREATE DATABASE IF NOT EXISTS `#{new_resource.database}`"
+    sql "ALTER DATABASE `#{new_resource.database}` CHARACTER SET #{new_resource.charset}"
+  end
+  converge_if_changed :password do
+    account = "'#{new_resource.user}'@'%' IDENTIFIED BY #{OpenstackCommon::Mariadb.quote(new_resource.password)}"
+    sql "CREATE USER IF NOT EXISTS #{account}; ALTER USER #{account}"
+  end
+  converge_if_changed :granted do
+    sql "GRANT #{new_resource.privileges} ON `#{new_resource.database}`.* TO '#{new_resource.user}'@'%'"
+  end
+end
+
+action_class do
+  def sql(statements)
+    OpenstackCommon::Mariadb.root.query(statements, secrets: [new_resource.password])
+  end
+end

@@ -1,0 +1,74 @@
+# frozen_string_literal: true
+
+provides :openstack_service
+unified_mode true
+
+description 'Enables and starts a unit, restarts it if a file of its configuration is newer than its start, and tells the Chef server where it listens and logs.'
+
+property :unit, String, name_property: true
+property :ports, Array, default: [], description: 'TCP ports at which it listens once it works'
+property :log, String, description: 'Its log file, for people and for stackcook verify'
+property :config, [String, Array], coerce: proc { |files| Array(files) }, default: [], description: 'Files that it reads at its start'
+property :wait, [true, false], default: false,
+                               description: 'Wait here until it listens. Otherwise all services start side by side and are waited for at the end of the run'
+
+def after_created
+  node.default['openstack']['services'][unit] = { 'ports' => ports, 'log' => log }
+  delayed_action :wait
+end
+
+action :start do
+  state = OpenstackCommon::Systemd.show(new_resource.unit)
+  raise "#{new_resource.unit}: no such unit; is its package installed?" unless state.known?
+
+  converge_by("enable #{new_resource.unit}") { systemctl('enable') } unless state.enabled?
+  if !state.running?
+    converge_by("start #{new_resource.unit}") { systemctl('start') }
+  elsif state.older_than?(new_resource.config)
+    converge_by("restart #{new_resource.unit}, whose configuration is newer") { systemctl('restart') }
+  end
+  action_wait if new_resource.wait
+end
+
+action :restart do
+  converge_by("restart #{new_resource.unit}") { systemctl('restart') }
+  action_wait if new_resource.wait
+end
+
+action :wait do
+  # one deadline for all that start side by side, so that a failed run doesn't wait for each in turn
+  deadline = new_resource.wait ? deadline_from_now : node.run_state[:openstack_wait_deadline] ||= deadline_from_now
+  until why_run? || ready?
+    raise "#{new_resource.unit}: #{complaint}; see #{new_resource.log || "journalctl -u #{new_resource.unit}"}" if now > deadline
+
+    sleep 0.2
+  end
+end
+
+action_class do
+  # --no-block: a unit of Type=notify may wait for another one that starts only later in the run
+  def systemctl(verb)
+    argv = verb == 'enable' ? %w(systemctl enable --quiet) : ['systemctl', verb, '--no-block']
+    shell_out!(*argv, new_resource.unit)
+  end
+
+  def ready?
+    @state = OpenstackCommon::Systemd.show(new_resource.unit)
+    @silent = new_resource.ports - OpenstackCommon::Systemd.listening
+    @state.active? && @silent.empty?
+  end
+
+  def complaint
+    return "does not run (#{@state.reason})" unless @state.active?
+
+    "does not listen at #{@silent.join(', ')}"
+  end
+
+  def deadline_from_now
+    now + node['openstack']['start_timeout']
+  end
+
+  def now
+    Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+end

@@ -1,0 +1,120 @@
+"""What verification finds: one check, all of them, and how long to wait for a good answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from stackcook.errors import VerifyError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; ``node`` is empty for what belongs to the whole cloud.
+
+    ``cause`` and ``remedy`` are for failures. ``unit`` is the systemd unit to blame, if there is
+    one. ``seconds`` is how long the check took.
+    """
+
+    name: str
+    node: str
+    ok: bool
+    cause: str = ""
+    remedy: str = ""
+    seconds: float = 0.0
+    unit: str = ""
+
+    def __str__(self) -> str:
+        """One line: what, where, and for a failure cause and remedy."""
+        line = f"{self.name} on {self.node}" if self.node else self.name
+        for text, mark in ((self.cause, ": "), (self.remedy, "; ")):
+            line += mark + text if text else ""
+        return line
+
+
+@dataclass(frozen=True)
+class Report:
+    """All checks of one verification, in the manifest's order of nodes; the cloud's own first."""
+
+    checks: tuple[Check, ...]
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether something was looked at, and all of it is well."""
+        return bool(self.checks) and not self.failures
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if not check.ok)
+
+    def by_node(self) -> dict[str, tuple[Check, ...]]:
+        """The checks of each node, ``""`` standing for the cloud's own."""
+        names = dict.fromkeys(check.node for check in self.checks)
+        return {name: tuple(c for c in self.checks if c.node == name) for name in names}
+
+    def data(self) -> dict[str, Any]:
+        """The report as JSON holds it."""
+        return {
+            "ok": self.ok,
+            "seconds": round(self.seconds, 2),
+            "checks": [asdict(check) for check in self.checks],
+        }
+
+
+class Deadline:
+    """Until when a failed look is worth another one."""
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock = clock
+        self._pause = pause
+        self._end = clock() + seconds
+
+    def passed(self) -> bool:
+        """Whether the time is over; if it isn't, waits up to a second before it says so."""
+        left = self._end - self._clock()
+        if left <= 0:
+            return True
+        self._pause(min(1.0, left))
+        return False
+
+    def poll(self, look: Callable[[], T], good: Callable[[T], bool]) -> T:
+        """What ``look`` returns, as soon as it is ``good``; at the deadline, whatever it is."""
+        while True:
+            found = look()
+            if good(found) or self.passed():
+                return found
+
+
+def timed(name: str, node: str, unit: str, look: Callable[[], object]) -> Check:
+    """The check that ``look`` makes: it fails by raising VerifyError."""
+    began = time.monotonic()
+    try:
+        look()
+    except VerifyError as error:
+        spent = time.monotonic() - began
+        remedy = error.remedy or (journal(node, unit) if node and unit else "")
+        return Check(name, node, False, error.what, remedy, spent, unit)
+    return Check(name, node, True, seconds=time.monotonic() - began, unit=unit)
+
+
+def journal(node: str, unit: str) -> str:
+    """The command with which the user looks further at a service."""
+    return f"look further: stackcook ssh {node} -- sudo journalctl -u {unit} -n 50"
+
+
+def ordered(checks: Iterable[Check], nodes: Iterable[str]) -> tuple[Check, ...]:
+    """The cloud's own checks first, then node by node as listed; failures before the rest."""
+    rank = {name: number for number, name in enumerate(("", *nodes))}
+    return tuple(sorted(checks, key=lambda c: (rank.get(c.node, len(rank)), c.ok, c.name)))

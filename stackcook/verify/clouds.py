@@ -1,0 +1,96 @@
+"""clouds.yaml: how ``openstack --os-cloud stackcook`` finds the cloud.
+
+Other clouds in a file of the user's stay as they are; only ours is put in, replaced or taken out.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stackcook.errors import VerifyError
+from stackcook.verify.keystone import DOMAIN, PROJECT, REGION, USER
+
+CLOUD = "stackcook"
+
+
+def write(path: Path, auth_url: str, password: str) -> bool:
+    """Put our cloud into the file, mode 0600; False if it was all there already.
+
+    Raises VerifyError if the file holds something else than clouds, or can't be written.
+    """
+    wanted = {
+        "auth": {
+            "auth_url": auth_url,
+            "username": USER,
+            "password": password,
+            "project_name": PROJECT,
+            "user_domain_name": DOMAIN,
+            "project_domain_name": DOMAIN,
+        },
+        "region_name": REGION,
+        "identity_api_version": 3,
+        "interface": "public",
+    }
+    document = _read(path)
+    if document["clouds"].get(CLOUD) == wanted and path.stat().st_mode & 0o777 == 0o600:
+        return False
+    document["clouds"][CLOUD] = wanted
+    _replace(path, document)
+    return True
+
+
+def remove(path: Path) -> None:
+    """Take our cloud out of the file, and the file away if nothing else is in it."""
+    if not path.exists():
+        return
+    document = _read(path)
+    if document["clouds"].pop(CLOUD, None) is None:
+        return
+    if document == {"clouds": {}}:
+        path.unlink()
+    else:
+        _replace(path, document)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The file's content, ``clouds`` always a mapping."""
+    try:
+        document = yaml.safe_load(path.read_text()) or {}
+    except FileNotFoundError:
+        document = {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        # YAML's own message may quote the line, and with it somebody's password.
+        raise VerifyError(
+            f"can't be read as YAML ({type(error).__name__})",
+            where=str(path),
+            remedy="correct it or move it away",
+        ) from None
+    clouds = document.setdefault("clouds", {}) if isinstance(document, dict) else None
+    if clouds is None and isinstance(document, dict):
+        clouds = document["clouds"] = {}
+    if not isinstance(clouds, dict):
+        raise VerifyError(
+            "has no mapping `clouds`", where=str(path), remedy="correct it or move it away"
+        )
+    assert isinstance(document, dict)
+    return document
+
+
+def _replace(path: Path, document: dict[str, Any]) -> None:
+    """Write the whole file beside the old one, then put it in its place: never half a file."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=".clouds-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w") as file:
+                yaml.safe_dump(document, file, sort_keys=False)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise VerifyError(f"can't be written ({error.strerror})", where=str(path)) from error

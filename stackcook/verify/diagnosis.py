@@ -1,0 +1,116 @@
+"""From a service's log to the likely cause: its last real error, with secrets masked."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection
+
+from stackcook.verify.placing import Service
+
+MASK = "***"
+LENGTH = 220
+
+_SECRETS = (
+    (re.compile(r"(://[^\s:/@]*:)[^\s@]+(@)"), rf"\1{MASK}\2"),
+    (
+        re.compile(r"(?i)((?:password|passwd|secret|token)['\"]?\s*[=:]\s*['\"]?)[^\s'\",;&]+"),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"gAAAA[\w=-]{20,}"), MASK),
+)
+_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
+_OSLO = re.compile(
+    r"^\S+ (?P<time>[\d:]{8})[.,]?\d* \d+ (?P<level>[A-Z]+) \S+(?: \[[^]]*\])? ?(?P<text>.*)"
+)
+_JOURNAL = re.compile(r"^\S+T(?P<time>[\d:]{8})\S* \S+ [^:]+?(?:\[\d+\])?: (?P<text>.*)")
+_ERROR = re.compile(
+    r"\b(ERROR|CRITICAL|FATAL|[Ee]rror|[Ff]atal|[Ff]ailed)\b"
+    r"|\b([Dd]enied|[Rr]efused|[Cc]annot|[Tt]imed out)\b"
+    r"|^[\w.]+(Error|Exception|Failure|Unauthorized|NotFound|Timeout)\b"
+)
+_EMPTY_WORDS = re.compile(
+    r"Failed with result|Main process exited|Failed to start|Scheduled restart|Traceback \(most|"
+    r"Consumed .* CPU"
+)
+
+HINTS = (
+    (r"ACCESS_REFUSED", "the message queue refuses the service's password"),
+    (r"(?i)amqp|oslo[._]messaging|rabbit", "the message queue can't be reached"),
+    (r"Access denied for user", "the database refuses the service's password"),
+    (r"(?i)mysql|DBConnectionError|mariadb", "the database can't be reached"),
+    (r"Unauthorized|HTTP 401|requires authentication", "Keystone refuses the service's password"),
+    (r"No space left", "the disk is full"),
+    (r"(?i)address already in use", "something else listens on its port"),
+    (r"ModuleNotFoundError|ImportError", "a package is missing"),
+    (r"(?i)ovsdb|ovn[ns]b|664[012]", "the OVN or Open vSwitch database can't be reached"),
+    (r"(?i)libvirt|HypervisorUnavailable", "libvirt does not answer"),
+    (r"Permission denied", "a file's owner or mode is wrong"),
+)
+"""What an error line of these services most often means; the first that matches counts."""
+
+
+def question(service: Service) -> str:
+    """The shell command, to be run as root, that prints what the service last logged."""
+    unit, log = shlex.quote(service.unit), shlex.quote(service.log)
+    tail = f"; tail -n 300 -- {log} 2>/dev/null" if service.log else ""
+    # The file last: what it says is more to the point than what systemd says of the unit.
+    began = f"systemctl show -p ActiveEnterTimestamp {unit}"
+    return f"export LC_ALL=C; {began}; journalctl -q -u {unit} -n 60 --no-pager -o short-iso{tail}"
+
+
+def explain(answer: str, secrets: Collection[str] = ()) -> str:
+    """What the last error most likely means, and the error; ``""`` if there was none.
+
+    ``answer`` is what :func:`question` printed. What was logged before the unit's last start is
+    left out; ``secrets`` are masked, and so is whatever looks like one.
+    """
+    began, _, log = answer.partition("\n")
+    line = last_error(log, moment(began))
+    if not line:
+        return ""
+    shown = mask(line, secrets)
+    hint = next((hint for pattern, hint in HINTS if re.search(pattern, line)), "")
+    return (f"{hint}; " if hint else "") + f"the last error in its log: {shown[:LENGTH]}"
+
+
+def moment(text: str) -> str:
+    """``Sun 2026-11-22 20:51:01 UTC`` as ``2026-11-22 20:51:01``; ``""`` if there is none."""
+    found = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text)
+    return found.group() if found else ""
+
+
+def last_error(log: str, since: str = "") -> str:
+    """The last line that says what went wrong, with its time but without the logger's prefix."""
+    found, now = "", ""
+    for line in log.splitlines():
+        stamp = _TIME.match(line)
+        now = f"{stamp.group(1)} {stamp.group(2)}" if stamp else now
+        text = _told(line)
+        if text and now >= since:
+            found = text
+    return found
+
+
+def mask(text: str, secrets: Collection[str] = ()) -> str:
+    """The text without the secrets, and without whatever else looks like one."""
+    for secret in secrets:
+        text = text.replace(secret, MASK) if secret else text
+    for pattern, masked in _SECRETS:
+        text = pattern.sub(masked, text)
+    return text
+
+
+def _told(line: str) -> str:
+    """What an error line says; ``""`` if it is not an error, or says nothing."""
+    oslo = _OSLO.match(line)
+    if oslo:
+        text, is_error = oslo["text"].strip(), oslo["level"] in ("ERROR", "CRITICAL")
+    else:
+        journal = _JOURNAL.match(line)
+        text = journal["text"].strip() if journal else line.strip()
+        is_error = bool(_ERROR.search(text)) and not re.search(r" (INFO|DEBUG|WARNING) ", line)
+    if not is_error or not text or _EMPTY_WORDS.search(text) or text.startswith(("File ", "^")):
+        return ""
+    match = oslo or _JOURNAL.match(line)
+    return f"{match['time']} {text}" if match else text

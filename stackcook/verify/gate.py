@@ -1,0 +1,123 @@
+"""Between two stages: do Keystone, Placement, the message queue and the database answer?
+
+Compute nodes that come up before these do would wait, fail, or restart for minutes. Each is asked
+from this machine as a service would ask it: Keystone for a token, Placement for a list with that
+token, RabbitMQ for a login as the services' user. Of the database only the greeting is looked at:
+Keystone and Placement have just read it with passwords of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from stackcook.errors import VerifyError
+from stackcook.manifest.model import Manifest
+from stackcook.remote import Connect, Host, connect
+from stackcook.verify import amqp, database, endpoints, http
+from stackcook.verify.check import Check, Deadline, timed
+from stackcook.verify.keystone import Cloud, Endpoint, sign_in
+from stackcook.verify.placing import (
+    DATABASE,
+    KEYSTONE,
+    PLACEMENT,
+    QUEUE,
+    ChefObjects,
+    Placed,
+    placed,
+    running,
+)
+from stackcook.verify.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The passwords of Keystone's admin and of the queue's user; ``secrets`` are all to mask."""
+
+    admin: str = field(repr=False)
+    queue: str = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+def answers(
+    manifest: Manifest,
+    chef: ChefObjects,
+    hosts: Mapping[str, Host],
+    credentials: Credentials,
+    *,
+    patience: float = 60.0,
+    opener: Connect = connect,
+) -> None:
+    """Return once all four answer, wherever a converged node has recorded that it runs them.
+
+    Raises VerifyError after ``patience`` seconds, with each that does not and the likely cause;
+    ChefServerError if the Chef server can't say who runs what.
+    """
+    nodes = placed(manifest, chef)
+    deadline = Deadline(patience)
+    checks = deadline.poll(lambda: _look(nodes, credentials), lambda found: not _bad(found))
+    if not _bad(checks):
+        return
+    by_name = {node.name: node for node in nodes}
+    with Sessions(hosts, manifest.state / "known_hosts", opener=opener) as sessions:
+        causes = []
+        for check in _bad(checks):
+            check = sessions.explained(check, by_name[check.node], credentials.secrets)
+            causes.append(f"{check.name} on {check.node}: {check.cause}")
+    raise VerifyError(
+        f"after {patience:.0f} s not all answer that the next stage needs: {'; '.join(causes)}",
+        remedy=_bad(checks)[0].remedy,
+    )
+
+
+def auth_url(node: Placed) -> str:
+    """Keystone's URL on the node that runs it."""
+    return f"http://{node.address}:5000/v3"
+
+
+def behind(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Check, ...]:
+    """The checks of the message queue and the database, on each node that runs one."""
+    nodes = tuple(nodes)
+    queues = (
+        timed("message queue", n.name, QUEUE, lambda: amqp.login(n.address, credentials.queue))
+        for n in running(nodes, QUEUE)
+    )
+    databases = (
+        timed("database", n.name, DATABASE, lambda: database.greeting(n.address))
+        for n in running(nodes, DATABASE)
+    )
+    return (*queues, *databases)
+
+
+def _look(nodes: tuple[Placed, ...], credentials: Credentials) -> tuple[Check, ...]:
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        others = pool.submit(behind, nodes, credentials)
+        clouds: list[Cloud] = []
+        keystones = [
+            timed("Keystone", n.name, KEYSTONE, lambda: clouds.append(_token(n, credentials)))
+            for n in running(nodes, KEYSTONE)
+        ]
+        # Without a token it is Keystone that is to blame, and Placement still may answer.
+        cloud = clouds[0] if clouds else None
+        placements = [
+            timed("Placement", n.name, PLACEMENT, lambda: _placement(n, cloud))
+            for n in running(nodes, PLACEMENT)
+        ]
+        return (*keystones, *placements, *others.result())
+
+
+def _token(node: Placed, credentials: Credentials) -> Cloud:
+    return sign_in(auth_url(node), credentials.admin)
+
+
+def _placement(node: Placed, cloud: Cloud | None) -> None:
+    url = f"http://{node.address}:8778"
+    if cloud:
+        endpoints.answers(cloud, Endpoint("placement", "placement", "public", "", url))
+    else:
+        http.request("GET", url)
+
+
+def _bad(checks: Iterable[Check]) -> tuple[Check, ...]:
+    return tuple(check for check in checks if not check.ok)

@@ -1,0 +1,144 @@
+"""The smoke check: does the cloud work, as its users, its APIs and its nodes see it?
+
+All looks run at once. The cloud's start with a token; without one they end there, and what the
+nodes say of their services tells why. Failures come with the last error of the log to blame.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from stackcook.errors import NodeError, VerifyError
+from stackcook.manifest.model import Manifest
+from stackcook.remote import Connect, Host, connect
+from stackcook.verify import agents, endpoints, horizon, services
+from stackcook.verify.check import Check, Deadline, Report, ordered, timed
+from stackcook.verify.gate import Credentials, auth_url, behind
+from stackcook.verify.keystone import Cloud, Endpoint, sign_in
+from stackcook.verify.placing import DASHBOARD, KEYSTONE, ChefObjects, Placed, placed, running
+from stackcook.verify.sessions import Sessions
+
+WORKERS = 32
+AFTER_DEPLOY = 90.0
+"""Seconds that a fresh compute node may need until Nova and Neutron know it."""
+
+Checks = tuple[Check, ...]
+
+
+def verify(
+    manifest: Manifest,
+    chef: ChefObjects,
+    hosts: Mapping[str, Host],
+    credentials: Credentials,
+    *,
+    patience: float = 5.0,
+    opener: Connect = connect,
+) -> Report:
+    """Look at everything once, and for ``patience`` seconds again at what may still come up.
+
+    Failures are in the report, never raised; ChefServerError if the Chef server can't say what
+    runs where.
+    """
+    began = time.monotonic()
+    nodes = placed(manifest, chef)
+    by_name = {node.name: node for node in nodes}
+    with (
+        Sessions(hosts, manifest.state / "known_hosts", opener=opener) as sessions,
+        ThreadPoolExecutor(max_workers=WORKERS) as pool,
+    ):
+        looks = [pool.submit(_on_node, node, sessions, Deadline(patience)) for node in nodes]
+        found = [
+            *_in_cloud(nodes, credentials, Deadline(patience), pool),
+            *(check for look in looks for check in look.result()),
+        ]
+        found = list(
+            pool.map(
+                lambda c: sessions.explained(c, by_name.get(c.node), credentials.secrets), found
+            )
+        )
+    return Report(ordered(found, by_name), time.monotonic() - began)
+
+
+def _on_node(node: Placed, sessions: Sessions, deadline: Deadline) -> Checks:
+    """What one node says of itself; its services are asked for only if SSH reaches it."""
+    reached = timed("SSH", node.name, "", lambda: sessions.on(node.name))
+    if not reached.ok:
+        return (reached,)
+    if not node.converged:
+        cause = "no Chef client has ended well there yet"
+        remedy = f"run stackcook converge {node.name}"
+        return reached, Check("Chef", node.name, False, cause, remedy)
+    if not node.services:
+        return (reached,)
+    began = time.monotonic()
+    try:
+        seen = deadline.poll(
+            lambda: services.look(sessions.on(node.name), node),
+            lambda answer: services.settled(answer, node),
+        )
+    except (NodeError, VerifyError) as error:
+        return reached, Check("services", node.name, False, error.what, error.remedy)
+    return reached, *services.checks(seen, node, time.monotonic() - began)
+
+
+def _in_cloud(
+    nodes: tuple[Placed, ...],
+    credentials: Credentials,
+    deadline: Deadline,
+    pool: ThreadPoolExecutor,
+) -> Iterable[Check]:
+    """What the cloud's APIs, Horizon, the queue and the database say."""
+    later: list[Future[Checks]] = [pool.submit(behind, nodes, credentials)]
+    clouds: list[Cloud] = []
+    for node in running(nodes, KEYSTONE):
+        yield timed(
+            "Keystone gives a token",
+            node.name,
+            KEYSTONE,
+            lambda: clouds.append(sign_in(auth_url(node), credentials.admin)),
+        )
+    if clouds:
+        later.append(pool.submit(_agents, nodes, clouds[0], deadline))
+        later += [pool.submit(_dashboard, n, credentials) for n in running(nodes, DASHBOARD)]
+        later += _endpoints(nodes, clouds[0], pool)
+    elif any(node.services for node in nodes) and not running(nodes, KEYSTONE):
+        yield Check("Keystone", "", False, "no node runs it", "run stackcook converge")
+    for future in later:
+        yield from future.result()
+
+
+def _endpoints(
+    nodes: tuple[Placed, ...], cloud: Cloud, pool: ThreadPoolExecutor
+) -> list[Future[Checks]]:
+    at = {node.address: node.name for node in nodes}
+
+    def look(endpoint: Endpoint) -> Checks:
+        name = f"endpoint {endpoint.type} {endpoint.url}"
+        node, unit = at.get(endpoints.host(endpoint), ""), endpoints.unit(endpoint.type)
+        return (timed(name, node, unit, lambda: endpoints.answers(cloud, endpoint)),)
+
+    return [pool.submit(look, endpoint) for endpoint in endpoints.distinct(cloud.catalog)]
+
+
+def _agents(nodes: tuple[Placed, ...], cloud: Cloud, deadline: Deadline) -> Checks:
+    wanted = agents.wanted(nodes)
+
+    def look() -> Checks:
+        try:
+            found = agents.survey(cloud)
+        except VerifyError as error:
+            return (Check("what Nova and Neutron know", "", False, error.what, error.remedy),)
+        return tuple(check for node in wanted for check in agents.checks(found, node))
+
+    return deadline.poll(look, lambda found: all(c.ok for c in found)) if wanted else ()
+
+
+def _dashboard(node: Placed, credentials: Credentials) -> Checks:
+    url = horizon.base(node.address)
+    page = timed("Horizon's login page", node.name, DASHBOARD, lambda: horizon.login_page(url))
+    if not page.ok:
+        return (page,)
+    login = lambda: horizon.sign_in(url, credentials.admin)  # noqa: E731
+    return page, timed("Horizon's login", node.name, DASHBOARD, login)

@@ -54,11 +54,21 @@ class Finding:
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        """``file:line:column: severity: what; remedy``, the form that editors jump to."""
-        where = str(self.path)
+        """``file:line:column: severity: what; remedy``, one line that editors jump to.
+
+        The path is shown relative to the current directory when it lies below it.
+        """
+        here = Path.cwd()
+        where = str(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
         if self.position:
             where += f":{self.position.line}:{self.position.column}"
-        return f"{where}: {self.severity.value}: {self.what}; {self.remedy}"
+        return one_line(f"{where}: {self.severity.value}: {self.what}; {self.remedy}")
+
+
+def one_line(text: str) -> str:
+    """Text of any origin for a message: blanks folded, what can't be printed as ``?``."""
+    folded = " ".join(text.split())
+    return "".join(char if char.isprintable() else "?" for char in folded)
 
 
 class StackcookError(Exception):
@@ -79,7 +89,7 @@ class StackcookError(Exception):
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where else self.what
         line = f"{line}; {self.remedy}" if self.remedy else line
-        return " ".join(line.split())
+        return one_line(line)
 
 
 class UsageError(StackcookError):

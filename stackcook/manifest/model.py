@@ -145,8 +145,12 @@ class Manifest:
         left = list(self.nodes)
         result = []
         for stage in (*self.stages, Stage("rest", ())):
-            mine = tuple(n for n in left if not stage.roles or set(n.roles) & set(stage.roles))
-            left = [node for node in left if node not in mine]
+            wanted = set(stage.roles)
+            mine, others = [], []
+            for node in left:
+                here = not wanted or not wanted.isdisjoint(node.roles)
+                (mine if here else others).append(node)
+            left = others
             if mine:
-                result.append((stage, mine))
+                result.append((stage, tuple(mine)))
         return tuple(result)

@@ -1,0 +1,71 @@
+"""What must hold of the nodes' addresses and their network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+
+from stackcook.errors import Position
+from stackcook.manifest.model import MachineKind, Node
+from stackcook.manifest.settings import Settings
+from stackcook.manifest.shapes import Shapes
+
+
+def check_addresses(shapes: Shapes, settings: Settings, nodes: Iterable[Node]) -> None:
+    """Note addresses that two nodes share or that are none of a host in the network."""
+    holders: dict[IPv4Address, str] = {}
+    if settings.server_address:
+        holders[settings.server_address] = "the Chef server"
+    count = 0
+    for node in nodes:
+        count += 1
+        if node.address is None:
+            continue
+        seat = settings.seats.get(node.name)
+        at = seat.address_at if seat and seat.address_at else node.at
+        what = f"node {node.name}: address {node.address}"
+        if node.address in holders:
+            remedy = "give each its own"
+            shapes.error(at, f"{what} is that of {holders[node.address]} too", remedy)
+        else:
+            holders[node.address] = f"node {node.name}"
+            _check_place(shapes, settings, at, what, node.address)
+    _check_network(shapes, settings, count)
+
+
+def _check_place(
+    shapes: Shapes, settings: Settings, at: Position, what: str, address: IPv4Address
+) -> None:
+    network = settings.network
+    if network is None:
+        return
+    hosts = f"take one of {_first(network) + 1} to {network.broadcast_address - 1}"
+    if address not in network:
+        shapes.error(at, f"{what} is outside of the network {network}", hosts)
+    elif network.num_addresses <= 2:
+        return  # a point-to-point link has neither, and the network is noted as too small
+    elif address == network.network_address:
+        shapes.error(at, f"{what} is the network's own", hosts)
+    elif address == network.broadcast_address:
+        shapes.error(at, f"{what} is the network's broadcast address", hosts)
+    elif settings.machines is MachineKind.VAGRANT and address == _first(network):
+        shapes.error(at, f"{what} is the bridge's", hosts)
+
+
+def _check_network(shapes: Shapes, settings: Settings, count: int) -> None:
+    if settings.network is None:
+        if settings.machines is MachineKind.VAGRANT and settings.at and not settings.network_at:
+            remedy = "add `network: 10.0.112.0/24`"
+            shapes.error(settings.at, "stackcook: Vagrant's machines need a network", remedy)
+        return
+    room = settings.network.num_addresses - 3  # the network's, the bridge's, the broadcast address
+    if settings.machines is MachineKind.VAGRANT and room < count:
+        what = (
+            f"stackcook: network: {settings.network} has room for {max(room, 0)} of {count} nodes"
+        )
+        shapes.error(settings.network_at, what, "take a larger one")
+
+
+def _first(network: IPv4Network) -> IPv4Address:
+    """The first host's address: the lab bridge's."""
+    return network.network_address + 1

@@ -1,0 +1,205 @@
+"""YAML, and JSON as YAML, with the line and column of every value.
+
+Built from libyaml's events: unlike its composer they don't recurse in C, so that no input, however
+deep or circular, brings the process down. Merge keys and aliases are resolved here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, Union
+
+import yaml
+
+from stackcook.errors import Finding, Position
+
+MAX_DEPTH = 50  # a manifest needs seven
+
+_NULL = re.compile(r"~|null|Null|NULL|", re.ASCII)
+_yaml: Any = yaml  # its type stubs know neither the events nor this loader
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A scalar as it was written; ``null`` where it is plain and means nothing."""
+
+    text: str
+    at: Position
+    null: bool = False
+
+
+@dataclass(frozen=True)
+class List:
+    """A sequence."""
+
+    items: tuple[Value, ...]
+    at: Position
+
+
+@dataclass(frozen=True)
+class Map:
+    """A mapping; its keys are scalars, each there once."""
+
+    entries: tuple[tuple[Scalar, Value], ...]
+    at: Position
+
+
+Value = Union[Scalar, List, Map]
+
+
+def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]]:
+    """The document in ``content`` and what is wrong with its form.
+
+    ``None`` where it isn't UTF-8 or isn't YAML, else a null Scalar for an empty one.
+    """
+    composer = _Composer(path)
+    try:
+        text = content.decode("utf-8-sig")
+        if path.suffix == ".json":
+            text = text.replace("\t", " ")  # JSON may be indented by tabs, YAML may not
+        return composer.document(text), tuple(composer.findings)
+    except _Malformed as error:
+        finding = error.finding
+    except UnicodeDecodeError as error:
+        what = f"byte 0x{content[error.start]:02x} is not UTF-8"
+        finding = Finding(path, _offset(content, error.start), what, "save the file as UTF-8")
+    except yaml.reader.ReaderError as error:
+        what = f"character U+{_code(error.character):04X} may not be in YAML"
+        at = _offset(text.encode(), error.position)
+        finding = Finding(path, at, what, "remove it, or escape it in double quotes")
+    except yaml.MarkedYAMLError as error:
+        finding = _syntax(path, text, error)
+    return None, (*composer.findings, finding)
+
+
+class _Malformed(Exception):
+    """The document can't be made sense of any further."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(finding.what)
+
+
+class _Composer:
+    """Makes values of libyaml's events."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.findings: list[Finding] = []
+        self.anchors: dict[str, Value | None] = {}  # None: begun, but not at its end yet
+
+    def document(self, text: str) -> Value:
+        events: Iterator[Any] = _yaml.parse(text, Loader=_LOADER)
+        next(events)  # the stream's start
+        if isinstance(next(events), yaml.StreamEndEvent):
+            return Scalar("", Position(1, 1), null=True)
+        value = self._value(next(events), events, 0)
+        next(events)  # the document's end
+        after = next(events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            self._stop(_position(after.start_mark), "a second document", "keep one in a file")
+        return value
+
+    def _value(self, event: Any, events: Iterator[Any], depth: int) -> Value:
+        at = _position(event.start_mark)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor, at)
+        if depth > MAX_DEPTH:
+            self._stop(at, "values are nested too deep", "a manifest needs seven levels")
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        value: Value
+        if isinstance(event, yaml.ScalarEvent):
+            null = event.style in (None, "") and _NULL.fullmatch(event.value) is not None
+            value = Scalar(event.value, at, null)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = List(tuple(self._items(events, depth + 1)), at)
+        else:
+            value = self._map(at, events, depth + 1)
+        if event.anchor:
+            self.anchors[event.anchor] = value
+        return value
+
+    def _alias(self, anchor: str, at: Position) -> Value:
+        value = self.anchors.get(anchor)
+        if value is None:
+            known = anchor in self.anchors
+            what = f"*{anchor} is inside of what it stands for" if known else f"no anchor &{anchor}"
+            self._stop(at, what, f'define &{anchor} before it; a glob is quoted: "*{anchor}"')
+        return value
+
+    def _items(self, events: Iterator[Any], depth: int) -> Iterator[Value]:
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+            yield self._value(event, events, depth)
+
+    def _map(self, at: Position, events: Iterator[Any], depth: int) -> Map:
+        entries: dict[str, tuple[Scalar, Value]] = {}
+        merged: list[Value] = []
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            key = self._value(event, events, depth)
+            value = self._value(next(events), events, depth)
+            if not isinstance(key, Scalar):
+                what = "a key that is a list or a mapping"
+                self._note(key.at, what, "write a name; braces in one are quoted")
+            elif key.text == "<<":
+                merged += value.items if isinstance(value, List) else [value]
+            elif key.text in entries:
+                first = entries[key.text][0].at.line
+                what = f'key "{key.text}" is there twice, first in line {first}'
+                self._note(key.at, what, "keep one")
+            else:
+                entries[key.text] = (key, value)
+        for value in merged:
+            if not isinstance(value, Map):
+                self._note(value.at, "<< merges what is no mapping", "merge an alias of a mapping")
+                continue
+            for key, inherited in value.entries:
+                entries.setdefault(key.text, (key, inherited))
+        return Map(tuple(entries.values()), at)
+
+    def _note(self, at: Position, what: str, remedy: str) -> None:
+        self.findings.append(Finding(self.path, at, what, remedy))
+
+    def _stop(self, at: Position, what: str, remedy: str) -> NoReturn:
+        raise _Malformed(Finding(self.path, at, what, remedy))
+
+
+def _position(mark: Any) -> Position:
+    return Position(mark.line + 1, mark.column + 1)
+
+
+def _offset(content: bytes, offset: int) -> Position:
+    """The place of a byte."""
+    before = content[:offset].decode("utf-8-sig", errors="replace")
+    return Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def _code(character: int | str | bytes) -> int:
+    """A character's code point; libyaml gives a number, PyYAML's own reader a string."""
+    return character if isinstance(character, int) else ord(character[:1])
+
+
+def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> Finding:
+    """Why it isn't YAML, and the likeliest way to make it so."""
+    mark: Any = error.problem_mark or error.context_mark
+    what = error.problem or "not YAML"
+    if error.context and error.context_mark and error.context_mark.line != mark.line:
+        what += f" {error.context} that begins in line {error.context_mark.line + 1}"
+    lines = text.splitlines()
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    here = line[mark.column : mark.column + 1]
+    if here == "\t":
+        remedy = "indent with spaces, not with tabs"
+    elif here in ("@", "`", "%"):
+        remedy = f"quote a value that begins with {here}"
+    elif "alias" in (error.context or ""):
+        remedy = 'quote a glob: "*"'
+    elif "mapping values" in what:
+        remedy = "align the keys of a mapping, and quote a value that holds a colon and a blank"
+    else:
+        remedy = "look at the indentation, the quotes and the brackets up to here"
+    return Finding(path, _position(mark), what, remedy)

@@ -1,0 +1,81 @@
+"""The options of ``knife bootstrap`` that a manifest's nodes carry."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+_FLAGS = {
+    "environment": ("-E", "--environment"),
+    "user": ("-x", "--ssh-user", "-U", "--connection-user"),
+    "key": ("-i", "--ssh-identity-file", "--identity-file"),
+    "port": ("-p", "--ssh-port", "--connection-port"),
+    "name": ("-N", "--node-name"),
+}
+_MEANING = {flag: name for name, flags in _FLAGS.items() for flag in flags}
+_IMPLIED = ("--sudo", "-y", "--yes", "--no-host-key-verify", "--use-sudo")
+_FLAG = re.compile(r"(--[\w-]+)(?:=(.*))?|(-\w)(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What stackcook takes from them; ``unused`` are the flags that have no effect.
+
+    Raises nothing: ``broken`` says why a text can't be split into words.
+    """
+
+    environment: str | None = None
+    user: str | None = None
+    key: str | None = None
+    port: int | None = None
+    name: str | None = None
+    unused: tuple[str, ...] = ()
+    broken: str = ""
+
+    def over(self, other: Options) -> Options:
+        """These options, and from ``other`` those that aren't among them."""
+        return Options(
+            environment=self.environment or other.environment,
+            user=self.user or other.user,
+            key=self.key or other.key,
+            port=self.port or other.port,
+        )
+
+
+def parse(text: str) -> Options:
+    """Read the options as a shell would split them; the last of a kind counts, as in knife."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        return Options(broken=str(error).lower())
+    found: dict[str, str] = {}
+    unused: list[str] = []
+    broken = ""
+    while words:
+        word = words.pop(0)
+        match = _FLAG.fullmatch(word)
+        if not match:
+            continue  # the value of a flag that has no effect
+        flag, value = match[1] or match[3], match[2] or match[4]
+        if flag in _MEANING:
+            if not value and words and not words[0].startswith("-"):
+                value = words.pop(0)
+            if value:
+                found[_MEANING[flag]] = value
+            else:
+                broken = f"{flag} has no value"
+        elif flag not in _IMPLIED:
+            unused.append(flag)
+    port = found.get("port", "")
+    if port and not (re.fullmatch(r"\d{1,5}", port, re.ASCII) and 1 <= int(port) <= 65535):
+        broken = f"{port} is no port"
+    return Options(
+        environment=found.get("environment"),
+        user=found.get("user"),
+        key=found.get("key"),
+        port=int(port) if port and not broken else None,
+        name=found.get("name"),
+        unused=tuple(unused),
+        broken=broken,
+    )

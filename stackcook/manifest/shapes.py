@@ -1,0 +1,149 @@
+"""Takes values out of a document in the shape that is wanted, and notes whatever is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from stackcook.errors import Finding, Position, Severity
+from stackcook.manifest.document import List, Map, Scalar, Value
+
+Fields = Mapping[str, tuple[Scalar, Value]]
+"""A mapping's keys and values by key."""
+
+_MEMORY = re.compile(r"(\d{1,9}) *(?:([MGT])(?:i?B)?)?", re.IGNORECASE)
+_MIB = {"M": 1, "G": 1024, "T": 1024 * 1024}
+
+
+def suggest(word: str, known: Collection[str]) -> str:
+    """The remedy for a name that isn't one of ``known``."""
+    near = get_close_matches(word, known, n=1)
+    if near:
+        return f'did you mean "{near[0]}"?'
+    return "known: " + ", ".join(sorted(known)[:12]) if known else "there are none"
+
+
+class Shapes:
+    """The findings of one document, and the readers that add to them.
+
+    A reader returns ``None``, or leaves out what is wrong, once it has noted a finding.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.findings: list[Finding] = []
+
+    def error(self, at: Position | None, what: str, remedy: str) -> None:
+        """Note what must be mended."""
+        self.findings.append(Finding(self.path, at, what, remedy))
+
+    def warning(self, at: Position | None, what: str, remedy: str) -> None:
+        """Note what may be as it is, but is hardly meant so."""
+        self.findings.append(Finding(self.path, at, what, remedy, Severity.WARNING))
+
+    def fields(self, value: Value, what: str, known: Collection[str]) -> Fields:
+        """A mapping with no other keys than ``known``; null is an empty one."""
+        entries = self.mapping(value, what)
+        for key, _ in entries:
+            if key.text not in known:
+                remedy = suggest(key.text, known) if known else "remove it"
+                self.error(key.at, f'unknown key "{key.text}" in {what}', remedy)
+        return {key.text: (key, body) for key, body in entries if key.text in known}
+
+    def mapping(self, value: Value, what: str) -> tuple[tuple[Scalar, Value], ...]:
+        """A mapping's keys and values; null is an empty one."""
+        if isinstance(value, Map):
+            return value.entries
+        if not (isinstance(value, Scalar) and value.null):
+            self.error(value.at, f"{what} is no mapping", "write `key: value` lines below it")
+        return ()
+
+    def entries(self, value: Value, section: str) -> Iterator[tuple[Scalar, Value]]:
+        """A section's names with their bodies: a list of one-key maps, or of bare names."""
+        if isinstance(value, Scalar) and value.null:
+            return
+        if not isinstance(value, List):
+            self.error(value.at, f"{section} is no list", "begin each name with `- `")
+            return
+        for item in value.items:
+            if isinstance(item, Map) and len(item.entries) == 1:
+                yield item.entries[0]
+            elif isinstance(item, Scalar) and item.text:
+                yield item, Scalar("", item.at, null=True)
+            elif isinstance(item, Map) and item.entries:
+                keys = ", ".join(key.text for key, _ in item.entries)
+                what = f"an entry of {section} has several keys: {keys}"
+                first = item.entries[0][0].text
+                remedy = f"indent what belongs to {first}, begin the next name with `- `"
+                self.error(item.at, what, remedy)
+            else:
+                self.error(item.at, f"an entry of {section} has no name", "write `- NAME:`")
+
+    def text(self, value: Value, what: str) -> str | None:
+        """A text that isn't empty."""
+        if isinstance(value, Scalar) and value.text.strip() and not value.null:
+            return value.text.strip()
+        self.error(value.at, f"{what} has no value", "write one text after the colon")
+        return None
+
+    def texts(self, value: Value, what: str) -> tuple[Scalar, ...]:
+        """The scalars of a list; one scalar stands for a list of one, null for an empty one."""
+        if isinstance(value, Scalar):
+            return () if value.null else (value,)
+        good = []
+        for item in value.items if isinstance(value, List) else (value,):
+            if isinstance(item, Scalar) and item.text:
+                good.append(item)
+            else:
+                self.error(item.at, f"{what} holds something else than names", "write `- NAME`")
+        return tuple(good)
+
+    def words(self, value: Value, what: str) -> str:
+        """Options: one text, or a list of texts joined by blanks; null is none."""
+        return " ".join(item.text for item in self.texts(value, what))
+
+    def number(self, value: Value, what: str, least: int, most: int) -> int | None:
+        """A whole number from ``least`` to ``most``."""
+        text = value.text if isinstance(value, Scalar) else ""
+        if re.fullmatch(r"\d{1,9}", text, re.ASCII) and least <= int(text) <= most:
+            return int(text)
+        self.error(value.at, f"{what} is {_shown(value)}", f"write a number from {least} to {most}")
+        return None
+
+    def memory(self, value: Value, what: str, least: int) -> int | None:
+        """Memory in MiB: a number of MiB, or one with the unit M, G or T."""
+        text = value.text.strip() if isinstance(value, Scalar) else ""
+        match = _MEMORY.fullmatch(text)
+        if not match:
+            self.error(value.at, f"{what} is {_shown(value)}", "write MiB as 4096, or 4G")
+            return None
+        mib = int(match[1]) * _MIB[(match[2] or "M").upper()]
+        if mib < least:
+            remedy = f"write at least {least}" + (f", or {text}G" if not match[2] else "")
+            self.error(value.at, f"{what} is only {mib} MiB", remedy)
+            return None
+        return mib
+
+    def file(self, value: Value, what: str) -> Path | None:
+        """A file that is there: absolute, below ``~``, or relative to the document."""
+        text = self.text(value, what)
+        if text is None:
+            return None
+        try:
+            path = self.path.parent / Path(text).expanduser()
+            found = path.is_file()
+        except (RuntimeError, ValueError):  # no such user for ~user; a NUL in the name
+            found = False
+        if found:
+            return path
+        self.error(value.at, f"{what}: there is no file {text}", "correct the path, or make it")
+        return None
+
+
+def _shown(value: Value) -> str:
+    """A wrong value in a finding."""
+    if isinstance(value, Scalar):
+        return f'"{value.text}"' if value.text else "empty"
+    return "a list" if isinstance(value, List) else "a mapping"

@@ -1,0 +1,222 @@
+"""Programs of this machine: run one, read its lines, keep secrets out of sight.
+
+A secret goes to a program by environment or standard input, wrapped in :class:`Secret`; wherever a
+program's output or failure is shown, what was wrapped is replaced by ``****``.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from stackcook.errors import StackcookError, UsageError
+
+MASK = "****"
+TERMINATION_GRACE = 5.0
+"""Seconds between asking a program to end and killing it."""
+
+
+class Secret:
+    """A text that shows itself only to :meth:`reveal`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself; for the program that needs it, never for a log."""
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK!r})"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program and its arguments; ``env`` is laid over this process's environment."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str | Secret] = field(default_factory=dict)
+    cwd: Path | None = None
+    stdin: str | Secret | None = None
+
+    def __str__(self) -> str:
+        """The command as it could be typed; what ``env`` and ``stdin`` hold is not in it."""
+        return shlex.join(self.argv)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a command ended: its status, and stdout and stderr in the order they came."""
+
+    status: int
+    output: str
+
+
+class CommandError(StackcookError):
+    """A program that is not there, can't be started, or was not done in time."""
+
+
+def find_program(name: str) -> Path:
+    """Where the program ``name`` is: beside this Python first, then on PATH.
+
+    Raises UsageError if it is nowhere.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    # Debian keeps administrators' programs off other users' PATH; some of them we only ask.
+    found = shutil.which(name, path=f"{path}{os.pathsep}/usr/sbin{os.pathsep}/sbin")
+    if found is None:
+        raise UsageError(f"{name} is not installed", remedy="`stackcook doctor` says how to get it")
+    return Path(found)
+
+
+def run(
+    command: Command,
+    *,
+    on_line: Callable[[str], None] | None = None,
+    timeout: float | None = None,
+) -> Completed:
+    """Run ``command`` to its end; a status other than 0 is the caller's to judge.
+
+    ``on_line`` gets each line of stdout and stderr, masked, as it comes. ``timeout`` is in seconds
+    for the whole command. Raises CommandError if it can't be started or the time is over; then, and
+    when this process is interrupted, the command and all that it started are ended.
+    """
+    process = _start(command)
+    lines = _Lines(_Mask(command), on_line)
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        _end(process)
+
+    timer = threading.Timer(timeout, expire) if timeout is not None else None
+    feeder = threading.Thread(target=_feed, args=(process, command.stdin), daemon=True)
+    try:
+        if timer:
+            timer.daemon = True
+            timer.start()
+        feeder.start()
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.take(line)
+        status = process.wait()
+    except BaseException:
+        _end(process)
+        raise
+    finally:
+        if timer:
+            timer.cancel()
+        if process.stdout:
+            process.stdout.close()
+    if expired.is_set():
+        raise CommandError(f"`{command}` did not end within {timeout:g} s", where=command.argv[0])
+    return Completed(status, lines.text())
+
+
+def _start(command: Command) -> subprocess.Popen[str]:
+    env = dict(os.environ)
+    env.update({name: _plain(value) for name, value in command.env.items()})
+    try:
+        return subprocess.Popen(
+            command.argv,
+            env=env,
+            cwd=command.cwd,
+            stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            # A group of its own: a timeout ends grandchildren too, and Ctrl-C is ours to pass on.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandError(
+            f"can't be started ({error.strerror})",
+            where=command.argv[0],
+            remedy="`stackcook doctor` says what is missing",
+        ) from error
+
+
+def _feed(process: subprocess.Popen[str], text: str | Secret | None) -> None:
+    stdin: IO[str] | None = process.stdin
+    if stdin is None or text is None:
+        return
+    try:
+        stdin.write(_plain(text))
+        stdin.close()
+    except (BrokenPipeError, ValueError):
+        pass  # it ended without reading all; its status says whether that was right
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End the process group: asked first, killed after the grace."""
+    for signum, patience in ((signal.SIGTERM, TERMINATION_GRACE), (signal.SIGKILL, None)):
+        try:
+            os.killpg(process.pid, signum)
+        except ProcessLookupError:
+            pass  # nothing of the group is left
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+        if signum is signal.SIGTERM:
+            continue  # the leader is gone; what it started may have ignored the signal
+        return
+
+
+def _plain(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+class _Mask:
+    """Replaces a command's secrets, each line of them, by ``****``."""
+
+    def __init__(self, command: Command) -> None:
+        values = (*command.env.values(), command.stdin)
+        texts = [value.reveal() for value in values if isinstance(value, Secret)]
+        lines = {line.strip() for text in texts for line in text.splitlines()}
+        self._texts = sorted(filter(None, lines), key=len, reverse=True)
+
+    def __call__(self, line: str) -> str:
+        for text in self._texts:
+            line = line.replace(text, MASK)
+        return line
+
+
+class _Lines:
+    """Collects a program's lines, masked, and hands each on."""
+
+    def __init__(self, mask: _Mask, on_line: Callable[[str], None] | None) -> None:
+        self._mask = mask
+        self._on_line = on_line
+        self._lines: list[str] = []
+
+    def take(self, line: str) -> None:
+        line = self._mask(line)
+        self._lines.append(line)
+        if self._on_line:
+            self._on_line(line.rstrip("\n"))
+
+    def text(self) -> str:
+        return "".join(self._lines)

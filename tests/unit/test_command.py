@@ -1,0 +1,95 @@
+"""Running programs: output in order, secrets masked, nothing left running."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from stackcook.command import Command, CommandError, Secret, find_program, run
+from stackcook.errors import UsageError
+
+
+def shell(script: str, **rest: object) -> Command:
+    return Command(("sh", "-c", script), **rest)  # type: ignore[arg-type]
+
+
+def test_output_is_both_streams_in_order_and_each_line_is_handed_on() -> None:
+    seen: list[str] = []
+    done = run(shell("echo one; echo two >&2; echo three; exit 3"), on_line=seen.append)
+    assert (done.status, done.output) == (3, "one\ntwo\nthree\n")
+    assert seen == ["one", "two", "three"]
+
+
+def test_environment_is_added_to_and_the_directory_is_the_given_one(tmp_path: Path) -> None:
+    done = run(shell('echo "$WORD $HOME"; pwd', env={"WORD": "hello"}, cwd=tmp_path))
+    assert done.output == f"hello {os.environ['HOME']}\n{tmp_path}\n"
+
+
+def test_a_secret_reaches_the_program_but_not_what_is_shown() -> None:
+    seen: list[str] = []
+    command = shell(
+        'echo "env $PASSWORD ${#PASSWORD}"; cat',
+        env={"PASSWORD": Secret("hunter2")},
+        stdin=Secret("first line\nsecond line\n"),
+    )
+    done = run(command, on_line=seen.append)
+    assert done.output == "env **** 7\n****\n****\n"
+    assert seen == ["env **** 7", "****", "****"]
+    assert "hunter2" not in f"{command} {command!r} {Secret('hunter2')!r}"
+
+
+def test_plain_stdin_is_shown_as_it_is() -> None:
+    assert run(shell("cat", stdin="text\n")).output == "text\n"
+
+
+def test_stdin_that_nobody_reads_is_no_failure() -> None:
+    assert run(shell("exit 0", stdin="x" * 1_000_000)).status == 0
+
+
+def test_a_timeout_ends_the_program_and_what_it_started() -> None:
+    seen: list[str] = []
+    with pytest.raises(CommandError, match=r"did not end within 0\.5 s"):
+        run(shell("sleep 60 & echo $!; wait"), on_line=seen.append, timeout=0.5)
+    assert not Path(f"/proc/{seen[0]}").exists() or "Z" in _state(int(seen[0]))
+
+
+def test_an_interruption_in_a_listener_ends_the_program() -> None:
+    seen: list[str] = []
+
+    def interrupt(line: str) -> None:
+        seen.append(line)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(shell("echo $$; sleep 60"), on_line=interrupt)
+    assert not Path(f"/proc/{seen[0]}").exists()
+
+
+def test_a_program_that_is_not_there() -> None:
+    with pytest.raises(CommandError, match="/no/such/program: can't be started"):
+        run(Command(("/no/such/program",)))
+    with pytest.raises(UsageError, match="no-such-program is not installed; `stackcook doctor`"):
+        find_program("no-such-program")
+
+
+def test_the_program_beside_python_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for directory in ("venv", "usr"):
+        program = tmp_path / directory / "knife"
+        program.parent.mkdir()
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "venv" / "python3"))
+    monkeypatch.setenv("PATH", str(tmp_path / "usr"))
+    assert find_program("knife") == tmp_path / "venv" / "knife"
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return "Z"

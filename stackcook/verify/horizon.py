@@ -83,5 +83,5 @@ def _follow(session: requests.Session, url: str) -> http.Response:
 def _said(answer: http.Response) -> str:
     """Why the login form came back: the form's own word, else the status."""
     found = re.search(r'class="[^"]*(?:alert-danger|error)[^"]*"[^>]*>(.*?)</', answer.text, re.S)
-    text = re.sub(r"<[^>]+>|\s+", " ", found.group(1)).strip() if found else ""
-    return text[:160] or status(answer)
+    words = re.sub(r"<[^>]+>", " ", found.group(1)).split() if found else []
+    return " ".join(words)[:160] or status(answer)

@@ -1,0 +1,113 @@
+"""The queue's login and the database's greeting, against sockets that play the server."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from stackcook.errors import VerifyError
+from stackcook.verify import amqp, database
+
+Play = Callable[[socket.socket], None]
+
+
+@contextmanager
+def server(play: Play) -> Iterator[int]:
+    """A port of this machine at which ``play`` talks to the first who connects."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                play(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+def method(number: int, arguments: bytes = b"") -> bytes:
+    payload = struct.pack(">HH", 10, number) + arguments
+    return struct.pack(">BHI", 1, 0, len(payload)) + payload + b"\xce"
+
+
+class Broker:
+    """RabbitMQ's side of the handshake; ``heard`` is all that the client said."""
+
+    def __init__(self, *, refuse: bool = False) -> None:
+        self.heard = b""
+        self._refuse = refuse
+
+    def __call__(self, connection: socket.socket) -> None:
+        stream = connection.makefile("rb")
+        self.heard += stream.read(8)
+        connection.sendall(method(10, b"\x00\x09" + bytes(4) + bytes(8)))
+        self._frame(stream)
+        if self._refuse:
+            text = b"ACCESS_REFUSED - Login was refused"
+            connection.sendall(method(50, b"\x01\x93" + bytes([len(text)]) + text + bytes(4)))
+            return
+        connection.sendall(method(30, struct.pack(">HIH", 2047, 131072, 60)))
+        self._frame(stream)
+        self._frame(stream)
+        connection.sendall(method(41, b"\x00"))
+        self._frame(stream)
+
+    def _frame(self, stream: socket.SocketIO) -> None:
+        head = stream.read(7)
+        self.heard += head + stream.read(int.from_bytes(head[3:], "big") + 1)
+
+
+def test_the_queue_lets_the_services_user_in() -> None:
+    broker = Broker()
+    with server(broker) as port:
+        amqp.login("127.0.0.1", "queue-pass", port)
+    assert broker.heard.startswith(b"AMQP\x00\x00\x09\x01")
+    assert b"\0openstack\0queue-pass" in broker.heard
+
+
+def test_a_refused_password_is_told_without_it() -> None:
+    with server(Broker(refuse=True)) as port, pytest.raises(VerifyError) as caught:
+        amqp.login("127.0.0.1", "queue-pass", port)
+    assert "refuses user openstack: ACCESS_REFUSED" in str(caught.value)
+    assert "queue-pass" not in str(caught.value)
+
+
+def test_something_else_than_a_queue_is_recognized() -> None:
+    with server(lambda c: c.sendall(b"HTTP/1.1 400 Bad\r\n")) as port:
+        with pytest.raises(VerifyError, match="does not speak AMQP"):
+            amqp.login("127.0.0.1", "x", port)
+
+
+def greet(payload: bytes) -> Play:
+    return lambda c: c.sendall(len(payload).to_bytes(3, "little") + b"\0" + payload)
+
+
+def test_the_database_greets_with_its_version() -> None:
+    with server(greet(b"\x0a11.8.3-MariaDB\0rest")) as port:
+        assert database.greeting("127.0.0.1", port) == "11.8.3-MariaDB"
+
+
+def test_a_database_that_is_not_for_this_machine_is_up() -> None:
+    with server(greet(b"\xff\x6a\x04Host '10.0.116.1' is not allowed")) as port:
+        assert database.greeting("127.0.0.1", port) == ""
+
+
+def test_a_full_database_is_a_failure() -> None:
+    with server(greet(b"\xff\x10\x04Too many connections")) as port:
+        with pytest.raises(VerifyError, match="Too many connections"):
+            database.greeting("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("ask", [database.greeting, lambda a, p: amqp.login(a, "x", p)])
+def test_a_closed_port_says_that_nothing_listens(ask: Callable[[str, int], object]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(VerifyError, match="connection refused, nothing listens there"):
+        ask("127.0.0.1", port)

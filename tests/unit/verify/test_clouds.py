@@ -1,0 +1,67 @@
+"""clouds.yaml: ours comes and goes, the user's stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stackcook.errors import VerifyError
+from stackcook.verify import clouds
+
+URL = "http://10.0.116.10:5000/v3"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "clouds.yaml"
+
+
+def test_a_new_file_is_for_its_owner_only_and_holds_all(path: Path) -> None:
+    assert clouds.write(path, URL, "s3cret: #x")
+    assert path.stat().st_mode & 0o777 == 0o600
+    cloud = yaml.safe_load(path.read_text())["clouds"]["stackcook"]
+    assert cloud["auth"]["auth_url"] == URL
+    assert cloud["auth"]["password"] == "s3cret: #x"
+    assert (cloud["region_name"], cloud["identity_api_version"]) == ("RegionOne", 3)
+
+
+def test_a_second_time_nothing_is_written(path: Path) -> None:
+    clouds.write(path, URL, "s3cret")
+    before = path.stat().st_mtime_ns
+    assert not clouds.write(path, URL, "s3cret")
+    assert path.stat().st_mtime_ns == before
+
+
+def test_other_clouds_stay(path: Path) -> None:
+    path.write_text("cache: {}\nclouds:\n  work: {auth: {username: me}}\n  stackcook: {old: 1}\n")
+    clouds.write(path, URL, "s3cret")
+    document = yaml.safe_load(path.read_text())
+    assert document["clouds"]["work"] == {"auth": {"username": "me"}}
+    assert "old" not in document["clouds"]["stackcook"]
+    clouds.remove(path)
+    document = yaml.safe_load(path.read_text())
+    assert document == {"cache": {}, "clouds": {"work": {"auth": {"username": "me"}}}}
+
+
+def test_a_file_of_ours_alone_goes_away(path: Path) -> None:
+    clouds.write(path, URL, "s3cret")
+    clouds.remove(path)
+    assert list(path.parent.iterdir()) == []
+    clouds.remove(path)
+
+
+def test_an_empty_list_of_clouds_is_filled(path: Path) -> None:
+    path.write_text("clouds:\n")
+    assert clouds.write(path, URL, "s3cret")
+
+
+@pytest.mark.parametrize("text", ["clouds: [1]", "- a", "a: b: s3cret"])
+def test_what_is_no_clouds_file_is_left_alone(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(VerifyError) as caught:
+        clouds.write(path, URL, "s3cret")
+    assert str(path) in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert path.read_text() == text

@@ -1,0 +1,64 @@
+"""From a log to its last real error; each case holds a log as services write it."""
+
+from __future__ import annotations
+
+import pytest
+
+from stackcook.verify.diagnosis import explain, last_error, mask
+
+OSLO = """\
+2026-11-22 20:51:02.100 812 INFO nova.service [-] Starting scheduler node
+2026-11-22 20:51:03.200 812 ERROR nova [None req-1 - - - -] Unhandled error: nova.E: no cell
+2026-11-22 20:51:03.200 812 ERROR nova Traceback (most recent call last):
+2026-11-22 20:51:03.200 812 ERROR nova   File "/usr/bin/nova-scheduler", line 8, in <module>
+2026-11-22 20:51:03.200 812 ERROR nova     raise DBConnectionError()
+2026-11-22 20:51:03.200 812 ERROR nova oslo_db.exception.DBConnectionError: (2003, "no MySQL")
+2026-11-22 20:51:03.200 812 ERROR nova [-]
+2026-11-22 20:51:04.300 812 INFO nova.service [-] error-free afterwards
+"""
+JOURNAL = """\
+2026-11-22T20:51:02+00:00 controller systemd[1]: Started neutron-api.service.
+2026-11-22T20:51:03+00:00 controller neutron-api[99]: ModuleNotFoundError: No module named 'x'
+2026-11-22T20:51:03+00:00 controller systemd[1]: x.service: Failed with result 'exit-code'.
+"""
+LOGS = [
+    (OSLO, '20:51:03 oslo_db.exception.DBConnectionError: (2003, "no MySQL")'),
+    (JOURNAL, "20:51:03 ModuleNotFoundError: No module named 'x'"),
+    ("2026-11-22 20:51:03 0 [ERROR] Can't start server: Bind on TCP/IP port\n", "Can't start"),
+    ("[Sun Nov 22 20:51:03 2026] [wsgi:error] [pid 1] ImportError: no horizon\n", "no horizon"),
+    ("2026-11-22 20:51:03 1 WARNING nova.x [-] failed, will retry\n", ""),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("log", "told"), LOGS)
+def test_the_last_real_error_is_found(log: str, told: str) -> None:
+    assert (told in last_error(log)) if told else last_error(log) == ""
+
+
+def test_errors_before_the_last_start_are_left_out() -> None:
+    assert explain("ActiveEnterTimestamp=Sun 2026-11-22 21:00:00 UTC\n" + OSLO) == ""
+    assert "no MySQL" in explain("ActiveEnterTimestamp=\n" + OSLO)
+
+
+def test_the_cause_is_named() -> None:
+    assert explain("\n" + OSLO).startswith("the database can't be reached; ")
+    assert explain("\n" + JOURNAL).startswith("a package is missing; ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "connect to mysql+pymysql://nova:s3cret@10.0.116.10/nova",
+        "password = s3cret",
+        "{'auth': {'password': 's3cret'}}",
+        "X-Auth-Token: s3cret",
+        "a known one: s3cret.",
+    ],
+)
+def test_secrets_are_masked(text: str) -> None:
+    assert "s3cret" not in mask(text, ["s3cret"] if "known" in text else [])
+
+
+def test_a_token_is_masked_wherever_it_stands() -> None:
+    assert "gAAAA" not in mask("refused gAAAAABnQ7p0123456789abcdefghij for admin")

@@ -1,0 +1,78 @@
+"""Between stages: nothing goes on until what the next stage needs answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stackcook.errors import ExitCode, VerifyError
+from stackcook.manifest.model import Manifest
+from stackcook.verify import amqp, database, gate
+from stackcook.verify.gate import Credentials
+
+BACKENDS = {"placement-api": {"ports": [8778]}, "rabbitmq-server": {}, "mariadb": {}}
+
+
+@pytest.fixture
+def ask(
+    manifest: Manifest,
+    chef: Any,
+    ssh: Any,
+    apis: Any,
+    credentials: Credentials,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    """Ask once whether the controller answers; the queue and the database do."""
+    chef.nodes["controller"]["default"]["openstack"]["services"] |= BACKENDS
+    monkeypatch.setattr(amqp, "login", lambda *_: None)
+    monkeypatch.setattr(database, "greeting", lambda *_: "11.8")
+    return lambda: gate.answers(manifest, chef, ssh.hosts, credentials, patience=0.0, opener=ssh)
+
+
+def test_a_working_controller_opens_the_gate(ask: Any) -> None:
+    ask()
+
+
+def test_the_one_that_does_not_answer_is_named_with_its_log(ask: Any, apis: Any, ssh: Any) -> None:
+    apis.instead("GET", "http://10.0.116.10:8778/", status=500)
+    ssh.nodes["controller"].logs[
+        "placement-api"
+    ] = "\n2026-11-22 20:51:03.2 8 ERROR placement [-] (1045, \"Access denied for user 'p'\")\n"
+    with pytest.raises(VerifyError) as caught:
+        ask()
+    assert caught.value.exit_code is ExitCode.VERIFY
+    text = str(caught.value)
+    assert "Placement on controller: http://10.0.116.10:8778/ answers 500" in text
+    assert "the database refuses the service's password" in text
+    assert "journalctl -u placement-api" in text
+    assert "Keystone on" not in text
+
+
+def test_a_queue_that_refuses_is_named(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise VerifyError("the message queue refuses user openstack")
+
+    monkeypatch.setattr(amqp, "login", refuse)
+    with pytest.raises(VerifyError, match="message queue on controller: .*refuses user openstack"):
+        ask()
+
+
+def test_the_last_of_the_tries_counts(ask: Any, apis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    apis.instead("GET", "http://10.0.116.10:8778/", status=503)
+    monkeypatch.setattr(gate.Deadline, "passed", _heal(apis))
+    ask()
+
+
+def _heal(apis: Any) -> Any:
+    def passed(_: Any) -> bool:
+        apis.instead("GET", "http://10.0.116.10:8778/", status=200, json={})
+        return False
+
+    return passed
+
+
+def test_where_no_node_records_openstack_the_gate_is_open(ask: Any, chef: Any) -> None:
+    for node in chef.nodes.values():
+        node["default"] = {}
+    ask()

@@ -1,0 +1,85 @@
+"""From systemd's words to a verdict; the answers are those of a real node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stackcook.verify import services
+from stackcook.verify.placing import Placed, Service
+
+NODE = Placed("controller", "10.0.116.10", services=(Service("nova-api", (8774,)),))
+ACTIVE = {
+    "LoadState": "loaded",
+    "ActiveState": "active",
+    "SubState": "running",
+    "NRestarts": "0",
+    "ActiveEnterTimestamp": "Sun 2026-11-22 21:00:00 UTC",
+}
+BAD = {
+    "inactive": {"ActiveState": "inactive", "SubState": "dead", "Result": "success"},
+    "failed": {"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "1"},
+    "again and again": {"ActiveState": "activating", "SubState": "auto-restart"},
+    "activating": {"ActiveState": "activating", "SubState": "start"},
+    "not-found": {"LoadState": "not-found", "ActiveState": "inactive"},
+    "masked": {"LoadState": "masked", "ActiveState": "inactive"},
+    "restarted 3 times": {"NRestarts": "3", "ActiveEnterTimestamp": "Sun 2026-11-22 21:09:55 UTC"},
+}
+
+
+def seen(*ports: int, **unit: str) -> services.Seen:
+    return services.Seen("2026-11-22 21:10:00", frozenset(ports), {"nova-api": ACTIVE | unit})
+
+
+def only(found: services.Seen) -> Any:
+    (check,) = services.checks(found, NODE)
+    return check
+
+
+def test_active_and_listening_is_well() -> None:
+    assert only(seen(8774)).ok
+
+
+@pytest.mark.parametrize("cause", BAD)
+def test_whatever_is_not_active_fails(cause: str) -> None:
+    check = only(seen(8774, **BAD[cause]))
+    assert not check.ok
+    assert cause in check.cause
+
+
+def test_one_old_restart_is_no_failure() -> None:
+    assert only(seen(8774, NRestarts="1")).ok
+
+
+def test_a_missing_port_fails() -> None:
+    assert only(seen(22)).cause == "it is active, but nothing listens on port 8774"
+
+
+def test_what_may_still_come_up_is_worth_another_look() -> None:
+    assert not services.settled(seen(8774, ActiveState="activating"), NODE)
+    assert not services.settled(seen(22), NODE)
+    assert services.settled(seen(8774, ActiveState="inactive"), NODE)
+    assert services.settled(seen(8774), NODE)
+
+
+def test_a_nodes_answer_is_read() -> None:
+    output = (
+        "2026-11-22 21:09:27\n"
+        "   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000\n"
+        "   0: 00000000000000000000000000000000:2246 0000:0000 0A 00000000:00000000\n"
+        "--- stackcook ---\n"
+        "Id=mariadb.service\nActiveState=active\n"
+        "\n"
+        "Id=nova-api.service\nActiveState=inactive\nActiveEnterTimestamp=\n"
+    )
+    found = services.answer(output, ["mysql", "nova-api"])
+    assert found.ports == {22, 8774}
+    assert found.units["mysql"]["ActiveState"] == "active"
+    assert found.units["nova-api"]["ActiveEnterTimestamp"] == ""
+
+
+@pytest.mark.parametrize("output", ["", "sudo: not allowed\n", "2026-11-22 21:09:27\n"])
+def test_an_answer_that_is_none_is_refused(output: str) -> None:
+    with pytest.raises(ValueError):
+        services.answer(output, ["nova-api"])

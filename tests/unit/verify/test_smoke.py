@@ -1,0 +1,160 @@
+"""The smoke check over a cloud of fakes: what is well, and what a failure says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stackcook.manifest.model import Manifest
+from stackcook.verify.check import Check, Report
+from stackcook.verify.gate import Credentials
+from stackcook.verify.smoke import verify
+
+
+@pytest.fixture
+def look(manifest: Manifest, chef: Any, ssh: Any, apis: Any, credentials: Credentials) -> Any:
+    """Verify the cloud as the test has left it."""
+
+    def look(patience: float = 0.0) -> Report:
+        return verify(manifest, chef, ssh.hosts, credentials, patience=patience, opener=ssh)
+
+    return look
+
+
+def failure(report: Report) -> Check:
+    assert [str(check) for check in report.failures[1:]] == []
+    return report.failures[0]
+
+
+def test_a_working_cloud_passes(look: Any, ssh: Any) -> None:
+    report = look()
+    assert [str(check) for check in report.failures] == []
+    assert report.ok
+    names = {(check.name, check.node) for check in report.checks}
+    assert {
+        ("Keystone gives a token", "controller"),
+        ("endpoint compute http://10.0.116.10:8774/v2.1", "controller"),
+        ("Horizon's login", "controller"),
+        ("nova-scheduler", "controller"),
+        ("nova-compute in Nova", "compute1"),
+        ("OVN controller agent", "compute1"),
+        ("OVN metadata agent", "compute1"),
+    } <= names
+    assert [node.logins for node in ssh.nodes.values()] == [1, 1]
+
+
+def test_a_stopped_service_is_named_with_its_node_and_log(look: Any, ssh: Any) -> None:
+    node = ssh.nodes["controller"]
+    node.stop("nova-scheduler")
+    node.logs["nova-scheduler"] = (
+        "ActiveEnterTimestamp=Sun 2026-11-22 20:51:01 UTC\n"
+        "2026-11-22 20:40:00.000 7 ERROR nova.x [-] an error of an earlier run\n"
+        "2026-11-22 21:03:59.123 7 ERROR oslo.messaging [-] Can't reach rabbit://u:n0va-db@mq\n"
+    )
+    check = failure(look())
+    assert (check.name, check.node, check.unit) == (
+        "nova-scheduler",
+        "controller",
+        "nova-scheduler",
+    )
+    assert "inactive since 2026-11-22 21:04:05" in check.cause
+    assert "the message queue can't be reached" in check.cause
+    assert "21:03:59 Can't reach rabbit://u:***@mq" in check.cause
+    assert "earlier run" not in check.cause
+    assert "stackcook ssh controller -- sudo journalctl -u nova-scheduler -n 50" in check.remedy
+
+
+def test_a_deaf_service_is_a_failure(look: Any, ssh: Any) -> None:
+    ssh.nodes["controller"].ports.discard(80)
+    assert "nothing listens on port 80" in failure(look()).cause
+
+
+def test_an_unreachable_node_is_one_failure(look: Any, ssh: Any) -> None:
+    del ssh.nodes["compute1"]
+    check = failure(look())
+    assert (check.name, check.node, check.remedy) == ("SSH", "compute1", "turn it on")
+
+
+def test_a_node_that_never_converged_is_told_so(look: Any, chef: Any) -> None:
+    chef.nodes["compute1"] = {"name": "compute1"}
+    check = failure(look())
+    assert check.node == "compute1"
+    assert check.remedy == "run stackcook converge compute1"
+
+
+def test_a_node_unknown_to_the_chef_server_is_told_so(look: Any, chef: Any) -> None:
+    del chef.nodes["compute1"]
+    assert failure(look()).remedy == "run stackcook converge compute1"
+
+
+def test_a_dead_agent_is_a_failure(look: Any, apis: Any) -> None:
+    apis.agents[0] |= {"alive": False, "heartbeat_timestamp": "2026-11-22 20:00:00"}
+    check = failure(look())
+    assert (check.name, check.node) == ("OVN controller agent", "compute1")
+    assert "dead, last report: 2026-11-22 20:00:00" in check.cause
+
+
+def test_a_compute_node_unknown_to_nova_is_a_failure(look: Any, apis: Any) -> None:
+    apis.services.clear()
+    assert "Nova knows no nova-compute" in failure(look()).cause
+
+
+def test_a_disabled_compute_node_says_why_and_how_to_enable_it(look: Any, apis: Any) -> None:
+    apis.services[0] |= {"status": "disabled", "disabled_reason": "new disk"}
+    check = failure(look())
+    assert "new disk" in check.cause
+    assert check.remedy.endswith("compute service set --enable compute1 nova-compute")
+
+
+def test_an_endpoint_that_distrusts_tokens_is_a_failure(look: Any, apis: Any) -> None:
+    apis.instead("GET", "http://10.0.116.10:9292/v2/images", status=401)
+    check = failure(look())
+    assert check.name == "endpoint image http://10.0.116.10:9292"
+    assert "[keystone_authtoken] of glance-api" in check.remedy
+
+
+def test_a_broken_endpoint_says_its_status(look: Any, apis: Any) -> None:
+    apis.instead("GET", "http://10.0.116.10:8778/", status=503)
+    assert "http://10.0.116.10:8778/ answers 503" in failure(look()).cause
+
+
+def test_without_a_token_only_keystone_and_the_nodes_are_told_of(look: Any, apis: Any) -> None:
+    apis.instead("POST", "http://10.0.116.10:5000/v3/auth/tokens", status=500)
+    report = look()
+    assert failure(report).name == "Keystone gives a token"
+    assert not any("endpoint" in check.name for check in report.checks)
+
+
+def test_a_refused_login_says_what_horizon_says(look: Any, apis: Any) -> None:
+    url = "http://10.0.116.10/horizon/auth/login/"
+    apis.instead("POST", url, body='<p class="alert-danger">Invalid <b>credentials.</b></p>')
+    check = failure(look())
+    assert check.name == "Horizon's login"
+    assert check.cause == "Horizon's login is refused: Invalid credentials."
+
+
+def test_no_password_is_in_the_report(
+    look: Any, apis: Any, ssh: Any, credentials: Credentials
+) -> None:
+    for unit in ("keystone", "nova-scheduler", "apache2"):
+        ssh.nodes["controller"].stop(unit)
+        secrets = " ".join(credentials.secrets)
+        ssh.nodes["controller"].logs[unit] = f"\nERROR: wrong {secrets}\n"
+    text = str(look().data())
+    assert not [secret for secret in credentials.secrets if secret in text]
+
+
+def test_nothing_but_machines_is_looked_at_without_openstack(look: Any, chef: Any) -> None:
+    for node in chef.nodes.values():
+        node["default"] = {}
+    report = look()
+    assert report.ok
+    assert {check.name for check in report.checks} == {"SSH"}
+
+
+def test_the_report_has_the_cloud_first_and_failures_before_the_rest(look: Any, ssh: Any) -> None:
+    ssh.nodes["compute1"].stop("nova-compute")
+    groups = look().by_node()
+    assert list(groups) == ["controller", "compute1"]
+    assert groups["compute1"][0].name == "nova-compute"

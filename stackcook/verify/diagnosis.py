@@ -6,9 +6,9 @@ import re
 import shlex
 from collections.abc import Collection
 
+from stackcook.command import MASK
 from stackcook.verify.placing import Service
 
-MASK = "***"
 LENGTH = 220
 
 _SECRETS = (

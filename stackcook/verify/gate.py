@@ -8,7 +8,7 @@ Keystone and Placement have just read it with passwords of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -46,15 +46,17 @@ def answers(
     hosts: Mapping[str, Host],
     credentials: Credentials,
     *,
+    only: Collection[str] = (),
     patience: float = 60.0,
     opener: Connect = connect,
 ) -> None:
     """Return once all four answer, wherever a converged node has recorded that it runs them.
 
+    ``only`` are the names of the nodes to look at; empty: all of the manifest's.
     Raises VerifyError after ``patience`` seconds, with each that does not and the likely cause;
     ChefServerError if the Chef server can't say who runs what.
     """
-    nodes = placed(manifest, chef)
+    nodes = tuple(n for n in placed(manifest, chef) if not only or n.name in only)
     deadline = Deadline(patience)
     checks = deadline.poll(lambda: _look(nodes, credentials), lambda found: not _bad(found))
     if not _bad(checks):

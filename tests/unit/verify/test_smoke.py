@@ -60,7 +60,7 @@ def test_a_stopped_service_is_named_with_its_node_and_log(look: Any, ssh: Any) -
     )
     assert "inactive since 2026-11-22 21:04:05" in check.cause
     assert "the message queue can't be reached" in check.cause
-    assert "21:03:59 Can't reach rabbit://u:***@mq" in check.cause
+    assert "21:03:59 Can't reach rabbit://u:****@mq" in check.cause
     assert "earlier run" not in check.cause
     assert "stackcook ssh controller -- sudo journalctl -u nova-scheduler -n 50" in check.remedy
 

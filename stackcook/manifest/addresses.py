@@ -37,13 +37,11 @@ def _check_place(
     shapes: Shapes, settings: Settings, at: Position, what: str, address: IPv4Address
 ) -> None:
     network = settings.network
-    if network is None:
-        return
+    if network is None or network.num_addresses <= 2:
+        return  # a link of two has no network's, no bridge's and no broadcast address
     hosts = f"take one of {_first(network) + 1} to {network.broadcast_address - 1}"
     if address not in network:
         shapes.error(at, f"{what} is outside of the network {network}", hosts)
-    elif network.num_addresses <= 2:
-        return  # a point-to-point link has neither, and the network is noted as too small
     elif address == network.network_address:
         shapes.error(at, f"{what} is the network's own", hosts)
     elif address == network.broadcast_address:
@@ -58,11 +56,10 @@ def _check_network(shapes: Shapes, settings: Settings, count: int) -> None:
             remedy = "add `network: 10.0.112.0/24`"
             shapes.error(settings.at, "stackcook: Vagrant's machines need a network", remedy)
         return
-    room = settings.network.num_addresses - 3  # the network's, the bridge's, the broadcast address
+    # all but the network's, the bridge's and the broadcast address
+    room = max(settings.network.num_addresses - 3, 0)
     if settings.machines is MachineKind.VAGRANT and room < count:
-        what = (
-            f"stackcook: network: {settings.network} has room for {max(room, 0)} of {count} nodes"
-        )
+        what = f"stackcook: network: {settings.network} has room for {room} of {count} nodes"
         shapes.error(settings.network_at, what, "take a larger one")
 
 

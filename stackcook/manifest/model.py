@@ -146,7 +146,8 @@ class Manifest:
         result = []
         for stage in (*self.stages, Stage("rest", ())):
             wanted = set(stage.roles)
-            mine, others = [], []
+            mine: list[Node] = []
+            others: list[Node] = []
             for node in left:
                 here = not wanted or not wanted.isdisjoint(node.roles)
                 (mine if here else others).append(node)

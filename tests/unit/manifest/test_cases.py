@@ -1,0 +1,80 @@
+"""What tests/cases/*.yml say: a manifest in, findings and a model out.
+
+A case file holds documents with `case` (its name), `manifest` (the text), and
+- `findings`: the lines expected, without the path; none is the same as an empty list,
+- `reads`: a part of the model, as plain data; keys that aren't there are not looked at,
+- `files`: files that lie beside the manifest, `home`: files in ~,
+- `name`: the manifest's own file name, for others than infrastructure.yml.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stackcook.errors import Severity
+from stackcook.manifest.read import read
+
+CASES = Path(__file__).parents[2] / "cases"
+
+
+def cases() -> list[Any]:
+    found = []
+    for path in sorted(CASES.glob("*.yml")):
+        for case in yaml.safe_load_all(path.read_text()):
+            found.append(pytest.param(case, id=f"{path.stem}: {case['case']}"))
+    return found
+
+
+@pytest.mark.parametrize("case", cases())
+def test_case(case: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = tmp_path / "repository" / case.get("name", "infrastructure.yml")
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    for path in [manifest.parent / name for name in case.get("files", ())] + [
+        home / name for name in case.get("home", ())
+    ]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    manifest.parent.mkdir(exist_ok=True)
+    manifest.write_text(case["manifest"], newline="")
+
+    model, findings = read(manifest)
+
+    shown = [str(finding).removeprefix(f"{manifest}:").strip() for finding in findings]
+    assert shown == case.get("findings", [])
+    if model is None:
+        assert any(finding.severity is Severity.ERROR for finding in findings)
+    if "reads" in case:
+        assert matching(plain(model, tmp_path), case["reads"]) == case["reads"]
+
+
+def plain(value: Any, base: Path) -> Any:
+    """The model as YAML can say it; paths are relative to ``base``."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name), base) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(item, base) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [plain(item, base) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value.relative_to(base))
+    return str(value) if isinstance(value, (IPv4Address, IPv4Network)) else value
+
+
+def matching(value: Any, wanted: Any) -> Any:
+    """``value`` without the keys that ``wanted`` doesn't speak of."""
+    if isinstance(wanted, dict) and isinstance(value, dict):
+        return {key: matching(value.get(key), part) for key, part in wanted.items()}
+    if isinstance(wanted, list) and isinstance(value, list) and len(wanted) == len(value):
+        return [matching(item, part) for item, part in zip(value, wanted)]
+    return value

@@ -75,21 +75,23 @@ def answers(
 
 def auth_url(node: Placed) -> str:
     """Keystone's URL on the node that runs it."""
-    return f"http://{node.address}:5000/v3"
+    return f"http://{node.address}:{node.port(KEYSTONE, 5000)}/v3"
 
 
 def behind(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Check, ...]:
     """The checks of the message queue and the database, on each node that runs one."""
+
+    def queue(node: Placed) -> None:
+        amqp.login(node.address, credentials.queue, node.port(QUEUE, 5672))
+
+    def base(node: Placed) -> None:
+        database.greeting(node.address, node.port(DATABASE, 3306))
+
     nodes = tuple(nodes)
-    queues = (
-        timed("message queue", n.name, QUEUE, lambda: amqp.login(n.address, credentials.queue))
-        for n in running(nodes, QUEUE)
+    return (
+        *(timed("message queue", n.name, QUEUE, lambda: queue(n)) for n in running(nodes, QUEUE)),
+        *(timed("database", n.name, DATABASE, lambda: base(n)) for n in running(nodes, DATABASE)),
     )
-    databases = (
-        timed("database", n.name, DATABASE, lambda: database.greeting(n.address))
-        for n in running(nodes, DATABASE)
-    )
-    return (*queues, *databases)
 
 
 def _look(nodes: tuple[Placed, ...], credentials: Credentials) -> tuple[Check, ...]:
@@ -114,7 +116,7 @@ def _token(node: Placed, credentials: Credentials) -> Cloud:
 
 
 def _placement(node: Placed, cloud: Cloud | None) -> None:
-    url = f"http://{node.address}:8778"
+    url = f"http://{node.address}:{node.port(PLACEMENT, 8778)}"
     if cloud:
         endpoints.answers(cloud, Endpoint("placement", "placement", "public", "", url))
     else:

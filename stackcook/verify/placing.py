@@ -56,6 +56,12 @@ class Placed:
         """The service of that unit, if it runs here."""
         return next((service for service in self.services if service.unit == unit), None)
 
+    def port(self, unit: str, usual: int) -> int:
+        """Where a unit of this node listens: its usual port, unless it has recorded others."""
+        service = self.service(unit)
+        ports = service.ports if service else ()
+        return usual if usual in ports or not ports else ports[0]
+
     def is_called(self, host: str) -> bool:
         """Whether ``host``, from an OpenStack API, means this node."""
         return host.lower() in self.names or host.lower().split(".")[0] in self.names

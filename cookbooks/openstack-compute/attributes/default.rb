@@ -1,0 +1,9 @@
+# frozen_string_literal: true
+
+# uWSGI: openstack.compute.{api,metadata}.uwsgi.KEY sets any option of it.
+default['openstack']['compute']['api']['uwsgi']['processes'] = 2
+default['openstack']['compute']['metadata']['uwsgi']['processes'] = 1
+default['openstack']['compute']['metadata']['uwsgi']['threads'] = 1
+
+# openstack.compute.conf.SECTION.KEY sets any option of nova.conf.
+default['openstack']['compute']['conf'] = {}

@@ -1,0 +1,88 @@
+# frozen_string_literal: true
+
+module OpenstackCompute
+  # Nova's options as {section => {option => value}}: what every node needs, and what its part adds.
+  module Helpers
+    NOVA_CONF = '/etc/nova/nova.conf'
+
+    # Both parts may be on one node and then share nova.conf: each adds its sections to the one
+    # resource, before anything converges.
+    #
+    # @param sections [Hash] what this part needs besides {nova_base}
+    def nova_conf(sections)
+      edit_resource(:openstack_config, NOVA_CONF) do
+        service 'compute'
+        group 'nova'
+        defaults Chef::Mixin::DeepMerge.merge(defaults || {}, sections)
+      end
+    end
+
+    # @return [Hash] what controller and compute nodes have in common
+    def nova_base
+      {
+        'DEFAULT' => {
+          'my_ip' => openstack_address,
+          'state_path' => '/var/lib/nova',
+          'log_dir' => '/var/log/nova',
+          'transport_url' => transport_url,
+        },
+        # not below /run: whichever unit of Nova's stops takes /run/lock/nova away from all others
+        'oslo_concurrency' => { 'lock_path' => '/var/lib/nova/tmp' },
+        'keystone_authtoken' => keystone_authtoken('nova'),
+        'service_user' => keystone_client_section('nova').merge('send_service_user_token' => true),
+        'placement' => keystone_client_section('placement'),
+        'neutron' => keystone_client_section('neutron'),
+        'glance' => { 'api_servers' => openstack_url('image') },
+        'vnc' => { 'enabled' => true },
+        'spice' => { 'enabled' => false },
+      }
+    end
+
+    # @return [Hash] for the API, the conductor, the scheduler and the console proxy
+    def nova_controller
+      {
+        'api' => { 'auth_strategy' => 'keystone' },
+        'api_database' => { 'connection' => db_url('nova', 'nova_api') },
+        'database' => { 'connection' => db_url('nova') },
+        'conductor' => { 'workers' => 1 },
+        # compute nodes appear by themselves
+        'scheduler' => { 'workers' => 1, 'discover_hosts_in_cells_interval' => 30 },
+        'oslo_policy' => { 'policy_dirs' => '/etc/nova/policy.d' },
+        'neutron' => {
+          'service_metadata_proxy' => true,
+          'metadata_proxy_shared_secret' => openstack_password('secrets', 'metadata_proxy').gsub('$', '$$'),
+        },
+        'vnc' => {
+          'novncproxy_host' => openstack_bind_address('novnc'),
+          'novncproxy_port' => openstack_port('novnc'),
+        },
+      }
+    end
+
+    # @return [Hash] for nova-compute with libvirt
+    def nova_compute
+      {
+        'DEFAULT' => {
+          'compute_driver' => 'libvirt.LibvirtDriver',
+          'resume_guests_state_on_host_boot' => true,
+        },
+        'libvirt' => { 'virt_type' => OpenstackCompute::Kvm.virt_type },
+        'vnc' => {
+          'server_listen' => '$my_ip',
+          'server_proxyclient_address' => '$my_ip',
+          'novncproxy_base_url' => openstack_url('novnc', 'public'),
+        },
+      }
+    end
+  end
+
+  # Whether the hardware helps to virtualise.
+  module Kvm
+    # @return [String] `kvm` where the node has /dev/kvm, else `qemu`, which emulates and runs anywhere
+    def self.virt_type
+      File.exist?('/dev/kvm') ? 'kvm' : 'qemu'
+    end
+  end
+end
+
+Chef::DSL::Universal.include(OpenstackCompute::Helpers) if defined?(Chef::DSL::Universal)

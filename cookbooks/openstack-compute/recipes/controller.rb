@@ -1,0 +1,67 @@
+# frozen_string_literal: true
+
+# Nova's API, conductor, scheduler and console proxy, with the cells cell0 and cell1.
+
+include_recipe 'openstack-compute::_common'
+
+openstack_packages 'nova-controller' do
+  packages %w(nova-api nova-conductor nova-scheduler nova-consoleproxy mariadb-client)
+end
+
+nova_conf nova_controller
+
+openstack_registration 'nova' do
+  service_type 'compute'
+  endpoints openstack_endpoints('compute')
+end
+
+openstack_uwsgi '/etc/nova/nova-api-uwsgi.ini' do
+  service 'compute.api'
+end
+
+openstack_uwsgi '/etc/nova/nova-api-metadata-uwsgi.ini' do
+  service 'compute.metadata'
+end
+
+# Without a type the wrapper of nova-novncproxy exits 0 and does nothing
+file '/etc/default/nova-consoleproxy' do
+  content "NOVA_CONSOLE_PROXY_TYPE=novnc\nNOVA_SERIAL_PROXY_START=false\n"
+end
+
+migrations = '/usr/lib/python3/dist-packages/nova/db'
+
+openstack_db_sync 'nova_api' do
+  user 'nova'
+  command %w(nova-manage api_db sync)
+  migrations "#{migrations}/api/migrations/versions"
+end
+
+openstack_nova_cell 'cell0' do
+  transport_url 'none:///'
+  database_connection OpenstackCompute::Cell.template(db_url('nova'), path: 'nova_cell0')
+end
+
+openstack_nova_cell 'cell1' do
+  transport_url OpenstackCompute::Cell.template(transport_url)
+  database_connection OpenstackCompute::Cell.template(db_url('nova'))
+end
+
+# brings cell0's schema first, then cell1's: if the latter is new, so is the former
+openstack_db_sync 'nova' do
+  command %w(nova-manage db sync)
+  migrations "#{migrations}/main/migrations/versions"
+end
+
+{
+  'nova-conductor' => {},
+  'nova-scheduler' => {},
+  'nova-api' => { port: 'compute', config: '/etc/nova/nova-api-uwsgi.ini' },
+  'nova-api-metadata' => { port: 'metadata', config: '/etc/nova/nova-api-metadata-uwsgi.ini' },
+  'nova-novncproxy' => { port: 'novnc', config: '/etc/default/nova-consoleproxy' },
+}.each do |unit, with|
+  openstack_service unit do
+    ports [with[:port]].compact.map { |service| openstack_port(service) }
+    log "/var/log/nova/#{unit}.log"
+    config [OpenstackCompute::Helpers::NOVA_CONF, with[:config]].compact
+  end
+end

@@ -1,0 +1,43 @@
+# frozen_string_literal: true
+
+# A cell's mapping in Nova's API database.
+unified_mode true
+provides :openstack_nova_cell
+
+property :cell, String, name_property: true
+property :transport_url, String, required: true, description: 'a template, or none:/// for cell0'
+property :database_connection, String, required: true, description: 'a template'
+property :uuid, String, desired_state: false, description: 'known once the mapping is there'
+
+# Read from the database itself: nova-manage takes seconds to start.
+load_current_value do |desired|
+  api = OpenstackCommon::Mariadb.new('nova', password: openstack_password('db_passwords', 'nova'), database: 'nova_api',
+                                             host: openstack_host('db'), port: openstack_port('db'))
+  row = api.query('SELECT uuid, transport_url, database_connection FROM cell_mappings ' \
+                  "WHERE name = #{OpenstackCommon::Mariadb.quote(desired.cell)}").first
+  current_value_does_not_exist! unless row
+
+  uuid row.first
+  transport_url row[1]
+  database_connection row[2]
+end
+
+action :create do
+  converge_if_changed do
+    urls = ['--transport-url', new_resource.transport_url,
+            '--database_connection', new_resource.database_connection]
+    if current_resource
+      nova_manage('update_cell', '--cell_uuid', current_resource.uuid, '--name', new_resource.cell, *urls)
+    elsif new_resource.cell == 'cell0'
+      nova_manage('map_cell0', *urls.last(2))
+    else
+      nova_manage('create_cell', '--name', new_resource.cell, *urls)
+    end
+  end
+end
+
+action_class do
+  def nova_manage(*arguments)
+    shell_out!('nova-manage', 'cell_v2', *arguments, user: 'nova', group: 'nova')
+  end
+end

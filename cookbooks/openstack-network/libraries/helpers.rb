@@ -1,0 +1,116 @@
+# frozen_string_literal: true
+
+module OpenstackNetwork
+  # Neutron's options as {section => {option => value}}.
+  module Helpers
+    NEUTRON_CONF = '/etc/neutron/neutron.conf'
+
+    # Both parts may be on one node and then share neutron.conf: each adds its sections to the one
+    # resource, before anything converges.
+    #
+    # @param sections [Hash] what this part needs besides {neutron_base}
+    def neutron_conf(sections)
+      edit_resource(:openstack_config, NEUTRON_CONF) do
+        service 'network'
+        group 'neutron'
+        defaults Chef::Mixin::DeepMerge.merge(defaults || {}, sections)
+      end
+    end
+
+    # @return [Hash] what controller and compute nodes have in common
+    def neutron_base
+      {
+        'DEFAULT' => { 'log_dir' => '/var/log/neutron', 'state_path' => '/var/lib/neutron' },
+        'oslo_concurrency' => { 'lock_path' => '/var/lib/neutron/tmp' },
+        'agent' => { 'root_helper' => 'sudo neutron-rootwrap /etc/neutron/rootwrap.conf' },
+      }
+    end
+
+    # @return [Hash] for the API and its workers
+    def neutron_controller
+      {
+        'DEFAULT' => {
+          'core_plugin' => 'ml2',
+          'service_plugins' => 'ovn-router',
+          'auth_strategy' => 'keystone',
+          'transport_url' => transport_url,
+          # the OVN driver counts the API's processes by it, and complains of the hash ring if it's wrong
+          'api_workers' => node['openstack']['network']['uwsgi']['processes'],
+          'rpc_workers' => 1,
+          'notify_nova_on_port_status_changes' => true,
+          'notify_nova_on_port_data_changes' => true,
+        },
+        'database' => { 'connection' => db_url('neutron') },
+        'oslo_policy' => { 'policy_dirs' => '/etc/neutron/policy.d' },
+        'keystone_authtoken' => keystone_authtoken('neutron'),
+        'nova' => keystone_client_section('nova'),
+        'placement' => keystone_client_section('placement'),
+      }
+    end
+
+    # @return [Hash] for ml2_conf.ini: OVN, with geneve between the nodes
+    def ml2_conf
+      provider = node['openstack']['network']['provider']
+      {
+        'ml2' => {
+          'type_drivers' => 'flat,vlan,geneve',
+          'tenant_network_types' => 'geneve',
+          'mechanism_drivers' => 'ovn',
+          'extension_drivers' => 'port_security',
+          'overlay_ip_version' => 4,
+        },
+        'ml2_type_flat' => { 'flat_networks' => provider['physical_network'] },
+        'ml2_type_vlan' => { 'network_vlan_ranges' => provider['physical_network'] },
+        'ml2_type_geneve' => { 'vni_ranges' => '1:65536', 'max_header_size' => 38 },
+        'securitygroup' => { 'enable_security_group' => true },
+        'ovn' => {
+          'ovn_nb_connection' => ovn_remote('nb'),
+          'ovn_sb_connection' => ovn_remote('sb'),
+          'ovn_l3_scheduler' => 'leastloaded',
+          'ovn_metadata_enabled' => true,
+          'enable_distributed_floating_ip' => false,
+        },
+      }
+    end
+
+    # @return [Hash] for neutron_ovn_metadata_agent.ini
+    def ovn_metadata_agent_conf
+      {
+        'DEFAULT' => {
+          'nova_metadata_host' => openstack_host('metadata'),
+          'nova_metadata_port' => openstack_port('metadata'),
+          'metadata_proxy_shared_secret' => openstack_password('secrets', 'metadata_proxy').gsub('$', '$$'),
+          'metadata_workers' => 1,
+        },
+        'ovs' => { 'ovsdb_connection' => 'unix:/run/openvswitch/db.sock' },
+        'ovn' => { 'ovn_sb_connection' => ovn_remote('sb') },
+      }
+    end
+
+    # @return [String] where OVN's clients reach its northbound or southbound database
+    def ovn_remote(database)
+      "tcp:#{openstack_host("ovn_#{database}")}:#{openstack_port("ovn_#{database}")}"
+    end
+
+    # @return [Hash{String => String}] what ovn-controller reads from Open vSwitch's external_ids
+    def ovn_chassis
+      network = node['openstack']['network']
+      provider = network['provider']
+      ids = {
+        # the host's name: a node made anew takes its old chassis over, instead of fighting it for the address
+        'system-id' => node['machinename'],
+        'hostname' => node['machinename'],
+        'ovn-remote' => ovn_remote('sb'),
+        'ovn-encap-type' => 'geneve',
+        'ovn-encap-ip' => network['tunnel_address'] || openstack_address,
+        'ovn-bridge-datapath-type' => network['datapath_type'],
+      }
+      return ids unless provider['interface']
+
+      ids.merge('ovn-bridge-mappings' => "#{provider['physical_network']}:#{provider['bridge']}",
+                'ovn-cms-options' => 'enable-chassis-as-gw')
+    end
+  end
+end
+
+Chef::DSL::Universal.include(OpenstackNetwork::Helpers) if defined?(Chef::DSL::Universal)

@@ -1,0 +1,81 @@
+# frozen_string_literal: true
+
+# Open vSwitch, OVN's controller, and the agent that brings Nova's metadata to instances.
+
+include_recipe 'openstack-network::_common'
+
+# haproxy: the metadata agent starts one in each network's namespace
+openstack_packages 'neutron-compute' do
+  packages %w(openvswitch-switch ovn-host neutron-ovn-metadata-agent haproxy)
+end
+
+network = node['openstack']['network']
+datapath = network['datapath_type']
+provider = network['provider']
+
+# Open vSwitch takes the chassis' name from here at each start, whatever its database says
+file '/etc/openvswitch/system-id.conf' do
+  content "#{node['machinename']}\n"
+end
+
+openstack_service 'openvswitch-switch' do
+  wait true
+end
+
+openstack_service 'ovs-vswitchd' do
+  wait true
+  log '/var/log/openvswitch/ovs-vswitchd.log'
+end
+
+openstack_ovs_settings 'chassis' do
+  external_ids ovn_chassis
+  # nova-compute, which isn't root, plugs instances in by it
+  manager 'ptcp:6640:127.0.0.1'
+end
+
+# In user space packets between instances and the host have no checksums unless this is on; it is
+# read at the start only.
+openstack_ovs_settings 'offload' do
+  other_config 'userspace-tso-enable' => datapath == 'netdev'
+  notifies :restart, 'openstack_service[ovs-vswitchd]', :immediately
+end
+
+if provider['interface']
+  openstack_ovs_bridge provider['bridge'] do
+    datapath_type datapath
+    ports [provider['interface']]
+  end
+
+  systemd_unit 'openstack-provider.service' do
+    content(
+      Unit: { Description: 'Way outside of the instances', After: 'openvswitch-switch.service', Requires: 'openvswitch-switch.service' },
+      Service: { Type: 'oneshot', RemainAfterExit: true, ExecStart: "/usr/sbin/ip link set #{provider['interface']} up" },
+      Install: { WantedBy: 'multi-user.target' }
+    )
+    action %i(create enable start)
+  end
+end
+
+openstack_service 'ovn-host'
+
+openstack_service 'ovn-controller' do
+  log '/var/log/ovn/ovn-controller.log'
+end
+
+# Its own unit is nobody's
+service 'haproxy' do
+  action %i(disable stop)
+end
+
+agent_ini = '/etc/neutron/neutron_ovn_metadata_agent.ini'
+
+openstack_config agent_ini do
+  service 'network.metadata'
+  group 'neutron'
+  defaults ovn_metadata_agent_conf
+end
+
+openstack_service 'neutron-ovn-metadata-agent' do
+  log '/var/log/neutron/neutron-ovn-metadata-agent.log'
+  config [OpenstackNetwork::Helpers::NEUTRON_CONF, agent_ini]
+end

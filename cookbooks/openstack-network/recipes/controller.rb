@@ -1,0 +1,79 @@
+# frozen_string_literal: true
+
+# Neutron's API and workers, and OVN's databases.
+
+include_recipe 'openstack-network::_common'
+
+openstack_packages 'neutron-controller' do
+  packages %w(neutron-api neutron-rpc-server neutron-ovn-maintenance-worker ovn-central mariadb-client)
+end
+
+neutron_conf neutron_controller
+
+ml2_conf_ini = '/etc/neutron/plugins/ml2/ml2_conf.ini'
+
+openstack_config ml2_conf_ini do
+  service 'network.plugins.ml2'
+  group 'neutron'
+  defaults ml2_conf
+end
+
+openstack_registration 'neutron' do
+  service_type 'network'
+  endpoints openstack_endpoints('network')
+end
+
+# workers sit in long polls: without mercy a restart takes a minute
+openstack_uwsgi '/etc/neutron/neutron-api-uwsgi.ini' do
+  service 'network'
+  options 'worker-reload-mercy' => 5
+end
+
+openstack_service 'ovn-central'
+
+%w(nb sb).each do |database|
+  port = openstack_port("ovn_#{database}")
+
+  openstack_ovn_connection database do
+    target "ptcp:#{port}:#{openstack_bind_address("ovn_#{database}")}"
+  end
+
+  openstack_service "ovn-ovsdb-server-#{database}" do
+    ports [port]
+    log "/var/log/ovn/ovsdb-server-#{database}.log"
+  end
+end
+
+openstack_service 'ovn-northd' do
+  log '/var/log/ovn/ovn-northd.log'
+end
+
+openstack_db_sync 'neutron' do
+  command %W(neutron-db-manage --config-file #{OpenstackNetwork::Helpers::NEUTRON_CONF} --config-file #{ml2_conf_ini} upgrade heads)
+  migrations '/usr/lib/python3/dist-packages/neutron/db/migration/alembic_migrations/versions'
+end
+
+# The package has an init script only, whose generated unit stays active when the worker dies
+systemd_unit 'neutron-ovn-maintenance-worker.service' do
+  content(
+    Unit: { Description: 'OpenStack Neutron OVN maintenance worker', After: 'network-online.target mariadb.service rabbitmq-server.service ovn-central.service' },
+    Service: {
+      User: 'neutron',
+      Group: 'neutron',
+      WorkingDirectory: '/var/lib/neutron',
+      ExecStart: '/etc/init.d/neutron-ovn-maintenance-worker systemd-start',
+      Restart: 'on-failure',
+      LimitNOFILE: 65_535,
+    },
+    Install: { WantedBy: 'multi-user.target' }
+  )
+  action :create
+end
+
+%w(neutron-api neutron-rpc-server neutron-ovn-maintenance-worker).each do |unit|
+  openstack_service unit do
+    ports unit == 'neutron-api' ? [openstack_port('network')] : []
+    log "/var/log/neutron/#{unit}.log"
+    config [OpenstackNetwork::Helpers::NEUTRON_CONF, ml2_conf_ini, '/etc/neutron/neutron-api-uwsgi.ini']
+  end
+end

@@ -1,0 +1,26 @@
+# frozen_string_literal: true
+
+# A bridge of Open vSwitch with some ports; ports that others added stay.
+unified_mode true
+provides :openstack_ovs_bridge
+
+property :bridge, String, name_property: true
+property :datapath_type, String, equal_to: %w(system netdev), default: 'system'
+property :ports, Array, default: [], coerce: proc(&:sort)
+
+load_current_value do |desired|
+  current_value_does_not_exist! if shell_out('ovs-vsctl', 'br-exists', desired.bridge).error?
+
+  type = shell_out!('ovs-vsctl', 'get', 'Bridge', desired.bridge, 'datapath_type').stdout.delete("\"\n")
+  datapath_type type.empty? ? 'system' : type
+  ports shell_out!('ovs-vsctl', 'list-ports', desired.bridge).stdout.split & desired.ports
+end
+
+action :create do
+  converge_if_changed do
+    commands = [['--may-exist', 'add-br', new_resource.bridge],
+                ['set', 'Bridge', new_resource.bridge, "datapath_type=#{new_resource.datapath_type}"]]
+    commands += new_resource.ports.map { |port| ['--may-exist', 'add-port', new_resource.bridge, port] }
+    shell_out!('ovs-vsctl', *commands.flat_map { |command| ['--', *command] })
+  end
+end

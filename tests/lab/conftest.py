@@ -1,0 +1,243 @@
+"""The lab of the whole deploy: a cloud of its own (name and range) beside whatever else runs here.
+
+Its directory is always the same, so that a run can clear what a crashed one has left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+NAME = "sctest"
+RANGE = "10.0.116"
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONTENT = ("cookbooks", "roles", "environments", "Vagrantfile")
+SUDO = () if os.geteuid() == 0 else ("sudo", "-n")
+
+log = logging.getLogger("lab")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a program ended; ``seconds`` is how long it took."""
+
+    status: int
+    out: str
+    err: str
+    seconds: float
+
+
+@dataclass
+class Lab:
+    """A Chef repository with a manifest of its own, and ``stackcook`` as its user runs it."""
+
+    root: Path
+    transcript: list[str] = field(default_factory=list)
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "infrastructure.yml"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / ".stackcook" / "logs"
+
+    def stackcook(self, *argv: str, timeout: float = 120, stdin: str = "") -> Done:
+        """Run the command on this lab's manifest; every line goes to the log as it comes."""
+        return self.run(
+            sys.executable,
+            "-m",
+            "stackcook",
+            "-f",
+            str(self.manifest),
+            *argv,
+            timeout=timeout,
+            stdin=stdin,
+        )
+
+    def on(self, node: str, command: str, *, stdin: str = "", timeout: float = 120) -> Done:
+        """Run a shell command as root on a node."""
+        argv = ("sudo", "sh", "-c", f"'{command}'")
+        return self.stackcook("ssh", node, "--", *argv, stdin=stdin, timeout=timeout)
+
+    def run(self, *argv: str, timeout: float = 120, stdin: str = "") -> Done:
+        """Run a program in the lab's directory; it is killed, with its children, when late."""
+        began = time.monotonic()
+        log.info("$ %s", " ".join(argv))
+        process = subprocess.Popen(
+            argv,
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "CHEF_LICENSE": "accept-silent"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        assert process.stdin and process.stdout and process.stderr
+        texts: dict[str, list[str]] = {"out": [], "err": []}
+        streams = (("out", process.stdout), ("err", process.stderr))
+        readers = [
+            threading.Thread(target=self._read, args=(stream, texts[name]))
+            for name, stream in streams
+        ]
+        for reader in readers:
+            reader.start()
+        try:
+            process.stdin.write(stdin)
+            process.stdin.close()
+            status = process.wait(timeout)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, 9)
+                process.wait()
+            for reader in readers:
+                reader.join(timeout=5)
+        seconds = time.monotonic() - began
+        log.info("= %d after %.1f s", status, seconds)
+        return Done(status, "".join(texts["out"]), "".join(texts["err"]), seconds)
+
+    def _read(self, stream: Any, into: list[str]) -> None:
+        for line in stream:
+            into.append(line)
+            self.transcript.append(line)
+            log.info("%s", line.rstrip())
+
+    def secrets(self) -> list[str]:
+        """Every password of this lab, as stackcook itself reads them."""
+        from stackcook.chef.secrets import read as read_secret
+        from stackcook.manifest.read import read
+
+        manifest, findings = read(self.manifest)
+        assert manifest, findings
+        return [
+            read_secret(manifest, bag, item)
+            for bag, items in manifest.passwords.items()
+            for item in items
+        ]
+
+    def leftovers(self) -> list[str]:
+        """What of this lab is on this machine: containers, bridge, routes, firewall, servers."""
+        containers = _output("lxc-ls", "-1").split()
+        links = _output("ip", "-o", "link", "show").splitlines()
+        routes = _output("ip", "route", "show", "table", "all").splitlines()
+        rules = _output("nft", "list", "ruleset").splitlines()
+        return [
+            *(f"container {name}" for name in containers if name.startswith(f"{NAME}-")),
+            *(f"link {line.split()[1]}" for line in links if f"br-{NAME}:" in line),
+            *(f"route {line.strip()}" for line in routes if f"{RANGE}." in line),
+            *(f"nft {line.strip()}" for line in rules if f"{RANGE}." in line or NAME in line),
+            *(f"process {pid}" for pid in self._processes()),
+        ]
+
+    def clear(self) -> None:
+        """Take everything of this lab away: as its user would, then whatever is still there."""
+        if self.manifest.exists():
+            self.stackcook("destroy", "--yes", timeout=300)
+        for left in self.leftovers():
+            kind, what = left.split(" ", 1)
+            log.warning("clearing %s", left)
+            if kind == "container":
+                _root("lxc-destroy", "-f", "-n", what)
+            elif kind == "link":
+                _root("ip", "link", "del", f"br-{NAME}")
+            elif kind == "process":
+                _root("kill", what)
+            elif kind == "route" and what.startswith("unreachable"):
+                _root("ip", "route", "del", "unreachable", f"{RANGE}.0/24")
+            elif kind == "nft" and what.startswith("table"):
+                _root("nft", "delete", *what.rstrip(" {").split())
+        if self.root.exists():
+            subprocess.run([*SUDO, "rm", "-rf", "--", str(self.root)], check=True)
+
+    def _processes(self) -> Iterator[int]:
+        """The servers that run out of this lab's directory."""
+        mine = f"{self.root}/.stackcook/".encode()
+        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if mine in cmdline.read_bytes() and b"goiardi" in cmdline.read_bytes():
+                    yield int(cmdline.parent.name)
+            except OSError:
+                continue  # it has ended since
+
+
+def _output(*argv: str) -> str:
+    done = subprocess.run([*SUDO, *argv], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
+
+
+def _root(*argv: str) -> None:
+    """Run as root; what is gone already is no failure of a clearing."""
+    done = subprocess.run([*SUDO, *argv], capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        log.warning("%s: %s", " ".join(argv), done.stderr.strip())
+
+
+def _prepare(root: Path) -> None:
+    """The repository's content, and its manifest with this lab's name and addresses."""
+    root.mkdir(parents=True, mode=0o700)
+    for name in CONTENT:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, root / name)
+        elif source.exists():
+            shutil.copy(source, root / name)
+    document = yaml.safe_load((REPOSITORY / "infrastructure.yml").read_text())
+    settings = document["stackcook"]
+    settings |= {"name": NAME, "network": f"{RANGE}.0/24"}
+    for number, node in enumerate(settings["nodes"].values(), start=10):
+        node["address"] = f"{RANGE}.{number}"
+    (root / "infrastructure.yml").write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The lab's directory, prepared; cleared before, for a crashed run's sake, and after."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stackcook"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{NAME}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs would tear down each other's machines
+        lab = Lab(cache / "lab" / NAME)
+        lab.clear()
+        _prepare(lab.root)
+        yield lab
+        lab.clear()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "incremental: each test goes on where the last one ended")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
+    """Note a failure for the tests that build on it, and show what the nodes' logs end with."""
+    result = yield
+    report = result.get_result()  # type: ignore[attr-defined]
+    lab = getattr(item, "funcargs", {}).get("lab")
+    if not report.failed or not isinstance(lab, Lab):
+        return
+    if item.parent and item.get_closest_marker("incremental"):
+        item.parent.failed_before = item.name  # type: ignore[attr-defined]
+    for path in sorted(lab.logs.glob("*.log")):
+        tail = path.read_text(errors="replace").splitlines()[-40:]
+        report.sections.append((f"the end of {path.name}", "\n".join(tail)))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    before = getattr(item.parent, "failed_before", "")
+    if before and item.get_closest_marker("incremental"):
+        pytest.skip(f"it builds on {before}, which failed")

@@ -1,0 +1,158 @@
+"""The whole way on real machines: deploy, verify, deploy again, destroy.
+
+The tests are one story, each going on where the one before has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.incremental
+
+CONTROLLER = "http://10.0.116.10"
+NODES = {"controller", "compute1"}
+SUDO = () if os.geteuid() == 0 else ("sudo", "-n")
+FRESH = 20 * 60.0
+"""Seconds that a deploy may take on a machine without caches."""
+
+
+@pytest.fixture(scope="session")
+def others() -> dict[str, str]:
+    """The other containers of this machine, by their first process."""
+    return running_containers()
+
+
+def running_containers() -> dict[str, str]:
+    listed = subprocess.run(
+        [*SUDO, "lxc-ls", "-f", "-F", "NAME,PID"], capture_output=True, text=True, check=True
+    )
+    rows = (line.split() for line in listed.stdout.splitlines()[1:])
+    return {row[0]: row[1] for row in rows if len(row) == 2 and not row[0].startswith("sctest-")}
+
+
+def openstack(lab: Any, *argv: str) -> list[dict[str, Any]]:
+    """What the standard client says, given nothing but the clouds.yaml."""
+    done = lab.run("openstack", "--os-cloud", "stackcook", *argv, "-f", "json")
+    assert done.status == 0, done.err
+    rows: list[dict[str, Any]] = json.loads(done.out)
+    return rows
+
+
+def knife(lab: Any, *argv: str) -> Any:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    program = shutil.which("knife", path=path)
+    assert program, "knife is not installed"
+    return lab.run(program, *argv, "-c", str(lab.root / ".stackcook/chef/config.rb"))
+
+
+def test_a_deploy_brings_up_the_cloud(lab: Any, others: dict[str, str]) -> None:
+    done = lab.stackcook("deploy", timeout=FRESH)
+    assert done.status == 0
+    assert f"{CONTROLLER}/" in done.out + done.err
+    assert done.seconds < FRESH
+
+
+def test_the_standard_client_sees_all_of_it_up(lab: Any) -> None:
+    assert (lab.root / "clouds.yaml").stat().st_mode & 0o777 == 0o600
+    services = openstack(lab, "compute", "service", "list")
+    assert {service["Binary"] for service in services} >= {
+        "nova-scheduler",
+        "nova-conductor",
+        "nova-compute",
+    }
+    assert {(s["Status"], s["State"]) for s in services} == {("enabled", "up")}
+    agents = openstack(lab, "network", "agent", "list")
+    assert len(agents) >= 2
+    assert all(agent["Alive"] and agent["State"] for agent in agents)
+    catalog = {entry["Type"] for entry in openstack(lab, "catalog", "list")}
+    assert catalog >= {"identity", "image", "placement", "compute", "network"}
+    assert openstack(lab, "server", "list") == []
+
+
+def test_verify_passes_in_half_a_minute(lab: Any) -> None:
+    done = lab.stackcook("verify")
+    assert done.status == 0
+    assert done.seconds < 30
+
+
+def test_verify_names_a_stopped_service_and_its_node(lab: Any) -> None:
+    assert lab.on("controller", "systemctl stop nova-scheduler").status == 0
+    try:
+        done = lab.stackcook("verify")
+    finally:
+        assert lab.on("controller", "systemctl start nova-scheduler").status == 0
+    assert done.status == 5
+    (line,) = [line for line in done.out.splitlines() if "✗" in line]
+    assert "nova-scheduler" in line and "controller" in line and "inactive" in line
+    assert "journalctl -u nova-scheduler" in done.out
+    assert done.seconds < 30
+
+
+def test_knife_finds_no_difference_after_an_upload(lab: Any) -> None:
+    assert lab.stackcook("upload").status == 0
+    done = knife(lab, "diff")
+    assert (done.status, done.out.strip()) == (0, "")
+
+
+def test_a_second_deploy_changes_nothing(lab: Any) -> None:
+    done = lab.stackcook("--json", "deploy", timeout=300)
+    assert done.status == 0
+    assert done.seconds < 180
+    assert updated(json.loads(done.out)) == {"controller": 0, "compute1": 0}
+
+
+def updated(document: dict[str, Any]) -> dict[str, int]:
+    """How many Chef resources each node's converge has changed."""
+    return {node["name"]: node["updated"] for node in document["nodes"]}
+
+
+def test_status_shows_both_nodes(lab: Any) -> None:
+    done = lab.stackcook("status")
+    assert done.status == 0
+    assert all(node in done.out for node in NODES)
+
+
+def test_no_secret_is_shown_to_anybody(lab: Any) -> None:
+    secrets = lab.secrets()
+    assert len(secrets) >= 13 and all(len(secret) >= 12 for secret in secrets)
+    output = "".join(lab.transcript)
+    assert not [secret for secret in secrets if secret in output]
+    for path in lab.root.rglob("*"):
+        if path.is_file() and (path.is_relative_to(lab.logs) or path.stat().st_mode & 0o044):
+            assert not any(s.encode() in path.read_bytes() for s in secrets), path
+
+
+@pytest.mark.parametrize("node", sorted(NODES))
+def test_no_secret_is_in_the_open_on_a_node(lab: Any, node: str) -> None:
+    """In no log, no journal, no command line, and no file that everybody may read."""
+    command = (
+        "umask 077; p=$(mktemp); cat >$p; "
+        "grep -rlF -f $p /var/log; journalctl -q | grep -F -f $p | cut -c -40; "
+        "grep -lF -f $p /proc/[0-9]*/cmdline 2>/dev/null; "
+        "find /etc /var/lib /var/cache/chef /opt /srv /tmp -xdev -type f -perm -004 -size -4096k "
+        "-exec grep -lF -f $p {} +; rm $p"
+    )
+    done = lab.on(node, command, stdin="\n".join(lab.secrets()) + "\n")
+    assert done.out.strip() == ""
+
+
+def test_destroy_leaves_nothing(lab: Any) -> None:
+    done = lab.stackcook("destroy", "--yes", timeout=300)
+    assert done.status == 0
+    assert lab.leftovers() == []
+    clouds = lab.root / "clouds.yaml"
+    assert not clouds.exists() or "stackcook" not in yaml.safe_load(clouds.read_text())["clouds"]
+
+
+def test_other_machines_were_not_touched(others: dict[str, str]) -> None:
+    now = running_containers()
+    assert {name: pid for name, pid in now.items() if name in others} == others

@@ -61,6 +61,11 @@ module OpenstackCommon
       "#{scheme}://#{openstack_host(service, interface)}:#{openstack_port(service, interface)}#{path}"
     end
 
+    # @return [Hash] a service's URLs as they belong into the catalog, {interface => URL}
+    def openstack_endpoints(service)
+      %w(public internal admin).to_h { |interface| [interface, openstack_url(service, interface)] }
+    end
+
     # @return [String] the value of an item of an (encrypted) data bag: its field of the item's own name
     # @raise [RuntimeError] the bag, the item or the field is missing
     def openstack_password(bag, item)

@@ -60,6 +60,15 @@ module OpenstackCommon
       request(:Patch, "/#{kind}/#{id}", { single => attributes }).fetch(single)
     end
 
+    # @return [Hash] {interface => URL} of the service of that type in that region; empty if there is none
+    def endpoints(type, region)
+      service = list('services', type: type).first
+      return {} unless service
+
+      found = list('endpoints', service_id: service['id'], region_id: region)
+      found.to_h { |endpoint| [endpoint['interface'], endpoint['url']] }
+    end
+
     # @return [Array<String>] the names of the roles that a user has on a project
     def roles_of(user_id, project_id)
       request(:Get, "/projects/#{project_id}/users/#{user_id}/roles").fetch('roles').map { |role| role['name'] }

@@ -15,7 +15,6 @@ property :endpoints, Hash, required: true, description: '{interface => URL}; int
 
 load_current_value do |desired|
   keystone = openstack_keystone
-  region = node['openstack']['region']
   found_user = keystone.find('users', desired.user)
   found_project = keystone.find('projects', desired.project)
   service = keystone.list('services', type: desired.service_type).first
@@ -24,8 +23,7 @@ load_current_value do |desired|
   held = found_user && found_project ? keystone.roles_of(found_user['id'], found_project['id']) : []
   roles held & desired.roles # more roles than asked for are nobody's harm
   service_name service ? service['name'] : ''
-  urls = service ? keystone.list('endpoints', service_id: service['id']).select { |endpoint| endpoint['region_id'] == region } : []
-  endpoints urls.to_h { |endpoint| [endpoint['interface'], endpoint['url']] }.slice(*desired.endpoints.keys)
+  endpoints keystone.endpoints(desired.service_type, node['openstack']['region']).slice(*desired.endpoints.keys)
 end
 
 action :create do
@@ -68,9 +66,9 @@ action_class do
   def ensure_endpoint(interface, url)
     region = node['openstack']['region']
     ensure_region(region)
-    there = keystone.list('endpoints', service_id: service['id'], interface: interface).find { |endpoint| endpoint['region_id'] == region }
-    wanted = { service_id: service['id'], interface: interface, url: url, region_id: region }
-    there ? keystone.update('endpoints', there['id'], url: url) : keystone.create('endpoints', wanted)
+    key = { service_id: service['id'], interface: interface, region_id: region }
+    found = keystone.list('endpoints', **key).first
+    found ? keystone.update('endpoints', found['id'], url: url) : keystone.create('endpoints', key.merge(url: url))
   end
 
   def ensure_region(region)

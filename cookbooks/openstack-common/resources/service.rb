@@ -8,13 +8,12 @@ description 'Enables and starts a unit, restarts it if a file of its configurati
 property :unit, String, name_property: true
 property :ports, Array, default: [], description: 'TCP ports at which it listens once it works'
 property :log, String, description: 'Its log file, for people and for stackcook verify'
-property :config, [String, Array], coerce: proc { |files| Array(files) }, default: [], description: 'Files that it reads at its start'
+property :config, [String, Array], coerce: proc { |files| Array(files) }, default: [], description: 'Files that it reads at its start, besides /etc/default/UNIT'
 property :wait, [true, false], default: false,
                                description: 'Wait here until it listens. Otherwise all services start side by side and are waited for at the end of the run'
 
 def after_created
   node.default['openstack']['services'][unit] = { 'ports' => ports, 'log' => log }
-  delayed_action :wait
 end
 
 action :start do
@@ -24,10 +23,10 @@ action :start do
   converge_by("enable #{new_resource.unit}") { systemctl('enable') } unless state.enabled?
   if !state.running?
     converge_by("start #{new_resource.unit}") { systemctl('start') }
-  elsif state.older_than?(new_resource.config)
+  elsif state.older_than?([*new_resource.config, "/etc/default/#{new_resource.unit}"])
     converge_by("restart #{new_resource.unit}, whose configuration is newer") { systemctl('restart') }
   end
-  action_wait if new_resource.wait
+  new_resource.wait ? action_wait : new_resource.delayed_action(:wait)
 end
 
 action :restart do
@@ -38,7 +37,7 @@ end
 action :wait do
   # one deadline for all that start side by side, so that a failed run doesn't wait for each in turn
   deadline = new_resource.wait ? deadline_from_now : node.run_state[:openstack_wait_deadline] ||= deadline_from_now
-  until why_run? || ready?
+  until whyrun_mode? || ready?
     raise "#{new_resource.unit}: #{complaint}; see #{new_resource.log || "journalctl -u #{new_resource.unit}"}" if now > deadline
 
     sleep 0.2

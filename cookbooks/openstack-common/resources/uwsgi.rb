@@ -8,15 +8,25 @@ description 'Sets options in a packaged uWSGI file and leaves the rest as it is;
 property :path, String, name_property: true
 property :service, String, required: true
 property :options, Hash, default: {}
+property :unit, String, description: 'The unit that runs it; needed with bind'
+property :bind, String, description: 'ADDRESS:PORT. Debian\'s start scripts listen at every address; /etc/default/UNIT takes that over'
 
 action :create do
   attributes = node.read('openstack', *new_resource.service.split('.'), 'uwsgi')
-  options = new_resource.options.transform_keys(&:to_s).merge(attributes.to_h)
+  options = { 'http-socket' => new_resource.bind }.compact.merge(new_resource.options.transform_keys(&:to_s), attributes.to_h)
 
   file new_resource.path do
     content OpenstackCommon::Ini.override(::File.read(new_resource.path), 'uwsgi', options)
     owner 'root'
     group 'root'
     mode '0644'
+  end
+
+  file "/etc/default/#{new_resource.unit}" do
+    content "# Written by Chef: where it listens is in the file itself.\nDAEMON_ARGS='--ini #{new_resource.path}'\n"
+    owner 'root'
+    group 'root'
+    mode '0644'
+    only_if { new_resource.bind }
   end
 end

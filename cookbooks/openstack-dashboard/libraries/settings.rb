@@ -1,0 +1,28 @@
+# frozen_string_literal: true
+
+require 'json'
+
+module OpenstackDashboard
+  # Horizon's settings: a Python file of assignments.
+  module Settings
+    module_function
+
+    # @param settings [Hash] {name => value of JSON's types}; a nil value leaves the setting out
+    def render(settings)
+      lines = settings.compact.sort_by { |name, _| name.to_s }.map { |name, value| "#{name} = #{literal(value)}\n" }
+      "# Written by Chef. Change settings in the environment: openstack.dashboard.conf.DEFAULT.KEY\n#{lines.join}"
+    end
+
+    # @return [String] a value as Python writes it
+    def literal(value)
+      case value
+      when nil then 'None'
+      when true then 'True'
+      when false then 'False'
+      when Hash then "{#{value.map { |key, item| "#{literal(key.to_s)}: #{literal(item)}" }.join(', ')}}"
+      when Array then "[#{value.map { |item| literal(item) }.join(', ')}]"
+      else JSON.generate(value)
+      end
+    end
+  end
+end

@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+address = openstack_bind_address('dashboard')
+port = openstack_port('dashboard')
+settings = '/etc/openstack-dashboard/local_settings.d/_0100_chef.py'
+site = '/etc/apache2/sites-available/horizon.conf'
+
+openstack_packages 'dashboard' do
+  packages %w(apache2 openstack-dashboard openstack-dashboard-apache python3-pymemcache)
+end
+
+file settings do
+  content OpenstackDashboard::Settings.render(
+    {
+      'ALLOWED_HOSTS' => node['openstack']['dashboard']['allowed_hosts'] ||
+        [openstack_host('dashboard', 'public'), openstack_address, node['fqdn'], node['hostname'], 'localhost'].compact.uniq,
+      'SECRET_KEY' => openstack_password('secrets', 'horizon'),
+      'OPENSTACK_HOST' => openstack_host('identity'),
+      'OPENSTACK_KEYSTONE_URL' => openstack_url('identity'),
+      'OPENSTACK_KEYSTONE_MULTIDOMAIN_SUPPORT' => false,
+      'OPENSTACK_API_VERSIONS' => { 'identity' => 3, 'image' => 2, 'volume' => 3 },
+      'SESSION_ENGINE' => 'django.contrib.sessions.backends.cache',
+      'CACHES' => {
+        'default' => {
+          'BACKEND' => 'django.core.cache.backends.memcached.PyMemcacheCache',
+          'LOCATION' => openstack_memcached_servers,
+        },
+      },
+      'TIME_ZONE' => 'UTC',
+    }.merge(node['openstack']['dashboard']['conf']['DEFAULT'])
+  )
+  owner 'root'
+  group 'www-data'
+  mode '0640'
+  sensitive true
+end
+
+file '/etc/apache2/ports.conf' do
+  content "# Written by Chef (openstack-dashboard).\nListen #{address}:#{port}\n"
+  owner 'root'
+  group 'root'
+  mode '0644'
+end
+
+template site do
+  source 'horizon.conf.erb'
+  owner 'root'
+  group 'root'
+  mode '0644'
+  variables(
+    address: address, port: port,
+    processes: node['openstack']['dashboard']['processes'], threads: node['openstack']['dashboard']['threads']
+  )
+end
+
+link '/etc/apache2/sites-enabled/horizon.conf' do
+  to site
+end
+
+# the packaged ones: one wants mod_ssl, another runs Horizon in several interpreters, all claim this address
+%w(000-default default-ssl openstack-dashboard-alias-only).each do |packaged|
+  link "/etc/apache2/sites-enabled/#{packaged}.conf" do
+    action :delete
+  end
+end
+
+openstack_service 'apache2' do
+  ports [port]
+  log '/var/log/apache2/horizon_error.log'
+  config [settings, site, '/etc/apache2/ports.conf']
+end

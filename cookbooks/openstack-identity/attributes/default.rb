@@ -1,0 +1,8 @@
+# frozen_string_literal: true
+
+# uWSGI: openstack.identity.uwsgi.KEY sets any option of it.
+default['openstack']['identity']['uwsgi']['processes'] = 2
+default['openstack']['identity']['uwsgi']['threads'] = 1
+
+# openstack.identity.conf.SECTION.KEY sets any option of keystone.conf.
+default['openstack']['identity']['conf'] = {}

@@ -1,0 +1,51 @@
+# frozen_string_literal: true
+
+openstack_packages 'identity' do
+  packages %w(keystone mariadb-client)
+end
+
+openstack_config '/etc/keystone/keystone.conf' do
+  service 'identity'
+  group 'keystone'
+  defaults(
+    'DEFAULT' => { 'log_dir' => '/var/log/keystone' },
+    'database' => { 'connection' => db_url('keystone') },
+    'token' => { 'provider' => 'fernet' },
+    'cache' => {
+      'enabled' => true,
+      'backend' => 'dogpile.cache.memcached',
+      'memcache_servers' => openstack_memcached_servers.join(','),
+    },
+    'oslo_policy' => { 'policy_dirs' => '/etc/keystone/policy.d' }
+  )
+end
+
+openstack_uwsgi '/etc/keystone/keystone-uwsgi.ini' do
+  service 'identity'
+  unit 'keystone'
+  bind "#{openstack_bind_address('identity')}:#{openstack_port('identity')}"
+end
+
+openstack_db_sync 'keystone' do
+  command %w(keystone-manage db_sync)
+  migrations '/usr/lib/python3/dist-packages/keystone/common/sql/migrations/versions'
+end
+
+%w(fernet credential).each do |kind|
+  execute "keystone-manage #{kind}_setup" do
+    command %W(keystone-manage #{kind}_setup --keystone-user keystone --keystone-group keystone)
+    creates "/etc/keystone/#{kind}-keys/0"
+  end
+end
+
+openstack_service 'keystone' do
+  ports [openstack_port('identity')]
+  log '/var/log/keystone/keystone.log'
+  config %w(/etc/keystone/keystone.conf /etc/keystone/keystone-uwsgi.ini)
+  wait true
+end
+
+openstack_identity_bootstrap 'admin' do
+  password openstack_password('user_passwords', 'admin')
+  endpoints openstack_endpoints('identity')
+end

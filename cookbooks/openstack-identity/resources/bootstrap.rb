@@ -1,0 +1,31 @@
+# frozen_string_literal: true
+
+provides :openstack_identity_bootstrap
+unified_mode true
+
+description 'Keystone\'s first user, project, roles, region and its own endpoints. The password is checked by logging in with it.'
+
+property :user, String, name_property: true
+property :password, String, required: true, sensitive: true
+property :endpoints, Hash, required: true, description: '{interface => URL} for public, internal and admin'
+
+load_current_value do |desired|
+  logs_in = openstack_keystone.password?(desired.user, desired.password)
+  current_value_does_not_exist! unless logs_in
+
+  password desired.password
+  endpoints openstack_keystone.endpoints('identity', node['openstack']['region'])
+end
+
+action :create do
+  converge_if_changed do
+    urls = new_resource.endpoints.flat_map { |interface, url| ["--bootstrap-#{interface}-url", url] }
+
+    execute 'keystone-manage bootstrap' do
+      command ['keystone-manage', 'bootstrap', '--bootstrap-username', new_resource.user,
+               '--bootstrap-region-id', node['openstack']['region'], *urls]
+      environment 'OS_BOOTSTRAP_PASSWORD' => new_resource.password
+      sensitive true
+    end
+  end
+end

@@ -1,0 +1,41 @@
+# frozen_string_literal: true
+
+openstack_packages 'image' do
+  packages %w(glance mariadb-client)
+end
+
+openstack_config '/etc/glance/glance-api.conf' do
+  service 'image'
+  group 'glance'
+  defaults(
+    'DEFAULT' => {
+      'bind_host' => openstack_bind_address('image'),
+      'bind_port' => openstack_port('image'),
+      'enabled_backends' => 'fs:file',
+      'log_dir' => '/var/log/glance',
+      'workers' => 1,
+    },
+    'database' => { 'connection' => db_url('glance') },
+    'glance_store' => { 'default_backend' => 'fs' },
+    'fs' => { 'filesystem_store_datadir' => '/var/lib/glance/images/' },
+    'keystone_authtoken' => keystone_authtoken('glance'),
+    'oslo_concurrency' => { 'lock_path' => '/var/lib/glance/tmp' },
+    'paste_deploy' => { 'flavor' => 'keystone' }
+  )
+end
+
+openstack_db_sync 'glance' do
+  command %w(glance-manage db_sync)
+  migrations '/usr/lib/python3/dist-packages/glance/db/sqlalchemy/alembic_migrations/versions'
+end
+
+openstack_registration 'glance' do
+  service_type 'image'
+  endpoints openstack_endpoints('image')
+end
+
+openstack_service 'glance-api' do
+  ports [openstack_port('image')]
+  log '/var/log/glance/glance-api.log'
+  config '/etc/glance/glance-api.conf'
+end

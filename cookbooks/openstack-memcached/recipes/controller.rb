@@ -1,0 +1,21 @@
+# frozen_string_literal: true
+
+openstack_packages 'memcached'
+
+template '/etc/memcached.conf' do
+  source 'memcached.conf.erb'
+  owner 'root'
+  group 'root'
+  mode '0644'
+  variables(
+    address: openstack_bind_address('memcached'),
+    port: openstack_port('memcached'),
+    memory: node['openstack']['memcached']['memory'],
+    connections: node['openstack']['memcached']['connections']
+  )
+end
+
+openstack_service 'memcached' do
+  ports [openstack_port('memcached')]
+  config '/etc/memcached.conf'
+end

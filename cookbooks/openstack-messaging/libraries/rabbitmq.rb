@@ -1,0 +1,51 @@
+# frozen_string_literal: true
+
+require 'mixlib/shellout'
+
+module OpenstackMessaging
+  # What a running RabbitMQ says of its users, asked through erl_call: rabbitmqctl takes seconds to
+  # start. Passwords go in by stdin.
+  class Rabbitmq
+    VHOST = '/'
+    USER = { user: 'rabbitmq', group: 'rabbitmq', environment: { 'HOME' => '/var/lib/rabbitmq' } }.freeze
+
+    # @param node [String] RabbitMQ's own node, such as rabbit@localhost
+    def initialize(node)
+      @node = node
+    end
+
+    # @return [Boolean] whether there is a user of that name
+    def user?(name)
+      ask("rabbit_auth_backend_internal:exists(#{binary(name)})") == 'true'
+    end
+
+    # @return [Boolean] whether RabbitMQ takes the user's password
+    def password?(name, password)
+      ask("element(1, rabbit_access_control:check_user_pass_login(#{binary(name)}, #{binary(password)}))") == 'ok'
+    end
+
+    # @return [Boolean] whether the user may configure, write and read everything
+    def permitted?(name)
+      all = '{_, <<".*">>, <<".*">>, <<".*">>}'
+      list = "rabbit_auth_backend_internal:list_user_permissions(#{binary(name)})"
+      values = "[list_to_tuple([proplists:get_value(K, P) || K <- [vhost, configure, write, read]]) || P <- #{list}]"
+      ask("case #{values} of [#{all}] -> true; _ -> false end") == 'true'
+    rescue RuntimeError
+      false # there is no such user
+    end
+
+    private
+
+    # @return [String] the value of an Erlang expression, as text
+    def ask(expression)
+      ran = Mixlib::ShellOut.new(['erl_call', '-sname', @node, '-e'], input: "#{expression}.\n", timeout: 30, **USER).run_command
+      # neither the expression nor its value is shown: there may be a password in them
+      ran.stdout[/\A\{ok, (.*)\}\s*\z/m, 1] || raise("RabbitMQ #{@node}: doesn't answer erl_call (exit status #{ran.exitstatus}); is rabbitmq-server running?")
+    end
+
+    # As numbers, so that no character of it means anything to Erlang.
+    def binary(text)
+      "<<#{text.bytes.join(',')}>>"
+    end
+  end
+end

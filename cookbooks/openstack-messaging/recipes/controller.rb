@@ -1,0 +1,60 @@
+# frozen_string_literal: true
+
+user = node['openstack']['mq']['user']
+
+openstack_packages 'messaging' do
+  packages %w(rabbitmq-server)
+end
+
+template '/etc/rabbitmq/rabbitmq-env.conf' do
+  source 'rabbitmq-env.conf.erb'
+  owner 'root'
+  group 'rabbitmq'
+  mode '0640'
+  variables(node_name: node['openstack']['mq']['node_name'])
+end
+
+template '/etc/rabbitmq/rabbitmq.conf' do
+  source 'rabbitmq.conf.erb'
+  owner 'root'
+  group 'rabbitmq'
+  mode '0640'
+  sensitive true
+  variables(
+    options: {
+      'listeners.tcp.1' => "#{openstack_bind_address('mq')}:#{openstack_port('mq')}",
+      # a new RabbitMQ makes this user at its first start, and no guest
+      'default_user' => user,
+      'default_pass' => openstack_password('user_passwords', user),
+      'default_user_tags.administrator' => false,
+    }.merge(node['openstack']['mq']['conf'])
+  )
+end
+
+directory '/etc/systemd/system/epmd.socket.d'
+
+file '/etc/systemd/system/epmd.socket.d/listen.conf' do
+  content "# Written by Chef: Erlang's port mapper serves this node only.\n[Socket]\nListenStream=\nListenStream=127.0.0.1:4369\n"
+  notifies :run, 'execute[systemctl daemon-reload]', :immediately
+end
+
+execute 'systemctl daemon-reload' do
+  action :nothing
+end
+
+openstack_service 'epmd.socket'
+
+openstack_service 'rabbitmq-server' do
+  ports [openstack_port('mq')]
+  log "/var/log/rabbitmq/#{node['openstack']['mq']['node_name']}.log"
+  config %w(/etc/rabbitmq/rabbitmq.conf /etc/rabbitmq/rabbitmq-env.conf)
+  wait true
+end
+
+openstack_messaging_user user do
+  password openstack_password('user_passwords', user)
+end
+
+openstack_messaging_user 'guest' do
+  action :delete
+end

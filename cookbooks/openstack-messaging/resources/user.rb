@@ -1,0 +1,35 @@
+# frozen_string_literal: true
+
+provides :openstack_messaging_user
+unified_mode true
+
+description 'A user of this node\'s RabbitMQ with all permissions. The password is checked by logging in with it.'
+
+property :user, String, name_property: true
+property :password, String, sensitive: true, description: 'Needed to create it'
+property :permitted, [true, false], default: true, skip_docs: true
+
+load_current_value do |desired|
+  rabbitmq = OpenstackMessaging::Rabbitmq.new(node['openstack']['mq']['node_name'])
+  current_value_does_not_exist! unless rabbitmq.user?(desired.user)
+
+  password rabbitmq.password?(desired.user, desired.password) ? desired.password : '' if desired.password
+  permitted rabbitmq.permitted?(desired.user)
+end
+
+action :create do
+  converge_if_changed :password do
+    rabbitmqctl(current_resource ? 'change_password' : 'add_user', new_resource.user, input: new_resource.password)
+  end
+  converge_if_changed(:permitted) { rabbitmqctl('set_permissions', new_resource.user, '.*', '.*', '.*') }
+end
+
+action :delete do
+  converge_by("delete user #{new_resource.user}") { rabbitmqctl('delete_user', new_resource.user) } if current_resource
+end
+
+action_class do
+  def rabbitmqctl(*arguments, **options)
+    shell_out!('rabbitmqctl', '--quiet', '--node', node['openstack']['mq']['node_name'], *arguments, timeout: 60, **options)
+  end
+end

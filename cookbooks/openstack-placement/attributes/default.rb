@@ -1,0 +1,8 @@
+# frozen_string_literal: true
+
+# uWSGI: openstack.placement.uwsgi.KEY sets any option of it.
+default['openstack']['placement']['uwsgi']['processes'] = 1
+default['openstack']['placement']['uwsgi']['threads'] = 1
+
+# openstack.placement.conf.SECTION.KEY sets any option of placement.conf.
+default['openstack']['placement']['conf'] = {}

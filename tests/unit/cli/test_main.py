@@ -1,0 +1,149 @@
+"""The command itself: help, options, exit codes, errors as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from stackcook import __version__
+from stackcook.cli import main
+from stackcook.cli.context import Context
+from stackcook.errors import ChefServerError, ExitCode, NodeError
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner(mix_stderr=False).invoke(main.cli, arguments, prog_name="stackcook")
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A command ``status`` that does what the test says: ``probe.body(context)``."""
+    module: Any = ModuleType("stackcook.cli.status")
+
+    @click.command()
+    @click.pass_obj
+    def command(context: Context) -> Any:
+        """Do as the test says."""
+        return module.body(context)
+
+    module.command = command
+    monkeypatch.setitem(sys.modules, "stackcook.cli.status", module)
+    module.__spec__ = object()  # what find_spec returns for a module that is loaded already
+    return module
+
+
+def failing_with(error: BaseException) -> Any:
+    def body(_: Context) -> None:
+        raise error
+
+    return body
+
+
+def test_help_names_each_command_once() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    names = [line.split()[0] for line in result.stdout.split("Commands:")[1].splitlines() if line]
+    assert names == [name for name in main.COMMANDS if name in names]
+    assert "check" in names
+    assert all(len(line) <= 100 for line in result.stdout.splitlines())
+
+
+def test_help_imports_neither_commands_nor_libraries() -> None:
+    """Nobody waits for paramiko to read a help text."""
+    script = (
+        "import sys; from stackcook.cli.main import cli; cli(['--help'], standalone_mode=False)"
+    )
+    script += "; print([m for m in ('paramiko', 'rich', 'requests', 'yaml') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", [*main.Commands().list_commands(click.Context(main.cli))])
+def test_every_command_has_help_and_json(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0, result.stderr
+    group = main.cli.get_command(click.Context(main.cli), name)
+    if isinstance(group, click.Group):
+        for below in group.commands:
+            assert "--json" in run(name, below, "--help").stdout
+    else:
+        assert "--json" in result.stdout
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"stackcook {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["check", "--nonsense"], ["check", "extra"], ["-f"]]
+)
+def test_usage_errors_are_2_and_on_stderr(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == ExitCode.USAGE
+    assert not result.stdout and "Error: " in result.stderr
+
+
+def test_settings_reach_the_command(probe: Any) -> None:
+    seen: list[Context] = []
+    probe.body = seen.append
+    assert run("-f", "a.yml", "--no-color", "status").exit_code == 0
+    assert run("status", "--json").exit_code == 0
+    assert run("--json", "status").exit_code == 0
+    default = Path("infrastructure.yml")
+    assert seen == [
+        Context(Path("a.yml"), json=False, color=False),
+        Context(default, json=True),
+        Context(default, json=True),
+    ]
+
+
+def test_exit_code_is_what_the_command_returns(probe: Any) -> None:
+    probe.body = lambda _: ExitCode.WITHIN_BUDGET
+    assert run("status").exit_code == ExitCode.WITHIN_BUDGET
+
+
+def test_expected_failure_is_one_line(probe: Any) -> None:
+    probe.body = failing_with(
+        NodeError("apt-get update\nfailed", where="compute1", remedy="stackcook logs compute1")
+    )
+    result = run("status")
+    assert result.exit_code == ExitCode.NODES
+    assert result.stdout == ""
+    assert result.stderr == "compute1: apt-get update failed; stackcook logs compute1\n"
+
+
+def test_expected_failure_as_json(probe: Any) -> None:
+    url = "https://chef.example.com"
+    probe.body = failing_with(ChefServerError("refused", where=url, remedy="start it"))
+    result = run("status", "--json")
+    assert result.exit_code == ExitCode.CHEF_SERVER
+    assert json.loads(result.stdout) == {
+        "error": {"exit_code": 6, "where": url, "what": "refused", "remedy": "start it"}
+    }
+    assert result.stderr == ""
+
+
+def test_bug_shows_its_traceback(probe: Any) -> None:
+    probe.body = failing_with(KeyError("gone"))
+    result = run("status")
+    assert result.exit_code == ExitCode.BUG
+    assert "Traceback" in result.stderr
+    assert "bug of ours: KeyError: 'gone'" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_interrupted(probe: Any, error: BaseException) -> None:
+    probe.body = failing_with(error)
+    result = run("status")
+    assert result.exit_code == ExitCode.INTERRUPTED
+    assert result.stderr == "interrupted\n"

@@ -1,0 +1,118 @@
+"""The direction of the arrows in docs/architecture.md, held by walking the imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "stackcook"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+LAYERS = (
+    {"errors"},
+    {"manifest", "remote", "command"},
+    {"chef", "machines", "bootstrap", "verify"},
+    {"deploy", "report", "console"},
+    {"cli", "__main__"},
+)
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+LIBRARIES = {
+    "click": {"cli"},
+    "paramiko": {"remote"},
+    "rich": {"console", "report"},
+    "vagrant": {"machines.vagrant"},
+    "yaml": {"manifest.document", "verify.clouds"},
+}
+"""Which module knows a library; what begins with the name may as well."""
+
+MOST_LINES = 300
+MOST_FUNCTION_LINES = 40
+
+
+def name_of(path: Path) -> str:
+    """``chef.client`` for ``stackcook/chef/client.py``; the empty name is the package itself."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of all that a file imports, wherever in it."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: write the whole name"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def calls(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of all that a file calls or raises."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call):
+            yield node.lineno, ast.unparse(node.func)
+        elif isinstance(node, ast.Raise) and node.exc:
+            yield node.lineno, ast.unparse(node.exc)
+
+
+every_file = pytest.mark.parametrize("path", FILES, ids=name_of)
+
+
+@every_file
+def test_imports_point_down(path: Path) -> None:
+    here = name_of(path).split(".")[0]
+    if not here:
+        return
+    for line, name in imports(path):
+        parts = name.split(".")
+        if parts[0] != "stackcook" or len(parts) == 1 or parts[1] not in LEVEL:
+            continue
+        where = f"{path}:{line}: {name}"
+        assert LEVEL[parts[1]] <= LEVEL[here], f"{where} lies above"
+        if parts[1] == "console":
+            assert here in ("cli", "console"), f"{where}: emit an event, return a result"
+        if parts[1] == "manifest" and here not in ("manifest", "cli"):
+            assert parts[2] == "model", f"{where}: only the model is known outside of manifest"
+
+
+@every_file
+def test_one_module_knows_a_library(path: Path) -> None:
+    here = name_of(path)
+    for line, name in imports(path):
+        owners = LIBRARIES.get(name.split(".")[0])
+        known = owners is None or any(here == o or here.startswith(f"{o}.") for o in owners)
+        assert known, f"{path}:{line}: {name} belongs to {owners}"
+
+
+@every_file
+def test_only_cli_exits_and_only_console_prints(path: Path) -> None:
+    here = name_of(path).split(".")[0]
+    for line, name in calls(path):
+        exits = name.startswith(("sys.exit", "os._exit", "exit", "SystemExit"))
+        assert here in ("cli", "__main__") or not exits, f"{path}:{line}: only cli exits"
+        prints = name in ("print", "click.echo", "click.secho") or name.startswith(
+            ("sys.stdout.", "sys.stderr.", "pprint")
+        )
+        assert here == "console" or not prints, f"{path}:{line}: only console prints"
+
+
+@every_file
+def test_files_and_functions_are_short(path: Path) -> None:
+    length = path.read_text().count("\n")
+    assert length < MOST_LINES, path
+    for node in ast.walk(tree(path)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= MOST_FUNCTION_LINES, f"{path}:{node.lineno}: {node.name}: {lines}"
+
+
+def test_every_module_has_its_layer() -> None:
+    names = {name_of(path).split(".")[0] for path in FILES} - {""}
+    assert names <= set(LEVEL)

@@ -77,20 +77,23 @@ class Remote(Protocol):
         """End the connection."""
         ...
 
-    def __enter__(self) -> Remote: ...
+    def __enter__(self) -> Remote:
+        ...
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        ...
 
 
 class Connect(Protocol):
     """What opens a connection: :func:`connect`, or a fake."""
 
-    def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote: ...
+    def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
+        ...
 
 
 def sudo(command: str) -> str:
@@ -105,10 +108,7 @@ def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
     Raises Unreachable if no SSH server answers, NodeError if it answers but the host key changed
     or the login is refused.
     """
-    if not host.key.is_file():
-        raise NodeError(
-            f"there is no SSH key {host.key}", where=host.name, remedy="correct `key` in the manifest"
-        )
+    key = _load(host)
     client = paramiko.SSHClient()
     with _locked(known_hosts):
         client.load_host_keys(str(known_hosts))
@@ -119,7 +119,7 @@ def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
                 host.address,
                 port=host.port,
                 username=host.user,
-                key_filename=str(host.key),
+                pkey=key,
                 allow_agent=False,
                 look_for_keys=False,
                 timeout=timeout,
@@ -297,6 +297,23 @@ def _locked(known_hosts: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _load(host: Host) -> paramiko.PKey:
+    """The private key, whatever kind it is; paramiko's own guessing hides why a login failed."""
+    why: Exception | None = None
+    for kind in (paramiko.Ed25519Key, paramiko.RSAKey, paramiko.ECDSAKey):
+        try:
+            return kind.from_private_key_file(str(host.key))
+        except (OSError, paramiko.SSHException) as error:
+            # Not this kind, or not readable at all: an OSError's or a passphrase's word is the best.
+            if why is None or isinstance(error, paramiko.PasswordRequiredException):
+                why = error
+    raise NodeError(
+        f"the SSH key {host.key} can't be used ({_reason(why or ValueError())})",
+        where=host.name,
+        remedy="give `key` in the manifest an unencrypted OpenSSH or PEM private key",
+    ) from why
+
+
 @contextmanager
 def _translated(host: Host, known_hosts: Path) -> Iterator[None]:
     """paramiko's exceptions as ours."""
@@ -317,12 +334,6 @@ def _translated(host: Host, known_hosts: Path) -> Iterator[None]:
             remedy="correct `user` and `key` in the manifest, or put the public key on the node",
         ) from error
     except (TimeoutError, OSError, paramiko.SSHException, EOFError) as error:
-        if isinstance(error, paramiko.SSHException) and "private key" in str(error):
-            raise NodeError(
-                f"{host.key} is not a private key that can be read ({error})",
-                where=host.name,
-                remedy="give `key` an unencrypted OpenSSH or PEM private key",
-            ) from error
         raise Unreachable(
             f"no SSH answer from {at} ({_reason(error)})",
             where=host.name,
@@ -335,6 +346,8 @@ def _reason(error: Exception) -> str:
         return "; ".join(sorted({cause.strerror or str(cause) for cause in error.errors.values()}))
     if isinstance(error, socket.timeout):
         return "timed out"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error) or type(error).__name__
 
 

@@ -1,0 +1,240 @@
+"""Nodes brought under Chef by real ``knife bootstrap``; converged over SSH from then on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from stackcook.bootstrap.base import ConvergeResult, Standing
+from stackcook.bootstrap.output import ChefOutput
+from stackcook.bootstrap.probe import is_known
+from stackcook.chef.client import NotFound
+from stackcook.command import Command, Completed, find_program, run
+from stackcook.errors import NodeError
+from stackcook.manifest.model import Node
+from stackcook.remote import Connect, Host, connect, sudo
+
+TEMPLATE = Path(__file__).with_name("node.sh.erb")
+
+
+class ChefObjects(Protocol):
+    """What is needed of the Chef server's client."""
+
+    def get(self, path: str) -> Any:
+        ...
+
+    def put(self, path: str, data: Any) -> Any:
+        ...
+
+    def delete(self, path: str) -> Any:
+        ...
+
+
+class Underway:
+    """What runs on nodes now, so that an interrupt can end it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ends: list[Callable[[], None]] = []
+        self._over = False
+
+    def add(self, end: Callable[[], None]) -> None:
+        """Note what ends something that has just begun; after an interrupt, end it at once."""
+        with self._lock:
+            self._ends.append(end)
+            over = self._over
+        if over:
+            end()
+
+    def end(self) -> None:
+        """End everything; what has ended already takes no harm."""
+        with self._lock:
+            self._over = True
+            ends = tuple(self._ends)
+        for end in ends:
+            end()
+
+
+class Runner(Protocol):
+    """What runs a program: :func:`stackcook.command.run`, or a fake."""
+
+    def __call__(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+        on_start: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Completed:
+        ...
+
+
+@dataclass(frozen=True)
+class KnifeBootstrap:
+    """``state`` is ``.stackcook``; ``secret`` the file whose content decrypts data bag items.
+
+    ``timeout`` is for one bootstrap or converge, in seconds.
+    """
+
+    client: ChefObjects
+    server_url: str
+    state: Path
+    secret: Path | None
+    connect: Connect = connect
+    run: Runner = run
+    timeout: float = 3600
+    _underway: Underway = field(default_factory=Underway)
+
+    @property
+    def known_hosts(self) -> Path:
+        """Where SSH host keys are recorded on first contact."""
+        return self.state / "known_hosts"
+
+    def standing(self, node: Node, host: Host) -> Standing:
+        """Ask the server and the node; raises NodeError if the node can't be reached."""
+        client = self._find(f"/clients/{node.name}")
+        known = self._find(f"/nodes/{node.name}")
+        with self.connect(host, self.known_hosts) as remote:  # records the host key for knife too
+            if client is None and known is None:
+                return Standing.NEW
+            if client is None or known is None:
+                return Standing.HALF
+            key = client.get("public_key") or self._key(node)
+            if is_known(remote, host, key, self.server_url, self.secret):
+                return Standing.KNOWN
+            return Standing.HALF
+
+    def bootstrap(self, node: Node, host: Host, on_line: Callable[[str], None]) -> ConvergeResult:
+        """Take away what a half-made node left on the server, then ``knife bootstrap``."""
+        self.forget(node.name)
+        output = ChefOutput()
+        prefix = re.compile(rf"^\s*\[{re.escape(host.address)}\] ?")
+
+        def read(line: str) -> None:
+            line = prefix.sub("", line, count=1)
+            output.feed(line)
+            on_line(line)
+
+        started = time.monotonic()
+        attributes = self._attributes(node)
+        done = self.run(
+            self._command(node, host, attributes),
+            on_line=read,
+            timeout=self.timeout,
+            on_start=self._underway.add,
+        )
+        return _result(node, done.status, output, time.monotonic() - started)
+
+    def converge(self, node: Node, host: Host, on_line: Callable[[str], None]) -> ConvergeResult:
+        """Bring the node object in step with the manifest, then run chef-client over SSH."""
+        self._synchronize(node)
+        output = ChefOutput()
+
+        def read(line: str) -> None:
+            output.feed(line)
+            on_line(line)
+
+        started = time.monotonic()
+        command = (
+            f"chef-client -E {node.environment} --run-lock-timeout 600"
+            " --no-color --force-formatter --format doc"
+        )
+        with self.connect(host, self.known_hosts) as remote:
+            self._underway.add(remote.close)
+            done = remote.run(sudo(command), on_line=read, timeout=self.timeout)
+        return _result(node, done.status, output, time.monotonic() - started)
+
+    def interrupt(self) -> None:
+        """End what is under way on any node; nothing that begins later lives."""
+        self._underway.end()
+
+    def forget(self, name: str) -> None:
+        """Delete the node and the client from the server, if they are there."""
+        for path in (f"/nodes/{name}", f"/clients/{name}"):
+            try:
+                self.client.delete(path)
+            except NotFound:
+                continue
+
+    def _find(self, path: str) -> Mapping[str, Any] | None:
+        try:
+            found: Mapping[str, Any] = self.client.get(path)
+            return found
+        except NotFound:
+            return None
+
+    def _key(self, node: Node) -> str:
+        """The client's public key, from servers that keep it apart (API version 1 and later)."""
+        return str((self._find(f"/clients/{node.name}/keys/default") or {}).get("public_key", ""))
+
+    def _synchronize(self, node: Node) -> None:
+        path = f"/nodes/{node.name}"
+        found = self.client.get(path)
+        normal = dict(found.get("normal") or {})
+        if node.address:
+            normal["openstack"] = {**normal.get("openstack", {}), "address": str(node.address)}
+        wanted = {
+            **found,
+            "run_list": list(node.run_list),
+            "chef_environment": node.environment,
+            "normal": normal,
+        }
+        if wanted != found:
+            self.client.put(path, wanted)
+
+    def _attributes(self, node: Node) -> Path:
+        """The file with the attributes of the first boot."""
+        path = self.state / "chef" / "first-boot" / f"{node.name}.json"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        openstack = {"address": str(node.address)} if node.address else {}
+        path.write_text(json.dumps({"openstack": openstack}))
+        return path
+
+    def _command(self, node: Node, host: Host, attributes: Path) -> Command:
+        argv = [
+            *(str(find_program("knife")), "bootstrap", host.address),
+            *("-c", str(self.state / "chef" / "config.rb"), "--no-color"),
+            *("-N", node.name, "-E", node.environment, "-r", ",".join(node.run_list)),
+            *("-U", host.user, "-i", str(host.key)),
+            *("--ssh-verify-host-key", "always"),
+            *("-t", str(TEMPLATE), "--json-attribute-file", str(attributes)),
+        ]
+        if host.port != 22:  # given as text, 22 would be looked for as [ADDRESS]:22 in known_hosts
+            argv += ["-p", str(host.port)]
+        if host.user != "root":
+            argv.append("--sudo")
+        if self.secret:
+            argv += ["--secret-file", str(self.secret)]
+        return Command(tuple(argv), env=self._environment())
+
+    def _environment(self) -> dict[str, str]:
+        """A home of knife's own, so that it verifies host keys against our known_hosts.
+
+        train gives net-ssh /dev/null as the user's known_hosts; only the *global* file can be
+        named, and only in the ssh configuration of the home directory.
+        """
+        home = self.state / "chef" / "home"
+        (home / ".ssh").mkdir(mode=0o700, parents=True, exist_ok=True)
+        config = f'Host *\n  GlobalKnownHostsFile "{self.known_hosts}"\n'
+        (home / ".ssh" / "config").write_text(config)
+        return {
+            "HOME": str(home),
+            "CHEF_LICENSE": os.environ.get("CHEF_LICENSE", "accept-silent"),
+            # knife asks a licence service on the internet before anything else and goes on without
+            # one: a port of this machine that refuses at once spares the wait for a time-out.
+            "CHEF_LICENSE_SERVER": "http://127.0.0.1:9",
+        }
+
+
+def _result(node: Node, status: int, output: ChefOutput, seconds: float) -> ConvergeResult:
+    if status == 0 and output.finished:
+        return ConvergeResult(*output.finished, seconds, output.changed)
+    cause = output.error() if status else f"chef-client did not say that it ended ({output.last})"
+    raise NodeError(cause, where=node.name, remedy=f"see more with `stackcook logs {node.name}`")

@@ -1,0 +1,130 @@
+"""chef-client's output, line by line: where it stands, how it ended, and why it failed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_RESOURCE = re.compile(r"^\s*\* (?P<name>\S+\[.*\]) action (?P<action>\w+)(?P<rest>.*)$")
+_CHANGE = re.compile(r"^\s+- ")
+_DONE = re.compile(
+    r"(?:Infra Phase|Chef (?:Infra )?Client) (?:complete|finished), "
+    r"(?P<updated>\d+)/(?P<total>\d+) resources updated"
+)
+_PHASE = re.compile(
+    r"^(?P<text>Resolving cookbooks|Synchronizing cookbooks|Compiling cookbooks"
+    r"|Converging \d+ resources|Running handlers|-----> .*)"
+)
+_RULE = re.compile(r"^\s*={80}$")
+_UNDERLINE = re.compile(r"^\s*-{3,}$")
+_DECLARED = re.compile(r"# Declared in (?P<file>\S+?):(?P<line>\d+)")
+_TRACE = re.compile(r"^\s*(?P<file>/\S+/cookbooks/\S+?):(?P<line>\d+):in ")
+_CACHE = re.compile(r"^.*/cookbooks/")
+# chef-client's FATAL, with the time in front, or knife's ERROR, without; not those that only say
+# that more follows.
+_FATAL = re.compile(
+    r"^(?:(?:\[\S+\] )?FATAL|ERROR): (?P<text>(?!Stacktrace dumped|-----|PLEASE|The following).+)$"
+)
+_STDERR = re.compile(r"^\s*STDERR: ?(?P<text>.*)$")
+_END = re.compile(r"^\s*---- End output")
+
+
+@dataclass
+class _Failure:
+    """The first error report of a run, while it is being read."""
+
+    title: str = ""
+    message: list[str] = field(default_factory=list)
+    stderr: list[str] = field(default_factory=list)
+    place: str = ""
+    part: str = "rule"  # rule, title, heading, message, stderr, rest: what comes next
+
+
+class ChefOutput:
+    """Reads the lines of one chef-client run (formatter ``doc``, no colours).
+
+    ``resources`` and ``updated`` count what was looked at and changed so far; ``finished`` is
+    (updated, total) once Chef said so itself.
+    """
+
+    def __init__(self) -> None:
+        self.resources = 0
+        self.finished: tuple[int, int] | None = None
+        self.last = ""
+        self._changed: dict[int, str] = {}
+        self._open = ""
+        self._failure: _Failure | None = None
+        self._fatal = ""
+
+    @property
+    def updated(self) -> int:
+        """How many resources were changed so far."""
+        return len(self._changed)
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The changed resources, in order."""
+        return tuple(self._changed.values())
+
+    def feed(self, line: str) -> str | None:
+        """Take the next line; returns what to show now, if that has changed."""
+        if line.strip():
+            self.last = line.strip()
+        self._read_error(line)
+        if match := _RESOURCE.match(line):
+            self.resources += 1
+            self._open = match["name"] if not match["rest"].strip() else ""
+            return f"{match['name']} {match['action']}"
+        if self._open and _CHANGE.match(line):
+            self._changed[self.resources] = self._open
+        if match := _DONE.search(line):
+            self.finished = int(match["updated"]), int(match["total"])
+            return None
+        if match := _PHASE.match(line):
+            return match["text"]
+        return None
+
+    def error(self) -> str:
+        """Why the run failed, on one line: resource, place, message; else the last line."""
+        failure = self._failure
+        if failure is None or not failure.title:
+            return self._fatal or self.last or "no output"
+        message = next((text for text in reversed(failure.stderr) if text), "")
+        message = message or " ".join(failure.message)
+        parts = [failure.title, f"({failure.place})" if failure.place else "", message]
+        head = " ".join(part for part in parts[:2] if part)
+        return f"{head}: {message}" if message else head
+
+    def _read_error(self, line: str) -> None:
+        if match := _FATAL.match(line):
+            self._fatal = self._fatal or match["text"]
+        if self._failure is None:
+            if _RULE.match(line):
+                self._failure = _Failure(part="title")
+            return
+        self._read_failure(self._failure, line)
+
+    @staticmethod
+    def _read_failure(failure: _Failure, line: str) -> None:
+        text = line.strip()
+        if not failure.place and (match := _DECLARED.search(line) or _TRACE.match(line)):
+            failure.place = f"{_CACHE.sub('', match['file'])}:{match['line']}"
+        if failure.part == "title" and text and not _RULE.match(line):
+            failure.title, failure.part = text.rstrip(":"), "heading"
+        elif failure.part == "heading" and _UNDERLINE.match(line):
+            failure.part = "message"
+        elif failure.part == "message" and (match := _STDERR.match(line)):
+            failure.stderr.append(match["text"].strip())
+            failure.part = "stderr"
+        elif failure.part == "stderr":
+            if _END.match(line):
+                failure.part = "rest"
+            else:
+                failure.stderr.append(text)
+        elif failure.part == "message":
+            if text.startswith(("----", "STDOUT:")):
+                return
+            if text.endswith(":") and failure.message:
+                failure.part = "rest"  # the next heading
+            elif text and len(failure.message) < 2:
+                failure.message.append(text)

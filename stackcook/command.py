@@ -94,10 +94,12 @@ def run(
     *,
     on_line: Callable[[str], None] | None = None,
     timeout: float | None = None,
+    on_start: Callable[[Callable[[], None]], None] | None = None,
 ) -> Completed:
     """Run ``command`` to its end; a status other than 0 is the caller's to judge.
 
-    ``on_line`` gets each line of stdout and stderr, masked, as it comes. ``timeout`` is in seconds
+    ``on_line`` gets each line of stdout and stderr, masked, as it comes. ``on_start`` gets what
+    ends the command early, to be called from another thread. ``timeout`` is in seconds
     for the whole command. Raises CommandError if it can't be started or the time is over; then, and
     when this process is interrupted, the command and all that it started are ended.
     """
@@ -116,6 +118,8 @@ def run(
             timer.daemon = True
             timer.start()
         feeder.start()
+        if on_start:
+            on_start(lambda: _end(process))
         assert process.stdout is not None
         for line in process.stdout:
             lines.take(line)

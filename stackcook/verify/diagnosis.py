@@ -23,6 +23,7 @@ _TIME = re.compile(r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
 _OSLO = re.compile(
     r"^\S+ (?P<time>[\d:]{8})[.,]?\d* \d+ (?P<level>[A-Z]+) \S+(?: \[[^]]*\])? ?(?P<text>.*)"
 )
+_OVS = re.compile(r"^\S+T(?P<time>[\d:]{8})\S*Z\|\d+\|(?P<text>[^|]+\|(?P<level>[A-Z]+)\|.*)")
 _JOURNAL = re.compile(r"^\S+T(?P<time>[\d:]{8})\S* \S+ [^:]+?(?:\[\d+\])?: (?P<text>.*)")
 _ERROR = re.compile(
     r"\b(ERROR|CRITICAL|FATAL|[Ee]rror|[Ff]atal|[Ff]ailed)\b"
@@ -44,7 +45,7 @@ HINTS = (
     (r"(?i)address already in use", "something else listens on its port"),
     (r"ModuleNotFoundError|ImportError", "a package is missing"),
     (r"(?i)ovsdb|ovn[ns]b|664[012]", "the OVN or Open vSwitch database can't be reached"),
-    (r"(?i)libvirt|HypervisorUnavailable", "libvirt does not answer"),
+    (r"HypervisorUnavailable|libvirtError|connect.* libvirt", "libvirt does not answer"),
     (r"Permission denied", "a file's owner or mode is wrong"),
 )
 """What an error line of these services most often means; the first that matches counts."""
@@ -66,12 +67,11 @@ def explain(answer: str, secrets: Collection[str] = ()) -> str:
     left out; ``secrets`` are masked, and so is whatever looks like one.
     """
     began, _, log = answer.partition("\n")
-    line = last_error(log, moment(began))
-    if not line:
+    line, told = last_error(log, moment(began))
+    if not told:
         return ""
-    shown = mask(line, secrets)
-    hint = next((hint for pattern, hint in HINTS if re.search(pattern, line)), "")
-    return (f"{hint}; " if hint else "") + f"the last error in its log: {shown[:LENGTH]}"
+    hint = next((f"{hint}; " for pattern, hint in HINTS if re.search(pattern, line)), "")
+    return f"{hint}the last error in its log: {mask(told, secrets)[:LENGTH]}"
 
 
 def moment(text: str) -> str:
@@ -80,15 +80,15 @@ def moment(text: str) -> str:
     return found.group() if found else ""
 
 
-def last_error(log: str, since: str = "") -> str:
-    """The last line that says what went wrong, with its time but without the logger's prefix."""
-    found, now = "", ""
+def last_error(log: str, since: str = "") -> tuple[str, str]:
+    """The last line that says what went wrong, and what it says: time and text alone."""
+    found, now = ("", ""), ""
     for line in log.splitlines():
         stamp = _TIME.match(line)
         now = f"{stamp.group(1)} {stamp.group(2)}" if stamp else now
-        text = _told(line)
-        if text and now >= since:
-            found = text
+        told = _told(line)
+        if told and now >= since:
+            found = line, told
     return found
 
 
@@ -103,14 +103,13 @@ def mask(text: str, secrets: Collection[str] = ()) -> str:
 
 def _told(line: str) -> str:
     """What an error line says; ``""`` if it is not an error, or says nothing."""
-    oslo = _OSLO.match(line)
-    if oslo:
-        text, is_error = oslo["text"].strip(), oslo["level"] in ("ERROR", "CRITICAL")
+    match = next((m for m in (form.match(line) for form in (_OSLO, _OVS, _JOURNAL)) if m), None)
+    said = match.groupdict() if match else {"text": line}
+    text = said["text"].strip()
+    if "level" in said:
+        is_error = said["level"] in ("ERROR", "CRITICAL", "EMER", "ERR", "WARN")
     else:
-        journal = _JOURNAL.match(line)
-        text = journal["text"].strip() if journal else line.strip()
-        is_error = bool(_ERROR.search(text)) and not re.search(r" (INFO|DEBUG|WARNING) ", line)
+        is_error = bool(_ERROR.search(text)) and not re.search(r" (INFO|DEBUG|WARNING) ", text)
     if not is_error or not text or _EMPTY_WORDS.search(text) or text.startswith(("File ", "^")):
         return ""
-    match = oslo or _JOURNAL.match(line)
-    return f"{match['time']} {text}" if match else text
+    return f"{said.get('time', '')} {text}".strip()

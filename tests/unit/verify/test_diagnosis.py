@@ -27,13 +27,19 @@ LOGS = [
     ("2026-11-22 20:51:03 0 [ERROR] Can't start server: Bind on TCP/IP port\n", "Can't start"),
     ("[Sun Nov 22 20:51:03 2026] [wsgi:error] [pid 1] ImportError: no horizon\n", "no horizon"),
     ("2026-11-22 20:51:03 1 WARNING nova.x [-] failed, will retry\n", ""),
+    (
+        "2026-11-22T20:51:03.387Z|00061|stream|WARN|10.0.116.10: Connection refused\n",
+        "20:51:03 stream|WARN|10.0.116.10: Connection refused",
+    ),
+    ("2026-11-22T20:51:03.387Z|00061|stream|INFO|tcp:x: connection failed\n", ""),
     ("", ""),
 ]
 
 
 @pytest.mark.parametrize(("log", "told"), LOGS)
 def test_the_last_real_error_is_found(log: str, told: str) -> None:
-    assert (told in last_error(log)) if told else last_error(log) == ""
+    _, text = last_error(log)
+    assert (told in text) if told else text == ""
 
 
 def test_errors_before_the_last_start_are_left_out() -> None:
@@ -43,6 +49,8 @@ def test_errors_before_the_last_start_are_left_out() -> None:
 
 def test_the_cause_is_named() -> None:
     assert explain("\n" + OSLO).startswith("the database can't be reached; ")
+    refused = "2026-11-22 20:51:03.2 8 ERROR oslo.messaging._drivers [-] ECONNREFUSED"
+    assert explain("\n" + refused).startswith("the message queue can't be reached; ")
     assert explain("\n" + JOURNAL).startswith("a package is missing; ")
 
 

@@ -58,7 +58,8 @@ module OpenstackCommon
       known = SERVICES.fetch(service)
       scheme = openstack_endpoint(service, interface, 'scheme') || known[:scheme] || 'http'
       path = openstack_endpoint(service, interface, 'path') || known[:path]
-      "#{scheme}://#{openstack_host(service, interface)}:#{openstack_port(service, interface)}#{path}"
+      # OVSDB writes its own without slashes: tcp:10.0.112.10:6642
+      "#{scheme}:#{'//' unless scheme == 'tcp'}#{openstack_host(service, interface)}:#{openstack_port(service, interface)}#{path}"
     end
 
     # @return [Hash] a service's URLs as they belong into the catalog, {interface => URL}

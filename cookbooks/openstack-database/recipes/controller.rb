@@ -13,7 +13,6 @@ openstack_config '/etc/mysql/mariadb.conf.d/99-openstack.cnf' do
       'bind-address' => openstack_bind_address('db'),
       'character-set-server' => 'utf8mb3',
       'collation-server' => 'utf8mb3_general_ci',
-      'log_error' => '/var/log/mysql/error.log',
       'max_connections' => node['openstack']['db']['max_connections'],
       # a name service that answers slowly must not hold up every login
       'skip-name-resolve' => 'on',
@@ -23,7 +22,6 @@ end
 
 openstack_service 'mariadb' do
   ports [openstack_port('db')]
-  log '/var/log/mysql/error.log'
   config '/etc/mysql/mariadb.conf.d/99-openstack.cnf'
   wait true
 end

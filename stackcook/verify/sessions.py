@@ -30,6 +30,7 @@ class Sessions:
         self._opener = opener
         self._opened: dict[str, Remote | VerifyError] = {}
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._turns: defaultdict[str, Lock] = defaultdict(Lock)
 
     def on(self, node: str) -> Remote:
         """The connection to a node; raises VerifyError if there is none, at once after the first.
@@ -59,7 +60,9 @@ class Sessions:
             return check
         service = node.service(check.unit) or Service(check.unit)
         try:
-            done = self.on(node.name).run(sudo(diagnosis.question(service)), timeout=10)
+            remote = self.on(node.name)
+            with self._turns[node.name]:  # sshd allows ten commands at once on a connection
+                done = remote.run(sudo(diagnosis.question(service)), timeout=10)
         except (NodeError, VerifyError):
             return check  # the node's own check says that it can't be asked
         why = diagnosis.explain(done.output, secrets)

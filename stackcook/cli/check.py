@@ -23,7 +23,8 @@ def command(context: Context) -> ExitCode:
 
     manifest, findings = read(context.path)
     if manifest is not None:
-        findings = tuple(sorted((*findings, *Repository.inspect(manifest)), key=_place))
+        _, more = Repository.inspect(manifest)
+        findings = tuple(sorted((*findings, *more), key=_place))
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     lines = [str(finding) for finding in findings]
     lines.append(_summary(errors, len(findings) - errors))

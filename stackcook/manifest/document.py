@@ -198,6 +198,8 @@ def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> Finding:
         remedy = f"quote a value that begins with {here}"
     elif "alias" in (error.context or ""):
         remedy = 'quote a glob: "*"'
+    elif here == "[" and line[: mark.column].endswith(("role", "recipe")):
+        remedy = 'between brackets and braces a run list is quoted: "role[NAME]"'
     elif "mapping values" in what:
         remedy = "align the keys of a mapping, and quote a value that holds a colon and a blank"
     else:

@@ -20,7 +20,7 @@ from stackcook.manifest.shapes import Fields, Shapes, suggest
 PROVIDERS = ("lxc", "libvirt", "virtualbox")
 LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
 
-_KEYS = "name machines provider network nodes stages chef_server server_address passwords".split()
+KEYS = "name machines provider network nodes stages chef_server server_address passwords".split()
 _SEAT_KEYS = "address memory cpus user key port".split()
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
 _ROLE = re.compile(r"role\[(.*)\]")
@@ -62,7 +62,7 @@ class Settings:
 
 def read_settings(shapes: Shapes, section: Scalar, value: Value) -> Settings:
     """Read the section; what is wrong in it is noted and has its default."""
-    fields = shapes.fields(value, "stackcook", _KEYS)
+    fields = shapes.fields(value, "stackcook", KEYS)
     kinds = [kind.value for kind in MachineKind]
     settings = Settings(
         at=section.at,

@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     {"errors"},
-    {"manifest", "remote", "command"},
+    {"manifest", "remote", "hostkeys", "command"},
     {"chef", "machines", "bootstrap", "verify"},
     {"deploy", "report", "console"},
     {"cli", "__main__"},
@@ -22,7 +22,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 LIBRARIES = {
     "click": {"cli"},
-    "paramiko": {"remote"},
+    "paramiko": {"remote", "hostkeys"},
     "rich": {"console", "report"},
     "vagrant": {"machines.vagrant"},
     "yaml": {"manifest.document", "verify.clouds"},

@@ -87,8 +87,8 @@ class KnifeBootstrap:
     server_url: str
     state: Path
     secret: Path | None
-    connect: Connect = connect
-    run: Runner = run
+    opener: Connect = connect
+    runner: Runner = run
     timeout: float = 3600
     _underway: Underway = field(default_factory=Underway)
 
@@ -101,7 +101,7 @@ class KnifeBootstrap:
         """Ask the server and the node; raises NodeError if the node can't be reached."""
         client = self._find(f"/clients/{node.name}")
         known = self._find(f"/nodes/{node.name}")
-        with self.connect(host, self.known_hosts) as remote:  # records the host key for knife too
+        with self.opener(host, self.known_hosts) as remote:  # records the host key for knife too
             if client is None and known is None:
                 return Standing.NEW
             if client is None or known is None:
@@ -124,7 +124,7 @@ class KnifeBootstrap:
 
         started = time.monotonic()
         attributes = self._attributes(node)
-        done = self.run(
+        done = self.runner(
             self._command(node, host, attributes),
             on_line=read,
             timeout=self.timeout,
@@ -146,7 +146,7 @@ class KnifeBootstrap:
             f"chef-client -E {node.environment} --run-lock-timeout 600"
             " --no-color --force-formatter --format doc"
         )
-        with self.connect(host, self.known_hosts) as remote:
+        with self.opener(host, self.known_hosts) as remote:
             self._underway.add(remote.close)
             done = remote.run(sudo(command), on_line=read, timeout=self.timeout)
         return _result(node, done.status, output, time.monotonic() - started)

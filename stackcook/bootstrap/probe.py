@@ -63,4 +63,4 @@ def _same_key(one: str, output: str) -> bool:
         )
     except ValueError:  # a key cut short, or none: not the same
         return False
-    return left == right
+    return bool(left == right)

@@ -1,105 +1,21 @@
-"""A node over SSH: run a command, put and get a file.
-
-A host's key is recorded on first contact and verified ever after. paramiko ends in this file: what
-it raises comes out as a :class:`NodeError` that says the cause and what to do.
-"""
+"""Nodes over SSH with paramiko, whose exceptions end here: as NodeError, with cause and remedy."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shlex
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any
 
 import paramiko
 
 from stackcook.command import Completed
 from stackcook.errors import NodeError
-
-LineListener = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Host:
-    """How SSH reaches a node; ``name`` is the node's name on the Chef server."""
-
-    name: str
-    address: str
-    user: str
-    key: Path
-    port: int = 22
-
-    @property
-    def alias(self) -> str:
-        """The name under which OpenSSH's known_hosts file lists this host."""
-        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
-
-
-class Unreachable(NodeError):
-    """Nothing answered as an SSH server does; worth another try while a machine boots."""
-
-
-class Remote(Protocol):
-    """An open connection to one node; a context manager that closes it."""
-
-    def run(
-        self,
-        command: str,
-        *,
-        stdin: str = "",
-        on_line: LineListener | None = None,
-        timeout: float | None = None,
-    ) -> Completed:
-        """Run a shell command; its stdout and stderr come in order, in ``output``.
-
-        ``timeout`` is in seconds for the whole command. Raises NodeError if the connection breaks
-        or the time is over; a status other than 0 is the caller's to judge. Secrets go by
-        ``stdin``, never in ``command``.
-        """
-        ...
-
-    def put(self, data: bytes, path: str, mode: int) -> None:
-        """Write a file of the login user's, whole or not at all, never with a wider mode."""
-        ...
-
-    def get(self, path: str) -> bytes:
-        """The bytes of a file; raises NodeError if it can't be read."""
-        ...
-
-    def close(self) -> None:
-        """End the connection."""
-        ...
-
-    def __enter__(self) -> Remote:
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        ...
-
-
-class Connect(Protocol):
-    """What opens a connection: :func:`connect`, or a fake."""
-
-    def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
-        ...
-
-
-def sudo(command: str) -> str:
-    """The shell command that runs ``command`` as root, without ever asking for a password."""
-    quoted = shlex.quote(command)
-    return f'if [ "$(id -u)" = 0 ]; then sh -c {quoted}; else sudo -n -- sh -c {quoted}; fi'
+from stackcook.remote.base import Connect, Host, LineListener, Remote, Unreachable
+from stackcook.remote.hostkeys import Record, locked
 
 
 def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
@@ -110,9 +26,9 @@ def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
     """
     key = _load(host)
     client = paramiko.SSHClient()
-    with _locked(known_hosts):
+    with locked(known_hosts):
         client.load_host_keys(str(known_hosts))
-    client.set_missing_host_key_policy(_Record(known_hosts))
+    client.set_missing_host_key_policy(Record(known_hosts))
     with _translated(host, known_hosts):
         try:
             client.connect(
@@ -266,45 +182,15 @@ class _Lines:
             self._on_line(text)
 
 
-class _Record(paramiko.MissingHostKeyPolicy):
-    """First contact: append the key to our known_hosts file."""
-
-    def __init__(self, known_hosts: Path) -> None:
-        self._known_hosts = known_hosts
-
-    def missing_host_key(
-        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
-    ) -> None:
-        with _locked(self._known_hosts):
-            now = paramiko.HostKeys(str(self._known_hosts))
-            # Another thread or process may have met the host since the file was read.
-            if (known := now.lookup(hostname)) is None:
-                with self._known_hosts.open("a") as file:
-                    file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
-            elif (recorded := known.get(key.get_name())) != key:
-                raise paramiko.BadHostKeyException(hostname, key, recorded or key)
-
-
-@contextmanager
-def _locked(known_hosts: Path) -> Iterator[None]:
-    """Hold the file, made with mode 0600 if it is not there, against other threads' writing."""
-    known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(known_hosts, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _load(host: Host) -> paramiko.PKey:
+def _load(host: Host) -> Any:
     """The private key, whatever kind it is; paramiko's own guessing hides why a login failed."""
     why: Exception | None = None
-    for kind in (paramiko.Ed25519Key, paramiko.RSAKey, paramiko.ECDSAKey):
+    kinds: tuple[Any, ...] = (paramiko.Ed25519Key, paramiko.RSAKey, paramiko.ECDSAKey)
+    for kind in kinds:
         try:
             return kind.from_private_key_file(str(host.key))
         except (OSError, paramiko.SSHException) as error:
-            # Not this kind, or not readable at all: an OSError's or a passphrase's word is the best.
+            # Not this kind, or no key at all: the first word is the best, save a passphrase's.
             if why is None or isinstance(error, paramiko.PasswordRequiredException):
                 why = error
     raise NodeError(
@@ -342,12 +228,13 @@ def _translated(host: Host, known_hosts: Path) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
-        return "; ".join(sorted({cause.strerror or str(cause) for cause in error.errors.values()}))
-    if isinstance(error, socket.timeout):
+    tried = getattr(error, "errors", None)  # paramiko's: what happened at each of its addresses
+    if isinstance(tried, dict):
+        return "; ".join(sorted({_reason(cause) for cause in tried.values()}))
+    if isinstance(error, TimeoutError):
         return "timed out"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError):
+        return str(error.strerror or error)
     return str(error) or type(error).__name__
 
 

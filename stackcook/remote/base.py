@@ -1,0 +1,91 @@
+"""What the rest of stackcook knows of a node that is reached over SSH."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from stackcook.command import Completed
+from stackcook.errors import NodeError
+
+LineListener = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Host:
+    """How SSH reaches a node; ``name`` is the node's name on the Chef server."""
+
+    name: str
+    address: str
+    user: str
+    key: Path
+    port: int = 22
+
+    @property
+    def alias(self) -> str:
+        """The name under which OpenSSH's known_hosts file lists this host."""
+        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+
+
+class Unreachable(NodeError):
+    """Nothing answered as an SSH server does; worth another try while a machine boots."""
+
+
+class Remote(Protocol):
+    """An open connection to one node; a context manager that closes it."""
+
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: str = "",
+        on_line: LineListener | None = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        """Run a shell command; its stdout and stderr come in order, in ``output``.
+
+        ``timeout`` is in seconds for the whole command. Raises NodeError if the connection breaks
+        or the time is over; a status other than 0 is the caller's to judge. Secrets go by
+        ``stdin``, never in ``command``.
+        """
+        ...
+
+    def put(self, data: bytes, path: str, mode: int) -> None:
+        """Write a file of the login user's, whole or not at all, never with a wider mode."""
+        ...
+
+    def get(self, path: str) -> bytes:
+        """The bytes of a file; raises NodeError if it can't be read."""
+        ...
+
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
+    def __enter__(self) -> Remote:
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        ...
+
+
+class Connect(Protocol):
+    """What opens a connection: :func:`connect`, or a fake."""
+
+    def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
+        ...
+
+
+def sudo(command: str) -> str:
+    """The shell command that runs ``command`` as root, without ever asking for a password."""
+    quoted = shlex.quote(command)
+    return f'if [ "$(id -u)" = 0 ]; then sh -c {quoted}; else sudo -n -- sh -c {quoted}; fi'

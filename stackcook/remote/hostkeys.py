@@ -1,0 +1,42 @@
+"""SSH host keys: recorded on first contact in a file of ours, that OpenSSH and knife read too."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import paramiko
+
+
+class Record(paramiko.MissingHostKeyPolicy):
+    """First contact: append the key to our known_hosts file."""
+
+    def __init__(self, known_hosts: Path) -> None:
+        self._known_hosts = known_hosts
+
+    def missing_host_key(
+        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+    ) -> None:
+        with locked(self._known_hosts):
+            now = paramiko.HostKeys(str(self._known_hosts))
+            # Another thread or process may have met the host since the file was read.
+            if (known := now.lookup(hostname)) is None:
+                with self._known_hosts.open("a") as file:
+                    file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+            elif (recorded := known.get(key.get_name())) != key:
+                raise paramiko.BadHostKeyException(hostname, key, recorded or key)
+
+
+@contextmanager
+def locked(known_hosts: Path) -> Iterator[None]:
+    """Hold the file, made with mode 0600 if it is not there, against other threads' writing."""
+    known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(known_hosts, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -7,6 +7,7 @@ import click
 from stackcook.cli.context import Context
 from stackcook.console import finding_data
 from stackcook.errors import ExitCode, Finding, Position, Severity
+from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
 
 
@@ -26,8 +27,8 @@ def command(context: Context) -> ExitCode:
         _, more = Repository.inspect(manifest)
         findings = tuple(sorted((*findings, *more), key=_place))
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
-    lines = [str(finding) for finding in findings]
-    lines.append(_summary(errors, len(findings) - errors))
+    found = _counts(error=errors, warning=len(findings) - errors)
+    lines = [*map(str, findings), f"found {found}" if found else _praise(manifest)]
     context.console.result(
         "\n".join(lines), {"findings": [finding_data(finding) for finding in findings]}
     )
@@ -38,11 +39,14 @@ def _place(finding: Finding) -> tuple[str, Position]:
     return str(finding.path), finding.position or Position(0, 0)
 
 
-def _summary(errors: int, warnings: int) -> str:
-    counts = [_count(errors, "error")] if errors else []
-    counts += [_count(warnings, "warning")] if warnings else []
-    return "found " + " and ".join(counts) if counts else "nothing is wrong"
+def _praise(manifest: Manifest | None) -> str:
+    assert manifest is not None, "what can't be read has findings"
+    seen = _counts(
+        node=len(manifest.nodes), cookbook=len(manifest.cookbooks), role=len(manifest.roles)
+    )
+    return f"nothing is wrong ({seen or 'nothing is there'})"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _counts(**numbers: int) -> str:
+    """``2 nodes, 1 role``; what there is none of is left out."""
+    return ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in numbers.items() if n)

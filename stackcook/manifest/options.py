@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from functools import lru_cache
 
 _FLAGS = {
     "environment": ("-E", "--environment"),
@@ -43,6 +44,7 @@ class Options:
         )
 
 
+@lru_cache(maxsize=256)  # a thousand nodes have the same few
 def parse(text: str) -> Options:
     """Read the options as a shell would split them; the last of a kind counts, as in knife."""
     try:

@@ -11,8 +11,12 @@ from click.testing import CliRunner, Result
 from stackcook.cli.main import cli
 
 GOOD = """\
+nodes:
+- web1:
 stackcook:
   network: 10.0.112.0/24
+  nodes:
+    web1: {address: 10.0.112.10}
 """
 
 
@@ -24,7 +28,7 @@ def check(directory: Path, manifest: str, *arguments: str) -> Result:
 
 def test_nothing_wrong(tmp_path: Path) -> None:
     result = check(tmp_path, GOOD)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "nothing is wrong\n", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "nothing is wrong (1 node)\n", "")
 
 
 def test_warnings_alone_are_0(tmp_path: Path) -> None:
@@ -45,7 +49,7 @@ def test_findings_of_both_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ]
     assert 'did you mean "roles"?' in lines[0]
     assert "base" in lines[1] and "error" in lines[1]
-    assert lines[-1] == "found 2 errors and 1 warning"
+    assert lines[-1] == "found 2 errors, 1 warning"
     assert result.stderr == ""
 
 
@@ -56,7 +60,7 @@ def test_json(tmp_path: Path) -> None:
         "findings": [
             {
                 "path": str(tmp_path / "infrastructure.yml"),
-                "line": 3,
+                "line": 7,
                 "column": 1,
                 "severity": "error",
                 "what": 'unknown key "rolls" in the manifest',

@@ -10,8 +10,10 @@ from stackcook.manifest.model import Cookbook, DataBag, Pattern
 from stackcook.manifest.shapes import Shapes
 
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?", re.ASCII)
-_NAME = re.compile(r"[\w.:-]+", re.ASCII)
-_PATTERN = re.compile(r"[\w.:/*?{},!\[\]-]+", re.ASCII)
+_NAME = re.compile(r"\w[\w.:-]*", re.ASCII)
+_SEGMENT = r"(?!\.)(?!.*\*\*)[\w.:*?{},!\[\]-]+"  # never `..`: the repository is all there is
+_PATTERN = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*", re.ASCII)
+_REMEDY = "use letters, digits, `_`, `-` and `.`"
 
 
 def cookbooks(shapes: Shapes, value: Value) -> tuple[Cookbook, ...]:
@@ -71,7 +73,10 @@ def _data_bag(shapes: Shapes, name: Scalar, body: Value) -> DataBag:
     items: tuple[Pattern, ...] = ()
     if "items" in fields:
         texts = shapes.texts(fields["items"][1], f"{what}: items")
-        items = tuple(Pattern(item.text, item.at) for item in texts)
+        for item in texts:
+            if not _PATTERN.fullmatch(item.text):
+                shapes.error(item.at, f'{what}: "{item.text}" is no name', _REMEDY)
+        items = tuple(Pattern(i.text, i.at) for i in texts if _PATTERN.fullmatch(i.text))
     secret = shapes.file(fields["secret"][1], f"{what}: secret") if "secret" in fields else None
     return DataBag(name.text, name.at, items, secret)
 
@@ -84,8 +89,7 @@ def passwords(shapes: Shapes, value: Value) -> dict[str, tuple[str, ...]]:
         items = shapes.texts(body, f"{what}: {name.text}")
         for word in (name, *items):
             if not _NAME.fullmatch(word.text):
-                remedy = "use letters, digits, `_`, `-`, `.` and `:`"
-                shapes.error(word.at, f'{what}: "{word.text}" is no name', remedy)
+                shapes.error(word.at, f'{what}: "{word.text}" is no name', _REMEDY)
         result[name.text] = tuple(dict.fromkeys(item.text for item in items))
     return result
 
@@ -97,8 +101,7 @@ def _named(
     lines: dict[str, int] = {}
     for name, body in shapes.entries(value, section):
         if not form.fullmatch(name.text):
-            remedy = "use letters, digits, `_`, `-` and `.`"
-            shapes.error(name.at, f'{section}: "{name.text}" is no name', remedy)
+            shapes.error(name.at, f'{section}: "{name.text}" is no name', _REMEDY)
         elif name.text in lines:
             what = f"{section}: {name.text} is there twice, first in line {lines[name.text]}"
             shapes.warning(name.at, what, "keep one")

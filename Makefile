@@ -1,0 +1,43 @@
+# The two commands: `make deploy` brings up the cloud, `make test` proves that all of it works.
+python = .venv/bin/python3
+pytest = $(python) -m pytest
+
+.PHONY: help deploy test check setup box lab-test check-format check-lint check-types check-unit
+
+help:
+	@echo 'make deploy    set up this machine and bring up the cloud of infrastructure.yml'
+	@echo 'make test      set up this machine and run every test, the lab deploy included'
+	@echo 'make check     format, lint, types and unit tests; no network, under a minute'
+	@echo 'make setup     only set up this machine'
+	@echo 'make lab-test  only the tests that bring up machines'
+
+deploy: setup
+	@.venv/bin/stackcook deploy
+
+test: setup check-format check-lint check-types
+	@$(pytest) tests
+
+lab-test: setup
+	@$(pytest) tests/lab
+
+setup:
+	@setup/packages
+	@setup/python
+	@setup/gems
+
+check:
+	@test -x $(python) || { echo 'make check: run `make setup` first' >&2; exit 2; }
+	@$(MAKE) --no-print-directory -j2 --output-sync check-format check-lint check-types check-unit
+
+check-format:
+	@$(python) -m black --check --quiet stackcook tests || \
+	    { $(python) -m black --check stackcook tests; exit 1; }
+
+check-lint:
+	@$(python) -m flake8 stackcook tests
+
+check-types:
+	@$(python) -m mypy
+
+check-unit:
+	@$(pytest) -q tests/unit tests/cases

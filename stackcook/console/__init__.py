@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
+from rich.live import Live
+from rich.text import Text
 
+from stackcook.console.board import Board
+from stackcook.deploy.events import Event, Listener
 from stackcook.errors import Finding, InputError, StackcookError
 
 
@@ -40,6 +46,8 @@ class Console:
             print(json.dumps(data, indent=2), file=self._out.file)
         elif isinstance(text, str):
             self._out.print(text, markup=False)
+        elif isinstance(text, Text):
+            self._out.print(text)
         else:
             self._out.print(text, soft_wrap=False)
 
@@ -53,6 +61,46 @@ class Console:
             self.result("", {"error": error_data(error)})
         else:
             self._err.print(str(error), markup=False)
+
+    def write(self, text: str) -> None:
+        """Print a line of a result as it is, on stdout."""
+        self._out.print(text, markup=False)
+
+    @contextmanager
+    def run(self) -> Iterator[Listener]:
+        """Show a run while it goes on, with the listener that this yields; then how it ended.
+
+        On a terminal there is one live line a node, elsewhere a line when a step ends.
+        """
+        board = Board()
+        with self._live(board) if self._err.is_terminal else self._plain(board) as listener:
+            yield listener
+        if problems := board.problems():
+            self._err.print(problems)
+        if board.done:
+            self.result(board.summary(), board.data())
+
+    @contextmanager
+    def _plain(self, board: Board) -> Iterator[Listener]:
+        def listen(event: Event) -> None:
+            if line := board.take(event):
+                self.note(line)
+
+        yield listen
+
+    @contextmanager
+    def _live(self, board: Board) -> Iterator[Listener]:
+        class View:
+            def __rich__(self) -> RenderableType:
+                return board.table(time.time())
+
+        def listen(event: Event) -> None:
+            line = board.take(event)
+            if line and not getattr(event, "node", ""):  # a node's news is in its own line
+                self.note(line)
+
+        with Live(View(), console=self._err, refresh_per_second=4):
+            yield listen
 
 
 def error_data(error: StackcookError) -> Mapping[str, Any]:

@@ -1,0 +1,197 @@
+"""Where a run stands, folded from its events: a live table, plain lines, a summary, or JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from stackcook.deploy.events import (
+    Event,
+    NodeSkipped,
+    RunDone,
+    RunStarted,
+    StepDone,
+    StepFailed,
+    StepProgress,
+    StepStarted,
+)
+
+QUIET = 20.0
+"""Seconds between two plain lines about one step that goes on."""
+
+_COLOURS = {"running": "cyan", "done": "green", "failed": "bold red", "skipped": "yellow"}
+
+
+@dataclass
+class Row:
+    """One node, or (``name`` empty) the step for all of them."""
+
+    name: str
+    stage: str = ""
+    step: str = ""
+    result: str = "waiting"
+    text: str = ""
+    began: float = 0.0
+    ended: float = 0.0
+    shown: float = 0.0
+    resources: int = 0
+    updated: int | None = None
+    total: int | None = None
+    log: str = ""
+
+    def seconds(self, now: float) -> float:
+        """How long its step took, or has taken so far."""
+        return ((self.ended or now) - self.began) if self.began else 0.0
+
+    def data(self) -> dict[str, Any]:
+        """The row as JSON holds it."""
+        data = {"step": self.step, "result": self.result, "seconds": round(self.seconds(0), 1)}
+        if self.result in ("failed", "skipped"):
+            return {**data, "error": self.text, "log": self.log}
+        return {**data, "updated": self.updated, "total": self.total}
+
+
+@dataclass
+class Board:
+    """What a run's events add up to."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    whole: Row = field(default_factory=lambda: Row(""))
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[StepFailed] = field(default_factory=list)
+    done: RunDone | None = None
+
+    def take(self, event: Event) -> str | None:
+        """Take in an event; returns the plain line that it deserves, if any."""
+        if isinstance(event, RunStarted):
+            self.rows = {name: Row(name) for name in event.nodes}
+        elif isinstance(event, RunDone):
+            self.done = event
+        elif isinstance(event, NodeSkipped):
+            row = self._row(event.node)
+            row.result, row.text = "skipped", event.why
+            return _line(row.name, f"skipped: {event.why}")
+        else:
+            return self._step(event)
+        return None
+
+    def _step(self, event: StepStarted | StepProgress | StepDone | StepFailed) -> str | None:
+        row = self._row(event.node)
+        if isinstance(event, StepStarted):
+            row.step, row.result, row.text, row.ended, row.log = event.step, "running", "", 0.0, ""
+            row.stage, row.began, row.shown = event.stage or row.stage, event.at, event.at
+            row.resources, row.updated, row.total = 0, None, None
+            return _line(row.name, f"{row.step} …") if row.name and row.step != "reach" else None
+        if isinstance(event, StepProgress):
+            row.text, row.resources, row.updated = event.text, event.resources, event.updated
+            if event.at - row.shown < QUIET:
+                return None
+            row.shown = event.at
+            return _line(row.name or row.step, f"{_going(row)} ({duration(row.seconds(event.at))})")
+        row.ended = event.at
+        if isinstance(event, StepFailed):
+            row.result, row.text, row.log = "failed", event.error, event.log
+            self.failures.append(event)
+            what = f"{row.step} failed" if row.name else "failed"
+            return _line(row.name or row.step, f"{what} ({duration(event.seconds)})")
+        row.result, row.text = "done", event.text
+        row.updated, row.total = event.updated, event.total
+        if not row.name:
+            self.steps.append(
+                {"step": event.step, "seconds": round(event.seconds, 1), "text": event.text}
+            )
+            return _line(row.step, f"{event.text or 'ok'} ({duration(event.seconds)})")
+        if row.step == "reach":
+            return None
+        return _line(row.name, f"{row.step}: {event.text or 'ok'} ({duration(event.seconds)})")
+
+    def _row(self, node: str) -> Row:
+        return self.rows.setdefault(node, Row(node)) if node else self.whole
+
+    def table(self, now: float) -> Table:
+        """One line a node, below the step that all of them wait for."""
+        table = Table(box=None, show_header=False, pad_edge=False, expand=True)
+        for width in (14, 14, 18, 8):
+            table.add_column(min_width=width, no_wrap=True)
+        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        for row in (self.whole, *self.rows.values()):
+            if not row.name and row.result != "running":
+                continue
+            counts = f"{row.resources} seen, {row.updated} new" if row.resources else ""
+            if row.total is not None:
+                counts = f"{row.updated}/{row.total} updated"
+            table.add_row(
+                Text(row.name or "all", "bold"),
+                Text(f"{row.step or row.result}", _COLOURS.get(row.result, "dim")),
+                Text(counts),
+                Text(duration(row.seconds(now)) if row.began else ""),
+                Text(" ".join(row.text.split()) if row.result != "done" else "", "dim"),
+            )
+        return table
+
+    def problems(self) -> Text:
+        """Each failure: where, cause, what to do, and where its log is."""
+        text = Text()
+        for failure in self.failures:
+            text.append(f"{failure.step} failed: ", "bold red")
+            text.append(f"{failure.error}\n")
+            if failure.log:
+                text.append(f"    its log: {failure.log}\n", "dim")
+        if self.failures and self.done and self.done.command == "deploy":
+            text.append("Once that is mended, run `stackcook deploy` again: it goes on from here.")
+        text.rstrip()
+        return text
+
+    def summary(self) -> Text:
+        """How long it took, what changed on each node, and what the user wants to know now."""
+        text = Text()
+        if self.done is None:
+            return text
+        end = "done" if not self.done.exit_code else f"failed (exit {self.done.exit_code})"
+        text.append(f"{self.done.command} {end} in {duration(self.done.seconds)}", "bold")
+        lines = {
+            row.name: f"{row.updated}/{row.total} resources updated"
+            for row in self.rows.values()
+            if row.total is not None
+        }
+        lines.update(self.done.facts)
+        width = max(map(len, lines), default=0)
+        for name, value in lines.items():
+            text.append(f"\n  {name:<{width}}  {value}")
+        return text
+
+    def data(self) -> dict[str, Any]:
+        """The run as JSON holds it."""
+        assert self.done is not None
+        return {
+            "command": self.done.command,
+            "exit_code": int(self.done.exit_code),
+            "seconds": round(self.done.seconds, 1),
+            "steps": self.steps,
+            "nodes": {row.name: row.data() for row in self.rows.values()},
+            "errors": [{"step": f.step, "node": f.node, "error": f.error} for f in self.failures],
+            "facts": dict(self.done.facts),
+        }
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: ``0.4 s``, ``12 s``, ``4 min 05 s``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:<14} {text}"
+
+
+def _going(row: Row) -> str:
+    if not row.resources:
+        return f"{row.step}: {row.text}" if row.name else row.text
+    return f"{row.step}: {row.resources} resources, {row.updated} updated, at {row.text}"

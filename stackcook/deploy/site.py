@@ -1,0 +1,69 @@
+"""The world outside, as a run needs it: put together in ``cli``, replaced by a fake in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from stackcook.bootstrap.base import Bootstrap
+from stackcook.deploy.steps import Say
+from stackcook.machines.base import Machines
+from stackcook.manifest.model import Node
+from stackcook.verify.check import Report
+
+
+class Site(Protocol):
+    """One deployment's machines, Chef server and cloud.
+
+    Methods that return a text say what they did in a few words. All raise StackcookErrors.
+    """
+
+    machines: Machines
+
+    def check(self) -> str:
+        """Look at the Chef repository; raises InputError with every finding."""
+        ...
+
+    def secrets(self) -> str:
+        """Generate the passwords that are missing."""
+        ...
+
+    def chef_server(self) -> str:
+        """See that a Chef server answers; starts the embedded one."""
+        ...
+
+    def upload(self, say: Say) -> str:
+        """Bring the Chef server's objects in step with the repository."""
+        ...
+
+    def bootstrap(self) -> Bootstrap:
+        """The way to bring nodes under Chef; the same one at every call."""
+        ...
+
+    def gate(self, nodes: Sequence[Node]) -> str:
+        """Wait until the services on ``nodes`` that others need answer; raises VerifyError."""
+        ...
+
+    def verify(self) -> Report:
+        """Look whether the cloud works."""
+        ...
+
+    def facts(self) -> Mapping[str, str]:
+        """What the user wants to know at the end: names of things and where they are."""
+        ...
+
+    def settle(self) -> None:
+        """See that the embedded Chef server's data is on disk."""
+        ...
+
+    def forget(self, nodes: Sequence[Node]) -> str:
+        """Delete the nodes and their clients from the Chef server, if it is the user's own."""
+        ...
+
+    def stop_chef_server(self) -> str:
+        """Stop the embedded Chef server; another one is none of ours."""
+        ...
+
+    def remove(self) -> str:
+        """Remove all that is kept on this machine: ``.stackcook`` and ``clouds.yaml``."""
+        ...

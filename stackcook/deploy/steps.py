@@ -1,0 +1,119 @@
+"""One step: told to the listeners when it begins, goes on and ends, whatever becomes of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from stackcook.bootstrap.base import ConvergeResult
+from stackcook.bootstrap.output import ChefOutput
+from stackcook.deploy.events import (
+    Event,
+    Listener,
+    StepDone,
+    StepFailed,
+    StepProgress,
+    StepStarted,
+)
+from stackcook.deploy.logs import NodeLog, path_of
+from stackcook.errors import ExitCode, NodeError, StackcookError
+
+T = TypeVar("T")
+Say = Callable[[str], None]
+"""Takes a line of progress."""
+
+
+class Halt(Exception):
+    """A step for all nodes failed, and was told to the listeners: the run ends with ``code``."""
+
+    def __init__(self, code: ExitCode) -> None:
+        self.code = code
+        super().__init__(code.name)
+
+
+class Steps:
+    """Carries out steps. ``state`` is where logs are; ``clock`` gives seconds since the epoch."""
+
+    def __init__(
+        self, listeners: tuple[Listener, ...], state: Path, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.clock = clock
+        self._listeners = listeners
+        self._state = state
+        self._lock = threading.Lock()
+        self._muted = False
+
+    def emit(self, event: Event) -> None:
+        """Tell the listeners, one event at a time; nothing once muted."""
+        with self._lock:
+            for listener in () if self._muted else self._listeners:
+                listener(event)
+
+    def mute(self, muted: bool) -> None:
+        """While a run is being interrupted, what its steps die of is no news."""
+        self._muted = muted
+
+    def for_all(self, step: str, work: Callable[[Say], str], stage: str = "") -> None:
+        """A step for all nodes; ``work`` returns what it did. Raises Halt if it fails."""
+        started = self._start(step, "", stage)
+        try:
+            text = work(lambda line: self.emit(StepProgress(step, self.clock(), line)))
+        except StackcookError as error:
+            self._fail(step, started, error)
+            raise Halt(error.exit_code) from error
+        now = self.clock()
+        self.emit(StepDone(step, now, now - started, text=text))
+
+    def on_node(self, step: str, node: str, stage: str, work: Callable[[Say], T]) -> T | None:
+        """A step on one node, its lines logged; None if it failed. Raises nothing of its own."""
+        started = self._start(step, node, stage)
+        try:
+            with NodeLog(self._state, node, step) as log:
+                result = work(self._reader(step, node, log))
+        except StackcookError as error:
+            self._fail(step, started, error, node)
+            return None
+        except Exception as error:  # one node's trouble, even a bug of ours, is not the others'
+            with NodeLog(self._state, node, step) as log:
+                log(traceback.format_exc())
+            what = f"a bug of ours: {type(error).__name__}: {error}"
+            self._fail(step, started, NodeError(what, where=node, remedy="report it"), node)
+            return None
+        now = self.clock()
+        done = StepDone(step, now, now - started, node)
+        if isinstance(result, ConvergeResult):
+            text = f"{result.updated}/{result.total} resources updated"
+            done = replace(done, text=text, updated=result.updated, total=result.total)
+        self.emit(done)
+        return result
+
+    def failed(self, step: str, error: StackcookError, node: str = "") -> None:
+        """A finding of a step that is told in several parts."""
+        self._fail(step, self._start(step, node, ""), error, node)
+
+    def _start(self, step: str, node: str, stage: str) -> float:
+        now = self.clock()
+        self.emit(StepStarted(step, now, node, stage))
+        return now
+
+    def _fail(self, step: str, started: float, error: StackcookError, node: str = "") -> None:
+        now = self.clock()
+        log = str(path_of(self._state, node)) if node else ""
+        self.emit(StepFailed(step, now, now - started, str(error), node, log))
+
+    def _reader(self, step: str, node: str, log: Say) -> Say:
+        """What takes each line of a node: the log, and the live line where it means something."""
+        output = ChefOutput()
+
+        def read(line: str) -> None:
+            log(line)
+            if text := output.feed(line):
+                counts = output.resources, output.updated
+                self.emit(StepProgress(step, self.clock(), text, node, *counts))
+
+        return read

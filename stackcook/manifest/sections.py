@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -78,7 +79,7 @@ def _data_bag(shapes: Shapes, name: Scalar, body: Value) -> DataBag:
                 shapes.error(item.at, f'{what}: "{item.text}" is no name', _REMEDY)
         items = tuple(Pattern(i.text, i.at) for i in texts if _PATTERN.fullmatch(i.text))
     secret = shapes.file(fields["secret"][1], f"{what}: secret") if "secret" in fields else None
-    return DataBag(name.text, name.at, items, secret)
+    return DataBag(name.text, name.at, items, secret if secret and os.path.isfile(secret) else None)
 
 
 def passwords(shapes: Shapes, value: Value) -> dict[str, tuple[str, ...]]:

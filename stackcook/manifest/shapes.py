@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
@@ -127,19 +128,18 @@ class Shapes:
         return mib
 
     def file(self, value: Value, what: str) -> Path | None:
-        """A file that is there: absolute, below ``~``, or relative to the document."""
+        """A file: absolute, below ``~``, or relative to the document.
+
+        One that isn't there is noted and returned all the same: nothing else takes its place.
+        """
         text = self.text(value, what)
         if text is None:
             return None
-        try:
-            path = self.path.parent / Path(text).expanduser()
-            found = path.is_file()
-        except (RuntimeError, ValueError):  # no such user for ~user; a NUL in the name
-            found = False
-        if found:
-            return path
-        self.error(value.at, f"{what}: there is no file {text}", "correct the path, or make it")
-        return None
+        path = self.path.parent / os.path.expanduser(text)
+        if not os.path.isfile(path):  # unlike Path.is_file, False for whatever can't be one
+            remedy = "correct the path, or make it"
+            self.error(value.at, f"{what}: there is no file {text}", remedy)
+        return path
 
 
 def _shown(value: Value) -> str:

@@ -28,7 +28,11 @@ def check(directory: Path, manifest: str, *arguments: str) -> Result:
 
 def test_nothing_wrong(tmp_path: Path) -> None:
     result = check(tmp_path, GOOD)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "nothing is wrong (1 node)\n", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        0,
+        "nothing is wrong (1 node)\n",
+        "",
+    )
 
 
 def test_warnings_alone_are_0(tmp_path: Path) -> None:

@@ -1,0 +1,144 @@
+"""Bad input to every command that takes a manifest: one line each, the right code, no change."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stackcook.cli.main import cli
+from stackcook.errors import ExitCode
+
+GOOD = """\
+roles:
+- base:
+nodes:
+- web1: {run_list: "role[base]"}
+- web2: {run_list: "role[base]"}
+stackcook:
+  machines: ssh
+  network: 192.0.2.0/24
+  nodes:
+    web1: {address: 192.0.2.11, key: key}
+    web2: {address: 192.0.2.12, key: key}
+"""
+
+COMMANDS = ["check", "deploy", "upload", "converge", "verify", "status"]
+
+FAULTS = {
+    "wrong YAML": ("network: 192", "\tnetwork: 192", "infrastructure.yml:8:3: error: "),
+    "two nodes with one address": (
+        "192.0.2.12",
+        "192.0.2.11",
+        "infrastructure.yml:11:21: error: node web2: address 192.0.2.11 is that of node web1 too;",
+    ),
+    "an address outside the network": (
+        "192.0.2.12",
+        "198.51.100.1",
+        "infrastructure.yml:11:21: error: node web2: address 198.51.100.1 is outside of ",
+    ),
+    "a wrong key": (
+        "192.0.2.12, key: key",
+        "192.0.2.12, key: nokey",
+        "infrastructure.yml:11:38: error: stackcook: nodes: web2: key: there is no file nokey;",
+    ),
+}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Chef repository with nothing wrong in it; the current directory, too."""
+    directory = tmp_path / "repository"
+    (directory / "roles").mkdir(parents=True)
+    (directory / "roles" / "base.json").write_text('{"name": "base"}')
+    (directory / "key").touch()
+    (directory / "infrastructure.yml").write_text(GOOD)
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv("HOME", str(tmp_path))  # no knife configuration of anybody's
+    return directory
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that refuses: bound, so that nobody takes it, but not listened on."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner(mix_stderr=False).invoke(cli, arguments)
+
+
+def files(directory: Path) -> list[str]:
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+
+
+def only_line(result: Result) -> str:
+    """The one line that a failing command says, on whichever stream."""
+    text = re.sub(r"^found .*\n", "", result.stdout, flags=re.MULTILINE) + result.stderr
+    assert "Traceback" not in text
+    (line,) = text.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_wrong_manifest(repository: Path, command: str, fault: str) -> None:
+    right, wrong, expected = FAULTS[fault]
+    assert GOOD.count(right) == 1
+    (repository / "infrastructure.yml").write_text(GOOD.replace(right, wrong))
+    before = files(repository)
+    result = run(command)
+    assert result.exit_code == ExitCode.INPUT
+    assert only_line(result).startswith(expected)
+    assert files(repository) == before
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_missing_manifest(repository: Path, command: str) -> None:
+    before = files(repository)
+    result = run("-f", "other.yml", command)
+    assert result.exit_code == ExitCode.INPUT
+    expected = "other.yml: error: no such file or directory; name the manifest with -f FILE"
+    assert only_line(result) == expected
+    assert files(repository) == before
+
+
+@pytest.mark.parametrize("command", ["check", "deploy", "upload"])
+def test_unknown_role(repository: Path, command: str) -> None:
+    path = repository / "infrastructure.yml"
+    path.write_text(GOOD.replace('web2: {run_list: "role[base]"}', 'web2: {run_list: "role[bse]"}'))
+    result = run(command)
+    assert result.exit_code == ExitCode.INPUT
+    expected = 'infrastructure.yml:5:3: error: web2: there is no role "bse" in the manifest; '
+    assert only_line(result) == expected + 'did you mean "base"?'
+
+
+@pytest.mark.parametrize("command", ["deploy", "upload", "converge"])
+def test_unreachable_chef_server(repository: Path, command: str, closed_port: int) -> None:
+    url = f"http://127.0.0.1:{closed_port}"
+    with (repository / "infrastructure.yml").open("a") as manifest:
+        manifest.write(f"  chef_server: {{url: '{url}', user: me, key: admin.pem}}\n")
+    make_key(repository / "admin.pem")
+    result = run(command)
+    assert result.exit_code == ExitCode.CHEF_SERVER
+    assert only_line(result).startswith(f"{url}")
+
+
+def make_key(path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+    )

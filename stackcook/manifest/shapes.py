@@ -69,11 +69,11 @@ class Shapes:
             self.error(value.at, f"{section} is no list", "begin each name with `- `")
             return
         for item in value.items:
-            if isinstance(item, Map) and len(item.entries) == 1:
+            if isinstance(item, Map) and len(item.entries) == 1 and item.entries[0][0].text.strip():
                 yield item.entries[0]
-            elif isinstance(item, Scalar) and item.text:
+            elif isinstance(item, Scalar) and item.text.strip():
                 yield item, Scalar("", item.at, null=True)
-            elif isinstance(item, Map) and item.entries:
+            elif isinstance(item, Map) and len(item.entries) > 1:
                 keys = ", ".join(key.text for key, _ in item.entries)
                 what = f"an entry of {section} has several keys: {keys}"
                 first = item.entries[0][0].text

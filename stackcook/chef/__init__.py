@@ -1,0 +1,1 @@
+"""The Chef server and the Chef repository: reading, signing, uploading, serving."""

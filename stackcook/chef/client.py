@@ -1,0 +1,298 @@
+"""The Chef server's REST interface: signed JSON requests, and one clear sentence a failure."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import random
+import time
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from stackcook.chef.signing import Signer
+from stackcook.errors import ChefServerError
+from stackcook.manifest.model import ChefServer
+
+CONNECTIONS = 8
+"""Connections kept open; more threads than this wait for one."""
+
+_TIMEOUT = (5.0, 60.0)
+"""Seconds to connect, and between two bytes of an answer."""
+
+_STREAMED = 1 << 20
+"""Bytes above which a file is never wholly in memory."""
+
+_TRIES = 4
+_REPEATABLE = ("GET", "PUT")
+_TRANSIENT = (500, 502, 503, 504)
+_PREFERRED_VERSION = 2
+
+
+class NotFound(ChefServerError):
+    """The Chef server has no such object."""
+
+
+class Conflict(ChefServerError):
+    """The object is there already, or is frozen."""
+
+
+class ChefClient:
+    """Talks to a Chef server as one user; safe to share between threads.
+
+    The API version is 2 where the server takes it, else the highest that it takes.
+    """
+
+    def __init__(self, server: ChefServer, *, session: requests.Session | None = None) -> None:
+        self.server = server
+        self._base = server.url.rstrip("/")
+        self._signer = Signer.load(server.user, server.key)
+        self._session = session or _session(self._base)
+        self._version: int | None = None
+
+    def __enter__(self) -> ChefClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._session.close()
+
+    @property
+    def api_version(self) -> int:
+        """The version of the server's API in use; asks the server the first time."""
+        if self._version is None:
+            self.get("/environments")
+        assert self._version is not None
+        return self._version
+
+    def get(self, path: str) -> Any:
+        """The object at ``path``, such as ``/nodes/controller``. Raises NotFound."""
+        return self._request("GET", path)
+
+    def put(self, path: str, value: Any) -> Any:
+        """Replace the object at ``path``; returns what the server answers."""
+        return self._request("PUT", path, value)
+
+    def post(self, path: str, value: Any) -> Any:
+        """Make an object in the collection ``path``. Raises Conflict if it is there."""
+        return self._request("POST", path, value)
+
+    def delete(self, path: str) -> Any:
+        """Take the object at ``path`` away. Raises NotFound."""
+        return self._request("DELETE", path)
+
+    def send_file(self, url: str, path: Path, md5: str) -> None:
+        """Put the file at the URL that the server gave for it; ``md5`` is its checksum in hex.
+
+        Such URLs carry their own permission: nothing of ours is signed. Raises ChefServerError,
+        OSError if the file can't be read.
+        """
+        headers = {
+            "Content-Type": "application/x-binary",
+            "Content-MD5": base64.b64encode(bytes.fromhex(md5)).decode(),
+        }
+        with path.open("rb") as file:
+            # requests sends an empty stream in chunks, which servers refuse: only big ones are it.
+            big = os.fstat(file.fileno()).st_size > _STREAMED
+            body: bytes | BinaryIO = file if big else file.read()
+            self._judge(self._send("PUT", urljoin(self._base, url), body, headers=headers))
+
+    def _request(self, method: str, path: str, value: Any = None) -> Any:
+        url = path if "://" in path else f"{self._base}/{path.lstrip('/')}"
+        body = b"" if value is None else json.dumps(value).encode()
+        response = self._send(method, url, body)
+        if response.status_code == 406 and self._learn_version(response):
+            response = self._send(method, url, body)
+        self._judge(response)
+        if self._version is None:
+            self._learn_version(response)
+        return self._parse(response)
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        body: bytes | BinaryIO,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send, and send again where that is safe and may help; signed unless with ``headers``."""
+        for last in (False,) * (_TRIES - 1) + (True,):
+            again = method in _REPEATABLE and not last
+            if not isinstance(body, bytes):
+                body.seek(0)
+            try:
+                response = self._session.request(
+                    method,
+                    url,
+                    data=body,
+                    headers=headers or self._signed(method, url, body),
+                    timeout=_TIMEOUT,
+                    allow_redirects=False,
+                )
+            except requests.exceptions.RequestException as error:
+                if not again or not _may_pass(error):
+                    raise self._unreachable(error) from error
+            else:
+                if not again or response.status_code not in _TRANSIENT:
+                    return response
+            time.sleep(random.uniform(0.1, 0.5))  # jitter: others may be retrying too
+        raise AssertionError("the last try returns or raises")
+
+    def _signed(self, method: str, url: str, body: bytes | BinaryIO) -> Mapping[str, str]:
+        assert isinstance(body, bytes), "files are not signed"
+        signature = self._signer.headers(
+            method,
+            urlsplit(url).path,
+            body,
+            api_version=1 if self._version is None else self._version,
+            now=datetime.now(timezone.utc),
+        )
+        return {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "X-Chef-Version": "18.0.0",
+            **signature,
+        }
+
+    def _learn_version(self, response: requests.Response) -> bool:
+        """Note which version to speak from now on; whether that is another than before."""
+        before = self._version
+        try:
+            said = json.loads(response.headers.get("X-Ops-Server-API-Version", "{}"))
+            low, high = int(said.get("min_version", 0)), int(said.get("max_version", 1))
+        except (ValueError, AttributeError, TypeError):
+            low, high = 0, 1
+        self._version = max(low, min(high, _PREFERRED_VERSION))
+        return self._version != (1 if before is None else before)
+
+    def _parse(self, response: requests.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError as error:
+            kind = response.headers.get("Content-Type", "nothing").split(";")[0]
+            what = f"an answer of type {kind}" if response.content else "an empty answer"
+            raise ChefServerError(
+                f"{response.request.method} {response.request.path_url} got {what},"
+                " which no Chef server gives",
+                where=self._base,
+                remedy="correct the URL of the Chef server; many end in /organizations/NAME",
+            ) from error
+
+    def _judge(self, response: requests.Response) -> None:
+        """Raise what a failed answer means."""
+        status = response.status_code
+        if status < 300:
+            return
+        request = f"{response.request.method} {response.request.path_url}"
+        said = _message(response)
+        kind = {404: NotFound, 409: Conflict}.get(status, ChefServerError)
+        cause, remedy = self._meaning(status, response)
+        raise kind(
+            f"{cause} ({request}: HTTP {status}{': ' + said if said else ''})",
+            where=self._base,
+            remedy=remedy,
+        )
+
+    def _meaning(self, status: int, response: requests.Response) -> tuple[str, str]:
+        user, key = self.server.user, self.server.key
+        if status == 401:
+            skew = _skew(response)
+            if abs(skew) > 600:
+                ahead = "ahead of" if skew > 0 else "behind"
+                minutes = f"{abs(skew) / 60:.0f} min"
+                return f"this clock is {minutes} {ahead} the server's", "set this machine's clock"
+            return f"the server does not accept {user}'s signature", f"is {key} {user}'s key?"
+        if status == 404:
+            return "there is no such object on the Chef server", "upload it first"
+        return _MEANINGS.get(status) or (
+            ("the Chef server failed", "look into its log, then try again")
+            if status >= 500
+            else ("the Chef server refused the request", "look into its log")
+        )
+
+    def _unreachable(self, error: requests.exceptions.RequestException) -> ChefServerError:
+        remedy = "is it running, and is the URL right?"
+        if isinstance(error, requests.exceptions.SSLError):
+            what, remedy = "its certificate is not trusted", "set REQUESTS_CA_BUNDLE to its CA file"
+        elif isinstance(error, requests.exceptions.Timeout):
+            what = "no answer in time"
+        else:
+            what = f"can't be reached ({_innermost(error)})"
+        return ChefServerError(f"the Chef server: {what}", where=self._base, remedy=remedy)
+
+
+_MEANINGS = {
+    403: ("the user may not do this", "let the server's administrator give the permission"),
+    405: ("the Chef server does not know this operation", "is this the URL of a Chef server?"),
+    406: ("the Chef server speaks no version of the API that stackcook does", "use Chef 12 to 15"),
+    409: ("the object is there already, or frozen", "give the cookbook a new version"),
+    413: ("the object is too big for the Chef server", "make it smaller, or raise the limit"),
+}
+
+
+def _session(base: str) -> requests.Session:
+    session = requests.Session()
+    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS, pool_block=True)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    try:  # an address of our own network is no business of the user's proxy
+        session.trust_env = not ip_address(urlsplit(base).hostname or "").is_private
+    except ValueError:
+        pass  # a name
+    return session
+
+
+def _may_pass(error: requests.exceptions.RequestException) -> bool:
+    """Whether trying again may help: not if nobody listens, nor if the name or URL is wrong."""
+    text = str(error)
+    return (
+        isinstance(
+            error, (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError)
+        )
+        and not isinstance(
+            error, (requests.exceptions.SSLError, requests.exceptions.ConnectTimeout)
+        )
+        and ("NewConnectionError" not in text)
+    )
+
+
+def _innermost(error: BaseException) -> str:
+    """The system's own words for what happened."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        reason = getattr(cause, "reason", None)
+        cause = reason if isinstance(reason, BaseException) else cause.__context__
+    return type(error).__name__
+
+
+def _message(response: requests.Response) -> str:
+    """What the server says is wrong, on one line of at most 200 characters."""
+    try:
+        said = response.json().get("error", "")
+    except (ValueError, AttributeError):
+        return ""
+    text = "; ".join(map(str, said)) if isinstance(said, list) else str(said)
+    return " ".join(text.split())[:200]
+
+
+def _skew(response: requests.Response) -> float:
+    """Seconds that this machine's clock is ahead of the server's; 0 where that is not known."""
+    try:
+        theirs = parsedate_to_datetime(response.headers["Date"])
+        return (datetime.now(timezone.utc) - theirs).total_seconds()
+    except (KeyError, ValueError, TypeError):
+        return 0.0

@@ -1,0 +1,186 @@
+# frozen_string_literal: true
+
+# Evaluates files of Chef's Ruby DSL without Chef: metadata.rb, roles, environments, config.rb.
+#
+# Standard input: JSON [{"kind": "metadata", "path": "..."}, ...]. The file descriptor named by the argument
+# gets JSON of the same length: {"value": {...}} with what the file said, or {"error": "...", "line": 3}.
+# Each file is evaluated in an object of its own, as Chef does; what it prints goes to standard error.
+
+require 'json'
+
+# The parts that the DSLs share: values that are set when given and returned when not.
+class Dsl
+  attr_reader :values
+
+  def initialize
+    @values = {}
+  end
+
+  def self.value(name, *kinds, pattern: nil)
+    define_method(name) do |given = nil|
+      return @values[name] if given.nil?
+
+      unless kinds.any? { |kind| kind === given }
+        raise ArgumentError, "#{name} must be a #{kinds.join(' or ')}, not #{given.inspect}"
+      end
+      raise ArgumentError, "#{name} can't be #{given.inspect}" if pattern && !pattern.match?(given)
+
+      @values[name] = given
+    end
+  end
+end
+
+class RoleDsl < Dsl
+  value :name, String, pattern: /\A[\-[:alnum:]_]+\z/
+  value :description, String
+  value :default_attributes, Hash
+  value :override_attributes, Hash
+
+  def run_list(*items)
+    return @values[:run_list] ||= [] if items.empty?
+
+    @values[:run_list] = items.flatten.map(&:to_s)
+  end
+  alias recipes run_list
+
+  def env_run_lists(lists = nil)
+    return @values[:env_run_lists] ||= {} if lists.nil?
+
+    raise ArgumentError, 'env_run_lists needs a run list for _default' unless lists.key?('_default')
+
+    @values[:env_run_lists] = {}
+    env_run_lists_add(lists)
+  end
+  alias env_run_list env_run_lists
+
+  def env_run_lists_add(lists = {})
+    lists.each do |environment, items|
+      items = Array(items).flatten.map(&:to_s)
+      environment.to_s == '_default' ? run_list(items) : env_run_lists[environment.to_s] = items
+    end
+    env_run_lists
+  end
+  alias env_run_list_add env_run_lists_add
+end
+
+class EnvironmentDsl < Dsl
+  value :name, String, pattern: /\A[\-[:alnum:]_]+\z/
+  value :description, String
+  value :default_attributes, Hash
+  value :override_attributes, Hash
+  value :cookbook_versions, Hash
+  alias default_attributes= default_attributes
+  alias override_attributes= override_attributes
+
+  def cookbook(name, version)
+    (@values[:cookbook_versions] ||= {})[name] = version
+  end
+end
+
+class MetadataDsl < Dsl
+  %i[name description long_description maintainer maintainer_email license source_url issues_url].each do |field|
+    value field, String
+  end
+  value :privacy, TrueClass, FalseClass
+  value :eager_load_libraries, Array, String, TrueClass, FalseClass
+
+  def version(given = nil)
+    given ? @values[:version] = given.to_s : @values[:version]
+  end
+
+  # Each of these is followed by at most one version constraint.
+  { supports: :platforms, depends: :dependencies, provides: :providing }.each do |name, field|
+    define_method(name) do |other, *constraints|
+      raise ArgumentError, "#{name} '#{other}' takes one version constraint" if constraints.size > 1
+      raise ArgumentError, "cookbook #{other} can't depend on itself" if name == :depends && other == @values[:name]
+
+      (@values[field] ||= {})[other.to_s] = (constraints.first || '>= 0.0.0').to_s
+    end
+  end
+
+  { chef_version: :chef_versions, ohai_version: :ohai_versions, gem: :gems }.each do |name, field|
+    define_method(name) do |*arguments|
+      list = (@values[field] ||= [])
+      list << arguments unless arguments.empty?
+      list
+    end
+  end
+
+  def recipe(name, description)
+    (@values[:recipes] ||= {})[name.to_s] = description
+  end
+
+  # Chef ignores what it does not know here: old metadata has `attribute`, `grouping` and more.
+  def method_missing(name, *_arguments)
+    super if block_given?
+  end
+
+  def respond_to_missing?(*)
+    true
+  end
+end
+
+# knife's configuration: every name is a setting; `knife[:x] = y` and `Chef::Config[:x]` work.
+class ConfigDsl < Dsl
+  def knife
+    @values[:knife] ||= {}
+  end
+
+  def [](name)
+    @values[name.to_sym]
+  end
+
+  def []=(name, value)
+    @values[name.to_sym] = value
+  end
+
+  def method_missing(name, *arguments)
+    field = name.to_s.chomp('=').to_sym
+    arguments.empty? ? @values[field] : @values[field] = arguments.first
+  end
+
+  def respond_to_missing?(*)
+    true
+  end
+end
+
+KINDS = { 'metadata' => MetadataDsl, 'role' => RoleDsl, 'environment' => EnvironmentDsl, 'config' => ConfigDsl }.freeze
+
+def evaluate(kind, path)
+  dsl = KINDS.fetch(kind).new
+  $chef_config = dsl if kind == 'config'
+  dsl.instance_eval(File.read(path, encoding: 'UTF-8'), path, 1)
+  JSON.generate(dsl.values) # here, so that what is no JSON is this file's fault
+  { value: dsl.values }
+rescue NoMemoryError, SignalException
+  raise
+rescue Exception => e # rubocop:disable Lint/RescueException -- `exit` and syntax errors are the file's, too
+  { error: "#{e.class}: #{e.message.lines.first.to_s.strip}", line: line_of(e, path) }
+end
+
+def line_of(error, path)
+  [error.message, *error.backtrace].each do |text|
+    return Regexp.last_match(1).to_i if text =~ /\A#{Regexp.escape(path)}:(\d+)/
+  end
+  1
+end
+
+# What config.rb files call `Chef::Config`.
+module Chef
+  Config = Class.new do
+    def self.[](name)
+      $chef_config[name]
+    end
+
+    def self.[]=(name, value)
+      $chef_config[name] = value
+    end
+  end
+end
+
+answer = IO.for_fd(Integer(ARGV.fetch(0)))
+wanted = JSON.parse($stdin.read)
+$stdin.reopen(File::NULL)
+$stdout.reopen($stderr)
+answer.write(JSON.generate(wanted.map { |file| evaluate(file['kind'], file['path']) }))
+answer.close

@@ -1,0 +1,122 @@
+"""A cookbook's metadata in the form that knife sends: every field there, constraints canonical."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+ANY_VERSION = ">= 0.0.0"
+
+_DEFAULTS: Mapping[str, Any] = {
+    "name": None,
+    "description": "",
+    "long_description": "",
+    "maintainer": "",
+    "maintainer_email": "",
+    "license": "All rights reserved",
+    "platforms": {},
+    "dependencies": {},
+    "providing": {},
+    "recipes": {},
+    "version": "0.0.0",
+    "source_url": "",
+    "issues_url": "",
+    "privacy": False,
+    "chef_versions": [],
+    "ohai_versions": [],
+    "gems": [],
+    "eager_load_libraries": True,
+}
+
+_CONSTRAINT = re.compile(r"(<=|>=|~>|<|>|=) *(\d.*)")
+_REQUIREMENT = re.compile(r"\s*(!=|<=|>=|~>|<|>|=)?\s*(\d[0-9A-Za-z.-]*)\s*")
+_COOKBOOK_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+
+
+def normalize(raw: Mapping[str, Any], recipes: Iterable[str]) -> dict[str, Any]:
+    """The metadata as the server stores it; ``raw`` from metadata.json or evaluated metadata.rb.
+
+    ``recipes`` are the names of the recipes' files without ``.rb``. Raises ValueError with what is
+    wrong: no name, a version or constraint that Chef does not take.
+    """
+    data = {field: raw.get(field, default) for field, default in _DEFAULTS.items()}
+    name = data["name"]
+    if not isinstance(name, str) or not name:
+        raise ValueError("the metadata has no name")
+    data["version"] = version(data["version"])
+    for field in ("platforms", "dependencies", "providing"):
+        data[field] = _constraints(field, data[field])
+    for field in ("chef_versions", "ohai_versions"):
+        data[field] = [_requirements(wanted) for wanted in data[field]]
+    data["recipes"] = dict(data["recipes"])
+    for recipe in recipes:
+        full = name if recipe == "default" else f"{name}::{recipe}"
+        data["recipes"].setdefault(full, "")
+        data["providing"][full] = ANY_VERSION
+    return data
+
+
+def version(text: object) -> str:
+    """A cookbook version with all three numbers. Raises ValueError."""
+    match = _COOKBOOK_VERSION.fullmatch(str(text))
+    if not match:
+        raise ValueError(f"version {text!r} is not x.y.z")
+    return ".".join(str(int(number or 0)) for number in match.groups())
+
+
+def constraint(text: object) -> str:
+    """A constraint such as ``~> 1.2`` with operator and one blank. Raises ValueError."""
+    if isinstance(text, str):
+        if text[:1].isdigit() and " " not in text:
+            return f"= {text}"
+        if match := _CONSTRAINT.fullmatch(text):
+            return f"{match[1]} {match[2]}"
+    raise ValueError(f"{text!r} is no version constraint")
+
+
+def satisfies(found: str, wanted: str) -> bool:
+    """Whether version ``found`` is within the canonical constraint ``wanted``."""
+    operator, text = wanted.split(" ", 1)
+    given = text.split(".")
+    have, want = _numbers(found), _numbers(text)
+    if operator == "~>":
+        fixed = 2 if len(given) > 2 else 1
+        return have >= want and have[:fixed] == want[:fixed]
+    return {
+        "=": have == want,
+        ">": have > want,
+        "<": have < want,
+        ">=": have >= want,
+        "<=": have <= want,
+    }[operator]
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    numbers = [int(part) if part.isdigit() else 0 for part in text.split(".")[:3]]
+    return tuple(numbers + [0] * (3 - len(numbers)))
+
+
+def _constraints(field: str, given: object) -> dict[str, str]:
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{field} is not a map")
+    canonical = {}
+    for name, wanted in given.items():
+        if isinstance(wanted, list):  # metadata.json of old cookbooks
+            wanted = wanted[0] if len(wanted) == 1 else ANY_VERSION
+        try:
+            canonical[str(name)] = constraint(wanted)
+        except ValueError as error:
+            raise ValueError(f"{field}: {name}: {error}") from error
+    return canonical
+
+
+def _requirements(given: Iterable[object]) -> list[str]:
+    """``("15", "< 19")`` → ``["< 19", "= 15"]``, as RubyGems writes it."""
+    found = []
+    for text in given if isinstance(given, (list, tuple)) else (given,):
+        match = _REQUIREMENT.fullmatch(str(text))
+        if not match:
+            raise ValueError(f"{text!r} is no version requirement")
+        found.append(f"{match[1] or '='} {match[2]}")
+    return sorted(found) or [">= 0"]

@@ -17,10 +17,14 @@ end
 
 openstack_uwsgi '/etc/nova/nova-api-uwsgi.ini' do
   service 'compute.api'
+  unit 'nova-api'
+  bind "#{openstack_bind_address('compute')}:#{openstack_port('compute')}"
 end
 
 openstack_uwsgi '/etc/nova/nova-api-metadata-uwsgi.ini' do
   service 'compute.metadata'
+  unit 'nova-api-metadata'
+  bind "#{openstack_bind_address('metadata')}:#{openstack_port('metadata')}"
 end
 
 # Without a type the wrapper of nova-novncproxy exits 0 and does nothing
@@ -37,13 +41,13 @@ openstack_db_sync 'nova_api' do
 end
 
 openstack_nova_cell 'cell0' do
-  transport_url 'none:///'
-  database_connection OpenstackCompute::Cell.template(db_url('nova'), path: 'nova_cell0')
+  queue 'none:///'
+  database OpenstackCompute::Cell.template(db_url('nova'), path: 'nova_cell0')
 end
 
 openstack_nova_cell 'cell1' do
-  transport_url OpenstackCompute::Cell.template(transport_url)
-  database_connection OpenstackCompute::Cell.template(db_url('nova'))
+  queue OpenstackCompute::Cell.template(transport_url)
+  database OpenstackCompute::Cell.template(db_url('nova'))
 end
 
 # brings cell0's schema first, then cell1's: if the latter is new, so is the former

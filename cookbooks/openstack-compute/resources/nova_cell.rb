@@ -5,9 +5,9 @@ unified_mode true
 provides :openstack_nova_cell
 
 property :cell, String, name_property: true
-property :transport_url, String, required: true, description: 'a template, or none:/// for cell0'
-property :database_connection, String, required: true, description: 'a template'
-property :uuid, String, desired_state: false, description: 'known once the mapping is there'
+property :queue, String, required: true, description: 'A template of its transport URL; none:/// for cell0'
+property :database, String, required: true, description: 'A template of its database connection'
+property :uuid, String, desired_state: false, description: 'Known once the mapping is there'
 
 # Read from the database itself: nova-manage takes seconds to start.
 load_current_value do |desired|
@@ -18,14 +18,14 @@ load_current_value do |desired|
   current_value_does_not_exist! unless row
 
   uuid row.first
-  transport_url row[1]
-  database_connection row[2]
+  queue row[1]
+  database row[2]
 end
 
 action :create do
   converge_if_changed do
-    urls = ['--transport-url', new_resource.transport_url,
-            '--database_connection', new_resource.database_connection]
+    urls = ['--transport-url', new_resource.queue,
+            '--database_connection', new_resource.database]
     if current_resource
       nova_manage('update_cell', '--cell_uuid', current_resource.uuid, '--name', new_resource.cell, *urls)
     elsif new_resource.cell == 'cell0'

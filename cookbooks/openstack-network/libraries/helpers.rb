@@ -64,8 +64,8 @@ module OpenstackNetwork
         'ml2_type_geneve' => { 'vni_ranges' => '1:65536', 'max_header_size' => 38 },
         'securitygroup' => { 'enable_security_group' => true },
         'ovn' => {
-          'ovn_nb_connection' => ovn_remote('nb'),
-          'ovn_sb_connection' => ovn_remote('sb'),
+          'ovn_nb_connection' => openstack_url('ovn_nb'),
+          'ovn_sb_connection' => openstack_url('ovn_sb'),
           'ovn_l3_scheduler' => 'leastloaded',
           'ovn_metadata_enabled' => true,
           'enable_distributed_floating_ip' => false,
@@ -83,13 +83,8 @@ module OpenstackNetwork
           'metadata_workers' => 1,
         },
         'ovs' => { 'ovsdb_connection' => 'unix:/run/openvswitch/db.sock' },
-        'ovn' => { 'ovn_sb_connection' => ovn_remote('sb') },
+        'ovn' => { 'ovn_sb_connection' => openstack_url('ovn_sb') },
       }
-    end
-
-    # @return [String] where OVN's clients reach its northbound or southbound database
-    def ovn_remote(database)
-      "tcp:#{openstack_host("ovn_#{database}")}:#{openstack_port("ovn_#{database}")}"
     end
 
     # @return [Hash{String => String}] what ovn-controller reads from Open vSwitch's external_ids
@@ -100,7 +95,7 @@ module OpenstackNetwork
         # the host's name: a node made anew takes its old chassis over, instead of fighting it for the address
         'system-id' => node['machinename'],
         'hostname' => node['machinename'],
-        'ovn-remote' => ovn_remote('sb'),
+        'ovn-remote' => openstack_url('ovn_sb'),
         'ovn-encap-type' => 'geneve',
         'ovn-encap-ip' => network['tunnel_address'] || openstack_address,
         'ovn-bridge-datapath-type' => network['datapath_type'],

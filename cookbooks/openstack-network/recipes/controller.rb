@@ -27,6 +27,8 @@ end
 openstack_uwsgi '/etc/neutron/neutron-api-uwsgi.ini' do
   service 'network'
   options 'worker-reload-mercy' => 5
+  unit 'neutron-server' # the name under which neutron-api's start script reads /etc/default
+  bind "#{openstack_bind_address('network')}:#{openstack_port('network')}"
 end
 
 openstack_service 'ovn-central'
@@ -70,10 +72,12 @@ systemd_unit 'neutron-ovn-maintenance-worker.service' do
   action :create
 end
 
+uwsgi = %w(/etc/neutron/neutron-api-uwsgi.ini /etc/default/neutron-server)
+
 %w(neutron-api neutron-rpc-server neutron-ovn-maintenance-worker).each do |unit|
   openstack_service unit do
     ports unit == 'neutron-api' ? [openstack_port('network')] : []
     log "/var/log/neutron/#{unit}.log"
-    config [OpenstackNetwork::Helpers::NEUTRON_CONF, ml2_conf_ini, '/etc/neutron/neutron-api-uwsgi.ini']
+    config [OpenstackNetwork::Helpers::NEUTRON_CONF, ml2_conf_ini, *(uwsgi if unit == 'neutron-api')]
   end
 end

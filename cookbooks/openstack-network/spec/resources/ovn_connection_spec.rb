@@ -1,0 +1,38 @@
+# frozen_string_literal: true
+
+require_relative '../../libraries/ovsdb'
+
+RSpec.describe 'openstack_ovn_connection' do
+  platform 'debian', '13'
+  step_into :openstack_ovn_connection
+
+  recipe do
+    openstack_ovn_connection 'sb' do
+      target 'ptcp:6642:192.0.2.10'
+    end
+  end
+
+  def with_connections(rows)
+    json = %({"headings":["target","inactivity_probe"],"data":#{rows}})
+    stubs_for_current_value('openstack_ovn_connection[sb]') do |current|
+      allow(current).to receive_shell_out('ovn-sbctl', '--format=json', '--columns=target,inactivity_probe', 'list', 'Connection', stdout: json)
+    end
+  end
+
+  def set
+    receive_shell_out('ovn-sbctl', 'set-connection', 'ptcp:6642:192.0.2.10', '--', 'set', 'Connection', '.', 'inactivity_probe=60000')
+  end
+
+  before { allow_any_instance_of(Object.const_get(:Module)).to receive(:wait_for) }
+
+  { 'sets the first one' => ['[]', true],
+    'sets another target' => ['[["ptcp:6642:192.0.2.9",60000]]', true],
+    'sets a missing probe' => ['[["ptcp:6642:192.0.2.10",["set",[]]]]', true],
+    'leaves the wanted one alone' => ['[["ptcp:6642:192.0.2.10",60000]]', false] }.each do |what, (rows, changed)|
+    it what do
+      with_connections(rows)
+      stubs_for_provider('openstack_ovn_connection[sb]') { |provider| changed ? expect(provider).to(set) : expect(provider).not_to(set) }
+      chef_run
+    end
+  end
+end

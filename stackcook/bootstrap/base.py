@@ -50,10 +50,6 @@ class Bootstrap(Protocol):
         """Bring the node object in step with the manifest, then run chef-client."""
         ...
 
-    def forget(self, name: str) -> None:
-        """Delete the node and its client from the Chef server, if they are there."""
-        ...
-
     def interrupt(self) -> None:
         """End what is under way on any node, and begin nothing more; from another thread."""
         ...

@@ -113,7 +113,7 @@ class KnifeBootstrap:
 
     def bootstrap(self, node: Node, host: Host, on_line: Callable[[str], None]) -> ConvergeResult:
         """Take away what a half-made node left on the server, then ``knife bootstrap``."""
-        self.forget(node.name)
+        forget(self.client, node.name)
         output = ChefOutput()
         prefix = re.compile(rf"^\s*\[{re.escape(host.address)}\] ?")
 
@@ -154,14 +154,6 @@ class KnifeBootstrap:
     def interrupt(self) -> None:
         """End what is under way on any node; nothing that begins later lives."""
         self._underway.end()
-
-    def forget(self, name: str) -> None:
-        """Delete the node and the client from the server, if they are there."""
-        for path in (f"/nodes/{name}", f"/clients/{name}"):
-            try:
-                self.client.delete(path)
-            except NotFound:
-                continue
 
     def _find(self, path: str) -> Mapping[str, Any] | None:
         try:
@@ -231,6 +223,18 @@ class KnifeBootstrap:
             # one: a port of this machine that refuses at once spares the wait for a time-out.
             "CHEF_LICENSE_SERVER": "http://127.0.0.1:9",
         }
+
+
+def forget(client: ChefObjects, name: str) -> bool:
+    """Delete the node and its client from the server; whether one of them was there."""
+    there = False
+    for path in (f"/nodes/{name}", f"/clients/{name}"):
+        try:
+            client.delete(path)
+            there = True
+        except NotFound:
+            continue
+    return there
 
 
 def _result(node: Node, status: int, output: ChefOutput, seconds: float) -> ConvergeResult:

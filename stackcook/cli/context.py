@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackcook.errors import InputError, Severity
+from stackcook.errors import InputError, Severity, UsageError
 
 if TYPE_CHECKING:  # both are imported when first used: `--help` and completion stay fast
     from stackcook.console import Console
-    from stackcook.manifest.model import Manifest
+    from stackcook.manifest.model import Manifest, Node
 
 
 @dataclass(frozen=True)
@@ -45,3 +45,11 @@ class Context:
         for finding in findings:
             self.console.note(str(finding))
         return manifest
+
+    @staticmethod
+    def node(manifest: Manifest, name: str) -> Node:
+        """The manifest's node of that name; raises UsageError that says which there are."""
+        if node := manifest.node(name):
+            return node
+        names = ", ".join(node.name for node in manifest.nodes)
+        raise UsageError(f"there is no node {name}", remedy=f"the manifest has {names}")

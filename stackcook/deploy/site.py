@@ -18,7 +18,10 @@ class Site(Protocol):
     Methods that return a text say what they did in a few words. All raise StackcookErrors.
     """
 
-    machines: Machines
+    @property
+    def machines(self) -> Machines:
+        """How the nodes' machines come up."""
+        ...
 
     def check(self) -> str:
         """Look at the Chef repository; raises InputError with every finding."""

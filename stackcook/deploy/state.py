@@ -8,10 +8,11 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 from stackcook.deploy.events import (
     Event,
@@ -89,16 +90,15 @@ class State:
             )
             self._close_open_steps()
 
-    def latest(self) -> Mapping[str, StepState]:
-        """The last step of each node, by name."""
-        rows = self._db.execute(
-            "SELECT node, stage, step, result, started, ended, text, updated, total FROM steps"
-            " WHERE id IN (SELECT max(id) FROM steps WHERE node <> '' GROUP BY node)"
-        )
-        return {row[0]: StepState(*row) for row in rows}
+    def __enter__(self) -> State:
+        return self
 
-    def close(self) -> None:
-        """Close the file."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._db.close()
 
     def _begin(self, event: RunStarted) -> None:
@@ -141,6 +141,19 @@ class State:
             " WHERE run = ? AND node = ? AND step = ? AND result = 'running'",
             (result, event.at, text, updated, total, self._run, event.node, event.step),
         )
+
+
+def latest(directory: Path) -> dict[str, StepState]:
+    """The last step of each node, by name; read without a lock, while a run may write."""
+    path = directory / "state.db"
+    if not path.exists():
+        return {}
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        rows = db.execute(
+            "SELECT node, stage, step, result, started, ended, text, updated, total FROM steps"
+            " WHERE id IN (SELECT max(id) FROM steps WHERE node <> '' GROUP BY node)"
+        )
+        return {row[0]: StepState(*row) for row in rows}
 
 
 @contextmanager

@@ -1,0 +1,30 @@
+"""``stackcook converge``."""
+
+from __future__ import annotations
+
+import click
+
+from stackcook.cli.context import Context
+from stackcook.errors import ExitCode
+
+
+@click.command()
+@click.argument("nodes", metavar="[NODE]...", nargs=-1)
+@click.option("--twice", is_flag=True, help="Then once more, and fail if that changes anything.")
+@click.option("--parallel", type=click.IntRange(1), help="How many nodes at once.")
+@click.pass_obj
+def command(
+    context: Context, nodes: tuple[str, ...], twice: bool, parallel: int | None
+) -> ExitCode:
+    """Run the Chef client again on all nodes, or those named, in the order of their stages."""
+    from stackcook.cli.wiring import RealSite
+    from stackcook.deploy.engine import Engine
+    from stackcook.deploy.state import State, exclusive
+
+    manifest = context.load()
+    for name in nodes:
+        context.node(manifest, name)
+    with exclusive(manifest.state, "converge"), context.console.run() as listener:
+        with State(manifest.state) as state:
+            engine = Engine(manifest, RealSite(manifest), (state, listener), parallel=parallel or 0)
+            return engine.converge(nodes, twice=twice)

@@ -1,0 +1,36 @@
+"""``stackcook ssh``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from stackcook.cli.context import Context
+from stackcook.command import find_program
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("node")
+@click.argument("command_line", metavar="[COMMAND]...", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def command(context: Context, node: str, command_line: tuple[str, ...]) -> None:
+    """Open a shell on a node, or run COMMAND there and end with its status."""
+    from stackcook.cli.wiring import RealSite
+
+    manifest = context.load()
+    found = context.node(manifest, node)
+    host = RealSite(manifest).machines.hosts([found])[found.name]
+    known_hosts = manifest.state / "known_hosts"
+    recorded = known_hosts.exists() and host.alias in known_hosts.read_text()
+    options = {
+        "UserKnownHostsFile": f'"{known_hosts}"',
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "yes" if recorded else "accept-new",
+        "IdentitiesOnly": "yes",
+        "LogLevel": "ERROR",
+    }
+    argv = ["ssh", "-i", str(host.key), "-p", str(host.port), "-l", host.user]
+    for name, value in options.items():
+        argv += ["-o", f"{name}={value}"]
+    os.execv(find_program("ssh"), [*argv, "--", host.address, *command_line])

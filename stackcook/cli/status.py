@@ -1,0 +1,56 @@
+"""``stackcook status``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+from rich.table import Table
+
+from stackcook.cli.context import Context
+from stackcook.deploy.state import StepState, in_use, latest
+from stackcook.manifest.model import Node
+
+
+@click.command()
+@click.pass_obj
+def command(context: Context) -> None:
+    """Show each node's machine, its last step, how that ended and when; changes nothing."""
+    from stackcook.cli.wiring import RealSite
+
+    manifest = context.load()
+    machines = RealSite(manifest).machines.states(manifest.nodes)
+    steps, running = latest(manifest.state), in_use(manifest.state)
+    rows = [
+        _row(node, machines.get(node.name, "absent"), steps, running) for node in manifest.nodes
+    ]
+    context.console.result(_table(rows), {"running": running, "nodes": rows})
+
+
+def _row(
+    node: Node, machine: str, steps: dict[str, StepState], running: bool
+) -> dict[str, str | None]:
+    step = steps.get(node.name)
+    result = step.result if step else None
+    if result == "running" and not running:
+        result = "interrupted"  # its run was killed
+    when = step.ended or step.started if step else None
+    return {
+        "node": node.name,
+        "address": str(node.address) if node.address else None,
+        "machine": machine,
+        "step": step.step if step else None,
+        "result": result,
+        "when": datetime.fromtimestamp(when).isoformat(" ", "seconds") if when else None,
+        "text": step.text if step else None,
+    }
+
+
+def _table(rows: list[dict[str, str | None]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("node", "address", "machine", "step", "result", "when"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("", overflow="fold")
+    for row in rows:
+        table.add_row(*(value or "-" for value in row.values()))
+    return table

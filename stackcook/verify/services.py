@@ -52,7 +52,7 @@ def question(units: list[str]) -> str:
 
     Listening sockets have state 0A in /proc/net/tcp; a minimal node has no ``ss``.
     """
-    names = " ".join(shlex.quote(f"{unit}.service") for unit in units)
+    names = " ".join(map(shlex.quote, units))  # systemctl adds .service to those without a kind
     show = f"systemctl show -p {','.join(('Id', *PROPERTIES))} -- {names}"
     listening = "grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null"
     return f"export LC_ALL=C; date '+%F %T'; {listening}; echo '{MARK}'; {show}"

@@ -109,7 +109,7 @@ class FakeNode:
         blocks = [
             "\n".join(f"{key}={value}" for key, value in {"Id": f"{unit}.service", **said}.items())
             for unit, said in sorted(self.units.items())  # as they are asked for
-            if f"{unit}.service" in command
+            if f" {unit}" in command
         ]
         head = ["2026-11-22 21:10:00", *sockets, "--- stackcook ---"]
         return "\n".join(head) + "\n" + "\n\n".join(blocks) + "\n"

@@ -1,0 +1,75 @@
+"""``stackcook verify``: a report in, lines or JSON and an exit code out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stackcook.cli import main
+from stackcook.verify.check import Check, Report
+
+WELL = Check("SSH", "controller", True, seconds=0.2)
+STOPPED = Check(
+    "nova-scheduler",
+    "controller",
+    False,
+    "it is inactive",
+    "look further: x",
+    0.1,
+    "nova-scheduler",
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Verify a deployment whose report is given."""
+    manifest = tmp_path / "infrastructure.yml"
+    manifest.write_text("nodes: []\n")
+
+    def run(report: Report, *options: str) -> Result:
+        site = SimpleNamespace(verify=lambda patience: report)
+        wiring = SimpleNamespace(RealSite=lambda manifest: site)
+        monkeypatch.setitem(sys.modules, "stackcook.cli.wiring", wiring)
+        arguments = ("-f", str(manifest), "verify", *options)
+        return CliRunner(mix_stderr=False).invoke(main.cli, arguments)
+
+    return run
+
+
+def test_all_well_is_0(run: Any) -> None:
+    result = run(Report((WELL,), 1.0))
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "1 checks in 1.0 s: all is well"
+
+
+def test_a_failure_is_5_and_one_line_with_service_and_node(run: Any) -> None:
+    result = run(Report((STOPPED, WELL)))
+    assert result.exit_code == 5
+    assert "✗ nova-scheduler on controller: it is inactive\n" in result.stdout
+    assert "look further: x\n" in result.stdout
+
+
+def test_nothing_looked_at_is_not_well(run: Any) -> None:
+    assert run(Report(())).exit_code == 5
+
+
+def test_json_is_one_document(run: Any) -> None:
+    result = run(Report((STOPPED, WELL), 1.5), "--json")
+    assert result.exit_code == 5
+    document = json.loads(result.stdout)
+    assert (document["ok"], document["seconds"]) == (False, 1.5)
+    assert document["checks"][0] == {
+        "name": "nova-scheduler",
+        "node": "controller",
+        "ok": False,
+        "cause": "it is inactive",
+        "remedy": "look further: x",
+        "seconds": 0.1,
+        "unit": "nova-scheduler",
+    }

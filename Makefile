@@ -27,7 +27,7 @@ setup:
 
 check:
 	@test -x $(python) || { echo 'make check: run `make setup` first' >&2; exit 2; }
-	@$(MAKE) --no-print-directory -j2 --output-sync check-format check-lint check-types check-unit
+	@$(MAKE) --no-print-directory -k -j2 --output-sync check-format check-lint check-types check-unit
 
 check-format:
 	@$(python) -m black --check --quiet stackcook tests || \
@@ -40,4 +40,4 @@ check-types:
 	@$(python) -m mypy
 
 check-unit:
-	@$(pytest) -q tests/unit tests/cases
+	@$(pytest) -q tests/unit

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from stackcook.errors import StackcookError, UsageError
 
@@ -74,6 +74,18 @@ class Completed:
 
 class CommandError(StackcookError):
     """A program that is not there, can't be started, or was not done in time."""
+
+
+class Run(Protocol):
+    """What runs a command: :func:`run`, or a fake."""
+
+    def __call__(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+    ) -> Completed: ...
 
 
 def find_program(name: str) -> Path:

@@ -17,7 +17,8 @@ from stackcook.chef.settings import find_chef_server
 from stackcook.chef.upload import upload
 from stackcook.deploy.steps import Say
 from stackcook.machines.base import Machines
-from stackcook.manifest.model import ChefServer, MachineKind, Manifest, Node
+from stackcook.machines.factory import machines_for
+from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote import wait_for
 from stackcook.verify import clouds, gate, smoke
 from stackcook.verify.check import Report
@@ -37,14 +38,7 @@ class RealSite:
     @cached_property
     def machines(self) -> Machines:
         """How the nodes' machines come up."""
-        # Either one loads libraries that the other one does not need.
-        if self._manifest.machines is MachineKind.SSH:
-            from stackcook.machines.ssh import SshMachines
-
-            return SshMachines(self._manifest)
-        from stackcook.machines.vagrant import VagrantMachines
-
-        return VagrantMachines(self._manifest)
+        return machines_for(self._manifest)
 
     @cached_property
     def server(self) -> ChefServer:

@@ -1,0 +1,83 @@
+"""The Vagrant box of the lab's LXC machines, built once for what it is made of."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stackcook.command import Command, Run, run
+from stackcook.errors import MachineError
+from stackcook.machines.base import LineListener
+from stackcook.machines.cache import cache
+from stackcook.machines.root import as_root
+
+HERE = Path(__file__).parent
+SCRIPT = HERE / "box.sh"
+LOCK = HERE / "client.lock"
+
+
+def key() -> str:
+    """Names what the box is made of: the script with its packages, and the locked gems.
+
+    The Vagrantfile computes the same.
+    """
+    return hashlib.sha256(SCRIPT.read_bytes() + LOCK.read_bytes()).hexdigest()[:12]
+
+
+def name() -> str:
+    """What Vagrant calls the box."""
+    return f"stackcook-trixie-{key()}"
+
+
+def build(directory: Path, on_line: LineListener, *, again: bool = False, run: Run = run) -> Path:
+    """The box file in ``directory``; made if it isn't there, or ``again``. Takes minutes then.
+
+    Call it :func:`locked`. Raises MachineError if the box can't be built.
+    """
+    box = directory / "lxc.box"
+    if box.exists() and not again:
+        return box
+    on_line("building the box of the lab's machines (two to four minutes, once)")
+    new = box.with_suffix(".new")
+    with tempfile.TemporaryDirectory(prefix="stackcook-gems-") as gems:
+        _collect_gems(Path(gems))
+        argv = as_root("bash", str(SCRIPT), str(new), str(LOCK), gems)
+        done = run(Command(argv), on_line=on_line)
+    if done.status:
+        raise MachineError(
+            "the box could not be built: " + " ".join(done.output.strip().splitlines()[-3:]),
+            where=name(),
+            remedy="`stackcook box build` shows all that it does",
+        )
+    new.replace(box)
+    return box
+
+
+def added() -> bool:
+    """Whether Vagrant knows the box."""
+    home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
+    return (home / "boxes" / name() / "0" / "lxc" / "metadata.json").exists()
+
+
+@contextmanager
+def locked() -> Iterator[Path]:
+    """Hold the directory of the box against other processes that build or add it; gives it."""
+    directory = cache() / "boxes" / key()
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield directory
+
+
+def _collect_gems(directory: Path) -> None:
+    """Put what this machine's own set-up downloaded where the build looks for it."""
+    lines = (line.split() for line in LOCK.read_text().splitlines() if not line.startswith("#"))
+    for gem in (f"{name}-{version}.gem" for name, version in lines):
+        for path in (cache() / "gems").glob(f"*/cache/{gem}"):
+            shutil.copyfile(path, directory / gem)

@@ -1,0 +1,30 @@
+"""Which machines a manifest has."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+from stackcook.machines.base import Machines
+from stackcook.machines.network import LabNetwork
+from stackcook.machines.ssh import SshMachines
+from stackcook.machines.vagrant import VagrantMachines, choose_provider
+from stackcook.manifest.model import MachineKind, Manifest
+
+DEFAULT_NETWORK = IPv4Network("10.0.112.0/24")
+"""The management network of a manifest that names none."""
+
+
+def machines_for(manifest: Manifest) -> Machines:
+    """The machines of ``manifest``, by their kind; nothing is touched yet.
+
+    Raises UsageError if Vagrant can't make machines here.
+    """
+    if manifest.machines is MachineKind.SSH:
+        return SshMachines(manifest)
+    return vagrant_machines(manifest)
+
+
+def vagrant_machines(manifest: Manifest) -> VagrantMachines:
+    """Those that Vagrant makes; raises UsageError if it can't here."""
+    network = LabNetwork(manifest.name, manifest.network or DEFAULT_NETWORK, manifest.root)
+    return VagrantMachines(manifest, network, choose_provider(manifest.provider))

@@ -1,0 +1,13 @@
+# An LXC pre-start hook: gives a machine its name and the key that logs in to it.
+#
+#   sh identity.sh NODE ADDRESS PUBLIC-KEY …    (LXC adds arguments of its own)
+#
+# Not by Vagrant's own `hostname`: that restarts the network of a machine whose address LXC gave it.
+set -eu
+node=$1 address=$2 key=$3
+root=${LXC_ROOTFS_PATH#dir:}
+echo "$node" >"$root/etc/hostname"
+grep -q " $node\$" "$root/etc/hosts" || echo "$address $node" >>"$root/etc/hosts"
+cp "$key" "$root/home/vagrant/.ssh/authorized_keys"
+chown --reference="$root/home/vagrant/.ssh" "$root/home/vagrant/.ssh/authorized_keys"
+chmod 0600 "$root/home/vagrant/.ssh/authorized_keys"

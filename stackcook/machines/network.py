@@ -1,0 +1,169 @@
+"""The lab's network: a bridge of its own with NAT, and no other way for a packet to a lab address.
+
+While the bridge is not there, the lab's range is routed ``unreachable``; so nothing that is meant
+for a lab machine ever leaves by the default route. The kernel's tables are the only state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from stackcook.command import Command, Completed, Run, find_program, run
+from stackcook.errors import MachineError
+from stackcook.machines.root import as_root
+
+UNREACHABLE_METRIC = 1_000_000
+"""Behind every route that a link brings, before the default route by its longer prefix."""
+
+
+@dataclass(frozen=True)
+class LabNetwork:
+    """One lab's range and what carries it; ``owner`` is the directory of the lab's manifest.
+
+    The bridge is called ``br-NAME`` and has the first address of the range.
+    """
+
+    name: str
+    network: IPv4Network
+    owner: Path
+    run: Run = run
+
+    @property
+    def bridge(self) -> str:
+        """The bridge's interface name; at most 15 characters fit."""
+        return f"br-{self.name}"
+
+    @property
+    def address(self) -> IPv4Address:
+        """This machine's address in the lab."""
+        return next(self.network.hosts())
+
+    def up(self) -> None:
+        """Make the network, or what is missing of it.
+
+        Raises MachineError if somebody else holds the bridge or a part of the range.
+        """
+        self._refuse_conflicts()
+        cidr, bridge = str(self.network), self.bridge
+        self._ip("route", "replace", "unreachable", cidr, "metric", str(UNREACHABLE_METRIC))
+        if self._link() is None:
+            self._ip("link", "add", bridge, "type", "bridge")
+        self._ip("link", "set", bridge, "alias", str(self.owner))
+        self._ip("address", "replace", f"{self.address}/{self.network.prefixlen}", "dev", bridge)
+        self._ip("link", "set", bridge, "up")
+        self._forward()
+        self.guard([self.address + 1])
+
+    def down(self) -> None:
+        """Take the network away, the unreachable route last; what is gone already is no failure.
+
+        A bridge that another checkout holds is left alone.
+        """
+        if (link := self._link()) is not None and not self._is_ours(link):
+            return
+        self._nft(f"add table ip {self._table}\ndelete table ip {self._table}\n")
+        if link is not None:
+            self._ip("link", "delete", self.bridge)
+        for route in self._ask("route", "show", "type", "unreachable"):
+            if route["dst"] == str(self.network):
+                self._ip("route", "delete", "unreachable", route["dst"])
+
+    def guard(self, addresses: Iterable[IPv4Address]) -> None:
+        """Refuse with MachineError if a packet to one of ``addresses`` would leave otherwise."""
+        for address in addresses:
+            (route,) = self._ask("route", "get", str(address))
+            if route.get("dev") not in (self.bridge, "lo"):
+                raise MachineError(
+                    f"packets to {address} would leave by {route.get('dev')}, not by {self.bridge}",
+                    where=str(self.network),
+                    remedy="give the manifest a `network` that this machine doesn't know",
+                )
+
+    @property
+    def _table(self) -> str:
+        return f"stackcook-{self.name}"
+
+    def _refuse_conflicts(self) -> None:
+        if (link := self._link()) is not None and not self._is_ours(link):
+            raise self._held(f"the bridge {self.bridge} belongs to {link['ifalias']}", link)
+        for link in self._ask("address", "show"):
+            for entry in link["addr_info"]:
+                theirs = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}").network
+                if link["ifname"] != self.bridge and theirs.overlaps(self.network):
+                    raise self._held(f"{link['ifname']} has {theirs}", link)
+        for route in self._ask("route", "show", "table", "main"):
+            if route["dst"] == "default" or route.get("type") == "unreachable":
+                continue
+            if route.get("dev") != self.bridge and IPv4Network(route["dst"]).overlaps(self.network):
+                raise self._held(f"{route['dst']} is routed by {route.get('dev')}", route)
+
+    def _held(self, how: str, link: Mapping[str, Any]) -> MachineError:
+        theirs = link.get("ifalias")
+        away = f"run `stackcook destroy` in {theirs}, or " if theirs else ""
+        return MachineError(
+            f"the lab's network is in use: {how}",
+            where=str(self.network),
+            remedy=f"{away}give this manifest another `name` and `network`",
+        )
+
+    def _is_ours(self, link: Mapping[str, Any]) -> bool:
+        """Whether the bridge is this lab's; one whose owner is gone is up for adoption."""
+        theirs = link.get("ifalias")
+        return theirs is None or Path(theirs) == self.owner or not Path(theirs).exists()
+
+    def _link(self) -> Mapping[str, Any] | None:
+        links = self._ask("-d", "link", "show")
+        return next((link for link in links if link["ifname"] == self.bridge), None)
+
+    def _forward(self) -> None:
+        """Let the lab's machines reach out through this machine, under its address."""
+        if self.run(Command(("cat", "/proc/sys/net/ipv4/ip_forward"))).output.strip() != "1":
+            self._do("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+        table, bridge = self._table, self.bridge
+        # Added and deleted first: the file is one transaction, whatever was there before. The way
+        # out may have a smaller MTU than the bridge.
+        self._nft(
+            f"add table ip {table}\ndelete table ip {table}\n"
+            f"table ip {table} {{\n"
+            "  chain forward {\n"
+            "    type filter hook forward priority filter; policy accept;\n"
+            f'    oifname != "{bridge}" iifname "{bridge}" tcp flags syn tcp option maxseg size'
+            " set rt mtu\n"
+            f'    iifname != "{bridge}" oifname "{bridge}" ct state new drop\n'
+            "  }\n"
+            "  chain postrouting {\n"
+            "    type nat hook postrouting priority srcnat;\n"
+            f'    ip saddr {self.network} oifname != "{bridge}" masquerade\n'
+            "  }\n"
+            "}\n"
+        )
+
+    def _nft(self, rules: str) -> None:
+        self._do("nft", "-f", "-", stdin=rules)
+
+    def _ip(self, *arguments: str) -> None:
+        self._do("ip", *arguments)
+
+    def _ask(self, *arguments: str) -> list[dict[str, Any]]:
+        argv = (str(find_program("ip")), "-json", "-4", *arguments)
+        output = self._checked(Command(argv)).output
+        answer: list[dict[str, Any]] = json.loads(output or "[]")
+        return [entry for entry in answer if entry]
+
+    def _do(self, name: str, *arguments: str, stdin: str | None = None) -> None:
+        self._checked(Command(as_root(name, *arguments), stdin=stdin))
+
+    def _checked(self, command: Command) -> Completed:
+        done = self.run(command)
+        if done.status:
+            raise MachineError(
+                f"`{command}` failed ({done.output.strip()})",
+                where=self.bridge,
+                remedy="the lab's network needs root, or sudo without a password",
+            )
+        return done

@@ -1,0 +1,101 @@
+"""Machines that are there already: hosts known by address, user and key. Nothing makes them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from stackcook.errors import MachineError
+from stackcook.machines.base import ABSENT, RUNNING, LineListener
+from stackcook.manifest.model import Manifest, Node
+from stackcook.remote import Host
+
+PROBE_TIMEOUT = 3.0
+"""Seconds that a host has to accept a connection, to count as running."""
+
+
+@dataclass(frozen=True)
+class SshMachines:
+    """The machines of a manifest whose kind is ``ssh``."""
+
+    manifest: Manifest
+    keys: Path = Path("~/.ssh")
+
+    def prepare(self) -> None:
+        """Nothing: the network is there."""
+
+    def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+        """Nothing but to name each host that lacks what reaching it takes."""
+        self.hosts(nodes)
+
+    def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
+        """By the manifest; the user defaults to root, the key to the user's own."""
+        return {
+            node.name: Host(
+                node.name,
+                str(self._address(node)),
+                node.user or "root",
+                node.key or self._own_key(node),
+                node.port,
+            )
+            for node in nodes
+        }
+
+    def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
+        """``running`` where something listens at the SSH port, else ``absent``."""
+        with ThreadPoolExecutor(max_workers=32) as pool:
+            return dict(zip((node.name for node in nodes), pool.map(self._state, nodes)))
+
+    def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+        """Nothing: whoever made these hosts keeps them."""
+
+    def server_address(self) -> IPv4Address:
+        """This machine's address on the way to the nodes, as the kernel would choose it."""
+        if self.manifest.server_address:
+            return self.manifest.server_address
+        if not self.manifest.nodes:
+            return IPv4Address("127.0.0.1")
+        node = self.manifest.nodes[0]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:  # connecting a datagram socket sends nothing; it only looks up the route
+                probe.connect((str(self._address(node)), node.port))
+            except OSError as error:
+                raise MachineError(
+                    f"there is no route to {node.address} ({error.strerror})",
+                    where=node.name,
+                    remedy="correct the node's address, or this machine's routes",
+                ) from error
+            return IPv4Address(probe.getsockname()[0])
+
+    def tear_down(self) -> None:
+        """Nothing was made."""
+
+    def _address(self, node: Node) -> IPv4Address:
+        if node.address is None:
+            raise MachineError(
+                "has no address", where=node.name, remedy="give it one in `stackcook: nodes`"
+            )
+        return node.address
+
+    def _own_key(self, node: Node) -> Path:
+        directory = self.keys.expanduser()
+        for name in ("id_ed25519", "id_ecdsa", "id_rsa"):
+            if (directory / name).is_file():
+                return directory / name
+        raise MachineError(
+            f"there is no SSH key in {directory}",
+            where=node.name,
+            remedy="give the node a `key` in `stackcook: nodes`, or make one with ssh-keygen",
+        )
+
+    def _state(self, node: Node) -> str:
+        try:
+            address = (str(self._address(node)), node.port)
+            socket.create_connection(address, PROBE_TIMEOUT).close()
+        except OSError:
+            return ABSENT
+        return RUNNING

@@ -1,0 +1,233 @@
+"""Machines that Vagrant makes: LXC containers of our own box, or libvirt's or VirtualBox's."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import IO, Any
+
+from stackcook.command import Command, Run, find_program, run
+from stackcook.errors import MachineError, UsageError
+from stackcook.machines import box
+from stackcook.machines.base import ABSENT, RUNNING, STOPPED, LineListener
+from stackcook.machines.cache import package_cache
+from stackcook.machines.network import LabNetwork
+from stackcook.machines.root import as_root
+from stackcook.manifest.model import Manifest, Node
+from stackcook.remote import Host
+
+HERE = Path(__file__).parent
+
+PROVIDERS = {"lxc": "lxc-create", "libvirt": "virsh", "virtualbox": "VBoxManage"}
+"""Vagrant's providers, the best first, each with the program that tells that it works here."""
+
+
+@dataclass(frozen=True)
+class VagrantMachines:
+    """The machines of a manifest whose kind is ``vagrant``."""
+
+    manifest: Manifest
+    network: LabNetwork
+    provider: str
+    run: Run = field(default=run)
+
+    def prepare(self) -> None:
+        """The lab's network; libvirt and VirtualBox make their own."""
+        if self.provider == "lxc":
+            self.network.up()
+            self.network.guard(node.address for node in self.manifest.nodes if node.address)
+
+    def provide(self, on_line: LineListener) -> None:
+        """All that ``vagrant up`` takes for granted: network, login key, box, package caches."""
+        self.prepare()
+        if self.provider != "lxc":
+            return
+        self._make_key()
+        for node in self.manifest.nodes:
+            package_cache(self._container(node))
+        if not box.added():
+            with box.locked() as directory:
+                self._add_box(box.build(directory, on_line), on_line)
+
+    def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+        """Bring ``nodes`` up, those of one provider that can in parallel."""
+        self.provide(on_line)
+        states = self.states(nodes)
+        self._remove([node for node in nodes if states[node.name] == ABSENT])
+        if down := [node for node in nodes if states[node.name] != RUNNING]:
+            with self._vagrant(on_line, "up") as vagrant:
+                for line in vagrant.up(
+                    vm_name=_names(down),
+                    provider=self.provider,
+                    no_provision=True,
+                    stream_output=True,
+                ):
+                    on_line(line.rstrip())
+
+    def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
+        """How SSH reaches each node: known beforehand for LXC, else Vagrant's answer."""
+        if self.provider == "lxc":
+            return {
+                node.name: Host(node.name, str(node.address), "vagrant", self._key)
+                for node in nodes
+            }
+        with self._vagrant(None, "ssh-config") as vagrant:
+            return {node.name: _host(node, vagrant.conf(vm_name=node.name)) for node in nodes}
+
+    def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
+        """What ``vagrant status`` says, in our three words."""
+        with self._vagrant(None, "status") as vagrant:
+            said = {status.name: status.state for status in vagrant.status()}
+        return {node.name: _state(said.get(node.name)) for node in nodes}
+
+    def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+        """Take ``nodes`` away, at once: nothing on them is worth a shutdown."""
+        there = [node for node, state in zip(nodes, self.states(nodes).values()) if state != ABSENT]
+        if self.provider == "lxc":
+            for node in nodes:
+                self.run(Command(as_root("lxc-stop", "--kill", "--name", self._container(node))))
+        if there:
+            with self._vagrant(on_line, "destroy") as vagrant:
+                vagrant.destroy(vm_name=_names(there))
+        self._remove(nodes)
+
+    def server_address(self) -> IPv4Address:
+        """The lab's first address: the bridge's, or what the provider gives this machine."""
+        return self.network.address
+
+    def tear_down(self) -> None:
+        """The lab's network away."""
+        if self.provider == "lxc":
+            self.network.down()
+
+    @property
+    def _key(self) -> Path:
+        return self.manifest.state / "ssh" / "id_ed25519"
+
+    def _container(self, node: Node) -> str:
+        return f"{self.manifest.name}-{node.name}"
+
+    def _make_key(self) -> None:
+        """A login key of this deployment's own, whole or not there."""
+        if self._key.exists():
+            return
+        self.manifest.state.mkdir(mode=0o700, exist_ok=True)
+        self._key.parent.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._key.parent) as directory:
+            new = Path(directory) / self._key.name
+            argv = (str(find_program("ssh-keygen")), "-q", "-t", "ed25519", "-N", "", "-C")
+            done = self.run(Command((*argv, f"stackcook {self.manifest.name}", "-f", str(new))))
+            if done.status:
+                raise MachineError(f"ssh-keygen failed ({done.output.strip()})", where=str(new))
+            new.with_suffix(".pub").replace(self._key.with_suffix(".pub"))
+            new.replace(self._key)
+
+    def _add_box(self, path: Path, on_line: LineListener) -> None:
+        if not box.added():
+            on_line("adding the box to Vagrant")
+            with self._vagrant(on_line, "box add") as vagrant:
+                vagrant.box_add(box.name(), str(path), provider="lxc", force=True)
+
+    def _remove(self, nodes: Sequence[Node]) -> None:
+        """Containers of ours that Vagrant doesn't know: a killed run left them half made."""
+        if self.provider != "lxc" or not nodes:
+            return
+        there = self.run(Command(as_root("lxc-ls", "-1"))).output.split()
+        for name in (self._container(node) for node in nodes):
+            if name in there:
+                done = self.run(Command(as_root("lxc-destroy", "--force", "--name", name)))
+                if done.status:
+                    raise MachineError(f"lxc-destroy failed ({done.output.strip()})", where=name)
+
+    @cached_property
+    def _environment(self) -> dict[str, str]:
+        """For Vagrant: whose manifest, whose state; nobody's gems but its own."""
+        foreign = {"GEM_HOME", "GEM_PATH", "RUBYOPT", "RUBYLIB", "BUNDLE_GEMFILE"}
+        own = {name: value for name, value in os.environ.items() if name not in foreign}
+        return {
+            **own,
+            "STACKCOOK_MACHINES": str(HERE),
+            "STACKCOOK_MANIFEST": str(self.manifest.path),
+            "STACKCOOK_PROVIDED": "1",
+            "VAGRANT_DOTFILE_PATH": str(self.manifest.root / ".vagrant"),
+            "VAGRANT_CWD": str(self._directory),
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+        }
+
+    @property
+    def _directory(self) -> Path:
+        """Where Vagrant works: beside the manifest if people type `vagrant` there."""
+        root = self.manifest.root
+        return root if (root / "Vagrantfile").exists() else HERE
+
+    @contextmanager
+    def _vagrant(self, on_line: LineListener | None, doing: str) -> Iterator[Any]:
+        """python-vagrant, whose failures come out as MachineError with Vagrant's last words."""
+        find_program("vagrant")
+        import vagrant  # says on stderr that there is no Vagrant when it is imported
+
+        with tempfile.TemporaryFile("w+") as errors:
+
+            @contextmanager
+            def stderr() -> Iterator[IO[str]]:
+                yield errors
+
+            make: Any = vagrant.Vagrant  # without annotations
+            try:
+                yield make(root=str(self._directory), env=self._environment, err_cm=stderr)
+            except subprocess.CalledProcessError as error:
+                errors.seek(0)
+                said = errors.read()
+                for line in said.splitlines() if on_line else ():
+                    on_line(line)  # type: ignore[misc]  # mypy 1.0 forgets the condition
+                raise MachineError(
+                    f"`vagrant {doing}` failed ({_cause(said) or f'status {error.returncode}'})",
+                    where=self.manifest.name,
+                    remedy=f"`vagrant {doing}` in {self._directory} shows more",
+                ) from error
+
+
+def choose_provider(named: str | None) -> str:
+    """The provider named, else the first that works here; UsageError if none does."""
+    for name, program in PROVIDERS.items():
+        if named in (None, name):
+            try:
+                find_program(program)
+            except UsageError:
+                continue
+            if name != "libvirt" or os.access("/dev/kvm", os.W_OK) or named:
+                return name
+    raise UsageError(
+        f"the provider {named} doesn't work here" if named else "no provider of Vagrant works here",
+        remedy="`stackcook doctor` says how to get one",
+    )
+
+
+def _names(nodes: Sequence[Node]) -> str:
+    """What makes Vagrant take just these machines, all of them at once."""
+    return f"/^({'|'.join(re.escape(node.name) for node in nodes)})$/"
+
+
+def _state(said: str | None) -> str:
+    if said in (None, "not_created"):
+        return ABSENT
+    return RUNNING if said == "running" else STOPPED
+
+
+def _host(node: Node, conf: Mapping[str, str]) -> Host:
+    key = Path(conf["IdentityFile"].strip('"'))
+    return Host(node.name, conf["HostName"], conf["User"], key, int(conf["Port"]))
+
+
+def _cause(stderr: str) -> str:
+    """The last paragraph that Vagrant said, as one line."""
+    paragraphs = [part for part in re.split(r"\n\s*\n", stderr.strip()) if part.strip()]
+    return " ".join(paragraphs[-1].split())[:300] if paragraphs else ""

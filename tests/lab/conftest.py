@@ -24,7 +24,7 @@ import yaml
 NAME = "sctest"
 RANGE = "10.0.116"
 REPOSITORY = Path(__file__).resolve().parents[2]
-CONTENT = ("cookbooks", "roles", "environments", "Vagrantfile")
+CONTENT = ("cookbooks", "roles", "environments")
 SUDO = () if os.geteuid() == 0 else ("sudo", "-n")
 
 log = logging.getLogger("lab")
@@ -191,11 +191,7 @@ def _prepare(root: Path) -> None:
     """The repository's content, and its manifest with this lab's name and addresses."""
     root.mkdir(parents=True, mode=0o700)
     for name in CONTENT:
-        source = REPOSITORY / name
-        if source.is_dir():
-            shutil.copytree(source, root / name)
-        elif source.exists():
-            shutil.copy(source, root / name)
+        shutil.copytree(REPOSITORY / name, root / name)
     document = yaml.safe_load((REPOSITORY / "infrastructure.yml").read_text())
     settings = document["stackcook"]
     settings |= {"name": NAME, "network": f"{RANGE}.0/24"}

@@ -112,7 +112,7 @@ def test_a_second_deploy_changes_nothing(lab: Any) -> None:
 
 def updated(document: dict[str, Any]) -> dict[str, int]:
     """How many Chef resources each node's converge has changed."""
-    return {node["name"]: node["updated"] for node in document["nodes"]}
+    return {name: node["updated"] for name, node in document["nodes"].items()}
 
 
 def test_status_shows_both_nodes(lab: Any) -> None:

@@ -24,7 +24,9 @@ def command(
     manifest = context.load()
     for name in nodes:
         context.node(manifest, name)
+    site = RealSite(manifest)
+    site.reach()
     with exclusive(manifest.state, "converge"), context.console.run() as listener:
         with State(manifest.state) as state:
-            engine = Engine(manifest, RealSite(manifest), (state, listener), parallel=parallel or 0)
+            engine = Engine(manifest, site, (state, listener), parallel=parallel or 0)
             return engine.converge(nodes, twice=twice)

@@ -22,7 +22,8 @@ def command(context: Context, parallel: int | None) -> ExitCode:
 
     manifest = context.load()
     site = RealSite(manifest)
-    site.check()  # before anything is written
+    site.check()  # this and the next before anything is written
+    site.reach()
     with exclusive(manifest.state, "deploy"), context.console.run() as listener:
         with State(manifest.state) as state:
             return Engine(manifest, site, (state, listener), parallel=parallel or 0).deploy()

@@ -81,6 +81,12 @@ class RealSite:
         """Read the Chef repository, once."""
         return self._checked
 
+    def reach(self) -> None:
+        """See that a Chef server of the user's answers; for use before anything is written."""
+        if self._own_server:
+            with ChefClient(self._own_server) as client:
+                client.get("/environments")
+
     def secrets(self) -> str:
         """Generate the passwords that are missing."""
         secrets.ensure(self._manifest)

@@ -23,7 +23,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LIBRARIES = {
     "click": {"cli"},
     "paramiko": {"remote", "hostkeys"},
-    "rich": {"console", "report"},
+    "rich": {"cli", "console", "report"},
     "vagrant": {"machines.vagrant"},
     "yaml": {"manifest.document", "verify.clouds"},
 }

@@ -125,9 +125,11 @@ def test_unreachable_chef_server(repository: Path, command: str, closed_port: in
     with (repository / "infrastructure.yml").open("a") as manifest:
         manifest.write(f"  chef_server: {{url: '{url}', user: me, key: admin.pem}}\n")
     make_key(repository / "admin.pem")
+    before = files(repository)
     result = run(command)
     assert result.exit_code == ExitCode.CHEF_SERVER
-    assert only_line(result).startswith(f"{url}")
+    assert re.match(rf"{url}: .*refused.*; .*", only_line(result))
+    assert files(repository) == before
 
 
 def make_key(path: Path) -> None:

@@ -15,8 +15,8 @@ load_current_value do |desired|
   current_value_does_not_exist! unless connections.one?
 
   target connections.first['target']
-  probe = connections.first['inactivity_probe'] # an empty set until somebody sets it
-  inactivity_probe probe if probe.is_a?(Integer)
+  probe = connections.first['inactivity_probe']
+  inactivity_probe probe.is_a?(Integer) ? probe : -1 # an empty set until somebody sets it
 end
 
 action :set do

@@ -1,0 +1,67 @@
+# frozen_string_literal: true
+
+RSpec.describe 'openstack-compute' do
+  include_context 'with a controller'
+
+  let(:nova_conf) { chef_run.find_resource(:openstack_config, '/etc/nova/nova.conf').defaults }
+
+  before { stub_command(/busctl/).and_return(true) }
+
+  describe 'controller' do
+    let(:chef_run) { chef_runner.converge('openstack-compute::controller') }
+
+    it 'lets compute nodes appear by themselves' do
+      expect(nova_conf['scheduler']).to include('discover_hosts_in_cells_interval' => 30)
+    end
+
+    it 'keeps passwords out of the cells' do
+      %w(cell0 cell1).each do |cell|
+        expect(chef_run.find_resource(:openstack_nova_cell, cell).database).not_to include('nova-password')
+      end
+      expect(chef_run.find_resource(:openstack_nova_cell, 'cell1').queue).not_to include('openstack-password')
+    end
+
+    it 'makes the console proxy run' do
+      expect(chef_run).to create_file('/etc/default/nova-consoleproxy').with(content: /^NOVA_CONSOLE_PROXY_TYPE=novnc$/)
+    end
+
+    it 'says where each service listens' do
+      chef_run
+      ports = chef_run.node['openstack']['services'].to_h.transform_values { |service| service['ports'] }
+      expect(ports).to include('nova-api' => [8774], 'nova-api-metadata' => [8775], 'nova-novncproxy' => [6080], 'nova-conductor' => [])
+    end
+  end
+
+  describe 'compute' do
+    let(:chef_run) { chef_runner.converge('openstack-compute::compute') }
+
+    it 'gives the node no way into the database' do
+      expect(nova_conf.keys).not_to include('database', 'api_database')
+    end
+
+    { true => 'kvm', false => 'qemu' }.each do |there, type|
+      it "chooses #{type} #{there ? 'with' : 'without'} /dev/kvm" do
+        allow(File).to receive(:exist?).and_call_original
+        allow(File).to receive(:exist?).with('/dev/kvm').and_return(there)
+        expect(nova_conf['libvirt']).to eq('virt_type' => type)
+      end
+    end
+
+    it 'cures a D-Bus that does not know polkit' do
+      expect(chef_run).not_to run_execute('systemctl reload dbus && systemctl restart polkit')
+      stub_command(/busctl/).and_return(false)
+      again = chef_runner.converge('openstack-compute::compute')
+      expect(again).to run_execute('systemctl reload dbus && systemctl restart polkit')
+    end
+  end
+
+  describe 'both on one node' do
+    let(:chef_run) { chef_runner.converge('openstack-compute::controller', 'openstack-compute::compute') }
+
+    it 'writes one nova.conf with the options of both' do
+      expect(nova_conf['vnc']).to include('novncproxy_port' => 6080, 'server_listen' => '$my_ip')
+      expect(nova_conf['DEFAULT']).to include('transport_url' => /^rabbit:/, 'compute_driver' => 'libvirt.LibvirtDriver')
+      expect(nova_conf['database']['connection']).to end_with('/nova')
+    end
+  end
+end

@@ -1,0 +1,76 @@
+# frozen_string_literal: true
+
+RSpec.describe 'openstack-network' do
+  include_context 'with a controller'
+  default_attributes['openstack']['network']['datapath_type'] = 'netdev'
+
+  let(:neutron_conf) { chef_run.find_resource(:openstack_config, '/etc/neutron/neutron.conf').defaults }
+
+  def external_ids
+    chef_run.find_resource(:openstack_ovs_settings, 'chassis').external_ids
+  end
+
+  describe 'controller' do
+    default_attributes['openstack']['network']['uwsgi']['processes'] = 3
+    let(:chef_run) { chef_runner.converge('openstack-network::controller') }
+
+    it 'tells Neutron how many processes uWSGI starts' do
+      expect(neutron_conf['DEFAULT']).to include('api_workers' => 3)
+    end
+
+    it 'opens OVN\'s databases at the node\'s address' do
+      expect(chef_run).to set_openstack_ovn_connection('nb').with(target: 'ptcp:6641:192.0.2.10')
+      expect(chef_run).to set_openstack_ovn_connection('sb').with(target: 'ptcp:6642:192.0.2.10')
+    end
+
+    it 'supervises the maintenance worker' do
+      expect(chef_run).to create_systemd_unit('neutron-ovn-maintenance-worker.service')
+    end
+  end
+
+  describe 'compute' do
+    let(:chef_run) { chef_runner.converge('openstack-network::compute') }
+
+    it 'names the chassis after the host, wherever Open vSwitch looks' do
+      name = chef_run.node['machinename']
+      expect(chef_run).to create_file('/etc/openvswitch/system-id.conf').with(content: "#{name}\n")
+      expect(external_ids).to include('system-id' => name, 'hostname' => name)
+    end
+
+    it 'leads to the controller' do
+      expect(external_ids).to include('ovn-remote' => 'tcp:192.0.2.10:6642', 'ovn-encap-ip' => '192.0.2.10')
+    end
+
+    it 'computes checksums in user space, where nobody else does' do
+      expect(chef_run).to set_openstack_ovs_settings('offload').with(other_config: { 'userspace-tso-enable' => 'true' })
+      expect(chef_run.openstack_ovs_settings('offload')).to notify('openstack_service[ovs-vswitchd]').to(:restart).immediately
+    end
+
+    it 'leaves haproxy to the metadata agent' do
+      expect(chef_run).to install_openstack_packages('neutron-compute').with(packages: include('haproxy'))
+      expect(chef_run).to disable_service('haproxy')
+    end
+
+    it 'has no way outside' do
+      expect(external_ids.keys).not_to include('ovn-bridge-mappings', 'ovn-cms-options')
+    end
+
+    context 'with a provider interface' do
+      default_attributes['openstack']['network']['provider']['interface'] = 'eth1'
+
+      it 'connects it to the provider network, now and after a boot' do
+        expect(chef_run).to create_openstack_ovs_bridge('br-ex').with(ports: %w(eth1), datapath_type: 'netdev')
+        expect(external_ids).to include('ovn-bridge-mappings' => 'physnet1:br-ex', 'ovn-cms-options' => 'enable-chassis-as-gw')
+        expect(chef_run).to enable_systemd_unit('openstack-provider.service')
+      end
+    end
+  end
+
+  describe 'both on one node' do
+    let(:chef_run) { chef_runner.converge('openstack-network::controller', 'openstack-network::compute') }
+
+    it 'writes one neutron.conf' do
+      expect(neutron_conf['DEFAULT']).to include('core_plugin' => 'ml2', 'state_path' => '/var/lib/neutron')
+    end
+  end
+end

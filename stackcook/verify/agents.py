@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stackcook.errors import VerifyError
-from stackcook.verify.check import Check, timed
+from stackcook.verify.check import Checks, timed
 from stackcook.verify.keystone import Cloud
 from stackcook.verify.placing import COMPUTE, METADATA, OVN, Placed
 
@@ -45,7 +45,7 @@ def survey(cloud: Cloud) -> Survey:
     )
 
 
-def checks(found: Survey, node: Placed) -> tuple[Check, ...]:
+def checks(found: Survey, node: Placed) -> Checks:
     """What the survey says of one node; each is looked for only if the node runs it."""
     looks = (
         ("nova-compute in Nova", COMPUTE, lambda: _nova_compute(found, node)),

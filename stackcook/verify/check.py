@@ -36,11 +36,14 @@ class Check:
         return line
 
 
+Checks = tuple[Check, ...]
+
+
 @dataclass(frozen=True)
 class Report:
     """All checks of one verification, in the manifest's order of nodes; the cloud's own first."""
 
-    checks: tuple[Check, ...]
+    checks: Checks
     seconds: float = 0.0
 
     @property
@@ -49,11 +52,11 @@ class Report:
         return bool(self.checks) and not self.failures
 
     @property
-    def failures(self) -> tuple[Check, ...]:
+    def failures(self) -> Checks:
         """The checks that failed."""
         return tuple(check for check in self.checks if not check.ok)
 
-    def by_node(self) -> dict[str, tuple[Check, ...]]:
+    def by_node(self) -> dict[str, Checks]:
         """The checks of each node, ``""`` standing for the cloud's own."""
         names = dict.fromkeys(check.node for check in self.checks)
         return {name: tuple(c for c in self.checks if c.node == name) for name in names}
@@ -114,7 +117,7 @@ def journal(node: str, unit: str) -> str:
     return f"look further: stackcook ssh {node} -- sudo journalctl -u {unit} -n 50"
 
 
-def ordered(checks: Iterable[Check], nodes: Iterable[str]) -> tuple[Check, ...]:
+def ordered(checks: Iterable[Check], nodes: Iterable[str]) -> Checks:
     """The cloud's own checks first, then node by node as listed; failures before the rest."""
     rank = {name: number for number, name in enumerate(("", *nodes))}
     return tuple(sorted(checks, key=lambda c: (rank.get(c.node, len(rank)), c.ok, c.name)))

@@ -9,14 +9,13 @@ Keystone and Placement have just read it with passwords of their own.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote import Connect, Host, connect
 from stackcook.verify import amqp, database, endpoints, http
-from stackcook.verify.check import Check, Deadline, timed
+from stackcook.verify.check import Checks, Deadline, timed
 from stackcook.verify.keystone import Cloud, Endpoint, sign_in
 from stackcook.verify.placing import (
     DATABASE,
@@ -58,18 +57,16 @@ def answers(
     """
     nodes = tuple(n for n in placed(manifest, chef) if not only or n.name in only)
     deadline = Deadline(patience)
-    checks = deadline.poll(lambda: _look(nodes, credentials), lambda found: not _bad(found))
-    if not _bad(checks):
+    bad = _bad(deadline.poll(lambda: _look(nodes, credentials), lambda found: not _bad(found)))
+    if not bad:
         return
     by_name = {node.name: node for node in nodes}
     with Sessions(hosts, manifest.state / "known_hosts", opener=opener) as sessions:
-        causes = []
-        for check in _bad(checks):
-            check = sessions.explained(check, by_name[check.node], credentials.secrets)
-            causes.append(f"{check.name} on {check.node}: {check.cause}")
+        told = [sessions.explained(c, by_name[c.node], credentials.secrets) for c in bad]
+    causes = "; ".join(f"{check.name} on {check.node}: {check.cause}" for check in told)
     raise VerifyError(
-        f"after {patience:.0f} s not all answer that the next stage needs: {'; '.join(causes)}",
-        remedy=_bad(checks)[0].remedy,
+        f"after {patience:.0f} s not all answer that the next stage needs: {causes}",
+        remedy=bad[0].remedy,
     )
 
 
@@ -78,7 +75,7 @@ def auth_url(node: Placed) -> str:
     return f"http://{node.address}:{node.port(KEYSTONE, 5000)}/v3"
 
 
-def behind(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Check, ...]:
+def behind(nodes: Iterable[Placed], credentials: Credentials) -> Checks:
     """The checks of the message queue and the database, on each node that runs one."""
 
     def queue(node: Placed) -> None:
@@ -87,41 +84,43 @@ def behind(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Check, ..
     def base(node: Placed) -> None:
         database.greeting(node.address, node.port(DATABASE, 3306))
 
-    nodes = tuple(nodes)
+    nodes = tuple(nodes)  # gone through twice
     return (
         *(timed("message queue", n.name, QUEUE, lambda: queue(n)) for n in running(nodes, QUEUE)),
         *(timed("database", n.name, DATABASE, lambda: base(n)) for n in running(nodes, DATABASE)),
     )
 
 
-def _look(nodes: tuple[Placed, ...], credentials: Credentials) -> tuple[Check, ...]:
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        others = pool.submit(behind, nodes, credentials)
-        clouds: list[Cloud] = []
-        keystones = [
-            timed("Keystone", n.name, KEYSTONE, lambda: clouds.append(_token(n, credentials)))
-            for n in running(nodes, KEYSTONE)
-        ]
-        # Without a token it is Keystone that is to blame, and Placement still may answer.
-        cloud = clouds[0] if clouds else None
-        placements = [
-            timed("Placement", n.name, PLACEMENT, lambda: _placement(n, cloud))
-            for n in running(nodes, PLACEMENT)
-        ]
-        return (*keystones, *placements, *others.result())
+def tokens(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Checks, Cloud | None]:
+    """Whether each Keystone gives a token, and the cloud as the first token shows it."""
+    clouds: list[Cloud] = []
+
+    def ask(node: Placed) -> None:
+        clouds.append(sign_in(auth_url(node), credentials.admin))
+
+    checks = [
+        timed("Keystone's token", node.name, KEYSTONE, lambda: ask(node))
+        for node in running(nodes, KEYSTONE)
+    ]
+    return tuple(checks), clouds[0] if clouds else None
 
 
-def _token(node: Placed, credentials: Credentials) -> Cloud:
-    return sign_in(auth_url(node), credentials.admin)
+def _look(nodes: tuple[Placed, ...], credentials: Credentials) -> Checks:
+    keystones, cloud = tokens(nodes, credentials)
+    placements = (
+        timed("Placement", node.name, PLACEMENT, lambda: _placement(node, cloud))
+        for node in running(nodes, PLACEMENT)
+    )
+    return (*keystones, *placements, *behind(nodes, credentials))
 
 
 def _placement(node: Placed, cloud: Cloud | None) -> None:
     url = f"http://{node.address}:{node.port(PLACEMENT, 8778)}"
     if cloud:
         endpoints.answers(cloud, Endpoint("placement", "placement", "public", "", url))
-    else:
+    else:  # it is Keystone that is to blame, and Placement may well be up
         http.request("GET", url)
 
 
-def _bad(checks: Iterable[Check]) -> tuple[Check, ...]:
+def _bad(checks: Checks) -> Checks:
     return tuple(check for check in checks if not check.ok)

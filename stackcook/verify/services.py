@@ -13,7 +13,7 @@ from datetime import datetime
 
 from stackcook.errors import VerifyError
 from stackcook.remote import Remote
-from stackcook.verify.check import Check, journal
+from stackcook.verify.check import Check, Checks, journal
 from stackcook.verify.diagnosis import moment
 from stackcook.verify.placing import Placed, Service
 
@@ -71,7 +71,7 @@ def answer(output: str, units: list[str]) -> Seen:
     return Seen(now, ports, dict(zip(units, blocks)))
 
 
-def checks(seen: Seen, node: Placed, seconds: float = 0.0) -> tuple[Check, ...]:
+def checks(seen: Seen, node: Placed, seconds: float = 0.0) -> Checks:
     """One check for each service of the node."""
     return tuple(_check(seen, node, service, seconds) for service in node.services)
 

@@ -14,17 +14,15 @@ from stackcook.errors import NodeError, VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote import Connect, Host, connect
 from stackcook.verify import agents, endpoints, horizon, services
-from stackcook.verify.check import Check, Deadline, Report, ordered, timed
-from stackcook.verify.gate import Credentials, auth_url, behind
-from stackcook.verify.keystone import Cloud, Endpoint, sign_in
-from stackcook.verify.placing import DASHBOARD, KEYSTONE, ChefObjects, Placed, placed, running
+from stackcook.verify.check import Check, Checks, Deadline, Report, ordered, timed
+from stackcook.verify.gate import Credentials, behind, tokens
+from stackcook.verify.keystone import Cloud, Endpoint
+from stackcook.verify.placing import DASHBOARD, ChefObjects, Placed, placed, running
 from stackcook.verify.sessions import Sessions
 
 WORKERS = 32
 AFTER_DEPLOY = 90.0
 """Seconds that a fresh compute node may need until Nova and Neutron know it."""
-
-Checks = tuple[Check, ...]
 
 
 def verify(
@@ -53,12 +51,12 @@ def verify(
             *_in_cloud(nodes, credentials, Deadline(patience), pool),
             *(check for look in looks for check in look.result()),
         ]
-        found = list(
-            pool.map(
-                lambda c: sessions.explained(c, by_name.get(c.node), credentials.secrets), found
-            )
-        )
-    return Report(ordered(found, by_name), time.monotonic() - began)
+        told = [
+            pool.submit(sessions.explained, check, by_name.get(check.node), credentials.secrets)
+            for check in found
+        ]
+    checks = ordered((future.result() for future in told), by_name)
+    return Report(checks, time.monotonic() - began)
 
 
 def _on_node(node: Placed, sessions: Sessions, deadline: Deadline) -> Checks:
@@ -91,19 +89,13 @@ def _in_cloud(
 ) -> Iterable[Check]:
     """What the cloud's APIs, Horizon, the queue and the database say."""
     later: list[Future[Checks]] = [pool.submit(behind, nodes, credentials)]
-    clouds: list[Cloud] = []
-    for node in running(nodes, KEYSTONE):
-        yield timed(
-            "Keystone gives a token",
-            node.name,
-            KEYSTONE,
-            lambda: clouds.append(sign_in(auth_url(node), credentials.admin)),
-        )
-    if clouds:
-        later.append(pool.submit(_agents, nodes, clouds[0], deadline))
+    checks, cloud = tokens(nodes, credentials)
+    yield from checks
+    if cloud:
+        later.append(pool.submit(_agents, nodes, cloud, deadline))
         later += [pool.submit(_dashboard, n, credentials) for n in running(nodes, DASHBOARD)]
-        later += _endpoints(nodes, clouds[0], pool)
-    elif any(node.services for node in nodes) and not running(nodes, KEYSTONE):
+        later += _endpoints(nodes, cloud, pool)
+    elif not checks and any(node.services for node in nodes):
         yield Check("Keystone", "", False, "no node runs it", "run stackcook converge")
     for future in later:
         yield from future.result()
@@ -140,5 +132,6 @@ def _dashboard(node: Placed, credentials: Credentials) -> Checks:
     page = timed("Horizon's login page", node.name, DASHBOARD, lambda: horizon.login_page(url))
     if not page.ok:
         return (page,)
-    login = lambda: horizon.sign_in(url, credentials.admin)  # noqa: E731
-    return page, timed("Horizon's login", node.name, DASHBOARD, login)
+    return page, timed(
+        "Horizon's login", node.name, DASHBOARD, lambda: horizon.sign_in(url, credentials.admin)
+    )

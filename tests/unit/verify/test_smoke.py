@@ -33,7 +33,7 @@ def test_a_working_cloud_passes(look: Any, ssh: Any) -> None:
     assert report.ok
     names = {(check.name, check.node) for check in report.checks}
     assert {
-        ("Keystone gives a token", "controller"),
+        ("Keystone's token", "controller"),
         ("endpoint compute http://10.0.116.10:8774/v2.1", "controller"),
         ("Horizon's login", "controller"),
         ("nova-scheduler", "controller"),
@@ -122,7 +122,7 @@ def test_a_broken_endpoint_says_its_status(look: Any, apis: Any) -> None:
 def test_without_a_token_only_keystone_and_the_nodes_are_told_of(look: Any, apis: Any) -> None:
     apis.instead("POST", "http://10.0.116.10:5000/v3/auth/tokens", status=500)
     report = look()
-    assert failure(report).name == "Keystone gives a token"
+    assert failure(report).name == "Keystone's token"
     assert not any("endpoint" in check.name for check in report.checks)
 
 

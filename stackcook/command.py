@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
@@ -85,7 +86,9 @@ class Run(Protocol):
         *,
         on_line: Callable[[str], None] | None = None,
         timeout: float | None = None,
-    ) -> Completed: ...
+        on_start: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Completed:
+        ...
 
 
 def find_program(name: str) -> Path:
@@ -111,42 +114,50 @@ def run(
     """Run ``command`` to its end; a status other than 0 is the caller's to judge.
 
     ``on_line`` gets each line of stdout and stderr, masked, as it comes. ``on_start`` gets what
-    ends the command early, to be called from another thread. ``timeout`` is in seconds
-    for the whole command. Raises CommandError if it can't be started or the time is over; then, and
-    when this process is interrupted, the command and all that it started are ended.
+    ends the command early, for another thread to call. ``timeout`` is in seconds for the whole command.
+    Raises CommandError if it can't be started or the time is over; then, and when this process is
+    interrupted, the command and all that it started are ended.
     """
     process = _start(command)
     lines = _Lines(_Mask(command), on_line)
+    feeder = threading.Thread(target=_feed, args=(process, command.stdin), daemon=True)
+    try:
+        with _limited(process, timeout) as expired:
+            feeder.start()
+            if on_start:
+                on_start(lambda: _end(process))
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.take(line)
+            status = process.wait()
+    except BaseException:
+        _end(process)
+        raise
+    finally:
+        if process.stdout:
+            process.stdout.close()
+    if expired.is_set():
+        raise CommandError(f"`{command}` did not end within {timeout:g} s", where=command.argv[0])
+    return Completed(status, lines.text())
+
+
+@contextmanager
+def _limited(process: subprocess.Popen[str], timeout: float | None) -> Iterator[threading.Event]:
+    """End the process when its time is over; the event says whether that has happened."""
     expired = threading.Event()
 
     def expire() -> None:
         expired.set()
         _end(process)
 
-    timer = threading.Timer(timeout, expire) if timeout is not None else None
-    feeder = threading.Thread(target=_feed, args=(process, command.stdin), daemon=True)
+    timer = threading.Timer(timeout or 0, expire)
+    timer.daemon = True
+    if timeout is not None:
+        timer.start()
     try:
-        if timer:
-            timer.daemon = True
-            timer.start()
-        feeder.start()
-        if on_start:
-            on_start(lambda: _end(process))
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.take(line)
-        status = process.wait()
-    except BaseException:
-        _end(process)
-        raise
+        yield expired
     finally:
-        if timer:
-            timer.cancel()
-        if process.stdout:
-            process.stdout.close()
-    if expired.is_set():
-        raise CommandError(f"`{command}` did not end within {timeout:g} s", where=command.argv[0])
-    return Completed(status, lines.text())
+        timer.cancel()
 
 
 def _start(command: Command) -> subprocess.Popen[str]:

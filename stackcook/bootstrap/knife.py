@@ -16,7 +16,7 @@ from stackcook.bootstrap.base import ConvergeResult, Standing
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.bootstrap.probe import is_known
 from stackcook.chef.client import NotFound
-from stackcook.command import Command, Completed, find_program, run
+from stackcook.command import Command, Run, find_program, run
 from stackcook.errors import NodeError
 from stackcook.manifest.model import Node
 from stackcook.remote import Connect, Host, connect, sudo
@@ -62,20 +62,6 @@ class Underway:
             end()
 
 
-class Runner(Protocol):
-    """What runs a program: :func:`stackcook.command.run`, or a fake."""
-
-    def __call__(
-        self,
-        command: Command,
-        *,
-        on_line: Callable[[str], None] | None = None,
-        timeout: float | None = None,
-        on_start: Callable[[Callable[[], None]], None] | None = None,
-    ) -> Completed:
-        ...
-
-
 @dataclass(frozen=True)
 class KnifeBootstrap:
     """``state`` is ``.stackcook``; ``secret`` the file whose content decrypts data bag items.
@@ -88,7 +74,7 @@ class KnifeBootstrap:
     state: Path
     secret: Path | None
     opener: Connect = connect
-    runner: Runner = run
+    runner: Run = run
     timeout: float = 3600
     _underway: Underway = field(default_factory=Underway)
 

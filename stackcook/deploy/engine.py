@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from stackcook.bootstrap.base import ConvergeResult, Standing
 from stackcook.deploy.events import Listener, NodeSkipped, RunDone, RunStarted
@@ -21,6 +22,9 @@ from stackcook.errors import ExitCode, NodeError, StackcookError, VerifyError
 from stackcook.manifest.model import Manifest, Node
 from stackcook.remote import Host
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 
 def default_parallel(nodes: int) -> int:
     """How many nodes at once, if nobody says: what this machine's cores can feed."""
@@ -28,12 +32,12 @@ def default_parallel(nodes: int) -> int:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """How the nodes are gone through: whether new ones are bootstrapped, and what may change."""
+class Reached:
+    """A node that SSH has reached, and what the Chef server and it know of each other."""
 
-    bootstrap: bool = True
-    idle: bool = False
-    """Chef may change nothing: the second of two runs."""
+    node: Node
+    host: Host
+    standing: Standing
 
 
 class Engine:
@@ -60,9 +64,10 @@ class Engine:
             self._steps.for_all("check", lambda _: self._site.check())
             self._steps.for_all("secrets", lambda _: self._site.secrets())
             self._chef_server()
-            self._steps.for_all("upload", self._site.upload)
             self._steps.for_all("machines", self._machines)
-            self._stages(Turn())
+            nodes = self._reach(self._manifest.nodes)  # all answer before anything is changed
+            self._steps.for_all("upload", self._site.upload)
+            self._stages(nodes)
             self._verify()
 
         return self._run("deploy", work)
@@ -72,8 +77,11 @@ class Engine:
 
         def work() -> None:
             self._chef_server()
-            for idle in (False, True) if twice else (False,):
-                self._stages(Turn(bootstrap=False, idle=idle), only)
+            wanted = [node for node in self._manifest.nodes if not only or node.name in only]
+            nodes = self._reach(wanted, bootstrapped=True)
+            self._stages(nodes)
+            if twice:
+                self._stages(nodes, again=True)
 
         return self._run("converge", work, only)
 
@@ -113,73 +121,79 @@ class Engine:
         self._site.machines.up(self._manifest.nodes, say)
         return f"{', '.join(node.name for node in self._manifest.nodes)} up"
 
-    def _stages(self, turn: Turn, only: Collection[str] = ()) -> None:
-        """Stage after stage; raises Halt after the first in which a node failed."""
-        stages = plan(self._manifest, Facts(), only).stages
-        hosts = self._site.machines.hosts(self._manifest.nodes)
+    def _reach(self, nodes: Sequence[Node], *, bootstrapped: bool = False) -> dict[str, Reached]:
+        """The nodes by name, all reached; raises Halt if one is not, or not ``bootstrapped``."""
+        hosts = self._site.machines.hosts(nodes)
+        chef = self._site.bootstrap()
+
+        def reach(node: Node) -> Reached:
+            standing = chef.standing(node, hosts[node.name])
+            if bootstrapped and standing is not Standing.KNOWN:
+                what = "it is not bootstrapped yet"
+                raise NodeError(what, where=node.name, remedy="run `stackcook deploy`")
+            return Reached(node, hosts[node.name], standing)
+
+        def step(node: Node) -> Reached | None:
+            return self._steps.on_node("reach", node.name, "", lambda _: reach(node))
+
+        reached = self._fan_out(nodes, step)
+        if not all(reached):
+            raise Halt(ExitCode.NODES)
+        return {each.node.name: each for each in reached if each}
+
+    def _stages(self, nodes: Mapping[str, Reached], *, again: bool = False) -> None:
+        """Stage after stage; raises Halt after the first in which a node failed.
+
+        ``again``: for the second of two runs, in which Chef may change nothing.
+        """
+        stages = plan(self._manifest, Facts(), nodes).stages
         for number, stage in enumerate(stages):
-            if stage.after and not turn.idle:
-                self._steps.for_all("gate", lambda _: self._site.gate(stage.after), stage.name)
-            if not self._stage(stage, hosts, turn):
+            if stage.after and not again:
+                self._gate(stage)
+            mine = tuple(nodes[part.node.name] for part in stage.nodes)
+            results = self._fan_out(mine, lambda each: self._node(each, stage.name, again))
+            if not all(results):
                 for later in stages[number + 1 :]:
                     self._skip(later, f"a node of stage {stage.name} failed")
                 raise Halt(ExitCode.NODES)
 
-    def _stage(self, stage: StagePlan, hosts: Mapping[str, Host], turn: Turn) -> bool:
-        """Whether all went well."""
-
-        def interrupt() -> None:
-            self._steps.mute(True)
-            self._site.bootstrap().interrupt()
-
-        results = fan_out(
-            tuple(part.node for part in stage.nodes),
-            lambda node: self._node(node, stage.name, hosts[node.name], turn),
-            parallel=self._parallel or default_parallel(len(stage.nodes)),
-            on_interrupt=interrupt,
-        )
-        for result in results:
-            if result.error:
-                raise result.error  # of the listeners: a step's own are told already
-        return all(result.value for result in results)
+    def _gate(self, stage: StagePlan) -> None:
+        self._steps.for_all("gate", lambda _: self._site.gate(stage.after), stage.name)
 
     def _skip(self, stage: StagePlan, why: str) -> None:
         for part in stage.nodes:
             self._steps.emit(NodeSkipped(part.node.name, self._steps.clock(), why))
 
-    def _node(self, node: Node, stage: str, host: Host, turn: Turn) -> bool:
-        """Bootstrap or converge one node; whether that went well."""
-        chef = self._site.bootstrap()
+    def _fan_out(self, items: Sequence[T], work: Callable[[T], R]) -> tuple[R | None, ...]:
+        def interrupt() -> None:
+            self._steps.mute(True)
+            self._site.bootstrap().interrupt()
 
-        def reach(_: Say) -> Standing:
-            standing = chef.standing(node, host)
-            if standing is not Standing.KNOWN and not turn.bootstrap:
-                raise NodeError(
-                    "it is not bootstrapped yet", where=node.name, remedy="run `stackcook deploy`"
-                )
-            return standing
+        parallel = self._parallel or default_parallel(len(items))
+        results = fan_out(items, work, parallel=parallel, on_interrupt=interrupt)
+        for result in results:
+            if result.error:
+                raise result.error  # a listener's; a step's own has been told
+        return tuple(result.value for result in results)
+
+    def _node(self, each: Reached, stage: str, again: bool) -> bool:
+        """Bootstrap or converge one node; whether that went well."""
+        chef, node, host = self._site.bootstrap(), each.node, each.host
 
         def converge(say: Say) -> ConvergeResult:
             result = chef.converge(node, host, say)
-            if turn.idle and result.updated:
-                raise NodeError(
-                    f"the second converge changed {result.updated} of {result.total} resources"
-                    f" ({', '.join(result.changed)})",
-                    where=node.name,
-                    remedy="make these resources look at what they change",
-                )
+            if again and result.updated:
+                raise _restless(node, result)
             return result
 
-        standing = self._steps.on_node("reach", node.name, stage, reach)
-        if standing is None:
-            return False
-        if standing is Standing.KNOWN:
-            step = "converge again" if turn.idle else "converge"
-            return self._steps.on_node(step, node.name, stage, converge) is not None
-        bootstrap = self._steps.on_node(
-            "bootstrap", node.name, stage, lambda say: chef.bootstrap(node, host, say)
-        )
-        return bootstrap is not None
+        def bootstrap(say: Say) -> ConvergeResult:
+            return chef.bootstrap(node, host, say)
+
+        if each.standing is Standing.KNOWN:
+            step, work = "converge again" if again else "converge", converge
+        else:
+            step, work = "bootstrap", bootstrap
+        return self._steps.on_node(step, node.name, stage, work) is not None
 
     def _verify(self) -> None:
         def work(_: Say) -> str:
@@ -195,3 +209,12 @@ class Engine:
             return f"{count}, all well"
 
         self._steps.for_all("verify", work)
+
+
+def _restless(node: Node, result: ConvergeResult) -> NodeError:
+    changed = ", ".join(result.changed)
+    return NodeError(
+        f"the second converge changed {result.updated} of {result.total} resources ({changed})",
+        where=node.name,
+        remedy="make these resources look at what they change",
+    )

@@ -1,0 +1,171 @@
+"""A deployment that exists only here: machines, Chef and cloud that note what is asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from stackcook.bootstrap.base import ConvergeResult, Standing
+from stackcook.errors import NodeError, Position, StackcookError
+from stackcook.manifest.model import Manifest, Node, Stage
+from stackcook.remote import Host
+from stackcook.verify.check import Check, Report
+
+Say = Callable[[str], None]
+AT = Position(1, 1)
+
+
+def node(name: str, role: str, number: int) -> Node:
+    """A node with one role, at 10.0.115.NUMBER."""
+    return Node(name, AT, (f"role[{role}]",), "lab", IPv4Address(f"10.0.115.{number}"))
+
+
+def two_stages(root: Path, computes: int = 1) -> Manifest:
+    """A controller in the first stage, compute nodes in the second."""
+    return Manifest(
+        path=root / "infrastructure.yml",
+        name="fake",
+        nodes=(
+            *(node(f"compute{n}", "single-compute", 10 + n) for n in range(1, computes + 1)),
+            node("controller", "single-controller", 10),
+        ),
+        stages=tuple(Stage(role, (role,)) for role in ("single-controller", "single-compute")),
+    )
+
+
+@dataclass
+class FakeMachines:
+    """Machines that come up at once; ``asked`` notes each call."""
+
+    asked: list[str]
+    state: dict[str, str] = field(default_factory=dict)
+    error: StackcookError | None = None
+
+    def prepare(self) -> None:
+        self.asked.append("network")
+
+    def up(self, nodes: Sequence[Node], on_line: Say) -> None:
+        self.asked.append("up")
+        if self.error:
+            raise self.error
+        self.state.update({node.name: "running" for node in nodes})
+
+    def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
+        return {n.name: Host(n.name, str(n.address), "vagrant", Path("/key")) for n in nodes}
+
+    def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
+        return {node.name: self.state.get(node.name, "absent") for node in nodes}
+
+    def destroy(self, nodes: Sequence[Node], on_line: Say) -> None:
+        self.asked.append(f"destroy {' '.join(node.name for node in nodes)}")
+        if self.error:
+            raise self.error
+        self.state.clear()
+
+    def server_address(self) -> IPv4Address:
+        return IPv4Address("10.0.115.1")
+
+    def tear_down(self) -> None:
+        self.asked.append("tear down")
+
+
+@dataclass
+class FakeBootstrap:
+    """Nodes that converge at once: 3 of 4 resources the first time, none after that.
+
+    ``broken`` are the nodes that fail, with what; ``restless`` those that always change something,
+    ``dead`` those that can't be reached.
+    """
+
+    asked: list[str]
+    known: set[str] = field(default_factory=set)
+    broken: dict[str, Exception] = field(default_factory=dict)
+    restless: set[str] = field(default_factory=set)
+    dead: set[str] = field(default_factory=set)
+    during: Callable[[Node], None] = lambda node: None
+    interrupted: bool = False
+
+    def standing(self, node: Node, host: Host) -> Standing:
+        if node.name in self.dead:
+            raise NodeError("no SSH answer", where=node.name)
+        return Standing.KNOWN if node.name in self.known else Standing.NEW
+
+    def bootstrap(self, node: Node, host: Host, on_line: Say) -> ConvergeResult:
+        return self._run("bootstrap", node, on_line)
+
+    def converge(self, node: Node, host: Host, on_line: Say) -> ConvergeResult:
+        return self._run("converge", node, on_line)
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+
+    def _run(self, what: str, node: Node, on_line: Say) -> ConvergeResult:
+        self.asked.append(f"{what} {node.name}")
+        self.during(node)
+        on_line("  * file[/etc/fake] action create")
+        if node.name in self.broken:
+            raise self.broken[node.name]
+        idle = node.name in self.known and node.name not in self.restless
+        self.known.add(node.name)
+        return ConvergeResult(0 if idle else 3, 4, 0.1, () if idle else ("file[/etc/fake]",))
+
+
+class FakeSite:
+    """A Site in memory. ``errors`` makes the step of that name fail; ``bad`` are failed checks."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.machines = FakeMachines(self.asked)
+        self.chef = FakeBootstrap(self.asked)
+        self.errors: dict[str, StackcookError] = {}
+        self.bad: tuple[Check, ...] = ()
+
+    def _step(self, name: str) -> str:
+        self.asked.append(name)
+        if name in self.errors:
+            raise self.errors[name]
+        return "fine"
+
+    def check(self) -> str:
+        return self._step("check")
+
+    def secrets(self) -> str:
+        return self._step("secrets")
+
+    def chef_server(self) -> str:
+        return self._step("chef server")
+
+    def upload(self, say: Say) -> str:
+        return self._step("upload")
+
+    def bootstrap(self) -> FakeBootstrap:
+        return self.chef
+
+    def gate(self, nodes: Sequence[Node]) -> str:
+        return self._step(f"gate {' '.join(node.name for node in nodes)}")
+
+    def verify(self) -> Report:
+        self._step("verify")
+        return Report((Check("SSH", "controller", True), *self.bad))
+
+    def facts(self) -> Mapping[str, str]:
+        return {"Horizon": "http://10.0.115.10/"}
+
+    def settle(self) -> None:
+        self._step("settle")
+
+    def forget(self, nodes: Sequence[Node]) -> str:
+        return self._step("forget")
+
+    def stop_chef_server(self) -> str:
+        return self._step("stop")
+
+    def remove(self) -> str:
+        return self._step("remove")
+
+
+def recipe_error(name: str) -> NodeError:
+    """What a failed recipe comes out as."""
+    return NodeError("execute[boom] (x.rb:1): no", where=name, remedy="see more")

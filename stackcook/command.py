@@ -114,9 +114,9 @@ def run(
     """Run ``command`` to its end; a status other than 0 is the caller's to judge.
 
     ``on_line`` gets each line of stdout and stderr, masked, as it comes. ``on_start`` gets what
-    ends the command early, for another thread to call. ``timeout`` is in seconds for the whole command.
-    Raises CommandError if it can't be started or the time is over; then, and when this process is
-    interrupted, the command and all that it started are ended.
+    ends the command early, for another thread to call. ``timeout`` is in seconds for the whole
+    command. Raises CommandError if it can't be started or the time is over; then, and when this
+    process is interrupted, the command and all that it started are ended.
     """
     process = _start(command)
     lines = _Lines(_Mask(command), on_line)

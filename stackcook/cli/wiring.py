@@ -132,6 +132,13 @@ class RealSite:
             facts["try"] = f"openstack --os-cloud {clouds.CLOUD} server list"
         return facts
 
+    def registered(self) -> frozenset[str]:
+        """The nodes that the Chef server knows; none where the embedded one isn't running."""
+        if self._own_server is None and not self._embedded.status().running:
+            return frozenset()
+        with ChefClient(self._own_server or self._embedded.chef_server) as client:
+            return frozenset(client.get("/nodes"))
+
     def settle(self) -> None:
         """See that the embedded Chef server's data is on disk."""
         if not self._own_server:

@@ -140,11 +140,12 @@ class Manifest:
     def staged(self) -> tuple[tuple[Stage, tuple[Node, ...]], ...]:
         """The stages in order, each with its nodes; every node is in exactly one.
 
-        Nodes that no stage names come last, in a stage of their own called ``rest``.
+        Nodes that no stage names come last, in a stage of their own: ``rest``, or ``all``.
         """
+        last = Stage("rest" if self.stages else "all", ())
         left = list(self.nodes)
         result = []
-        for stage in (*self.stages, Stage("rest", ())):
+        for stage in (*self.stages, last):
             wanted = set(stage.roles)
             mine: list[Node] = []
             others: list[Node] = []

@@ -1,23 +1,33 @@
 # frozen_string_literal: true
 
+gem 'chef', '~> 18' # where others are installed, too
 require 'chefspec'
-Dir[File.join(__dir__, 'openstack-common/libraries/*.rb')].sort.each { |library| require library }
+require 'tmpdir'
+
+# libraries of all cookbooks, for specs that need no Chef run
+Dir[File.join(__dir__, '*/libraries/*.rb')].sort.each { |library| require library }
 
 RSpec.configure do |config|
   config.platform = 'debian'
   config.version = '13'
   config.cookbook_path = __dir__
   config.log_level = :fatal
-  config.file_cache_path = File.join(Dir.tmpdir, 'stackcook-chefspec')
 end
 
-# What every recipe's spec needs: passwords without a Chef server, and a node that has nothing yet.
+# What every recipe's spec needs: passwords without a Chef server, and a cloud that lives at 192.0.2.10.
 RSpec.shared_context 'with a controller' do
-  let(:endpoints) { %w(db mq memcached identity image placement compute network dashboard).to_h { |name| [name, { 'host' => '192.0.2.10' }] } }
-  let(:normal_attributes) { { 'openstack' => { 'address' => '192.0.2.10', 'endpoints' => { 'internal' => endpoints } } } }
+  platform 'debian', '13'
+
+  services = %w(db mq memcached identity image placement compute metadata novnc network ovn_nb ovn_sb dashboard)
+  default_attributes['openstack']['endpoints']['internal'] = services.to_h { |name| [name, { 'host' => '192.0.2.10' }] }
+  # a spec that has no recipe loads no attribute files
+  default_attributes['openstack']['address'] = '192.0.2.10'
+  default_attributes['openstack']['region'] = 'RegionOne'
+  default_attributes['openstack']['start_timeout'] = 5
 
   before do
-    allow_any_instance_of(Chef::Recipe).to receive(:data_bag_item) { |_, bag, item| { item => "#{bag}-#{item}-password" } }
-    allow_any_instance_of(Chef::Resource).to receive(:data_bag_item) { |_, bag, item| { item => "#{bag}-#{item}-password" } }
+    [Chef::Recipe, Chef::Resource].each do |context|
+      allow_any_instance_of(context).to receive(:data_bag_item) { |_, bag, item| { item => "#{bag}-#{item}-password" } }
+    end
   end
 end

@@ -56,7 +56,7 @@ module OpenstackCommon
 
     # @return [Boolean] whether one of the files was written after the unit's last start
     def older_than?(files)
-      started = Time.parse(@properties['InactiveExitTimestamp'])
+      started = Time.parse(@properties['InactiveExitTimestamp'].to_s)
       files.any? { |file| File.exist?(file) && File.mtime(file) > started }
     rescue ArgumentError # no timestamp: it never started
       false

@@ -1,0 +1,105 @@
+# frozen_string_literal: true
+
+RSpec.describe OpenstackCommon::Helpers do
+  subject(:recipe) { Class.new { include OpenstackCommon::Helpers }.new }
+
+  let(:node) { Chef::Node.new.tap { |node| node.name('web') } }
+  let(:passwords) { Hash.new { |_, (bag, item)| { item => "#{bag}-#{item}" } } }
+
+  before do
+    node.automatic['ipaddress'] = '192.0.2.1'
+    node.default['openstack'] = { 'region' => 'RegionOne', 'start_timeout' => 1 }
+    allow(recipe).to receive(:node).and_return(node)
+    allow(recipe).to receive(:data_bag_item) { |bag, item| passwords[[bag, item]] }
+  end
+
+  def found(name, address)
+    Chef::Node.new.tap { |node| node.name(name) && node.automatic['ipaddress'] = address }
+  end
+
+  describe '#openstack_host' do
+    it 'is what the attribute says' do
+      node.default['openstack']['endpoints']['internal']['identity']['host'] = 'keystone.example.com'
+      expect(recipe.openstack_host('identity')).to eq('keystone.example.com')
+    end
+
+    it 'takes the database\'s attribute without an interface' do
+      node.default['openstack']['endpoints']['db']['host'] = 'db.example.com'
+      expect(recipe.openstack_host('db')).to eq('db.example.com')
+    end
+
+    it 'is this node if it runs the service' do
+      node.automatic['recipes'] = ['openstack-identity::controller']
+      node.default['openstack']['address'] = '198.51.100.1'
+      expect(recipe.openstack_host('identity')).to eq('198.51.100.1')
+    end
+
+    it 'is the node that a search of the environment finds, asked for once' do
+      expect(recipe).to receive(:search).once
+        .with(:node, 'recipes:openstack-identity\:\:controller AND chef_environment:_default').and_return([found('a', '192.0.2.9')])
+      expect([recipe.openstack_host('identity'), recipe.openstack_host('identity', 'public')]).to eq(%w(192.0.2.9 192.0.2.9))
+    end
+
+    it 'names the service and the remedy if nobody runs it' do
+      allow(recipe).to receive(:search).and_return([])
+      expect { recipe.openstack_host('image') }
+        .to raise_error('image: no node of environment _default has recipe[openstack-image::controller]; one must, ' \
+                        'or openstack.endpoints.internal.image.host be set')
+    end
+
+    it 'does not choose between several' do
+      allow(recipe).to receive(:search).and_return([found('b', '192.0.2.8'), found('a', '192.0.2.9')])
+      expect { recipe.openstack_host('image') }.to raise_error(/image: a and b of environment/)
+    end
+  end
+
+  describe 'URLs' do
+    before { node.default['openstack']['endpoints']['internal'] = Hash.new { { 'host' => '192.0.2.10' } } }
+    before { %w(identity network ovn_sb db mq).each { |name| node.default['openstack']['endpoints']['internal'][name]['host'] = '192.0.2.10' } }
+
+    it 'has scheme, port and path of the service' do
+      expect(recipe.openstack_url('identity')).to eq('http://192.0.2.10:5000/v3')
+    end
+
+    it 'lets attributes of the interface win' do
+      node.default['openstack']['endpoints']['public']['identity'] = { 'scheme' => 'https', 'host' => 'cloud', 'port' => '443', 'path' => '/identity' }
+      expect(recipe.openstack_endpoints('identity')).to eq(
+        'public' => 'https://cloud:443/identity', 'internal' => 'http://192.0.2.10:5000/v3', 'admin' => 'http://192.0.2.10:5000/v3'
+      )
+    end
+
+    it 'writes OVSDB\'s without slashes' do
+      expect(recipe.openstack_url('ovn_sb')).to eq('tcp:192.0.2.10:6642')
+    end
+
+    it 'escapes passwords' do
+      passwords[%w(db_passwords nova)] = { 'nova' => 'p@ss/w%rd' }
+      passwords[%w(user_passwords openstack)] = { 'openstack' => 'a:b#c' }
+      expect(recipe.db_url('nova', 'nova_api')).to eq('mysql+pymysql://nova:p%40ss%2Fw%25rd@192.0.2.10:3306/nova_api')
+      expect(recipe.transport_url).to eq('rabbit://openstack:a%3Ab%23c@192.0.2.10:5672/')
+    end
+
+    it 'keeps oslo.config from reading an option\'s name in a password' do
+      passwords[%w(service_passwords nova)] = { 'nova' => 'pa$word' }
+      expect(recipe.keystone_client_section('nova')).to include('username' => 'nova', 'password' => 'pa$$word')
+    end
+  end
+
+  describe '#openstack_password' do
+    it 'reads an item once a run' do
+      recipe.openstack_password('db_passwords', 'nova')
+      expect(recipe).not_to receive(:data_bag_item)
+      expect(recipe.openstack_password('db_passwords', 'nova')).to eq('db_passwords-nova')
+    end
+
+    it 'says which field is missing' do
+      passwords[%w(secrets horizon)] = { 'password' => 'x' }
+      expect { recipe.openstack_password('secrets', 'horizon') }.to raise_error(/bag secrets, item horizon: has no field horizon/)
+    end
+
+    it 'says which item is missing' do
+      allow(recipe).to receive(:data_bag_item).and_raise(Net::HTTPClientException.new('404 "Not Found"', nil))
+      expect { recipe.openstack_password('secrets', 'horizon') }.to raise_error(/secrets has no item horizon .*404/)
+    end
+  end
+end

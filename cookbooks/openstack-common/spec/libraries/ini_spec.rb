@@ -1,0 +1,53 @@
+# frozen_string_literal: true
+
+RSpec.describe OpenstackCommon::Ini do
+  describe '.merge' do
+    it 'lets later layers win option by option' do
+      merged = described_class.merge({ 'api' => { 'a' => 1, 'b' => 1 } }, nil, { 'api' => { b: 2 } })
+      expect(merged).to eq('api' => { 'a' => 1, 'b' => 2 })
+    end
+
+    it 'leaves out what is nil, and sections without options' do
+      expect(described_class.merge({ 'api' => { 'a' => 1 } }, { 'api' => { 'a' => nil } })).to eq({})
+    end
+
+    it 'has one order, whatever the order of its layers, and DEFAULT first' do
+      merged = described_class.merge({ 'b' => { 'y' => 1, 'x' => 1 }, 'a' => { 'z' => 1 } }, { 'DEFAULT' => { 'z' => 1 } })
+      expect(merged.keys).to eq(%w(DEFAULT a b))
+      expect(merged['b'].keys).to eq(%w(x y))
+    end
+  end
+
+  describe '.render' do
+    it 'writes an array as one line a value' do
+      expect(described_class.render({ 'libvirt' => { 'flag' => %w(a b), 'on' => true } }, 'openstack.compute.conf'))
+        .to end_with("\n[libvirt]\nflag = a\nflag = b\non = true\n")
+    end
+
+    it 'refuses a value that would start another line' do
+      expect { described_class.render({ 'api' => { 'a' => "1\n[admin]" } }, '') }.to raise_error(ArgumentError, /option a: .*line break/)
+    end
+  end
+
+  describe '.override' do
+    let(:packaged) { "# a comment\n[uwsgi]\nprocesses = 8\n#threads = 32\nprocesses = 16\n\n[other]\nprocesses = 1\n" }
+
+    it 'sets an option once, where it was, and keeps the rest' do
+      expect(described_class.override(packaged, 'uwsgi', { processes: 2 }))
+        .to eq("# a comment\n[uwsgi]\nprocesses = 2\n#threads = 32\n\n[other]\nprocesses = 1\n")
+    end
+
+    it 'adds what is missing below the section' do
+      expect(described_class.override(packaged, 'other', { 'threads' => 1 })).to end_with("[other]\nthreads = 1\nprocesses = 1\n")
+    end
+
+    it 'makes the section where there is none' do
+      expect(described_class.override('', 'uwsgi', { 'threads' => 1 })).to eq("[uwsgi]\nthreads = 1\n")
+    end
+
+    it 'changes nothing the second time' do
+      once = described_class.override(packaged, 'uwsgi', { 'processes' => 2, 'threads' => 1 })
+      expect(described_class.override(once, 'uwsgi', { 'processes' => 2, 'threads' => 1 })).to eq(once)
+    end
+  end
+end

@@ -1,0 +1,69 @@
+# frozen_string_literal: true
+
+RSpec.describe 'openstack_service' do
+  include_context 'with a controller'
+  step_into :openstack_service
+
+  let(:state) { { 'LoadState' => 'loaded', 'InactiveExitTimestamp' => '', 'UnitFileState' => 'enabled', 'ActiveState' => 'active', 'Result' => 'success' } }
+  let(:listening) { [5000] }
+  let(:verbs) { [] }
+
+  before do
+    allow(OpenstackCommon::Systemd).to receive(:show) { OpenstackCommon::Systemd.new(state.dup) }
+    allow(OpenstackCommon::Systemd).to receive(:listening) { listening }
+    allow_any_instance_of(Chef::Provider).to receive(:shell_out!) do |_, *argv|
+      verbs << (argv - %w(systemctl --quiet --no-block keystone)).join
+      state.merge!('ActiveState' => 'active', 'UnitFileState' => 'enabled')
+    end
+  end
+
+  recipe do
+    openstack_service 'keystone' do
+      ports [5000]
+      log '/var/log/keystone/keystone.log'
+      config '/etc/keystone/keystone.conf'
+      wait true
+    end
+  end
+
+  it 'does nothing if it runs with its present configuration' do
+    chef_run
+    expect(verbs).to be_empty
+  end
+
+  it 'enables and starts what is neither' do
+    state.merge!('UnitFileState' => 'disabled', 'ActiveState' => 'inactive')
+    chef_run
+    expect(verbs).to eq(%w(enable start))
+  end
+
+  it 'restarts what started before its configuration was written' do
+    allow_any_instance_of(OpenstackCommon::Systemd).to receive(:older_than?).with(%w(/etc/keystone/keystone.conf /etc/default/keystone)).and_return(true)
+    chef_run
+    expect(verbs).to eq(%w(restart))
+  end
+
+  it 'tells the Chef server where it listens and logs' do
+    expect(chef_run.node['openstack']['services']['keystone']).to eq('ports' => [5000], 'log' => '/var/log/keystone/keystone.log')
+  end
+
+  context 'when it does not work in time' do
+    default_attributes['openstack']['start_timeout'] = -1
+
+    it 'says so if it does not listen, and where to look' do
+      listening.clear
+      expect { chef_run }.to raise_error(%r{keystone: does not listen at 5000; see /var/log/keystone/keystone.log\z})
+    end
+
+    it 'says so if it does not run' do
+      state.merge!('ActiveState' => 'failed', 'Result' => 'exit-code', 'ExecMainStatus' => '1')
+      allow_any_instance_of(Chef::Provider).to receive(:shell_out!)
+      expect { chef_run }.to raise_error(/keystone: does not run \(failed, exit-code, exit status 1\)/)
+    end
+  end
+
+  it 'names a unit that is not there' do
+    state['LoadState'] = 'not-found'
+    expect { chef_run }.to raise_error(/keystone: no such unit; is its package installed\?\z/)
+  end
+end

@@ -1,0 +1,29 @@
+# frozen_string_literal: true
+
+RSpec.describe 'openstack-image::controller' do
+  include_context 'with a controller'
+  step_into :openstack_config
+
+  it 'connects to the database and checks tokens at Keystone' do
+    expect(chef_run).to render_file('/etc/glance/glance-api.conf')
+      .with_content(%r{^connection = mysql\+pymysql://glance:db_passwords-glance-password@192\.0\.2\.10:3306/glance$})
+      .with_content(%r{^\[keystone_authtoken\]\n(.+\n)*password = service_passwords-glance-password$})
+  end
+
+  it 'is registered in Keystone' do
+    urls = %w(public internal admin).to_h { |interface| [interface, 'http://192.0.2.10:9292'] }
+    expect(chef_run).to create_openstack_registration('glance').with(service_type: 'image', endpoints: urls)
+  end
+
+  it 'runs with that configuration' do
+    expect(chef_run).to start_openstack_service('glance-api').with(ports: [9292], config: include('/etc/glance/glance-api.conf'))
+  end
+
+  context 'with an option from the environment' do
+    override_attributes['openstack']['image']['conf']['DEFAULT']['debug'] = true
+
+    it 'writes it' do
+      expect(chef_run).to render_file('/etc/glance/glance-api.conf').with_content(/^\[DEFAULT\]\n(.+\n)*debug = true$/)
+    end
+  end
+end

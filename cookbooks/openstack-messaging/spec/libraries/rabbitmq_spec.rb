@@ -1,0 +1,30 @@
+# frozen_string_literal: true
+
+RSpec.describe OpenstackMessaging::Rabbitmq do
+  subject(:rabbitmq) { described_class.new('rabbit@localhost') }
+
+  def stub_erl_call(stdout, status = 0)
+    ran = instance_double(Mixlib::ShellOut, stdout: stdout, exitstatus: status)
+    allow(ran).to receive(:run_command).and_return(ran)
+    allow(Mixlib::ShellOut).to receive(:new) { |argv, **options| @argv, @options = argv, options }.and_return(ran)
+  end
+
+  it 'understands yes and no' do
+    stub_erl_call('{ok, true}')
+    expect(rabbitmq.user?('openstack')).to be(true)
+    stub_erl_call('{ok, refused}')
+    expect(rabbitmq.password?('openstack', 'wrong')).to be(false)
+  end
+
+  it 'asks by stdin, with the password as numbers' do
+    stub_erl_call('{ok, ok}')
+    expect(rabbitmq.password?('a', 'b')).to be(true)
+    expect(@argv).to eq(%w(erl_call -sname rabbit@localhost -e))
+    expect(@options).to include(user: 'rabbitmq', input: "element(1, rabbit_access_control:check_user_pass_login(<<97>>, <<98>>)).\n")
+  end
+
+  it 'says that it got no answer, and not what it asked' do
+    stub_erl_call('', 1)
+    expect { rabbitmq.password?('openstack', 'secret') }.to raise_error(/\ARabbitMQ rabbit@localhost: doesn't answer.*exit status 1\)/)
+  end
+end

@@ -1,0 +1,27 @@
+# frozen_string_literal: true
+
+RSpec.describe 'openstack-messaging::controller' do
+  include_context 'with a controller'
+
+  it 'has RabbitMQ make its own user, at the node\'s own address' do
+    expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq.conf')
+      .with_content(/^listeners\.tcp\.1 = 192\.0\.2\.10:5672$/).with_content(/^default_user = openstack$/)
+  end
+
+  it 'keeps the file with the password to itself' do
+    expect(chef_run).to create_template('/etc/rabbitmq/rabbitmq.conf').with(owner: 'root', group: 'rabbitmq', mode: '0640', sensitive: true)
+  end
+
+  it 'makes the user that the services have, and no guest' do
+    expect(chef_run).to create_openstack_messaging_user('openstack').with(password: 'user_passwords-openstack-password')
+    expect(chef_run).to delete_openstack_messaging_user('guest')
+  end
+
+  context 'with options from the environment' do
+    override_attributes['openstack']['mq']['conf'] = { 'heartbeat' => 30 }
+
+    it 'writes them' do
+      expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq.conf').with_content(/^heartbeat = 30$/)
+    end
+  end
+end

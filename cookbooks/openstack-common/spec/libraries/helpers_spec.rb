@@ -36,7 +36,7 @@ RSpec.describe OpenstackCommon::Helpers do
 
     it 'is the node that a search of the environment finds, asked for once' do
       expect(recipe).to receive(:search).once
-        .with(:node, 'recipes:openstack-identity\:\:controller AND chef_environment:_default').and_return([found('a', '192.0.2.9')])
+                                        .with(:node, 'recipes:openstack-identity\:\:controller AND chef_environment:_default').and_return([found('a', '192.0.2.9')])
       expect([recipe.openstack_host('identity'), recipe.openstack_host('identity', 'public')]).to eq(%w(192.0.2.9 192.0.2.9))
     end
 

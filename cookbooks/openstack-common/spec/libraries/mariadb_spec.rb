@@ -3,7 +3,10 @@
 RSpec.describe OpenstackCommon::Mariadb do
   def stub_client(stdout: '', stderr: '', error: false)
     ran = instance_double(Mixlib::ShellOut, run_command: nil, stdout: stdout, stderr: stderr, error?: error)
-    expect(Mixlib::ShellOut).to receive(:new) { |argv, **options| @argv, @options = argv, options }.and_return(ran)
+    expect(Mixlib::ShellOut).to receive(:new) { |argv, **options|
+      @argv = argv
+      @options = options
+    }.and_return(ran)
   end
 
   it 'gives rows and columns' do

@@ -7,7 +7,7 @@ RSpec.describe 'openstack-image::controller' do
   it 'connects to the database and checks tokens at Keystone' do
     expect(chef_run).to render_file('/etc/glance/glance-api.conf')
       .with_content(%r{^connection = mysql\+pymysql://glance:db_passwords-glance-password@192\.0\.2\.10:3306/glance$})
-      .with_content(%r{^\[keystone_authtoken\]\n(.+\n)*password = service_passwords-glance-password$})
+      .with_content(/^\[keystone_authtoken\]\n(.+\n)*password = service_passwords-glance-password$/)
   end
 
   it 'is registered in Keystone' do

@@ -6,7 +6,10 @@ RSpec.describe OpenstackMessaging::Rabbitmq do
   def stub_erl_call(stdout, status = 0)
     ran = instance_double(Mixlib::ShellOut, stdout: stdout, exitstatus: status)
     allow(ran).to receive(:run_command).and_return(ran)
-    allow(Mixlib::ShellOut).to receive(:new) { |argv, **options| @argv, @options = argv, options }.and_return(ran)
+    allow(Mixlib::ShellOut).to receive(:new) { |argv, **options|
+      @argv = argv
+      @options = options
+    }.and_return(ran)
   end
 
   it 'understands yes and no' do

@@ -7,7 +7,7 @@ RSpec.describe 'openstack-placement::controller' do
   it 'connects to the database and checks tokens at Keystone' do
     expect(chef_run).to render_file('/etc/placement/placement.conf')
       .with_content(%r{^connection = mysql\+pymysql://placement:db_passwords-placement-password@192\.0\.2\.10:3306/placement$})
-      .with_content(%r{^\[keystone_authtoken\]\n(.+\n)*password = service_passwords-placement-password$})
+      .with_content(/^\[keystone_authtoken\]\n(.+\n)*password = service_passwords-placement-password$/)
   end
 
   it 'is registered in Keystone' do

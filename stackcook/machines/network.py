@@ -13,7 +13,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from stackcook.command import Command, Completed, Run, find_program, run
+from stackcook.command import Command, Completed, Run, find_program
+from stackcook.command import run as run_command
 from stackcook.errors import MachineError
 from stackcook.machines.root import as_root
 
@@ -31,7 +32,7 @@ class LabNetwork:
     name: str
     network: IPv4Network
     owner: Path
-    run: Run = run
+    run: Run = run_command
 
     @property
     def bridge(self) -> str:

@@ -6,15 +6,16 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import IO, Any
 
-from stackcook.command import Command, Run, find_program, run
+from stackcook.command import Command, Run, find_program
+from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError
 from stackcook.machines import box
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED, LineListener
@@ -37,7 +38,7 @@ class VagrantMachines:
     manifest: Manifest
     network: LabNetwork
     provider: str
-    run: Run = field(default=run)
+    run: Run = run_command
 
     def prepare(self) -> None:
         """The lab's network; libvirt and VirtualBox make their own."""
@@ -83,7 +84,10 @@ class VagrantMachines:
             return {node.name: _host(node, vagrant.conf(vm_name=node.name)) for node in nodes}
 
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
-        """What ``vagrant status`` says, in our three words."""
+        """What ``vagrant status`` says, in our three words; for LXC what it would say, at once."""
+        if self.provider == "lxc":
+            there, running = self._containers(), self._containers("--running")
+            return {node.name: self._lxc_state(node, there, running) for node in nodes}
         with self._vagrant(None, "status") as vagrant:
             said = {status.name: status.state for status in vagrant.status()}
         return {node.name: _state(said.get(node.name)) for node in nodes}
@@ -111,6 +115,20 @@ class VagrantMachines:
     @property
     def _key(self) -> Path:
         return self.manifest.state / "ssh" / "id_ed25519"
+
+    def _lxc_state(self, node: Node, there: Set[str], running: Set[str]) -> str:
+        """A container counts as there once Vagrant has noted that it made it."""
+        noted = self.manifest.root / ".vagrant" / "machines" / node.name / "lxc" / "id"
+        if self._container(node) not in there or not noted.exists():
+            return ABSENT
+        return RUNNING if self._container(node) in running else STOPPED
+
+    def _containers(self, *which: str) -> frozenset[str]:
+        """The names of this machine's containers."""
+        done = self.run(Command(as_root("lxc-ls", "-1", *which)))
+        if done.status:
+            raise MachineError(f"lxc-ls failed ({done.output.strip()})", where=self.manifest.name)
+        return frozenset(done.output.split())
 
     def _container(self, node: Node) -> str:
         return f"{self.manifest.name}-{node.name}"
@@ -140,7 +158,7 @@ class VagrantMachines:
         """Containers of ours that Vagrant doesn't know: a killed run left them half made."""
         if self.provider != "lxc" or not nodes:
             return
-        there = self.run(Command(as_root("lxc-ls", "-1"))).output.split()
+        there = self._containers()
         for name in (self._container(node) for node in nodes):
             if name in there:
                 done = self.run(Command(as_root("lxc-destroy", "--force", "--name", name)))

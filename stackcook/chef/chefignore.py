@@ -55,7 +55,10 @@ def translate(glob: str) -> re.Pattern[str]:
         elif char == "\\" and at + 1 < len(glob):
             at += 1
             parts.append(re.escape(glob[at]))
-        elif char == "[" and (end := _end_of_set(glob, at)):
+        elif char == "[":
+            end = _end_of_set(glob, at)
+            if end < 0:
+                return re.compile("(?!)")  # a set that never ends matches nothing, says Ruby
             parts.append(start + _set(glob[at + 1 : end]))
             at = end
         else:
@@ -65,7 +68,7 @@ def translate(glob: str) -> re.Pattern[str]:
 
 
 def _end_of_set(glob: str, at: int) -> int:
-    """Where the set that opens at ``at`` closes; 0 if it never does."""
+    """Where the set that opens at ``at`` closes; negative if it never does."""
     return glob.find("]", at + 2) if glob[at + 1 : at + 2] in ("!", "^") else glob.find("]", at + 1)
 
 

@@ -35,6 +35,14 @@ class UploadResult:
         """Whether anything is now other than before."""
         return bool(self.created or self.updated)
 
+    def data(self) -> dict[str, list[str]]:
+        """The same for JSON."""
+        return {
+            "created": list(self.created),
+            "updated": list(self.updated),
+            "unchanged": list(self.unchanged),
+        }
+
     def __str__(self) -> str:
         return (
             f"{len(self.created)} created, {len(self.updated)} updated, "

@@ -43,10 +43,10 @@ class RealSite:
     @cached_property
     def server(self) -> ChefServer:
         """The Chef server, started if it is the embedded one; knife's config.rb leads to it."""
-        if self._own_server is None:
-            return self._embedded.start()
-        write_config(self._manifest.state, self._own_server)
-        return self._own_server
+        if self.own_server is None:
+            return self.embedded.start()
+        write_config(self._manifest.state, self.own_server)
+        return self.own_server
 
     @cached_property
     def client(self) -> ChefClient:
@@ -54,11 +54,13 @@ class RealSite:
         return ChefClient(self.server)
 
     @cached_property
-    def _own_server(self) -> ChefServer | None:
+    def own_server(self) -> ChefServer | None:
+        """The user's Chef server; None where the embedded one is it."""
         return find_chef_server(self._manifest)
 
     @property
-    def _embedded(self) -> EmbeddedServer:
+    def embedded(self) -> EmbeddedServer:
+        """The embedded Chef server, running or not."""
         return EmbeddedServer(self._manifest.state, str(self.machines.server_address()))
 
     @cached_property
@@ -83,8 +85,8 @@ class RealSite:
 
     def reach(self) -> None:
         """See that a Chef server of the user's answers; for use before anything is written."""
-        if self._own_server:
-            with ChefClient(self._own_server) as client:
+        if self.own_server:
+            with ChefClient(self.own_server) as client:
                 client.get("/environments")
 
     def secrets(self) -> str:
@@ -95,7 +97,7 @@ class RealSite:
     def chef_server(self) -> str:
         """Start the embedded server, or see that the user's answers."""
         self.client.get("/environments")
-        return f"{self.server.url} ({'own' if self._own_server else 'embedded'})"
+        return f"{self.server.url} ({'own' if self.own_server else 'embedded'})"
 
     def upload(self, say: Say) -> str:
         """Bring the Chef server's objects in step with the repository."""
@@ -134,29 +136,29 @@ class RealSite:
 
     def registered(self) -> frozenset[str]:
         """The nodes that the Chef server knows; none where the embedded one isn't running."""
-        if self._own_server is None and not self._embedded.status().running:
+        if self.own_server is None and not self.embedded.status().running:
             return frozenset()
-        with ChefClient(self._own_server or self._embedded.chef_server) as client:
+        with ChefClient(self.own_server or self.embedded.chef_server) as client:
             return frozenset(client.get("/nodes"))
 
     def settle(self) -> None:
         """See that the embedded Chef server's data is on disk."""
-        if not self._own_server:
-            self._embedded.settle()
+        if not self.own_server:
+            self.embedded.settle()
 
     def forget(self, nodes: Sequence[Node]) -> str:
         """Delete nodes and clients from a user's server; the embedded one goes as a whole."""
-        if self._own_server is None:
+        if self.own_server is None:
             return "gone with the embedded Chef server"
-        with ChefClient(self._own_server) as client:
+        with ChefClient(self.own_server) as client:
             gone = [node.name for node in nodes if forget(client, node.name)]
         return f"{', '.join(gone) or 'none'} deleted; /etc/chef stays on hosts that stay"
 
     def stop_chef_server(self) -> str:
         """Stop the embedded server."""
-        if self._own_server:
-            return f"{self._own_server.url} is left alone"
-        return "stopped" if self._embedded.stop() else "was not running"
+        if self.own_server:
+            return f"{self.own_server.url} is left alone"
+        return "stopped" if self.embedded.stop() else "was not running"
 
     def remove(self) -> str:
         """Remove ``.stackcook``, and our cloud from ``clouds.yaml``."""

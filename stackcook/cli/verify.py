@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from stackcook.cli.context import Context
-from stackcook.errors import ExitCode
+from stackcook.errors import ExitCode, VerifyError
 
 
 @click.command()
@@ -26,6 +26,10 @@ def command(context: Context, patience: float) -> ExitCode:
     from stackcook.cli.wiring import RealSite
     from stackcook.report.checks import render
 
-    report = RealSite(context.load()).verify(patience)
+    manifest = context.load()
+    if not manifest.state.exists():
+        what = "nothing is deployed from this manifest"
+        raise VerifyError(what, where=str(manifest.path), remedy="run `stackcook deploy`")
+    report = RealSite(manifest).verify(patience)
     context.console.result(render(report), report.data())
     return ExitCode.DONE if report.ok else ExitCode.VERIFY

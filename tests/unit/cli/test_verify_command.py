@@ -31,6 +31,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Verify a deployment whose report is given."""
     manifest = tmp_path / "infrastructure.yml"
     manifest.write_text("nodes: []\n")
+    (tmp_path / ".stackcook").mkdir()
 
     def run(report: Report, *options: str) -> Result:
         site = SimpleNamespace(verify=lambda patience: report)
@@ -73,3 +74,12 @@ def test_json_is_one_document(run: Any) -> None:
         "seconds": 0.1,
         "unit": "nova-scheduler",
     }
+
+
+def test_before_a_deploy_it_says_so(run: Any, tmp_path: Path) -> None:
+    (tmp_path / ".stackcook").rmdir()
+    result = run(Report((WELL,)))
+    assert result.exit_code == 5
+    assert result.stderr.endswith(
+        "nothing is deployed from this manifest; run `stackcook deploy`\n"
+    )

@@ -11,6 +11,7 @@ import importlib
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from stackcook.errors import ExitCode, StackcookError
 COMMANDS = {
     "check": "Find all that is wrong with the manifest and the Chef repository.",
     "plan": "Show what would be done, and to which node; change nothing.",
-    "upload": "Put cookbooks, roles, environments and data bags on the Chef server.",
+    "upload": "Bring the Chef server in step with the Chef repository.",
     "deploy": "Bring up the cloud; run again, go on where it stopped.",
     "converge": "Run the Chef client again on some or all nodes.",
     "verify": "Prove that the cloud works.",
@@ -75,6 +76,16 @@ class Commands(click.Group):
         module = importlib.import_module(f"stackcook.cli.{cmd_name}")
         command: click.Command = module.command
         return _with_json(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if near := get_close_matches(args[0], self.list_commands(ctx), n=1):
+                error.message += f" Did you mean {near[0]}?"
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, COMMANDS[name]) for name in self.list_commands(ctx)]

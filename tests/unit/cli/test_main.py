@@ -93,6 +93,10 @@ def test_usage_errors_are_2_and_on_stderr(arguments: list[str]) -> None:
     assert not result.stdout and "Error: " in result.stderr
 
 
+def test_misspelt_command() -> None:
+    assert "Did you mean check?" in run("chekc").stderr
+
+
 def test_settings_reach_the_command(probe: Any) -> None:
     seen: list[Context] = []
     probe.body = seen.append

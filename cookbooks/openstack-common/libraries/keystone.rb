@@ -17,6 +17,7 @@ module OpenstackCommon
     end
 
     DOMAIN = 'default'
+    IN_DOMAIN = %w(users projects).freeze
 
     # @param url [String] with the version, such as http://10.0.112.10:5000/v3
     # @param timeout [Integer] seconds until Keystone must answer at all
@@ -45,14 +46,14 @@ module OpenstackCommon
       request(:Get, "/#{kind}#{query}").fetch(kind)
     end
 
-    # @return [Hash, nil] the object of that name
-    def find(kind, name, **filters)
-      list(kind, name: name, **filters).first
+    # @return [Hash, nil] the object of that name; of users and projects, the one in the default domain
+    def find(kind, name)
+      list(kind, name: name, **in_domain(kind)).first
     end
 
     def create(kind, attributes)
       single = kind.chomp('s')
-      request(:Post, "/#{kind}", { single => attributes }).fetch(single)
+      request(:Post, "/#{kind}", { single => attributes.merge(in_domain(kind)) }).fetch(single)
     end
 
     def update(kind, id, attributes)
@@ -79,6 +80,10 @@ module OpenstackCommon
     end
 
     private
+
+    def in_domain(kind)
+      IN_DOMAIN.include?(kind) ? { domain_id: DOMAIN } : {}
+    end
 
     def token
       @token ||= authenticate(@user, @password, @project)['X-Subject-Token']

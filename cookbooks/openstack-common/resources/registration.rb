@@ -32,7 +32,7 @@ action :create do
     user = keystone.find('users', new_resource.user)
     project = ensure_named('projects', new_resource.project)
     (new_resource.roles - current_resource.roles).each do |name|
-      keystone.assign(user['id'], project['id'], ensure_named('roles', name, domain: false)['id'])
+      keystone.assign(user['id'], project['id'], ensure_named('roles', name)['id'])
     end
   end
   converge_if_changed :service_name do
@@ -55,11 +55,10 @@ action_class do
   end
 
   # Makes the object, or gives the one that is there the attributes.
-  def ensure_named(kind, name, domain: true, **attributes)
+  def ensure_named(kind, name, **attributes)
     found = keystone.find(kind, name)
     return attributes.empty? ? found : keystone.update(kind, found['id'], attributes) if found
 
-    attributes[:domain_id] = OpenstackCommon::Keystone::DOMAIN if domain
     keystone.create(kind, attributes.merge(name: name))
   end
 

@@ -43,7 +43,7 @@ RSpec.describe OpenstackCommon::Keystone do
   it 'logs in once, then asks with the token' do
     expect(keystone.find('users', 'nova')).to include('id' => '1')
     expect(keystone.create('users', name: 'glance')).to eq('id' => '2')
-    expect(asked).to eq(['POST /v3/auth/tokens', 'GET /v3/users?name=nova', 'POST /v3/users'])
+    expect(asked).to eq(['POST /v3/auth/tokens', 'GET /v3/users?name=nova&domain_id=default', 'POST /v3/users'])
   end
 
   it 'tells a right password from a wrong one' do

@@ -1,0 +1,43 @@
+"""``stackcook doctor``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from stackcook.cli.context import Context
+from stackcook.doctor import Diagnosis, diagnose
+from stackcook.errors import ExitCode
+
+
+@click.command()
+@click.pass_obj
+def command(context: Context) -> ExitCode:
+    """Name what this machine lacks, and how to get it.
+
+    Hosts that are there already (`machines: ssh`) take neither Vagrant nor LXC.
+    Exits 2 where something is missing.
+    """
+    found = diagnose()
+    missing = [diagnosis for diagnosis in found if not diagnosis.found]
+    context.console.result(
+        "\n".join((*_lines(found), _summary(missing))),
+        {"missing": len(missing), "tools": [asdict(diagnosis) for diagnosis in found]},
+    )
+    return ExitCode.USAGE if missing else ExitCode.DONE
+
+
+def _lines(found: tuple[Diagnosis, ...]) -> list[str]:
+    name = max(len(diagnosis.name) for diagnosis in found)
+    purpose = max(len(diagnosis.purpose) for diagnosis in found)
+    return [
+        f"{one.name:{name}}  {one.purpose:{purpose}}  {one.found or f'missing: {one.remedy}'}"
+        for one in found
+    ]
+
+
+def _summary(missing: list[Diagnosis]) -> str:
+    if not missing:
+        return "nothing is missing"
+    return f"missing: {', '.join(one.name for one in missing)}; `make setup` brings what it can"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 import click
-from rich.table import Table
 
 from stackcook.cli.context import Context
 from stackcook.deploy.state import StepState, in_use, latest
@@ -24,7 +23,7 @@ def command(context: Context) -> None:
     rows = [
         _row(node, machines.get(node.name, "absent"), steps, running) for node in manifest.nodes
     ]
-    context.console.result(_table(rows), {"running": running, "nodes": rows})
+    context.console.result(_lines(rows) if rows else "", {"running": running, "nodes": rows})
 
 
 def _row(
@@ -42,15 +41,13 @@ def _row(
         "step": step.step if step else None,
         "result": result,
         "when": datetime.fromtimestamp(when).isoformat(" ", "seconds") if when else None,
-        "text": step.text if step else None,
+        "why": step.text if step else None,
     }
 
 
-def _table(rows: list[dict[str, str | None]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("node", "address", "machine", "step", "result", "when"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("", overflow="fold")
-    for row in rows:
-        table.add_row(*(value or "-" for value in row.values()))
-    return table
+def _lines(rows: list[dict[str, str | None]]) -> str:
+    """A line a node, whole however narrow the terminal is: it ends with why something failed."""
+    lines = [tuple(rows[0]), *(tuple(value or "-" for value in row.values()) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines)][:-1] + [0]
+    padded = (map(str.ljust, line, widths) for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in padded)

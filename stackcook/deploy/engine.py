@@ -19,8 +19,9 @@ from stackcook.deploy.plan import Facts, StagePlan, plan
 from stackcook.deploy.site import Site
 from stackcook.deploy.steps import Halt, Say, Steps
 from stackcook.errors import ExitCode, NodeError, StackcookError, VerifyError
-from stackcook.manifest.model import Manifest, Node
-from stackcook.remote import Host
+from stackcook.machines.base import ABSENT
+from stackcook.manifest.model import MachineKind, Manifest, Node
+from stackcook.remote import Host, forget
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -118,8 +119,21 @@ class Engine:
         self._steps.for_all("chef server", lambda _: self._site.chef_server())
 
     def _machines(self, say: Say) -> str:
+        self._forget_keys()
         self._site.machines.up(self._manifest.nodes, say)
         return f"{', '.join(node.name for node in self._manifest.nodes)} up"
+
+    def _forget_keys(self) -> None:
+        """A machine that we are about to make has a host key that nobody has seen yet.
+
+        Not so a host that is there already: it may only be off, and somebody else answer for it.
+        """
+        if self._manifest.machines is not MachineKind.VAGRANT:
+            return
+        states = self._site.machines.states(self._manifest.nodes)
+        absent = [node for node in self._manifest.nodes if states[node.name] == ABSENT]
+        for host in self._site.machines.hosts(absent).values() if absent else ():
+            forget(host.alias, self._manifest.state / "known_hosts")
 
     def _reach(self, nodes: Sequence[Node], *, bootstrapped: bool = False) -> dict[str, Reached]:
         """The nodes by name, all reached; raises Halt if one is not, or not ``bootstrapped``."""

@@ -65,14 +65,20 @@ class State:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The engine emits one event at a time, though from several threads.
-        self._db = sqlite3.connect(
-            directory / "state.db", check_same_thread=False, isolation_level=None, timeout=30
-        )
-        self._db.executescript(_SCHEMA)
+        self._path = directory / "state.db"
+        with _explained(self._path):
+            self._db = sqlite3.connect(
+                self._path, check_same_thread=False, isolation_level=None, timeout=30
+            )
+            self._db.executescript(_SCHEMA)
         self._run = 0
 
     def __call__(self, event: Event) -> None:
         """Write down an event; progress within a step is not kept."""
+        with _explained(self._path):
+            self._write(event)
+
+    def _write(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self._begin(event)
         elif isinstance(event, StepStarted):
@@ -148,12 +154,26 @@ def latest(directory: Path) -> dict[str, StepState]:
     path = directory / "state.db"
     if not path.exists():
         return {}
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with _explained(path), closing(sqlite3.connect(uri, uri=True)) as db:
         rows = db.execute(
             "SELECT node, stage, step, result, started, ended, text, updated, total FROM steps"
             " WHERE id IN (SELECT max(id) FROM steps WHERE node <> '' GROUP BY node)"
         )
         return {row[0]: StepState(*row) for row in rows}
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into a UsageError."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise UsageError(
+            f"the record of runs can't be used ({error})",
+            where=str(path),
+            remedy="is the disk full? If not, move it away: it only holds what `status` shows",
+        ) from error
 
 
 @contextmanager

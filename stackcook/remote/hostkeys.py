@@ -40,3 +40,12 @@ def locked(known_hosts: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def forget(alias: str, known_hosts: Path) -> None:
+    """Take out the keys of a machine that is no more; ``alias`` as OpenSSH writes it."""
+    if not known_hosts.exists():
+        return
+    with locked(known_hosts):
+        lines = known_hosts.read_text().splitlines(keepends=True)
+        known_hosts.write_text("".join(line for line in lines if line.split()[:1] != [alias]))

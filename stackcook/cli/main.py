@@ -7,6 +7,7 @@ A command is a file of this package with a click command called ``command``; it 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import traceback
 from collections.abc import Callable
@@ -20,7 +21,7 @@ import click
 
 from stackcook import __version__
 from stackcook.cli.context import Context
-from stackcook.errors import ExitCode, StackcookError
+from stackcook.errors import ExitCode, StackcookError, UsageError
 
 COMMANDS = {
     "check": "Find all that is wrong with the manifest and the Chef repository.",
@@ -38,6 +39,18 @@ COMMANDS = {
     "doctor": "Name what this machine lacks, and how to get it.",
 }
 """Each command and its line in ``--help``, so that help imports none of them."""
+
+
+_REMEDIES = {
+    errno.EACCES: "run this as the user that owns it, or correct its mode",
+    errno.EPERM: "run this as the user that owns it, or correct its mode",
+    errno.EEXIST: "move away what lies where stackcook wants a directory",
+    errno.ENOTDIR: "move away what lies where stackcook wants a directory",
+    errno.ENOSPC: "free some space on that disk",
+    errno.EDQUOT: "free some of your space on that disk",
+    errno.EROFS: "work on a copy where you may write",
+}
+"""Failures of files that are nobody's bug."""
 
 
 def _ask_for_json(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -105,18 +118,22 @@ def _exit_code(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> in
     except (KeyboardInterrupt, click.Abort):
         ctx.obj.console.note("interrupted")
         return ExitCode.INTERRUPTED
-    except StackcookError as error:
-        ctx.obj.console.error(error)
-        return error.exit_code
     except Exception as error:
-        ctx.obj.console.note(traceback.format_exc().rstrip())
-        ctx.obj.console.error(
-            StackcookError(
-                f"this is a bug of ours: {type(error).__name__}: {error}",
-                remedy="report it with the lines above",
-            )
-        )
-        return ExitCode.BUG
+        expected = error if isinstance(error, StackcookError) else _fault_of_files(error)
+        if expected is None:
+            ctx.obj.console.note(traceback.format_exc().rstrip())
+            what = f"this is a bug of ours: {type(error).__name__}: {error}"
+            expected = StackcookError(what, remedy="report it with the lines above")
+        ctx.obj.console.error(expected)
+        return expected.exit_code
+
+
+def _fault_of_files(error: Exception) -> StackcookError | None:
+    """What is wrong with this machine's files rather than with us, if that is what it is."""
+    if not isinstance(error, OSError) or not error.filename or error.errno not in _REMEDIES:
+        return None
+    what = (error.strerror or str(error)).lower()
+    return UsageError(what, where=str(error.filename), remedy=_REMEDIES[error.errno])
 
 
 @click.group(

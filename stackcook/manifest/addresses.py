@@ -51,16 +51,26 @@ def _check_place(
 
 
 def _check_network(shapes: Shapes, settings: Settings, count: int) -> None:
-    if settings.network is None:
-        if settings.machines is MachineKind.VAGRANT and settings.at and not settings.network_at:
+    """Note what Vagrant's machines can't have as their network."""
+    if settings.machines is not MachineKind.VAGRANT or settings.at is None:
+        return
+    network, at = settings.network, settings.network_at
+    if network is None:
+        if at is None:
             remedy = "add `network: 10.0.112.0/24`"
             shapes.error(settings.at, "stackcook: Vagrant's machines need a network", remedy)
         return
     # all but the network's, the bridge's and the broadcast address
-    room = max(settings.network.num_addresses - 3, 0)
-    if settings.machines is MachineKind.VAGRANT and room < count:
-        what = f"stackcook: network: {settings.network} has room for {room} of {count} nodes"
-        shapes.error(settings.network_at, what, "take a larger one")
+    room = max(network.num_addresses - 3, 0)
+    if network.is_loopback or network.is_link_local or network.is_multicast:
+        what = f"stackcook: network: machines can't have addresses of {network}"
+        shapes.error(at, what, "take a private one, as 10.0.112.0/24")
+    elif room < count:
+        what = f"stackcook: network: {network} has room for {room} of {count} nodes"
+        shapes.error(at, what, "take a larger one")
+    elif not network.is_private:
+        what = f"stackcook: network: {network} is in use on the Internet"
+        shapes.warning(at, what, "take a private one, as 10.0.112.0/24")
 
 
 def _first(network: IPv4Network) -> IPv4Address:

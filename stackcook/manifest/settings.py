@@ -140,11 +140,6 @@ def _network(shapes: Shapes, value: Value, what: str) -> IPv4Network | None:
     if "/" not in text or IPv4Address(text.split("/")[0]) != network.network_address:
         remedy = "write its length" if "/" not in text else f"write {network}"
         shapes.error(value.at, f"{what}: {text} is an address in a network", remedy)
-    elif network.is_loopback or network.is_link_local or network.is_multicast:
-        shapes.error(value.at, f"{what}: nodes can't have addresses of {text}", "use a private one")
-    elif not network.is_private:
-        remedy = "use a private one, as 10.0.112.0/24"
-        shapes.warning(value.at, f"{what}: {text} is in use on the Internet", remedy)
     return network
 
 

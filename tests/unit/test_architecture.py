@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"errors"},
     {"manifest", "remote", "hostkeys", "command"},
-    {"chef", "machines", "bootstrap", "verify"},
+    {"chef", "machines", "bootstrap", "verify", "doctor"},
     {"deploy", "report", "console"},
     {"cli", "__main__"},
 )

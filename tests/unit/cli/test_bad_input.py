@@ -1,4 +1,4 @@
-"""Bad input to every command that takes a manifest: one line each, the right code, no change."""
+"""Bad input to every command: one line each, the right exit code, nothing changed."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ nodes:
 - web2: {run_list: "role[base]"}
 stackcook:
   machines: ssh
-  network: 192.0.2.0/24
+  network: 127.0.0.0/24
   nodes:
-    web1: {address: 192.0.2.11, key: key}
-    web2: {address: 192.0.2.12, key: key}
+    web1: {address: 127.0.0.11, key: key}
+    web2: {address: 127.0.0.12, key: key}
 """
 
 COMMANDS = ["check", "deploy", "upload", "converge", "verify", "status"]
 
 FAULTS = {
-    "wrong YAML": ("network: 192", "\tnetwork: 192", "infrastructure.yml:8:3: error: "),
+    "wrong YAML": ("network: 127", "\tnetwork: 127", "infrastructure.yml:8:3: error: "),
     "two nodes with one address": (
-        "192.0.2.12",
-        "192.0.2.11",
-        "infrastructure.yml:11:21: error: node web2: address 192.0.2.11 is that of node web1 too;",
+        "127.0.0.12",
+        "127.0.0.11",
+        "infrastructure.yml:11:21: error: node web2: address 127.0.0.11 is that of node web1 too;",
     ),
     "an address outside the network": (
-        "192.0.2.12",
+        "127.0.0.12",
         "198.51.100.1",
         "infrastructure.yml:11:21: error: node web2: address 198.51.100.1 is outside of ",
     ),
     "a wrong key": (
-        "192.0.2.12, key: key",
-        "192.0.2.12, key: nokey",
+        "127.0.0.12, key: key",
+        "127.0.0.12, key: nokey",
         "infrastructure.yml:11:38: error: stackcook: nodes: web2: key: there is no file nokey;",
     ),
 }
@@ -130,6 +130,24 @@ def test_unreachable_chef_server(repository: Path, command: str, closed_port: in
     assert result.exit_code == ExitCode.CHEF_SERVER
     assert re.match(rf"{url}: .*refused.*; .*", only_line(result))
     assert files(repository) == before
+
+
+@pytest.mark.parametrize("command", ["status", "deploy", "upload", "converge", "server start"])
+def test_a_file_where_the_state_belongs(repository: Path, command: str) -> None:
+    (repository / ".stackcook").touch()
+    result = run(*command.split())
+    assert result.exit_code == ExitCode.USAGE
+    assert only_line(result).endswith("; move away what lies where stackcook wants a directory")
+
+
+@pytest.mark.parametrize("command", ["status", "deploy"])
+def test_a_record_of_runs_that_is_damaged(repository: Path, command: str) -> None:
+    (repository / ".stackcook").mkdir(mode=0o700)
+    record = repository / ".stackcook" / "state.db"
+    record.write_text("x" * 100)
+    result = run(command)
+    assert result.exit_code == ExitCode.USAGE
+    assert only_line(result).startswith(f"{record}: the record of runs can't be used")
 
 
 def make_key(path: Path) -> None:

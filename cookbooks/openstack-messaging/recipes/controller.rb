@@ -25,7 +25,7 @@ template '/etc/rabbitmq/rabbitmq.conf' do
       'listeners.tcp.1' => "#{openstack_bind_address('mq')}:#{openstack_port('mq')}",
       # a new RabbitMQ makes this user at its first start, and no guest
       'default_user' => user,
-      'default_pass' => openstack_password('user_passwords', user),
+      'default_pass' => "'#{openstack_password('user_passwords', user)}'", # quoted: # would start a comment
       'default_user_tags.administrator' => false,
     }.merge(node['openstack']['mq']['conf'])
   )

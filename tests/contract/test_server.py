@@ -1,0 +1,167 @@
+"""The embedded server keeps what it was given, whatever becomes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import requests
+
+from stackcook.chef import secrets
+from stackcook.chef.client import ChefClient, NotFound
+from stackcook.chef.process import Process
+from stackcook.chef.repository import Repository
+from stackcook.chef.server import EmbeddedServer
+from stackcook.chef.upload import upload
+from stackcook.errors import ChefServerError
+from stackcook.manifest.model import Manifest
+
+NODE = {"name": "one", "json_class": "Chef::Node", "chef_type": "node", "run_list": ["role[web]"]}
+
+
+def fill(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    """Start, upload, register a node; then all of it is on disk."""
+    secrets.ensure(manifest)
+    with ChefClient(embedded.start()) as client:
+        upload(client, Repository.read(manifest))
+        client.post("/nodes", NODE)
+    embedded.settle()
+
+
+def kill(embedded: EmbeddedServer) -> None:
+    """End the server without a chance to save anything."""
+    process = Process.load(embedded.state / "chef" / "server" / "pid")
+    assert process and process.alive
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.end(20)
+
+
+def assert_whole(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    """Nothing is missing: objects, files, search, keys."""
+    with ChefClient(embedded.start()) as client:
+        assert not upload(client, Repository.read(manifest)).changed
+        assert client.get("/nodes/one")["run_list"] == ["role[web]"]
+        assert client.get("/search/node?q=name:one")["total"] == 1
+        stored = client.get("/cookbooks/base/1.2.0")
+        for file in (*stored["recipes"], *stored["files"], *stored["root_files"]):
+            content = requests.get(file["url"], timeout=20).content
+            assert hashlib.md5(content).hexdigest() == file["checksum"]
+
+
+def test_survives_being_killed(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    fill(manifest, embedded)
+    for _ in range(3):
+        kill(embedded)
+        assert not embedded.status().running
+        assert_whole(manifest, embedded)
+
+
+def test_survives_being_stopped(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    fill(manifest, embedded)
+    assert embedded.stop()
+    assert not embedded.stop()
+    assert_whole(manifest, embedded)
+
+
+def test_half_written_data_never_wins(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    fill(manifest, embedded)
+    kill(embedded)
+    directory = embedded.state / "chef" / "server"
+    half = (directory / "data").read_bytes()[:-100]
+    (directory / "data").unlink()  # the good one is another name of the same file
+    (directory / "data").write_bytes(half)
+    (directory / "ds-store123").write_bytes(half)
+    (directory / "index").write_bytes(b"rubbish")
+    assert_whole(manifest, embedded)
+    assert not list(directory.glob("ds-store*"))
+
+
+def test_says_when_no_good_data_is_left(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    fill(manifest, embedded)
+    kill(embedded)
+    for name in ("data", "data.good"):
+        (embedded.state / "chef" / "server" / name).write_bytes(b"rubbish")
+    with pytest.raises(ChefServerError, match="damaged; remove"):
+        embedded.start()
+
+
+def test_a_file_that_came_half_is_sent_again(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    fill(manifest, embedded)
+    files = embedded.state / "chef" / "server" / "files"
+    kill(embedded)
+    (files / ("0" * 32)).write_text("half a file")
+    assert_whole(manifest, embedded)
+    assert not (files / ("0" * 32)).exists()
+
+
+def test_starting_twice_is_starting_once(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    embedded.start()
+    pid = embedded.status().pid
+    again = EmbeddedServer(manifest.state, "127.0.0.1", int(embedded.url.rpartition(":")[2]))
+    assert again.start() == embedded.chef_server
+    assert again.status().pid == pid
+
+
+def test_keys_and_data_are_nobody_elses_business(embedded: EmbeddedServer) -> None:
+    embedded.start()
+    embedded.settle()
+    assert stat.S_IMODE(embedded.state.stat().st_mode) == 0o700
+    keys = list((embedded.state / "chef").glob("*.pem"))
+    assert keys and all(stat.S_IMODE(key.stat().st_mode) == 0o600 for key in keys)
+
+
+def test_a_pid_that_is_somebody_elses_is_left_alone(embedded: EmbeddedServer) -> None:
+    embedded.start()
+    embedded.stop()
+    with subprocess.Popen(("sleep", "60")) as innocent:
+        pid = embedded.state / "chef" / "server" / "pid"
+        told = {"pid": innocent.pid, "started": 1, "boot": "another"}
+        pid.write_text(json.dumps(told))
+        assert not embedded.status().running
+        assert not embedded.stop()
+        embedded.start()
+        assert innocent.poll() is None
+        innocent.kill()
+
+
+def test_says_that_the_port_is_taken(embedded: EmbeddedServer) -> None:
+    port = int(embedded.url.rpartition(":")[2])
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        with pytest.raises(ChefServerError, match="another program listens there"):
+            embedded.start()
+    assert not embedded.status().running
+
+
+def test_says_that_the_address_is_not_ours(tmp_path: Path) -> None:
+    with pytest.raises(ChefServerError, match="does not have that address"):
+        EmbeddedServer(tmp_path / ".stackcook", "192.0.2.1", 4545).start()
+
+
+def test_a_wrong_key_is_named(embedded: EmbeddedServer, tmp_path: Path) -> None:
+    server = embedded.start()
+    wrong = replace(server, key=embedded.state / "chef" / "chef-validator.pem")
+    with ChefClient(wrong) as client, pytest.raises(ChefServerError) as error:
+        client.get("/nodes")
+    assert f"is {wrong.key} admin's key?" in str(error.value)
+    with ChefClient(replace(server, user="nobody")) as client, pytest.raises(ChefServerError):
+        client.get("/nodes")
+
+
+def test_an_empty_answer_is_no_success(embedded: EmbeddedServer) -> None:
+    server = embedded.start()
+    wrong = replace(server, url=f"{server.url}/organizations/none")
+    with ChefClient(wrong) as client, pytest.raises(ChefServerError, match="empty answer"):
+        client.get("/nodes")
+    with ChefClient(server) as client, pytest.raises(NotFound, match="no such object"):
+        client.get("/nodes/none")

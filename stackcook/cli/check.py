@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from rich.text import Text
 
 from stackcook.cli.context import Context
 from stackcook.console import finding_data
@@ -29,9 +30,10 @@ def command(context: Context) -> ExitCode:
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     found = _counts(error=errors, warning=len(findings) - errors)
     lines = [*map(str, findings), f"found {found}" if found else _praise(manifest)]
-    context.console.result(
-        "\n".join(lines), {"findings": [finding_data(finding) for finding in findings]}
-    )
+    text = Text("\n".join(lines))
+    text.highlight_regex(r"(?m)^[^ ]+: error:", "red")
+    text.highlight_regex(r"(?m)^[^ ]+: warning:", "yellow")
+    context.console.result(text, {"findings": [finding_data(finding) for finding in findings]})
     return ExitCode.INPUT if errors else ExitCode.DONE
 
 

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from stackcook.errors import InputError, Severity, UsageError
 
 if TYPE_CHECKING:  # both are imported when first used: `--help` and completion stay fast
@@ -53,3 +55,11 @@ class Context:
             return node
         names = ", ".join(node.name for node in manifest.nodes)
         raise UsageError(f"there is no node {name}", remedy=f"the manifest has {names}")
+
+
+def node_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """The names of the manifest's nodes that begin so, for the shell's completion."""
+    from stackcook.manifest.read import read
+
+    manifest, _findings = read(ctx.find_root().params["path"])
+    return [node.name for node in manifest.nodes if node.name.startswith(begun)] if manifest else []

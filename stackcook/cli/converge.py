@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from stackcook.cli.context import Context
+from stackcook.cli.context import Context, node_names
 from stackcook.errors import ExitCode
 
 
 @click.command()
-@click.argument("nodes", metavar="[NODE]...", nargs=-1)
+@click.argument("nodes", metavar="[NODE]...", nargs=-1, shell_complete=node_names)
 @click.option("--twice", is_flag=True, help="Then once more, and fail if that changes anything.")
 @click.option("--parallel", type=click.IntRange(1), help="How many nodes at once.")
 @click.pass_obj

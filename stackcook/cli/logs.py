@@ -6,14 +6,14 @@ import os
 
 import click
 
-from stackcook.cli.context import Context
+from stackcook.cli.context import Context, node_names
 from stackcook.command import find_program
 from stackcook.deploy.logs import path_of
 from stackcook.errors import UsageError
 
 
 @click.command()
-@click.argument("node")
+@click.argument("node", shell_complete=node_names)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until Ctrl-C.")
 @click.pass_obj
 def command(context: Context, node: str, follow: bool) -> None:

@@ -6,12 +6,12 @@ import os
 
 import click
 
-from stackcook.cli.context import Context
+from stackcook.cli.context import Context, node_names
 from stackcook.command import find_program
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("node")
+@click.command(context_settings={"allow_interspersed_args": False})  # `df -h` is COMMAND's -h
+@click.argument("node", shell_complete=node_names)
 @click.argument("command_line", metavar="[COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def command(context: Context, node: str, command_line: tuple[str, ...]) -> None:

@@ -52,7 +52,7 @@ class LabNetwork:
         self._refuse_conflicts()
         cidr, bridge = str(self.network), self.bridge
         self._ip("route", "replace", "unreachable", cidr, "metric", str(UNREACHABLE_METRIC))
-        if self._link() is None:
+        if bridge not in self._owners():
             self._ip("link", "add", bridge, "type", "bridge")
         self._ip("link", "set", bridge, "alias", str(self.owner))
         self._ip("address", "replace", f"{self.address}/{self.network.prefixlen}", "dev", bridge)
@@ -65,10 +65,11 @@ class LabNetwork:
 
         A bridge that another checkout holds is left alone.
         """
-        if (link := self._link()) is not None and not self._is_ours(link):
+        owners = self._owners()
+        if not self._is_ours(owners):
             return
         self._nft(f"add table ip {self._table}\ndelete table ip {self._table}\n")
-        if link is not None:
+        if self.bridge in owners:
             self._ip("link", "delete", self.bridge)
         for route in self._ask("route", "show", "type", "unreachable"):
             if route["dst"] == str(self.network):
@@ -90,36 +91,37 @@ class LabNetwork:
         return f"stackcook-{self.name}"
 
     def _refuse_conflicts(self) -> None:
-        if (link := self._link()) is not None and not self._is_ours(link):
-            raise self._held(f"the bridge {self.bridge} belongs to {link['ifalias']}", link)
+        owners = self._owners()
+        if not self._is_ours(owners):
+            raise self._held(f"the bridge {self.bridge} is there already", owners[self.bridge])
         for link in self._ask("address", "show"):
             for entry in link["addr_info"]:
                 theirs = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}").network
                 if link["ifname"] != self.bridge and theirs.overlaps(self.network):
-                    raise self._held(f"{link['ifname']} has {theirs}", link)
+                    raise self._held(f"{link['ifname']} has {theirs}", owners[link["ifname"]])
         for route in self._ask("route", "show", "table", "main"):
-            if route["dst"] == "default" or route.get("type") == "unreachable":
+            dev = route.get("dev")
+            if route["dst"] == "default" or dev is None or dev == self.bridge:
                 continue
-            if route.get("dev") != self.bridge and IPv4Network(route["dst"]).overlaps(self.network):
-                raise self._held(f"{route['dst']} is routed by {route.get('dev')}", route)
+            if IPv4Network(route["dst"]).overlaps(self.network):
+                raise self._held(f"{route['dst']} is routed by {dev}", owners.get(dev, ""))
 
-    def _held(self, how: str, link: Mapping[str, Any]) -> MachineError:
-        theirs = link.get("ifalias")
-        away = f"run `stackcook destroy` in {theirs}, or " if theirs else ""
+    def _held(self, how: str, owner: str) -> MachineError:
+        away = f"run `stackcook destroy` in {owner}, or " if owner else ""
         return MachineError(
             f"the lab's network is in use: {how}",
             where=str(self.network),
             remedy=f"{away}give this manifest another `name` and `network`",
         )
 
-    def _is_ours(self, link: Mapping[str, Any]) -> bool:
-        """Whether the bridge is this lab's; one whose owner is gone is up for adoption."""
-        theirs = link.get("ifalias")
-        return theirs is None or Path(theirs) == self.owner or not Path(theirs).exists()
+    def _owners(self) -> Mapping[str, str]:
+        """Every interface with the directory that it is marked with; ``""`` if it isn't."""
+        return {link["ifname"]: link.get("ifalias", "") for link in self._ask("link", "show")}
 
-    def _link(self) -> Mapping[str, Any] | None:
-        links = self._ask("-d", "link", "show")
-        return next((link for link in links if link["ifname"] == self.bridge), None)
+    def _is_ours(self, owners: Mapping[str, str]) -> bool:
+        """Whether the bridge may be ours: not there, this lab's, or its owner is gone."""
+        owner = owners.get(self.bridge, str(self.owner))
+        return owner in ("", str(self.owner)) or not Path(owner).exists()
 
     def _forward(self) -> None:
         """Let the lab's machines reach out through this machine, under its address."""

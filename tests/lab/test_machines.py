@@ -1,0 +1,168 @@
+"""Real machines: brought up, reached, found again, taken away without a trace."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stackcook.errors import MachineError
+from stackcook.machines import factory, vagrant
+from stackcook.machines.cache import cache
+from stackcook.machines.network import LabNetwork
+from stackcook.manifest.model import Manifest
+from stackcook.manifest.read import read
+from stackcook.remote import sudo, wait_for
+
+NAME = "sctm"
+RANGE = "10.0.114.0/24"
+MANIFEST = f"""\
+nodes:
+- one:
+- two:
+stackcook:
+  name: {NAME}
+  machines: vagrant
+  provider: lxc
+  network: {RANGE}
+  nodes:
+    one: {{address: 10.0.114.10, memory: 512, cpus: 1}}
+    two: {{address: 10.0.114.11, memory: 512, cpus: 1}}
+"""
+SUDO = () if os.geteuid() == 0 else ("sudo", "-n")
+
+
+def output(*argv: str) -> str:
+    return subprocess.run([*SUDO, *argv], capture_output=True, text=True, check=True).stdout
+
+
+def traces() -> dict[str, list[str]]:
+    """What of this test's lab this machine knows."""
+    asked = {
+        "containers": output("lxc-ls", "-1"),
+        "links": output("ip", "-o", "link"),
+        "routes": output("ip", "route", "show", "table", "all"),
+        "tables": output("nft", "list", "tables"),
+    }
+    words = (f"{NAME}-", f"br-{NAME}:", "10.0.114.", f"stackcook-{NAME}")
+    return {
+        kind: [line for line in text.splitlines() if any(word in line for word in words)]
+        for kind, text in asked.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def manifest() -> Iterator[Manifest]:
+    """The manifest, in a directory that is always the same: what a crashed run left is known."""
+    root = cache() / "lab" / NAME
+    clear(root)
+    root.mkdir(parents=True)
+    shutil.copy(Path(__file__).parents[2] / "Vagrantfile", root)
+    (root / "infrastructure.yml").write_text(MANIFEST)
+    found, findings = read(root / "infrastructure.yml")
+    assert found is not None, findings
+    yield found
+    clear(root)
+
+
+def clear(root: Path) -> None:
+    for name in output("lxc-ls", "-1").split():
+        if name.startswith(f"{NAME}-"):
+            output("lxc-destroy", "--force", "--name", name)
+    if (root / "infrastructure.yml").exists():
+        found, _ = read(root / "infrastructure.yml")
+        assert found is not None
+        factory.machines_for(found).tear_down()
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def typed(manifest: Manifest, *argv: str) -> str:
+    """What somebody gets who types a Vagrant command beside the manifest."""
+    env = {**os.environ, "STACKCOOK_MACHINES": str(vagrant.HERE)}
+    done = subprocess.run(
+        ["vagrant", *argv], cwd=manifest.root, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_machines_come_up_and_go(manifest: Manifest) -> None:
+    machines = factory.vagrant_machines(manifest)
+    lines: list[str] = []
+    assert machines.states(manifest.nodes) == {"one": "absent", "two": "absent"}
+
+    # Half a machine, as a killed run leaves it, is in nobody's way.
+    output("lxc-create", "--name", f"{NAME}-two", "--template", "none")
+    machines.up(manifest.nodes, lines.append)
+    assert machines.states(manifest.nodes) == {"one": "running", "two": "running"}
+    assert any("one" in line for line in lines)
+
+    hosts = machines.hosts(manifest.nodes)
+    for name, address in (("one", "10.0.114.10"), ("two", "10.0.114.11")):
+        assert hosts[name].address == address
+        with wait_for(hosts[name], manifest.state / "known_hosts", patience=30) as remote:
+            asked = "hostname; hostname --all-fqdns; systemctl is-system-running --wait; id -u"
+            said = remote.run(sudo(asked)).output.split()
+            assert (said[0], said[-2], said[-1]) == (name, "running", "0")
+            assert remote.run("command -v chef-client && test -c /dev/net/tun").status == 0
+            assert remote.run(sudo("apt-get update -qq")).status == 0
+    assert str(machines.server_address()) == "10.0.114.1"
+
+    stopped = hosts["one"]
+    output("lxc-stop", "--kill", "--name", f"{NAME}-one")
+    assert machines.states(manifest.nodes) == {"one": "stopped", "two": "running"}
+    said = typed(manifest, "status")
+    assert "one                       stopped (lxc)" in said
+    assert "two                       running (lxc)" in said
+    machines.up(manifest.nodes, lines.append)
+    with wait_for(stopped, manifest.state / "known_hosts", patience=30) as remote:
+        assert remote.run("hostname").output == "one\n"  # and its host key is the one recorded
+    assert typed(manifest, "ssh", "two", "-c", "hostname").strip() == "two"
+
+    known = len(lines)
+    machines.up(manifest.nodes, lines.append)
+    assert lines[known:] == []
+
+    machines.destroy(manifest.nodes, lines.append)
+    assert machines.states(manifest.nodes) == {"one": "absent", "two": "absent"}
+    machines.tear_down()
+    assert traces() == {"containers": [], "links": [], "routes": [], "tables": []}
+    machines.destroy(manifest.nodes, lines.append)
+    machines.tear_down()
+
+
+def test_a_packet_to_the_lab_never_leaves_another_way(manifest: Manifest) -> None:
+    network = factory.vagrant_machines(manifest).network
+    network.up()
+    try:
+        output("ip", "link", "delete", network.bridge)
+        asked = subprocess.run(
+            ["ip", "route", "get", "10.0.114.10"], capture_output=True, text=True
+        )
+        assert "unreachable" in asked.stderr or "No route to host" in asked.stderr
+        network.up()
+        assert f"dev {network.bridge}" in output("ip", "route", "get", "10.0.114.10")
+    finally:
+        network.down()
+    assert not any(traces().values())
+
+
+def test_a_range_that_somebody_holds_is_refused(manifest: Manifest, tmp_path: Path) -> None:
+    network = factory.vagrant_machines(manifest).network
+    network.up()
+    try:
+        before = traces()
+        for other in (
+            LabNetwork(f"{NAME}2", network.network, tmp_path),
+            LabNetwork(NAME, network.network, tmp_path),
+        ):
+            with pytest.raises(MachineError, match=f"run `stackcook destroy` in {manifest.root}"):
+                other.up()
+            other.down()
+        assert traces() == before
+    finally:
+        network.down()

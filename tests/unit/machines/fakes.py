@@ -1,0 +1,62 @@
+"""This machine's programs, as far as the lab asks them; notes what is done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stackcook.command import Command, Completed
+
+ETH0 = {"ifname": "eth0", "addr_info": [{"local": "192.0.2.2", "prefixlen": 24}]}
+
+
+@dataclass
+class FakeHost:
+    """Answers ``ip``, ``lxc-ls`` and the like by its fields; ``done`` are the other commands."""
+
+    links: list[dict[str, Any]] = field(default_factory=lambda: [ETH0])
+    routes: list[dict[str, Any]] = field(
+        default_factory=lambda: [{"dst": "default", "dev": "eth0"}]
+    )
+    way: str = "br-lab"
+    forwarding: str = "1"
+    containers: dict[str, bool] = field(default_factory=dict)
+    fails: str = ""
+    done: list[str] = field(default_factory=list)
+    rules: list[str] = field(default_factory=list)
+
+    def run(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        argv = [word for word in command.argv if Path(word).name not in ("sudo", "-n")]
+        name, text = Path(argv[0]).name, " ".join([Path(argv[0]).name, *argv[1:]])
+        if self.fails and self.fails in text:
+            return Completed(1, "no such luck\n")
+        answer = self._answer(name, argv[1:])
+        if answer is None:
+            self.done.append(text)
+            if isinstance(command.stdin, str):
+                self.rules.append(command.stdin)
+            return Completed(0, "")
+        return Completed(0, answer)
+
+    def _answer(self, name: str, arguments: list[str]) -> str | None:
+        if name == "cat":
+            return self.forwarding
+        if name == "lxc-ls":
+            running = "--running" in arguments
+            return "\n".join(one for one, up in self.containers.items() if up or not running)
+        if name != "ip" or "-json" not in arguments:
+            return None
+        if "get" in arguments:
+            return json.dumps([{"dst": arguments[-1], "dev": self.way}])
+        if "unreachable" in arguments:
+            return json.dumps([{"dst": "10.9.0.0/24"}])
+        return json.dumps(self.routes if "route" in arguments else self.links)

@@ -1,0 +1,47 @@
+"""The caches that outlive a deployment."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stackcook.machines import box
+from stackcook.machines.cache import cache, package_cache
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "stackcook"
+
+
+def test_a_machine_starts_with_what_others_downloaded(own_cache: Path) -> None:
+    theirs = own_cache / "packages" / "lab-one" / "hello_1_all.deb"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("deb")
+    (theirs.parent / "partial").mkdir()
+    mine = package_cache("lab-two")
+    assert [path.name for path in mine.iterdir()] == ["hello_1_all.deb"]
+    assert (mine / "hello_1_all.deb").samefile(theirs)
+    assert package_cache("lab-two") == mine
+
+
+def test_the_cache_is_where_the_desktop_says(own_cache: Path) -> None:
+    assert cache() == own_cache
+
+
+def test_the_vagrantfile_names_the_same_box() -> None:
+    source = (box.HERE / "Vagrantfile").read_text()
+    lines = re.findall(r"^(?:made_of|box) = .*$", source, re.MULTILINE)
+    ruby = "\n".join(["require 'digest'", f"package = '{box.HERE}'", *lines, "print box"])
+    done = subprocess.run(["ruby", "-e", ruby], capture_output=True, text=True, check=True)
+    assert done.stdout == box.name()
+
+
+def test_a_box_that_is_there_is_not_built() -> None:
+    with box.locked() as directory:
+        (directory / "lxc.box").touch()
+        assert box.build(directory, print) == directory / "lxc.box"

@@ -1,0 +1,112 @@
+"""The lab's network: what is done to the kernel's tables, and what is refused."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackcook.errors import ExitCode, MachineError
+from stackcook.machines.network import LabNetwork
+
+from .fakes import ETH0, FakeHost
+
+RANGE = IPv4Network("10.9.0.0/24")
+
+
+def lab(host: FakeHost, owner: Path = Path("/")) -> LabNetwork:
+    return LabNetwork("lab", RANGE, owner, host.run)
+
+
+def bridge(alias: str) -> dict[str, Any]:
+    addresses = [{"local": "10.9.0.1", "prefixlen": 24}]
+    return {"ifname": "br-lab", "ifalias": alias, "addr_info": addresses}
+
+
+def test_the_unreachable_route_comes_first_and_goes_last() -> None:
+    host = FakeHost()
+    lab(host).up()
+    assert host.done == [
+        "ip route replace unreachable 10.9.0.0/24 metric 1000000",
+        "ip link add br-lab type bridge",
+        "ip link set br-lab alias /",
+        "ip address replace 10.9.0.1/24 dev br-lab",
+        "ip link set br-lab up",
+        "nft -f -",
+    ]
+    assert 'ip saddr 10.9.0.0/24 oifname != "br-lab" masquerade' in host.rules[0]
+    host.done.clear()
+    host.links = [ETH0, bridge("/")]
+    lab(host).down()
+    assert host.done == [
+        "nft -f -",
+        "ip link delete br-lab",
+        "ip route delete unreachable 10.9.0.0/24",
+    ]
+
+
+def test_forwarding_is_switched_on_only_where_it_is_off() -> None:
+    host = FakeHost(forwarding="0\n")
+    lab(host).up()
+    assert "sysctl -q -w net.ipv4.ip_forward=1" in host.done
+
+
+def test_a_bridge_that_is_there_is_not_added_again() -> None:
+    host = FakeHost(links=[ETH0, bridge("/")], routes=[{"dst": "10.9.0.0/24", "dev": "br-lab"}])
+    lab(host).up()
+    assert "ip link add br-lab type bridge" not in host.done
+
+
+def test_a_bridge_whose_owner_is_gone_is_adopted() -> None:
+    host = FakeHost(links=[ETH0, bridge("/no/such/checkout")])
+    lab(host).up()
+    assert "ip link set br-lab alias /" in host.done
+
+
+@pytest.mark.parametrize(
+    ("host", "what"),
+    [
+        (
+            FakeHost(links=[bridge("/tmp")]),
+            "the bridge br-lab is there already; run `stackcook destroy` in /tmp, or give",
+        ),
+        (
+            FakeHost(links=[{**bridge("/tmp"), "ifname": "br-other"}]),
+            "br-other has 10.9.0.0/24; run `stackcook destroy` in /tmp, or give this manifest",
+        ),
+        (
+            FakeHost(routes=[{"dst": "10.0.0.0/8", "dev": "tun0"}]),
+            "10.0.0.0/8 is routed by tun0; give this manifest another `name` and `network`",
+        ),
+    ],
+)
+def test_what_somebody_else_holds_is_refused_before_anything_is_done(
+    host: FakeHost, what: str
+) -> None:
+    with pytest.raises(MachineError) as caught:
+        lab(host).up()
+    assert what in str(caught.value)
+    assert caught.value.exit_code is ExitCode.MACHINES
+    assert host.done == []
+
+
+def test_the_bridge_of_another_checkout_is_left_alone() -> None:
+    host = FakeHost(links=[bridge("/tmp")])
+    lab(host).down()
+    assert host.done == []
+
+
+def test_the_guard_refuses_a_way_that_is_not_the_bridge() -> None:
+    with pytest.raises(MachineError, match="10.9.0.7 would leave by eth0, not by br-lab"):
+        lab(FakeHost(way="eth0")).guard([IPv4Address("10.9.0.7")])
+    lab(FakeHost()).guard([IPv4Address("10.9.0.7")])
+
+
+def test_a_program_that_fails_is_one_line_with_its_words() -> None:
+    with pytest.raises(MachineError, match=r"^br-lab: `.*nft -f -` failed \(no such luck\); "):
+        try:
+            lab(FakeHost(fails="nft")).up()
+        except MachineError as error:
+            raise MachineError(str(error)) from error

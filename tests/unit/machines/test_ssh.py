@@ -1,0 +1,73 @@
+"""Hosts that are there already."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from stackcook.errors import MachineError, Position
+from stackcook.machines.ssh import SshMachines
+from stackcook.manifest.model import MachineKind, Manifest, Node
+
+AT = Position(1, 1)
+LOOPBACK = IPv4Address("127.0.0.1")
+
+
+def machines(keys: Path, *nodes: Node, server: IPv4Address | None = None) -> SshMachines:
+    path = Path("/somewhere/infrastructure.yml")
+    manifest = Manifest(path, "lab", nodes=nodes, machines=MachineKind.SSH, server_address=server)
+    return SshMachines(manifest, keys)
+
+
+def test_hosts_are_as_the_manifest_says(tmp_path: Path) -> None:
+    node = Node("web", AT, address=LOOPBACK, user="debian", key=tmp_path / "key", port=2222)
+    (host,) = machines(tmp_path, node).hosts([node]).values()
+    assert (host.name, host.address, host.user) == ("web", "127.0.0.1", "debian")
+    assert (host.key, host.port) == (tmp_path / "key", 2222)
+
+
+def test_user_and_key_have_defaults(tmp_path: Path) -> None:
+    (tmp_path / "id_rsa").touch()
+    node = Node("web", AT, address=LOOPBACK)
+    (host,) = machines(tmp_path, node).hosts([node]).values()
+    assert (host.user, host.key, host.port) == ("root", tmp_path / "id_rsa", 22)
+
+
+def test_what_is_missing_is_said_before_anything_is_tried(tmp_path: Path) -> None:
+    node = Node("web", AT, address=LOOPBACK)
+    with pytest.raises(MachineError, match="there is no SSH key in"):
+        machines(tmp_path, node).up([node], print)
+    node = Node("web", AT, key=tmp_path)
+    with pytest.raises(MachineError, match="has no address"):
+        machines(tmp_path, node).up([node], print)
+
+
+def test_the_server_address_is_on_the_way_to_the_nodes(tmp_path: Path) -> None:
+    node = Node("web", AT, address=LOOPBACK)
+    assert machines(tmp_path, node).server_address() == LOOPBACK
+    given = IPv4Address("192.0.2.1")
+    assert machines(tmp_path, node, server=given).server_address() == given
+
+
+def test_a_host_runs_where_something_listens(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        up = Node("up", AT, address=LOOPBACK, port=server.getsockname()[1])
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        down = Node("down", AT, address=LOOPBACK, port=port)
+        assert machines(tmp_path, up, down).states([up, down]) == {
+            "up": "running",
+            "down": "absent",
+        }
+
+
+def test_nothing_is_made_or_taken_away(tmp_path: Path) -> None:
+    node = Node("web", AT, address=LOOPBACK, key=tmp_path)
+    hosts = machines(tmp_path, node)
+    hosts.prepare()
+    hosts.up([node], print)
+    hosts.destroy([node], print)
+    hosts.tear_down()

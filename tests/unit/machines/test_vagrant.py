@@ -1,0 +1,110 @@
+"""Vagrant's machines as far as no machine is needed; tests/lab has the rest."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+
+from stackcook.errors import MachineError, Position, UsageError
+from stackcook.machines import factory, vagrant
+from stackcook.machines.network import LabNetwork
+from stackcook.machines.ssh import SshMachines
+from stackcook.machines.vagrant import VagrantMachines, choose_provider
+from stackcook.manifest.model import MachineKind, Manifest, Node
+
+from .fakes import FakeHost
+
+NODES = tuple(
+    Node(name, Position(1, 1), address=IPv4Address(f"10.9.0.{number}"))
+    for number, name in enumerate(("one", "two", "three"), start=10)
+)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty PATH, to put programs into."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    real = vagrant.find_program
+
+    def find(name: str) -> Path:
+        if not (directory / name).exists():
+            raise UsageError(f"{name} is not installed")
+        return real(name)
+
+    monkeypatch.setattr(vagrant, "find_program", find)
+    return directory
+
+
+def machines(root: Path, host: FakeHost) -> VagrantMachines:
+    manifest = Manifest(root / "infrastructure.yml", "lab", nodes=NODES)
+    network = LabNetwork("lab", IPv4Network("10.9.0.0/24"), root, host.run)
+    return VagrantMachines(manifest, network, "lxc", host.run)
+
+
+def note(root: Path, *names: str) -> None:
+    """What Vagrant notes of the containers that it made."""
+    for name in names:
+        path = root / ".vagrant" / "machines" / name / "lxc" / "id"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"lab-{name}")
+
+
+def test_states_need_both_the_container_and_vagrants_note(tmp_path: Path) -> None:
+    note(tmp_path, "one", "two")
+    host = FakeHost(containers={"lab-one": True, "lab-two": False, "lab-three": True})
+    assert machines(tmp_path, host).states(NODES) == {
+        "one": "running",
+        "two": "stopped",
+        "three": "absent",
+    }
+
+
+def test_hosts_are_known_without_asking_vagrant(tmp_path: Path) -> None:
+    host = machines(tmp_path, FakeHost()).hosts(NODES)["two"]
+    assert (host.name, host.address, host.user) == ("two", "10.9.0.11", "vagrant")
+    assert host.key == tmp_path / ".stackcook" / "ssh" / "id_ed25519"
+
+
+def test_what_a_killed_run_left_half_made_is_removed(tmp_path: Path) -> None:
+    host = FakeHost(containers={"lab-one": False, "other-two": True})
+    machines(tmp_path, host).destroy(NODES, print)
+    assert "lxc-destroy --force --name lab-one" in host.done
+    assert not any("other-two" in command for command in host.done)
+
+
+def test_a_container_that_stays_is_an_error(tmp_path: Path) -> None:
+    host = FakeHost(containers={"lab-one": False}, fails="lxc-destroy")
+    with pytest.raises(MachineError, match="lxc-destroy failed .no such luck."):
+        machines(tmp_path, host).destroy(NODES, print)
+
+
+def test_the_server_listens_at_the_bridge(tmp_path: Path) -> None:
+    assert str(machines(tmp_path, FakeHost()).server_address()) == "10.9.0.1"
+
+
+def test_the_first_provider_that_works_is_taken(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="no provider of Vagrant works here; `stackcook doctor`"):
+        choose_provider(None)
+    for program in ("VBoxManage", "lxc-create"):
+        (programs / program).write_text("#!/bin/sh\n")
+        (programs / program).chmod(0o755)
+        monkeypatch.setenv("PATH", str(programs))
+    assert choose_provider(None) == "lxc"
+    assert choose_provider("virtualbox") == "virtualbox"
+    with pytest.raises(UsageError, match="the provider libvirt doesn't work here"):
+        choose_provider("libvirt")
+
+
+def test_the_kind_decides(tmp_path: Path) -> None:
+    manifest = Manifest(tmp_path / "infrastructure.yml", "lab", machines=MachineKind.SSH)
+    assert isinstance(factory.machines_for(manifest), SshMachines)
+
+
+def test_the_cause_is_the_last_thing_that_vagrant_said() -> None:
+    said = "There was trouble.\n\nStdout: much\n\nThe container is\nbroken.\n\n"
+    assert vagrant._cause(said) == "The container is broken."

@@ -27,6 +27,6 @@ action :create do
     owner 'root'
     group 'root'
     mode '0644'
-    only_if { new_resource.bind }
+    not_if { new_resource.bind.nil? }
   end
 end

@@ -32,7 +32,7 @@ module OpenstackCompute
         'service_user' => keystone_client_section('nova').merge('send_service_user_token' => true),
         'placement' => keystone_client_section('placement'),
         'neutron' => keystone_client_section('neutron'),
-        'glance' => { 'api_servers' => openstack_url('image') },
+        'glance' => { 'region_name' => node['openstack']['region'] },
         'vnc' => { 'enabled' => true },
         'spice' => { 'enabled' => false },
       }
@@ -41,7 +41,6 @@ module OpenstackCompute
     # @return [Hash] for the API, the conductor, the scheduler and the console proxy
     def nova_controller
       {
-        'api' => { 'auth_strategy' => 'keystone' },
         'api_database' => { 'connection' => db_url('nova', 'nova_api') },
         'database' => { 'connection' => db_url('nova') },
         'conductor' => { 'workers' => 1 },

@@ -32,7 +32,6 @@ module OpenstackNetwork
         'DEFAULT' => {
           'core_plugin' => 'ml2',
           'service_plugins' => 'ovn-router',
-          'auth_strategy' => 'keystone',
           'transport_url' => transport_url,
           # the OVN driver counts the API's processes by it, and complains of the hash ring if it's wrong
           'api_workers' => node['openstack']['network']['uwsgi']['processes'],

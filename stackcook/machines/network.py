@@ -7,7 +7,7 @@ for a lab machine ever leaves by the default route. The kernel's tables are the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
@@ -71,6 +71,8 @@ class LabNetwork:
         self._nft(f"add table ip {self._table}\ndelete table ip {self._table}\n")
         if self.bridge in owners:
             self._ip("link", "delete", self.bridge)
+        if next(self._elsewhere(), None):
+            return  # the route protects a lab that got here first
         for route in self._ask("route", "show", "type", "unreachable"):
             if route["dst"] == str(self.network):
                 self._ip("route", "delete", "unreachable", route["dst"])
@@ -94,17 +96,22 @@ class LabNetwork:
         owners = self._owners()
         if not self._is_ours(owners):
             raise self._held(f"the bridge {self.bridge} is there already", owners[self.bridge])
-        for link in self._ask("address", "show"):
-            for entry in link["addr_info"]:
-                theirs = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}").network
-                if link["ifname"] != self.bridge and theirs.overlaps(self.network):
-                    raise self._held(f"{link['ifname']} has {theirs}", owners[link["ifname"]])
+        for name, theirs in self._elsewhere():
+            raise self._held(f"{name} has {theirs}", owners[name])
         for route in self._ask("route", "show", "table", "main"):
             dev = route.get("dev")
             if route["dst"] == "default" or dev is None or dev == self.bridge:
                 continue
             if IPv4Network(route["dst"]).overlaps(self.network):
                 raise self._held(f"{route['dst']} is routed by {dev}", owners.get(dev, ""))
+
+    def _elsewhere(self) -> Iterator[tuple[str, IPv4Network]]:
+        """Interfaces, other than our bridge, that have a part of the range."""
+        for link in self._ask("address", "show"):
+            for entry in link["addr_info"]:
+                theirs = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}").network
+                if link["ifname"] != self.bridge and theirs.overlaps(self.network):
+                    yield link["ifname"], theirs
 
     def _held(self, how: str, owner: str) -> MachineError:
         away = f"run `stackcook destroy` in {owner}, or " if owner else ""

@@ -98,6 +98,12 @@ def test_the_bridge_of_another_checkout_is_left_alone() -> None:
     assert host.done == []
 
 
+def test_another_lab_keeps_the_route_of_its_range() -> None:
+    host = FakeHost(links=[{**bridge("/tmp"), "ifname": "br-other"}])
+    lab(host).down()
+    assert host.done == ["nft -f -"]
+
+
 def test_the_guard_refuses_a_way_that_is_not_the_bridge() -> None:
     with pytest.raises(MachineError, match="10.9.0.7 would leave by eth0, not by br-lab"):
         lab(FakeHost(way="eth0")).guard([IPv4Address("10.9.0.7")])

@@ -9,7 +9,6 @@ import random
 import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,9 +17,11 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+from stackcook.chef.answers import Conflict, NotFound, judge, parse, unreachable
 from stackcook.chef.signing import Signer
-from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
+
+__all__ = ["CONNECTIONS", "ChefClient", "Conflict", "NotFound"]
 
 CONNECTIONS = 8
 """Connections kept open; more threads than this wait for one."""
@@ -37,14 +38,6 @@ _TRANSIENT = (500, 502, 503, 504)
 _PREFERRED_VERSION = 2
 
 
-class NotFound(ChefServerError):
-    """The Chef server has no such object."""
-
-
-class Conflict(ChefServerError):
-    """The object is there already, or is frozen."""
-
-
 class ChefClient:
     """Talks to a Chef server as one user; safe to share between threads.
 
@@ -55,7 +48,8 @@ class ChefClient:
         self.server = server
         self._base = server.url.rstrip("/")
         self._signer = Signer.load(server.user, server.key)
-        self._session = session or _session(self._base)
+        self._session = session or _session()
+        self._proxies = _proxies(self._base)
         self._version: int | None = None
 
     def __enter__(self) -> ChefClient:
@@ -106,7 +100,8 @@ class ChefClient:
             # requests sends an empty stream in chunks, which servers refuse: only big ones are it.
             big = os.fstat(file.fileno()).st_size > _STREAMED
             body: bytes | BinaryIO = file if big else file.read()
-            self._judge(self._send("PUT", urljoin(self._base, url), body, headers=headers))
+            response = self._send("PUT", urljoin(self._base, url), body, headers=headers)
+        judge(self.server, response)
 
     def _request(self, method: str, path: str, value: Any = None) -> Any:
         url = path if "://" in path else f"{self._base}/{path.lstrip('/')}"
@@ -114,10 +109,10 @@ class ChefClient:
         response = self._send(method, url, body)
         if response.status_code == 406 and self._learn_version(response):
             response = self._send(method, url, body)
-        self._judge(response)
+        answer = parse(self.server, response)
         if self._version is None:
             self._learn_version(response)
-        return self._parse(response)
+        return answer
 
     def _send(
         self,
@@ -139,11 +134,12 @@ class ChefClient:
                     data=body,
                     headers=headers or self._signed(method, url, body),
                     timeout=_TIMEOUT,
+                    proxies=self._proxies,
                     allow_redirects=False,
                 )
             except requests.exceptions.RequestException as error:
                 if not again or not _may_pass(error):
-                    raise self._unreachable(error) from error
+                    raise unreachable(self.server, error) from error
             else:
                 if not again or response.status_code not in _TRANSIENT:
                     return response
@@ -177,81 +173,22 @@ class ChefClient:
         self._version = max(low, min(high, _PREFERRED_VERSION))
         return self._version != (1 if before is None else before)
 
-    def _parse(self, response: requests.Response) -> Any:
-        try:
-            return response.json()
-        except ValueError as error:
-            kind = response.headers.get("Content-Type", "nothing").split(";")[0]
-            what = f"an answer of type {kind}" if response.content else "an empty answer"
-            raise ChefServerError(
-                f"{response.request.method} {response.request.path_url} got {what},"
-                " which no Chef server gives",
-                where=self._base,
-                remedy="correct the URL of the Chef server; many end in /organizations/NAME",
-            ) from error
 
-    def _judge(self, response: requests.Response) -> None:
-        """Raise what a failed answer means."""
-        status = response.status_code
-        if status < 300:
-            return
-        request = f"{response.request.method} {response.request.path_url}"
-        said = _message(response)
-        kind = {404: NotFound, 409: Conflict}.get(status, ChefServerError)
-        cause, remedy = self._meaning(status, response)
-        raise kind(
-            f"{cause} ({request}: HTTP {status}{': ' + said if said else ''})",
-            where=self._base,
-            remedy=remedy,
-        )
-
-    def _meaning(self, status: int, response: requests.Response) -> tuple[str, str]:
-        user, key = self.server.user, self.server.key
-        if status == 401:
-            skew = _skew(response)
-            if abs(skew) > 600:
-                ahead = "ahead of" if skew > 0 else "behind"
-                minutes = f"{abs(skew) / 60:.0f} min"
-                return f"this clock is {minutes} {ahead} the server's", "set this machine's clock"
-            return f"the server does not accept {user}'s signature", f"is {key} {user}'s key?"
-        if status == 404:
-            return "there is no such object on the Chef server", "upload it first"
-        return _MEANINGS.get(status) or (
-            ("the Chef server failed", "look into its log, then try again")
-            if status >= 500
-            else ("the Chef server refused the request", "look into its log")
-        )
-
-    def _unreachable(self, error: requests.exceptions.RequestException) -> ChefServerError:
-        remedy = "is it running, and is the URL right?"
-        if isinstance(error, requests.exceptions.SSLError):
-            what, remedy = "its certificate is not trusted", "set REQUESTS_CA_BUNDLE to its CA file"
-        elif isinstance(error, requests.exceptions.Timeout):
-            what = "no answer in time"
-        else:
-            what = f"can't be reached ({_innermost(error)})"
-        return ChefServerError(f"the Chef server: {what}", where=self._base, remedy=remedy)
-
-
-_MEANINGS = {
-    403: ("the user may not do this", "let the server's administrator give the permission"),
-    405: ("the Chef server does not know this operation", "is this the URL of a Chef server?"),
-    406: ("the Chef server speaks no version of the API that stackcook does", "use Chef 12 to 15"),
-    409: ("the object is there already, or frozen", "give the cookbook a new version"),
-    413: ("the object is too big for the Chef server", "make it smaller, or raise the limit"),
-}
-
-
-def _session(base: str) -> requests.Session:
+def _session() -> requests.Session:
     session = requests.Session()
     adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS, pool_block=True)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
-    try:  # an address of our own network is no business of the user's proxy
-        session.trust_env = not ip_address(urlsplit(base).hostname or "").is_private
-    except ValueError:
-        pass  # a name
     return session
+
+
+def _proxies(base: str) -> dict[str, str]:
+    """An address of a private network is no business of the user's proxy."""
+    host = urlsplit(base).hostname or ""
+    try:
+        return {"no_proxy": host} if ip_address(host).is_private else {}
+    except ValueError:
+        return {}  # a name
 
 
 def _may_pass(error: requests.exceptions.RequestException) -> bool:
@@ -266,33 +203,3 @@ def _may_pass(error: requests.exceptions.RequestException) -> bool:
         )
         and ("NewConnectionError" not in text)
     )
-
-
-def _innermost(error: BaseException) -> str:
-    """The system's own words for what happened."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
-        reason = getattr(cause, "reason", None)
-        cause = reason if isinstance(reason, BaseException) else cause.__context__
-    return type(error).__name__
-
-
-def _message(response: requests.Response) -> str:
-    """What the server says is wrong, on one line of at most 200 characters."""
-    try:
-        said = response.json().get("error", "")
-    except (ValueError, AttributeError):
-        return ""
-    text = "; ".join(map(str, said)) if isinstance(said, list) else str(said)
-    return " ".join(text.split())[:200]
-
-
-def _skew(response: requests.Response) -> float:
-    """Seconds that this machine's clock is ahead of the server's; 0 where that is not known."""
-    try:
-        theirs = parsedate_to_datetime(response.headers["Date"])
-        return (datetime.now(timezone.utc) - theirs).total_seconds()
-    except (KeyError, ValueError, TypeError):
-        return 0.0

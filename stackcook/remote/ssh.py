@@ -235,7 +235,10 @@ def _reason(error: Exception) -> str:
         return "timed out"
     if isinstance(error, OSError):
         return str(error.strerror or error)
-    return str(error) or type(error).__name__
+    text = str(error)
+    if "banner" in text or text == "No existing session":  # which of two clocks ran out first
+        return "something listens there, but does not speak SSH in time"
+    return text or type(error).__name__
 
 
 def _shown(command: str) -> str:

@@ -1,0 +1,104 @@
+"""What a run looks like: a line a step, a summary, JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stackcook.console import Console
+from stackcook.console.board import QUIET, Board, duration
+from stackcook.deploy.engine import Engine
+from stackcook.deploy.events import RunStarted, StepProgress, StepStarted
+from tests.fakes import FakeSite, recipe_error, two_stages
+
+
+def deploy(site: FakeSite, root: Path, *, as_json: bool = False) -> None:
+    with Console(json=as_json).run() as listener:
+        Engine(two_stages(root), site, (listener,), clock=lambda: 100.0).deploy()
+
+
+def test_without_a_terminal_there_is_a_line_a_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(FakeSite(), tmp_path)
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "deploy done in 0.0 s",
+        "  controller  3/4 resources updated",
+        "  compute1    3/4 resources updated",
+        "  Horizon     http://10.0.115.10/",
+    ]
+    lines = err.splitlines()
+    assert "controller     bootstrap …" in lines
+    assert "controller     bootstrap: 3/4 resources updated (0.0 s)" in lines
+    assert "verify         1 checks, all well (0.0 s)" in lines
+    assert "\x1b" not in out + err
+
+
+def test_a_failure_says_node_cause_log_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = FakeSite()
+    site.chef.broken["controller"] = recipe_error("controller")
+    deploy(site, tmp_path)
+    out, err = capsys.readouterr()
+    assert out.startswith("deploy failed (exit 4) in 0.0 s")
+    assert err.splitlines()[-5:] == [
+        "controller     bootstrap failed (0.0 s)",
+        "compute1       skipped: a node of stage single-controller failed",
+        "bootstrap failed: controller: execute[boom] (x.rb:1): no; see more",
+        f"    its log: {tmp_path}/.stackcook/logs/controller.log",
+        "Once that is mended, run `stackcook deploy` again: it goes on from here.",
+    ]
+
+
+def test_json_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = FakeSite()
+    site.chef.broken["compute1"] = recipe_error("compute1")
+    deploy(site, tmp_path, as_json=True)
+    data = json.loads(capsys.readouterr().out)
+    assert data["exit_code"] == 4
+    assert data["nodes"]["controller"]["updated"] == 3
+    assert data["nodes"]["compute1"]["result"] == "failed"
+    assert data["errors"] == [
+        {
+            "step": "bootstrap",
+            "node": "compute1",
+            "error": "compute1: execute[boom] (x.rb:1): no; see more",
+        }
+    ]
+
+
+def test_a_long_step_speaks_up_now_and_then() -> None:
+    board = Board()
+    board.take(RunStarted("deploy", 0.0, ("one",)))
+    board.take(StepStarted("converge", 100.0, "one"))
+    said = [
+        board.take(StepProgress("converge", 100.0 + at, "file[/x] create", "one", int(at), 1))
+        for at in (1.0, QUIET, QUIET + 1.0, 3 * QUIET)
+    ]
+    assert [line is None for line in said] == [True, False, True, False]
+    assert said[1] == "one            converge: 20 resources, 1 updated, at file[/x] create (20 s)"
+
+
+def test_the_live_table_has_a_line_a_node() -> None:
+    board = Board()
+    board.take(RunStarted("deploy", 0.0, ("one", "two")))
+    board.take(StepStarted("converge", 1.0, "one", "base"))
+    board.take(StepProgress("converge", 2.0, "file[/etc/x] create", "one", 7, 2))
+    table = board.table(now=63.0)
+    cells = [[str(cell) for cell in column.cells] for column in table.columns]
+    assert cells[0] == ["one", "two"]
+    assert cells[1] == ["converge", "waiting"]
+    assert cells[2] == ["7 seen, 2 new", ""]
+    assert cells[3] == ["1 min 02 s", ""]
+    assert cells[4] == ["file[/etc/x] create", ""]
+
+
+@pytest.mark.parametrize(
+    "seconds, text", [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.4, "59 s"), (245.2, "4 min 05 s")]
+)
+def test_durations_are_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,204 @@
+"""SSH against a server of our own on the loopback: host keys, logins, commands, files."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from stackcook.errors import NodeError
+from stackcook.remote import Host, Unreachable, connect, forget, sudo, wait_for
+
+
+class Session(paramiko.ServerInterface):
+    """Lets one key in and runs what it is told, as a shell does."""
+
+    def __init__(self, allowed: paramiko.PKey) -> None:
+        self._allowed = allowed
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        same = key.asbytes() == self._allowed.asbytes()
+        return int(paramiko.AUTH_SUCCESSFUL if same else paramiko.AUTH_FAILED)
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return int(paramiko.OPEN_SUCCEEDED)
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        threading.Thread(target=self._run, args=(channel, command), daemon=True).start()
+        return True
+
+    @staticmethod
+    def _run(channel: paramiko.Channel, command: bytes) -> None:
+        with channel.makefile("rb") as file:
+            stdin = file.read()
+        if command == b"hang":
+            return
+        done = subprocess.run(
+            command, shell=True, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        channel.sendall(done.stdout)
+        channel.send_exit_status(done.returncode)
+        channel.close()
+
+
+@dataclass
+class Server:
+    """An SSH server at a port of 127.0.0.1; ``key`` may be exchanged."""
+
+    host: Host
+    key: paramiko.PKey
+    listener: socket.socket
+
+    def serve(self) -> None:
+        allowed = paramiko.RSAKey.from_private_key_file(str(self.host.key))
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            transport = paramiko.Transport(client)
+            transport.daemon = True
+            transport.add_server_key(self.key)
+            transport.start_server(server=Session(allowed), event=threading.Event())
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two private keys: the right one and another."""
+    directory = tmp_path_factory.mktemp("keys")
+    for name in ("right", "wrong"):
+        paramiko.RSAKey.generate(2048).write_private_key_file(str(directory / name))
+    return directory / "right", directory / "wrong"
+
+
+@pytest.fixture
+def server(keys: tuple[Path, Path]) -> Iterator[Server]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    host = Host("one", "127.0.0.1", "someone", keys[0], listener.getsockname()[1])
+    server = Server(host, paramiko.ECDSAKey.generate(), listener)
+    threading.Thread(target=server.serve, daemon=True).start()
+    yield server
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+@pytest.fixture
+def known_hosts(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "known_hosts"
+
+
+def test_a_host_key_is_recorded_once_for_us_alone_to_read(
+    server: Server, known_hosts: Path
+) -> None:
+    for _ in range(2):
+        connect(server.host, known_hosts).close()
+    kind, key = server.key.get_name(), server.key.get_base64()
+    assert known_hosts.read_text() == f"{server.host.alias} {kind} {key}\n"
+    assert known_hosts.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("same_kind", [True, False])
+def test_a_changed_host_key_is_refused_and_how_to_forget_it_said(
+    server: Server, known_hosts: Path, same_kind: bool
+) -> None:
+    connect(server.host, known_hosts).close()
+    server.key = paramiko.ECDSAKey.generate() if same_kind else paramiko.RSAKey.generate(2048)
+    with pytest.raises(NodeError) as refused:
+        connect(server.host, known_hosts)
+    assert not isinstance(refused.value, Unreachable)
+    assert str(refused.value).startswith("one: the SSH host key of [127.0.0.1]:")
+    assert f"ssh-keygen -f {known_hosts} -R" in str(refused.value)
+    forget(server.host.alias, known_hosts)
+    connect(server.host, known_hosts).close()
+
+
+def test_a_wrong_key_is_named(server: Server, known_hosts: Path, keys: tuple[Path, Path]) -> None:
+    with pytest.raises(NodeError, match=r"login as someone@127.0.0.1:\d+ with .*wrong was refused"):
+        connect(replace(server.host, key=keys[1]), known_hosts)
+
+
+@pytest.mark.parametrize("content, why", [(None, "No such file"), ("text", "not a valid")])
+def test_a_key_that_is_none_is_named_before_anything_is_sent(
+    known_hosts: Path, tmp_path: Path, content: str | None, why: str
+) -> None:
+    key = tmp_path / "key"
+    if content:
+        key.write_text(content)
+    with pytest.raises(NodeError, match=f"key .*{key} can't be used .*{why}"):
+        connect(Host("one", "127.0.0.1", "someone", key, 1), known_hosts)
+
+
+def test_a_dead_host_is_unreachable(keys: tuple[Path, Path], known_hosts: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(Unreachable, match=rf"no SSH answer from .*:{port} \(Connection refused\)"):
+        connect(Host("one", "127.0.0.1", "someone", keys[0], port), known_hosts)
+
+
+def test_a_port_that_is_not_ssh_is_unreachable(keys: tuple[Path, Path], known_hosts: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = Host("one", "127.0.0.1", "someone", keys[0], silent.getsockname()[1])
+        with pytest.raises(Unreachable, match="does not speak SSH"):
+            connect(host, known_hosts, timeout=0.1)
+
+
+def test_commands_have_status_lines_and_input(server: Server, known_hosts: Path) -> None:
+    lines: list[str] = []
+    with connect(server.host, known_hosts) as remote:
+        done = remote.run("cat; echo two >&2; exit 3", stdin="one\n", on_line=lines.append)
+    assert (done.status, done.output, lines) == (3, "one\ntwo\n", ["one", "two"])
+
+
+def test_a_command_that_does_not_end_is_left(server: Server, known_hosts: Path) -> None:
+    with connect(server.host, known_hosts) as remote:
+        with pytest.raises(NodeError, match="did not end within 0 s: hang"):
+            remote.run("hang", timeout=0.1)
+
+
+def test_a_connection_that_is_closed_meanwhile_is_an_error(
+    server: Server, known_hosts: Path
+) -> None:
+    remote = connect(server.host, known_hosts)
+    remote.close()
+    with pytest.raises(NodeError, match="the SSH connection broke"):
+        remote.run("true")
+
+
+def test_files_go_and_come_as_they_are(server: Server, known_hosts: Path, tmp_path: Path) -> None:
+    path = tmp_path / "it's one"
+    with connect(server.host, known_hosts) as remote:
+        remote.put(b"\x00\xff\n", str(path), 0o640)
+        assert remote.get(str(path)) == b"\x00\xff\n"
+        with pytest.raises(NodeError, match="can't be read"):
+            remote.get(str(tmp_path / "none"))
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_root_needs_no_sudo_and_quoting_holds() -> None:
+    command = sudo("echo 'a  b' \"$0\"")
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stdout == "a  b sh\n"
+
+
+def test_waiting_is_only_for_what_may_pass(server: Server, known_hosts: Path) -> None:
+    tries: list[float] = []
+
+    def opener(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> object:
+        tries.append(timeout)
+        raise Unreachable("booting") if len(tries) < 3 else NodeError("wrong key")
+
+    with pytest.raises(NodeError, match="wrong key"):
+        wait_for(
+            server.host, known_hosts, patience=60, opener=opener, sleep=tries.append  # type: ignore
+        )
+    assert tries[1:2] == [1.0]

@@ -23,6 +23,13 @@ KEYS = [
 ]
 WORDS = [*"vagrant ssh role[base] recipe[a::b] base * 4G 10.0.112.0/24 10.0.112.10".split(), "-E x"]
 
+# The same examples everywhere, however slow the machine; more of them: max_examples.
+FUZZ = settings(
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
 
 def one_line(path: Path) -> str:
     manifest, findings = read(path)
@@ -118,7 +125,7 @@ def manifests() -> st.SearchStrategy[Any]:
     return st.dictionaries(st.sampled_from(KEYS), values(), max_size=6)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@FUZZ
 @given(text=st.one_of(manifests().map(yaml.safe_dump), st.text("-:{}[]&*!|>'\"\n #%@,?ax1<")))
 def test_no_yaml_raises(tmp_path: Path, text: str) -> None:
     path = tmp_path / "infrastructure.yml"
@@ -126,7 +133,7 @@ def test_no_yaml_raises(tmp_path: Path, text: str) -> None:
     check_findings(path)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@FUZZ
 @given(manifest=manifests())
 def test_no_json_raises(tmp_path: Path, manifest: Any) -> None:
     path = tmp_path / "infrastructure.json"
@@ -134,7 +141,7 @@ def test_no_json_raises(tmp_path: Path, manifest: Any) -> None:
     check_findings(path)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@FUZZ
 @given(content=st.binary())
 def test_no_bytes_raise(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "infrastructure.yml"

@@ -52,29 +52,41 @@ def translate(glob: str) -> re.Pattern[str]:
             parts.append(start + ".*")
         elif char == "?":
             parts.append(start + ".")
-        elif char == "\\" and at + 1 < len(glob):
+        elif char == "\\":
             at += 1
-            parts.append(re.escape(glob[at]))
+            parts.append(re.escape(glob[at : at + 1]))
         elif char == "[":
-            end = _end_of_set(glob, at)
-            if end < 0:
-                return re.compile("(?!)")  # a set that never ends matches nothing, says Ruby
-            parts.append(start + _set(glob[at + 1 : end]))
-            at = end
+            matching, at = _set(glob, at + 1)
+            parts.append(start + matching)
         else:
             parts.append(re.escape(char))
         at += 1
     return re.compile("".join(parts), re.DOTALL)
 
 
-def _end_of_set(glob: str, at: int) -> int:
-    """Where the set that opens at ``at`` closes; negative if it never does."""
-    return glob.find("]", at + 2) if glob[at + 1 : at + 2] in ("!", "^") else glob.find("]", at + 1)
+def _set(glob: str, at: int) -> tuple[str, int]:
+    """The pattern of the set whose inside begins at ``at``, and where it closes.
+
+    A set that never closes matches nothing, nor does a range from high to low: as in Ruby.
+    """
+    negated = glob[at : at + 1] in ("!", "^")
+    at += negated
+    members = []
+    while at < len(glob) and glob[at] != "]":
+        low, at = _member(glob, at)
+        high = low
+        if glob[at : at + 1] == "-" and glob[at + 1 : at + 2] != "]":
+            high, at = _member(glob, at + 1)
+        if low and low <= high:
+            members.append(f"{re.escape(low)}-{re.escape(high)}")
+    if at >= len(glob):
+        return "(?!)", at
+    if not members:
+        return "." if negated else "(?!)", at
+    return f"[{'^' if negated else ''}{''.join(members)}]", at
 
 
-def _set(text: str) -> str:
-    negated = text[:1] in ("!", "^")
-    inner = re.sub(r"[\[\]\\&~|^]", r"\\\g<0>", text[negated:])
-    if not inner:
-        return "." if negated else r"(?!)"
-    return f"[{'^' if negated else ''}{inner}]"
+def _member(glob: str, at: int) -> tuple[str, int]:
+    """The character at ``at``, or the one that a backslash there protects, and what follows."""
+    at += glob[at : at + 1] == "\\"
+    return glob[at : at + 1], at + 1

@@ -155,7 +155,13 @@ def evaluate(kind, path)
 rescue NoMemoryError, SignalException
   raise
 rescue Exception => e # rubocop:disable Lint/RescueException -- `exit` and syntax errors are the file's, too
-  { error: "#{e.class}: #{e.message.lines.first.to_s.strip}", line: line_of(e, path) }
+  { error: said(e), line: line_of(e, path) }
+end
+
+def said(error)
+  return "`#{error.name}' means nothing here" if error.is_a?(NameError)
+
+  "#{error.class}: #{error.message.lines.first.to_s.strip}"
 end
 
 def line_of(error, path)

@@ -76,7 +76,11 @@ def test_a_server_that_wants_another_version_gets_it(
     [
         (401, ChefServerError, f"does not accept alice's signature .* is {KEY} alice's key?"),
         (403, ChefServerError, "the user may not do this"),
-        (404, NotFound, "no such object on the Chef server .*GET /organizations/ops/x: HTTP 404: b"),
+        (
+            404,
+            NotFound,
+            "no such object on the Chef server .*GET /organizations/ops/x: HTTP 404: b",
+        ),
         (405, ChefServerError, "does not know this operation"),
         (409, Conflict, "there already, or frozen"),
         (413, ChefServerError, "too big"),
@@ -112,7 +116,10 @@ def test_a_wrong_clock_is_said(
 
 @pytest.mark.parametrize(
     ("body", "kind", "words"),
-    [("", "", "an empty answer"), ("<html>", "text/html; charset=x", "an answer of type text/html")],
+    [
+        ("", "", "an empty answer"),
+        ("<html>", "text/html; charset=x", "an answer of type text/html"),
+    ],
 )
 def test_what_is_no_json_is_no_success(
     client: ChefClient, server: responses.RequestsMock, body: str, kind: str, words: str

@@ -1,0 +1,110 @@
+"""``stackcook upload`` and ``stackcook server``, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackcook.chef.server import EmbeddedServer
+from stackcook.command import Command, run
+from stackcook.errors import ExitCode
+from stackcook.manifest.model import Manifest
+
+Stackcook = Callable[..., tuple[int, str]]
+
+MANIFEST = """\
+cookbooks: [{base: }, {users: {version: 0.1.3}}]
+environments: [{qa: }, {prod: }]
+roles: [{web: }, {db: }]
+data bags: [{accounts: {items: [alice]}}]
+nodes:
+- one: {run_list: "role[web]", options: -E qa}
+stackcook:
+  name: contract
+  machines: ssh
+  server_address: ADDRESS
+  nodes:
+    one: {address: 127.0.0.1, user: root, key: KEY}
+  passwords: {db_passwords: [nova]}
+"""
+
+
+@pytest.fixture
+def stackcook(manifest: Manifest, tmp_path: Path) -> Iterator[Stackcook]:
+    """Runs the command in the repository; gives its exit code and output."""
+    address = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.1"
+    key = tmp_path / "id"
+    key.write_text("")
+    text = MANIFEST.replace("ADDRESS", address).replace("KEY", str(key))
+    manifest.path.write_text(text)
+
+    def stackcook(*arguments: str) -> tuple[int, str]:
+        argv = (sys.executable, "-m", "stackcook", *arguments)
+        root = str(Path(__file__).parents[2])
+        environment = {"HOME": str(tmp_path), "PYTHONPATH": root, "COLUMNS": "200"}
+        done = run(Command(argv, env=environment, cwd=manifest.root), timeout=60)
+        return done.status, done.output
+
+    yield stackcook
+    EmbeddedServer(manifest.state, address).stop()
+
+
+def document(output: str) -> Any:
+    """The JSON at the end of the output, after the notes."""
+    return json.loads(output[output.index("{") :])
+
+
+def test_upload_twice(stackcook: Stackcook, manifest: Manifest) -> None:
+    status, output = stackcook("server", "status", "--json")
+    assert status == ExitCode.DONE and document(output)["running"] is False
+    status, output = stackcook("upload")
+    assert status == ExitCode.DONE, output
+    assert "10 created, 0 updated, 0 unchanged" in output
+    status, output = stackcook("upload", "--json")
+    assert status == ExitCode.DONE
+    assert len(document(output)["unchanged"]) == 10
+    password = (manifest.state / "data_bags" / "db_passwords" / "nova.json").read_text()
+    assert "encrypted_data" in password
+
+    status, output = stackcook("server", "status", "--json")
+    assert document(output)["running"] is True
+    assert os.path.exists(f"/proc/{document(output)['pid']}")
+    assert "stopped" in stackcook("server", "stop")[1]
+    assert "it was not running" in stackcook("server", "stop")[1]
+    assert stackcook("server", "start")[0] == ExitCode.DONE
+
+
+def test_nothing_begins_with_a_bad_repository(stackcook: Stackcook, manifest: Manifest) -> None:
+    (manifest.root / "roles" / "db.rb").write_text("name 'db'\nrun_list 'recipe[usrs]'\n")
+    status, output = stackcook("upload")
+    assert status == ExitCode.INPUT
+    assert 'roles/db.rb:2:18: error: there is no cookbook "usrs"' in output
+    assert 'did you mean "users"?' in output
+    assert not manifest.state.exists()
+
+
+def test_an_own_server_that_is_not_there(stackcook: Stackcook, manifest: Manifest) -> None:
+    key = Path(__file__).parents[1] / "unit" / "chef" / "data" / "pkcs1.pem"
+    own = f"  chef_server: {{url: 'http://127.0.0.1:9', user: me, key: {key}}}\n"
+    manifest.path.write_text(manifest.path.read_text() + own)
+    status, output = stackcook("upload")
+    assert status == ExitCode.CHEF_SERVER
+    assert "http://127.0.0.1:9: the Chef server: can't be reached (connection refused)" in output
+    assert not manifest.state.exists()
+    status, output = stackcook("server", "start")
+    assert status == ExitCode.USAGE and "there is no embedded one" in output
+
+
+def test_passwords_are_not_replaced(stackcook: Stackcook, manifest: Manifest) -> None:
+    assert stackcook("upload")[0] == ExitCode.DONE
+    (manifest.state / "data_bags" / "db_passwords" / "nova.json").unlink()
+    status, output = stackcook("upload")
+    assert status == ExitCode.CHEF_SERVER
+    assert "its password db_passwords/nova is not that of .stackcook" in output

@@ -22,6 +22,8 @@ from stackcook.manifest.model import Node
 from stackcook.remote import Connect, Host, connect, sudo
 
 TEMPLATE = Path(__file__).with_name("node.sh.erb")
+CLIENT_LOCK = Path(__file__).parents[1] / "machines" / "client.lock"
+"""The gems of the Chef client, "name version" a line."""
 
 
 class ChefObjects(Protocol):
@@ -100,13 +102,12 @@ class KnifeBootstrap:
     def bootstrap(self, node: Node, host: Host, on_line: Callable[[str], None]) -> ConvergeResult:
         """Take away what a half-made node left on the server, then ``knife bootstrap``."""
         forget(self.client, node.name)
-        output = ChefOutput()
-        prefix = re.compile(rf"^\s*\[{re.escape(host.address)}\] ?")
+        output, plain = ChefOutput(), _Unwrapped(host.address)
 
-        def read(line: str) -> None:
-            line = prefix.sub("", line, count=1)
-            output.feed(line)
-            on_line(line)
+        def read(said: str) -> None:
+            if line := plain.feed(said):
+                output.feed(line)
+                on_line(line)
 
         started = time.monotonic()
         attributes = self._attributes(node)
@@ -208,7 +209,14 @@ class KnifeBootstrap:
             # knife asks a licence service on the internet before anything else and goes on without
             # one: a port of this machine that refuses at once spares the wait for a time-out.
             "CHEF_LICENSE_SERVER": "http://127.0.0.1:9",
+            "STACKCOOK_CLIENT_GEMS": _client_gems(CLIENT_LOCK.read_text()),
         }
+
+
+def _client_gems(lock: str) -> str:
+    """The locked gems as `gem install` takes them, in their order."""
+    words = (line.split("#")[0].split() for line in lock.splitlines())
+    return " ".join(":".join(pair) for pair in words if pair)
 
 
 def forget(client: ChefObjects, name: str) -> bool:
@@ -221,6 +229,20 @@ def forget(client: ChefObjects, name: str) -> bool:
         except NotFound:
             continue
     return there
+
+
+class _Unwrapped:
+    """A node's lines out of knife's, which puts the address before every packet and ends it."""
+
+    def __init__(self, address: str) -> None:
+        self._prefix = re.compile(rf"^\s*\[{re.escape(address)}\] ?")
+        self._indent = ""
+
+    def feed(self, line: str) -> str:
+        """The line without the address; empty where there is nothing in it yet."""
+        line = self._indent + self._prefix.sub("", line, count=1)
+        self._indent = line if line.isspace() else ""
+        return line.rstrip()
 
 
 def _result(node: Node, status: int, output: ChefOutput, seconds: float) -> ConvergeResult:

@@ -6,15 +6,16 @@ import re
 from dataclasses import dataclass, field
 
 _RESOURCE = re.compile(r"^\s*\* (?P<name>\S+\[.*\]) action (?P<action>\w+)(?P<rest>.*)$")
-_CHANGE = re.compile(r"^\s+- ")
+_CHANGE = re.compile(r"^\s*- ")
 _DONE = re.compile(
     r"(?:Infra Phase|Chef (?:Infra )?Client) (?:complete|finished), "
     r"(?P<updated>\d+)/(?P<total>\d+) resources updated"
 )
 _PHASE = re.compile(
     r"^(?P<text>Resolving cookbooks|Synchronizing cookbooks|Compiling cookbooks"
-    r"|Converging \d+ resources|Running handlers|-----> .*)"
+    r"|Converging \d+ resources|Running handlers)"
 )
+_BEGUN = re.compile(r"^Chef (?:Infra )?Client, version")
 _RULE = re.compile(r"^\s*={80}$")
 _UNDERLINE = re.compile(r"^\s*-{3,}$")
 _DECLARED = re.compile(r"# Declared in (?P<file>\S+?):(?P<line>\d+)")
@@ -51,6 +52,7 @@ class ChefOutput:
         self.resources = 0
         self.finished: tuple[int, int] | None = None
         self.last = ""
+        self._begun = False
         self._changed: dict[int, str] = {}
         self._open = ""
         self._failure: _Failure | None = None
@@ -82,7 +84,8 @@ class ChefOutput:
             return None
         if match := _PHASE.match(line):
             return match["text"]
-        return None
+        self._begun = self._begun or bool(_BEGUN.match(line))
+        return None if self._begun else line.strip() or None  # what installs the client
 
     def error(self) -> str:
         """Why the run failed, on one line: resource, place, message; else the last line."""

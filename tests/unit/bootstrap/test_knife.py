@@ -211,6 +211,14 @@ def test_knife_gets_all_by_file_and_verifies_our_host_keys(setting: Setting) -> 
     assert f'GlobalKnownHostsFile "{setting.state}/known_hosts"' in config.read_text()
 
 
+def test_a_node_s_lines_come_out_of_knife_s_packets(setting: Setting) -> None:
+    packets = ["Connecting to 10.0.115.10", " [10.0.115.10]   ", "", " [10.0.115.10] - one", "two"]
+    setting.knife.done = Completed(0, "\n".join([*packets, f" [10.0.115.10] {DONE}"]))
+    lines: list[str] = []
+    setting.bootstrap.bootstrap(ONE, setting.host, lines.append)
+    assert lines == ["Connecting to 10.0.115.10", "  - one", "two", DONE.strip()]
+
+
 def test_root_needs_no_sudo_and_other_ports_are_said(setting: Setting) -> None:
     host = Host("one", "10.0.115.10", "root", Path("/key"), 2222)
     setting.bootstrap.bootstrap(ONE, host, lambda line: None)

@@ -18,6 +18,16 @@ file '/etc/nova/nova-compute.conf' do
   mode '0640'
 end
 
+# Of itself nova-compute would choose one at random, and refuse to start on a host made anew under
+# its old name. One that was chosen already stays.
+file '/var/lib/nova/compute_id' do
+  content OpenstackCompute::Identity.uuid(node['machinename'])
+  owner 'nova'
+  group 'nova'
+  mode '0644'
+  action :create_if_missing
+end
+
 # The running D-Bus doesn't know a user that a package has just made, and denies polkit its name;
 # libvirt without polkit refuses all clients.
 polkit = %w(org.freedesktop.PolicyKit1 /org/freedesktop/PolicyKit1/Authority org.freedesktop.DBus.Peer Ping)

@@ -47,6 +47,11 @@ RSpec.describe 'openstack-compute' do
       end
     end
 
+    it 'has the same identity when the host is made anew' do
+      uuid = OpenstackCompute::Identity.uuid(chef_run.node['machinename'])
+      expect(chef_run).to create_file_if_missing('/var/lib/nova/compute_id').with(content: uuid)
+    end
+
     it 'cures a D-Bus that does not know polkit' do
       expect(chef_run).not_to run_execute('systemctl reload dbus && systemctl restart polkit')
       stub_command(/busctl/).and_return(false)

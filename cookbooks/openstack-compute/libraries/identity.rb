@@ -1,0 +1,18 @@
+# frozen_string_literal: true
+
+require 'digest'
+
+module OpenstackCompute
+  # A compute node's UUID, by which Nova knows it again.
+  module Identity
+    DNS_NAMESPACE = ['6ba7b8109dad11d180b400c04fd430c8'].pack('H*').freeze
+
+    # @return [String] the UUID (RFC 9562, version 5) of a host's name
+    def self.uuid(host)
+      bytes = Digest::SHA1.digest(DNS_NAMESPACE + host).bytes.first(16)
+      bytes[6] = bytes[6] & 0x0f | 0x50
+      bytes[8] = bytes[8] & 0x3f | 0x80
+      bytes.pack('C*').unpack1('H*').unpack('a8a4a4a4a12').join('-')
+    end
+  end
+end

@@ -25,7 +25,7 @@ from stackcook.verify.check import Report
 from stackcook.verify.gate import Credentials
 from stackcook.verify.placing import DASHBOARD, KEYSTONE, Placed, placed, running
 
-PATIENCE = 30.0
+PATIENCE = 15.0
 """Seconds that a node may take to answer SSH: it may just be booting."""
 
 
@@ -152,7 +152,7 @@ class RealSite:
             return "gone with the embedded Chef server"
         with ChefClient(self.own_server) as client:
             gone = [node.name for node in nodes if forget(client, node.name)]
-        return f"{', '.join(gone) or 'none'} deleted; /etc/chef stays on hosts that stay"
+        return f"{', '.join(gone) or 'none'} deleted"
 
     def stop_chef_server(self) -> str:
         """Stop the embedded server."""

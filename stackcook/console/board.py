@@ -138,7 +138,7 @@ class Board:
         for failure in self.failures:
             text.append(f"{failure.step} failed: ", "bold red")
             text.append(f"{failure.error}\n")
-            if failure.log:
+            if failure.log and failure.step != "reach":  # whose log is what was just said
                 text.append(f"    its log: {failure.log}\n", "dim")
         if self.failures and self.done and self.done.command == "deploy":
             text.append("Once that is mended, run `stackcook deploy` again: it goes on from here.")

@@ -9,7 +9,7 @@ from stackcook.deploy.events import Listener, RunDone, RunStarted
 from stackcook.deploy.site import Site
 from stackcook.deploy.steps import Halt, Say, Steps
 from stackcook.errors import ExitCode
-from stackcook.manifest.model import Manifest
+from stackcook.manifest.model import MachineKind, Manifest
 
 
 def destroy(
@@ -28,6 +28,8 @@ def destroy(
 
     def machines(say: Say) -> str:
         site.machines.destroy(nodes, say)
+        if manifest.machines is MachineKind.SSH:
+            return f"{', '.join(node.name for node in nodes)} left as they are, with /etc/chef"
         return "gone"
 
     def network(_: Say) -> str:

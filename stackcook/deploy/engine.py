@@ -121,14 +121,19 @@ class Engine:
     def _machines(self, say: Say) -> str:
         self._forget_keys()
         self._site.machines.up(self._manifest.nodes, say)
-        return f"{', '.join(node.name for node in self._manifest.nodes)} up"
+        names = ", ".join(node.name for node in self._manifest.nodes)
+        return f"{names} {'up' if self._made_by_us else 'are there already'}"
+
+    @property
+    def _made_by_us(self) -> bool:
+        return self._manifest.machines is MachineKind.VAGRANT
 
     def _forget_keys(self) -> None:
         """A machine that we are about to make has a host key that nobody has seen yet.
 
         Not so a host that is there already: it may only be off, and somebody else answer for it.
         """
-        if self._manifest.machines is not MachineKind.VAGRANT:
+        if not self._made_by_us:
             return
         states = self._site.machines.states(self._manifest.nodes)
         absent = [node for node in self._manifest.nodes if states[node.name] == ABSENT]

@@ -120,6 +120,8 @@ class Board:
         for row in (self.whole, *self.rows.values()):
             if not row.name and row.result != "running":
                 continue
+            if self.done and row.result == "waiting":
+                continue
             counts = f"{row.resources} seen, {row.updated} new" if row.resources else ""
             if row.total is not None:
                 counts = f"{row.updated}/{row.total} updated"

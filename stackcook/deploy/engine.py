@@ -122,7 +122,7 @@ class Engine:
         self._forget_keys()
         self._site.machines.up(self._manifest.nodes, say)
         names = ", ".join(node.name for node in self._manifest.nodes)
-        return f"{names} {'up' if self._made_by_us else 'are there already'}"
+        return f"{'up' if self._made_by_us else 'already there'}: {names}"
 
     @property
     def _made_by_us(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -82,11 +83,26 @@ class Console:
 
     @contextmanager
     def _plain(self, board: Board) -> Iterator[Listener]:
-        def listen(event: Event) -> None:
-            if line := board.take(event):
-                self.note(line)
+        lock, over = threading.Lock(), threading.Event()
 
-        yield listen
+        def listen(event: Event) -> None:
+            with lock:
+                if line := board.take(event):
+                    self.note(line)
+
+        def remind() -> None:
+            while not over.wait(1.0):
+                with lock:
+                    for line in board.due(time.time()):
+                        self.note(line)
+
+        reminder = threading.Thread(target=remind, daemon=True)
+        reminder.start()
+        try:
+            yield listen
+        finally:
+            over.set()
+            reminder.join()
 
     @contextmanager
     def _live(self, board: Board) -> Iterator[Listener]:

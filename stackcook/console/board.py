@@ -20,7 +20,10 @@ from stackcook.deploy.events import (
 )
 
 QUIET = 20.0
-"""Seconds between two plain lines about one step that goes on."""
+"""Seconds after which a plain line says where a step is now."""
+
+SILENT = 60.0
+"""Seconds after which it does so even if nothing has changed."""
 
 _COLOURS = {"running": "cyan", "done": "green", "failed": "bold red", "skipped": "yellow"}
 
@@ -37,6 +40,7 @@ class Row:
     began: float = 0.0
     ended: float = 0.0
     shown: float = 0.0
+    said: str = ""
     resources: int = 0
     updated: int | None = None
     total: int | None = None
@@ -83,14 +87,12 @@ class Board:
         if isinstance(event, StepStarted):
             row.step, row.result, row.text, row.ended, row.log = event.step, "running", "", 0.0, ""
             row.stage, row.began, row.shown = event.stage or row.stage, event.at, event.at
+            row.said = ""
             row.resources, row.updated, row.total = 0, None, None
             return _line(row.name, f"{row.step} …") if row.name and row.step != "reach" else None
         if isinstance(event, StepProgress):
             row.text, row.resources, row.updated = event.text, event.resources, event.updated
-            if event.at - row.shown < QUIET:
-                return None
-            row.shown = event.at
-            return _line(row.name or row.step, f"{_going(row)} ({duration(row.seconds(event.at))})")
+            return None
         row.ended = event.at
         if isinstance(event, StepFailed):
             row.result, row.text, row.log = "failed", event.error, event.log
@@ -107,6 +109,17 @@ class Board:
         if row.step == "reach":
             return None
         return _line(row.name, f"{row.step}: {event.text or 'ok'} ({duration(event.seconds)})")
+
+    def due(self, now: float) -> list[str]:
+        """Plain lines about the steps that go on, and have not been heard of for a while."""
+        lines = []
+        for row in (self.whole, *self.rows.values()):
+            text = _going(row)
+            quiet = QUIET if text != row.said else SILENT
+            if row.result == "running" and now - row.shown >= quiet:
+                row.shown, row.said = now, text
+                lines.append(_line(row.name or row.step, f"{text} ({duration(row.seconds(now))})"))
+        return lines
 
     def _row(self, node: str) -> Row:
         return self.rows.setdefault(node, Row(node)) if node else self.whole
@@ -195,5 +208,5 @@ def _line(name: str, text: str) -> str:
 
 def _going(row: Row) -> str:
     if not row.resources:
-        return f"{row.step}: {row.text}" if row.name else row.text
+        return f"{row.step}: {row.text or '…'}" if row.name else row.text or "…"
     return f"{row.step}: {row.resources} resources, {row.updated} updated, at {row.text}"

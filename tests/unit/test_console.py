@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from stackcook.console import Console
-from stackcook.console.board import QUIET, Board, duration
+from stackcook.console.board import QUIET, SILENT, Board, duration
 from stackcook.deploy.engine import Engine
-from stackcook.deploy.events import RunStarted, StepProgress, StepStarted
+from stackcook.deploy.events import RunStarted, StepDone, StepProgress, StepStarted
 from tests.fakes import FakeSite, recipe_error, two_stages
 
 
@@ -75,12 +75,15 @@ def test_a_long_step_speaks_up_now_and_then() -> None:
     board = Board()
     board.take(RunStarted("deploy", 0.0, ("one",)))
     board.take(StepStarted("converge", 100.0, "one"))
-    said = [
-        board.take(StepProgress("converge", 100.0 + at, "file[/x] create", "one", int(at), 1))
-        for at in (1.0, QUIET, QUIET + 1.0, 3 * QUIET)
+    board.take(StepProgress("converge", 101.0, "file[/x] create", "one", 20, 1))
+    assert board.due(100.0 + QUIET - 1) == []
+    assert board.due(100.0 + QUIET) == [
+        "one            converge: 20 resources, 1 updated, at file[/x] create (20 s)"
     ]
-    assert [line is None for line in said] == [True, False, True, False]
-    assert said[1] == "one            converge: 20 resources, 1 updated, at file[/x] create (20 s)"
+    assert board.due(100.0 + 2 * QUIET) == [], "nothing has changed"
+    assert len(board.due(100.0 + QUIET + SILENT)) == 1
+    board.take(StepDone("converge", 200.0, 100.0, "one"))
+    assert board.due(1000.0) == []
 
 
 def test_the_live_table_has_a_line_a_node() -> None:

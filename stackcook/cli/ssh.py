@@ -33,4 +33,6 @@ def command(context: Context, node: str, command_line: tuple[str, ...]) -> None:
     argv = ["ssh", "-i", str(host.key), "-p", str(host.port), "-l", host.user]
     for name, value in options.items():
         argv += ["-o", f"{name}={value}"]
+    if command_line[:1] == ("--",):  # click leaves it in, after the first argument
+        command_line = command_line[1:]
     os.execv(find_program("ssh"), [*argv, "--", host.address, *command_line])

@@ -131,6 +131,9 @@ class FakeSite:
     def check(self) -> str:
         return self._step("check")
 
+    def reach(self) -> None:
+        self._step("reach")
+
     def secrets(self) -> str:
         return self._step("secrets")
 

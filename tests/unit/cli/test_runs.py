@@ -1,0 +1,111 @@
+"""deploy, converge, status, logs and destroy as a user calls them, over a fake site."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stackcook.cli import wiring
+from stackcook.cli.main import cli
+from stackcook.deploy.state import exclusive
+from stackcook.errors import ChefServerError, ExitCode
+from tests.fakes import FakeSite, recipe_error
+
+MANIFEST = """\
+nodes:
+- controller: {run_list: "recipe[a]"}
+- compute1: {run_list: "recipe[a]"}
+stackcook:
+  machines: ssh
+  nodes:
+    controller: {address: 127.0.0.2, key: key}
+    compute1: {address: 127.0.0.3, key: key}
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with a manifest; the current one, too."""
+    (tmp_path / "key").touch()
+    (tmp_path / "infrastructure.yml").write_text(MANIFEST)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
+    site = FakeSite()
+    monkeypatch.setattr(wiring, "RealSite", lambda manifest: site)
+    return site
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner(mix_stderr=False).invoke(cli, arguments)
+
+
+def test_deploy_ends_with_what_the_user_needs(root: Path, site: FakeSite) -> None:
+    result = run("deploy")
+    assert result.exit_code == ExitCode.DONE
+    assert "Horizon     http://10.0.115.10/" in result.stdout
+    assert result.stderr.splitlines()[0].startswith("check ")
+
+
+def test_deploy_leaves_nothing_behind_when_the_chef_server_is_not_there(
+    root: Path, site: FakeSite
+) -> None:
+    site.errors["reach"] = ChefServerError("can't be reached", where="http://chef")
+    result = run("deploy")
+    assert result.exit_code == ExitCode.CHEF_SERVER
+    assert result.stderr == "http://chef: can't be reached\n"
+    assert not (root / ".stackcook").exists()
+
+
+def test_status_and_logs_say_what_failed_and_why(root: Path, site: FakeSite) -> None:
+    site.chef.broken["compute1"] = recipe_error("compute1")
+    assert run("deploy").exit_code == ExitCode.NODES
+    header, controller, compute = run("status").stdout.splitlines()
+    assert header.split() == "node address machine step result when why".split()
+    assert controller.split()[:5] == ["controller", "127.0.0.2", "running", "bootstrap", "done"]
+    assert "failed" in compute and "execute[boom] (x.rb:1): no" in compute
+    nodes = {node["node"]: node for node in json.loads(run("status", "--json").stdout)["nodes"]}
+    assert nodes["compute1"]["result"] == "failed"
+    assert "execute[boom]" in run("logs", "compute1").stdout
+
+
+def test_status_and_logs_before_the_first_deploy(root: Path, site: FakeSite) -> None:
+    assert run("status").stdout.splitlines()[1].split()[:4] == [
+        *("controller", "127.0.0.2", "absent", "-"),
+    ]
+    result = run("logs", "controller")
+    assert result.exit_code == ExitCode.USAGE
+    assert "run `stackcook deploy`" in result.stderr
+    assert not (root / ".stackcook").exists()
+
+
+def test_two_deploys_at_once(root: Path, site: FakeSite) -> None:
+    with exclusive(root / ".stackcook", "deploy"):
+        result = run("deploy")
+    assert result.exit_code == ExitCode.USAGE
+    assert "`stackcook deploy` of" in result.stderr
+    assert "up" not in site.asked
+
+
+def test_converge_twice(root: Path, site: FakeSite) -> None:
+    site.chef.known = {"controller", "compute1"}
+    assert run("converge", "--twice", "compute1").exit_code == ExitCode.DONE
+    assert site.asked.count("converge compute1") == 2
+    assert "converge controller" not in site.asked
+
+
+@pytest.mark.parametrize(
+    "arguments, code, destroyed",
+    [(["destroy"], ExitCode.USAGE, False), (["destroy", "--yes"], ExitCode.DONE, True)],
+)
+def test_destroy_asks_first(
+    root: Path, site: FakeSite, arguments: list[str], code: ExitCode, destroyed: bool
+) -> None:
+    assert run(*arguments).exit_code == code
+    assert ("remove" in site.asked) is destroyed

@@ -57,7 +57,8 @@ module OpenstackCommon
     # @return [Boolean] whether one of the files was written after the unit's last start
     def older_than?(files)
       started = Time.parse(@properties['InactiveExitTimestamp'].to_s)
-      files.any? { |file| File.exist?(file) && File.mtime(file) > started }
+      # a link counts as well as what it leads to
+      files.any? { |file| File.exist?(file) && [File.mtime(file), File.lstat(file).mtime].max > started }
     rescue ArgumentError # no timestamp: it never started
       false
     end

@@ -4,6 +4,7 @@ address = openstack_bind_address('dashboard')
 port = openstack_port('dashboard')
 settings = '/etc/openstack-dashboard/local_settings.d/_0100_chef.py'
 site = '/etc/apache2/sites-available/horizon.conf'
+enabled = '/etc/apache2/sites-enabled/horizon.conf'
 
 openstack_packages 'dashboard' do
   packages %w(apache2 openstack-dashboard openstack-dashboard-apache python3-pymemcache)
@@ -53,7 +54,7 @@ template site do
   )
 end
 
-link '/etc/apache2/sites-enabled/horizon.conf' do
+link enabled do
   to site
 end
 
@@ -67,5 +68,5 @@ end
 openstack_service 'apache2' do
   ports [port]
   log '/var/log/apache2/horizon_error.log'
-  config [settings, site, '/etc/apache2/ports.conf']
+  config [settings, site, enabled, '/etc/apache2/ports.conf']
 end

@@ -3,11 +3,14 @@
 require 'mixlib/shellout'
 
 module OpenstackMessaging
-  # What a running RabbitMQ says of its users, asked through erl_call: rabbitmqctl takes seconds to
-  # start. Passwords go in by stdin.
+  # The users of a running RabbitMQ, through erl_call and by the functions that rabbitmqctl calls, too:
+  # that one takes seconds to start, and waits forever for a password that isn't typed at a terminal.
+  # Passwords go in by stdin.
   class Rabbitmq
-    VHOST = '/'
     USER = { user: 'rabbitmq', group: 'rabbitmq', environment: { 'HOME' => '/var/lib/rabbitmq' } }.freeze
+
+    EVERYTHING = '<<"/">>, <<".*">>, <<".*">>, <<".*">>'
+    ON_BEHALF_OF = '<<"chef">>'
 
     # @param node [String] RabbitMQ's own node, such as rabbit@localhost
     def initialize(node)
@@ -26,15 +29,33 @@ module OpenstackMessaging
 
     # @return [Boolean] whether the user may configure, write and read everything
     def permitted?(name)
-      all = '{_, <<".*">>, <<".*">>, <<".*">>}'
-      list = "rabbit_auth_backend_internal:list_user_permissions(#{binary(name)})"
-      values = "[list_to_tuple([proplists:get_value(K, P) || K <- [vhost, configure, write, read]]) || P <- #{list}]"
-      ask("case #{values} of [#{all}] -> true; _ -> false end") == 'true'
-    rescue RuntimeError
-      false # there is no such user
+      ask('[list_to_tuple([proplists:get_value(K, P) || K <- [vhost, configure, write, read]]) || ' \
+          "P <- rabbit_auth_backend_internal:list_user_permissions(#{binary(name)})] =:= [{#{EVERYTHING}}]") == 'true'
+    end
+
+    def create(name, password)
+      tell('add_user', binary(name), binary(password))
+    end
+
+    def change_password(name, password)
+      tell('change_password', binary(name), binary(password))
+    end
+
+    def permit(name)
+      tell('set_permissions', binary(name), EVERYTHING)
+    end
+
+    def delete(name)
+      tell('delete_user', binary(name))
     end
 
     private
+
+    # @raise [RuntimeError] RabbitMQ refused
+    def tell(function, *arguments)
+      answer = ask("rabbit_auth_backend_internal:#{function}(#{[*arguments, ON_BEHALF_OF].join(', ')})")
+      raise "RabbitMQ #{@node}: refused #{function}: #{answer}" unless answer == 'ok'
+    end
 
     # @return [String] the value of an Erlang expression, as text
     def ask(expression)

@@ -19,17 +19,17 @@ end
 
 action :create do
   converge_if_changed :password do
-    rabbitmqctl(current_resource ? 'change_password' : 'add_user', new_resource.user, input: new_resource.password)
+    rabbitmq.public_send(current_resource ? :change_password : :create, new_resource.user, new_resource.password)
   end
-  converge_if_changed(:permitted) { rabbitmqctl('set_permissions', new_resource.user, '.*', '.*', '.*') }
+  converge_if_changed(:permitted) { rabbitmq.permit(new_resource.user) }
 end
 
 action :delete do
-  converge_by("delete user #{new_resource.user}") { rabbitmqctl('delete_user', new_resource.user) } if current_resource
+  converge_by("delete user #{new_resource.user}") { rabbitmq.delete(new_resource.user) } if current_resource
 end
 
 action_class do
-  def rabbitmqctl(*arguments, **options)
-    shell_out!('rabbitmqctl', '--quiet', '--node', node['openstack']['mq']['node_name'], *arguments, timeout: 60, **options)
+  def rabbitmq
+    OpenstackMessaging::Rabbitmq.new(node['openstack']['mq']['node_name'])
   end
 end

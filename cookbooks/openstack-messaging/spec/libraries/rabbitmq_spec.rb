@@ -26,6 +26,17 @@ RSpec.describe OpenstackMessaging::Rabbitmq do
     expect(@options).to include(user: 'rabbitmq', input: "element(1, rabbit_access_control:check_user_pass_login(<<97>>, <<98>>)).\n")
   end
 
+  it 'changes a password by stdin' do
+    stub_erl_call('{ok, ok}')
+    rabbitmq.change_password('a', 'b')
+    expect(@options).to include(input: %(rabbit_auth_backend_internal:change_password(<<97>>, <<98>>, <<"chef">>).\n))
+  end
+
+  it 'says what RabbitMQ refused' do
+    stub_erl_call('{ok, {error, {user_already_exists, #Bin<97>}}}')
+    expect { rabbitmq.create('a', 'b') }.to raise_error(/refused add_user: \{error, \{user_already_exists/)
+  end
+
   it 'says that it got no answer, and not what it asked' do
     stub_erl_call('', 1)
     expect { rabbitmq.password?('openstack', 'secret') }.to raise_error(/\ARabbitMQ rabbit@localhost: doesn't answer.*exit status 1\)/)

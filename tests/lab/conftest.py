@@ -208,10 +208,13 @@ def lab() -> Iterator[Lab]:
     with (cache / f"{NAME}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two runs would tear down each other's machines
         lab = Lab(cache / "lab" / NAME)
-        lab.clear()
-        _prepare(lab.root)
+        keep = "STACKCOOK_LAB_KEEP" in os.environ  # to look at what a test has found, and go on
+        if not keep or not lab.manifest.exists():
+            lab.clear()
+            _prepare(lab.root)
         yield lab
-        lab.clear()
+        if not keep:
+            lab.clear()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,173 @@
+"""One real node from unknown to known and back: bootstrap, repair, host keys, failures.
+
+The tests are one story on one machine with a trivial cookbook, in a lab of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+
+from stackcook.cli.wiring import RealSite
+from stackcook.errors import NodeError
+from stackcook.machines.cache import cache
+from stackcook.manifest.model import Manifest, Node
+from stackcook.manifest.read import read
+
+pytestmark = pytest.mark.incremental
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SUDO = () if os.geteuid() == 0 else ("sudo", "-n")
+NAME = "scte"
+FILES = {
+    "infrastructure.yml": f"""\
+cookbooks: [{{trivial: }}]
+environments: [{{lab: }}]
+roles: [{{base: }}]
+options: -E lab
+nodes:
+- one: {{run_list: "role[base]"}}
+stackcook:
+  name: {NAME}
+  machines: vagrant
+  provider: lxc
+  network: 10.0.115.0/24
+  passwords: {{}}
+  nodes:
+    one: {{address: 10.0.115.10, memory: 512, cpus: 1}}
+""",
+    "environments/lab.json": '{"name": "lab"}',
+    "roles/base.json": '{"name": "base", "run_list": ["recipe[trivial]"]}',
+    "cookbooks/trivial/metadata.rb": "name 'trivial'\nversion '0.1.0'\n",
+    "cookbooks/trivial/recipes/default.rb": """\
+file '/etc/trivial' do
+  content "#{node['openstack']['address']} #{node.environment}\\n"
+end
+""",
+    "cookbooks/trivial/recipes/broken.rb": "execute 'echo it is broken >&2; exit 3'\n",
+}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The repository and what its user runs there."""
+
+    root: Path
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        program = (sys.executable, "-m", "stackcook", "-f", str(self.root / "infrastructure.yml"))
+        return subprocess.run(
+            [*program, *argv],
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+
+    def deploy(self) -> tuple[int, dict[str, Any], str]:
+        """Exit code, what became of the node, and the errors."""
+        done = self.run("--json", "deploy")
+        data = json.loads(done.stdout)
+        return done.returncode, data["nodes"]["one"], " ".join(e["error"] for e in data["errors"])
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.root / ".stackcook" / "known_hosts"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """The lab's directory, always the same: what a crashed run left is taken away first."""
+    lab = Lab(cache() / "lab" / NAME)
+    for path, text in FILES.items():
+        (lab.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (lab.root / path).write_text(text)
+    assert lab.run("destroy", "--yes").returncode == 0
+    yield lab
+    lab.run("destroy", "--yes")
+
+
+def manifest_of(lab: Lab) -> tuple[Manifest, Node]:
+    manifest, findings = read(lab.root / "infrastructure.yml")
+    assert manifest, findings
+    return manifest, manifest.nodes[0]
+
+
+def on_node(lab: Lab, command: str) -> str:
+    done = lab.run("ssh", "one", "--", command)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_new_node_is_bootstrapped_with_its_address_and_environment(lab: Lab) -> None:
+    code, node, errors = lab.deploy()
+    assert (code, errors) == (0, "")
+    assert (node["step"], node["updated"], node["total"]) == ("bootstrap", 1, 1)
+    assert on_node(lab, "cat /etc/trivial") == "10.0.115.10 lab\n"
+    assert lab.known_hosts.read_text().startswith("10.0.115.10 ssh-")
+
+
+def test_a_known_node_is_converged_and_nothing_changes(lab: Lab) -> None:
+    client = on_node(lab, "sudo cat /etc/chef/client.pem")
+    code, node, _ = lab.deploy()
+    assert (code, node["step"], node["updated"]) == (0, "converge", 0)
+    assert on_node(lab, "sudo cat /etc/chef/client.pem") == client
+    assert lab.run("converge", "--twice").returncode == 0
+
+
+def test_a_changed_host_key_is_refused_by_us_and_by_knife(lab: Lab) -> None:
+    recorded = lab.known_hosts.read_text()
+    other = paramiko.RSAKey.generate(2048)
+    lab.known_hosts.write_text(f"10.0.115.10 {other.get_name()} {other.get_base64()}\n")
+    try:
+        code, _, errors = lab.deploy()
+        assert code == 4
+        assert "is not the one recorded on first contact" in errors
+        manifest, node = manifest_of(lab)
+        site = RealSite(manifest)
+        host = site.machines.hosts([node])["one"]
+        with pytest.raises(NodeError, match='fingerprint .* does not match for "10.0.115.10"'):
+            site.bootstrap().bootstrap(node, host, lambda line: None)
+    finally:
+        lab.known_hosts.write_text(recorded)
+
+
+def test_a_half_made_node_is_repaired(lab: Lab) -> None:
+    """The try before has taken the node from the server; now its key is gone as well."""
+    assert lab.deploy()[1]["step"] == "bootstrap"
+    on_node(lab, "sudo rm /etc/chef/client.pem")
+    code, node, _ = lab.deploy()
+    assert (code, node["step"], node["updated"]) == (0, "bootstrap", 0)
+
+
+def test_a_machine_that_was_taken_away_by_hand_is_made_anew(lab: Lab) -> None:
+    argv = [*SUDO, "lxc-destroy", "--force", "--name", f"{NAME}-one"]
+    subprocess.run(argv, check=True, capture_output=True)
+    code, node, _ = lab.deploy()
+    assert (code, node["step"], node["updated"]) == (0, "bootstrap", 1)
+
+
+def test_a_broken_recipe_is_one_line_and_the_log_has_the_rest(lab: Lab) -> None:
+    role = lab.root / "roles" / "base.json"
+    role.write_text('{"name": "base", "run_list": ["recipe[trivial::broken]"]}')
+    code, node, errors = lab.deploy()
+    role.write_text(FILES["roles/base.json"])
+    assert (code, node["result"]) == (4, "failed")
+    assert "(trivial/recipes/broken.rb:1): it is broken; " in errors
+    assert "Mixlib::ShellOut::ShellCommandFailed" in lab.run("logs", "one").stdout
+    assert lab.deploy()[0] == 0
+
+
+def test_destroy_leaves_no_state(lab: Lab) -> None:
+    assert lab.run("destroy", "--yes").returncode == 0
+    assert not (lab.root / ".stackcook").exists()
+    assert lab.run("destroy", "--yes").returncode == 0

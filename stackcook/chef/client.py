@@ -26,8 +26,8 @@ __all__ = ["CONNECTIONS", "ChefClient", "Conflict", "NotFound"]
 CONNECTIONS = 8
 """Connections kept open; more threads than this wait for one."""
 
-_TIMEOUT = (5.0, 60.0)
-"""Seconds to connect, and between two bytes of an answer."""
+_CONNECT = 5.0
+"""Seconds that connecting may take."""
 
 _STREAMED = 1 << 20
 """Bytes above which a file is never wholly in memory."""
@@ -41,11 +41,19 @@ _PREFERRED_VERSION = 2
 class ChefClient:
     """Talks to a Chef server as one user; safe to share between threads.
 
-    The API version is 2 where the server takes it, else the highest that it takes.
+    The API version is 2 where the server takes it, else the highest that it takes. ``timeout`` is
+    how many seconds may pass between two bytes of an answer.
     """
 
-    def __init__(self, server: ChefServer, *, session: requests.Session | None = None) -> None:
+    def __init__(
+        self,
+        server: ChefServer,
+        *,
+        session: requests.Session | None = None,
+        timeout: float = 60.0,
+    ) -> None:
         self.server = server
+        self._timeout = (_CONNECT, timeout)
         self._base = server.url.rstrip("/")
         self._signer = Signer.load(server.user, server.key)
         self._session = session or _session()
@@ -133,7 +141,7 @@ class ChefClient:
                     url,
                     data=body,
                     headers=headers or self._signed(method, url, body),
-                    timeout=_TIMEOUT,
+                    timeout=self._timeout,
                     proxies=self._proxies,
                     allow_redirects=False,
                 )

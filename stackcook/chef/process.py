@@ -83,4 +83,6 @@ def _started(pid: int) -> int | None:
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()  # the name before may hold anything
-    return None if fields[0] == "Z" else int(fields[19])
+    state, threads, started = fields[0], int(fields[17]), int(fields[19])
+    # Only the last of a dead process's threads closes its files and its listening socket.
+    return None if state == "Z" and threads <= 1 else started

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,9 @@ USER = "admin"
 
 _PATIENCE = 30.0
 """Seconds that the server may take to start, to stop, or to write its data."""
+
+_PROBE = 2.0
+"""Seconds that a look whether it answers may take."""
 
 _CONFIG = """\
 # Written by stackcook, anew at each start.
@@ -46,6 +51,15 @@ log-level = "warning"
 """
 
 
+_NO_ADDRESS = {
+    errno.EADDRINUSE: ("another program listens there", "stop it, or use another address"),
+    errno.EADDRNOTAVAIL: (
+        "this machine does not have that address",
+        "bring the lab's network up, or correct server_address",
+    ),
+}
+
+
 @dataclass(frozen=True)
 class ServerStatus:
     """Whether the server runs, as which process, and where it is (or was last) reached."""
@@ -65,6 +79,7 @@ class EmbeddedServer:
     def __init__(self, state: Path, address: str, port: int = PORT) -> None:
         self.state = state.absolute()
         self.url = f"http://{address}:{port}"
+        self._address, self._port = address, port
         self._keys = self.state / "chef"
         self._directory = self._keys / "server"
         self._store = Store(self._directory)
@@ -87,10 +102,9 @@ class EmbeddedServer:
         with self._lock():
             process = Process.load(self._pid)
             if process and process.alive and self._config.read_text() != self._wanted:
-                self._end(process)
-                process = None
+                self._save_and_end(process)
             if not process or not self._answers_or_ends(process):
-                self._start(crashed=process is not None)
+                self._start()
             write_config(self.state, self.chef_server)
         return self.chef_server
 
@@ -102,7 +116,7 @@ class EmbeddedServer:
             process = Process.load(self._pid)
             if not process or not process.alive:
                 return False
-            self._end(process)
+            self._save_and_end(process)
         return True
 
     def status(self) -> ServerStatus:
@@ -139,10 +153,11 @@ class EmbeddedServer:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _start(self, *, crashed: bool) -> None:
+    def _start(self) -> None:
         goiardi = find_program("goiardi")
-        if crashed:
-            self._store.repair()
+        self._store.repair()
+        first = not self._store.data.exists()
+        self._check_address()
         write_private(self._config, self._wanted)
         logged = self._log.stat().st_size if self._log.exists() else 0
         process = Process.spawn((str(goiardi), "-c", str(self._config)), self._log)
@@ -150,12 +165,27 @@ class EmbeddedServer:
         if not self._answers_or_ends(process):
             self._pid.unlink()
             raise self._why_not(logged)
-        if crashed:
+        if not first:
             self._rebuild_index()
+
+    def _check_address(self) -> None:
+        """Raise ChefServerError if nothing can listen there."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self._address, self._port))
+            except OSError as error:
+                raise self._error(*_NO_ADDRESS.get(error.errno or 0, (str(error), ""))) from error
+
+    def _save_and_end(self, process: Process) -> None:
+        # Told to end while it is saving, goiardi ends before that is done.
+        with suppress(ChefServerError):  # one that does not answer is to end all the same
+            self.settle()
+        self._end(process)
 
     def _end(self, process: Process) -> None:
         if not process.end(_PATIENCE):
-            raise self._error(f"process {process.pid} does not stop", "see its log")
+            raise self._error(f"process {process.pid} does not stop", f"see {self._log}")
         self._pid.unlink()
         self._store.keep()
 
@@ -163,7 +193,7 @@ class EmbeddedServer:
         """Wait until it answers (true) or has ended (false)."""
         if not _wait(lambda: not process.alive or self._answers()):
             self._end(process)
-            raise self._error("it does not answer", "see its log")
+            raise self._error("it does not answer", f"see {self._log}")
         return process.alive
 
     def _answers(self) -> bool:
@@ -171,7 +201,7 @@ class EmbeddedServer:
         if not self.chef_server.key.exists():
             return False
         try:
-            with ChefClient(self.chef_server) as client:
+            with ChefClient(self.chef_server, timeout=_PROBE) as client:
                 client.get("/environments")
         except ChefServerError:
             return False
@@ -185,25 +215,20 @@ class EmbeddedServer:
                 there = len(client.get(f"/{kind}s"))
                 query = f"/search/{kind}?q=*:*"
                 if not _wait(lambda: bool(client.get(query)["total"] >= there)):
-                    raise self._error(f"search does not find every {kind} again", "see its log")
+                    raise self._error(
+                        f"search does not find every {kind} again", f"see {self._log}"
+                    )
 
     def _why_not(self, logged: int) -> ChefServerError:
         """The error that goiardi's own last words amount to."""
         with self._log.open("rb") as file:
             file.seek(min(logged, self._log.stat().st_size))
             said = file.read().decode(errors="replace")
-        if "address already in use" in said:
-            return self._error("another program listens there", "stop it, or use another address")
-        if "cannot assign requested address" in said:
-            remedy = "bring the lab's network up, or correct server_address"
-            return self._error("this machine does not have that address", remedy)
         last = (said.strip().splitlines() or ["goiardi ended without a word"])[-1]
-        return self._error(f"it does not start: {last}", "see its log")
+        return self._error(f"it does not start: {last}", f"see {self._log}")
 
     def _error(self, what: str, remedy: str) -> ChefServerError:
-        return ChefServerError(
-            f"the embedded Chef server: {what} (log: {self._log})", where=self.url, remedy=remedy
-        )
+        return ChefServerError(f"the embedded Chef server: {what}", where=self.url, remedy=remedy)
 
 
 def _render(keys: Path, store: Store, log: Path, address: str, port: int) -> str:

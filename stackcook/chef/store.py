@@ -29,7 +29,7 @@ class Store:
 
     @property
     def index(self) -> Path:
-        """What search looks into; can be made anew from ``data``."""
+        """What search looks into. It may be older than ``data``, and can be made anew from it."""
         return self.directory / "index"
 
     @property
@@ -60,7 +60,7 @@ class Store:
         os.replace(link, self.good)
 
     def repair(self) -> None:
-        """After a crash: leave only what is whole. The server must not run.
+        """Leave only what is whole; the index goes, too. The server must not run.
 
         Raises ChefServerError if no whole data is left.
         """

@@ -122,14 +122,15 @@ def test_a_pid_that_is_somebody_elses_is_left_alone(embedded: EmbeddedServer) ->
     embedded.start()
     embedded.stop()
     with subprocess.Popen(("sleep", "60")) as innocent:
-        pid = embedded.state / "chef" / "server" / "pid"
-        told = {"pid": innocent.pid, "started": 1, "boot": "another"}
-        pid.write_text(json.dumps(told))
-        assert not embedded.status().running
-        assert not embedded.stop()
-        embedded.start()
-        assert innocent.poll() is None
-        innocent.kill()
+        try:
+            told = {"pid": innocent.pid, "started": 1, "boot": "another"}
+            (embedded.state / "chef" / "server" / "pid").write_text(json.dumps(told))
+            assert not embedded.status().running
+            assert not embedded.stop()
+            embedded.start()
+            assert innocent.poll() is None
+        finally:
+            innocent.kill()
 
 
 def test_says_that_the_port_is_taken(embedded: EmbeddedServer) -> None:

@@ -158,3 +158,45 @@ def test_the_report_has_the_cloud_first_and_failures_before_the_rest(look: Any, 
     groups = look().by_node()
     assert list(groups) == ["controller", "compute1"]
     assert groups["compute1"][0].name == "nova-compute"
+
+
+def test_a_wrong_password_is_told(look: Any, apis: Any) -> None:
+    apis.instead("POST", "http://10.0.116.10:5000/v3/auth/tokens", status=401, json={})
+    assert failure(look()).cause == "Keystone refuses the password of user admin"
+
+
+def test_a_cloud_without_keystone_is_a_failure(look: Any, chef: Any) -> None:
+    del chef.nodes["controller"]["default"]["openstack"]["services"]["keystone"]
+    check = failure(look())
+    assert (check.name, check.cause) == ("Keystone", "no node runs it")
+
+
+def test_apis_that_can_not_be_asked_for_agents_are_one_failure(look: Any, apis: Any) -> None:
+    said = {"forbidden": {"message": "Policy doesn't allow it", "code": 403}}
+    apis.instead("GET", "http://10.0.116.10:9696/v2.0/agents", status=403, json=said)
+    cause = failure(look()).cause
+    assert cause.startswith("http://10.0.116.10:9696/v2.0/agents answers 403")
+    assert cause.endswith("Policy doesn't allow it")
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        ({"status": 500}, "login page http://10.0.116.10/horizon/auth/login/ answers 500"),
+        ({"body": "It works!"}, "not with Horizon's login form"),
+        ({"status": 302, "headers": {"Location": "http://192.0.2.1/"}}, "leads away"),
+        ({"status": 302, "headers": {"Location": ""}}, "redirects in a circle"),
+    ],
+)
+def test_what_is_no_login_page_is_told(look: Any, apis: Any, answer: Any, cause: str) -> None:
+    apis.instead("GET", "http://10.0.116.10/horizon/auth/login/", **answer)
+    check = failure(look())
+    assert check.name == "Horizon's login page"
+    assert cause in check.cause
+
+
+def test_a_node_whose_answer_can_not_be_read_is_told(look: Any, ssh: Any) -> None:
+    ssh.nodes["compute1"].units.clear()
+    check = failure(look())
+    assert (check.name, check.node) == ("services", "compute1")
+    assert "can't be read" in check.cause

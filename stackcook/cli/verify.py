@@ -30,6 +30,8 @@ def command(context: Context, patience: float) -> ExitCode:
     if not manifest.state.exists():
         what = "nothing is deployed from this manifest"
         raise VerifyError(what, where=str(manifest.path), remedy="run `stackcook deploy`")
-    report = RealSite(manifest).verify(patience)
+    site = RealSite(manifest)
+    site.machines.prepare()  # without its network, packets to the lab would leave another way
+    report = site.verify(patience)
     context.console.result(render(report), report.data())
     return ExitCode.DONE if report.ok else ExitCode.VERIFY

@@ -34,7 +34,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / ".stackcook").mkdir()
 
     def run(report: Report, *options: str) -> Result:
-        site = SimpleNamespace(verify=lambda patience: report)
+        machines = SimpleNamespace(prepare=lambda: None)
+        site = SimpleNamespace(machines=machines, verify=lambda patience: report)
         wiring = SimpleNamespace(RealSite=lambda manifest: site)
         monkeypatch.setitem(sys.modules, "stackcook.cli.wiring", wiring)
         arguments = ("-f", str(manifest), "verify", *options)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +18,7 @@ from stackcook.bootstrap.base import ConvergeResult, Standing
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.bootstrap.probe import is_known
 from stackcook.chef.client import NotFound
+from stackcook.chef.files import write_private
 from stackcook.command import Command, Run, find_program, run
 from stackcook.errors import NodeError
 from stackcook.manifest.model import Node
@@ -47,16 +50,27 @@ class Underway:
         self._ends: list[Callable[[], None]] = []
         self._over = False
 
-    def add(self, end: Callable[[], None]) -> None:
-        """Note what ends something that has just begun; after an interrupt, end it at once."""
-        with self._lock:
-            self._ends.append(end)
-            over = self._over
-        if over:
-            end()
+    @contextmanager
+    def noting(self) -> Iterator[Callable[[Callable[[], None]], None]]:
+        """Yields what takes the end of something that has begun; it is over after the block."""
+        mine: list[Callable[[], None]] = []
+
+        def note(end: Callable[[], None]) -> None:
+            with self._lock:
+                mine.append(end)
+                self._ends.append(end)
+                over = self._over
+            if over:  # it began while the others were being ended
+                end()
+
+        try:
+            yield note
+        finally:
+            with self._lock:
+                self._ends = [end for end in self._ends if end not in mine]
 
     def end(self) -> None:
-        """End everything; what has ended already takes no harm."""
+        """End everything, and what begins from now on."""
         with self._lock:
             self._over = True
             ends = tuple(self._ends)
@@ -111,12 +125,9 @@ class KnifeBootstrap:
 
         started = time.monotonic()
         attributes = self._attributes(node)
-        done = self.runner(
-            self._command(node, host, attributes),
-            on_line=read,
-            timeout=self.timeout,
-            on_start=self._underway.add,
-        )
+        command = self._command(node, host, attributes)
+        with self._underway.noting() as note:
+            done = self.runner(command, on_line=read, timeout=self.timeout, on_start=note)
         return _result(node, done.status, output, time.monotonic() - started)
 
     def converge(self, node: Node, host: Host, on_line: Callable[[str], None]) -> ConvergeResult:
@@ -130,11 +141,11 @@ class KnifeBootstrap:
 
         started = time.monotonic()
         command = (
-            f"chef-client -E {node.environment} --run-lock-timeout 600"
+            f"chef-client -E {shlex.quote(node.environment)} --run-lock-timeout 600"
             " --no-color --force-formatter --format doc"
         )
-        with self.opener(host, self.known_hosts) as remote:
-            self._underway.add(remote.close)
+        with self.opener(host, self.known_hosts) as remote, self._underway.noting() as note:
+            note(remote.close)
             done = remote.run(sudo(command), on_line=read, timeout=self.timeout)
         return _result(node, done.status, output, time.monotonic() - started)
 
@@ -171,9 +182,8 @@ class KnifeBootstrap:
     def _attributes(self, node: Node) -> Path:
         """The file with the attributes of the first boot."""
         path = self.state / "chef" / "first-boot" / f"{node.name}.json"
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         openstack = {"address": str(node.address)} if node.address else {}
-        path.write_text(json.dumps({"openstack": openstack}))
+        write_private(path, json.dumps({"openstack": openstack}))
         return path
 
     def _command(self, node: Node, host: Host, attributes: Path) -> Command:
@@ -200,9 +210,9 @@ class KnifeBootstrap:
         named, and only in the ssh configuration of the home directory.
         """
         home = self.state / "chef" / "home"
-        (home / ".ssh").mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Written whole: another node's knife may just be reading it.
         config = f'Host *\n  GlobalKnownHostsFile "{self.known_hosts}"\n'
-        (home / ".ssh" / "config").write_text(config)
+        write_private(home / ".ssh" / "config", config)
         return {
             "HOME": str(home),
             "CHEF_LICENSE": os.environ.get("CHEF_LICENSE", "accept-silent"),

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from stackcook.bootstrap.base import Standing
-from stackcook.bootstrap.knife import KnifeBootstrap
+from stackcook.bootstrap.knife import KnifeBootstrap, Underway
 from stackcook.chef.client import NotFound
 from stackcook.command import Command, Completed
 from stackcook.errors import NodeError
@@ -273,10 +273,12 @@ def test_a_failed_recipe_is_one_line(setting: Setting) -> None:
     )
 
 
-def test_an_interrupt_ends_what_runs_and_what_begins_later(setting: Setting) -> None:
-    ended: list[int] = []
-    bootstrap = setting.bootstrap
-    bootstrap._underway.add(lambda: ended.append(1))
-    bootstrap.interrupt()
-    bootstrap._underway.add(lambda: ended.append(2))
-    assert ended == [1, 2]
+def test_an_interrupt_ends_what_runs_and_what_begins_later_but_not_what_is_over() -> None:
+    underway, ended = Underway(), list[str]()
+    with underway.noting() as note:
+        note(lambda: ended.append("over"))
+    with underway.noting() as note:
+        note(lambda: ended.append("running"))
+        underway.end()
+        note(lambda: ended.append("later"))
+    assert ended == ["running", "later"]

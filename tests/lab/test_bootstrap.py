@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -93,7 +94,8 @@ def lab() -> Iterator[Lab]:
         (lab.root / path).write_text(text)
     assert lab.run("destroy", "--yes").returncode == 0
     yield lab
-    lab.run("destroy", "--yes")
+    assert lab.run("destroy", "--yes").returncode == 0
+    shutil.rmtree(lab.root)
 
 
 def manifest_of(lab: Lab) -> tuple[Manifest, Node]:

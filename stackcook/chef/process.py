@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,13 +22,13 @@ class Process:
     boot: str
 
     @classmethod
-    def spawn(cls, argv: Sequence[str], log: Path) -> Process:
+    def spawn(cls, argv: Sequence[str], log: Path, env: Mapping[str, str]) -> Process:
         """Start a program in a session of its own, its output at the end of ``log``."""
         appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         pid = os.posix_spawn(
             argv[0],
             tuple(argv),
-            os.environ,
+            env,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(log), appending, 0o600),

@@ -19,7 +19,8 @@ TIMEOUT = 30.0
 """Seconds for all files together."""
 
 _EVALUATE = Path(__file__).with_name("evaluate.rb")
-_SWITCHES = ("--disable=gems,did_you_mean,error_highlight", "-Ku")
+_SWITCHES = ("--disable=did_you_mean,error_highlight", "-Ku")
+_NO_GEMS = "--disable=gems"
 """What of Ruby is left out, because loading it takes longer than all the rest."""
 
 
@@ -47,7 +48,7 @@ def evaluate(sources: Sequence[Source]) -> Mapping[Path, Mapping[str, Any] | Fin
     """
     if not sources:
         return {}
-    results = _run([{"kind": s.kind.value, "path": str(s.path)} for s in sources])
+    results = _run(sources)
     if results is None:
         raise InputError([_stuck(sources)])
     return {
@@ -56,15 +57,18 @@ def evaluate(sources: Sequence[Source]) -> Mapping[Path, Mapping[str, Any] | Fin
     }
 
 
-def _run(files: list[dict[str, str]]) -> list[dict[str, Any]] | None:
+def _run(sources: Sequence[Source]) -> list[dict[str, Any]] | None:
     """What evaluate.rb answers; ``None`` if one of the files ended it, or kept it from ending."""
     ruby = find_program("ruby")
+    files = [{"kind": source.kind.value, "path": str(source.path)} for source in sources]
+    configured = any(source.kind is Kind.CONFIG for source in sources)  # may well use a gem
+    switches = _SWITCHES if configured else (*_SWITCHES, _NO_GEMS)
     environment = {k: v for k, v in os.environ.items() if k not in ("RUBYOPT", "RUBYLIB")}
     with tempfile.TemporaryFile() as answer:
         descriptor = answer.fileno()
         try:
             subprocess.run(
-                (str(ruby), *_SWITCHES, str(_EVALUATE), str(descriptor)),
+                (str(ruby), *switches, str(_EVALUATE), str(descriptor)),
                 input=json.dumps(files).encode(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -160,7 +161,9 @@ class EmbeddedServer:
         self._check_address()
         write_private(self._config, self._wanted)
         logged = self._log.stat().st_size if self._log.exists() else 0
-        process = Process.spawn((str(goiardi), "-c", str(self._config)), self._log)
+        # Its settings are all in the file: variables of that name would win over them.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("GOIARDI")}
+        process = Process.spawn((str(goiardi), "-c", str(self._config)), self._log, env)
         process.save(self._pid)
         if not self._answers_or_ends(process):
             self._pid.unlink()

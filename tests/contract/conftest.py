@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -132,7 +133,7 @@ def zero(manifest: Manifest, tmp_path: Path, port: int) -> Iterator[ChefServer]:
     log = tmp_path / "zero.log"
     program = str(find_program("chef-zero"))
     argv = (program, "--multi-org", "--host", "127.0.0.1", "--port", str(port))
-    process = Process.spawn(argv, log)
+    process = Process.spawn(argv, log, os.environ)
     root = ChefServer(f"http://127.0.0.1:{port}", "pivotal", key)
     server = ChefServer(f"{root.url}/organizations/chef", "pivotal", key)
     try:

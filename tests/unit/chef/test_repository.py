@@ -172,3 +172,16 @@ def test_generated_and_own_bags_do_not_mix(make: Any) -> None:
     (only,) = errors(make(files, passwords={"db": ("nova",)}))
     assert "db is generated, but is in data_bags/ too" in only
     assert errors(make(files, passwords={"db": ("nova",)}, data_bags="db/nova")) == []
+
+
+def test_utf_8_whatever_the_locale(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("RUBYOPT", "-rnone")  # the user's, not ours
+    readme = "long_description IO.read(File.join(File.dirname(__FILE__), 'README.md'))\n"
+    files = {
+        "cookbooks/base/metadata.rb": f"name 'base'\nmaintainer 'Jürgen'\n{readme}",
+        "cookbooks/base/README.md": "Ünïcode ✓\n",
+    }
+    (cookbook,) = Repository.read(make(files, cookbooks="base")).cookbooks
+    assert cookbook.metadata["maintainer"] == "Jürgen"
+    assert cookbook.metadata["long_description"] == "Ünïcode ✓\n"

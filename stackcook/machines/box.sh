@@ -18,13 +18,8 @@ work=$(mktemp -d -p "$(dirname "$box")" .build-XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
 
 echo 'collecting gems'
-mapfile -t wanted < <(sed -E 's/ *#.*//; /^$/d; s/ /-/' "$lock")
-missing=()
-for gem in "${wanted[@]}"; do
-    [ -e "$gems/$gem.gem" ] || missing+=("${gem%-*}:${gem##*-}")
-done
-[ ${#missing[@]} = 0 ] || (cd "$gems" && /usr/bin/gem fetch --quiet "${missing[@]}")
-printf '%s.gem\n' "${wanted[@]}" >"$gems/files"
+/usr/bin/ruby "$(dirname "$0")/fetch_gems.rb" "$gems" "$lock"
+sed -E '/^(#|$)/d; s/ (.*)/-\1.gem/' "$lock" >"$gems/files"
 
 # This machine's own sources with the suite exchanged; without any, mmdebstrap's default.
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-none}")
@@ -41,7 +36,8 @@ tr , '\n' <<<"$to_build" >"$gems/to_build"
 cat >"$gems/install" <<'END'
 set -euo pipefail
 cd /var/tmp/gems
-xargs eatmydata gem install --local --ignore-dependencies --no-document <files
+# Two at a time, each a run of neighbours: what an extension is built against comes before it.
+xargs -P 2 -n 45 eatmydata gem install --local --ignore-dependencies --no-document <files
 apt-get purge -qq -y --auto-remove -o APT::AutoRemove::RecommendsImportant=false \
     -o APT::AutoRemove::SuggestsImportant=false $(cat to_build) >/dev/null
 

@@ -9,9 +9,10 @@ import json
 import os
 import socket
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stackcook.chef.client import ChefClient
@@ -94,6 +95,12 @@ class EmbeddedServer:
         """How clients reach it, as its administrator."""
         return ChefServer(self.url, USER, self._keys / f"{USER}.pem")
 
+    @property
+    def _running(self) -> ChefServer:
+        """The server that runs, which may have been started with another address than ours."""
+        told = tomllib.loads(self._config.read_text())
+        return replace(self.chef_server, url=f"http://{told['ipaddress']}:{told['port']}")
+
     def start(self) -> ChefServer:
         """Start it, unless it runs already with these settings; it answers when this returns.
 
@@ -127,7 +134,7 @@ class EmbeddedServer:
         return ServerStatus(
             running=running,
             pid=process.pid if process and running else None,
-            url=self.url,
+            url=self._running.url if running else self.url,
             log=self._log,
         )
 
@@ -141,7 +148,7 @@ class EmbeddedServer:
         before = self._store.mark()
         # A write of our own, so that there is something to save; sandboxes vanish by themselves.
         checksum = hashlib.md5(b"settle", usedforsecurity=False).hexdigest()
-        with ChefClient(self.chef_server) as client:
+        with ChefClient(self._running) as client:
             client.post("/sandboxes", {"checksums": {checksum: None}})
         # Saving and writing exclude each other: what is saved from now on holds all before.
         if not _wait(lambda: self._store.mark() != before):

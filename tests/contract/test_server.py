@@ -110,6 +110,18 @@ def test_starting_twice_is_starting_once(manifest: Manifest, embedded: EmbeddedS
     assert again.status().pid == pid
 
 
+def test_another_address_moves_it(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    fill(manifest, embedded)
+    port = int(embedded.url.rpartition(":")[2])
+    moved = EmbeddedServer(manifest.state, "127.0.0.2", port)
+    assert moved.status().url == embedded.url
+    with ChefClient(embedded.chef_server) as client:
+        client.put("/nodes/one", {**NODE, "run_list": ["role[db]"]})
+    with ChefClient(moved.start()) as client:
+        assert client.get("/nodes/one")["run_list"] == ["role[db]"]
+    assert embedded.status().url == moved.url
+
+
 def test_keys_and_data_are_nobody_elses_business(embedded: EmbeddedServer) -> None:
     embedded.start()
     embedded.settle()

@@ -18,4 +18,4 @@ default['openstack']['bind_service']['all'] = {}
 default['openstack']['memcached_servers'] = nil
 
 # Seconds that a service may take until it listens, and that Keystone may take to answer.
-default['openstack']['start_timeout'] = 120
+default['openstack']['start_timeout'] = 240

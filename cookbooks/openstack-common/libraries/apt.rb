@@ -25,7 +25,11 @@ module OpenstackCommon
     def install(packages)
       run('apt-get', '-q', '-o', 'Acquire::Retries=3', 'update').error!
       without_starting_services do
-        with_eatmydata { |prefix| run(*prefix, 'apt-get', *OPTIONS, 'install', *packages).error! }
+        with_eatmydata do |prefix|
+          # what a killed run left half done
+          run(*prefix, 'dpkg', '--force-confold', '--configure', '--pending').error!
+          run(*prefix, 'apt-get', *OPTIONS, 'install', *packages).error!
+        end
       end
     end
 

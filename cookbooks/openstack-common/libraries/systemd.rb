@@ -45,10 +45,6 @@ module OpenstackCommon
       %w(active activating reloading).include?(@properties['ActiveState'])
     end
 
-    def failed?
-      @properties['ActiveState'] == 'failed'
-    end
-
     # @return [String] why it isn't active, in systemd's words
     def reason
       "#{@properties['ActiveState']}, #{@properties['Result']}, exit status #{@properties['ExecMainStatus']}"

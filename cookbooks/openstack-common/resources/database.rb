@@ -9,7 +9,6 @@ property :database, String, name_property: true, regex: /\A\w+\z/
 property :user, String, default: lazy { database }, regex: /\A\w+\z/, desired_state: false
 property :password, String, required: true, sensitive: true
 property :charset, String, default: 'utf8mb3', regex: /\A\w+\z/
-property :privileges, String, default: 'ALL PRIVILEGES', desired_state: false
 property :granted, [true, false], default: true, skip_docs: true
 
 load_current_value do |desired|
@@ -36,7 +35,7 @@ action :create do
     sql "CREATE USER IF NOT EXISTS #{account}; ALTER USER #{account}"
   end
   converge_if_changed :granted do
-    sql "GRANT #{new_resource.privileges} ON `#{new_resource.database}`.* TO '#{new_resource.user}'@'%'"
+    sql "GRANT ALL PRIVILEGES ON `#{new_resource.database}`.* TO '#{new_resource.user}'@'%'"
   end
 end
 

@@ -19,15 +19,8 @@ template '/etc/rabbitmq/rabbitmq.conf' do
   owner 'root'
   group 'rabbitmq'
   mode '0640'
-  sensitive true
   variables(
-    options: {
-      'listeners.tcp.1' => "#{openstack_bind_address('mq')}:#{openstack_port('mq')}",
-      # a new RabbitMQ makes this user at its first start, and no guest
-      'default_user' => user,
-      'default_pass' => "'#{openstack_password('user_passwords', user)}'", # quoted: # would start a comment
-      'default_user_tags.administrator' => false,
-    }.merge(node['openstack']['mq']['conf'])
+    options: { 'listeners.tcp.1' => "#{openstack_bind_address('mq')}:#{openstack_port('mq')}" }.merge(node['openstack']['mq']['conf'])
   )
 end
 

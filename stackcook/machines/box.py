@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 from stackcook.command import Command, Run, run
 from stackcook.errors import MachineError
 from stackcook.machines.base import LineListener
-from stackcook.machines.cache import cache
+from stackcook.machines.cache import cache, held
 from stackcook.machines.root import as_root
 
 HERE = Path(__file__).parent
@@ -70,8 +69,7 @@ def locked() -> Iterator[Path]:
     """Hold the directory of the box against other processes that build or add it; gives it."""
     directory = cache() / "boxes" / key()
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with held(directory / "lock"):
         yield directory
 
 

@@ -19,7 +19,7 @@ from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError
 from stackcook.machines import box
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED, LineListener
-from stackcook.machines.cache import package_cache
+from stackcook.machines.cache import held, package_cache
 from stackcook.machines.network import LabNetwork
 from stackcook.machines.root import as_root
 from stackcook.manifest.model import Manifest, Node
@@ -41,17 +41,21 @@ class VagrantMachines:
     run: Run = run_command
 
     def prepare(self) -> None:
-        """The lab's network; libvirt and VirtualBox make their own."""
-        if self.provider == "lxc":
+        """The lab's network and login key; libvirt and VirtualBox make their own."""
+        if self.provider != "lxc":
+            return
+        self.manifest.state.mkdir(mode=0o700, exist_ok=True)
+        # `vagrant up` has this done once for each machine, at the same time.
+        with held(self.manifest.state / "machines.lock"):
             self.network.up()
-            self.network.guard(node.address for node in self.manifest.nodes if node.address)
+            self._make_key()
+        self.network.guard(node.address for node in self.manifest.nodes if node.address)
 
     def provide(self, on_line: LineListener) -> None:
         """All that ``vagrant up`` takes for granted: network, login key, box, package caches."""
         self.prepare()
         if self.provider != "lxc":
             return
-        self._make_key()
         for node in self.manifest.nodes:
             package_cache(self._container(node))
         if not box.added():
@@ -137,7 +141,6 @@ class VagrantMachines:
         """A login key of this deployment's own, whole or not there."""
         if self._key.exists():
             return
-        self.manifest.state.mkdir(mode=0o700, exist_ok=True)
         self._key.parent.mkdir(mode=0o700, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._key.parent) as directory:
             new = Path(directory) / self._key.name

@@ -147,7 +147,7 @@ class Lab:
     def clear(self) -> None:
         """Take everything of this lab away: as its user would, then whatever is still there."""
         if self.manifest.exists():
-            self.stackcook("destroy", "--yes", timeout=300)
+            self.stackcook("destroy", "--yes", timeout=600)
         for left in self.leftovers():
             kind, what = left.split(" ", 1)
             log.warning("clearing %s", left)

@@ -147,7 +147,7 @@ def test_no_secret_is_in_the_open_on_a_node(lab: Any, node: str) -> None:
 
 
 def test_destroy_leaves_nothing(lab: Any) -> None:
-    done = lab.stackcook("destroy", "--yes", timeout=300)
+    done = lab.stackcook("destroy", "--yes", timeout=600)
     assert done.status == 0
     assert lab.leftovers() == []
     clouds = lab.root / "clouds.yaml"

@@ -32,12 +32,11 @@ log = logging.getLogger("lab")
 
 @dataclass(frozen=True)
 class Done:
-    """How a program ended; ``seconds`` is how long it took."""
+    """How a program ended."""
 
     status: int
     out: str
     err: str
-    seconds: float
 
 
 @dataclass
@@ -109,7 +108,7 @@ class Lab:
                 reader.join(timeout=5)
         seconds = time.monotonic() - began
         log.info("= %d after %.1f s", status, seconds)
-        return Done(status, "".join(texts["out"]), "".join(texts["err"]), seconds)
+        return Done(status, "".join(texts["out"]), "".join(texts["err"]))
 
     def _read(self, stream: Any, into: list[str]) -> None:
         for line in stream:

@@ -20,8 +20,8 @@ from stackcook.errors import MachineError, UsageError
 from stackcook.machines import box
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED, LineListener
 from stackcook.machines.cache import held, package_cache
+from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
-from stackcook.machines.root import as_root
 from stackcook.manifest.model import Manifest, Node
 from stackcook.remote import Host
 
@@ -66,7 +66,10 @@ class VagrantMachines:
         """Bring ``nodes`` up, those of one provider that can in parallel."""
         self.provide(on_line)
         states = self.states(nodes)
-        self._remove([node for node in nodes if states[node.name] == ABSENT])
+        if self.provider == "lxc":
+            absent = [node for node in nodes if states[node.name] == ABSENT]
+            self._refuse_foreign(absent)
+            self._remove(absent)
         if down := [node for node in nodes if states[node.name] != RUNNING]:
             with self._vagrant(on_line, "up") as vagrant:
                 for line in vagrant.up(
@@ -90,7 +93,7 @@ class VagrantMachines:
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
         """What ``vagrant status`` says, in our three words; for LXC what it would say, at once."""
         if self.provider == "lxc":
-            there, running = self._containers(), self._containers("--running")
+            there, running = self._containers.names(), self._containers.names(running=True)
             return {node.name: self._lxc_state(node, there, running) for node in nodes}
         with self._vagrant(None, "status") as vagrant:
             said = {status.name: status.state for status in vagrant.status()}
@@ -100,12 +103,13 @@ class VagrantMachines:
         """Take ``nodes`` away, at once: nothing on them is worth a shutdown."""
         there = [node for node, state in zip(nodes, self.states(nodes).values()) if state != ABSENT]
         if self.provider == "lxc":
-            for node in nodes:
-                self.run(Command(as_root("lxc-stop", "--kill", "--name", self._container(node))))
+            for node in there:
+                self._containers.kill(self._container(node))
         if there:
             with self._vagrant(on_line, "destroy") as vagrant:
                 vagrant.destroy(vm_name=_names(there))
-        self._remove(nodes)
+        if self.provider == "lxc":
+            self._remove(nodes)
 
     def server_address(self) -> IPv4Address:
         """The lab's first address: the bridge's, or what the provider gives this machine."""
@@ -120,19 +124,16 @@ class VagrantMachines:
     def _key(self) -> Path:
         return self.manifest.state / "ssh" / "id_ed25519"
 
+    @property
+    def _containers(self) -> Containers:
+        return Containers(self.run)
+
     def _lxc_state(self, node: Node, there: Set[str], running: Set[str]) -> str:
-        """A container counts as there once Vagrant has noted that it made it."""
+        """A container counts as there if Vagrant has noted that it made it, for this manifest."""
         noted = self.manifest.root / ".vagrant" / "machines" / node.name / "lxc" / "id"
         if self._container(node) not in there or not noted.exists():
             return ABSENT
         return RUNNING if self._container(node) in running else STOPPED
-
-    def _containers(self, *which: str) -> frozenset[str]:
-        """The names of this machine's containers."""
-        done = self.run(Command(as_root("lxc-ls", "-1", *which)))
-        if done.status:
-            raise MachineError(f"lxc-ls failed ({done.output.strip()})", where=self.manifest.name)
-        return frozenset(done.output.split())
 
     def _container(self, node: Node) -> str:
         return f"{self.manifest.name}-{node.name}"
@@ -157,16 +158,23 @@ class VagrantMachines:
             with self._vagrant(on_line, "box add") as vagrant:
                 vagrant.box_add(box.name(), str(path), provider="lxc", force=True)
 
+    def _refuse_foreign(self, nodes: Sequence[Node]) -> None:
+        there = self._containers.names()
+        for name in (self._container(node) for node in nodes):
+            if name in there and (owner := self._containers.foreign(name, self.manifest.root)):
+                away = f"run `stackcook destroy` in {owner}"
+                raise MachineError(
+                    f"the container is there already, made by {owner}",
+                    where=name,
+                    remedy=f"{away}, or give this manifest another `name`",
+                )
+
     def _remove(self, nodes: Sequence[Node]) -> None:
         """Containers of ours that Vagrant doesn't know: a killed run left them half made."""
-        if self.provider != "lxc" or not nodes:
-            return
-        there = self._containers()
+        there = self._containers.names()
         for name in (self._container(node) for node in nodes):
-            if name in there:
-                done = self.run(Command(as_root("lxc-destroy", "--force", "--name", name)))
-                if done.status:
-                    raise MachineError(f"lxc-destroy failed ({done.output.strip()})", where=name)
+            if name in there and not self._containers.foreign(name, self.manifest.root):
+                self._containers.destroy(name)
 
     @cached_property
     def _environment(self) -> dict[str, str]:
@@ -207,8 +215,9 @@ class VagrantMachines:
             except subprocess.CalledProcessError as error:
                 errors.seek(0)
                 said = errors.read()
-                for line in said.splitlines() if on_line else ():
-                    on_line(line)  # type: ignore[misc]  # mypy 1.0 forgets the condition
+                if on_line:
+                    for line in said.splitlines():
+                        on_line(line)
                 raise MachineError(
                     f"`vagrant {doing}` failed ({_cause(said) or f'status {error.returncode}'})",
                     where=self.manifest.name,

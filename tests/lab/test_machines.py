@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def typed(manifest: Manifest, *argv: str) -> str:
     return done.stdout
 
 
-def test_machines_come_up_and_go(manifest: Manifest) -> None:
+def test_machines_come_up_and_go(manifest: Manifest, tmp_path: Path) -> None:
     machines = factory.vagrant_machines(manifest)
     lines: list[str] = []
     assert machines.states(manifest.nodes) == {"one": "absent", "two": "absent"}
@@ -122,6 +123,14 @@ def test_machines_come_up_and_go(manifest: Manifest) -> None:
     with wait_for(stopped, manifest.state / "known_hosts", patience=30) as remote:
         assert remote.run("hostname").output == "one\n"  # and its host key is the one recorded
     assert typed(manifest, "ssh", "two", "-c", "hostname").strip() == "two"
+
+    # A second checkout of the same manifest neither takes nor destroys them.
+    other = factory.vagrant_machines(replace(manifest, path=tmp_path / "infrastructure.yml"))
+    with pytest.raises(MachineError, match=f"{manifest.root}"):
+        other.up(manifest.nodes, lines.append)
+    other.destroy(manifest.nodes, lines.append)
+    other.tear_down()
+    assert machines.states(manifest.nodes) == {"one": "running", "two": "running"}
 
     known = len(lines)
     machines.up(manifest.nodes, lines.append)

@@ -24,6 +24,7 @@ class FakeHost:
     way: str = "br-lab"
     forwarding: str = "1"
     containers: dict[str, bool] = field(default_factory=dict)
+    owners: dict[str, Path] = field(default_factory=dict)
     fails: str = ""
     done: list[str] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
@@ -50,6 +51,11 @@ class FakeHost:
     def _answer(self, name: str, arguments: list[str]) -> str | None:
         if name == "cat":
             return self.forwarding
+        if name == "lxc-info":
+            root = self.owners.get(arguments[1])
+            return (
+                f"lxc.hook.pre-start = sh identity.sh {root}/.stackcook/ssh/k.pub" if root else ""
+            )
         if name == "lxc-ls":
             running = "--running" in arguments
             return "\n".join(one for one, up in self.containers.items() if up or not running)

@@ -75,6 +75,22 @@ def test_what_a_killed_run_left_half_made_is_removed(tmp_path: Path) -> None:
     assert not any("other-two" in command for command in host.done)
 
 
+def test_the_containers_of_another_checkout_are_left_alone(tmp_path: Path) -> None:
+    (theirs := tmp_path / "theirs").mkdir()
+    (ours := tmp_path / "ours").mkdir()
+    host = FakeHost(containers={"lab-one": True}, owners={"lab-one": theirs})
+    machines(ours, host).destroy(NODES, print)
+    assert host.done == []
+    with pytest.raises(MachineError, match=f"^lab-one: .* made by {theirs}; run `stackcook destr"):
+        try:
+            machines(ours, host)._refuse_foreign(NODES)
+        except MachineError as error:
+            raise MachineError(str(error)) from error
+    theirs.rmdir()  # a checkout that is gone has no use for its machines
+    machines(ours, host).destroy(NODES, print)
+    assert host.done == ["lxc-destroy --force --name lab-one"]
+
+
 def test_a_container_that_stays_is_an_error(tmp_path: Path) -> None:
     host = FakeHost(containers={"lab-one": False}, fails="lxc-destroy")
     with pytest.raises(MachineError, match="lxc-destroy failed .no such luck."):

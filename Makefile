@@ -15,7 +15,7 @@ deploy: setup
 	@.venv/bin/stackcook deploy
 
 test: setup check-format check-lint check-types
-	@$(pytest) tests
+	@$(pytest) tests/unit tests/cookbooks tests/contract tests/lab
 
 lab-test: setup
 	@$(pytest) tests/lab

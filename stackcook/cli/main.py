@@ -24,6 +24,7 @@ from stackcook.cli.context import Context
 from stackcook.errors import ExitCode, StackcookError, UsageError
 
 COMMANDS = {
+    "init": "Write a manifest: a new one, or that of a Chef repository.",
     "check": "Find all that is wrong with the manifest and the Chef repository.",
     "plan": "Show what would be done, and to which node; change nothing.",
     "upload": "Bring the Chef server in step with the Chef repository.",
@@ -36,6 +37,7 @@ COMMANDS = {
     "destroy": "Take the machines away, and what the Chef server knows of them.",
     "server": "Start, stop or look at the embedded Chef server.",
     "box": "Build the Vagrant box of the lab's machines.",
+    "schema": "Print the manifest's JSON Schema, for editors.",
     "doctor": "Name what this machine lacks, and how to get it.",
 }
 """Each command and its line in ``--help``, so that help imports none of them."""

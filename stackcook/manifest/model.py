@@ -34,6 +34,24 @@ class Cookbook:
 
 
 @dataclass(frozen=True)
+class Berksfile:
+    """A Berksfile whose cookbooks are uploaded too; ``options`` are berks's, as written."""
+
+    path: Path
+    at: Position
+    options: str = ""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A Policyfile's lock and the policy group whose nodes get it."""
+
+    lock: Path
+    group: str
+    at: Position
+
+
+@dataclass(frozen=True)
 class Pattern:
     """A role's, an environment's or an item's name, ``sub/name``, or a glob such as ``b*``."""
 
@@ -57,6 +75,10 @@ class Node:
 
     ``run_list`` holds entries such as ``role[single-controller]``. ``user``, ``key`` and ``port``
     are how SSH reaches a host that is there already; ``None`` leaves it to the machines' provider.
+    ``host`` is the name that SSH goes to where there is no address. ``options`` are those of knife
+    that hold for this node, its own before the common ones, as a shell would read them.
+    ``provider`` is set where a knife plugin brings the machine up and under Chef (``ec2``), or
+    where it is a Windows host (``windows_ssh``, ``windows_winrm``).
     """
 
     name: str
@@ -69,6 +91,11 @@ class Node:
     user: str | None = None
     key: Path | None = None
     port: int = 22
+    host: str = ""
+    options: str = ""
+    provider: str | None = None
+    policy_name: str | None = None
+    policy_group: str | None = None
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -78,6 +105,37 @@ class Node:
             for entry in self.run_list
             if entry.startswith("role[") and entry.endswith("]")
         )
+
+
+@dataclass(frozen=True)
+class Group:
+    """An entry of ``nodes`` or ``clusters`` as it was written: what knife's commands are made of.
+
+    ``hosts`` are the names in its key. With a ``provider`` (``ec2``, ``windows_ssh``, …) these are
+    the words after it, and ``count`` is how many machines a cloud is to make. ``run_list`` has the
+    entries as written, ``options`` only the entry's own.
+    """
+
+    at: Position
+    hosts: tuple[str, ...] = ()
+    provider: str | None = None
+    count: int = 0
+    run_list: tuple[str, ...] = ()
+    options: str = ""
+    cluster: str | None = None
+    name: str | None = None
+    timeout: int | None = None
+    additional_commands: tuple[str, ...] = ()
+    allow_create_failure: bool = False
+
+
+@dataclass(frozen=True)
+class KnifeCommand:
+    """A command of the section ``knife``: run once for each of ``arguments``; without any, once."""
+
+    name: str
+    at: Position
+    arguments: tuple[str, ...] = ()
 
 
 class MachineKind(Enum):
@@ -110,11 +168,16 @@ class Manifest:
 
     path: Path
     name: str
+    berksfile: Berksfile | None = None
     cookbooks: tuple[Cookbook, ...] = ()
     environments: tuple[Pattern, ...] = ()
     roles: tuple[Pattern, ...] = ()
     data_bags: tuple[DataBag, ...] = ()
     nodes: tuple[Node, ...] = ()
+    groups: tuple[Group, ...] = ()
+    options: str = ""
+    knife: tuple[KnifeCommand, ...] = ()
+    policy: Policy | None = None
     machines: MachineKind = MachineKind.VAGRANT
     provider: str | None = None
     network: IPv4Network | None = None

@@ -15,7 +15,7 @@ LAYERS = (
     {"errors"},
     {"manifest", "remote", "hostkeys", "command"},
     {"chef", "machines", "bootstrap", "verify", "doctor"},
-    {"deploy", "report", "console"},
+    {"deploy", "report", "console", "scaffold"},
     {"cli", "__main__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -123,6 +123,20 @@ module OpenstackCommon
       )
     end
 
+    # Both parts of a service, controller and agent, may be on one node and then share its file: each
+    # adds its sections to the one resource, before anything converges.
+    #
+    # @param path [String] the file of the openstack_config
+    # @param owner [Hash] its properties that both parts have in common: service and group
+    # @param sections [Hash] what this part needs, {section => {option => value}}
+    def openstack_config_part(path, owner, sections)
+      edit_resource(:openstack_config, path) do
+        service owner.fetch(:service)
+        group owner.fetch(:group)
+        defaults Chef::Mixin::DeepMerge.merge(defaults || {}, sections)
+      end
+    end
+
     # @return [OpenstackCommon::Keystone] Keystone as its admin sees it; one for the whole run
     def openstack_keystone
       node.run_state[:openstack_keystone] ||= OpenstackCommon::Keystone.new(

@@ -5,16 +5,9 @@ module OpenstackCompute
   module Helpers
     NOVA_CONF = '/etc/nova/nova.conf'
 
-    # Both parts may be on one node and then share nova.conf: each adds its sections to the one
-    # resource, before anything converges.
-    #
     # @param sections [Hash] what this part needs besides {nova_base}
     def nova_conf(sections)
-      edit_resource(:openstack_config, NOVA_CONF) do
-        service 'compute'
-        group 'nova'
-        defaults Chef::Mixin::DeepMerge.merge(defaults || {}, sections)
-      end
+      openstack_config_part(NOVA_CONF, { service: 'compute', group: 'nova' }, sections)
     end
 
     # @return [Hash] what controller and compute nodes have in common

@@ -5,16 +5,9 @@ module OpenstackNetwork
   module Helpers
     NEUTRON_CONF = '/etc/neutron/neutron.conf'
 
-    # Both parts may be on one node and then share neutron.conf: each adds its sections to the one
-    # resource, before anything converges.
-    #
     # @param sections [Hash] what this part needs besides {neutron_base}
     def neutron_conf(sections)
-      edit_resource(:openstack_config, NEUTRON_CONF) do
-        service 'network'
-        group 'neutron'
-        defaults Chef::Mixin::DeepMerge.merge(defaults || {}, sections)
-      end
+      openstack_config_part(NEUTRON_CONF, { service: 'network', group: 'neutron' }, sections)
     end
 
     # @return [Hash] what controller and compute nodes have in common

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
 
 from stackcook.chef.client import ChefClient
 from stackcook.chef.knifeconfig import write_config
-from stackcook.chef.process import Process
 from stackcook.chef.server import EmbeddedServer
 from stackcook.command import Command, Completed, find_program, run
-from stackcook.errors import ChefServerError, Position
+from stackcook.errors import Position
 from stackcook.manifest.model import ChefServer, Cookbook, DataBag, Manifest, Node, Pattern
+from tests.contract.servers import SERVERS, chef_zero, free_port, organization
 
 AT = Position(1, 1)
 FILES = {
@@ -108,10 +99,7 @@ def manifest(tmp_path: Path) -> Manifest:
 @pytest.fixture
 def port() -> int:
     """A port of 127.0.0.1 that was free just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    return free_port()
 
 
 @pytest.fixture
@@ -125,29 +113,13 @@ def embedded(manifest: Manifest, port: int) -> Iterator[EmbeddedServer]:
 @pytest.fixture
 def zero(manifest: Manifest, tmp_path: Path, port: int) -> Iterator[ChefServer]:
     """A running chef-zero, which speaks version 2 of the API, with an organization."""
-    key = tmp_path / "zero.pem"
-    pem = generate_private_key(65537, 2048).private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
-    key.write_bytes(pem)
-    log = tmp_path / "zero.log"
-    program = str(find_program("chef-zero"))
-    argv = (program, "--multi-org", "--host", "127.0.0.1", "--port", str(port))
-    process = Process.spawn(argv, log, os.environ)
-    root = ChefServer(f"http://127.0.0.1:{port}", "pivotal", key)
-    server = ChefServer(f"{root.url}/organizations/chef", "pivotal", key)
-    try:
-        with ChefClient(root) as client:
-            wait(lambda: not process.alive or answers(client))
-            assert process.alive, log.read_text()
-            client.post("/organizations", {"name": "chef", "full_name": "Chef"})
+    with chef_zero(tmp_path, port) as root:
+        server = organization(root, "chef")
         write_config(manifest.state, server)
         yield server
-    finally:
-        assert process.end(20)
 
 
-@pytest.fixture(params=["goiardi", "chef-zero"])
+@pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest) -> ChefServer:
     """Each of the servers in turn, running, with config.rb written."""
     if request.param == "goiardi":
@@ -175,20 +147,3 @@ def knife(manifest: Manifest) -> Callable[..., Completed]:
         return run(Command(argv, env=environment, cwd=manifest.root), timeout=120)
 
     return knife
-
-
-def wait(condition: Callable[[], bool]) -> None:
-    """Poll until the condition holds, for a minute at most."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "waited for a minute"
-        time.sleep(0.05)
-
-
-def answers(client: ChefClient) -> bool:
-    """Whether the server takes a request."""
-    try:
-        client.get("/organizations")
-    except ChefServerError:
-        return False
-    return True

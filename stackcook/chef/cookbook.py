@@ -105,12 +105,10 @@ def stored_files(manifest: Mapping[str, Any]) -> Mapping[str, str]:
     return {file["path"]: file["checksum"] for files in lists for file in files or ()}
 
 
-def differs(cookbook: Cookbook, stored: Mapping[str, Any]) -> bool:
-    """Whether the server's manifest is not what ``cookbook`` would make it."""
-    if stored_files(stored) != {file.path: file.md5 for file in cookbook.files}:
-        return True
-    theirs = stored.get("metadata", {})
-    return any(theirs.get(field) != value for field, value in cookbook.metadata.items())
+def differing_metadata(cookbook: Cookbook, stored: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of the metadata that are not on the server as ``cookbook`` has them."""
+    theirs = stored.get("metadata") or {}
+    return tuple(f for f, value in cookbook.metadata.items() if theirs.get(f) != value)
 
 
 def read_files(directory: Path, ignore: Chefignore) -> tuple[CookbookFile, ...]:

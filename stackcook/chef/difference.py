@@ -1,182 +1,154 @@
-"""What the server lacks of the repository: asked of the server, changing nothing."""
+"""What the server lacks of the repository, and what it has besides: asked, changing nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from stackcook.chef import encryption, objects
-from stackcook.chef.client import CONNECTIONS, ChefClient
-from stackcook.chef.cookbook import Cookbook, differs, stored_files
+from stackcook.chef.changes import CookbookChange, Difference, FileChanges, Gone, ObjectChange
+from stackcook.chef.client import ChefClient
+from stackcook.chef.cookbook import Cookbook, differing_metadata, stored_files
 from stackcook.chef.databags import DataBag
+from stackcook.chef.listing import Listing, bag_path, in_parallel, object_path, strange
 from stackcook.chef.repository import Repository
+from stackcook.chef.selection import SECTIONS, select
 from stackcook.errors import ChefServerError
 
-T = TypeVar("T")
-R = TypeVar("R")
+__all__ = ["CookbookChange", "Difference", "FileChanges", "Gone", "ObjectChange", "compare"]
+
+Answer = CookbookChange | ObjectChange | str
+"""What became of one object: a change, or the label of what is as it should be."""
+
+Question = Callable[[], Answer]
 
 
-@dataclass(frozen=True)
-class CookbookChange:
-    """A cookbook to put; ``stored`` are the checksums of its files that the server has."""
-
-    cookbook: Cookbook
-    stored: frozenset[str]
-    new: bool
-
-    @property
-    def label(self) -> str:
-        """What people read."""
-        return f"cookbook {self.cookbook.name} {self.cookbook.version}"
-
-    @property
-    def missing(self) -> frozenset[str]:
-        """Checksums that the server may lack."""
-        return frozenset(file.md5 for file in self.cookbook.files) - self.stored
-
-
-@dataclass(frozen=True)
-class ObjectChange:
-    """A role, environment, data bag or item to make (in ``collection``) or to replace."""
-
-    label: str
-    collection: str
-    name: str
-    value: Mapping[str, Any]
-    new: bool
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What is to do; ``objects`` in the order in which readers may see them."""
-
-    cookbooks: tuple[CookbookChange, ...]
-    objects: tuple[ObjectChange, ...]
-    unchanged: tuple[str, ...]
-
-
-def compare(client: ChefClient, repository: Repository) -> Difference:
-    """Ask the server for all that the repository has. Raises ChefServerError."""
-    unchanged: list[str] = []
-    cookbooks = _cookbooks(client, repository.cookbooks, unchanged)
-    changes = [
-        *_data_bags(client, repository.data_bags, unchanged),
-        *_named(client, "environment", repository.environments, objects.environment, unchanged),
-        *_named(client, "role", repository.roles, objects.role, unchanged),
-    ]
-    return Difference(tuple(cookbooks), tuple(changes), tuple(unchanged))
-
-
-def in_parallel(function: Callable[[T], R], values: Iterable[T]) -> list[R]:
-    """``function`` of each value, in their order, as many at once as there are connections."""
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        try:
-            return list(pool.map(function, values))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _cookbooks(
-    client: ChefClient, cookbooks: Iterable[Cookbook], unchanged: list[str]
-) -> list[CookbookChange]:
-    there = {
-        (name, version["version"])
-        for name, found in client.get("/cookbooks?num_versions=all").items()
-        for version in found["versions"]
-    }
-
-    def change(cookbook: Cookbook) -> tuple[CookbookChange, bool]:
-        if (cookbook.name, cookbook.version) not in there:
-            return CookbookChange(cookbook, frozenset(), new=True), True
-        stored = client.get(f"/cookbooks/{cookbook.name}/{cookbook.version}")
-        checksums = frozenset(stored_files(stored).values())
-        return CookbookChange(cookbook, checksums, new=False), differs(cookbook, stored)
-
-    changes = in_parallel(change, cookbooks)
-    unchanged.extend(change.label for change, differing in changes if not differing)
-    return [change for change, differing in changes if differing]
-
-
-def _named(
+def compare(
     client: ChefClient,
-    kind: str,
-    wanted: Mapping[str, Mapping[str, Any]],
-    whole: Callable[[str, Mapping[str, Any]], dict[str, Any]],
-    unchanged: list[str],
-) -> list[ObjectChange]:
-    collection = f"/{kind}s"
-    there = client.get(collection) if wanted else {}
+    repository: Repository,
+    *,
+    sections: Collection[str] = SECTIONS,
+    keep: Collection[str] = (),
+) -> Difference:
+    """Ask the server for all that the repository has. Raises ChefServerError.
 
-    def change(name: str) -> ObjectChange | None:
-        if name in there:
-            stored = {k: v for k, v in client.get(f"{collection}/{name}").items() if v is not None}
-            if _same(whole(name, stored), wanted[name]):
-                return None
-        return ObjectChange(f"{kind} {name}", collection, name, wanted[name], name not in there)
-
-    changes = dict(zip(wanted, in_parallel(change, wanted)))
-    unchanged.extend(f"{kind} {name}" for name, found in changes.items() if found is None)
-    return [found for found in changes.values() if found]
-
-
-def _same(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(stored.get(field) == value for field, value in wanted.items())
+    Only ``sections`` are looked at. ``keep`` are data bags that are never gone, such as those of
+    the manifest's passwords: they may not have been generated yet.
+    """
+    repository = select(repository, sections)
+    there = Listing.ask(client, sections, [bag.name for bag in repository.data_bags])
+    questions = _Questions(client, there)
+    answers = in_parallel(lambda question: question(), questions.about(repository))
+    return Difference(
+        cookbooks=tuple(a for a in answers if isinstance(a, CookbookChange)),
+        objects=tuple(a for a in answers if isinstance(a, ObjectChange)),
+        unchanged=tuple(a for a in answers if isinstance(a, str)),
+        gone=tuple(there.gone(repository, keep)),
+    )
 
 
-def _data_bags(
-    client: ChefClient, bags: Iterable[DataBag], unchanged: list[str]
-) -> list[ObjectChange]:
-    changes = []
-    bags = tuple(bags)
-    there = client.get("/data") if bags else {}
-    for bag in bags:
-        items: Mapping[str, Any] = {}
-        if bag.name in there:
-            unchanged.append(f"data bag {bag.name}")
-            items = client.get(f"/data/{bag.name}")
-        else:
-            label = f"data bag {bag.name}"
-            changes.append(ObjectChange(label, "/data", bag.name, {"name": bag.name}, new=True))
-        changes += _items(client, bag, items, unchanged)
-    return changes
+@dataclass(frozen=True)
+class _Questions:
+    """One question for each object; each may be asked from a thread of its own."""
 
+    client: ChefClient
+    there: Listing
 
-def _items(
-    client: ChefClient, bag: DataBag, there: Mapping[str, Any], unchanged: list[str]
-) -> list[ObjectChange]:
-    def change(name: str) -> ObjectChange | None:
-        data = bag.items[name]
-        if name in there:
-            stored = client.get(f"/data/{bag.name}/{name}")
+    def about(self, repository: Repository) -> Iterator[Question]:
+        """The questions: objects in the order in which readers may see them."""
+        for cookbook in repository.cookbooks:
+            yield partial(self._cookbook, cookbook)
+        for bag in repository.data_bags:
+            yield partial(self._bag, bag.name)
+        for bag in repository.data_bags:
+            for name in bag.items:
+                yield partial(self._item, bag, name)
+        for name, value in repository.environments.items():
+            yield partial(self._named, "environment", name, value, self.there.environments)
+        for name, value in repository.roles.items():
+            yield partial(self._named, "role", name, value, self.there.roles)
+
+    def _cookbook(self, cookbook: Cookbook) -> Answer:
+        if cookbook.version not in self.there.cookbooks.get(cookbook.name, ()):
+            return CookbookChange(cookbook, frozenset(), new=True)
+        stored = self._get(object_path("cookbooks", cookbook.name, cookbook.version))
+        files = stored_files(stored)
+        change = CookbookChange(
+            cookbook,
+            frozenset(files.values()),
+            new=False,
+            files=FileChanges.between(files, {file.path: file.md5 for file in cookbook.files}),
+            metadata=differing_metadata(cookbook, stored),
+            frozen=bool(stored.get("frozen?")),
+        )
+        return change if change.files or change.metadata else change.label
+
+    def _bag(self, name: str) -> Answer:
+        label = f"data bag {name}"
+        if name in self.there.bags:
+            return label
+        return ObjectChange(label, "/data", name, {"name": name}, new=True)
+
+    def _item(self, bag: DataBag, name: str) -> Answer:
+        label = f"data bag item {bag.name}/{name}"
+        data, stored = bag.items[name], None
+        if name in self.there.bags.get(bag.name, ()):
+            stored = _bare_item(self._get(object_path("data", bag.name, name)), data)
             if _same_item(stored, data, bag.secret):
-                return None
+                return label
             if bag.generated:
-                raise _unexplained(client, bag.name, name)
+                raise _unexplained(self.client, bag.name, name)
         if bag.secret and not encryption.is_encrypted(data):
             data = encryption.encrypt(data, bag.secret)
-        label = f"data bag item {bag.name}/{name}"
-        value = objects.wrapped_item(bag.name, data)
-        return ObjectChange(label, f"/data/{bag.name}", name, value, name not in there)
+        return ObjectChange(
+            label,
+            bag_path(bag.name),
+            name,
+            objects.wrapped_item(bag.name, data),
+            new=stored is None,
+            stored=stored and objects.wrapped_item(bag.name, {"id": name, **stored}),
+            secret=encryption.is_encrypted(data),
+        )
 
-    changes = dict(zip(bag.items, in_parallel(change, bag.items)))
-    unchanged.extend(f"data bag item {bag.name}/{n}" for n, found in changes.items() if not found)
-    return [found for found in changes.values() if found]
+    def _named(
+        self, kind: str, name: str, wanted: Mapping[str, Any], there: Collection[str]
+    ) -> Answer:
+        label, collection, stored = f"{kind} {name}", f"/{kind}s", None
+        if name in there:
+            path = object_path(f"{kind}s", name)
+            given = {k: v for k, v in self._get(path).items() if v is not None}
+            try:
+                stored = (objects.role if kind == "role" else objects.environment)(name, given)
+            except ValueError:
+                stored = given  # another tool's idea of it, which ours replaces
+            if all(stored.get(field) == value for field, value in wanted.items()):
+                return label
+        return ObjectChange(label, collection, name, wanted, new=stored is None, stored=stored)
+
+    def _get(self, path: str) -> Mapping[str, Any]:
+        answer = self.client.get(path)
+        if not isinstance(answer, dict):
+            raise strange(self.client, path)
+        return answer
+
+
+def _bare_item(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    bare = objects.item(stored)
+    for field in ("chef_type", "data_bag"):  # added by some servers
+        if field not in wanted:
+            bare.pop(field, None)
+    return bare
 
 
 def _same_item(stored: Mapping[str, Any], data: Mapping[str, Any], secret: str | None) -> bool:
-    bare = objects.item(stored)
-    for field in ("chef_type", "data_bag"):  # added by some servers
-        if field not in data:
-            bare.pop(field, None)
     if secret and not encryption.is_encrypted(data):
         try:
-            return encryption.decrypt(bare, secret) == data
+            return encryption.decrypt(stored, secret) == data
         except ValueError:
             return False
-    return bare == data
+    return stored == data
 
 
 def _unexplained(client: ChefClient, bag: str, name: str) -> ChefServerError:

@@ -11,13 +11,8 @@ from dataclasses import dataclass
 
 from stackcook.chef.client import ChefClient
 from stackcook.chef.cookbook import CookbookFile
-from stackcook.chef.difference import (
-    CookbookChange,
-    Difference,
-    ObjectChange,
-    compare,
-    in_parallel,
-)
+from stackcook.chef.difference import CookbookChange, Difference, ObjectChange, compare
+from stackcook.chef.listing import in_parallel
 from stackcook.chef.repository import Repository
 from stackcook.errors import ChefServerError
 

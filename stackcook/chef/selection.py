@@ -1,0 +1,36 @@
+"""Sections of the manifest by name: which part of the repository a command is about."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from stackcook.chef.repository import Repository
+from stackcook.errors import UsageError
+
+SECTIONS = ("cookbooks", "environments", "roles", "data bags", "nodes", "clusters", "knife")
+"""The manifest's sections, as people write them."""
+
+
+def parse_sections(words: Iterable[str]) -> tuple[str, ...]:
+    """The sections that ``--only`` names: ``data-bags,roles``; all of them if it names none.
+
+    Raises UsageError for a word that is none.
+    """
+    wanted = [part.strip() for word in words for part in word.split(",") if part.strip()]
+    named = {part: part.lower().replace("_", " ").replace("-", " ") for part in wanted}
+    for part, name in named.items():
+        if name not in SECTIONS:
+            raise UsageError(f'"{part}" is no section', remedy=f"it may be {', '.join(SECTIONS)}")
+    return tuple(name for name in SECTIONS if not named or name in named.values())
+
+
+def select(repository: Repository, sections: Collection[str]) -> Repository:
+    """The part of the repository that belongs to ``sections``."""
+    return replace(
+        repository,
+        cookbooks=repository.cookbooks if "cookbooks" in sections else (),
+        environments=repository.environments if "environments" in sections else {},
+        roles=repository.roles if "roles" in sections else {},
+        data_bags=repository.data_bags if "data bags" in sections else (),
+    )

@@ -2,53 +2,89 @@
 
 from __future__ import annotations
 
-import click
-from rich.text import Text
+import os
+from collections.abc import Mapping
+from pathlib import Path
 
-from stackcook.cli.context import Context
+import click
+
+from stackcook import __version__
+from stackcook.cli.context import Context, format_option
 from stackcook.console import finding_data
-from stackcook.errors import ExitCode, Finding, Position, Severity
+from stackcook.errors import ExitCode, Finding, InputError, StackcookError
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
+from stackcook.report.findings import counts, ordered, summary
+from stackcook.report.sarif import sarif
 
 
 @click.command()
+@click.option("--strict", is_flag=True, help="Exit 3 for warnings, too.")
+@format_option("text", "json", "sarif")
 @click.pass_obj
-def command(context: Context) -> ExitCode:
+def command(context: Context, strict: bool, form: str | None) -> ExitCode:
     """Find all that is wrong with the manifest and the Chef repository.
 
     Asks neither the Chef server nor a node, and changes nothing. Prints each finding as
     file:line:column: severity: what is wrong; what would be right.
-    Exits 3 where one of them is an error; warnings alone are 0.
+    Exits 3 where one of them is an error; warnings alone are 0, unless --strict is given.
+    SARIF is what code hosts show beside the lines.
     """
+    form = context.form(form)
+    manifest, findings = read(context.path)
+    looked_at: Mapping[str, int] = {}
+    if manifest is not None:
+        try:
+            looked_at, more = _inspect(manifest)
+        except Exception:  # a bug of ours hides nothing of what was found before
+            for finding in findings:
+                context.console.note(str(finding))
+            raise
+        findings = (*findings, *more)
+    path = context.path.absolute()
+    findings = ordered(findings, path)
+    if form == "sarif":
+        context.console.document(sarif(findings, path, _base(path)))
+    elif form == "json":
+        data = {
+            "version": __version__,
+            "findings": [finding_data(finding) for finding in findings],
+            "counts": counts(findings),
+            "looked_at": looked_at,
+        }
+        context.console.document(data)
+    else:
+        context.console.findings(findings, summary(findings, looked_at))
+    wrong = counts(findings)["errors"] or (strict and findings)
+    return ExitCode.INPUT if wrong else ExitCode.DONE
+
+
+def _inspect(manifest: Manifest) -> tuple[Mapping[str, int], tuple[Finding, ...]]:
+    """What there is in the Chef repository, and what is wrong with it."""
     from stackcook.chef.repository import Repository
 
-    manifest, findings = read(context.path)
-    if manifest is not None:
-        _, more = Repository.inspect(manifest)
-        findings = tuple(sorted((*findings, *more), key=_place))
-    errors = sum(finding.severity is Severity.ERROR for finding in findings)
-    found = _counts(error=errors, warning=len(findings) - errors)
-    lines = [*map(str, findings), f"found {found}" if found else _praise(manifest)]
-    text = Text("\n".join(lines))
-    text.highlight_regex(r"(?m)^[^ ]+: error:", "red")
-    text.highlight_regex(r"(?m)^[^ ]+: warning:", "yellow")
-    context.console.result(text, {"findings": [finding_data(finding) for finding in findings]})
-    return ExitCode.INPUT if errors else ExitCode.DONE
+    looked_at = {"nodes": len(manifest.nodes)}
+    try:
+        found, findings = Repository.inspect(manifest)
+    except InputError as error:
+        return looked_at, error.findings
+    except StackcookError as error:
+        where = Path(error.where) if error.where else manifest.path
+        return looked_at, (Finding(where, None, error.what, error.remedy),)
+    except OSError as error:
+        where = Path(error.filename) if error.filename else manifest.root
+        what = f"can't be read: {(error.strerror or str(error)).lower()}"
+        return looked_at, (Finding(where, None, what, "see that you may read it"),)
+    looked_at |= {
+        "cookbooks": len(found.cookbooks),
+        "roles": len(found.roles),
+        "environments": len(found.environments),
+        "data bags": len(found.data_bags),
+    }
+    return looked_at, findings
 
 
-def _place(finding: Finding) -> tuple[str, Position]:
-    return str(finding.path), finding.position or Position(0, 0)
-
-
-def _praise(manifest: Manifest | None) -> str:
-    assert manifest is not None, "what can't be read has findings"
-    seen = _counts(
-        node=len(manifest.nodes), cookbook=len(manifest.cookbooks), role=len(manifest.roles)
-    )
-    return f"nothing is wrong ({seen or 'nothing is there'})"
-
-
-def _counts(**numbers: int) -> str:
-    """``2 nodes, 1 role``; what there is none of is left out."""
-    return ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in numbers.items() if n)
+def _base(manifest: Path) -> Path:
+    """What a code host's paths are relative to: the checkout, else the manifest's directory."""
+    parents = Path(os.path.normpath(manifest)).parents
+    return next((parent for parent in parents if (parent / ".git").exists()), parents[0])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,17 +35,27 @@ class Context:
 
         return Console(json=self.json, color=self.color)
 
-    def load(self) -> Manifest:
-        """The manifest, once it is free of errors; its warnings become notes on stderr.
+    def form(self, asked: str | None) -> str:
+        """The form of the result: what ``--format`` or ``--json`` asked for, else ``text``.
 
-        Raises InputError with every finding when one of them is an error.
+        Raises click's UsageError where the two ask for different ones.
+        """
+        if self.json and asked not in (None, "json"):
+            raise click.UsageError(f"--json and --format {asked} exclude each other.")
+        return "json" if self.json else asked or "text"
+
+    def load(self, *, warn: bool = False) -> Manifest:
+        """The manifest, once it is free of errors; with ``warn`` its warnings go to stderr.
+
+        Only commands that bring the manifest's changes about warn: nobody wants to read the same
+        lines at each ``status``. Raises InputError with every finding when one is an error.
         """
         from stackcook.manifest.read import read
 
         manifest, findings = read(self.path)
         if manifest is None or any(f.severity is Severity.ERROR for f in findings):
             raise InputError(findings)
-        for finding in findings:
+        for finding in findings if warn else ():
             self.console.note(str(finding))
         return manifest
 
@@ -55,6 +66,24 @@ class Context:
             return node
         names = ", ".join(node.name for node in manifest.nodes)
         raise UsageError(f"there is no node {name}", remedy=f"the manifest has {names}")
+
+
+def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option ``--format``, one of ``forms``; hand its value to :meth:`Context.form`."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        callback=_note_json,
+        help="How the result is printed; by default as text.",
+    )
+
+
+def _note_json(ctx: click.Context, _: click.Parameter, form: str | None) -> str | None:
+    """``--format json`` is ``--json``: errors are to be JSON as well."""
+    if form == "json":
+        ctx.obj = ctx.find_root().obj = replace(ctx.obj, json=True)
+    return form
 
 
 def node_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:

@@ -20,7 +20,7 @@ def command(context: Context, parallel: int | None) -> ExitCode:
     from stackcook.deploy.engine import Engine
     from stackcook.deploy.state import State, exclusive
 
-    manifest = context.load()
+    manifest = context.load(warn=True)
     site = RealSite(manifest)
     site.check()  # this and the next before anything is written
     site.reach()

@@ -6,18 +6,21 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.live import Live
+from rich.style import Style
 from rich.text import Text
 
 from stackcook.console.board import Board
 from stackcook.deploy.events import Event, Listener
-from stackcook.errors import Finding, InputError, StackcookError
+from stackcook.errors import Finding, InputError, Severity, StackcookError
+
+_COLORS = {Severity.ERROR: Style(color="red"), Severity.WARNING: Style(color="yellow")}
 
 
 class Console:
@@ -38,19 +41,36 @@ class Console:
             force_terminal=color or None,
             no_color=None if color is None else not color,
             highlight=False,
+            emoji=False,  # `name:key:` is a text of the user's, no picture
             soft_wrap=True,  # a line stays a line, so that editors and grep find it
         )
 
     def result(self, text: RenderableType, data: Any) -> None:
         """Print what a command has found out: ``text`` for people, ``data`` as JSON."""
         if self.json:
-            print(json.dumps(data, indent=2), file=self._out.file)
+            self.document(data)
         elif isinstance(text, str):
             self._out.print(text, markup=False)
         elif isinstance(text, Text):
             self._out.print(text)
         else:
             self._out.print(text, soft_wrap=False)
+
+    def document(self, data: Any) -> None:
+        """Print a JSON document on stdout."""
+        print(json.dumps(data, indent=2), file=self._out.file)
+
+    def findings(self, findings: Iterable[Finding], last: str) -> None:
+        """Print each finding in a line of stdout, then the line ``last``.
+
+        Goes past rich, which takes its time over ten thousand lines.
+        """
+        for finding in findings:
+            place, severity, rest = str(finding).partition(f": {finding.severity.value}: ")
+            if self._out.color_system and not self._out.no_color:
+                severity = _COLORS[finding.severity].render(severity)
+            self._out.file.write(f"{place}{severity}{rest}\n")
+        self.write(last)
 
     def note(self, text: str) -> None:
         """Print a line for people, on stderr."""

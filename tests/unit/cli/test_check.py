@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from stackcook import __version__
+from stackcook.chef.repository import Repository
+from stackcook.cli.context import Context
 from stackcook.cli.main import cli
+from stackcook.errors import Finding, InputError, UsageError
 
 GOOD = """\
 nodes:
@@ -18,6 +23,10 @@ stackcook:
   nodes:
     web1: {address: 10.0.112.10}
 """
+WARNED = GOOD.replace("10.0.112", "8.8.8")
+"""Its only finding is the warning that this network is in use on the Internet."""
+
+BAD = "rolls:\nroles:\n- base:\n"
 
 
 def check(directory: Path, manifest: str, *arguments: str) -> Result:
@@ -28,39 +37,44 @@ def check(directory: Path, manifest: str, *arguments: str) -> Result:
 
 def test_nothing_wrong(tmp_path: Path) -> None:
     result = check(tmp_path, GOOD)
-    assert (result.exit_code, result.stdout, result.stderr) == (
-        0,
-        "nothing is wrong (1 node)\n",
-        "",
-    )
+    expected = (0, "nothing is wrong with 1 node\n", "")
+    assert (result.exit_code, result.stdout, result.stderr) == expected
 
 
-def test_warnings_alone_are_0(tmp_path: Path) -> None:
-    result = check(tmp_path, GOOD + "knife:\n")
+def test_warnings_alone_are_0_unless_strict(tmp_path: Path) -> None:
+    result = check(tmp_path, WARNED)
     assert result.exit_code == 0
-    assert result.stdout.endswith("\nfound 1 warning\n")
+    assert result.stdout.endswith("\nfound 1 warning in 1 file\n")
+    strict = check(tmp_path, WARNED, "--strict")
+    assert (strict.exit_code, strict.stdout) == (3, result.stdout)
+    assert check(tmp_path, GOOD, "--strict").exit_code == 0
 
 
 def test_findings_of_both_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    result = check(tmp_path, "rolls:\nroles:\n- base:\nknife:\n")
+    role = tmp_path / "roles" / "web.json"
+    role.parent.mkdir()
+    role.write_text("{")
+    result = check(tmp_path, BAD + "- web:\n" + "stackcook: {network: 8.8.8.0/24}\n")
     assert result.exit_code == 3
     lines = result.stdout.splitlines()
-    assert [line.split(": ")[0] for line in lines[:-1]] == [
-        "infrastructure.yml:1:1",
-        "infrastructure.yml:3:3",
-        "infrastructure.yml:4:1",
+    assert [line.split(": ")[:2] for line in lines[:-1]] == [
+        ["infrastructure.yml:1:1", "error"],
+        ["infrastructure.yml:3:3", "error"],
+        ["infrastructure.yml:5:22", "warning"],
+        ["roles/web.json:1:2", "error"],
     ]
     assert 'did you mean "roles"?' in lines[0]
-    assert "base" in lines[1] and "error" in lines[1]
-    assert lines[-1] == "found 2 errors, 1 warning"
+    assert lines[-1] == "found 3 errors, 1 warning in 2 files"
     assert result.stderr == ""
 
 
-def test_json(tmp_path: Path) -> None:
-    result = check(tmp_path, GOOD + "rolls:\n", "--json")
+@pytest.mark.parametrize("arguments", [["--json"], ["--format", "json"]])
+def test_json(tmp_path: Path, arguments: list[str]) -> None:
+    result = check(tmp_path, GOOD + "rolls:\n", *arguments)
     assert result.exit_code == 3
     assert json.loads(result.stdout) == {
+        "version": __version__,
         "findings": [
             {
                 "path": str(tmp_path / "infrastructure.yml"),
@@ -70,10 +84,98 @@ def test_json(tmp_path: Path) -> None:
                 "what": 'unknown key "rolls" in the manifest',
                 "remedy": 'did you mean "roles"?',
             }
-        ]
+        ],
+        "counts": {"errors": 1, "warnings": 0, "files": 1},
+        "looked_at": {"nodes": 1, "cookbooks": 0, "roles": 0, "environments": 0, "data bags": 0},
     }
+
+
+def test_sarif_paths_are_relative_to_the_checkout(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    result = check(lab, BAD, "--format", "sarif")
+    assert result.exit_code == 3
+    (run,) = json.loads(result.stdout)["runs"]
+    places = [found["locations"][0]["physicalLocation"] for found in run["results"]]
+    assert [place["artifactLocation"]["uri"] for place in places] == ["lab/infrastructure.yml"] * 2
+    assert [place["region"]["startLine"] for place in places] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--format", "xml"], "'xml' is not one of 'text', 'json', 'sarif'"),
+        (["--json", "--format", "sarif"], "--json and --format sarif exclude each other"),
+        (["--format", "text", "--json"], "--json and --format text exclude each other"),
+    ],
+)
+def test_bad_usage(tmp_path: Path, arguments: list[str], says: str) -> None:
+    result = check(tmp_path, GOOD, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert says in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (InputError([Finding(Path("/r/a.rb"), None, "it is stuck", "end it")]), "/r/a.rb: error: "),
+        (UsageError("there is no ruby", remedy="install it"), "error: there is no ruby; install"),
+        (PermissionError(13, "Permission denied", "/r/roles"), "/r/roles: error: can't be read: "),
+    ],
+)
+def test_a_repository_that_cannot_be_read_hides_no_finding_of_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    failing_with(error, monkeypatch)
+    result = check(tmp_path, BAD)
+    assert result.exit_code == 3
+    *both, last = result.stdout.splitlines()
+    assert len(both) == 2
+    assert 'unknown key "rolls"' in result.stdout and says in result.stdout
+    assert last.startswith("found 2 errors in ")
+
+
+def test_nor_does_a_bug_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing_with(KeyError("gone"), monkeypatch)
+    result = check(tmp_path, BAD)
+    assert result.exit_code == 1
+    assert 'unknown key "rolls"' in result.stderr and "bug of ours" in result.stderr
+
+
+def failing_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def inspect(manifest: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(Repository, "inspect", inspect)
+
+
+def test_colours(tmp_path: Path) -> None:
+    path = tmp_path / "infrastructure.yml"
+    path.write_text("rolls:\n")
+    arguments = ["--color", "-f", str(path), "check"]
+    shown = CliRunner(env={"TERM": "xterm", "NO_COLOR": None}).invoke(cli, arguments).stdout
+    assert "\x1b[31m: error: \x1b[0munknown key" in shown
+    assert "\x1b" not in check(tmp_path, "rolls:\n").stdout
+
+
+def test_a_line_is_written_as_it_is(tmp_path: Path) -> None:
+    """Neither as rich's markup nor as its pictures."""
+    result = check(tmp_path, 'roles: ["a:key:b", "[red]"]\n')
+    assert "roles/a:key:b" in result.stdout and '"[red]"' in result.stdout
 
 
 def test_changes_nothing(tmp_path: Path) -> None:
     check(tmp_path, GOOD)
     assert [path.name for path in tmp_path.iterdir()] == ["infrastructure.yml"]
+
+
+def test_only_commands_that_bring_changes_about_repeat_warnings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "infrastructure.yml"
+    path.write_text(WARNED)
+    Context(path).load()
+    assert capsys.readouterr() == ("", "")
+    Context(path).load(warn=True)
+    assert "4:12: warning: " in capsys.readouterr().err

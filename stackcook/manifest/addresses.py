@@ -12,14 +12,23 @@ from stackcook.manifest.shapes import Shapes
 
 
 def check_addresses(shapes: Shapes, settings: Settings, nodes: Iterable[Node]) -> None:
-    """Note addresses that two nodes share or that are none of a host in the network."""
-    holders: dict[IPv4Address, str] = {}
+    """Note addresses that two nodes share or that are none of a host in the network.
+
+    Machines that a provider makes have places of their own.
+    """
+    holders: dict[IPv4Address | str, str] = {}
     if settings.server_address:
         holders[settings.server_address] = "the Chef server"
     count = 0
+    made_elsewhere = 0
     for node in nodes:
+        if node.provider:
+            made_elsewhere += 1
+            continue
         count += 1
         if node.address is None:
+            if settings.machines is MachineKind.SSH:
+                _check_host(shapes, holders, node)
             continue
         seat = settings.seats.get(node.name)
         at = seat.address_at if seat and seat.address_at else node.at
@@ -30,7 +39,16 @@ def check_addresses(shapes: Shapes, settings: Settings, nodes: Iterable[Node]) -
         else:
             holders[node.address] = f"node {node.name}"
             _check_place(shapes, settings, at, what, node.address)
-    _check_network(shapes, settings, count)
+    if count or not made_elsewhere:
+        _check_network(shapes, settings, count)
+
+
+def _check_host(shapes: Shapes, holders: dict[IPv4Address | str, str], node: Node) -> None:
+    """Note a node that goes by the name of another's host."""
+    if node.host in holders:
+        what = f"node {node.name}: host {node.host} is that of {holders[node.host]} too"
+        shapes.error(node.at, what, "give each its own")
+    holders.setdefault(node.host, f"node {node.name}")
 
 
 def _check_place(

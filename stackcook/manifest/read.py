@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from stackcook.errors import Finding, Position
-from stackcook.manifest import nodes, sections
+from stackcook.manifest import entries, sections
 from stackcook.manifest.addresses import check_addresses
 from stackcook.manifest.document import Scalar, Value, parse
+from stackcook.manifest.entries import Common
 from stackcook.manifest.model import MachineKind, Manifest, Node
-from stackcook.manifest.options import Options
+from stackcook.manifest.nodes import build
 from stackcook.manifest.settings import Settings, read_settings, stage
-from stackcook.manifest.shapes import Fields, Shapes, suggest
+from stackcook.manifest.shapes import Shapes, suggest
 
 SECTIONS = (
     "berksfile",
@@ -27,6 +29,8 @@ SECTIONS = (
     "knife",
     "stackcook",
 )
+TO_JSON = "ruby -rjson -e 'puts JSON.pretty_generate(eval(File.read(ARGV[0]), binding, ARGV[0]))'"
+"""The command that prints a manifest in Ruby as JSON; the file's name comes after it."""
 
 T = TypeVar("T")
 
@@ -38,14 +42,15 @@ def read(path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
     that could be made sense of, so that the Chef repository can be looked at as well.
     """
     path = path.absolute()
-    if path.suffix == ".rb":
-        remedy = "write it as YAML; `spiceweasel --extractyaml` makes one from the repository"
-        return None, (Finding(path, None, "manifests in Ruby aren't read", remedy),)
     try:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         what = getattr(error, "strerror", None) or str(error)
         return None, (Finding(path, None, what.lower(), "name the manifest with -f FILE"),)
+    if path.suffix == ".rb":
+        names = (shlex.quote(name) for name in (path.name, f"{path.stem}.json"))
+        remedy = f"convert it, and take what that makes: {TO_JSON} {' > '.join(names)}"
+        return None, (Finding(path, None, "a manifest in Ruby isn't read", remedy),)
     document, findings = parse(path, content)
     if document is None:
         return None, findings
@@ -59,26 +64,30 @@ def _manifest(shapes: Shapes, document: Value) -> Manifest:
     if isinstance(document, Scalar) and document.null:
         shapes.error(document.at, "the manifest is empty", "see docs/manifest.md for an example")
     fields = shapes.fields(document, "the manifest", SECTIONS)
-    _note_unsupported(shapes, fields)
 
     def section(name: str, take: Callable[[Shapes, Value], T], default: T) -> T:
         return take(shapes, fields[name][1]) if name in fields else default
 
     settings = read_settings(shapes, *fields["stackcook"]) if "stackcook" in fields else Settings()
-    common = section("options", lambda s, value: nodes.read_options(s, value, "options"), Options())
-    none: Iterator[nodes.Entry] = iter(())
-    listed = (*section("nodes", nodes.entries, none), *section("clusters", nodes.clusters, none))
-    built = nodes.build(shapes, listed, common, settings)
+    common = section("options", entries.common, Common())
+    listed = tuple(entries.listed(shapes, fields, settings.seats))
+    built = build(shapes, listed, common, settings)
     _check_settings(shapes, settings, built)
     check_addresses(shapes, settings, built)
+    berksfile = fields.get("berksfile")
     return Manifest(
         path=shapes.path,
         name=settings.name,
+        berksfile=berksfile and sections.berksfile(shapes, berksfile[1], berksfile[0].at),
         cookbooks=section("cookbooks", sections.cookbooks, ()),
         environments=section("environments", sections.environments, ()),
         roles=section("roles", sections.roles, ()),
         data_bags=section("data bags", sections.data_bags, ()),
         nodes=built,
+        groups=tuple(entry.group for entry in listed),
+        options=common.text,
+        knife=section("knife", sections.knife, ()),
+        policy=settings.policy,
         machines=settings.machines,
         provider=settings.provider,
         network=settings.network,
@@ -89,32 +98,28 @@ def _manifest(shapes: Shapes, document: Value) -> Manifest:
     )
 
 
-def _note_unsupported(shapes: Shapes, fields: Fields) -> None:
-    """Note sections of spiceweasel's that are read and left at that."""
-    if "berksfile" in fields:
-        remedy = "run `berks vendor cookbooks` and list the cookbooks"
-        shapes.error(fields["berksfile"][0].at, "Berkshelf isn't supported", remedy)
-    if "knife" in fields:
-        what = "the commands of section knife are not run"
-        shapes.warning(fields["knife"][0].at, what, "run them after `stackcook deploy`")
-
-
 def _check_settings(shapes: Shapes, settings: Settings, built: tuple[Node, ...]) -> None:
     """Note what section ``stackcook`` and the nodes don't agree on."""
-    unplaced = next((node for node in built if node.address is None), None)
-    if unplaced and settings.at is None:
-        remedy = "say in it how machines come up, and their addresses: docs/manifest.md"
-        shapes.error(unplaced.at, "there is no section stackcook", remedy)
-    keyless = next((node for node in built if node.key is None), None)
-    if settings.machines is MachineKind.SSH and keyless:
-        seat = settings.seats.get(keyless.name)
-        at = seat.at if seat else keyless.at
-        what = f"node {keyless.name} has no key, and there is none in ~/.ssh"
-        shapes.error(at, what, f"give its key in stackcook: nodes: {keyless.name}")
-    if settings.machines is MachineKind.SSH and settings.provider:
-        shapes.warning(settings.at, "stackcook: provider has no effect", "remove it")
+    if settings.machines is MachineKind.SSH:
+        _check_keys(shapes, settings, built)
+        if settings.provider:
+            shapes.warning(settings.at, "stackcook: provider has no effect", "remove it")
     roles = {role for node in built for role in node.roles}
     for role in (role for roles_ in settings.stages for role in roles_):
         if role.text not in roles:
             what = f'stackcook: stages: no node has the role "{role.text}" in its run list'
             shapes.warning(role.at, what, suggest(role.text, roles))
+
+
+def _check_keys(shapes: Shapes, settings: Settings, built: tuple[Node, ...]) -> None:
+    """Note the first host that can't be logged in to."""
+    keyless = next((node for node in built if node.key is None and not node.provider), None)
+    if keyless is None:
+        return
+    seat = settings.seats.get(keyless.name)
+    what = f"node {keyless.name} has no key, and there is none in ~/.ssh"
+    if settings.at is None:  # what spiceweasel reads need not be deployed to be of use
+        shapes.warning(keyless.at, what, "give one with -i KEY in its options")
+    else:
+        remedy = f"give its key in stackcook: nodes: {keyless.name}"
+        shapes.error(seat.at if seat else keyless.at, what, remedy)

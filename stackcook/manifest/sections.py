@@ -6,21 +6,54 @@ import os
 import re
 from collections.abc import Iterator
 
-from stackcook.manifest.document import Scalar, Value
-from stackcook.manifest.model import Cookbook, DataBag, Pattern
+from stackcook.errors import Position
+from stackcook.manifest.document import List, Map, Scalar, Value
+from stackcook.manifest.model import Berksfile, Cookbook, DataBag, KnifeCommand, Pattern
 from stackcook.manifest.shapes import Shapes
 
-_VERSION = re.compile(r"\d+\.\d+(\.\d+)?", re.ASCII)
-_NAME = re.compile(r"\w[\w.:-]*", re.ASCII)
+COOKBOOK_OPTIONS = ("--freeze", "--force")
+VERSION = re.compile(r"\d+\.\d+(\.\d+)?", re.ASCII)
+NAME = re.compile(r"\w[\w.:-]*", re.ASCII)
 _SEGMENT = r"(?!\.)(?!.*\*\*)[\w.:*?{},!\[\]-]+"  # never `..`: the repository is all there is
-_PATTERN = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*", re.ASCII)
+PATTERN = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*", re.ASCII)
 _REMEDY = "use letters, digits, `_`, `-` and `.`"
+
+
+def berksfile(shapes: Shapes, value: Value, at: Position) -> Berksfile | None:
+    """``berksfile``: null for ``./Berksfile``, a path, or ``{path, options}``.
+
+    ``None`` where there is no such file.
+    """
+    options, file = "", value
+    if isinstance(value, Map):
+        fields = shapes.fields(value, "berksfile", ("path", "options"))
+        file = fields["path"][1] if "path" in fields else Scalar("", value.at, null=True)
+        if "options" in fields:
+            options = shapes.words(fields["options"][1], "berksfile: options")
+    if isinstance(file, Scalar) and file.null:
+        file = Scalar("Berksfile", file.at if isinstance(value, Map) else at)
+    path = shapes.file(file, "berksfile")
+    return Berksfile(path, at, options) if path and os.path.isfile(path) else None
+
+
+def knife(shapes: Shapes, value: Value) -> tuple[KnifeCommand, ...]:
+    """``knife``: subcommand → null, or the arguments of each time that it is run."""
+    result = []
+    for name, body in shapes.entries(value, "knife", several=True):
+        arguments = shapes.texts(body, f"knife: {name.text}", "ARGUMENT")
+        if isinstance(body, List) and not body.items:
+            remedy = "remove it; to run it once, leave the list out too"
+            shapes.warning(name.at, f"knife: {name.text} is never run", remedy)
+            continue
+        words = tuple(argument.text for argument in arguments)
+        result.append(KnifeCommand(name.text.strip(), name.at, words))
+    return tuple(result)
 
 
 def cookbooks(shapes: Shapes, value: Value) -> tuple[Cookbook, ...]:
     """``cookbooks``: name → null or ``{version, options}``."""
     return tuple(
-        _cookbook(shapes, name, body) for name, body in _named(shapes, value, "cookbooks", _NAME)
+        _cookbook(shapes, name, body) for name, body in _named(shapes, value, "cookbooks", NAME)
     )
 
 
@@ -31,14 +64,15 @@ def _cookbook(shapes: Shapes, name: Scalar, body: Value) -> Cookbook:
     if "version" in fields:
         value = fields["version"][1]
         version = shapes.text(value, f"{what}: version")
-        if version and not _VERSION.fullmatch(version):
+        if version and not VERSION.fullmatch(version):
             shapes.error(value.at, f'{what}: version is "{version}"', "write it as 1.2.3")
     if "options" in fields:
-        key, value = fields["options"]
+        value = fields["options"][1]
         options = shapes.words(value, f"{what}: options")
-        if options:
-            remedy = "stackcook uploads without knife; leave them out"
-            shapes.warning(key.at, f"{what}: knife's options have no effect", remedy)
+        for word in options.split():
+            if word not in COOKBOOK_OPTIONS:
+                remedy = "known: " + ", ".join(COOKBOOK_OPTIONS)
+                shapes.warning(value.at, f"{what}: options: {word} has no effect", remedy)
     return Cookbook(name.text, name.at, version, options)
 
 
@@ -55,7 +89,7 @@ def roles(shapes: Shapes, value: Value) -> tuple[Pattern, ...]:
 def _patterns(shapes: Shapes, value: Value, section: str) -> tuple[Pattern, ...]:
     """Patterns with nothing below them."""
     result = []
-    for name, body in _named(shapes, value, section, _PATTERN):
+    for name, body in _named(shapes, value, section, PATTERN):
         shapes.fields(body, f"{section}: {name.text}", ())
         result.append(Pattern(name.text, name.at))
     return tuple(result)
@@ -64,7 +98,7 @@ def _patterns(shapes: Shapes, value: Value, section: str) -> tuple[Pattern, ...]
 def data_bags(shapes: Shapes, value: Value) -> tuple[DataBag, ...]:
     """``data bags``: name → null or ``{items, secret}``."""
     return tuple(
-        _data_bag(shapes, name, body) for name, body in _named(shapes, value, "data bags", _NAME)
+        _data_bag(shapes, name, body) for name, body in _named(shapes, value, "data bags", NAME)
     )
 
 
@@ -75,9 +109,9 @@ def _data_bag(shapes: Shapes, name: Scalar, body: Value) -> DataBag:
     if "items" in fields:
         texts = shapes.texts(fields["items"][1], f"{what}: items")
         for item in texts:
-            if not _PATTERN.fullmatch(item.text):
+            if not PATTERN.fullmatch(item.text):
                 shapes.error(item.at, f'{what}: "{item.text}" is no name', _REMEDY)
-        items = tuple(Pattern(i.text, i.at) for i in texts if _PATTERN.fullmatch(i.text))
+        items = tuple(Pattern(i.text, i.at) for i in texts if PATTERN.fullmatch(i.text))
     secret = shapes.file(fields["secret"][1], f"{what}: secret") if "secret" in fields else None
     return DataBag(name.text, name.at, items, secret if secret and os.path.isfile(secret) else None)
 
@@ -89,7 +123,7 @@ def passwords(shapes: Shapes, value: Value) -> dict[str, tuple[str, ...]]:
     for name, body in shapes.mapping(value, what):
         items = shapes.texts(body, f"{what}: {name.text}")
         for word in (name, *items):
-            if not _NAME.fullmatch(word.text):
+            if not NAME.fullmatch(word.text):
                 shapes.error(word.at, f'{what}: "{word.text}" is no name', _REMEDY)
         result[name.text] = tuple(dict.fromkeys(item.text for item in items))
     return result

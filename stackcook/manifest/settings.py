@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,15 +15,18 @@ from urllib.parse import urlsplit
 from stackcook.errors import Position
 from stackcook.manifest import sections
 from stackcook.manifest.document import List, Scalar, Value
-from stackcook.manifest.model import DEFAULT_PASSWORDS, ChefServer, MachineKind, Stage
+from stackcook.manifest.model import DEFAULT_PASSWORDS, ChefServer, MachineKind, Policy, Stage
 from stackcook.manifest.shapes import Fields, Shapes, suggest
 
 PROVIDERS = ("lxc", "libvirt", "virtualbox")
 LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
 
-KEYS = "name machines provider network nodes stages chef_server server_address passwords".split()
-_SEAT_KEYS = "address memory cpus user key port".split()
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
+KEYS = (
+    "name machines provider network nodes stages chef_server server_address passwords policy"
+).split()
+SEAT_KEYS = "address memory cpus user key port".split()
+NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
+POLICY_GROUP = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _ROLE = re.compile(r"role\[(.*)\]")
 
 T = TypeVar("T")
@@ -44,11 +48,14 @@ class Seat:
 
 @dataclass(frozen=True)
 class Settings:
-    """The section ``stackcook``; ``at`` is its place, ``None`` where there is no such section."""
+    """The section ``stackcook``; ``at`` is its place, ``None`` where there is no such section.
+
+    Without it the manifest is spiceweasel's, whose hosts are there already.
+    """
 
     at: Position | None = None
     name: str = "stackcook"
-    machines: MachineKind = MachineKind.VAGRANT
+    machines: MachineKind = MachineKind.SSH
     provider: str | None = None
     network: IPv4Network | None = None
     network_at: Position | None = None
@@ -58,6 +65,7 @@ class Settings:
     server_address: IPv4Address | None = None
     server_at: Position | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)
+    policy: Policy | None = None
 
 
 def read_settings(shapes: Shapes, section: Scalar, value: Value) -> Settings:
@@ -78,6 +86,7 @@ def read_settings(shapes: Shapes, section: Scalar, value: Value) -> Settings:
         chef_server=_take(fields, "chef_server", partial(_chef_server, shapes)),
         server_address=_take(fields, "server_address", partial(_address, shapes)),
         server_at=_place(fields, "server_address"),
+        policy=_take(fields, "policy", partial(_policy, shapes)),
     )
     if "passwords" in fields:
         return replace(settings, passwords=sections.passwords(shapes, fields["passwords"][1]))
@@ -103,7 +112,7 @@ def _place(fields: Fields, key: str) -> Position | None:
 
 def _name(shapes: Shapes, value: Value, what: str) -> str | None:
     name = shapes.text(value, what)
-    if name and not _NAME.fullmatch(name):
+    if name and not NAME.fullmatch(name):
         remedy = "use at most 12 of a-z, 0-9 and `-`, the first a letter"
         shapes.error(value.at, f'{what} is "{name}"', remedy)
     return name
@@ -148,7 +157,7 @@ def _seats(shapes: Shapes, fields: Fields) -> Iterator[tuple[str, Seat]]:
         return
     for name, body in shapes.mapping(fields["nodes"][1], "stackcook: nodes"):
         what = f"stackcook: nodes: {name.text}"
-        keys = shapes.fields(body, what, _SEAT_KEYS)
+        keys = shapes.fields(body, what, SEAT_KEYS)
         yield name.text, Seat(
             at=name.at,
             address=_take(keys, "address", partial(_address, shapes), what),
@@ -192,6 +201,19 @@ def _chef_server(shapes: Shapes, value: Value, what: str) -> ChefServer | None:
     user = _take(fields, "user", shapes.text, what)
     key = _take(fields, "key", shapes.file, what)
     return ChefServer(url, user, key) if url and user and key else None
+
+
+def _policy(shapes: Shapes, value: Value, what: str) -> Policy | None:
+    fields = shapes.fields(value, what, ("lock", "group"))
+    for key, remedy in (("lock", "`lock: Policyfile.lock.json`"), ("group", "`group: lab`")):
+        if key not in fields:
+            shapes.error(value.at, f"{what} has no {key}", f"write {remedy}")
+    lock = _take(fields, "lock", shapes.file, what)
+    group = _take(fields, "group", shapes.text, what)
+    if group and not POLICY_GROUP.fullmatch(group):
+        remedy = "use letters, digits, `_`, `-`, `.` and `:`"
+        shapes.error(value.at, f'{what}: group is "{group}"', remedy)
+    return Policy(lock, group, value.at) if lock and group and os.path.isfile(lock) else None
 
 
 def _url(shapes: Shapes, value: Value, what: str) -> str | None:

@@ -14,16 +14,22 @@ from stackcook.manifest.document import List, Map, Scalar, Value
 Fields = Mapping[str, tuple[Scalar, Value]]
 """A mapping's keys and values by key."""
 
-_MEMORY = re.compile(r"(\d{1,9}) *(?:([MGT])(?:i?B)?)?", re.IGNORECASE)
+MEMORY = re.compile(r"(\d{1,9}) *(?:([MGT])(?:i?B)?)?", re.IGNORECASE)
+BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _MIB = {"M": 1, "G": 1024, "T": 1024 * 1024}
 
 
-def suggest(word: str, known: Collection[str]) -> str:
-    """The remedy for a name that isn't one of ``known``."""
-    near = get_close_matches(word, known, n=1)
+def nearest(word: str, known: Collection[str]) -> str:
+    """The one of ``known`` that ``word`` is likely meant to be; empty if it is like none."""
+    return next(iter(get_close_matches(word, known, n=1)), "")
+
+
+def suggest(word: str, known: Collection[str], most: int = 12) -> str:
+    """The remedy for a name that isn't one of ``known``, of which ``most`` are shown."""
+    near = nearest(word, known)
     if near:
-        return f'did you mean "{near[0]}"?'
-    return "known: " + ", ".join(sorted(known)[:12]) if known else "there are none"
+        return f'did you mean "{near}"?'
+    return "known: " + ", ".join(sorted(known)[:most]) if known else "there are none"
 
 
 class Shapes:
@@ -61,22 +67,28 @@ class Shapes:
             self.error(value.at, f"{what} is no mapping", "write `key: value` lines below it")
         return ()
 
-    def entries(self, value: Value, section: str) -> Iterator[tuple[Scalar, Value]]:
-        """A section's names with their bodies: a list of one-key maps, or of bare names."""
+    def entries(
+        self, value: Value, section: str, *, several: bool = False
+    ) -> Iterator[tuple[Scalar, Value]]:
+        """A section's names with their bodies: a list of one-key maps, or of bare names.
+
+        A map may have ``several`` keys where that can't be a body that isn't indented.
+        """
         if isinstance(value, Scalar) and value.null:
             return
         if not isinstance(value, List):
             self.error(value.at, f"{section} is no list", "begin each name with `- `")
             return
         for item in value.items:
-            if isinstance(item, Map) and len(item.entries) == 1 and item.entries[0][0].text.strip():
-                yield item.entries[0]
+            keys = item.entries if isinstance(item, Map) else ()
+            if (len(keys) == 1 or several and keys) and all(key.text.strip() for key, _ in keys):
+                yield from keys
             elif isinstance(item, Scalar) and item.text.strip():
                 yield item, Scalar("", item.at, null=True)
-            elif isinstance(item, Map) and len(item.entries) > 1:
-                keys = ", ".join(key.text for key, _ in item.entries)
-                what = f"an entry of {section} has several keys: {keys}"
-                first = item.entries[0][0].text
+            elif len(keys) > 1:
+                shown = ", ".join(key.text for key, _ in keys)
+                what = f"an entry of {section} has several keys: {shown}"
+                first = keys[0][0].text
                 remedy = f"indent what belongs to {first}, begin the next name with `- `"
                 self.error(item.at, what, remedy)
             else:
@@ -89,7 +101,7 @@ class Shapes:
         self.error(value.at, f"{what} has no value", "write one text after the colon")
         return None
 
-    def texts(self, value: Value, what: str) -> tuple[Scalar, ...]:
+    def texts(self, value: Value, what: str, example: str = "NAME") -> tuple[Scalar, ...]:
         """The scalars of a list; one scalar stands for a list of one, null for an empty one."""
         if isinstance(value, Scalar):
             return () if value.null else (value,)
@@ -98,12 +110,20 @@ class Shapes:
             if isinstance(item, Scalar) and item.text:
                 good.append(item)
             else:
-                self.error(item.at, f"{what} holds something else than names", "write `- NAME`")
+                wrong = f"{what} holds something else than {example.lower()}s"
+                self.error(item.at, wrong, f"write `- {example}`")
         return tuple(good)
 
     def words(self, value: Value, what: str) -> str:
         """Options: one text, or a list of texts joined by blanks; null is none."""
-        return " ".join(item.text for item in self.texts(value, what))
+        return " ".join(item.text for item in self.texts(value, what, "OPTION")).strip()
+
+    def boolean(self, value: Value, what: str) -> bool | None:
+        """True or false, in any of YAML's words."""
+        found = BOOLEANS.get(value.text.lower()) if isinstance(value, Scalar) else None
+        if found is None:
+            self.error(value.at, f"{what} is {_shown(value)}", "write true or false")
+        return found
 
     def number(self, value: Value, what: str, least: int, most: int) -> int | None:
         """A whole number from ``least`` to ``most``."""
@@ -116,7 +136,7 @@ class Shapes:
     def memory(self, value: Value, what: str, least: int) -> int | None:
         """Memory in MiB: a number of MiB, or one with the unit M, G or T."""
         text = value.text.strip() if isinstance(value, Scalar) else ""
-        match = _MEMORY.fullmatch(text)
+        match = MEMORY.fullmatch(text)
         if not match:
             self.error(value.at, f"{what} is {_shown(value)}", "write MiB as 4096, or 4G")
             return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import threading
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stackcook.bootstrap.base import ConvergeResult, Standing
-from stackcook.bootstrap.output import ChefOutput
+from stackcook.bootstrap.output import ChefOutput, Unwrapped
 from stackcook.bootstrap.probe import is_known
 from stackcook.chef.client import NotFound
 from stackcook.chef.files import write_private
@@ -116,7 +115,7 @@ class KnifeBootstrap:
     def bootstrap(self, node: Node, host: Host, on_line: Callable[[str], None]) -> ConvergeResult:
         """Take away what a half-made node left on the server, then ``knife bootstrap``."""
         forget(self.client, node.name)
-        output, plain = ChefOutput(), _Unwrapped(host.address)
+        output, plain = ChefOutput(), Unwrapped(host.address)
 
         def read(said: str) -> None:
             if line := plain.feed(said):
@@ -239,20 +238,6 @@ def forget(client: ChefObjects, name: str) -> bool:
         except NotFound:
             continue
     return there
-
-
-class _Unwrapped:
-    """A node's lines out of knife's, which puts the address before every packet and ends it."""
-
-    def __init__(self, address: str) -> None:
-        self._prefix = re.compile(rf"^\s*\[{re.escape(address)}\] ?")
-        self._indent = ""
-
-    def feed(self, line: str) -> str:
-        """The line without the address; empty where there is nothing in it yet."""
-        line = self._indent + self._prefix.sub("", line, count=1)
-        self._indent = line if line.isspace() else ""
-        return line.rstrip()
 
 
 def _result(node: Node, status: int, output: ChefOutput, seconds: float) -> ConvergeResult:

@@ -131,3 +131,20 @@ class ChefOutput:
                 failure.part = "rest"  # the next heading
             elif text and len(failure.message) < 2:
                 failure.message.append(text)
+
+
+class Unwrapped:
+    """A node's lines out of knife's, which puts the address before every packet and ends it.
+
+    Without an ``address``, whatever stands in brackets is taken for it.
+    """
+
+    def __init__(self, address: str = "") -> None:
+        self._prefix = re.compile(rf"^\s*\[{re.escape(address) or '[^][ ]+'}\] ?")
+        self._indent = ""
+
+    def feed(self, line: str) -> str:
+        """The line without the address; empty where there is nothing in it yet."""
+        line = self._indent + self._prefix.sub("", line, count=1)
+        self._indent = line if line.isspace() else ""
+        return line.rstrip()

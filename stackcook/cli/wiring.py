@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
+from typing import Any
 
+from stackcook.bootstrap import providers
 from stackcook.bootstrap.base import Bootstrap
 from stackcook.bootstrap.knife import KnifeBootstrap, forget
+from stackcook.bootstrap.provided import ProvidedBootstrap
 from stackcook.chef import secrets
 from stackcook.chef.client import ChefClient
 from stackcook.chef.knifeconfig import write_config
@@ -17,7 +20,9 @@ from stackcook.chef.settings import find_chef_server
 from stackcook.chef.upload import upload
 from stackcook.deploy.steps import Say
 from stackcook.machines.base import Machines
+from stackcook.errors import InputError, UsageError
 from stackcook.machines.factory import machines_for
+from stackcook.machines.provided import ProvidedMachines
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote import wait_for
 from stackcook.verify import clouds, gate, smoke
@@ -38,7 +43,10 @@ class RealSite:
     @cached_property
     def machines(self) -> Machines:
         """How the nodes' machines come up."""
-        return machines_for(self._manifest)
+        machines = machines_for(self._manifest)
+        if not self._provided:
+            return machines
+        return ProvidedMachines(machines, self._lookup, lambda: self.server, self._manifest.root)
 
     @cached_property
     def server(self) -> ChefServer:
@@ -66,21 +74,43 @@ class RealSite:
     @cached_property
     def _checked(self) -> str:
         found = Repository.read(self._manifest)
+        made = [node for node in self._provided if node.provider not in providers.WINDOWS]
+        if made and self.own_server is None:
+            what = f"{made[0].provider}'s machines can't reach a Chef server on this machine"
+            remedy = "name one that they reach in `stackcook: chef_server`, or in knife's config.rb"
+            raise UsageError(what, where=made[0].name, remedy=remedy)
+        if findings := providers.missing_plugins(self._manifest):
+            raise InputError(findings)
         counts = (len(found.cookbooks), len(found.roles), len(found.environments))
         return "{} cookbooks, {} roles, {} environments".format(*counts)
 
     @cached_property
-    def _knife(self) -> KnifeBootstrap:
-        return KnifeBootstrap(
+    def _knife(self) -> Bootstrap:
+        knife = KnifeBootstrap(
             self.client,
             self.server.url,
             self._manifest.state,
             secrets.ensure(self._manifest),
             opener=partial(wait_for, patience=PATIENCE),
         )
+        if not self._provided:
+            return knife
+        return ProvidedBootstrap(knife, self.client, self.server, self._manifest.root)
+
+    @property
+    def _provided(self) -> tuple[Node, ...]:
+        """The nodes that a command of knife makes."""
+        return tuple(node for node in self._manifest.nodes if node.provider)
+
+    def _lookup(self, name: str) -> Mapping[str, Any] | None:
+        """The Chef server's node object; None where there is none, or no server yet."""
+        if name not in self.registered():
+            return None
+        found: Mapping[str, Any] = self.client.get(f"/nodes/{name}")
+        return found
 
     def check(self) -> str:
-        """Read the Chef repository, once."""
+        """Read the Chef repository, once; see that knife has the providers' plugins."""
         return self._checked
 
     def reach(self) -> None:

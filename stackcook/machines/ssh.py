@@ -37,7 +37,7 @@ class SshMachines:
         return {
             node.name: Host(
                 node.name,
-                str(self._address(node)),
+                self._address(node),
                 node.user or "root",
                 node.key or self._own_key(node),
                 node.port,
@@ -62,10 +62,10 @@ class SshMachines:
         node = self.manifest.nodes[0]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             try:  # connecting a datagram socket sends nothing; it only looks up the route
-                probe.connect((str(self._address(node)), node.port))
+                probe.connect((self._address(node), node.port))
             except OSError as error:
                 raise MachineError(
-                    f"there is no route to {node.address} ({error.strerror})",
+                    f"there is no route to {self._address(node)} ({error.strerror})",
                     where=node.name,
                     remedy="correct the node's address, or this machine's routes",
                 ) from error
@@ -74,12 +74,14 @@ class SshMachines:
     def tear_down(self) -> None:
         """Nothing was made."""
 
-    def _address(self, node: Node) -> IPv4Address:
-        if node.address is None:
+    def _address(self, node: Node) -> str:
+        """What SSH goes to: the address, or a name that this machine can resolve."""
+        address = str(node.address or node.host)
+        if not address:
             raise MachineError(
                 "has no address", where=node.name, remedy="give it one in `stackcook: nodes`"
             )
-        return node.address
+        return address
 
     def _own_key(self, node: Node) -> Path:
         directory = self.keys.expanduser()
@@ -94,7 +96,7 @@ class SshMachines:
 
     def _state(self, node: Node) -> str:
         try:
-            address = (str(self._address(node)), node.port)
+            address = (self._address(node), node.port)
             socket.create_connection(address, PROBE_TIMEOUT).close()
         except OSError:
             return ABSENT

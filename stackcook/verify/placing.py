@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from stackcook.bootstrap.providers import WINDOWS
 from stackcook.manifest.model import Manifest, Node
 
 KEYSTONE = "keystone"
@@ -73,6 +74,7 @@ def placed(manifest: Manifest, chef: ChefObjects) -> tuple[Placed, ...]:
     return tuple(
         _placed(node, chef.get(f"/nodes/{node.name}") if node.name in known else {})
         for node in manifest.nodes
+        if node.provider not in WINDOWS  # nobody logs in to those by SSH
     )
 
 

@@ -1,0 +1,99 @@
+"""Nodes that a command of knife makes: bootstrapped by it, converged as all others from then on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stackcook.bootstrap import providers
+from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Standing
+from stackcook.bootstrap.knife import ChefObjects, Underway
+from stackcook.bootstrap.output import ChefOutput, Unwrapped
+from stackcook.chef.client import NotFound
+from stackcook.command import Command, CommandError, Run, find_program, run
+from stackcook.errors import NodeError
+from stackcook.manifest.model import ChefServer, Node
+from stackcook.remote import Host
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ProvidedBootstrap:
+    """Adds the nodes of providers to ``inner``, which does all others.
+
+    ``root`` is where knife looks for its own configuration, and so for the plugins' credentials.
+    ``timeout`` is for one command, in seconds.
+    """
+
+    inner: Bootstrap
+    client: ChefObjects
+    server: ChefServer
+    root: Path
+    runner: Run = run
+    timeout: float = 3600
+    _underway: Underway = field(default_factory=Underway)
+
+    def standing(self, node: Node, host: Host) -> Standing:
+        """The Chef server's word alone: a machine that it knows must not be made a second time."""
+        if not node.provider:
+            return self.inner.standing(node, host)
+        try:
+            self.client.get(f"/nodes/{node.name}")
+        except NotFound:
+            return Standing.NEW
+        return Standing.KNOWN
+
+    def bootstrap(self, node: Node, host: Host, on_line: Say) -> ConvergeResult:
+        """Run the provider's command."""
+        if not node.provider:
+            return self.inner.bootstrap(node, host, on_line)
+        remedy = f"see more with `stackcook logs {node.name}`"
+        if node.provider not in providers.WINDOWS:
+            listed = " ".join((*providers.create_words(node.provider)[:-1], "list"))
+            remedy += f"; look with `knife {listed}` whether a machine was left behind"
+        return self._knife(node, providers.create_arguments(node), on_line, remedy)
+
+    def converge(self, node: Node, host: Host, on_line: Say) -> ConvergeResult:
+        """Over SSH as all nodes; on Windows by knife."""
+        protocol = providers.WINDOWS.get(node.provider or "")
+        if not protocol:
+            return self.inner.converge(node, host, on_line)
+        words = (protocol, f"name:{node.name}", "chef-client")
+        arguments = (*words, *providers.connection_arguments(node))
+        return self._knife(node, arguments, on_line, f"see more with `stackcook logs {node.name}`")
+
+    def interrupt(self) -> None:
+        """End what is under way on any node."""
+        self._underway.end()
+        self.inner.interrupt()
+
+    def _knife(
+        self, node: Node, arguments: tuple[str, ...], on_line: Say, remedy: str
+    ) -> ConvergeResult:
+        output, plain = ChefOutput(), Unwrapped()
+
+        def read(said: str) -> None:
+            if line := plain.feed(said):
+                output.feed(line)
+                on_line(line)
+
+        started = time.monotonic()
+        argv = (str(find_program("knife")), *arguments, *providers.server_arguments(self.server))
+        try:
+            with self._underway.noting() as note:
+                done = self.runner(
+                    Command(argv, cwd=self.root),
+                    on_line=read,
+                    timeout=self.timeout,
+                    on_start=note,
+                )
+        except CommandError as error:  # its text has the command, and that may have a password
+            what = f"`knife {' '.join(arguments[:3])}` did not end within {self.timeout:g} s"
+            raise NodeError(what, where=node.name, remedy=remedy) from error
+        if done.status:
+            raise NodeError(output.error(), where=node.name, remedy=remedy)
+        updated, total = output.finished or (0, 0)
+        return ConvergeResult(updated, total, time.monotonic() - started, output.changed)

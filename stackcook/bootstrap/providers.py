@@ -1,0 +1,97 @@
+"""Nodes that one knife command makes and brings under Chef: a cloud's, and Windows hosts."""
+
+from __future__ import annotations
+
+import shlex
+
+from stackcook.command import Command, Run, find_program, run
+from stackcook.errors import Finding
+from stackcook.manifest.model import ChefServer, Manifest, Node
+
+WINDOWS = {"windows_ssh": "ssh", "windows_winrm": "winrm"}
+"""Providers of hosts that are there already, and the protocol that reaches them."""
+
+_MACHINES = {
+    "digital_ocean": ("droplet", "create", "destroy"),
+    "kvm": ("vm", "create", "delete"),
+    "vsphere": ("vm", "clone", "delete"),
+}
+"""What a plugin calls a machine, making and deleting one; the others say server, create, delete."""
+
+_SERVER = ("server", "create", "delete")
+_NAMES = ("-N", "--node-name")
+
+
+def create_words(provider: str) -> tuple[str, ...]:
+    """The subcommand that makes a machine: ``("ec2", "server", "create")``."""
+    noun, create, _ = _MACHINES.get(provider, _SERVER)
+    return (provider, noun, create)
+
+
+def delete_words(provider: str) -> tuple[str, ...]:
+    """The subcommand that deletes a machine: ``("ec2", "server", "delete")``."""
+    noun, _, delete = _MACHINES.get(provider, _SERVER)
+    return (provider, noun, delete)
+
+
+def create_arguments(node: Node) -> tuple[str, ...]:
+    """knife's arguments that make the machine, or reach the host, and converge it."""
+    assert node.provider
+    if protocol := WINDOWS.get(node.provider):
+        words = ["bootstrap", node.host, "-o", protocol]
+    else:
+        words = [*create_words(node.provider), *([node.name] * (node.provider == "google"))]
+    run_list = ("-r", ",".join(node.run_list)) if node.run_list else ()
+    return (*words, *_own(node), "-N", node.name, "-E", node.environment, *run_list)
+
+
+def _own(node: Node) -> tuple[str, ...]:
+    """The node's own options, but for its name and environment: those are known."""
+    words = shlex.split(node.options)
+    kept: list[str] = []
+    while words:
+        word = words.pop(0)
+        if word in (*_NAMES, "-E", "--environment"):
+            words[:1] = []
+        elif not word.startswith(("-N", "--node-name=", "-E", "--environment=")):
+            kept.append(word)
+    return tuple(kept)
+
+
+def connection_arguments(node: Node) -> tuple[str, ...]:
+    """How ``knife ssh`` and ``knife winrm`` log in, from the node's options."""
+    flags = ("-x", "-i", "-P", "-p", "-G", "--ssh-user", "--winrm-user", "--winrm-password")
+    words = shlex.split(node.options)
+    return tuple(
+        part
+        for flag, value in zip(words, [*words[1:], ""])
+        if flag in flags
+        for part in (flag, value)
+    )
+
+
+def server_arguments(server: ChefServer) -> tuple[str, ...]:
+    """What leads knife to ``server``, whatever its own configuration says besides."""
+    return ("--server-url", server.url, "-u", server.user, "-k", str(server.key))
+
+
+def missing_plugins(manifest: Manifest, runner: Run = run) -> tuple[Finding, ...]:
+    """The providers whose machines knife can't make; asks knife itself, once a provider.
+
+    knife looks for its configuration, and for plugins, from the manifest's directory upward.
+    """
+    first: dict[str, Node] = {}
+    for node in manifest.nodes:
+        if node.provider and node.provider not in WINDOWS:
+            first.setdefault(node.provider, node)
+    found = []
+    for provider, node in first.items():
+        words = create_words(provider)
+        command = Command((str(find_program("knife")), *words, "--help"), cwd=manifest.root)
+        said = f"\n{runner(command, timeout=120).output}"
+        if f"\nknife {' '.join(words)} " not in said:  # its help; knife ends that with 1
+            what = f"knife has no command `{' '.join(words)}`"
+            gem = f"knife-{provider.replace('_', '-')}"
+            remedy = f"install knife's plugin for it, as with `gem install {gem}`"
+            found.append(Finding(manifest.path, node.at, what, remedy))
+    return tuple(found)

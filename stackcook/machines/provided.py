@@ -1,0 +1,94 @@
+"""Machines that a knife plugin makes when it bootstraps them, beside all others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from stackcook.bootstrap import providers
+from stackcook.command import Command, Run, find_program, run
+from stackcook.errors import MachineError
+from stackcook.machines.base import ABSENT, RUNNING, LineListener, Machines
+from stackcook.manifest.model import ChefServer, Node
+from stackcook.remote import Host
+
+Lookup = Callable[[str], Mapping[str, Any] | None]
+"""The Chef server's node object of that name, if there is one."""
+
+
+@dataclass(frozen=True)
+class ProvidedMachines:
+    """Adds the nodes of providers to ``inner``, which has all others."""
+
+    inner: Machines
+    lookup: Lookup
+    server: Callable[[], ChefServer]
+    root: Path
+    runner: Run = run
+
+    def prepare(self) -> None:
+        """Whatever the others need."""
+        self.inner.prepare()
+
+    def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+        """Bring the others up; a provider makes its own when they are bootstrapped."""
+        if others := _others(nodes):
+            self.inner.up(others, on_line)
+
+    def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
+        """A provider's are reached at the address that they gave the Chef server."""
+        others = self.inner.hosts(_others(nodes))
+        return {node.name: others.get(node.name) or self._host(node) for node in nodes}
+
+    def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
+        """A provider's are running where the Chef server knows them."""
+        others = self.inner.states(_others(nodes))
+        return {node.name: others.get(node.name) or self._state(node) for node in nodes}
+
+    def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+        """Have the plugins delete theirs; Windows hosts stay, as all that were there already."""
+        for node in nodes:
+            if node.provider and node.provider not in providers.WINDOWS:
+                if self.lookup(node.name) is not None:
+                    self._delete(node, on_line)
+        if others := _others(nodes):
+            self.inner.destroy(others, on_line)
+
+    def server_address(self) -> IPv4Address:
+        """This machine's address for the others."""
+        return self.inner.server_address()
+
+    def tear_down(self) -> None:
+        """Whatever the others had."""
+        self.inner.tear_down()
+
+    def _host(self, node: Node) -> Host:
+        found = (self.lookup(node.name) or {}).get("automatic") or {}
+        address = (found.get("cloud") or {}).get("public_ipv4") or found.get("ipaddress")
+        key = node.key or Path("~/.ssh/id_rsa").expanduser()
+        place = str(node.address or address or node.host)
+        return Host(node.name, place, node.user or "root", key, node.port)
+
+    def _state(self, node: Node) -> str:
+        return ABSENT if self.lookup(node.name) is None else RUNNING
+
+    def _delete(self, node: Node, on_line: LineListener) -> None:
+        assert node.provider
+        words = (*providers.delete_words(node.provider), node.name)
+        server = providers.server_arguments(self.server())
+        argv = (str(find_program("knife")), *words, "-y", *server)
+        done = self.runner(Command(argv, cwd=self.root), on_line=on_line, timeout=600)
+        if done.status:
+            last = next((line for line in done.output.splitlines()[::-1] if line.strip()), "")
+            raise MachineError(
+                f"`knife {' '.join(words)}` failed: {last.strip() or done.status}",
+                where=node.name,
+                remedy="delete the machine where it was made, and run this again",
+            )
+
+
+def _others(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    return tuple(node for node in nodes if not node.provider)

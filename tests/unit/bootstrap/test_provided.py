@@ -1,0 +1,140 @@
+"""Nodes that a command of knife makes: what is asked of knife, and what of all others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stackcook.bootstrap import providers
+from stackcook.bootstrap.base import Standing
+from stackcook.bootstrap.provided import ProvidedBootstrap
+from stackcook.command import CommandError, Completed
+from stackcook.errors import MachineError, NodeError
+from stackcook.machines.provided import ProvidedMachines
+from stackcook.manifest.model import ChefServer, Manifest, Node
+from stackcook.remote import Host
+from tests.fakes import AT, FakeBootstrap, FakeMachines, node
+from tests.unit.bootstrap.test_knife import DONE, Chef, Knife
+
+SERVER = ChefServer("https://chef.example.com/organizations/lab", "me", Path("/me.pem"))
+WITH_SERVER = ("--server-url", SERVER.url, "-u", "me", "-k", "/me.pem")
+WEB = Node(
+    "web01",
+    AT,
+    ("role[web]", "recipe[app]"),
+    "prod",
+    provider="ec2",
+    options="-f m1.small -N web{{n}} -E prod --tags 'a b' -P s3cret",
+)
+HOST = Host("web01", "", "root", Path("/key"))
+
+
+def provided(tmp_path: Path, knife: Knife, *, known: bool = False) -> ProvidedBootstrap:
+    chef = Chef()
+    if known:
+        chef.objects["/nodes/web01"] = {"name": "web01"}
+    return ProvidedBootstrap(FakeBootstrap([]), chef, SERVER, tmp_path, runner=knife)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({}, "ec2 server create"),
+        ({"provider": "vsphere"}, "vsphere vm clone"),
+        ({"provider": "kvm"}, "kvm vm create"),
+        ({"provider": "digital_ocean"}, "digital_ocean droplet create"),
+        ({"provider": "google"}, "google server create web01"),
+        ({"provider": "windows_winrm", "host": "win1"}, "bootstrap win1 -o winrm"),
+    ],
+)
+def test_a_provider_s_command(change: dict[str, str], words: str) -> None:
+    assert providers.create_arguments(replace(WEB, **change)) == (
+        *words.split(),
+        *("-f", "m1.small", "--tags", "a b", "-P", "s3cret"),
+        *("-N", "web01", "-E", "prod", "-r", "role[web],recipe[app]"),
+    )
+
+
+def test_it_is_made_where_the_server_does_not_know_it(tmp_path: Path) -> None:
+    knife = Knife(Completed(0, f" [192.0.2.7] {DONE}"))
+    chef = provided(tmp_path, knife)
+    assert chef.standing(WEB, HOST) is Standing.NEW
+    result = chef.bootstrap(WEB, HOST, print)
+    assert (result.updated, result.total) == (1, 2)
+    assert knife.command and knife.command.cwd == tmp_path
+    assert knife.command.argv[1:4] == ("ec2", "server", "create")
+    assert knife.command.argv[-6:] == WITH_SERVER
+
+
+def test_what_the_server_knows_is_converged_over_ssh(tmp_path: Path) -> None:
+    knife = Knife()
+    chef = provided(tmp_path, knife, known=True)
+    assert chef.standing(WEB, HOST) is Standing.KNOWN
+    chef.converge(WEB, HOST, print)
+    assert knife.command is None and chef.inner.asked == ["converge web01"]  # type: ignore
+
+
+def test_windows_is_converged_by_knife(tmp_path: Path) -> None:
+    knife = Knife(Completed(0, f"win1 {DONE}"))
+    windows = replace(WEB, provider="windows_winrm", host="win1", options="-x Admin -P pw -E prod")
+    provided(tmp_path, knife, known=True).converge(windows, HOST, print)
+    assert knife.command
+    wanted = ("winrm", "name:web01", "chef-client", "-x", "Admin", "-P", "pw", *WITH_SERVER)
+    assert knife.command.argv[1:] == wanted
+
+
+def test_a_failure_says_what_to_look_for(tmp_path: Path) -> None:
+    knife = Knife(Completed(100, "ERROR: AuthFailure: no such key\n"))
+    with pytest.raises(NodeError, match="AuthFailure: no such key.*knife ec2 server list"):
+        provided(tmp_path, knife).bootstrap(WEB, HOST, print)
+
+
+def test_a_command_that_never_ends_shows_no_password(tmp_path: Path) -> None:
+    class Endless(Knife):
+        def __call__(self, command, **_):  # type: ignore
+            raise CommandError(f"`{command}` did not end within 3600 s")
+
+    with pytest.raises(NodeError, match="`knife ec2 server create` did not end") as caught:
+        provided(tmp_path, Endless()).bootstrap(WEB, HOST, print)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_missing_plugin_is_named_once(tmp_path: Path) -> None:
+    windows = replace(WEB, provider="windows_ssh")
+    manifest = Manifest(tmp_path / "i.yml", "lab", nodes=(windows, WEB, replace(WEB, name="w2")))
+    knife = Knife(Completed(10, "FATAL: Cannot find subcommand\n"))
+    (found,) = providers.missing_plugins(manifest, knife)
+    assert "knife has no command `ec2 server create`; install" in str(found)
+    assert "gem install knife-ec2" in str(found)
+    knife = Knife(Completed(1, "knife ec2 server create (options)\n"))
+    assert providers.missing_plugins(manifest, knife) == ()
+
+
+def test_machines_are_where_the_chef_server_says(tmp_path: Path) -> None:
+    others, own = FakeMachines([]), node("db", "db", 5)
+    known = {"web01": {"automatic": {"cloud": {"public_ipv4": "192.0.2.7"}}}}
+    knife = Knife(Completed(0, ""))
+    machines = ProvidedMachines(others, known.get, lambda: SERVER, tmp_path, runner=knife)
+    machines.up([WEB, own], print)
+    assert others.state == {"db": "running"}
+    absent = replace(WEB, name="web02")
+    states = machines.states([WEB, own, absent])
+    assert states == {"web01": "running", "db": "running", "web02": "absent"}
+    hosts = machines.hosts([WEB, own])
+    assert [hosts["web01"].address, hosts["db"].address] == ["192.0.2.7", "10.0.115.5"]
+    machines.destroy([WEB, own], print)
+    assert knife.command and knife.command.argv[1:6] == ("ec2", "server", "delete", "web01", "-y")
+    assert others.asked == ["up", "destroy db"]
+
+
+def test_a_machine_that_can_t_be_deleted_is_told(tmp_path: Path) -> None:
+    knife = Knife(Completed(1, "ERROR: no such instance\n"))
+    machines = ProvidedMachines(
+        FakeMachines([]), lambda name: {"name": name}, lambda: SERVER, tmp_path, runner=knife
+    )
+    with pytest.raises(
+        MachineError, match="`knife ec2 server delete web01` failed: ERROR: no such"
+    ):
+        machines.destroy([WEB], print)

@@ -1,4 +1,4 @@
-"""Signed requests: version 1.3 of Chef's Mixlib authentication, RSA with SHA-256."""
+"""Signed requests, Chef's Mixlib authentication: version 1.3, and 1.1 and 1.0 for old servers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from stackcook.errors import ChefServerError
 
+PROTOCOLS = ("1.3", "1.1", "1.0")
+"""Versions of the authentication protocol, the best first."""
+
 _LINE = 60
 """Characters of the signature in each X-Ops-Authorization-N header."""
 
@@ -33,7 +36,7 @@ class Signer:
     def load(cls, user: str, path: Path) -> Signer:
         """The signer with the RSA key in the PEM file ``path`` (PKCS#1 or PKCS#8).
 
-        Raises ChefServerError if the file is missing or holds no such key.
+        Raises ChefServerError if the file is missing, has a passphrase or holds no such key.
         """
         try:
             key = load_pem_private_key(path.read_bytes(), password=None)
@@ -43,39 +46,83 @@ class Signer:
                 where=str(path),
                 remedy="name the file that holds it",
             ) from error
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        except TypeError as error:  # what the library raises where a passphrase is missing
+            raise ChefServerError(
+                f"the key of Chef user {user} is protected by a passphrase",
+                where=str(path),
+                remedy=f"write one without: openssl rsa -in {path.name} -out plain.pem",
+            ) from error
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise _no_key(user, path) from error
         if not isinstance(key, RSAPrivateKey):
             raise _no_key(user, path)
         return cls(user, key)
 
     def headers(
-        self, method: str, path: str, body: bytes, *, api_version: int, now: datetime
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        api_version: int,
+        now: datetime,
+        protocol: str = PROTOCOLS[0],
     ) -> Mapping[str, str]:
         """The headers that sign a request; ``path`` is the URL's, without the query."""
         timestamp = now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        content_hash = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        text = "\n".join(
-            (
-                f"Method:{method.upper()}",
-                f"Path:{_canonical(path)}",
-                f"X-Ops-Content-Hash:{content_hash}",
-                "X-Ops-Sign:version=1.3",
-                f"X-Ops-Timestamp:{timestamp}",
-                f"X-Ops-UserId:{self.user}",
-                f"X-Ops-Server-API-Version:{api_version}",
+        new = protocol == "1.3"
+        content_hash = _hash(body, "sha256" if new else "sha1")
+        head = f"Method:{method.upper()}"
+        canonical = _canonical(path)
+        if new:
+            text = (
+                f"{head}\nPath:{canonical}\nX-Ops-Content-Hash:{content_hash}\n"
+                f"X-Ops-Sign:version=1.3\nX-Ops-Timestamp:{timestamp}\nX-Ops-UserId:{self.user}\n"
+                f"X-Ops-Server-API-Version:{api_version}"
             )
-        )
-        signature = base64.b64encode(self.key.sign(text.encode(), PKCS1v15(), SHA256())).decode()
+            signed = self.key.sign(text.encode(), PKCS1v15(), SHA256())
+        else:
+            user = self.user if protocol == "1.0" else _hash(self.user.encode(), "sha1")
+            text = (
+                f"{head}\nHashed Path:{_hash(canonical.encode(), 'sha1')}\n"
+                f"X-Ops-Content-Hash:{content_hash}\nX-Ops-Timestamp:{timestamp}\n"
+                f"X-Ops-UserId:{user}"
+            )
+            signed = self._encrypt(text.encode())
+        signature = base64.b64encode(signed).decode()
         lines = [signature[at : at + _LINE] for at in range(0, len(signature), _LINE)]
         return {
-            "X-Ops-Sign": "algorithm=sha256;version=1.3;",
+            "X-Ops-Sign": f"algorithm={'sha256' if new else 'sha1'};version={protocol};",
             "X-Ops-Userid": self.user,
             "X-Ops-Timestamp": timestamp,
             "X-Ops-Content-Hash": content_hash,
             "X-Ops-Server-API-Version": str(api_version),
             **{f"X-Ops-Authorization-{n}": line for n, line in enumerate(lines, 1)},
         }
+
+    def _encrypt(self, text: bytes) -> bytes:
+        """RSA's raw private-key operation on the padded text, for which there is no library call.
+
+        PKCS#1 v1.5 padding of type 1, but without the name of a digest; by the Chinese remainder
+        theorem it takes milliseconds.
+        """
+        numbers = self.key.private_numbers()
+        size = (self.key.key_size + 7) // 8
+        if len(text) > size - 11:
+            raise ChefServerError(
+                f"the key of {self.user} is too short for signatures of version 1.1 and 1.0",
+                remedy="use a key of 2048 bits",
+            )
+        padded = b"\x00\x01" + b"\xff" * (size - 3 - len(text)) + b"\x00" + text
+        number = int.from_bytes(padded, "big")
+        by_p = pow(number, numbers.dmp1, numbers.p)
+        by_q = pow(number, numbers.dmq1, numbers.q)
+        rest = (by_p - by_q) * numbers.iqmp % numbers.p
+        return (by_q + rest * numbers.q).to_bytes(size, "big")
+
+
+def _hash(data: bytes, algorithm: str) -> str:
+    return base64.b64encode(hashlib.new(algorithm, data).digest()).decode()
 
 
 def _canonical(path: str) -> str:
@@ -85,7 +132,7 @@ def _canonical(path: str) -> str:
 
 def _no_key(user: str, path: Path) -> ChefServerError:
     return ChefServerError(
-        f"this is no RSA private key in PEM, without a passphrase, for Chef user {user}",
+        f"this is no RSA private key in PEM for Chef user {user}",
         where=str(path),
         remedy="name the file that the Chef server's administrator gave you",
     )

@@ -149,6 +149,9 @@ class FakeSite:
     def gate(self, nodes: Sequence[Node]) -> str:
         return self._step(f"gate {' '.join(node.name for node in nodes)}")
 
+    def knife(self, say: Say) -> str:
+        return self._step("knife")
+
     def verify(self) -> Report:
         self._step("verify")
         return Report((Check("SSH", "controller", True), *self.bad))

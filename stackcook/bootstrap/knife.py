@@ -126,7 +126,9 @@ class KnifeBootstrap:
         attributes = self._attributes(node)
         command = self._command(node, host, attributes)
         with self._underway.noting() as note:
-            done = self.runner(command, on_line=read, timeout=self.timeout, on_start=note)
+            done = self.runner(
+                command, on_line=read, timeout=node.timeout or self.timeout, on_start=note
+            )
         return _result(node, done.status, output, time.monotonic() - started)
 
     def converge(self, node: Node, host: Host, on_line: Callable[[str], None]) -> ConvergeResult:
@@ -139,13 +141,14 @@ class KnifeBootstrap:
             on_line(line)
 
         started = time.monotonic()
+        place = "" if node.policy_name else f" -E {shlex.quote(node.environment)}"
         command = (
-            f"chef-client -E {shlex.quote(node.environment)} --run-lock-timeout 600"
+            f"chef-client{place} --run-lock-timeout 600"
             " --no-color --force-formatter --format doc"
         )
         with self.opener(host, self.known_hosts) as remote, self._underway.noting() as note:
             note(remote.close)
-            done = remote.run(sudo(command), on_line=read, timeout=self.timeout)
+            done = remote.run(sudo(command), on_line=read, timeout=node.timeout or self.timeout)
         return _result(node, done.status, output, time.monotonic() - started)
 
     def interrupt(self) -> None:
@@ -171,9 +174,8 @@ class KnifeBootstrap:
             normal["openstack"] = {**normal.get("openstack", {}), "address": str(node.address)}
         wanted = {
             **found,
-            "run_list": list(node.run_list),
-            "chef_environment": node.environment,
             "normal": normal,
+            **_place(node),
         }
         if wanted != found:
             self.client.put(path, wanted)
@@ -189,11 +191,15 @@ class KnifeBootstrap:
         argv = [
             *(str(find_program("knife")), "bootstrap", host.address),
             *("-c", str(self.state / "chef" / "config.rb"), "--no-color"),
-            *("-N", node.name, "-E", node.environment, "-r", ",".join(node.run_list)),
+            *("-N", node.name),
             *("-U", host.user, "-i", str(host.key)),
             *("--ssh-verify-host-key", "always"),
             *("-t", str(TEMPLATE), "--json-attribute-file", str(attributes)),
         ]
+        if node.policy_name:  # which has the run list, and knows no environments
+            argv += ["--policy-name", node.policy_name, "--policy-group", str(node.policy_group)]
+        else:
+            argv += ["-E", node.environment, "-r", ",".join(node.run_list)]
         if host.port != 22:  # given as text, 22 would be looked for as [ADDRESS]:22 in known_hosts
             argv += ["-p", str(host.port)]
         if host.user != "root":
@@ -226,6 +232,13 @@ def _client_gems(lock: str) -> str:
     """The locked gems as `gem install` takes them, in their order."""
     words = (line.split("#")[0].split() for line in lock.splitlines())
     return " ".join(":".join(pair) for pair in words if pair)
+
+
+def _place(node: Node) -> dict[str, Any]:
+    """What of the node object says where the node belongs, and what it is to become."""
+    if node.policy_name:
+        return {"policy_name": node.policy_name, "policy_group": node.policy_group}
+    return {"run_list": list(node.run_list), "chef_environment": node.environment}
 
 
 def forget(client: ChefObjects, name: str) -> bool:

@@ -12,6 +12,7 @@ from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Standing
 from stackcook.bootstrap.knife import ChefObjects, Underway
 from stackcook.bootstrap.output import ChefOutput, Unwrapped
 from stackcook.chef.client import NotFound
+from stackcook.chef.knife import server_arguments
 from stackcook.command import Command, CommandError, Run, find_program, run
 from stackcook.errors import NodeError
 from stackcook.manifest.model import ChefServer, Node
@@ -81,17 +82,18 @@ class ProvidedBootstrap:
                 on_line(line)
 
         started = time.monotonic()
-        argv = (str(find_program("knife")), *arguments, *providers.server_arguments(self.server))
+        argv = (str(find_program("knife")), *arguments, *server_arguments(self.server))
+        timeout = node.timeout or self.timeout
         try:
             with self._underway.noting() as note:
                 done = self.runner(
                     Command(argv, cwd=self.root),
                     on_line=read,
-                    timeout=self.timeout,
+                    timeout=timeout,
                     on_start=note,
                 )
         except CommandError as error:  # its text has the command, and that may have a password
-            what = f"`knife {' '.join(arguments[:3])}` did not end within {self.timeout:g} s"
+            what = f"`knife {' '.join(arguments[:3])}` did not end within {timeout:g} s"
             raise NodeError(what, where=node.name, remedy=remedy) from error
         if done.status:
             raise NodeError(output.error(), where=node.name, remedy=remedy)

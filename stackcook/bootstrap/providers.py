@@ -6,7 +6,7 @@ import shlex
 
 from stackcook.command import Command, Run, find_program, run
 from stackcook.errors import Finding
-from stackcook.manifest.model import ChefServer, Manifest, Node
+from stackcook.manifest.model import Manifest, Node
 
 WINDOWS = {"windows_ssh": "ssh", "windows_winrm": "winrm"}
 """Providers of hosts that are there already, and the protocol that reaches them."""
@@ -20,6 +20,7 @@ _MACHINES = {
 
 _SERVER = ("server", "create", "delete")
 _NAMES = ("-N", "--node-name")
+_LOGIN = ("-x", "-U", "-i", "-P", "-p", "-G", "--ssh-user", "--winrm-user", "--winrm-password")
 
 
 def create_words(provider: str) -> tuple[str, ...]:
@@ -46,12 +47,15 @@ def create_arguments(node: Node) -> tuple[str, ...]:
 
 
 def _own(node: Node) -> tuple[str, ...]:
-    """The node's own options, but for its name and environment: those are known."""
+    """The node's options, but for its name and environment: those are known.
+
+    knife would take the last of a kind, but the nearest to the node, which comes first, is meant.
+    """
     words = shlex.split(node.options)
     kept: list[str] = []
     while words:
         word = words.pop(0)
-        if word in (*_NAMES, "-E", "--environment"):
+        if word in (*_NAMES, "-E", "--environment") or (word in _LOGIN and word in kept):
             words[:1] = []
         elif not word.startswith(("-N", "--node-name=", "-E", "--environment=")):
             kept.append(word)
@@ -60,19 +64,9 @@ def _own(node: Node) -> tuple[str, ...]:
 
 def connection_arguments(node: Node) -> tuple[str, ...]:
     """How ``knife ssh`` and ``knife winrm`` log in, from the node's options."""
-    flags = ("-x", "-i", "-P", "-p", "-G", "--ssh-user", "--winrm-user", "--winrm-password")
-    words = shlex.split(node.options)
-    return tuple(
-        part
-        for flag, value in zip(words, [*words[1:], ""])
-        if flag in flags
-        for part in (flag, value)
-    )
-
-
-def server_arguments(server: ChefServer) -> tuple[str, ...]:
-    """What leads knife to ``server``, whatever its own configuration says besides."""
-    return ("--server-url", server.url, "-u", server.user, "-k", str(server.key))
+    words = _own(node)
+    pairs = zip(words, words[1:])
+    return tuple(part for flag, value in pairs if flag in _LOGIN for part in (flag, value))
 
 
 def missing_plugins(manifest: Manifest, runner: Run = run) -> tuple[Finding, ...]:

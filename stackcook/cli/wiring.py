@@ -13,6 +13,7 @@ from stackcook.bootstrap.knife import KnifeBootstrap, forget
 from stackcook.bootstrap.provided import ProvidedBootstrap
 from stackcook.chef import secrets
 from stackcook.chef.client import ChefClient
+from stackcook.chef.knife import run_section
 from stackcook.chef.knifeconfig import write_config
 from stackcook.chef.repository import Repository
 from stackcook.chef.server import EmbeddedServer
@@ -143,6 +144,11 @@ class RealSite:
         hosts = self.machines.hosts(self._manifest.nodes)
         gate.answers(self._manifest, self.client, hosts, self.credentials, only=names)
         return f"the services on {', '.join(names)} answer"
+
+    def knife(self, say: Say) -> str:
+        """Run the section's commands, as the Chef server's user."""
+        count = run_section(self._manifest, self.server, say)
+        return f"{count} command{'s' * (count != 1)}"
 
     def verify(self, patience: float = smoke.AFTER_DEPLOY) -> Report:
         """The smoke check; writes ``clouds.yaml`` first, so that one can look for oneself."""

@@ -69,6 +69,8 @@ class Engine:
             nodes = self._reach(self._manifest.nodes)  # all answer before anything is changed
             self._steps.for_all("upload", self._site.upload)
             self._stages(nodes)
+            if self._manifest.knife:
+                self._steps.for_all("knife", self._site.knife)
             self._verify()
 
         return self._run("deploy", work)

@@ -47,6 +47,10 @@ class Site(Protocol):
         """Wait until the services on ``nodes`` that others need answer; raises VerifyError."""
         ...
 
+    def knife(self, say: Say) -> str:
+        """Run the commands of the manifest's section ``knife``."""
+        ...
+
     def verify(self) -> Report:
         """Look whether the cloud works."""
         ...

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook.bootstrap import providers
+from stackcook.chef.knife import server_arguments
 from stackcook.command import Command, Run, find_program, run
 from stackcook.errors import MachineError
 from stackcook.machines.base import ABSENT, RUNNING, LineListener, Machines
@@ -78,7 +79,7 @@ class ProvidedMachines:
     def _delete(self, node: Node, on_line: LineListener) -> None:
         assert node.provider
         words = (*providers.delete_words(node.provider), node.name)
-        server = providers.server_arguments(self.server())
+        server = server_arguments(self.server())
         argv = (str(find_program("knife")), *words, "-y", *server)
         done = self.runner(Command(argv, cwd=self.root), on_line=on_line, timeout=600)
         if done.status:

@@ -78,7 +78,8 @@ class Node:
     ``host`` is the name that SSH goes to where there is no address. ``options`` are those of knife
     that hold for this node, its own before the common ones, as a shell would read them.
     ``provider`` is set where a knife plugin brings the machine up and under Chef (``ec2``), or
-    where it is a Windows host (``windows_ssh``, ``windows_winrm``).
+    where it is a Windows host (``windows_ssh``, ``windows_winrm``). ``timeout`` is how many seconds
+    its bootstrap, or a converge, may take.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Node:
     provider: str | None = None
     policy_name: str | None = None
     policy_group: str | None = None
+    timeout: int | None = None
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -155,11 +157,19 @@ class Stage:
 
 @dataclass(frozen=True)
 class ChefServer:
-    """A Chef server of the user's: its URL, the user's name there, and that user's key."""
+    """A Chef server of the user's: its URL, the user's name there, and that user's key.
+
+    Its certificate may be signed by one of ``ca_file``, or be among the files of ``trusted_certs``,
+    as ``knife ssl fetch`` puts them there. ``protocol`` is the version of its signatures.
+    """
 
     url: str
     user: str
     key: Path
+    ca_file: Path | None = None
+    trusted_certs: Path | None = None
+    verify: bool = True
+    protocol: str = "1.3"
 
 
 @dataclass(frozen=True)

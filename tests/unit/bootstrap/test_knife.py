@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,7 @@ def test_knife_gets_all_by_file_and_verifies_our_host_keys(setting: Setting) -> 
     assert command
     line = " ".join(command.argv)
     assert "knife bootstrap 10.0.115.10" in line
-    assert "-N one -E lab -r role[base] -U vagrant -i /key" in line
+    assert "-N one -U vagrant -i /key" in line and "-E lab -r role[base]" in line
     assert "--ssh-verify-host-key always" in line
     assert "--sudo" in line and "s3" not in line
     assert "-p" not in command.argv, "22 as text is looked for as [ADDRESS]:22"
@@ -209,6 +209,20 @@ def test_knife_gets_all_by_file_and_verifies_our_host_keys(setting: Setting) -> 
     assert json.loads(Path(attributes).read_text()) == {"openstack": {"address": "10.0.115.10"}}
     config = Path(str(command.env["HOME"])) / ".ssh" / "config"
     assert f'GlobalKnownHostsFile "{setting.state}/known_hosts"' in config.read_text()
+
+
+def test_a_policy_stands_for_run_list_and_environment(setting: Setting) -> None:
+    node = replace(ONE, policy_name="web", policy_group="prod", run_list=())
+    setting.bootstrap.bootstrap(node, setting.host, print)
+    assert setting.knife.command
+    line = " ".join(setting.knife.command.argv)
+    assert "--policy-name web --policy-group prod" in line
+    assert " -E " not in line and " -r " not in line
+    setting.chef.objects["/nodes/one"] = {"run_list": ["role[base]"]}
+    setting.bootstrap.converge(node, setting.host, print)
+    there = setting.chef.objects["/nodes/one"]
+    assert (there["policy_name"], there["policy_group"]) == ("web", "prod")
+    assert "chef-client --run-lock-timeout" in setting.shell.asked[-1]
 
 
 def test_a_node_s_lines_come_out_of_knife_s_packets(setting: Setting) -> None:

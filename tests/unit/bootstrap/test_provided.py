@@ -78,7 +78,9 @@ def test_what_the_server_knows_is_converged_over_ssh(tmp_path: Path) -> None:
 
 def test_windows_is_converged_by_knife(tmp_path: Path) -> None:
     knife = Knife(Completed(0, f"win1 {DONE}"))
-    windows = replace(WEB, provider="windows_winrm", host="win1", options="-x Admin -P pw -E prod")
+    windows = replace(
+        WEB, provider="windows_winrm", host="win1", options="-x Admin -P pw -E prod -x other"
+    )
     provided(tmp_path, knife, known=True).converge(windows, HOST, print)
     assert knife.command
     wanted = ("winrm", "name:web01", "chef-client", "-x", "Admin", "-P", "pw", *WITH_SERVER)

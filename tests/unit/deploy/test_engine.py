@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ from stackcook.deploy.events import (
 )
 from stackcook.deploy.logs import path_of
 from stackcook.errors import ChefServerError, ExitCode, Finding, InputError, MachineError
-from stackcook.manifest.model import Manifest, Node
+from stackcook.manifest.model import KnifeCommand, Manifest, Node
 from stackcook.verify.check import Check
-from tests.fakes import FakeSite, recipe_error, two_stages
+from tests.fakes import AT, FakeSite, recipe_error, two_stages
 
 ALL_STEPS = [
     "check",
@@ -52,6 +53,14 @@ def deploy(manifest: Manifest, site: FakeSite) -> tuple[ExitCode, list[Event]]:
 
 def failures(events: list[Event]) -> list[tuple[str, str, str]]:
     return [(e.step, e.node, e.error) for e in events if isinstance(e, StepFailed)]
+
+
+def test_the_section_knife_runs_last_but_for_the_proof(manifest: Manifest) -> None:
+    site = FakeSite()
+    commands = (KnifeCommand("status", AT),)
+    code, _ = deploy(replace(manifest, knife=commands), site)
+    assert code is ExitCode.DONE
+    assert site.asked[-4:] == ["bootstrap compute1", "knife", "verify", "settle"]
 
 
 def test_controllers_come_first_whatever_the_manifest_lists_first(manifest: Manifest) -> None:

@@ -1,0 +1,46 @@
+"""The manifest's section ``knife``: commands for real knife, run last."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+
+from stackcook.command import Command, Run, find_program, run
+from stackcook.errors import ChefServerError
+from stackcook.manifest.model import ChefServer, Manifest
+
+TIMEOUT = 3600.0
+"""Seconds for one command."""
+
+
+def server_arguments(server: ChefServer) -> tuple[str, ...]:
+    """What leads knife to ``server``, whatever its own configuration says besides."""
+    return ("--server-url", server.url, "-u", server.user, "-k", str(server.key))
+
+
+def run_section(
+    manifest: Manifest, server: ChefServer, say: Callable[[str], None], runner: Run = run
+) -> int:
+    """Run the section's commands in order; returns how many.
+
+    knife looks for its own configuration from the manifest's directory upward. Raises
+    ChefServerError at the first command that fails: those after it may build on it.
+    """
+    count = 0
+    for words in _commands(manifest):
+        shown = f"knife {shlex.join(words)}"
+        say(shown)
+        argv = (str(find_program("knife")), *words, *server_arguments(server))
+        done = runner(Command(argv, cwd=manifest.root), on_line=say, timeout=TIMEOUT)
+        if done.status:
+            last = next((line for line in done.output.splitlines()[::-1] if line.strip()), "")
+            what = f"it ended with {done.status}: {last.strip() or 'no output'}"
+            raise ChefServerError(what, where=shown, remedy="correct it in the section `knife`")
+        count += 1
+    return count
+
+
+def _commands(manifest: Manifest) -> Iterator[tuple[str, ...]]:
+    for command in manifest.knife:
+        for arguments in command.arguments or ("",):
+            yield (*command.name.split(), *shlex.split(arguments))

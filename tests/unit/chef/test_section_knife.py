@@ -1,0 +1,50 @@
+"""The section knife: each command in order, to the manifest's server, until one fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stackcook.chef.knife import run_section
+from stackcook.command import Completed
+from stackcook.errors import ChefServerError
+from stackcook.manifest.model import ChefServer, KnifeCommand, Manifest
+from tests.fakes import AT
+from tests.unit.bootstrap.test_knife import Knife
+
+SERVER = ChefServer("https://chef.example.com", "me", Path("/me.pem"))
+
+
+def manifest(tmp_path: Path) -> Manifest:
+    commands = (
+        KnifeCommand("node list", AT),
+        KnifeCommand("ssh", AT, ("'role:web' 'sudo chef-client' -x debian", "'*:*' uptime")),
+    )
+    return Manifest(tmp_path / "infrastructure.yml", "lab", knife=commands)
+
+
+def test_each_command_in_order(tmp_path: Path) -> None:
+    ran: list[tuple[str, ...]] = []
+
+    class Noting(Knife):
+        def __call__(self, command, **rest):  # type: ignore
+            ran.append(command.argv[1:])
+            assert command.cwd == tmp_path
+            return super().__call__(command, **rest)
+
+    lines: list[str] = []
+    assert run_section(manifest(tmp_path), SERVER, lines.append, Noting(Completed(0, "ok"))) == 3
+    server = ("--server-url", SERVER.url, "-u", "me", "-k", "/me.pem")
+    assert ran == [
+        ("node", "list", *server),
+        ("ssh", "role:web", "sudo chef-client", "-x", "debian", *server),
+        ("ssh", "*:*", "uptime", *server),
+    ]
+    assert lines[:2] == ["knife node list", "ok"]
+
+
+def test_the_first_that_fails_ends_it(tmp_path: Path) -> None:
+    failing = Knife(Completed(100, "ERROR: no such node\n\n"))
+    with pytest.raises(ChefServerError, match="knife node list: it ended with 100: ERROR: no such"):
+        run_section(manifest(tmp_path), SERVER, print, failing)

@@ -1,0 +1,182 @@
+"""The manifest's JSON Schema and its reader say the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from stackcook.errors import Finding
+from stackcook.manifest.document import Value
+from stackcook.manifest.read import read
+from stackcook.manifest.schema import Schema, schema
+from stackcook.manifest.shapes import Fields, Shapes
+
+CASES = Path(__file__).parents[2] / "cases"
+SCHEMA = schema()
+VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
+UNHEARD_OF = "unheard-of"
+
+SHAPE = re.compile(
+    "unknown key|is no list|is no mapping|has several keys|an entry of .* has no name"
+    "|holds something else|is (a list|a mapping|empty)$|has no (url|lock|group)"
+)
+"""What the reader says of a wrong shape, which a schema can know as well."""
+
+FUZZ = settings(
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def test_it_is_a_schema_of_draft_7() -> None:
+    VALIDATOR.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
+    json.dumps(SCHEMA, allow_nan=False)
+
+
+def cases() -> Iterator[Any]:
+    """The case files' manifests that are YAML."""
+    for path in sorted(CASES.glob("*.yml")):
+        for case in yaml.safe_load_all(path.read_text()):
+            try:
+                document = yaml.safe_load(case["manifest"].replace("\t", " ").lstrip("\ufeff"))
+            except yaml.YAMLError:
+                continue
+            name = f"{path.stem}: {case['case']}"
+            yield pytest.param(plain(document), case.get("findings", ()), id=name)
+
+
+def plain(value: Any) -> Any:
+    """A YAML document as JSON has it: YAML's dates are texts, as are all keys."""
+    if isinstance(value, dict):
+        return {str(key): plain(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [plain(below) for below in value]
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
+
+
+@pytest.mark.parametrize(("document", "findings"), cases())
+def test_cases(document: Any, findings: Collection[str]) -> None:
+    faults = list(VALIDATOR.iter_errors(document))
+    if not any("error: " in finding for finding in findings):
+        assert not faults
+    elif any(SHAPE.search(finding.split("; ")[0]) for finding in findings):
+        assert faults
+
+
+def documents(part: Schema, *, spoilt: bool = False) -> st.SearchStrategy[Any]:
+    """Documents that the schema accepts; ``spoilt`` ones may have a key that it doesn't."""
+    if "enum" in part:
+        return st.sampled_from(part["enum"])
+    kinds = part["type"] if isinstance(part["type"], list) else [part["type"]]
+    return st.one_of(*[_KINDS[kind](part, spoilt) for kind in kinds])
+
+
+def texts(part: Schema) -> st.SearchStrategy[str]:
+    pattern = part.get("pattern", ".*").replace("$", r"\Z")  # Python's `$` lets a line's end pass
+    return st.from_regex(re.compile(pattern, re.ASCII)).filter(str.isprintable)
+
+
+def objects(part: Schema, spoilt: bool) -> st.SearchStrategy[Any]:
+    others = part["additionalProperties"]
+    if others is not False:
+        most = part.get("maxProperties", 3)
+        names = texts(part.get("propertyNames", {"pattern": r"\S"})).filter(lambda n: n != "<<")
+        bodies = documents(others, spoilt=spoilt)
+        return st.dictionaries(names, bodies, min_size=part.get("minProperties", 0), max_size=most)
+    keys = {name: documents(below, spoilt=spoilt) for name, below in part["properties"].items()}
+    required = {name: keys.pop(name) for name in part.get("required", ())}
+    if spoilt:
+        keys[UNHEARD_OF] = st.none()
+    return st.fixed_dictionaries(required, optional=keys)
+
+
+_KINDS: Mapping[str, Any] = {
+    "null": lambda part, spoilt: st.none(),
+    "string": lambda part, spoilt: texts(part).filter(lambda t: len(t) >= part.get("minLength", 0)),
+    "number": lambda part, spoilt: st.integers(0, 99).map(lambda number: number / 10),
+    "integer": lambda part, spoilt: st.integers(part["minimum"], part.get("maximum", 99_999)),
+    "array": lambda part, spoilt: st.lists(documents(part["items"], spoilt=spoilt), max_size=3),
+    "object": objects,
+}
+
+
+def found(tmp_path: Path, document: Any) -> list[Finding]:
+    path = tmp_path / "infrastructure.json"
+    path.write_text(json.dumps(document, ensure_ascii=False))
+    manifest, findings = read(path)
+    assert manifest is not None, findings
+    return list(findings)
+
+
+@FUZZ
+@given(document=documents(SCHEMA))
+def test_the_reader_has_nothing_against_the_shape_of_what_the_schema_accepts(
+    tmp_path: Path, document: Any
+) -> None:
+    VALIDATOR.validate(document)
+    assert [f.what for f in found(tmp_path, document) if SHAPE.search(f.what)] == []
+
+
+@FUZZ
+@given(document=documents(SCHEMA, spoilt=True))
+def test_both_refuse_unknown_keys(tmp_path: Path, document: Any) -> None:
+    assume(UNHEARD_OF in json.dumps(document))
+    assert not VALIDATOR.is_valid(document)
+    whats = [finding.what for finding in found(tmp_path, document)]
+    assert any(f'unknown key "{UNHEARD_OF}"' in what for what in whats)
+
+
+EVERYTHING = """\
+berksfile: {}
+cookbooks: [a: {}]
+data bags: [a: {}]
+environments: [a: {}]
+roles: [a: {}]
+nodes: [a: {}]
+clusters: [a: [b: {}]]
+stackcook: {chef_server: {}, nodes: {a: {}}, policy: {}}
+"""
+"""A manifest with a mapping in each place that has keys of its own."""
+
+
+def test_every_key_of_the_reader_is_in_the_schema_with_its_description(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: dict[str, set[str]] = {}
+    fields = Shapes.fields
+
+    def note(self: Shapes, value: Value, what: str, keys: Collection[str]) -> Fields:
+        known[what] = set(keys)
+        return fields(self, value, what, keys)
+
+    monkeypatch.setattr(Shapes, "fields", note)
+    path = tmp_path / "infrastructure.yml"
+    path.write_text(EVERYTHING)
+    read(path)
+    assert known == {what: set(keys) for what, keys in described("the manifest", SCHEMA)}
+
+
+def described(what: str, part: Schema) -> Iterator[tuple[str, Mapping[str, Schema]]]:
+    """Each mapping with keys of its own, named as in the reader's findings; all names are `a`."""
+    prefix = "" if what == "the manifest" else f"{what}: "
+    if keys := part.get("properties"):
+        yield what, keys
+        for name, below in keys.items():
+            assert below["description"], name
+            yield from described(f"{prefix}{name}", below)
+    elif isinstance(body := part.get("items", part).get("additionalProperties"), dict):
+        name = "b" if what == "clusters: a" else "a"
+        yield from described(f"{prefix}{name}", body)
+    elif body is False:
+        yield what, {}

@@ -10,7 +10,7 @@ from pathlib import Path
 from stackcook.bootstrap.base import ConvergeResult, Standing
 from stackcook.errors import NodeError, Position, StackcookError
 from stackcook.manifest.model import Manifest, Node, Stage
-from stackcook.remote import Host
+from stackcook.remote.base import Host
 from stackcook.verify.check import Check, Report
 
 Say = Callable[[str], None]

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from stackcook.manifest.model import Node
-from stackcook.remote import Host
+from stackcook.remote.base import Host
 
 
 class Standing(Enum):

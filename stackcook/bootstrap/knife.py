@@ -21,7 +21,8 @@ from stackcook.chef.files import write_private
 from stackcook.command import Command, Run, find_program, run
 from stackcook.errors import NodeError
 from stackcook.manifest.model import Node
-from stackcook.remote import Connect, Host, connect, sudo
+from stackcook.remote.base import Connect, Host, sudo
+from stackcook.remote.ssh import connect
 
 TEMPLATE = Path(__file__).with_name("node.sh.erb")
 CLIENT_LOCK = Path(__file__).parents[1] / "machines" / "client.lock"

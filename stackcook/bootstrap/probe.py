@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 
 from stackcook.errors import NodeError
-from stackcook.remote import Host, Remote, sudo
+from stackcook.remote.base import Host, Remote, sudo
 
 # A line that says that we are root, one each of url=… and secret=…, then the public half of the
 # node's key; the private one stays where it is. What is missing prints nothing.

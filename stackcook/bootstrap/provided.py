@@ -16,7 +16,7 @@ from stackcook.chef.knife import server_arguments
 from stackcook.command import Command, CommandError, Run, find_program, run
 from stackcook.errors import NodeError
 from stackcook.manifest.model import ChefServer, Node
-from stackcook.remote import Host
+from stackcook.remote.base import Host
 
 Say = Callable[[str], None]
 

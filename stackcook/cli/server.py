@@ -10,7 +10,7 @@ from stackcook.cli.context import Context
 from stackcook.errors import UsageError
 
 if TYPE_CHECKING:
-    from stackcook.cli.wiring import RealSite
+    from stackcook.cli.chefsite import ChefSite
 
 
 @click.group()
@@ -47,9 +47,9 @@ def status(context: Context) -> None:
 
 
 def _site(context: Context) -> RealSite:
-    from stackcook.cli.wiring import RealSite
+    from stackcook.cli.chefsite import ChefSite
 
-    site = RealSite(context.load())
+    site = ChefSite(context.load())
     if site.own_server:
         raise UsageError(
             f"this manifest's Chef server is {site.own_server.url}; there is no embedded one",

@@ -21,7 +21,8 @@ from stackcook.deploy.steps import Halt, Say, Steps
 from stackcook.errors import ExitCode, NodeError, StackcookError, VerifyError
 from stackcook.machines.base import ABSENT
 from stackcook.manifest.model import MachineKind, Manifest, Node
-from stackcook.remote import Host, forget
+from stackcook.remote.base import Host
+from stackcook.remote.hostkeys import forget
 
 T = TypeVar("T")
 R = TypeVar("R")

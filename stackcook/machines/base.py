@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from stackcook.manifest.model import Node
-from stackcook.remote import Host
+from stackcook.remote.base import Host
 
 LineListener = Callable[[str], None]
 

@@ -14,7 +14,7 @@ from stackcook.command import Command, Run, find_program, run
 from stackcook.errors import MachineError
 from stackcook.machines.base import ABSENT, RUNNING, LineListener, Machines
 from stackcook.manifest.model import ChefServer, Node
-from stackcook.remote import Host
+from stackcook.remote.base import Host
 
 Lookup = Callable[[str], Mapping[str, Any] | None]
 """The Chef server's node object of that name, if there is one."""

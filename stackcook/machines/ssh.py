@@ -12,7 +12,7 @@ from pathlib import Path
 from stackcook.errors import MachineError
 from stackcook.machines.base import ABSENT, RUNNING, LineListener
 from stackcook.manifest.model import Manifest, Node
-from stackcook.remote import Host
+from stackcook.remote.base import Host
 
 PROBE_TIMEOUT = 3.0
 """Seconds that a host has to accept a connection, to count as running."""

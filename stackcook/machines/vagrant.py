@@ -23,7 +23,7 @@ from stackcook.machines.cache import held, package_cache
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest, Node
-from stackcook.remote import Host
+from stackcook.remote.base import Host
 
 HERE = Path(__file__).parent
 

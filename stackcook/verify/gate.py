@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
-from stackcook.remote import Connect, Host, connect
+from stackcook.remote.base import Connect, Host
+from stackcook.remote.ssh import connect
 from stackcook.verify import amqp, database, endpoints, http
 from stackcook.verify.check import Checks, Deadline, timed
 from stackcook.verify.keystone import Cloud, Endpoint, sign_in

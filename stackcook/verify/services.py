@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stackcook.errors import VerifyError
-from stackcook.remote import Remote
+from stackcook.remote.base import Remote
 from stackcook.verify.check import Check, Checks, journal
 from stackcook.verify.diagnosis import moment
 from stackcook.verify.placing import Placed, Service

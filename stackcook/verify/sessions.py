@@ -10,7 +10,8 @@ from threading import Lock
 from types import TracebackType
 
 from stackcook.errors import NodeError, VerifyError
-from stackcook.remote import Connect, Host, Remote, connect, sudo
+from stackcook.remote.base import Connect, Host, Remote, sudo
+from stackcook.remote.ssh import connect
 from stackcook.verify import diagnosis
 from stackcook.verify.check import Check
 from stackcook.verify.placing import Placed, Service

@@ -12,7 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from stackcook.errors import NodeError, VerifyError
 from stackcook.manifest.model import Manifest
-from stackcook.remote import Connect, Host, connect
+from stackcook.remote.base import Connect, Host
+from stackcook.remote.ssh import connect
 from stackcook.verify import agents, endpoints, horizon, services
 from stackcook.verify.check import Check, Checks, Deadline, Report, ordered, timed
 from stackcook.verify.gate import Credentials, behind, tokens

@@ -14,7 +14,7 @@ from stackcook.chef.client import ChefClient
 from stackcook.chef.server import EmbeddedServer
 from stackcook.errors import NodeError
 from stackcook.manifest.model import ChefServer, Manifest, Node
-from stackcook.remote import Host
+from stackcook.remote.base import Host
 from tests.fakes import AT, FakeBootstrap
 
 PLUGIN = """\

@@ -17,7 +17,8 @@ from stackcook.machines.cache import cache
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
-from stackcook.remote import sudo, wait_for
+from stackcook.remote.base import sudo
+from stackcook.remote.ssh import wait_for
 
 NAME = "sctm"
 RANGE = "10.0.114.0/24"

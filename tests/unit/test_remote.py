@@ -13,7 +13,9 @@ import paramiko
 import pytest
 
 from stackcook.errors import NodeError
-from stackcook.remote import Host, Unreachable, connect, forget, sudo, wait_for
+from stackcook.remote.base import Host, Unreachable, sudo
+from stackcook.remote.hostkeys import forget
+from stackcook.remote.ssh import connect, wait_for
 
 
 class Session(paramiko.ServerInterface):

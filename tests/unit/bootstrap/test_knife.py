@@ -18,7 +18,7 @@ from stackcook.bootstrap.knife import KnifeBootstrap, Underway
 from stackcook.chef.client import NotFound
 from stackcook.command import Command, Completed
 from stackcook.errors import NodeError
-from stackcook.remote import Host
+from stackcook.remote.base import Host
 from tests.fakes import node
 
 ONE = node("one", "base", 10)

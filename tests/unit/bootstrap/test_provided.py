@@ -14,7 +14,7 @@ from stackcook.command import CommandError, Completed
 from stackcook.errors import MachineError, NodeError
 from stackcook.machines.provided import ProvidedMachines
 from stackcook.manifest.model import ChefServer, Manifest, Node
-from stackcook.remote import Host
+from stackcook.remote.base import Host
 from tests.fakes import AT, FakeBootstrap, FakeMachines, node
 from tests.unit.bootstrap.test_knife import DONE, Chef, Knife
 

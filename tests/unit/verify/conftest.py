@@ -16,7 +16,7 @@ import responses
 from stackcook.command import Completed
 from stackcook.errors import NodeError, Position
 from stackcook.manifest.model import Manifest, Node
-from stackcook.remote import Host
+from stackcook.remote.base import Host
 from stackcook.verify.gate import Credentials
 
 CONTROLLER, COMPUTE = "10.0.116.10", "10.0.116.11"

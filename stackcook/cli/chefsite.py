@@ -1,0 +1,125 @@
+"""The Chef server of one manifest and what goes onto it: all that an upload works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from stackcook.bootstrap import providers
+from stackcook.chef import secrets
+from stackcook.chef.client import ChefClient
+from stackcook.chef.knifeconfig import write_config
+from stackcook.chef.repository import Repository
+from stackcook.chef.server import EmbeddedServer
+from stackcook.chef.settings import find_chef_server
+from stackcook.chef.upload import upload
+from stackcook.deploy.steps import Say
+from stackcook.errors import InputError, UsageError
+from stackcook.machines.base import Machines
+from stackcook.machines.factory import machines_for
+from stackcook.machines.provided import ProvidedMachines
+from stackcook.manifest.model import ChefServer, Manifest, Node
+
+
+class ChefSite:
+    """The parts of :class:`~stackcook.cli.wiring.RealSite` that need no SSH and no OpenStack.
+
+    Apart from it, because an upload that changes nothing should not wait for libraries it never
+    uses. Parts are made when first used.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+
+    @cached_property
+    def machines(self) -> Machines:
+        """How the nodes' machines come up."""
+        machines = machines_for(self._manifest)
+        if not self._provided:
+            return machines
+        return ProvidedMachines(machines, self._lookup, lambda: self.server, self._manifest.root)
+
+    @cached_property
+    def server(self) -> ChefServer:
+        """The Chef server, started if it is the embedded one; knife's config.rb leads to it."""
+        if self.own_server is None:
+            return self.embedded.start()
+        write_config(self._manifest.state, self.own_server)
+        return self.own_server
+
+    @cached_property
+    def client(self) -> ChefClient:
+        """The Chef server's client."""
+        return ChefClient(self.server)
+
+    @cached_property
+    def own_server(self) -> ChefServer | None:
+        """The user's Chef server; None where the embedded one is it."""
+        return find_chef_server(self._manifest)
+
+    @property
+    def embedded(self) -> EmbeddedServer:
+        """The embedded Chef server, running or not."""
+        return EmbeddedServer(self._manifest.state, str(self.machines.server_address()))
+
+    @cached_property
+    def _checked(self) -> str:
+        found = Repository.read(self._manifest)
+        made = [node for node in self._provided if node.provider not in providers.WINDOWS]
+        if made and self.own_server is None:
+            what = f"{made[0].provider}'s machines can't reach a Chef server on this machine"
+            remedy = "name one that they reach in `stackcook: chef_server`, or in knife's config.rb"
+            raise UsageError(what, where=made[0].name, remedy=remedy)
+        if findings := providers.missing_plugins(self._manifest):
+            raise InputError(findings)
+        counts = (len(found.cookbooks), len(found.roles), len(found.environments))
+        return "{} cookbooks, {} roles, {} environments".format(*counts)
+
+    @property
+    def _provided(self) -> tuple[Node, ...]:
+        """The nodes that a command of knife makes."""
+        return tuple(node for node in self._manifest.nodes if node.provider)
+
+    def _lookup(self, name: str) -> Mapping[str, Any] | None:
+        """The Chef server's node object; None where there is none, or no server yet."""
+        if name not in self.registered():
+            return None
+        found: Mapping[str, Any] = self.client.get(f"/nodes/{name}")
+        return found
+
+    def check(self) -> str:
+        """Read the Chef repository, once; see that knife has the providers' plugins."""
+        return self._checked
+
+    def reach(self) -> None:
+        """See that a Chef server of the user's answers; for use before anything is written."""
+        if self.own_server:
+            with ChefClient(self.own_server) as client:
+                client.get("/environments")
+
+    def secrets(self) -> str:
+        """Generate the passwords that are missing."""
+        secrets.ensure(self._manifest)
+        return f"{sum(map(len, self._manifest.passwords.values()))} passwords"
+
+    def chef_server(self) -> str:
+        """Start the embedded server, or see that the user's answers."""
+        self.client.get("/environments")
+        return f"{self.server.url} ({'own' if self.own_server else 'embedded'})"
+
+    def upload(self, say: Say) -> str:
+        """Bring the Chef server's objects in step with the repository."""
+        return str(upload(self.client, Repository.read(self._manifest), on_event=say))
+
+    def registered(self) -> frozenset[str]:
+        """The nodes that the Chef server knows; none where the embedded one isn't running."""
+        if self.own_server is None and not self.embedded.status().running:
+            return frozenset()
+        with ChefClient(self.own_server or self.embedded.chef_server) as client:
+            return frozenset(client.get("/nodes"))
+
+    def settle(self) -> None:
+        """See that the embedded Chef server's data is on disk."""
+        if not self.own_server:
+            self.embedded.settle()

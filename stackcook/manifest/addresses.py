@@ -57,15 +57,18 @@ def _check_place(
     network = settings.network
     if network is None or network.num_addresses <= 2:
         return  # a link of two has no network's, no bridge's and no broadcast address
-    hosts = f"take one of {_first(network) + 1} to {network.broadcast_address - 1}"
     if address not in network:
-        shapes.error(at, f"{what} is outside of the network {network}", hosts)
+        wrong = f"outside of the network {network}"
     elif address == network.network_address:
-        shapes.error(at, f"{what} is the network's own", hosts)
+        wrong = "the network's own"
     elif address == network.broadcast_address:
-        shapes.error(at, f"{what} is the network's broadcast address", hosts)
+        wrong = "the network's broadcast address"
     elif settings.machines is MachineKind.VAGRANT and address == _first(network):
-        shapes.error(at, f"{what} is the bridge's", hosts)
+        wrong = "the bridge's"
+    else:
+        return
+    hosts = f"take one of {_first(network) + 1} to {network.broadcast_address - 1}"
+    shapes.error(at, f"{what} is {wrong}", hosts)
 
 
 def _check_network(shapes: Shapes, settings: Settings, count: int) -> None:

@@ -7,7 +7,7 @@ deep or circular, brings the process down. Merge keys and aliases are resolved h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Union
@@ -23,7 +23,7 @@ _yaml: Any = yaml  # its type stubs know neither the events nor this loader
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Scalar:
     """A scalar as it was written; ``null`` where it is plain and means nothing."""
 
@@ -32,7 +32,7 @@ class Scalar:
     null: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class List:
     """A sequence."""
 
@@ -40,7 +40,7 @@ class List:
     at: Position
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Map:
     """A mapping; its keys are scalars, each there once."""
 
@@ -49,6 +49,8 @@ class Map:
 
 
 Value = Union[Scalar, List, Map]
+
+_Events = Callable[[], Any]  # gives the next event
 
 
 def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]]:
@@ -93,19 +95,20 @@ class _Composer:
         self.anchors: dict[str, Value | None] = {}  # None: begun, but not at its end yet
 
     def document(self, text: str) -> Value:
-        events: Iterator[Any] = _yaml.parse(text, Loader=_LOADER)
-        next(events)  # the stream's start
-        if isinstance(next(events), yaml.StreamEndEvent):
+        events: _Events = _LOADER(text).get_event  # half the time of `for event in yaml.parse`
+        events()  # the stream's start
+        if isinstance(events(), yaml.StreamEndEvent):
             return Scalar("", Position(1, 1), null=True)
-        value = self._value(next(events), events, 0)
-        next(events)  # the document's end
-        after = next(events)
+        value = self._value(events(), events, 0)
+        events()  # the document's end
+        after = events()
         if not isinstance(after, yaml.StreamEndEvent):
             self._stop(_position(after.start_mark), "a second document", "keep one in a file")
         return value
 
-    def _value(self, event: Any, events: Iterator[Any], depth: int) -> Value:
-        at = _position(event.start_mark)
+    def _value(self, event: Any, events: _Events, depth: int) -> Value:
+        mark = event.start_mark
+        at = Position(mark.line + 1, mark.column + 1)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event.anchor, at)
         if depth > MAX_DEPTH:
@@ -132,16 +135,16 @@ class _Composer:
             self._stop(at, what, f'define &{anchor} before it; a glob is quoted: "*{anchor}"')
         return value
 
-    def _items(self, events: Iterator[Any], depth: int) -> Iterator[Value]:
-        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+    def _items(self, events: _Events, depth: int) -> Iterator[Value]:
+        while not isinstance(event := events(), yaml.SequenceEndEvent):
             yield self._value(event, events, depth)
 
-    def _map(self, at: Position, events: Iterator[Any], depth: int) -> Map:
+    def _map(self, at: Position, events: _Events, depth: int) -> Map:
         entries: dict[str, tuple[Scalar, Value]] = {}
         merged: list[Value] = []
-        while not isinstance(event := next(events), yaml.MappingEndEvent):
+        while not isinstance(event := events(), yaml.MappingEndEvent):
             key = self._value(event, events, depth)
-            value = self._value(next(events), events, depth)
+            value = self._value(events(), events, depth)
             if not isinstance(key, Scalar):
                 what = "a key that is a list or a mapping"
                 self._note(key.at, what, "write a name; braces in one are quoted")

@@ -25,7 +25,16 @@ RECIPE = re.compile(r"[\w.-]+(::[\w.-]+)?(@\d+(\.\d+){1,2})?", re.ASCII)
 RUN_LIST_ENTRY = re.compile(rf"role\[[\w:.-]+\]|recipe\[{RECIPE.pattern}\]", re.ASCII)
 ENVIRONMENT = re.compile(r"[\w-]+", re.ASCII)
 
-_KNIFE_ONLY = ("timeout", "additional_commands", "allow_create_failure")
+_IN_VAIN = {
+    "additional_commands": (
+        "deploy doesn't run additional_commands",
+        "run them yourself: `stackcook plan --format knife` prints them",
+    ),
+    "allow_create_failure": (
+        "allow_create_failure has no effect",
+        "remove it: a node that fails never stops the others",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -180,14 +189,11 @@ def _check(shapes: Shapes, entry: Entry, fields: Fields, what: str) -> None:
     if found.policy_name and (entry.run_list or found.environment or group.cluster):
         problem = "a policy takes the place of run list and environment"
         shapes.error(at, f"{where}: {problem}", "leave them out, or the policy")
-    if group.provider:
-        return
-    note_unused(shapes, at, where, found)
-    for unused in _KNIFE_ONLY:
-        if unused in fields:
-            problem = f"{what}: {unused} has no effect"
-            remedy = "it is for machines that knife makes; remove it"
-            shapes.warning(fields[unused][0].at, problem, remedy)
+    if not group.provider:
+        note_unused(shapes, at, where, found)
+    for key, (problem, remedy) in _IN_VAIN.items():
+        if key in fields:
+            shapes.warning(fields[key][0].at, f"{what}: {problem}", remedy)
 
 
 def _kind(shapes: Shapes, key: Scalar, section: str, seats: Collection[str]) -> _Kind | None:

@@ -35,11 +35,15 @@ class Cookbook:
 
 @dataclass(frozen=True)
 class Berksfile:
-    """A Berksfile whose cookbooks are uploaded too; ``options`` are berks's, as written."""
+    """A Berksfile whose cookbooks are uploaded too; ``options`` are berks's, as written.
+
+    ``text`` is its path as written; empty where only the section is there.
+    """
 
     path: Path
     at: Position
     options: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,16 @@ class Pattern:
 
 @dataclass(frozen=True)
 class DataBag:
-    """A data bag, its items, and the file whose secret encrypts them."""
+    """A data bag, its items, and the file whose secret encrypts them.
+
+    ``secret_text`` is that file as written.
+    """
 
     name: str
     at: Position
     items: tuple[Pattern, ...] = ()
     secret: Path | None = None
+    secret_text: str = ""
 
 
 @dataclass(frozen=True)

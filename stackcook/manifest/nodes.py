@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address
@@ -47,17 +48,18 @@ def build(
     return tuple(nodes)
 
 
-def names(group: Group, given: str | None) -> Iterator[tuple[str, str, str]]:
+def names(group: Group, given: str | None, before: int) -> Iterator[tuple[str, str, str]]:
     """Name, host and number of each machine of an entry, as spiceweasel numbers them.
 
     A cloud's numbers have one digit more than their count, those of listed hosts have no zeros.
+    ``before`` is how many machines without a name that cloud has in the entries before.
     """
     if group.count:
         digits = len(str(group.count)) + 1
-        pattern = given or f"{group.provider}-{NUMBER}"
         for number in range(1, group.count + 1):
             shown = f"{number:0{digits}}"
-            yield pattern.replace(NUMBER, shown), "", shown
+            unnamed = f"{group.provider}-{before + number:0{digits}}"
+            yield given.replace(NUMBER, shown) if given else unnamed, "", shown
     else:
         for number, host in enumerate(group.hosts, start=1):
             shown = str(number)
@@ -73,6 +75,7 @@ class _Builder:
         self.common = common
         self.settings = settings
         self.lines: dict[str, int] = {}  # of each name the line
+        self._unnamed: Counter[str | None] = Counter()
         self._keys: dict[tuple[str, Position], Path | None] = {}
 
     def nodes(self, entry: Entry) -> Iterator[Node]:
@@ -82,7 +85,10 @@ class _Builder:
         cluster = f"-E {group.cluster}" if group.cluster and not own else ""
         text = " ".join(filter(None, (group.options, cluster, self.common.text)))
         given = group.name or entry.options.name or self.common.options.name
-        for name, host, number in names(group, given):
+        before = self._unnamed[group.provider]
+        if not given:
+            self._unnamed[group.provider] += group.count
+        for name, host, number in names(group, given, before):
             if self._is_new(group, name):
                 yield self._node(entry, wanted, name, host, text.replace(NUMBER, number))
 
@@ -119,6 +125,7 @@ class _Builder:
             provider=provider,
             policy_name=wanted.policy_name,
             policy_group=wanted.policy_group,
+            timeout=entry.group.timeout,
         )
         if provider:
             key = seat.key or self._path(wanted.key)

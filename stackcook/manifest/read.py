@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,13 +53,26 @@ def read(path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
         names = (shlex.quote(name) for name in (path.name, f"{path.stem}.json"))
         remedy = f"convert it, and take what that makes: {TO_JSON} {' > '.join(names)}"
         return None, (Finding(path, None, "a manifest in Ruby isn't read", remedy),)
-    document, findings = parse(path, content)
-    if document is None:
-        return None, findings
     shapes = Shapes(path)
-    manifest = _manifest(shapes, document)
+    with _no_collection():
+        document, findings = parse(path, content)
+        if document is None:
+            return None, findings
+        manifest = _manifest(shapes, document)
     found = (*findings, *shapes.findings)
     return manifest, tuple(sorted(found, key=lambda finding: finding.position or Position(0, 0)))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the search for garbage: half of the time for 10,000 nodes, and there is none."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _manifest(shapes: Shapes, document: Value) -> Manifest:

@@ -34,9 +34,13 @@ def schema() -> Schema:
             "Chef environments of environments/: names, sub/name, or quoted globs.",
             sections.PATTERN,
             _body({}),
+            several=True,
         ),
         "roles": _listed(
-            "Chef roles of roles/: names, sub/name, or quoted globs.", sections.PATTERN, _body({})
+            "Chef roles of roles/: names, sub/name, or quoted globs.",
+            sections.PATTERN,
+            _body({}),
+            several=True,
         ),
         "data bags": _data_bags(),
         "nodes": _nodes("The nodes: one or several names, or a provider and a count (`ec2 3`)."),
@@ -103,9 +107,7 @@ def _nodes(about: str) -> Schema:
 
 def _knife() -> Schema:
     run = _words("The arguments, one text for each time that it is run.")
-    section = _listed("knife's commands that are run last.", _ANY_NAME, run)
-    del section["items"]["maxProperties"]
-    return section
+    return _listed("knife's commands that are run last.", _ANY_NAME, run, several=True)
 
 
 def _stackcook() -> Schema:
@@ -164,9 +166,11 @@ def _chef_server() -> Schema:
         "url": _text("https://NAME/organizations/ORGANISATION", pattern=r"^https?://\S+$"),
         "user": _text("Your name there."),
         "key": _text("Your private key there, a file."),
+        "ca_file": _text("The authorities that may have signed its certificate, a file."),
     }
     about = "A Chef server of yours; without it knife's configuration, or the embedded one."
-    return {**_body(keys), "type": "object", "required": [*keys], "description": about}
+    required = ["url", "user", "key"]
+    return {**_body(keys), "type": "object", "required": required, "description": about}
 
 
 def _policy() -> Schema:
@@ -187,15 +191,15 @@ def _body(keys: Mapping[str, Schema]) -> Schema:
     return {"type": ["object", "null"], **_keys(keys)}
 
 
-def _listed(about: str, name: re.Pattern[str], body: Schema) -> Schema:
-    """A section: a list of names, each with or without its body."""
+def _listed(about: str, name: re.Pattern[str], body: Schema, *, several: bool = False) -> Schema:
+    """A section: a list of names, each with or without its body, or ``several`` in one mapping."""
     pattern: Schema = {"pattern": _whole(name)}
     entry = {
         "type": [*_SCALAR, "object"],
         **pattern,
         "propertyNames": pattern,
         "minProperties": 1,
-        "maxProperties": 1,
+        **({} if several else {"maxProperties": 1}),
         "additionalProperties": body,
     }
     return {"description": about, "type": ["array", "null"], "items": entry}

@@ -24,7 +24,7 @@ def berksfile(shapes: Shapes, value: Value, at: Position) -> Berksfile | None:
 
     ``None`` where there is no such file.
     """
-    options, file = "", value
+    options, file, text = "", value, ""
     if isinstance(value, Map):
         fields = shapes.fields(value, "berksfile", ("path", "options"))
         file = fields["path"][1] if "path" in fields else Scalar("", value.at, null=True)
@@ -32,8 +32,10 @@ def berksfile(shapes: Shapes, value: Value, at: Position) -> Berksfile | None:
             options = shapes.words(fields["options"][1], "berksfile: options")
     if isinstance(file, Scalar) and file.null:
         file = Scalar("Berksfile", file.at if isinstance(value, Map) else at)
+    elif isinstance(file, Scalar):
+        text = file.text.strip()
     path = shapes.file(file, "berksfile")
-    return Berksfile(path, at, options) if path and os.path.isfile(path) else None
+    return Berksfile(path, at, options, text) if path and os.path.isfile(path) else None
 
 
 def knife(shapes: Shapes, value: Value) -> tuple[KnifeCommand, ...]:
@@ -87,9 +89,9 @@ def roles(shapes: Shapes, value: Value) -> tuple[Pattern, ...]:
 
 
 def _patterns(shapes: Shapes, value: Value, section: str) -> tuple[Pattern, ...]:
-    """Patterns with nothing below them."""
+    """Patterns with nothing below them; one map may hold several."""
     result = []
-    for name, body in _named(shapes, value, section, PATTERN):
+    for name, body in _named(shapes, value, section, PATTERN, several=True):
         shapes.fields(body, f"{section}: {name.text}", ())
         result.append(Pattern(name.text, name.at))
     return tuple(result)
@@ -112,8 +114,12 @@ def _data_bag(shapes: Shapes, name: Scalar, body: Value) -> DataBag:
             if not PATTERN.fullmatch(item.text):
                 shapes.error(item.at, f'{what}: "{item.text}" is no name', _REMEDY)
         items = tuple(Pattern(i.text, i.at) for i in texts if PATTERN.fullmatch(i.text))
-    secret = shapes.file(fields["secret"][1], f"{what}: secret") if "secret" in fields else None
-    return DataBag(name.text, name.at, items, secret if secret and os.path.isfile(secret) else None)
+    if "secret" in fields:
+        value = fields["secret"][1]
+        secret = shapes.file(value, f"{what}: secret")
+        if secret and os.path.isfile(secret) and isinstance(value, Scalar):
+            return DataBag(name.text, name.at, items, secret, value.text.strip())
+    return DataBag(name.text, name.at, items)
 
 
 def passwords(shapes: Shapes, value: Value) -> dict[str, tuple[str, ...]]:
@@ -130,11 +136,11 @@ def passwords(shapes: Shapes, value: Value) -> dict[str, tuple[str, ...]]:
 
 
 def _named(
-    shapes: Shapes, value: Value, section: str, form: re.Pattern[str]
+    shapes: Shapes, value: Value, section: str, form: re.Pattern[str], *, several: bool = False
 ) -> Iterator[tuple[Scalar, Value]]:
     """The entries of a section whose name is well formed and new."""
     lines: dict[str, int] = {}
-    for name, body in shapes.entries(value, section):
+    for name, body in shapes.entries(value, section, several=several):
         if not form.fullmatch(name.text):
             shapes.error(name.at, f'{section}: "{name.text}" is no name', _REMEDY)
         elif name.text in lines:

@@ -64,7 +64,7 @@ class Settings:
     chef_server: ChefServer | None = None
     server_address: IPv4Address | None = None
     server_at: Position | None = None
-    passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)
+    passwords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policy: Policy | None = None
 
 
@@ -87,6 +87,7 @@ def read_settings(shapes: Shapes, section: Scalar, value: Value) -> Settings:
         server_address=_take(fields, "server_address", partial(_address, shapes)),
         server_at=_place(fields, "server_address"),
         policy=_take(fields, "policy", partial(_policy, shapes)),
+        passwords=DEFAULT_PASSWORDS,
     )
     if "passwords" in fields:
         return replace(settings, passwords=sections.passwords(shapes, fields["passwords"][1]))
@@ -192,7 +193,7 @@ def _stages(shapes: Shapes, fields: Fields) -> Iterator[tuple[Scalar, ...]]:
 
 
 def _chef_server(shapes: Shapes, value: Value, what: str) -> ChefServer | None:
-    fields = shapes.fields(value, what, ("url", "user", "key"))
+    fields = shapes.fields(value, what, ("url", "user", "key", "ca_file"))
     missing = [key for key in ("url", "user", "key") if key not in fields]
     if missing:
         remedy = "give its url, the user's name there and that user's key"
@@ -200,7 +201,8 @@ def _chef_server(shapes: Shapes, value: Value, what: str) -> ChefServer | None:
     url = _take(fields, "url", partial(_url, shapes), what)
     user = _take(fields, "user", shapes.text, what)
     key = _take(fields, "key", shapes.file, what)
-    return ChefServer(url, user, key) if url and user and key else None
+    authorities = _take(fields, "ca_file", shapes.file, what)
+    return ChefServer(url, user, key, authorities) if url and user and key else None
 
 
 def _policy(shapes: Shapes, value: Value, what: str) -> Policy | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -31,18 +31,18 @@ def command(context: Context, strict: bool, form: str | None) -> ExitCode:
     SARIF is what code hosts show beside the lines.
     """
     form = context.form(form)
-    manifest, findings = read(context.path)
+    manifest, found = read(context.path)
+    collected = list(found)
     looked_at: Mapping[str, int] = {}
     if manifest is not None:
         try:
-            looked_at, more = _inspect(manifest)
+            looked_at = _inspect(manifest, collected)
         except Exception:  # a bug of ours hides nothing of what was found before
-            for finding in findings:
+            for finding in collected:
                 context.console.note(str(finding))
             raise
-        findings = (*findings, *more)
     path = context.path.absolute()
-    findings = ordered(findings, path)
+    findings = ordered(collected, path)
     if form == "sarif":
         context.console.document(sarif(findings, path, _base(path)))
     elif form == "json":
@@ -59,29 +59,39 @@ def command(context: Context, strict: bool, form: str | None) -> ExitCode:
     return ExitCode.INPUT if wrong else ExitCode.DONE
 
 
-def _inspect(manifest: Manifest) -> tuple[Mapping[str, int], tuple[Finding, ...]]:
-    """What there is in the Chef repository, and what is wrong with it."""
+def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
+    """Add what is wrong with all that the manifest needs; returns how much of each was looked at.
+
+    A part that can't be looked at is a finding, too, and hides nothing of the others.
+    """
+    from stackcook.bootstrap.providers import missing_plugins
     from stackcook.chef.repository import Repository
 
     looked_at = {"nodes": len(manifest.nodes)}
-    try:
-        found, findings = Repository.inspect(manifest)
-    except InputError as error:
-        return looked_at, error.findings
-    except StackcookError as error:
-        where = Path(error.where) if error.where else manifest.path
-        return looked_at, (Finding(where, None, error.what, error.remedy),)
-    except OSError as error:
-        where = Path(error.filename) if error.filename else manifest.root
-        what = f"can't be read: {(error.strerror or str(error)).lower()}"
-        return looked_at, (Finding(where, None, what, "see that you may read it"),)
-    looked_at |= {
-        "cookbooks": len(found.cookbooks),
-        "roles": len(found.roles),
-        "environments": len(found.environments),
-        "data bags": len(found.data_bags),
-    }
-    return looked_at, findings
+
+    def repository() -> tuple[Finding, ...]:
+        there, findings = Repository.inspect(manifest)
+        looked_at["cookbooks"] = len(there.cookbooks)
+        looked_at["roles"] = len(there.roles)
+        looked_at["environments"] = len(there.environments)
+        looked_at["data bags"] = len(there.data_bags)
+        return findings
+
+    parts: tuple[Callable[[], tuple[Finding, ...]], ...]
+    parts = (repository, lambda: missing_plugins(manifest))
+    for part in parts:
+        try:
+            collected += part()
+        except InputError as error:
+            collected += error.findings
+        except StackcookError as error:
+            where = Path(error.where) if error.where else manifest.path
+            collected.append(Finding(where, None, error.what, error.remedy))
+        except OSError as error:
+            where = Path(error.filename) if error.filename else manifest.root
+            what = f"can't be read: {(error.strerror or str(error)).lower()}"
+            collected.append(Finding(where, None, what, "see that you may read it"))
+    return looked_at
 
 
 def _base(manifest: Path) -> Path:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stackcook import __version__
+from stackcook.bootstrap import providers
 from stackcook.chef.repository import Repository
 from stackcook.cli.context import Context
 from stackcook.cli.main import cli
@@ -134,6 +135,17 @@ def test_a_repository_that_cannot_be_read_hides_no_finding_of_the_manifest(
     assert len(both) == 2
     assert 'unknown key "rolls"' in result.stdout and says in result.stdout
     assert last.startswith("found 2 errors in ")
+
+
+def test_nor_does_what_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing_plugins(manifest: Any) -> Any:
+        raise UsageError("knife is not installed", remedy="install it")
+
+    monkeypatch.setattr(providers, "missing_plugins", missing_plugins)
+    result = check(tmp_path, BAD)
+    assert result.exit_code == 3
+    for what in ('unknown key "rolls"', "there is no roles/base", "knife is not installed"):
+        assert f"error: {what}" in result.stdout
 
 
 def test_nor_does_a_bug_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

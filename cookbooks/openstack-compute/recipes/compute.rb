@@ -2,12 +2,8 @@
 
 # nova-compute with libvirt and QEMU.
 
+include_recipe 'openstack-compute::compute_packages'
 include_recipe 'openstack-compute::_common'
-
-# nova-compute-qemu differs by one option and brings QEMU for nine more architectures (90 MB)
-openstack_packages 'nova-compute' do
-  packages %w(nova-compute nova-compute-kvm libvirt-daemon-system)
-end
 
 nova_conf nova_compute
 

@@ -2,12 +2,8 @@
 
 # Open vSwitch, OVN's controller, and the agent that brings Nova's metadata to instances.
 
+include_recipe 'openstack-network::compute_packages'
 include_recipe 'openstack-network::_common'
-
-# haproxy: the metadata agent starts one in each network's namespace
-openstack_packages 'neutron-compute' do
-  packages %w(openvswitch-switch ovn-host neutron-ovn-metadata-agent haproxy)
-end
 
 network = node['openstack']['network']
 datapath = network['datapath_type']

@@ -35,6 +35,11 @@ RSpec.describe 'openstack-compute' do
   describe 'compute' do
     let(:chef_run) { chef_runner.converge('openstack-compute::compute') }
 
+    it 'brings its packages before there is a controller to be asked for' do
+      ahead = chef_runner.converge('openstack-compute::compute_packages')
+      expect(ahead.resource_collection.map(&:to_s)).to eq(%w(openstack_packages[nova-compute]))
+    end
+
     it 'gives the node no way into the database' do
       expect(nova_conf.keys).not_to include('database', 'api_database')
     end

@@ -31,6 +31,11 @@ RSpec.describe 'openstack-network' do
   describe 'compute' do
     let(:chef_run) { chef_runner.converge('openstack-network::compute') }
 
+    it 'brings its packages before there is a controller to be asked for' do
+      ahead = chef_runner.converge('openstack-network::compute_packages')
+      expect(ahead.resource_collection.map(&:to_s)).to eq(%w(openstack_packages[neutron-compute]))
+    end
+
     it 'names the chassis after the host, wherever Open vSwitch looks' do
       name = chef_run.node['machinename']
       expect(chef_run).to create_file('/etc/openvswitch/system-id.conf').with(content: "#{name}\n")

@@ -15,11 +15,14 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from stackcook.manifest.model import ChefServer
 
 
 class Fault(Enum):
@@ -101,6 +104,10 @@ class Proxy:
         self._listener.shutdown()
         self._listener.server_close()
 
+    def before(self, server: ChefServer) -> ChefServer:
+        """The server as it is reached through here."""
+        return replace(server, url=self.url)
+
     def take(self, method: str, path: str) -> Request:
         """Count a request."""
         with self._lock:
@@ -116,6 +123,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 60
+
+    def handle(self) -> None:
+        """As the base class, but a client that was killed is no news."""
+        with suppress(OSError):
+            super().handle()
 
     def _handle(self) -> None:
         fate = self.proxy.judge(self.proxy.take(self.command, self.path))

@@ -117,6 +117,10 @@ class NodeError(StackcookError):
     exit_code = ExitCode.NODES
 
 
+class Transient(NodeError):
+    """A step failed by what often passes by itself: worth another try."""
+
+
 class VerifyError(StackcookError):
     """The cloud doesn't work."""
 

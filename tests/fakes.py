@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from stackcook.bootstrap.base import ConvergeResult, Standing
-from stackcook.errors import NodeError, Position, StackcookError
+from stackcook.bootstrap.base import ConvergeResult, Deploy, NodeStep, Standing
+from stackcook.errors import NodeError, Position, StackcookError, Transient
 from stackcook.manifest.model import Manifest, Node, Stage
 from stackcook.remote.base import Host
 from stackcook.verify.check import Check, Report
@@ -76,7 +77,8 @@ class FakeBootstrap:
     """Nodes that converge at once: 3 of 4 resources the first time, none after that.
 
     ``broken`` are the nodes that fail, with what; ``restless`` those that always change something,
-    ``dead`` those that can't be reached.
+    ``dead`` those that can't be reached, ``passing`` those that fail so many times by what passes.
+    ``ahead_steps`` are done on each node before any other is waited for.
     """
 
     asked: list[str]
@@ -86,23 +88,41 @@ class FakeBootstrap:
     dead: set[str] = field(default_factory=set)
     during: Callable[[Node], None] = lambda node: None
     interrupted: bool = False
+    ahead_steps: tuple[str, ...] = ()
+    passing: dict[str, int] = field(default_factory=dict)
+    deploys: list[Deploy] = field(default_factory=list)
 
     def standing(self, node: Node, host: Host) -> Standing:
         if node.name in self.dead:
             raise NodeError("no SSH answer", where=node.name)
         return Standing.KNOWN if node.name in self.known else Standing.NEW
 
-    def bootstrap(self, node: Node, host: Host, on_line: Say) -> ConvergeResult:
-        return self._run("bootstrap", node, on_line)
+    def ahead(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        if not self.ahead_steps:
+            return ()
+        return tuple(NodeStep(name, partial(self._ahead, name, node)) for name in self.ahead_steps)
 
-    def converge(self, node: Node, host: Host, on_line: Say) -> ConvergeResult:
-        return self._run("converge", node, on_line)
+    def converge(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        self.deploys.append(deploy)
+        name = "converge" if standing is Standing.KNOWN else "bootstrap"
+        return (NodeStep(name, lambda say: self._run(name, node, say)),)
 
     def interrupt(self) -> None:
         self.interrupted = True
 
+    def _ahead(self, what: str, node: Node, on_line: Say) -> str:
+        self.asked.append(f"{what} {node.name}")
+        return "fine"
+
     def _run(self, what: str, node: Node, on_line: Say) -> ConvergeResult:
         self.asked.append(f"{what} {node.name}")
+        if self.passing.get(node.name):
+            self.passing[node.name] -= 1
+            raise Transient("the mirror hiccups", where=node.name)
         self.during(node)
         on_line("  * file[/etc/fake] action create")
         if node.name in self.broken:
@@ -120,6 +140,7 @@ class FakeSite:
         self.machines = FakeMachines(self.asked)
         self.chef = FakeBootstrap(self.asked)
         self.errors: dict[str, StackcookError] = {}
+        self.inputs = "as ever"
         self.bad: tuple[Check, ...] = ()
 
     def _step(self, name: str) -> str:
@@ -146,14 +167,20 @@ class FakeSite:
     def bootstrap(self) -> FakeBootstrap:
         return self.chef
 
-    def gate(self, nodes: Sequence[Node]) -> str:
+    def digest(self) -> str:
+        return self.inputs
+
+    def ahead(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+        return {node.name: ("base::packages",) for node in nodes}
+
+    def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         return self._step(f"gate {' '.join(node.name for node in nodes)}")
 
     def knife(self, say: Say) -> str:
         return self._step("knife")
 
-    def verify(self) -> Report:
-        self._step("verify")
+    def verify(self, *, without: Collection[str] = ()) -> Report:
+        self._step(f"verify without {' '.join(without)}" if without else "verify")
         return Report((Check("SSH", "controller", True), *self.bad))
 
     def facts(self) -> Mapping[str, str]:

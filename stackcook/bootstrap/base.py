@@ -1,14 +1,17 @@
-"""What the engine needs of a way to bring nodes under Chef: bootstrap and converge."""
+"""What the engine needs of a way to bring nodes under Chef: the steps of each, as data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
 from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
+
+Say = Callable[[str], None]
+"""Takes a line that the node printed."""
 
 
 class Standing(Enum):
@@ -23,31 +26,68 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True)
+class ResourceTime:
+    """A Chef resource of one converge: ``package[nova]``, declared in ``cookbook::recipe``."""
+
+    name: str
+    recipe: str
+    seconds: float
+    updated: bool = False
+
+
+@dataclass(frozen=True)
 class ConvergeResult:
     """What one chef-client run did: resources updated, of how many, in how many seconds.
 
-    ``changed`` names the updated resources, in order.
+    ``changed`` names the updated resources, in order; ``resources`` are the slowest ones.
     """
 
     updated: int
     total: int
     seconds: float
     changed: tuple[str, ...] = ()
+    resources: tuple[ResourceTime, ...] = ()
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """What the steps of all nodes share: the deploy's ``id``, which every converge records.
+
+    ``ahead`` are, by node, the recipes that need no other node.
+    """
+
+    id: str
+    ahead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NodeStep:
+    """One step on one node; ``work`` returns what it did, in a few words or as a converge."""
+
+    name: str
+    work: Callable[[Say], ConvergeResult | str]
 
 
 class Bootstrap(Protocol):
-    """A way to bring nodes under Chef. Each method raises NodeError, or ChefServerError."""
+    """A way to bring nodes under Chef; its steps raise NodeError, or ChefServerError.
+
+    A step that raises Transient may be tried again.
+    """
 
     def standing(self, node: Node, host: Host) -> Standing:
-        """Whether ``node`` is to be bootstrapped or only converged."""
+        """Reach ``node``, and see how far it is; raises NodeError if it can't be reached."""
         ...
 
-    def bootstrap(self, node: Node, host: Host, on_line: Callable[[str], None]) -> ConvergeResult:
-        """Install the client, register, converge for the first time."""
+    def ahead(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        """What is to be done on ``node`` that needs no other node, in order."""
         ...
 
-    def converge(self, node: Node, host: Host, on_line: Callable[[str], None]) -> ConvergeResult:
-        """Bring the node object in step with the manifest, then run chef-client."""
+    def converge(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        """What is to be done then, in order; the last is the converge of the whole run list."""
         ...
 
     def interrupt(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from stackcook.bootstrap.base import ConvergeResult, Standing
+from stackcook.bootstrap.base import ConvergeResult, Deploy, NodeStep, Say, Standing
 from stackcook.bootstrap.output import ChefOutput, Unwrapped
 from stackcook.bootstrap.probe import is_known
 from stackcook.chef.client import NotFound
@@ -25,6 +25,9 @@ from stackcook.remote.base import Connect, Host, sudo
 from stackcook.remote.ssh import connect
 
 TEMPLATE = Path(__file__).with_name("node.sh.erb")
+ATTRIBUTES = "/etc/chef/stackcook.json"
+"""Where a node finds the attributes of a converge."""
+
 CLIENT_LOCK = Path(__file__).parents[1] / "machines" / "client.lock"
 """The gems of the Chef client, "name version" a line."""
 
@@ -113,7 +116,21 @@ class KnifeBootstrap:
                 return Standing.KNOWN
             return Standing.HALF
 
-    def bootstrap(self, node: Node, host: Host, on_line: Callable[[str], None]) -> ConvergeResult:
+    def ahead(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        """Nothing: knife does all in one."""
+        return ()
+
+    def converge(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        """Bootstrap a node that isn't known; converge one that is."""
+        if standing is Standing.KNOWN:
+            return (NodeStep("converge", lambda say: self._converge(node, host, deploy, say)),)
+        return (NodeStep("bootstrap", lambda say: self._bootstrap(node, host, deploy, say)),)
+
+    def _bootstrap(self, node: Node, host: Host, deploy: Deploy, on_line: Say) -> ConvergeResult:
         """Take away what a half-made node left on the server, then ``knife bootstrap``."""
         forget(self.client, node.name)
         output, plain = ChefOutput(), Unwrapped(host.address)
@@ -124,7 +141,7 @@ class KnifeBootstrap:
                 on_line(line)
 
         started = time.monotonic()
-        attributes = self._attributes(node)
+        attributes = self._first_boot(node, deploy)
         command = self._command(node, host, attributes)
         with self._underway.noting() as note:
             done = self.runner(
@@ -132,7 +149,7 @@ class KnifeBootstrap:
             )
         return _result(node, done.status, output, time.monotonic() - started)
 
-    def converge(self, node: Node, host: Host, on_line: Callable[[str], None]) -> ConvergeResult:
+    def _converge(self, node: Node, host: Host, deploy: Deploy, on_line: Say) -> ConvergeResult:
         """Bring the node object in step with the manifest, then run chef-client over SSH."""
         self._synchronize(node)
         output = ChefOutput()
@@ -144,12 +161,15 @@ class KnifeBootstrap:
         started = time.monotonic()
         place = "" if node.policy_name else f" -E {shlex.quote(node.environment)}"
         command = (
-            f"chef-client{place} --run-lock-timeout 600"
+            f"umask 077 && cat > {ATTRIBUTES} &&"
+            f" exec chef-client{place} -j {ATTRIBUTES} --run-lock-timeout 600"
             " --no-color --force-formatter --format doc"
         )
+        attributes = json.dumps(_attributes(node, deploy))
         with self.opener(host, self.known_hosts) as remote, self._underway.noting() as note:
             note(remote.close)
-            done = remote.run(sudo(command), on_line=read, timeout=node.timeout or self.timeout)
+            timeout = node.timeout or self.timeout
+            done = remote.run(sudo(command), stdin=attributes, on_line=read, timeout=timeout)
         return _result(node, done.status, output, time.monotonic() - started)
 
     def interrupt(self) -> None:
@@ -170,22 +190,14 @@ class KnifeBootstrap:
     def _synchronize(self, node: Node) -> None:
         path = f"/nodes/{node.name}"
         found = self.client.get(path)
-        normal = dict(found.get("normal") or {})
-        if node.address:
-            normal["openstack"] = {**normal.get("openstack", {}), "address": str(node.address)}
-        wanted = {
-            **found,
-            "normal": normal,
-            **_place(node),
-        }
+        wanted = {**found, **_place(node)}
         if wanted != found:
             self.client.put(path, wanted)
 
-    def _attributes(self, node: Node) -> Path:
+    def _first_boot(self, node: Node, deploy: Deploy) -> Path:
         """The file with the attributes of the first boot."""
         path = self.state / "chef" / "first-boot" / f"{node.name}.json"
-        openstack = {"address": str(node.address)} if node.address else {}
-        write_private(path, json.dumps({"openstack": openstack}))
+        write_private(path, json.dumps(_attributes(node, deploy)))
         return path
 
     def _command(self, node: Node, host: Host, attributes: Path) -> Command:
@@ -233,6 +245,12 @@ def _client_gems(lock: str) -> str:
     """The locked gems as `gem install` takes them, in their order."""
     words = (line.split("#")[0].split() for line in lock.splitlines())
     return " ".join(":".join(pair) for pair in words if pair)
+
+
+def _attributes(node: Node, deploy: Deploy) -> dict[str, Any]:
+    """What chef-client puts into the node object, and saves only at the end of a good run."""
+    address = {"openstack": {"address": str(node.address)}} if node.address else {}
+    return {**address, "stackcook": {"deploy": deploy.id}}
 
 
 def _place(node: Node) -> dict[str, Any]:

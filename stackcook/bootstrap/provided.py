@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stackcook.bootstrap import providers
-from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Standing
+from stackcook.bootstrap.base import (
+    Bootstrap,
+    ConvergeResult,
+    Deploy,
+    NodeStep,
+    Say,
+    Standing,
+)
 from stackcook.bootstrap.knife import ChefObjects, Underway
 from stackcook.bootstrap.output import ChefOutput, Unwrapped
 from stackcook.chef.client import NotFound
@@ -18,7 +24,7 @@ from stackcook.errors import NodeError
 from stackcook.manifest.model import ChefServer, Node
 from stackcook.remote.base import Host
 
-Say = Callable[[str], None]
+_LOGS = "`stackcook logs NODE` has more"
 
 
 @dataclass(frozen=True)
@@ -47,24 +53,32 @@ class ProvidedBootstrap:
             return Standing.NEW
         return Standing.KNOWN
 
-    def bootstrap(self, node: Node, host: Host, on_line: Say) -> ConvergeResult:
-        """Run the provider's command."""
-        if not node.provider:
-            return self.inner.bootstrap(node, host, on_line)
-        remedy = f"see more with `stackcook logs {node.name}`"
-        if node.provider not in providers.WINDOWS:
+    def ahead(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        """Nothing on a provider's machine before it is there."""
+        if node.provider and standing is not Standing.KNOWN:
+            return ()
+        return self.inner.ahead(node, host, standing, deploy)
+
+    def converge(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        """Run the provider's command; then on over SSH as all nodes, on Windows by knife."""
+        if node.provider and standing is not Standing.KNOWN:
+            return (NodeStep("bootstrap", lambda say: self._make(node, say)),)
+        if protocol := providers.WINDOWS.get(node.provider or ""):
+            words = (protocol, f"name:{node.name}", "chef-client")
+            arguments = (*words, *providers.connection_arguments(node))
+            return (NodeStep("converge", lambda say: self._knife(node, arguments, say, _LOGS)),)
+        return self.inner.converge(node, host, standing, deploy)
+
+    def _make(self, node: Node, on_line: Say) -> ConvergeResult:
+        remedy = _LOGS
+        if node.provider and node.provider not in providers.WINDOWS:
             listed = " ".join((*providers.create_words(node.provider)[:-1], "list"))
             remedy += f"; look with `knife {listed}` whether a machine was left behind"
         return self._knife(node, providers.create_arguments(node), on_line, remedy)
-
-    def converge(self, node: Node, host: Host, on_line: Say) -> ConvergeResult:
-        """Over SSH as all nodes; on Windows by knife."""
-        protocol = providers.WINDOWS.get(node.provider or "")
-        if not protocol:
-            return self.inner.converge(node, host, on_line)
-        words = (protocol, f"name:{node.name}", "chef-client")
-        arguments = (*words, *providers.connection_arguments(node))
-        return self._knife(node, arguments, on_line, f"see more with `stackcook logs {node.name}`")
 
     def interrupt(self) -> None:
         """End what is under way on any node."""
@@ -74,6 +88,7 @@ class ProvidedBootstrap:
     def _knife(
         self, node: Node, arguments: tuple[str, ...], on_line: Say, remedy: str
     ) -> ConvergeResult:
+        remedy = remedy.replace("NODE", node.name, 1)
         output, plain = ChefOutput(), Unwrapped()
 
         def read(said: str) -> None:

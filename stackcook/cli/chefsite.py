@@ -9,6 +9,7 @@ from typing import Any
 from stackcook.bootstrap import providers
 from stackcook.chef import secrets
 from stackcook.chef.client import ChefClient
+from stackcook.chef.digest import digest
 from stackcook.chef.knifeconfig import write_config
 from stackcook.chef.repository import Repository
 from stackcook.chef.server import EmbeddedServer
@@ -91,6 +92,10 @@ class ChefSite:
     def check(self) -> str:
         """Read the Chef repository, once; see that knife has the providers' plugins."""
         return self._checked
+
+    def digest(self) -> str:
+        """A checksum of the manifest, of all that an upload would put, and of stackcook itself."""
+        return digest(self._manifest, Repository.read(self._manifest))
 
     def reach(self) -> None:
         """See that a Chef server of the user's answers; for use before anything is written."""

@@ -19,7 +19,8 @@ def command(
     """Run the Chef client again on all nodes, or those named, in the order of their stages."""
     from stackcook.cli.wiring import RealSite
     from stackcook.deploy.engine import Engine
-    from stackcook.deploy.state import State, exclusive
+    from stackcook.deploy.lock import exclusive
+    from stackcook.deploy.state import State
 
     manifest = context.load()
     for name in nodes:

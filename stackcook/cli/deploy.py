@@ -18,7 +18,8 @@ def command(context: Context, parallel: int | None) -> ExitCode:
     """
     from stackcook.cli.wiring import RealSite
     from stackcook.deploy.engine import Engine
-    from stackcook.deploy.state import State, exclusive
+    from stackcook.deploy.lock import exclusive
+    from stackcook.deploy.state import State
 
     manifest = context.load(warn=True)
     site = RealSite(manifest)

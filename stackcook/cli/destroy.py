@@ -21,7 +21,7 @@ def command(context: Context, yes: bool) -> ExitCode:
     """
     from stackcook.cli.wiring import RealSite
     from stackcook.deploy.destroy import destroy
-    from stackcook.deploy.state import exclusive
+    from stackcook.deploy.lock import exclusive
 
     manifest = context.load()
     if not yes and not _agreed(manifest):

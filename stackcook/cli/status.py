@@ -7,7 +7,8 @@ from datetime import datetime
 import click
 
 from stackcook.cli.context import Context
-from stackcook.deploy.state import StepState, in_use, latest
+from stackcook.deploy.lock import in_use
+from stackcook.deploy.record import StepState, latest
 from stackcook.manifest.model import Node
 
 

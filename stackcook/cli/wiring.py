@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 
-from stackcook.bootstrap.base import Bootstrap
+from stackcook.bootstrap.base import Bootstrap, Deploy
 from stackcook.bootstrap.knife import KnifeBootstrap, forget
 from stackcook.bootstrap.provided import ProvidedBootstrap
 from stackcook.chef import secrets
 from stackcook.chef.client import ChefClient
+from stackcook.chef.ahead import ahead
 from stackcook.chef.knife import run_section
+from stackcook.chef.repository import Repository
 from stackcook.cli.chefsite import ChefSite
 from stackcook.deploy.steps import Say
 from stackcook.manifest.model import Node
@@ -19,6 +22,7 @@ from stackcook.remote.ssh import wait_for
 from stackcook.verify import clouds, gate, smoke
 from stackcook.verify.check import Report
 from stackcook.verify.gate import Credentials
+from stackcook.verify.reported import reported
 from stackcook.verify.placing import DASHBOARD, KEYSTONE, Placed, placed, running
 
 PATIENCE = 15.0
@@ -45,8 +49,13 @@ class RealSite(ChefSite):
         """knife's bootstrap."""
         return self._knife
 
-    def gate(self, nodes: Sequence[Node]) -> str:
-        """Wait for Keystone, Placement, the message queue and the database on ``nodes``."""
+    def ahead(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+        """By the repository: a recipe ``NAME_packages`` beside each of the run list's."""
+        return ahead(Repository.read(self._manifest), nodes)
+
+    def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
+        """See that ``nodes`` have reported; wait for the services that others need of them."""
+        reported(self.client, nodes, deploy.id)
         names = tuple(node.name for node in nodes)
         hosts = self.machines.hosts(self._manifest.nodes)
         gate.answers(self._manifest, self.client, hosts, self.credentials, only=names)
@@ -57,13 +66,16 @@ class RealSite(ChefSite):
         count = run_section(self._manifest, self.server, say)
         return f"{count} command{'s' * (count != 1)}"
 
-    def verify(self, patience: float = smoke.AFTER_DEPLOY) -> Report:
+    def verify(
+        self, patience: float = smoke.AFTER_DEPLOY, *, without: Collection[str] = ()
+    ) -> Report:
         """The smoke check; writes ``clouds.yaml`` first, so that one can look for oneself."""
         for keystone in running(self._placed, KEYSTONE)[:1]:
             path = self._manifest.root / "clouds.yaml"
             clouds.write(path, gate.auth_url(keystone), self.credentials.admin)
-        hosts = self.machines.hosts(self._manifest.nodes)
-        return smoke.verify(self._manifest, self.client, hosts, self.credentials, patience=patience)
+        nodes = tuple(n for n in self._manifest.nodes if n.name not in without)
+        manifest, hosts = replace(self._manifest, nodes=nodes), self.machines.hosts(nodes)
+        return smoke.verify(manifest, self.client, hosts, self.credentials, patience=patience)
 
     def facts(self) -> Mapping[str, str]:
         """Where Horizon is, where the password is, what to try; nothing where there is no cloud."""

@@ -11,11 +11,13 @@ from rich.text import Text
 from stackcook.deploy.events import (
     Event,
     NodeSkipped,
+    Notice,
     RunDone,
     RunStarted,
     StepDone,
     StepFailed,
     StepProgress,
+    StepRetried,
     StepStarted,
 )
 
@@ -74,10 +76,17 @@ class Board:
             self.rows = {name: Row(name) for name in event.nodes}
         elif isinstance(event, RunDone):
             self.done = event
+        elif isinstance(event, Notice):
+            return event.text
         elif isinstance(event, NodeSkipped):
             row = self._row(event.node)
             row.result, row.text = "skipped", event.why
             return _line(row.name, f"skipped: {event.why}")
+        elif isinstance(event, StepRetried):
+            row = self._row(event.node)
+            row.result, row.text = "waiting", event.cause
+            again = f"once more in {event.wait:.0f} s"
+            return _line(row.name, f"{event.step}: {event.cause}; {again}")
         else:
             return self._step(event)
         return None

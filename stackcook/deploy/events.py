@@ -9,25 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from stackcook.bootstrap.base import ResourceTime
+
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A command began; ``nodes`` in the order of their stages."""
+    """A command began; ``nodes`` in the order of their stages.
+
+    ``deploy`` names the deploy that it is, or that it goes on with; ``digest`` stands for its
+    inputs.
+    """
 
     command: str
     at: float
     nodes: tuple[str, ...]
     stages: tuple[str, ...] = ()
+    deploy: str = ""
+    digest: str = ""
+    manifest: str = ""
 
 
 @dataclass(frozen=True)
 class StepStarted:
-    """A step began: on one node, or (``node`` empty) for all of them."""
+    """A step began: on one node, or (``node`` empty) for all of them; ``attempt`` counts from 1."""
 
     step: str
     at: float
     node: str = ""
     stage: str = ""
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,10 @@ class StepProgress:
 
 @dataclass(frozen=True)
 class StepDone:
-    """A step ended well; ``updated`` of ``total`` Chef resources, where it was a converge."""
+    """A step ended well; ``updated`` of ``total`` Chef resources, where it was a converge.
+
+    ``resources`` are its slowest ones.
+    """
 
     step: str
     at: float
@@ -53,6 +66,26 @@ class StepDone:
     text: str = ""
     updated: int | None = None
     total: int | None = None
+    resources: tuple[ResourceTime, ...] = ()
+
+
+@dataclass(frozen=True)
+class StepRetried:
+    """A step failed by ``cause``, which may pass: it is tried again in ``wait`` seconds."""
+
+    step: str
+    at: float
+    node: str
+    cause: str
+    wait: float
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that people should know now."""
+
+    at: float
+    text: str
 
 
 @dataclass(frozen=True)
@@ -87,5 +120,15 @@ class RunDone:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-Event = RunStarted | StepStarted | StepProgress | StepDone | StepFailed | NodeSkipped | RunDone
+Event = (
+    RunStarted
+    | StepStarted
+    | StepProgress
+    | StepDone
+    | StepRetried
+    | StepFailed
+    | NodeSkipped
+    | Notice
+    | RunDone
+)
 Listener = Callable[[Event], None]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from stackcook.bootstrap.base import Bootstrap
+from stackcook.bootstrap.base import Bootstrap, Deploy
 from stackcook.deploy.steps import Say
 from stackcook.machines.base import Machines
 from stackcook.manifest.model import Node
@@ -43,16 +43,27 @@ class Site(Protocol):
         """The way to bring nodes under Chef; the same one at every call."""
         ...
 
-    def gate(self, nodes: Sequence[Node]) -> str:
-        """Wait until the services on ``nodes`` that others need answer; raises VerifyError."""
+    def digest(self) -> str:
+        """What stands for the manifest and the Chef repository; another one if either changes."""
+        ...
+
+    def ahead(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+        """The recipes of each node, by its name, that need no other node."""
+        ...
+
+    def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
+        """Wait until ``nodes`` have reported this deploy, and their services answer.
+
+        Raises VerifyError.
+        """
         ...
 
     def knife(self, say: Say) -> str:
         """Run the commands of the manifest's section ``knife``."""
         ...
 
-    def verify(self) -> Report:
-        """Look whether the cloud works."""
+    def verify(self, *, without: Collection[str] = ()) -> Report:
+        """Look whether the cloud works, leaving out the nodes named in ``without``."""
         ...
 
     def facts(self) -> Mapping[str, str]:

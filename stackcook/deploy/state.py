@@ -1,16 +1,10 @@
-"""What is kept of every run: an SQLite file that ``status`` reads while a run writes it."""
+"""What is kept of every run: an SQLite file that others read while a run writes it."""
 
 from __future__ import annotations
 
-import fcntl
-import getpass
-import json
-import os
 import sqlite3
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -21,74 +15,89 @@ from stackcook.deploy.events import (
     RunStarted,
     StepDone,
     StepFailed,
+    StepRetried,
     StepStarted,
 )
+from stackcook.deploy.lock import user
 from stackcook.errors import UsageError
 
+NAME = "state.db"
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY, command TEXT NOT NULL, who TEXT NOT NULL,
+    deploy TEXT NOT NULL, digest TEXT NOT NULL, manifest TEXT NOT NULL,
     started REAL NOT NULL, ended REAL, exit_code INTEGER
 );
 CREATE TABLE IF NOT EXISTS steps (
     id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs (id),
-    node TEXT NOT NULL, stage TEXT NOT NULL, step TEXT NOT NULL, result TEXT NOT NULL,
-    started REAL NOT NULL, ended REAL, text TEXT NOT NULL DEFAULT '',
+    node TEXT NOT NULL, stage TEXT NOT NULL, step TEXT NOT NULL, attempt INTEGER NOT NULL,
+    result TEXT NOT NULL, started REAL NOT NULL, ended REAL, text TEXT NOT NULL DEFAULT '',
     updated INTEGER, total INTEGER
 );
 CREATE INDEX IF NOT EXISTS steps_of_node ON steps (node, id);
+CREATE INDEX IF NOT EXISTS steps_of_run ON steps (run);
+CREATE TABLE IF NOT EXISTS resources (
+    step INTEGER NOT NULL REFERENCES steps (id), name TEXT NOT NULL, recipe TEXT NOT NULL,
+    seconds REAL NOT NULL, updated INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS resources_of_step ON resources (step);
+"""
+_VERSION = 2
+"""Of the schema above, as SQLite's user_version."""
+
+_FROM_VERSION_1 = """
+ALTER TABLE runs ADD COLUMN deploy TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN digest TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN manifest TEXT NOT NULL DEFAULT '';
+ALTER TABLE steps ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
 """
 
 
-@dataclass(frozen=True)
-class StepState:
-    """One step of one node; times in seconds since the epoch.
-
-    ``result`` is running, done, failed, skipped, or interrupted: begun, by a run that died.
-    """
-
-    node: str
-    stage: str
-    step: str
-    result: str
-    started: float
-    ended: float | None = None
-    text: str = ""
-    updated: int | None = None
-    total: int | None = None
-
-
 class State:
-    """The runs and steps under ``.stackcook``; as a listener it writes down what happens."""
+    """The runs and steps under ``.stackcook``; as a listener it writes down what happens.
+
+    A step's ``result`` is running, done, failed, retried, skipped, or interrupted: begun, by a run
+    that died. Times are in seconds since the epoch.
+    """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The engine emits one event at a time, though from several threads.
-        self._path = directory / "state.db"
-        with _explained(self._path):
+        self._path = directory / NAME
+        with explained(self._path):
             self._db = sqlite3.connect(
                 self._path, check_same_thread=False, isolation_level=None, timeout=30
             )
-            self._db.executescript(_SCHEMA)
+            _prepare(self._db)
         self._run = 0
+        self._open: dict[tuple[str, str], int] = {}
 
     def __call__(self, event: Event) -> None:
         """Write down an event; progress within a step is not kept."""
-        with _explained(self._path):
+        with explained(self._path):
             self._write(event)
 
     def _write(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self._begin(event)
         elif isinstance(event, StepStarted):
-            self._insert(event.node, event.stage, event.step, "running", event.at)
+            row = (event.node, event.stage, event.step, event.attempt, "running", event.at)
+            self._open[event.node, event.step] = self._insert(*row)
         elif isinstance(event, StepDone):
-            self._end(event, "done", event.text, event.updated, event.total)
+            step = self._end(event, "done", event.text, event.updated, event.total)
+            self._db.executemany(
+                "INSERT INTO resources VALUES (?, ?, ?, ?, ?)",
+                [(step, r.name, r.recipe, r.seconds, r.updated) for r in event.resources],
+            )
+        elif isinstance(event, StepRetried):
+            self._end(event, "retried", event.cause)
         elif isinstance(event, StepFailed):
-            self._end(event, "failed", event.error, None, None)
+            self._end(event, "failed", event.error)
         elif isinstance(event, NodeSkipped):
-            self._insert(event.node, "", "skipped", "skipped", event.at, event.at, event.why)
+            at = event.at
+            self._insert(event.node, "", "skipped", 1, "skipped", at, at, event.why)
         elif isinstance(event, RunDone):
             self._db.execute(
                 "UPDATE runs SET ended = ?, exit_code = ? WHERE id = ?",
@@ -110,8 +119,9 @@ class State:
     def _begin(self, event: RunStarted) -> None:
         self._close_open_steps()  # of a run that was killed
         cursor = self._db.execute(
-            "INSERT INTO runs (command, who, started) VALUES (?, ?, ?)",
-            (event.command, getpass.getuser(), event.at),
+            "INSERT INTO runs (command, who, deploy, digest, manifest, started)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (event.command, user(), event.deploy, event.digest, event.manifest, event.at),
         )
         self._run = cursor.lastrowid or 0
 
@@ -123,48 +133,47 @@ class State:
         node: str,
         stage: str,
         step: str,
+        attempt: int,
         result: str,
         started: float,
         ended: float | None = None,
         text: str = "",
-    ) -> None:
-        self._db.execute(
-            "INSERT INTO steps (run, node, stage, step, result, started, ended, text)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._run, node, stage, step, result, started, ended, text),
+    ) -> int:
+        cursor = self._db.execute(
+            "INSERT INTO steps (run, node, stage, step, attempt, result, started, ended, text)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (self._run, node, stage, step, attempt, result, started, ended, text),
         )
+        return cursor.lastrowid or 0
 
     def _end(
         self,
-        event: StepDone | StepFailed,
+        event: StepDone | StepRetried | StepFailed,
         result: str,
         text: str,
-        updated: int | None,
-        total: int | None,
-    ) -> None:
+        updated: int | None = None,
+        total: int | None = None,
+    ) -> int:
+        step = self._open.pop((event.node, event.step), 0)
         self._db.execute(
             "UPDATE steps SET result = ?, ended = ?, text = ?, updated = ?, total = ?"
-            " WHERE run = ? AND node = ? AND step = ? AND result = 'running'",
-            (result, event.at, text, updated, total, self._run, event.node, event.step),
+            " WHERE id = ?",
+            (result, event.at, text, updated, total, step),
         )
+        return step
 
 
-def latest(directory: Path) -> dict[str, StepState]:
-    """The last step of each node, by name; read without a lock, while a run may write."""
-    path = directory / "state.db"
-    if not path.exists():
-        return {}
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with _explained(path), closing(sqlite3.connect(uri, uri=True)) as db:
-        rows = db.execute(
-            "SELECT node, stage, step, result, started, ended, text, updated, total FROM steps"
-            " WHERE id IN (SELECT max(id) FROM steps WHERE node <> '' GROUP BY node)"
-        )
-        return {row[0]: StepState(*row) for row in rows}
+def _prepare(db: sqlite3.Connection) -> None:
+    """Make the tables, or bring those of an older stackcook up to date."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if not version and db.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
+        db.executescript(f"BEGIN; {_FROM_VERSION_1} COMMIT;")
+    db.executescript(_SCHEMA)
+    db.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into a UsageError."""
     try:
         yield
@@ -174,47 +183,3 @@ def _explained(path: Path) -> Iterator[None]:
             where=str(path),
             remedy="is the disk full? If not, move it away: it only holds what `status` shows",
         ) from error
-
-
-@contextmanager
-def exclusive(directory: Path, command: str) -> Iterator[None]:
-    """Hold the deployment for one command; the kernel lets go of it however the process ends.
-
-    Raises UsageError that says who holds it and since when.
-    """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (directory / "lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"{_holder(directory)} is under way",
-                where=str(directory.parent),
-                remedy="wait until it has ended, or end it; `stackcook status` shows where it is",
-            ) from None
-        file.truncate(0)
-        now = time.strftime("%Y-%m-%d %H:%M:%S")
-        holder = {"command": command, "pid": os.getpid(), "who": getpass.getuser(), "since": now}
-        file.write(json.dumps(holder))
-        file.flush()
-        yield
-
-
-def in_use(directory: Path) -> bool:
-    """Whether a command holds the deployment now."""
-    try:
-        with (directory / "lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-def _holder(directory: Path) -> str:
-    try:
-        holder = json.loads((directory / "lock").read_text())
-        return "`stackcook {command}` of {who} (pid {pid}, since {since})".format(**holder)
-    except (ValueError, KeyError):  # caught between its lock and its first write
-        return "another command"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -18,14 +20,18 @@ from stackcook.deploy.events import (
     StepDone,
     StepFailed,
     StepProgress,
+    StepRetried,
     StepStarted,
 )
 from stackcook.deploy.logs import NodeLog, path_of
-from stackcook.errors import ExitCode, NodeError, StackcookError
+from stackcook.errors import ExitCode, NodeError, StackcookError, Transient
 
 T = TypeVar("T")
 Say = Callable[[str], None]
 """Takes a line of progress."""
+
+BACKOFF = (2.0, 8.0, 30.0)
+"""Seconds before the second, third and fourth try, at most."""
 
 
 class Halt(Exception):
@@ -37,16 +43,26 @@ class Halt(Exception):
 
 
 class Steps:
-    """Carries out steps. ``state`` is where logs are; ``clock`` gives seconds since the epoch."""
+    """Carries out steps. ``state`` is where logs are; ``clock`` gives seconds since the epoch.
+
+    ``backoff`` are the most seconds before each further try of what may pass.
+    """
 
     def __init__(
-        self, listeners: tuple[Listener, ...], state: Path, clock: Callable[[], float] = time.time
+        self,
+        listeners: tuple[Listener, ...],
+        state: Path,
+        clock: Callable[[], float] = time.time,
+        backoff: Sequence[float] = BACKOFF,
     ) -> None:
         self.clock = clock
         self._listeners = listeners
         self._state = state
         self._lock = threading.Lock()
         self._muted = False
+        self._backoff = backoff
+        self.stopping = threading.Event()
+        """Set once nothing new is to begin."""
 
     def emit(self, event: Event) -> None:
         """Tell the listeners, one event at a time; nothing once muted."""
@@ -70,35 +86,55 @@ class Steps:
         self.emit(StepDone(step, now, now - started, text=text))
 
     def on_node(self, step: str, node: str, stage: str, work: Callable[[Say], T]) -> T | None:
-        """A step on one node, its lines logged; None if it failed. Raises nothing of its own."""
-        started = self._start(step, node, stage)
-        try:
-            with NodeLog(self._state, node, step) as log:
-                result = work(self._reader(step, node, log))
-        except StackcookError as error:
-            self._fail(step, started, error, node)
-            return None
-        except Exception as error:  # one node's trouble, even a bug of ours, is not the others'
-            with NodeLog(self._state, node, step) as log:
-                log(traceback.format_exc())
-            what = f"a bug of ours: {type(error).__name__}: {error}"
-            self._fail(step, started, NodeError(what, where=node, remedy="report it"), node)
-            return None
+        """A step on one node, its lines logged; None if it failed. Raises nothing of its own.
+
+        What is Transient is tried again, as long as the run goes on.
+        """
+        waits = iter(self._backoff)
+        for attempt in itertools.count(1):
+            started = self._start(step, node, stage, attempt)
+            try:
+                with NodeLog(self._state, node, step) as log:
+                    result = work(self._reader(step, node, log))
+            except StackcookError as error:
+                wait = next(waits, None)
+                if wait is None or not isinstance(error, Transient) or self.stopping.is_set():
+                    self._fail(step, started, error, node)
+                    return None
+                self._retry(step, node, error, wait * random.uniform(0.5, 1.0))
+            except Exception as error:  # one node's trouble, even a bug of ours, isn't the others'
+                with NodeLog(self._state, node, step) as log:
+                    log(traceback.format_exc())
+                what = f"a bug of ours: {type(error).__name__}: {error}"
+                self._fail(step, started, NodeError(what, where=node, remedy="report it"), node)
+                return None
+            else:
+                self._done(step, started, node, result)
+                return result
+        return None  # never: counting has no end
+
+    def _retry(self, step: str, node: str, error: StackcookError, wait: float) -> None:
+        self.emit(StepRetried(step, self.clock(), node, str(error), wait))
+        self.stopping.wait(wait)  # jitter is in it: the others may be trying again as well
+
+    def _done(self, step: str, started: float, node: str, result: object) -> None:
         now = self.clock()
         done = StepDone(step, now, now - started, node)
         if isinstance(result, ConvergeResult):
             text = f"{result.updated}/{result.total} resources updated"
-            done = replace(done, text=text, updated=result.updated, total=result.total)
+            counts = {"updated": result.updated, "total": result.total}
+            done = replace(done, text=text, resources=result.resources, **counts)
+        elif isinstance(result, str):
+            done = replace(done, text=result)
         self.emit(done)
-        return result
 
     def failed(self, step: str, error: StackcookError, node: str = "") -> None:
         """A finding of a step that is told in several parts."""
         self._fail(step, self._start(step, node, ""), error, node)
 
-    def _start(self, step: str, node: str, stage: str) -> float:
+    def _start(self, step: str, node: str, stage: str, attempt: int = 1) -> float:
         now = self.clock()
-        self.emit(StepStarted(step, now, node, stage))
+        self.emit(StepStarted(step, now, node, stage, attempt))
         return now
 
     def _fail(self, step: str, started: float, error: StackcookError, node: str = "") -> None:

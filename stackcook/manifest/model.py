@@ -164,6 +164,23 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class FailureBudget:
+    """How many nodes with ``role`` in their run list may fail: ``amount``, or as many percent."""
+
+    role: str
+    amount: int
+    at: Position
+    percent: bool = False
+
+
+class BootstrapKind(Enum):
+    """Who brings new nodes under Chef: stackcook itself over SSH, or ``knife bootstrap``."""
+
+    NATIVE = "native"
+    KNIFE = "knife"
+
+
+@dataclass(frozen=True)
 class ChefServer:
     """A Chef server of the user's: its URL, the user's name there, and that user's key.
 
@@ -200,6 +217,8 @@ class Manifest:
     provider: str | None = None
     network: IPv4Network | None = None
     stages: tuple[Stage, ...] = ()
+    failure_budget: tuple[FailureBudget, ...] = ()
+    bootstrap: BootstrapKind = BootstrapKind.KNIFE
     chef_server: ChefServer | None = None
     server_address: IPv4Address | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Protocol
 
 from stackcook.command import Completed
-from stackcook.errors import NodeError
+from stackcook.errors import Transient
 
 LineListener = Callable[[str], None]
 
@@ -31,7 +31,7 @@ class Host:
         return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
 
 
-class Unreachable(NodeError):
+class Unreachable(Transient):
     """Nothing answered as an SSH server does; worth another try while a machine boots."""
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from stackcook.cli import wiring
 from stackcook.cli.main import cli
-from stackcook.deploy.state import exclusive
+from stackcook.deploy.lock import exclusive
 from stackcook.errors import ChefServerError, ExitCode
 from tests.fakes import FakeSite, recipe_error
 

@@ -10,13 +10,15 @@ import pytest
 
 from stackcook.deploy.engine import Engine
 from stackcook.deploy.events import RunStarted, StepStarted
-from stackcook.deploy.state import State, exclusive, in_use, latest
+from stackcook.deploy.lock import exclusive, in_use
+from stackcook.deploy.record import latest
+from stackcook.deploy.state import State
 from stackcook.errors import ExitCode, UsageError
 from tests.fakes import FakeSite, recipe_error, two_stages
 
 HOLD = """
 import sys, pathlib
-from stackcook.deploy.state import exclusive
+from stackcook.deploy.lock import exclusive
 with exclusive(pathlib.Path(sys.argv[1]), "deploy"):
     print("held", flush=True)
     sys.stdin.read()

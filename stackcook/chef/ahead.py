@@ -1,0 +1,51 @@
+"""Which recipes of a node need no other node, and so can be run ahead of the rest.
+
+A cookbook says so by name: beside the recipe ``compute`` stands ``compute_packages``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from stackcook.chef.objects import RunListItem
+from stackcook.chef.repository import Repository
+from stackcook.manifest.model import Node
+
+SUFFIX = "_packages"
+
+
+def ahead(repository: Repository, nodes: Iterable[Node]) -> Mapping[str, tuple[str, ...]]:
+    """The recipes of each node that has some, by its name, in the run list's order."""
+    there = {recipe for cookbook in repository.cookbooks for recipe in cookbook.recipes}
+    known: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
+    found = {}
+    for node in nodes:
+        key = (node.run_list, node.environment)
+        if key not in known:
+            named = expand(repository, *key)
+            wanted = (_full(name) + SUFFIX for name in named)
+            known[key] = tuple(dict.fromkeys(recipe for recipe in wanted if recipe in there))
+        if known[key]:
+            found[node.name] = known[key]
+    return found
+
+
+def expand(repository: Repository, run_list: Iterable[str], environment: str) -> Iterator[str]:
+    """The recipes that a run list comes to in an environment, roles resolved, each role once."""
+    seen: set[str] = set()
+
+    def walk(entries: Iterable[str]) -> Iterator[str]:
+        for entry in entries:
+            item = RunListItem.parse(entry)
+            if item.kind == "recipe":
+                yield item.name
+            elif item.name not in seen:
+                seen.add(item.name)
+                role = repository.roles.get(item.name, {})
+                yield from walk(role.get("env_run_lists", {}).get(environment) or role["run_list"])
+
+    yield from walk(run_list)
+
+
+def _full(recipe: str) -> str:
+    return recipe if "::" in recipe else f"{recipe}::default"

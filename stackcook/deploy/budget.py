@@ -1,0 +1,55 @@
+"""How many nodes may fail before a deploy stops: none, unless the manifest says so for a role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from stackcook.manifest.model import FailureBudget, Manifest
+
+
+@dataclass
+class _Account:
+    """Nodes that share a budget: ``allowed`` of them may fail."""
+
+    name: str
+    allowed: int
+    nodes: frozenset[str]
+    failed: int = 0
+
+
+class Budget:
+    """The failure budget of one run; a node without an account must not fail."""
+
+    def __init__(self, accounts: Iterable[_Account] = ()) -> None:
+        self._accounts: dict[str, list[_Account]] = {}
+        for account in accounts:
+            for node in account.nodes:
+                self._accounts.setdefault(node, []).append(account)
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Budget:
+        """The manifest's. Nodes that others wait for have none: their failure is everybody's."""
+        staged = manifest.staged()
+        waited_for = {node.name for _, nodes in staged[:-1] for node in nodes}
+        return cls(_account(manifest, budget, waited_for) for budget in manifest.failure_budget)
+
+    def spend(self, node: str) -> str:
+        """A node has failed: why the run has to stop, or nothing while the budget lasts."""
+        accounts = self._accounts.get(node, ())
+        if not accounts:
+            return f"{node} failed, and it has no failure budget"
+        for account in accounts:
+            account.failed += 1
+        for account in accounts:
+            if account.failed > account.allowed:
+                most = f"{account.allowed} of {len(account.nodes)}"
+                return f"{account.failed} nodes of {account.name} failed, {most} may"
+        return ""
+
+
+def _account(manifest: Manifest, budget: FailureBudget, waited_for: set[str]) -> _Account:
+    mine = [node.name for node in manifest.nodes if budget.role in node.roles]
+    nodes = frozenset(mine) - waited_for
+    allowed = len(nodes) * budget.amount // 100 if budget.percent else budget.amount
+    return _Account(f"role[{budget.role}]", allowed, nodes)

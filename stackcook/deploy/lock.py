@@ -1,0 +1,70 @@
+"""One command at a time over one deployment, by a lock that a crash lets go of."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pwd
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stackcook.errors import UsageError
+
+
+def user() -> str:
+    """Who runs this: the login's name, or its number where nobody has given it one."""
+    return os.environ.get("LOGNAME") or os.environ.get("USER") or _name() or str(os.getuid())
+
+
+def _name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user that no passwd knows
+        return ""
+
+
+@contextmanager
+def exclusive(directory: Path, command: str) -> Iterator[None]:
+    """Hold the deployment for one command; the kernel lets go of it however the process ends.
+
+    Raises UsageError that says who holds it and since when.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (directory / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"{_holder(directory)} is under way",
+                where=str(directory.parent),
+                remedy="wait until it has ended, or end it; `stackcook status` shows where it is",
+            ) from None
+        file.truncate(0)
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        holder = {"command": command, "pid": os.getpid(), "who": user(), "since": now}
+        file.write(json.dumps(holder))
+        file.flush()
+        yield
+
+
+def in_use(directory: Path) -> bool:
+    """Whether a command holds the deployment now."""
+    try:
+        with (directory / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _holder(directory: Path) -> str:
+    try:
+        holder = json.loads((directory / "lock").read_text())
+        return "`stackcook {command}` of {who} (pid {pid}, since {since})".format(**holder)
+    except (ValueError, KeyError):  # caught between its lock and its first write
+        return "another command"

@@ -1,0 +1,178 @@
+"""The nodes' part of a run: reach them all, then take each in its turn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from stackcook.bootstrap.base import ConvergeResult, Deploy, NodeStep, Standing
+from stackcook.deploy.budget import Budget
+from stackcook.deploy.events import NodeSkipped, Notice
+from stackcook.deploy.fanout import fan_out
+from stackcook.deploy.plan import Facts, StagePlan, plan
+from stackcook.deploy.schedule import Part, Schedule, Turn
+from stackcook.deploy.site import Site
+from stackcook.deploy.steps import Halt, Say, Steps
+from stackcook.deploy.walk import walk
+from stackcook.errors import ExitCode, NodeError
+from stackcook.manifest.model import Manifest, Node
+from stackcook.remote.base import Host
+
+
+def default_parallel(nodes: int) -> int:
+    """How many nodes at once, if nobody says: what this machine's cores can feed."""
+    return max(1, min(nodes, 8 * (os.cpu_count() or 1)))
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A node that SSH has reached, and what the Chef server and it know of each other."""
+
+    node: Node
+    host: Host
+    standing: Standing
+
+
+class NodeRun:
+    """One run's nodes. ``parallel`` is how many at once, 0: as many as is good."""
+
+    def __init__(
+        self, manifest: Manifest, site: Site, steps: Steps, *, parallel: int, spread: float
+    ) -> None:
+        self._manifest = manifest
+        self._site = site
+        self._steps = steps
+        self._parallel = parallel
+        self._spread = spread
+
+    def reach(
+        self, nodes: Sequence[Node], done: Collection[str] = (), *, bootstrapped: bool = False
+    ) -> tuple[Schedule, dict[str, Reached]]:
+        """The nodes by name, and their schedule; those that can't be reached have failed in it.
+
+        Nodes in ``done`` have no turn, if they still are what they were. Raises Halt once more
+        have failed than may: before anything is changed.
+        """
+        hosts = self._site.machines.hosts(nodes)
+        chef = self._site.bootstrap()
+
+        def reach(node: Node) -> Reached:
+            standing = chef.standing(node, hosts[node.name])
+            if bootstrapped and standing is not Standing.KNOWN:
+                what = "it is not bootstrapped yet"
+                raise NodeError(what, where=node.name, remedy="run `stackcook deploy`")
+            return Reached(node, hosts[node.name], standing)
+
+        def step(node: Node) -> Reached | None:
+            return self._steps.on_node("reach", node.name, "", lambda _: reach(node))
+
+        results = fan_out(nodes, step, parallel=self._threads(len(nodes)))
+        reached = {each.value.node.name: each.value for each in results if each.value}
+        known = {name for name, each in reached.items() if each.standing is Standing.KNOWN}
+        stages = plan(self._manifest, Facts(), [node.name for node in nodes]).stages
+        schedule = Schedule(stages, Budget.of(self._manifest), known.intersection(done))
+        for result in results:
+            if result.error:
+                raise result.error  # a listener's; a step's own has been told
+            if not result.value:
+                schedule.fail(result.item.name)
+        self._end(schedule)
+        return schedule, reached
+
+    def walk(self, schedule: Schedule, reached: Mapping[str, Reached], deploy: Deploy) -> None:
+        """Every node in its turn; raises Halt if not all could be done that must."""
+        codes: list[ExitCode] = []
+
+        def take(turn: Turn) -> bool:
+            stage = schedule.stages[turn.stage]
+            if turn.part is Part.GATE:
+                return self._gate(stage, tuple(schedule.failed), deploy, codes)
+            each, chef = reached[turn.node], self._site.bootstrap()
+            steps_of = chef.ahead if turn.part is Part.AHEAD else chef.converge
+            return self._take(
+                each, stage.name, steps_of(each.node, each.host, each.standing, deploy)
+            )
+
+        threads = self._threads(len(reached))
+        try:
+            walk(
+                schedule, take, parallel=threads, on_interrupt=self._interrupt, spread=self._spread
+            )
+        except KeyboardInterrupt:
+            self._skip(schedule)
+            raise
+        self._end(schedule, *codes)
+
+    def again(self, nodes: Sequence[Node], reached: Mapping[str, Reached], deploy: Deploy) -> None:
+        """The second of two converges, in which Chef may change nothing."""
+        chef = self._site.bootstrap()
+
+        def again(node: Node, step: NodeStep) -> NodeStep:
+            def work(say: Say) -> ConvergeResult | str:
+                result = step.work(say)
+                if isinstance(result, ConvergeResult) and result.updated:
+                    raise _restless(node, result)
+                return result
+
+            return NodeStep("converge again", work)
+
+        def one(node: Node) -> bool:
+            each = reached[node.name]
+            steps = chef.converge(node, each.host, each.standing, deploy)
+            return self._take(each, "", [again(node, step) for step in steps])
+
+        results = fan_out(
+            nodes, one, parallel=self._threads(len(nodes)), on_interrupt=chef.interrupt
+        )
+        if not all(result.value for result in results):
+            raise Halt(ExitCode.NODES)
+
+    def _take(self, each: Reached, stage: str, steps: Sequence[NodeStep]) -> bool:
+        """The steps of one node's turn, until one fails; whether all went well."""
+        name = each.node.name
+        return all(
+            self._steps.on_node(step.name, name, stage, step.work) is not None for step in steps
+        )
+
+    def _gate(
+        self, stage: StagePlan, failed: Collection[str], deploy: Deploy, codes: list[ExitCode]
+    ) -> bool:
+        before = tuple(node for node in stage.after if node.name not in failed)
+        try:
+            self._steps.for_all("gate", lambda _: self._site.gate(before, deploy), stage.name)
+        except Halt as halt:
+            codes.append(halt.code)
+            return False
+        return True
+
+    def _interrupt(self, count: int) -> None:
+        self._steps.stopping.set()
+        if count == 1:
+            text = "Interrupted: what is under way ends first. Ctrl-C again ends that as well."
+            self._steps.emit(Notice(self._steps.clock(), text))
+            return
+        self._steps.mute(True)
+        self._site.bootstrap().interrupt()
+
+    def _end(self, schedule: Schedule, *codes: ExitCode) -> None:
+        """Go on if the schedule does, else raise Halt."""
+        if schedule.why:
+            self._skip(schedule)
+            raise Halt(codes[0] if codes else ExitCode.NODES)
+
+    def _skip(self, schedule: Schedule) -> None:
+        for name in schedule.skipped():
+            self._steps.emit(NodeSkipped(name, self._steps.clock(), schedule.why))
+
+    def _threads(self, nodes: int) -> int:
+        return self._parallel or default_parallel(nodes)
+
+
+def _restless(node: Node, result: ConvergeResult) -> NodeError:
+    changed = ", ".join(result.changed)
+    return NodeError(
+        f"the second converge changed {result.updated} of {result.total} resources ({changed})",
+        where=node.name,
+        remedy="make these resources look at what they change",
+    )

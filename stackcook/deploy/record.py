@@ -1,0 +1,87 @@
+"""What the record of runs says: where each node stands, and which deploy was the last."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackcook.deploy.identity import LastDeploy
+from stackcook.deploy.state import NAME, explained
+
+CONVERGES = ("bootstrap", "converge")
+"""The steps after which a node is what the manifest says."""
+
+
+@dataclass(frozen=True)
+class StepState:
+    """One step of one node, as :class:`~stackcook.deploy.state.State` has written it."""
+
+    node: str
+    stage: str
+    step: str
+    result: str
+    started: float
+    ended: float | None = None
+    text: str = ""
+    updated: int | None = None
+    total: int | None = None
+
+
+def latest(directory: Path) -> dict[str, StepState]:
+    """The last step of each node, by name; read without a lock, while a run may write."""
+    with _reading(directory) as db:
+        if db is None:
+            return {}
+        rows = db.execute(
+            "SELECT node, stage, step, result, started, ended, text, updated, total FROM steps"
+            " WHERE id IN (SELECT max(id) FROM steps WHERE node <> '' GROUP BY node)"
+        )
+        return {row[0]: StepState(*row) for row in rows}
+
+
+def last_deploy(directory: Path) -> LastDeploy | None:
+    """The deploy that was begun last, with what all of its runs have done."""
+    with _reading(directory) as db:
+        if db is None:
+            return None
+        run = db.execute(
+            "SELECT id, deploy, digest, started, exit_code FROM runs"
+            " WHERE command = 'deploy' ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        if run is None:
+            return None
+        number, deploy, digest, started, exit_code = run
+        done = db.execute(
+            "SELECT node, step, result FROM steps WHERE id IN"
+            " (SELECT max(steps.id) FROM steps JOIN runs ON runs.id = run"
+            "  WHERE deploy = ? AND node <> '' AND step NOT IN ('reach', 'verify') GROUP BY node)",
+            (deploy,),
+        )
+        failed = db.execute(
+            "SELECT node FROM steps WHERE result IN ('failed', 'interrupted', 'running')"
+            " AND id IN (SELECT max(id) FROM steps WHERE run = ? AND node <> '' GROUP BY node)",
+            (number,),
+        )
+        return LastDeploy(
+            id=deploy,
+            digest=digest,
+            at=started,
+            exit_code=exit_code,
+            done=frozenset(n for n, step, end in done if end == "done" and step in CONVERGES),
+            failed=frozenset(node for (node,) in failed),
+        )
+
+
+@contextmanager
+def _reading(directory: Path) -> Iterator[sqlite3.Connection | None]:
+    """The database, only to read; None where there is none."""
+    path = directory / NAME
+    if not path.exists():
+        yield None
+        return
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with explained(path), closing(sqlite3.connect(uri, uri=True)) as db:
+        yield db

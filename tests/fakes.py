@@ -88,6 +88,7 @@ class FakeBootstrap:
     dead: set[str] = field(default_factory=set)
     during: Callable[[Node], None] = lambda node: None
     interrupted: bool = False
+    on_interrupt: Callable[[], None] = lambda: None
     ahead_steps: tuple[str, ...] = ()
     passing: dict[str, int] = field(default_factory=dict)
     deploys: list[Deploy] = field(default_factory=list)
@@ -113,6 +114,7 @@ class FakeBootstrap:
 
     def interrupt(self) -> None:
         self.interrupted = True
+        self.on_interrupt()
 
     def _ahead(self, what: str, node: Node, on_line: Say) -> str:
         self.asked.append(f"{what} {node.name}")

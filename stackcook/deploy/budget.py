@@ -1,11 +1,20 @@
-"""How many nodes may fail before a deploy stops: none, unless the manifest says so for a role."""
+"""How many nodes may fail, and what becomes of the others once one more has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from stackcook.manifest.model import FailureBudget, Manifest
+
+
+class Verdict(Enum):
+    """What a node's failure means for the others."""
+
+    GO_ON = "within the budget"
+    STAGE = "the others of its stage go on; later stages don't begin"
+    STOP = "no node begins any more"
 
 
 @dataclass
@@ -19,7 +28,10 @@ class _Account:
 
 
 class Budget:
-    """The failure budget of one run; a node without an account must not fail."""
+    """The failure budget of one run.
+
+    A node without one must not fail; but those beside it, which don't need it, get their turn.
+    """
 
     def __init__(self, accounts: Iterable[_Account] = ()) -> None:
         self._accounts: dict[str, list[_Account]] = {}
@@ -34,18 +46,18 @@ class Budget:
         waited_for = {node.name for _, nodes in staged[:-1] for node in nodes}
         return cls(_account(manifest, budget, waited_for) for budget in manifest.failure_budget)
 
-    def spend(self, node: str) -> str:
-        """A node has failed: why the run has to stop, or nothing while the budget lasts."""
+    def spend(self, node: str) -> tuple[Verdict, str]:
+        """A node has failed: what that means, and why."""
         accounts = self._accounts.get(node, ())
         if not accounts:
-            return f"{node} failed, and it has no failure budget"
+            return Verdict.STAGE, f"{node} failed, and has no failure budget"
         for account in accounts:
             account.failed += 1
         for account in accounts:
             if account.failed > account.allowed:
                 most = f"{account.allowed} of {len(account.nodes)}"
-                return f"{account.failed} nodes of {account.name} failed, {most} may"
-        return ""
+                return Verdict.STOP, f"{account.failed} of {account.name} failed, {most} may"
+        return Verdict.GO_ON, ""
 
 
 def _account(manifest: Manifest, budget: FailureBudget, waited_for: set[str]) -> _Account:

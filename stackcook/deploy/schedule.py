@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from stackcook.deploy.budget import Budget
+from stackcook.deploy.budget import Budget, Verdict
 from stackcook.deploy.plan import StagePlan
 
 
@@ -44,7 +44,7 @@ class Schedule:
         self.stages = tuple(stages)
         self.failed: dict[str, None] = {}
         self.why = ""
-        """Why nothing more begins; empty while all goes on."""
+        """Why not every node gets its turn; empty while all go on."""
         self._budget = budget
         self._stage = {part.node.name: n for n, s in enumerate(stages) for part in s.nodes}
         self._waiting = deque(name for name in self._stage if name not in done)
@@ -55,20 +55,20 @@ class Schedule:
         self._open = 0
         """The first stages so many are open."""
         self._at_gate = False
+        self._last = len(self.stages)
+        """Stages from here on don't begin."""
         self._done = set(done)
 
     def next(self) -> Turn | None:
         """What begins now; None until something else has ended, or for good."""
-        if self.why:
-            return None
         if turn := self._gate():
             return turn
-        for stage in range(self._open):
+        for stage in range(min(self._open, self._last)):
             if self._prepared[stage]:
                 return Turn(Part.CONVERGE, stage, self._prepared[stage].popleft())
         while self._waiting:
             name = self._waiting.popleft()
-            if name not in self.failed:
+            if name not in self.failed and self._stage[name] < self._last:
                 return Turn(Part.AHEAD, self._stage[name], name)
         return None
 
@@ -92,12 +92,19 @@ class Schedule:
         """A node has failed, in its turn or before it had one."""
         self.failed[node] = None
         self._left[self._stage[node]] -= 1
-        if reason := self._budget.spend(node):
-            self.stop(reason)
+        verdict, why = self._budget.spend(node)
+        if verdict is Verdict.STOP:
+            self.stop(why)
+        elif verdict is Verdict.STAGE:
+            self.stop(why, after=self._stage[node])
 
-    def stop(self, why: str) -> None:
-        """Let nothing more begin; what is under way ends as it will."""
+    def stop(self, why: str, *, after: int = -1) -> None:
+        """Let nothing more begin, or nothing of a stage ``after`` that one.
+
+        What is under way ends as it will.
+        """
         self.why = self.why or why
+        self._last = min(self._last, after + 1)
 
     def skipped(self) -> tuple[str, ...]:
         """The nodes whose turn never came, or was not their last, in the order of stages."""
@@ -106,7 +113,7 @@ class Schedule:
     def _gate(self) -> Turn | None:
         """The next stage's gate, once nothing before it is left to do."""
         stage = self._open
-        if self._at_gate or stage == len(self.stages) or any(self._left[:stage]):
+        if self._at_gate or stage >= self._last or any(self._left[:stage]):
             return None
         if not self._left[stage]:
             self._open += 1  # nobody is left there to be let in

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from queue import SimpleQueue
 
 from stackcook.deploy.schedule import Schedule, Turn
 
 SPREAD = 0.1
 """Seconds for each thread over which the first turns begin: not all in the same moment."""
+
+Ended = tuple[Turn, bool, BaseException | None]
 
 
 def walk(
@@ -23,43 +28,56 @@ def walk(
 ) -> None:
     """Take every turn of ``schedule``, at most ``parallel`` at once; ``take`` says how one went.
 
-    An interrupt lets no new turn begin, and what is under way end; ``on_interrupt`` is told which
-    one it is. After the second, which is to end what is under way, KeyboardInterrupt goes on. So
-    it does after the first, once all has ended.
+    Ctrl-C lets no new turn begin, and what is under way end; ``on_interrupt`` is told which one it
+    is: the second is to end what is under way. Once all has ended, KeyboardInterrupt is raised.
+    What ``take`` raises goes on likewise.
     """
-    interrupts = 0
-    running: dict[Future[bool], Turn] = {}
+    news: SimpleQueue[Ended | None] = SimpleQueue()  # None: Ctrl-C
     first = threading.Semaphore(parallel)
+    running = interrupts = 0
+    errors: list[BaseException] = []
 
-    def turn_of(turn: Turn) -> bool:
-        if first.acquire(blocking=False):
-            threading.Event().wait(random.uniform(0, spread * parallel))
-        return take(turn)
+    def work(turn: Turn) -> None:
+        try:
+            if first.acquire(blocking=False):
+                threading.Event().wait(random.uniform(0, spread * parallel))
+            news.put((turn, take(turn), None))
+        except BaseException as error:
+            news.put((turn, False, error))
 
-    with ThreadPoolExecutor(max_workers=parallel) as pool:
+    with ThreadPoolExecutor(max_workers=parallel) as pool, _noting_interrupts(news):
         while True:
-            try:
-                _begin(schedule, running, pool, turn_of, parallel)
-                if not running:
-                    break
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-            except KeyboardInterrupt:
+            while running < parallel and (turn := schedule.next()):
+                pool.submit(work, turn)
+                running += 1
+            if not running:
+                break
+            ended = news.get()
+            if ended is None:
                 interrupts += 1
                 schedule.stop("interrupted")
                 on_interrupt(interrupts)
                 continue
-            for future in done:
-                schedule.ended(running.pop(future), future.result())
+            running -= 1
+            turn, well, error = ended
+            if error:
+                errors.append(error)
+                schedule.stop(f"{type(error).__name__}: {error}")
+            schedule.ended(turn, well)
     if interrupts:
         raise KeyboardInterrupt
+    if errors:
+        raise errors[0]
 
 
-def _begin(
-    schedule: Schedule,
-    running: dict[Future[bool], Turn],
-    pool: ThreadPoolExecutor,
-    work: Callable[[Turn], bool],
-    parallel: int,
-) -> None:
-    while len(running) < parallel and (turn := schedule.next()):
-        running[pool.submit(work, turn)] = turn
+@contextmanager
+def _noting_interrupts(news: SimpleQueue[Ended | None]) -> Iterator[None]:
+    """Have Ctrl-C put None into ``news``, instead of breaking off whatever is being done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: news.put(None))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

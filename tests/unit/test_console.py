@@ -47,7 +47,7 @@ def test_a_failure_says_node_cause_log_and_what_to_do(
     assert out.startswith("deploy failed (exit 4) in 0.0 s")
     assert err.splitlines()[-5:] == [
         "controller     bootstrap failed (0.0 s)",
-        "compute1       skipped: a node of stage single-controller failed",
+        "compute1       skipped: controller failed, and has no failure budget",
         "bootstrap failed: controller: execute[boom] (x.rb:1): no; see more",
         f"    its log: {tmp_path}/.stackcook/logs/controller.log",
         "Once that is mended, run `stackcook deploy` again: it goes on from here.",

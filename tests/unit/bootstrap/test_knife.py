@@ -13,16 +13,18 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from stackcook.bootstrap.base import Standing
+from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Deploy, Standing
 from stackcook.bootstrap.knife import KnifeBootstrap, Underway
 from stackcook.chef.client import NotFound
 from stackcook.command import Command, Completed
 from stackcook.errors import NodeError
+from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
 from tests.fakes import node
 
 ONE = node("one", "base", 10)
 URL = "http://10.0.115.1:4545"
+DEPLOY = Deploy("d-1")
 DONE = "Infra Phase complete, 1/2 resources updated in 01 seconds\n"
 
 
@@ -142,6 +144,30 @@ class Setting:
         self.shell.probe = f"root\nurl={url}\nsecret={digest}  -\n{mine if own_key else other}"
 
 
+def take(
+    chef: Bootstrap,
+    node: Node,
+    host: Host,
+    say: Callable[[str], None] = print,
+    standing: Standing = Standing.NEW,
+) -> ConvergeResult:
+    """Take every step of a node, as the engine does; what the last one says."""
+    steps = (
+        *chef.ahead(node, host, standing, DEPLOY),
+        *chef.converge(node, host, standing, DEPLOY),
+    )
+    *_, result = [step.work(say) for step in steps]
+    assert isinstance(result, ConvergeResult)
+    return result
+
+
+def again(
+    chef: Bootstrap, node: Node, host: Host, say: Callable[[str], None] = print
+) -> ConvergeResult:
+    """Take every step of a node that is known."""
+    return take(chef, node, host, say, Standing.KNOWN)
+
+
 def pem() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()
     encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -193,7 +219,7 @@ def test_a_user_who_can_not_become_root_is_named(setting: Setting) -> None:
 def test_knife_gets_all_by_file_and_verifies_our_host_keys(setting: Setting) -> None:
     setting.register(own_key=False)
     lines: list[str] = []
-    result = setting.bootstrap.bootstrap(ONE, setting.host, lines.append)
+    result = take(setting.bootstrap, ONE, setting.host, lines.append)
     assert (result.updated, result.total) == (1, 2)
     assert lines == [DONE.strip()]
     assert setting.chef.objects == {}, "what a half-made node left is gone"
@@ -206,20 +232,23 @@ def test_knife_gets_all_by_file_and_verifies_our_host_keys(setting: Setting) -> 
     assert "--sudo" in line and "s3" not in line
     assert "-p" not in command.argv, "22 as text is looked for as [ADDRESS]:22"
     attributes = command.argv[command.argv.index("--json-attribute-file") + 1]
-    assert json.loads(Path(attributes).read_text()) == {"openstack": {"address": "10.0.115.10"}}
+    assert json.loads(Path(attributes).read_text()) == {
+        "openstack": {"address": "10.0.115.10"},
+        "stackcook": {"deploy": "d-1"},
+    }
     config = Path(str(command.env["HOME"])) / ".ssh" / "config"
     assert f'GlobalKnownHostsFile "{setting.state}/known_hosts"' in config.read_text()
 
 
 def test_a_policy_stands_for_run_list_and_environment(setting: Setting) -> None:
     node = replace(ONE, policy_name="web", policy_group="prod", run_list=())
-    setting.bootstrap.bootstrap(node, setting.host, print)
+    take(setting.bootstrap, node, setting.host)
     assert setting.knife.command
     line = " ".join(setting.knife.command.argv)
     assert "--policy-name web --policy-group prod" in line
     assert " -E " not in line and " -r " not in line
     setting.chef.objects["/nodes/one"] = {"run_list": ["role[base]"]}
-    setting.bootstrap.converge(node, setting.host, print)
+    again(setting.bootstrap, node, setting.host)
     there = setting.chef.objects["/nodes/one"]
     assert (there["policy_name"], there["policy_group"]) == ("web", "prod")
     assert "chef-client --run-lock-timeout" in setting.shell.asked[-1]
@@ -229,13 +258,13 @@ def test_a_node_s_lines_come_out_of_knife_s_packets(setting: Setting) -> None:
     packets = ["Connecting to 10.0.115.10", " [10.0.115.10]   ", "", " [10.0.115.10] - one", "two"]
     setting.knife.done = Completed(0, "\n".join([*packets, f" [10.0.115.10] {DONE}"]))
     lines: list[str] = []
-    setting.bootstrap.bootstrap(ONE, setting.host, lines.append)
+    take(setting.bootstrap, ONE, setting.host, lines.append)
     assert lines == ["Connecting to 10.0.115.10", "  - one", "two", DONE.strip()]
 
 
 def test_root_needs_no_sudo_and_other_ports_are_said(setting: Setting) -> None:
     host = Host("one", "10.0.115.10", "root", Path("/key"), 2222)
-    setting.bootstrap.bootstrap(ONE, host, lambda line: None)
+    take(setting.bootstrap, ONE, host)
     assert setting.knife.command
     assert "--sudo" not in setting.knife.command.argv
     assert ("-p", "2222") == setting.knife.command.argv[-4:-2]
@@ -253,13 +282,13 @@ def test_success_takes_status_and_chef_s_own_word(
 ) -> None:
     setting.knife.done = Completed(status, output)
     with pytest.raises(NodeError, match=why):
-        setting.bootstrap.bootstrap(ONE, setting.host, lambda line: None)
+        take(setting.bootstrap, ONE, setting.host)
 
 
 def test_converging_leaves_a_node_that_is_in_step_alone(setting: Setting) -> None:
     setting.register()
     before = json.dumps(setting.chef.objects)
-    result = setting.bootstrap.converge(ONE, setting.host, lambda line: None)
+    result = again(setting.bootstrap, ONE, setting.host)
     assert (result.updated, result.total) == (1, 2)
     assert json.dumps(setting.chef.objects) == before
     assert "chef-client -E lab" in setting.shell.asked[-1]
@@ -269,7 +298,7 @@ def test_converging_brings_run_list_environment_and_address_in_step(setting: Set
     setting.register()
     old = setting.chef.objects["/nodes/one"]
     setting.chef.objects["/nodes/one"] = {**old, "run_list": ["role[old]"], "normal": {}}
-    setting.bootstrap.converge(ONE, setting.host, lambda line: None)
+    again(setting.bootstrap, ONE, setting.host)
     new = setting.chef.objects["/nodes/one"]
     assert new["run_list"] == ["role[base]"]
     assert new["normal"] == {"openstack": {"address": "10.0.115.10"}}
@@ -280,7 +309,7 @@ def test_a_failed_recipe_is_one_line(setting: Setting) -> None:
     text = (Path(__file__).parent / "broken.txt").read_text()
     setting.shell.converge = Completed(1, text)
     with pytest.raises(NodeError) as failed:
-        setting.bootstrap.converge(ONE, setting.host, lambda line: None)
+        again(setting.bootstrap, ONE, setting.host)
     assert str(failed.value) == (
         "one: Error executing action `run` on resource 'execute[boom]'"
         " (trivial/recipes/broken.rb:1): it is broken; see more with `stackcook logs one`"

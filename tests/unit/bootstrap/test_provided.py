@@ -16,7 +16,7 @@ from stackcook.machines.provided import ProvidedMachines
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote.base import Host
 from tests.fakes import AT, FakeBootstrap, FakeMachines, node
-from tests.unit.bootstrap.test_knife import DONE, Chef, Knife
+from tests.unit.bootstrap.test_knife import DONE, Chef, Knife, again, take
 
 SERVER = ChefServer("https://chef.example.com/organizations/lab", "me", Path("/me.pem"))
 WITH_SERVER = ("--server-url", SERVER.url, "-u", "me", "-k", "/me.pem")
@@ -61,7 +61,7 @@ def test_it_is_made_where_the_server_does_not_know_it(tmp_path: Path) -> None:
     knife = Knife(Completed(0, f" [192.0.2.7] {DONE}"))
     chef = provided(tmp_path, knife)
     assert chef.standing(WEB, HOST) is Standing.NEW
-    result = chef.bootstrap(WEB, HOST, print)
+    result = take(chef, WEB, HOST)
     assert (result.updated, result.total) == (1, 2)
     assert knife.command and knife.command.cwd == tmp_path
     assert knife.command.argv[1:4] == ("ec2", "server", "create")
@@ -72,7 +72,7 @@ def test_what_the_server_knows_is_converged_over_ssh(tmp_path: Path) -> None:
     knife = Knife()
     chef = provided(tmp_path, knife, known=True)
     assert chef.standing(WEB, HOST) is Standing.KNOWN
-    chef.converge(WEB, HOST, print)
+    again(chef, WEB, HOST)
     assert knife.command is None and chef.inner.asked == ["converge web01"]  # type: ignore
 
 
@@ -81,7 +81,7 @@ def test_windows_is_converged_by_knife(tmp_path: Path) -> None:
     windows = replace(
         WEB, provider="windows_winrm", host="win1", options="-x Admin -P pw -E prod -x other"
     )
-    provided(tmp_path, knife, known=True).converge(windows, HOST, print)
+    again(provided(tmp_path, knife, known=True), windows, HOST)
     assert knife.command
     wanted = ("winrm", "name:web01", "chef-client", "-x", "Admin", "-P", "pw", *WITH_SERVER)
     assert knife.command.argv[1:] == wanted
@@ -90,7 +90,7 @@ def test_windows_is_converged_by_knife(tmp_path: Path) -> None:
 def test_a_failure_says_what_to_look_for(tmp_path: Path) -> None:
     knife = Knife(Completed(100, "ERROR: AuthFailure: no such key\n"))
     with pytest.raises(NodeError, match="AuthFailure: no such key.*knife ec2 server list"):
-        provided(tmp_path, knife).bootstrap(WEB, HOST, print)
+        take(provided(tmp_path, knife), WEB, HOST)
 
 
 def test_a_command_that_never_ends_shows_no_password(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_command_that_never_ends_shows_no_password(tmp_path: Path) -> None:
             raise CommandError(f"`{command}` did not end within 3600 s")
 
     with pytest.raises(NodeError, match="`knife ec2 server create` did not end") as caught:
-        provided(tmp_path, Endless()).bootstrap(WEB, HOST, print)
+        take(provided(tmp_path, Endless()), WEB, HOST)
     assert "s3cret" not in str(caught.value)
 
 

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stackcook.deploy.engine import Engine
 from stackcook.deploy.events import (
     Event,
+    Listener,
     NodeSkipped,
+    Notice,
     RunDone,
+    RunStarted,
     StepDone,
     StepFailed,
     StepProgress,
+    StepRetried,
+    StepStarted,
 )
+from stackcook.deploy.identity import LastDeploy
 from stackcook.deploy.logs import path_of
-from stackcook.errors import ChefServerError, ExitCode, Finding, InputError, MachineError
-from stackcook.manifest.model import KnifeCommand, Manifest, Node
+from stackcook.deploy.record import last_deploy
+from stackcook.deploy.state import State
+from stackcook.errors import (
+    ChefServerError,
+    ExitCode,
+    Finding,
+    InputError,
+    MachineError,
+    UsageError,
+)
+from stackcook.manifest.model import FailureBudget, KnifeCommand, Manifest, Node
 from stackcook.verify.check import Check
 from tests.fakes import AT, FakeSite, recipe_error, two_stages
 
@@ -43,7 +62,19 @@ def manifest(tmp_path: Path) -> Manifest:
 
 
 def engine(manifest: Manifest, site: FakeSite, events: list[Event]) -> Engine:
-    return Engine(manifest, site, (events.append,))
+    return quick(manifest, site, events.append)
+
+
+def press_ctrl_c() -> None:
+    """What a terminal does; in the main thread, whoever calls."""
+    main = threading.main_thread().ident
+    assert main
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+def quick(manifest: Manifest, site: FakeSite, *listeners: Listener, parallel: int = 0) -> Engine:
+    """An engine that waits for nothing."""
+    return Engine(manifest, site, listeners, parallel=parallel, backoff=(0, 0, 0), spread=0)
 
 
 def deploy(manifest: Manifest, site: FakeSite) -> tuple[ExitCode, list[Event]]:
@@ -167,21 +198,50 @@ def test_a_node_s_lines_are_logged_and_shown(manifest: Manifest) -> None:
     assert shown == ["file[/etc/fake] create"]
 
 
-def test_an_interrupt_ends_what_is_under_way(manifest: Manifest) -> None:
+def test_one_interrupt_lets_end_what_is_under_way(manifest: Manifest) -> None:
     site, events = FakeSite(), list[Event]()
+    told = threading.Event()
 
-    def interrupt(event: Event) -> None:
+    def listen(event: Event) -> None:
         events.append(event)
-        if isinstance(event, StepProgress):
-            raise KeyboardInterrupt
+        if isinstance(event, Notice):
+            told.set()
 
-    site.chef.broken["controller"] = recipe_error("controller")
+    def during(node: Node) -> None:
+        press_ctrl_c()
+        assert told.wait(10)
+
+    site.chef.during = during
     with pytest.raises(KeyboardInterrupt):
-        Engine(manifest, site, (interrupt,)).deploy()
-    assert site.chef.interrupted
-    assert not failures(events)
+        quick(manifest, site, listen).deploy()
+    assert site.chef.known == {"controller"} and not site.chef.interrupted
+    assert [e.node for e in events if isinstance(e, NodeSkipped)] == ["compute1"]
+    assert "Ctrl-C again" in next(e.text for e in events if isinstance(e, Notice))
     done = events[-1]
     assert isinstance(done, RunDone) and done.exit_code == ExitCode.INTERRUPTED
+
+
+def test_a_second_interrupt_ends_that_as_well(manifest: Manifest) -> None:
+    site, events = FakeSite(), list[Event]()
+    told, ended = threading.Event(), threading.Event()
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Notice):
+            told.set()
+
+    def during(node: Node) -> None:
+        press_ctrl_c()
+        assert told.wait(10)
+        press_ctrl_c()
+        assert ended.wait(10)
+        raise recipe_error(node.name)
+
+    site.chef.during, site.chef.on_interrupt = during, ended.set
+    with pytest.raises(KeyboardInterrupt):
+        quick(manifest, site, listen).deploy()
+    assert site.chef.interrupted
+    assert not failures(events), "what the second interrupt has ended is no failure"
 
 
 def test_a_dead_host_is_found_before_anything_is_changed(manifest: Manifest) -> None:
@@ -232,6 +292,131 @@ def test_many_nodes_are_bounded(tmp_path: Path) -> None:
         now.discard(node.name)
 
     site.chef.during = during
-    assert Engine(manifest, site, (), parallel=4).deploy() is ExitCode.DONE
+    assert quick(manifest, site, parallel=4).deploy() is ExitCode.DONE
     assert most[0] <= 4
     assert len(site.chef.known) == 41
+
+
+def budgeted(root: Path, computes: int, amount: int) -> Manifest:
+    budget = FailureBudget("single-compute", amount, AT)
+    return replace(two_stages(root, computes=computes), failure_budget=(budget,))
+
+
+def test_within_the_budget_the_cloud_is_proved_without_the_failed(tmp_path: Path) -> None:
+    site = FakeSite()
+    site.chef.broken["compute2"] = recipe_error("compute2")
+    site.chef.dead = {"compute3"}
+    code, events = deploy(budgeted(tmp_path, 4, 2), site)
+    assert code is ExitCode.WITHIN_BUDGET
+    assert site.chef.known == {"controller", "compute1", "compute4"}
+    assert "verify without compute3 compute2" in site.asked
+    assert sorted(node for _, node, _ in failures(events)) == ["compute2", "compute3"]
+
+
+def test_beyond_the_budget_no_node_begins(tmp_path: Path) -> None:
+    site, events = FakeSite(), list[Event]()
+    for n in (1, 2):
+        site.chef.broken[f"compute{n}"] = recipe_error(f"compute{n}")
+    one_by_one = quick(budgeted(tmp_path, 6, 1), site, events.append, parallel=1)
+    assert one_by_one.deploy() is ExitCode.NODES
+    assert site.chef.known == {"controller"} and "verify" not in site.asked
+    skipped = {e.node: e.why for e in events if isinstance(e, NodeSkipped)}
+    why = "2 of role[single-compute] failed, 1 of 6 may"
+    assert skipped == {f"compute{n}": why for n in (3, 4, 5, 6)}
+
+
+def test_hosts_beyond_the_budget_are_found_before_anything_is_changed(tmp_path: Path) -> None:
+    site = FakeSite()
+    site.chef.dead = {"compute1", "compute2"}
+    assert deploy(budgeted(tmp_path, 4, 1), site)[0] is ExitCode.NODES
+    assert "upload" not in site.asked
+
+
+def test_what_passes_is_tried_again(manifest: Manifest) -> None:
+    site = FakeSite()
+    site.chef.passing = {"controller": 3}
+    code, events = deploy(manifest, site)
+    assert code is ExitCode.DONE
+    assert site.asked.count("bootstrap controller") == 4
+    again = [e for e in events if isinstance(e, StepRetried)]
+    assert [e.cause for e in again] == ["controller: the mirror hiccups"] * 3
+    attempts = [e.attempt for e in events if isinstance(e, StepStarted) and e.step == "bootstrap"]
+    assert attempts[:4] == [1, 2, 3, 4]
+
+
+def test_what_does_not_pass_after_three_more_tries_has_failed(manifest: Manifest) -> None:
+    site = FakeSite()
+    site.chef.passing = {"controller": 4}
+    code, events = deploy(manifest, site)
+    assert code is ExitCode.NODES
+    assert failures(events) == [("bootstrap", "controller", "controller: the mirror hiccups")]
+
+
+def test_the_next_deploy_goes_on_with_what_is_not_done(tmp_path: Path) -> None:
+    manifest, site = two_stages(tmp_path, computes=2), FakeSite()
+    site.chef.broken["compute2"] = recipe_error("compute2")
+    with State(manifest.state) as state:
+        assert quick(manifest, site, state).deploy() is ExitCode.NODES
+    first = last_deploy(manifest.state)
+    assert first and (first.done, first.failed) == ({"controller", "compute1"}, {"compute2"})
+    site.chef.broken.clear()
+    site.asked.clear()
+    with State(manifest.state) as state:
+        assert quick(manifest, site, state).deploy(last=first) is ExitCode.DONE
+    taken = [step for step in site.asked if step.startswith(("bootstrap", "converge"))]
+    assert taken == ["bootstrap compute2"]
+    second = last_deploy(manifest.state)
+    assert second and second.id == first.id
+    assert second.done == {"controller", "compute1", "compute2"}
+    assert second.to_go_on(site.inputs, second.at) is None, "it is at its end"
+
+
+@pytest.mark.parametrize(
+    "change", [{"digest": "other"}, {"at": 0.0}, {"exit_code": 0}, {"exit_code": 5}]
+)
+def test_a_deploy_of_other_things_or_at_its_end_is_not_gone_on_with(
+    manifest: Manifest, change: dict[str, Any]
+) -> None:
+    site = FakeSite()
+    site.chef.known = {"controller", "compute1"}
+    last = LastDeploy("d-1", site.inputs, time.time() - 60, 4, frozenset({"controller"}))
+    assert quick(manifest, site).deploy(last=replace(last, **change)) is ExitCode.DONE
+    assert "converge controller" in site.asked
+    site.asked.clear()
+    assert quick(manifest, site).deploy(last=last) is ExitCode.DONE
+    assert "converge controller" not in site.asked
+    site.asked.clear()
+    assert quick(manifest, site).deploy(last=last, anew=True) is ExitCode.DONE
+    assert "converge controller" in site.asked
+
+
+def test_a_node_made_anew_is_taken_up_whatever_the_deploy_has_done(manifest: Manifest) -> None:
+    site = FakeSite()
+    site.chef.known = {"compute1"}
+    last = LastDeploy("d-1", site.inputs, time.time(), None, frozenset({"controller", "compute1"}))
+    assert quick(manifest, site).deploy(last=last) is ExitCode.DONE
+    assert [s for s in site.asked if s.endswith(("controller", "compute1"))] == [
+        "bootstrap controller"
+    ]
+
+
+def test_every_converge_is_told_the_deploy_and_the_recipes_ahead(manifest: Manifest) -> None:
+    site = FakeSite()
+    site.chef.ahead_steps = ("install", "prepare")
+    code, events = deploy(manifest, site)
+    assert code is ExitCode.DONE
+    started = next(e for e in events if isinstance(e, RunStarted))
+    assert {deploy.id for deploy in site.chef.deploys} == {started.deploy}
+    assert site.asked.index("prepare compute1") < site.asked.index("gate controller")
+
+
+def test_a_record_that_can_t_be_kept_ends_the_run(manifest: Manifest) -> None:
+    site, events = FakeSite(), list[Event]()
+
+    def full(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step == "bootstrap":
+            raise UsageError("the disk is full")
+
+    assert quick(manifest, site, full, events.append).deploy() is ExitCode.USAGE
+    assert "bootstrap compute1" not in site.asked
+    assert failures(events) == [("deploy", "", "the disk is full")]

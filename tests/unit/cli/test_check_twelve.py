@@ -55,7 +55,7 @@ FOUND = [
     ("cookbooks/app/metadata.rb:3:10: error: ", "base ~> 2.0, but cookbooks/ has 1.0.0"),
     ("data_bags/users/alice.json:2:3: error: ", 'its id is "alcie"'),
     ("environments/prod.rb:2:11: ", "ntp = 9.0.0 is wanted"),
-    ("roles/web.json:4:9: error: ", 'there is no role "gone"'),
+    ("roles/web.json:4:3: error: ", 'there is no role "gone"'),
 ]
 
 

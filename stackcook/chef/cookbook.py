@@ -30,11 +30,12 @@ _VERSION_FILE = ".uploaded-cookbook-version.json"  # chef-zero's own
 
 @dataclass(frozen=True)
 class CookbookFile:
-    """A file of a cookbook: its path within it, where it is on disk, and its MD5 in hex."""
+    """A file of a cookbook: its path within it, where it is on disk, MD5 in hex, and bytes."""
 
     path: str
     source: Path
     md5: str
+    size: int = 0
 
     @property
     def record(self) -> dict[str, str]:
@@ -54,11 +55,16 @@ class CookbookFile:
 
 @dataclass(frozen=True)
 class Cookbook:
-    """A cookbook as it goes to the server; ``metadata`` is normalized."""
+    """A cookbook as it goes to the server; ``metadata`` is normalized.
+
+    ``freeze`` keeps the version from being replaced later, except by ``force``.
+    """
 
     name: str
     metadata: Mapping[str, Any]
     files: tuple[CookbookFile, ...]
+    freeze: bool = False
+    force: bool = False
 
     @property
     def version(self) -> str:
@@ -77,14 +83,14 @@ class Cookbook:
         names = set(self.metadata["recipes"])
         return frozenset(names | {f"{name}::default" for name in names if "::" not in name})
 
-    def manifest(self, api_version: int) -> dict[str, Any]:
-        """The JSON that the server takes at this API version."""
+    def manifest(self, api_version: int, *, frozen: bool = False) -> dict[str, Any]:
+        """The JSON that the server takes at this API version; ``frozen`` it stays."""
         shape = {
             "name": f"{self.name}-{self.version}",
             "cookbook_name": self.name,
             "version": self.version,
             "metadata": dict(self.metadata),
-            "frozen?": False,
+            "frozen?": self.freeze or frozen,
             "chef_type": "cookbook_version",
             "json_class": "Chef::CookbookVersion",
         }

@@ -79,6 +79,9 @@ def _message(file: Path, output: str) -> Said:
     """What is left without progress, warnings and Ruby's frames; git's and Ruby's own words."""
     if _NO_SITE.search(output):
         return Said("a cookbook has neither path nor git", None, "say which `site` has it")
+    if "does not define any API sources" in output:
+        what = "there is no `source`, which berks needs even where path and git bring everything"
+        return Said(what, None, "write `source 'https://supermarket.chef.io'` at the top")
     lines = [line for line in output.splitlines() if not _FRAME.match(line)]
     rest = " ".join(line.strip() for line in lines if line.strip() and not _NOISE.match(line))
     said = _FATAL.search(output) or _CRASH.search(output)

@@ -77,13 +77,14 @@ class Shapes:
         if isinstance(value, Scalar) and value.null:
             return
         if not isinstance(value, List):
-            self.error(value.at, f"{section} is no list", "begin each name with `- `")
+            name = value.entries[0][0].text if isinstance(value, Map) and value.entries else "NAME"
+            self.error(value.at, f"{section} is no list", f"begin each name with `- `: `- {name}:`")
             return
         for item in value.items:
             keys = item.entries if isinstance(item, Map) else ()
-            if (len(keys) == 1 or several and keys) and all(key.text.strip() for key, _ in keys):
+            if (len(keys) == 1 or several and keys) and all(_named(key) for key, _ in keys):
                 yield from keys
-            elif isinstance(item, Scalar) and item.text.strip():
+            elif isinstance(item, Scalar) and _named(item):
                 yield item, Scalar("", item.at, null=True)
             elif len(keys) > 1:
                 shown = ", ".join(key.text for key, _ in keys)
@@ -160,6 +161,10 @@ class Shapes:
             remedy = "correct the path, or make it"
             self.error(value.at, f"{what}: there is no file {text}", remedy)
         return path
+
+
+def _named(key: Scalar) -> bool:
+    return not key.null and bool(key.text.strip())
 
 
 def _shown(value: Value) -> str:

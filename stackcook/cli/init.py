@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
@@ -100,7 +99,8 @@ def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
     from stackcook.scaffold.lab import Lab
 
     home = Path.home()
-    if key:  # so that the manifest finds it from wherever it lies, for each of its users
+    if key is not None:
+        # Found from wherever the manifest lies, and by other users of it.
         path = Path(key).expanduser().absolute()
         key = f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
     lab = Lab.of(machines=MachineKind(machines) if machines else None, key=key, **others)
@@ -132,8 +132,8 @@ def _create(context: Context, directory: Path, lab: Lab, force: bool) -> None:
         force=force,
         check=lambda staged: _check(staged / path.name),
     )
-    if ".gitignore" not in written:
-        context.console.note(f".gitignore is left as it is; it should have {' '.join(_IGNORED)}")
+    if missing := () if ".gitignore" in written else _unignored(path.with_name(".gitignore")):
+        context.console.note(f".gitignore is left as it is; add {' '.join(missing)} to it")
     lines = [f"{path}: {lab.described}"]
     if lab.machines is MachineKind.SSH and not lab.hosts:
         lines.append("first: put your hosts' addresses into it")
@@ -171,10 +171,21 @@ def _extract(context: Context, directory: Path, output: str | None, force: bool)
     _say(context, path, lines, ("check", "plan"), data)
 
 
+def _unignored(path: Path) -> tuple[str, ...]:
+    """What of stackcook's own git would still take."""
+    if not path.is_file():
+        return _IGNORED
+    ignored = {line.strip().strip("/") for line in path.read_text(errors="replace").splitlines()}
+    return tuple(name for name in _IGNORED if name.strip("/") not in ignored)
+
+
 def _rendered(path: Path, head: Iterable[str], sections: Iterable[Section]) -> bytes:
-    """The manifest as its file's name wants it; raises UsageError for Ruby's."""
+    """The manifest as its file's name wants it; raises UsageError for one that can't be."""
     from stackcook.scaffold.emit import as_json, as_yaml
 
+    if path.is_dir():
+        what, remedy = "is a directory", f"name a file, as {path / 'infrastructure.yml'}"
+        raise UsageError(what, where=str(path), remedy=remedy)
     if path.suffix == ".rb":
         raise UsageError("manifests in Ruby aren't written", where=str(path), remedy="name it .yml")
     text = as_json(sections) if path.suffix == ".json" else as_yaml(head, sections)
@@ -193,7 +204,7 @@ def _say(
     context: Context, path: Path, lines: list[str], commands: Iterable[str], data: dict[str, Any]
 ) -> None:
     """Print what was written, and the ``commands`` that come next."""
-    there = [f"cd {shlex.quote(str(path.parent))}"] if path.parent != Path(os.curdir) else []
+    there = [f"cd {shlex.quote(str(path.parent))}"] if path.parent != Path() else []
     file = "" if path.name == "infrastructure.yml" else f" -f {shlex.quote(path.name)}"
     next_ = [*there, *(f"stackcook{file} {command}" for command in commands)]
     context.console.result(

@@ -6,6 +6,7 @@ The same repository gives the same manifest, whatever machine it lies on.
 from __future__ import annotations
 
 import heapq
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
@@ -104,9 +105,10 @@ def _node(node: Node, addressed: bool) -> Mapping[str, Any]:
     if node.run_list:
         body["run_list"] = list(node.run_list)
     if node.policy:
-        body["options"] = "--policy-name {} --policy-group {}".format(*node.policy)
+        name, group = node.policy
+        body["options"] = shlex.join(["--policy-name", name, "--policy-group", group])
     elif node.environment != "_default":
-        body["options"] = f"-E {node.environment}"
+        body["options"] = shlex.join(["-E", node.environment])
     return {str(node.address) if "name" in body else node.name: body or None}
 
 

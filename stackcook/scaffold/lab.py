@@ -43,7 +43,8 @@ class Lab:
     def of(cls, computes: int | None, machines: MachineKind | None, **others: Any) -> Lab:
         """The lab that was asked for, ``None`` where nothing was said; raises UsageError."""
         hosts = others.get("hosts")
-        about_hosts = [name for name in ("hosts", "user", "key") if others.get(name)]
+        said = {name for name, value in others.items() if value not in (None, ())}
+        about_hosts = [name for name in ("hosts", "user", "key") if name in said]
         if computes is None:
             computes = len(hosts) - 1 if hosts else 1
         if machines is None:
@@ -54,9 +55,9 @@ class Lab:
                 remedy="leave it out, or give --machines ssh",
             )
         lab = cls(computes, machines, **others)
-        if hosts and len(hosts) != len(lab.nodes):
+        if hosts and len(hosts) != computes + 1:
             raise UsageError(
-                f"--host is there {len(hosts)} times, not {len(lab.nodes)}: for {lab.described}",
+                f"--host is there {len(hosts)} times, not {computes + 1}: for {lab.described}",
                 remedy="give --host for each, the controller first; or leave --computes out",
             )
         return lab
@@ -89,6 +90,7 @@ def head(lab: Lab) -> tuple[str, ...]:
 
 def sections(lab: Lab, cookbooks: Iterable[str]) -> tuple[Section, ...]:
     """The manifest of ``lab``; raises UsageError where addresses run out."""
+    settings = _settings(lab)
     return (
         Section(
             "cookbooks",
@@ -107,7 +109,7 @@ def sections(lab: Lab, cookbooks: Iterable[str]) -> tuple[Section, ...]:
             [{node: {"run_list": f"role[{role}]"}} for node, role in lab.nodes.items()],
             (f"One more compute node: here with role[{COMPUTE}], below with its address.",),
         ),
-        Section("stackcook", _settings(lab), (_how(lab), _stages(lab))),
+        Section("stackcook", settings, (_how(lab), _stages(lab))),
     )
 
 
@@ -129,10 +131,11 @@ def _counted(network: IPv4Network, count: int) -> Sequence[IPv4Address]:
 def _settings(lab: Lab) -> Mapping[str, Any]:
     vagrant = lab.machines is MachineKind.VAGRANT
     network = lab.network or (NETWORK if vagrant else None)
-    login = {name: it for name, it in (("user", lab.user), ("key", lab.key)) if it}
+    login = {name: it for name, it in (("user", lab.user), ("key", lab.key)) if it is not None}
+    addresses = map(str, lab.addresses)
     seats = {
-        node: {"address": str(address), **(_SIZES[role] if vagrant else login)}
-        for (node, role), address in zip(lab.nodes.items(), lab.addresses)
+        node: {"address": next(addresses), **(_SIZES[role] if vagrant else login)}
+        for node, role in lab.nodes.items()
     }
     return {
         "name": lab.name,

@@ -150,20 +150,23 @@ def _nodes(directory: Path, findings: Findings) -> Iterator[Node]:
         raw = read_json(path, findings)
         if raw is None:
             continue
-        name, run_list = raw.get("name", stem), raw.get("run_list", [])
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or "/" in name:
+        name, run_list = raw.get("name") or stem, raw.get("run_list") or []
+        environment = raw.get("chef_environment") or "_default"
+        policy = raw.get("policy_name"), raw.get("policy_group")
+        if not _is_text(name) or not _NAME.fullmatch(name) or "/" in name:
             _leave_out(path, "a manifest can't hold this name", findings)
-        elif not isinstance(run_list, Sequence) or isinstance(run_list, str):
-            _leave_out(path, "its run list is no list", findings)
+        elif not isinstance(run_list, list) or not all(map(_is_text, run_list)):
+            _leave_out(path, "its run list is no list of texts", findings)
+        elif not all(_is_text(word) for word in (environment, *policy) if word is not None):
+            _leave_out(path, "its environment or policy is no name", findings)
         else:
-            policy = raw.get("policy_name"), raw.get("policy_group")
-            yield Node(
-                name,
-                tuple(map(str, run_list)),
-                str(raw.get("chef_environment") or "_default"),
-                _address(raw.get("automatic")),
-                (str(policy[0]), str(policy[1])) if all(policy) else None,
-            )
+            address = _address(raw.get("automatic"))
+            group = (str(policy[0]), str(policy[1])) if all(policy) else None
+            yield Node(name, tuple(run_list), environment, address, group)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
 def _address(automatic: object) -> IPv4Address | None:

@@ -124,13 +124,15 @@ def test_what_git_ignores() -> None:
     init("a")
     assert Path("a/.gitignore").read_text() == "/.stackcook/\n/.vagrant/\n/clouds.yaml\n"
     Path("b").mkdir()
-    Path("b/.gitignore").write_text("mine\n")
+    Path("b/.gitignore").write_text("mine\n.vagrant\n")
     result = run("init", "b")
     assert result.exit_code == 0
-    assert result.stderr == (
-        ".gitignore is left as it is; it should have .stackcook/ .vagrant/ clouds.yaml\n"
-    )
-    assert Path("b/.gitignore").read_text() == "mine\n"
+    assert result.stderr == ".gitignore is left as it is; add .stackcook/ clouds.yaml to it\n"
+    assert Path("b/.gitignore").read_text() == "mine\n.vagrant\n"
+    Path("b/.gitignore").unlink()
+    Path("b/.gitignore").symlink_to("nowhere")
+    assert "clouds.yaml" in run("init", "b", "--force").stderr
+    init("a", "--force")  # nothing to say: it has them all
 
 
 def test_nothing_is_overwritten_unasked() -> None:
@@ -155,6 +157,9 @@ def test_nothing_is_overwritten_unasked() -> None:
         (("--host", "web1"), "Error: Invalid value for '--host': \"web1\" is no IPv4 address; "),
         (("--host", "192.0.2.5", "--host", "192.0.2.5"), "node compute1: address 192.0.2.5 is "),
         (("--name", "My Lab"), 'stackcook: name is "My Lab"; use at most 12 of '),
+        (("--user", ""), "stackcook: nodes: controller: user has no value; "),
+        (("--key", ""), "stackcook: nodes: controller: key: there is no file "),
+        (("--computes", "999999999"), "10.0.112.0/24 has addresses for 253 nodes, not for "),
         (("--key", "gone"), "stackcook: nodes: controller: key: there is no file "),
         (("--machines", "kvm"), "Error: Invalid value for '--machines'"),
         (("--computes", "-1"), "Error: Invalid value for '--computes'"),
@@ -257,6 +262,12 @@ def test_what_is_left_out_is_said(repository: Path) -> None:
     assert result.stderr.startswith("chef/roles/my role.json: warning: left out: ")
     assert json.loads(result.stdout)["findings"][0]["path"] == "chef/roles/my role.json"
     nothing_wrong("chef/infrastructure.yml")
+
+
+def test_a_directory_for_the_file_s_name(repository: Path) -> None:
+    wanted = "chef: is a directory; name a file, as chef/infrastructure.yml"
+    assert refused("chef", "--from-repository", "-o", "chef") == wanted
+    assert refused("chef", "--from-repository", "-o", "").startswith(".: is a directory; ")
 
 
 def test_ruby_is_not_written(repository: Path) -> None:

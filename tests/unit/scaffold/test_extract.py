@@ -70,6 +70,14 @@ def test_an_address_that_several_nodes_have_is_nobody_s() -> None:
     assert as_data(sections(found)) == {"nodes": [{"a": None}, {"b": None}]}
 
 
+def test_options_are_quoted_for_the_shell() -> None:
+    found = Survey(nodes=(Node("a", environment="x; reboot"), Node("b", policy=("$a", "b c"))))
+    assert as_data(sections(found))["nodes"] == [
+        {"a": {"options": "-E 'x; reboot'"}},
+        {"b": {"options": "--policy-name '$a' --policy-group 'b c'"}},
+    ]
+
+
 def test_nothing_of_a_kind_is_no_section() -> None:
     assert as_data(sections(Survey(roles=("a",)))) == {"roles": [{"a": None}]}
 

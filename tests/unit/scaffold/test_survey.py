@@ -55,7 +55,10 @@ def test_whole(tmp_path: Path) -> None:
                 "run_list": ["role[web]"],
                 "automatic": {"ipaddress": "192.0.2.5"},
             },
-            "nodes/bare.json": {"automatic": {"ipaddress": "2001:db8::1"}},
+            "nodes/bare.json": {
+                "chef_environment": None,
+                "automatic": {"ipaddress": "2001:db8::1"},
+            },
             "nodes/pol.json": {"policy_name": "web", "policy_group": "lab", "run_list": []},
         },
     )
@@ -92,6 +95,9 @@ def test_what_can_t_be_named_is_left_out_and_said(tmp_path: Path) -> None:
             "nodes/b.json": {"run_list": "role[base]"},
             "nodes/c.json": "{",
             "nodes/d.json": {"name": 5},
+            "nodes/e.json": {"run_list": ["a\nb"]},
+            "nodes/f.json": {"chef_environment": 5},
+            "nodes/g.json": {"policy_name": "a", "policy_group": 1},
         },
     )
     (root / "roles" / os.fsdecode(b"b\xe4r.json")).write_text("{}")
@@ -109,8 +115,11 @@ def test_what_can_t_be_named_is_left_out_and_said(tmp_path: Path) -> None:
         "cookbooks/no metadata": no_name,
         "cookbooks/empty": "left out: it has no metadata.rb",
         "nodes/a.json": no_name,
-        "nodes/b.json": "left out: its run list is no list",
+        "nodes/b.json": "left out: its run list is no list of texts",
         "nodes/d.json": no_name,
+        "nodes/e.json": "left out: its run list is no list of texts",
+        "nodes/f.json": "left out: its environment or policy is no name",
+        "nodes/g.json": "left out: its environment or policy is no name",
     }
 
 

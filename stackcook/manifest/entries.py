@@ -11,7 +11,8 @@ from stackcook.manifest import options
 from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.model import Group
 from stackcook.manifest.options import Options
-from stackcook.manifest.shapes import Fields, Shapes, nearest, suggest
+from stackcook.manifest.shapes import Fields, Shapes, suggest
+from stackcook.nearest import nearest
 
 KEYS = "run_list options name timeout additional_commands allow_create_failure".split()
 PROVIDERS = (

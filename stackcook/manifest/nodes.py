@@ -43,7 +43,7 @@ def build(
         note_unused(shapes, common.at, "options", common.options)
     for name, seat in settings.seats.items():
         if name not in builder.lines:
-            remedy = suggest(name, builder.lines)
+            remedy = suggest(name, builder.lines) if builder.lines else "list it under `nodes`"
             shapes.error(seat.at, f'stackcook: nodes: there is no node "{name}"', remedy)
     return tuple(nodes)
 

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 
-from stackcook.manifest.shapes import nearest
+from stackcook.nearest import nearest
 
 _FLAGS = {
     "environment": ("-E", "--environment"),

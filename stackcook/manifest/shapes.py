@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 from stackcook.errors import Finding, Position, Severity
 from stackcook.manifest.document import List, Map, Scalar, Value
+from stackcook.nearest import FEW, nearest
 
 Fields = Mapping[str, tuple[Scalar, Value]]
 """A mapping's keys and values by key."""
@@ -19,16 +19,13 @@ BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, 
 _MIB = {"M": 1, "G": 1024, "T": 1024 * 1024}
 
 
-def nearest(word: str, known: Collection[str]) -> str:
-    """The one of ``known`` that ``word`` is likely meant to be; empty if it is like none."""
-    return next(iter(get_close_matches(word, known, n=1)), "")
-
-
 def suggest(word: str, known: Collection[str], most: int = 12) -> str:
     """The remedy for a name that isn't one of ``known``, of which ``most`` are shown."""
     near = nearest(word, known)
     if near:
         return f'did you mean "{near}"?'
+    if len(known) > FEW:
+        return f"none of the {len(known)} names is like it"
     return "known: " + ", ".join(sorted(known)[:most]) if known else "there are none"
 
 

@@ -39,7 +39,8 @@ def test_repository_manifest_has_no_findings() -> None:
 
 def test_missing_file(tmp_path: Path) -> None:
     shown = one_line(tmp_path / "infrastructure.yml")
-    assert shown == ": error: no such file or directory; name the manifest with -f FILE"
+    remedy = "name the manifest with -f FILE, or write one with `stackcook init`"
+    assert shown == f": error: no such file or directory; {remedy}"
 
 
 def test_directory(tmp_path: Path) -> None:
@@ -103,6 +104,18 @@ def test_a_manifest_in_ruby_becomes_one_that_is_read(tmp_path: Path) -> None:
     manifest, findings = read(tmp_path / "my infrastructure.json")
     assert not findings
     assert manifest is not None and [role.text for role in manifest.roles] == ["web", "db"]
+
+
+def test_what_was_meant_among_many_names(tmp_path: Path) -> None:
+    names = [f"n{number}" for number in range(300)]
+    seats = {"n299x": {"address": "192.0.2.1"}, "web": {"address": "192.0.2.2"}}
+    path = tmp_path / "infrastructure.json"
+    ours = {"machines": "ssh", "nodes": seats}
+    path.write_text(json.dumps({"nodes": names, "options": f"-i {path}", "stackcook": ours}))
+    assert [finding.remedy for finding in read(path)[1]] == [
+        'did you mean "n299"?',
+        "none of the 300 names is like it",
+    ]
 
 
 def test_garbage_is_collected_again_after_reading(tmp_path: Path) -> None:

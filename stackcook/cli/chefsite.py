@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from stackcook.bootstrap import providers
 from stackcook.chef import secrets
 from stackcook.chef.client import ChefClient
+from stackcook.chef.databags import read_data_bags
+from stackcook.chef.findings import Findings
 from stackcook.chef.knifeconfig import write_config
 from stackcook.chef.repository import Repository
 from stackcook.chef.server import EmbeddedServer
@@ -64,8 +67,18 @@ class ChefSite:
         return EmbeddedServer(self._manifest.state, str(self.machines.server_address()))
 
     @cached_property
+    def _read(self) -> Repository:
+        return Repository.read(self._manifest)
+
+    @property
+    def repository(self) -> Repository:
+        """The Chef repository as it was read once, but with the passwords generated since then."""
+        bags = read_data_bags(self._manifest, Findings())  # what is wrong has been said already
+        return replace(self._read, data_bags=bags)
+
+    @cached_property
     def _checked(self) -> str:
-        found = Repository.read(self._manifest)
+        found = self._read
         made = [node for node in self._provided if node.provider not in providers.WINDOWS]
         if made and self.own_server is None:
             what = f"{made[0].provider}'s machines can't reach a Chef server on this machine"
@@ -110,7 +123,7 @@ class ChefSite:
 
     def upload(self, say: Say) -> str:
         """Bring the Chef server's objects in step with the repository."""
-        return str(upload(self.client, Repository.read(self._manifest), on_event=say))
+        return str(upload(self.client, self.repository, on_event=say))
 
     def registered(self) -> frozenset[str]:
         """The nodes that the Chef server knows; none where the embedded one isn't running."""

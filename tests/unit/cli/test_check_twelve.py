@@ -32,16 +32,16 @@ stackcook:
 """,
     "roles/web.json": '{"name": "web",\n "run_list": [\n  "recipe[app]",\n  "role[gone]"\n ]}\n',
     "roles/front.json": '{"name": "front",\n "run_list": ["role[back]"]}\n',
-    "roles/back.json": '{"name": "back",\n "run_list": []}\n',
+    "roles/back.json": '{"name": "back",\n "run_list": ["role[front]"]}\n',
     "roles/db.json": '{"name": "db"}\n',
     "environments/prod.rb": 'name "prod"\ncookbook "ntp", "= 9.0.0"\n',
     "data_bags/users/alice.json": '{\n  "id": "alcie"\n}\n',
     "cookbooks/app/metadata.rb": 'name "app"\nversion "1.0.0"\ndepends "base", "~> 2.0"\n',
-    "cookbooks/app/recipes/default.rb": "package 'app'\n\nservice 'app' do\n  action :start\nend\n",
+    "cookbooks/app/recipes/default.rb": "package 'app'\n\nservice 'app' do\n  action :start\n",
     "cookbooks/app/recipes/server.rb": "package 'server'\n",
-    "cookbooks/app/templates/app.conf.erb": "[app]\nport = 1\n",
+    "cookbooks/app/templates/app.conf.erb": "[app]\n<% if true %>\nport = 1\n",
     "cookbooks/base/metadata.rb": 'name "base"\nversion "1.0.0"\ndepends "old"\n',
-    "cookbooks/old/metadata.rb": 'name "old"\nversion "1.0.0"\n',
+    "cookbooks/old/metadata.rb": 'name "old"\nversion "1.0.0"\n\ndepends "base"\n',
     "cookbooks/ntp/metadata.rb": 'name "ntp"\nversion "1.0.0"\n',
 }
 
@@ -53,8 +53,12 @@ FOUND = [
     ("infrastructure.yml:17:21: error: ", "10.0.112.11 is that of node web1 too"),
     ("infrastructure.yml:18:17: warning: ", 'no node has the role "database"'),
     ("cookbooks/app/metadata.rb:3:10: error: ", "base ~> 2.0, but cookbooks/ has 1.0.0"),
+    ("cookbooks/app/recipes/default.rb:4:16: error: ", "expecting `end'"),
+    ("cookbooks/app/templates/app.conf.erb:3:1: error: ", "expecting `end'"),
+    ("cookbooks/base/metadata.rb:3:10: error: ", "base -> old -> base"),
     ("data_bags/users/alice.json:2:3: error: ", 'its id is "alcie"'),
-    ("environments/prod.rb:2:11: ", "ntp = 9.0.0 is wanted"),
+    ("environments/prod.rb:2:11: warning: ", "ntp = 9.0.0 is wanted"),
+    ("roles/back.json:2:15: error: ", "back -> front -> back"),
     ("roles/web.json:4:3: error: ", 'there is no role "gone"'),
 ]
 
@@ -77,3 +81,4 @@ def test_each_is_found_once_at_its_place(repository: Path) -> None:
     for line, (place, says) in zip(lines, FOUND):
         assert line.startswith(place) and says in line, line
     assert len(lines) == len(FOUND)
+    assert last == "found 12 errors, 2 warnings in 9 files"

@@ -17,6 +17,7 @@ import yaml
 from stackcook.errors import Finding, Position
 
 MAX_DEPTH = 50  # a manifest needs seven
+MAX_KEY = 1024  # YAML's own limit, for keys without a `?` before them
 
 # What JSON writes as two escapes is one in YAML; the backslashes before are pairs of their own.
 _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab]\w\w)\\u(d[c-f]\w\w)", re.ASCII | re.IGNORECASE)
@@ -220,6 +221,8 @@ def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> Finding:
         remedy = 'quote a glob: "*"'
     elif here == "[" and line[: mark.column].endswith(("role", "recipe")):
         remedy = 'between brackets and braces a run list is quoted: "role[NAME]"'
+    elif here == ":" and mark.column > MAX_KEY:
+        remedy = f"a key has at most {MAX_KEY} characters: list these names in several entries"
     elif "mapping values" in what:
         remedy = "align the keys of a mapping, and quote a value that holds a colon and a blank"
     else:

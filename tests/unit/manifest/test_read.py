@@ -106,6 +106,20 @@ def test_a_manifest_in_ruby_becomes_one_that_is_read(tmp_path: Path) -> None:
     assert manifest is not None and [role.text for role in manifest.roles] == ["web", "db"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("infrastructure.yml", "nodes:\n- {}:\n"),
+        ("infrastructure.json", '{{"nodes": [{{"{}": 1}}]}}'),
+    ],
+)
+def test_a_key_that_is_too_long_for_yaml(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text.format(" ".join(f"web{number}.example.com" for number in range(100))))
+    remedy = "; a key has at most 1024 characters: list these names in several entries"
+    assert one_line(path).endswith(remedy)
+
+
 def test_what_was_meant_among_many_names(tmp_path: Path) -> None:
     names = [f"n{number}" for number in range(300)]
     seats = {"n299x": {"address": "192.0.2.1"}, "web": {"address": "192.0.2.2"}}

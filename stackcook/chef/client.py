@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 from stackcook.chef.answers import (
@@ -26,11 +26,13 @@ from stackcook.chef.answers import (
     unreachable,
     wants_older_signatures,
 )
-from stackcook.chef.signing import PROTOCOLS, Signer
 from stackcook.chef.tls import context
 from stackcook.chef.transport import Answer, NoAnswer, Transport
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
+
+if TYPE_CHECKING:
+    from stackcook.chef.signing import Signer
 
 __all__ = ["CONNECTIONS", "ChefClient", "Conflict", "NotFound"]
 
@@ -53,6 +55,7 @@ _LONGEST_WAIT = 30.0
 _REPEATABLE = ("GET", "PUT", "DELETE")
 _TRANSIENT = (429, 500, 502, 503, 504)
 _PREFERRED_VERSION = 2
+_NEWEST_PROTOCOL, _OLDER_PROTOCOL = "1.3", "1.1"
 
 
 class ChefClient:
@@ -73,9 +76,8 @@ class ChefClient:
         self.server = server
         self._base = server.url.rstrip("/")
         self._sleep = sleep
-        # Checking a key takes the library longer than many an upload.
         pool = ThreadPoolExecutor(1)
-        self._signer = pool.submit(Signer.load, server.user, server.key)
+        self._signer = pool.submit(_signer, server)
         pool.shutdown(wait=False)
         self._transport = Transport(
             connections=CONNECTIONS,
@@ -159,8 +161,8 @@ class ChefClient:
         send = partial(self._send, method, url, body, repeat=repeat or method in _REPEATABLE)
         spoken = (self._protocol, self._spoken)
         answer, tries = send()
-        if wants_older_signatures(answer) and spoken[0] == PROTOCOLS[0]:
-            self._protocol = PROTOCOLS[1]
+        if wants_older_signatures(answer) and spoken[0] == _NEWEST_PROTOCOL:
+            self._protocol = _OLDER_PROTOCOL
             answer, tries = send()
         if answer.status == 406 and self._learn_version(answer) != spoken[1]:
             answer, tries = send()
@@ -235,3 +237,10 @@ class ChefClient:
             low, high = 0, 1
         self._version = max(low, min(high, _PREFERRED_VERSION))
         return self._version
+
+
+def _signer(server: ChefServer) -> Signer:
+    # Loading the library, and its checking of the key, take longer than many an upload.
+    from stackcook.chef.signing import Signer
+
+    return Signer.load(server.user, server.key)

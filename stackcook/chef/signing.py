@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,9 +20,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from stackcook.errors import ChefServerError
-
-PROTOCOLS = ("1.3", "1.1", "1.0")
-"""Versions of the authentication protocol, the best first."""
 
 _LINE = 60
 """Characters of the signature in each X-Ops-Authorization-N header."""
@@ -41,7 +39,7 @@ class Signer:
         Raises ChefServerError if the file is missing, has a passphrase or holds no such key.
         """
         try:
-            key = load_pem_private_key(path.read_bytes(), password=None)
+            key = _parse(path.read_bytes())
         except OSError as error:
             raise ChefServerError(
                 f"the key of Chef user {user} can't be read ({error.strerror})",
@@ -68,7 +66,7 @@ class Signer:
         *,
         api_version: int,
         now: datetime,
-        protocol: str = PROTOCOLS[0],
+        protocol: str = "1.3",
     ) -> Mapping[str, str]:
         """The headers that sign a request; ``path`` is the URL's, without the query."""
         timestamp = now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -117,6 +115,12 @@ class Signer:
         rest: int = (by_p - by_q) * numbers.iqmp % numbers.p
         whole: int = by_q + rest * numbers.q
         return whole.to_bytes(size, "big")
+
+
+@lru_cache(maxsize=4)
+def _parse(pem: bytes) -> object:
+    """The key; checking it takes the library so long that it is done once only."""
+    return load_pem_private_key(pem, password=None)
 
 
 def _hash(data: bytes, algorithm: str) -> str:

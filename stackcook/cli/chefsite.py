@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackcook.bootstrap import providers
 from stackcook.chef import secrets
@@ -14,15 +14,16 @@ from stackcook.chef.databags import read_data_bags
 from stackcook.chef.findings import Findings
 from stackcook.chef.knifeconfig import write_config
 from stackcook.chef.repository import Repository
-from stackcook.chef.server import EmbeddedServer
 from stackcook.chef.settings import find_chef_server
 from stackcook.chef.upload import upload
-from stackcook.deploy.steps import Say
 from stackcook.errors import InputError, UsageError
 from stackcook.machines.base import Machines
 from stackcook.machines.factory import machines_for
-from stackcook.machines.provided import ProvidedMachines
 from stackcook.manifest.model import ChefServer, Manifest, Node
+
+if TYPE_CHECKING:  # what not every upload needs is imported where it is used
+    from stackcook.chef.server import EmbeddedServer
+    from stackcook.deploy.steps import Say
 
 
 class ChefSite:
@@ -41,6 +42,8 @@ class ChefSite:
         machines = machines_for(self._manifest)
         if not self._provided:
             return machines
+        from stackcook.machines.provided import ProvidedMachines
+
         return ProvidedMachines(machines, self._lookup, lambda: self.server, self._manifest.root)
 
     @cached_property
@@ -53,8 +56,8 @@ class ChefSite:
 
     @cached_property
     def client(self) -> ChefClient:
-        """The Chef server's client."""
-        return ChefClient(self.server)
+        """The Chef server's client; making it writes nothing where the server is the user's."""
+        return ChefClient(self.own_server or self.server)
 
     @cached_property
     def own_server(self) -> ChefServer | None:
@@ -64,6 +67,8 @@ class ChefSite:
     @property
     def embedded(self) -> EmbeddedServer:
         """The embedded Chef server, running or not."""
+        from stackcook.chef.server import EmbeddedServer
+
         return EmbeddedServer(self._manifest.state, str(self.machines.server_address()))
 
     @cached_property
@@ -108,8 +113,7 @@ class ChefSite:
     def reach(self) -> None:
         """See that a Chef server of the user's answers; for use before anything is written."""
         if self.own_server:
-            with ChefClient(self.own_server) as client:
-                client.get("/environments")
+            self.client.get("/environments")
 
     def secrets(self) -> str:
         """Generate the passwords that are missing."""

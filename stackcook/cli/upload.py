@@ -54,6 +54,8 @@ def command(context: Context, **options: object) -> ExitCode:
         raise UsageError("--delete uploads nothing", remedy="give it only --only and --yes")
     manifest = context.load(warn=True)
     site = ChefSite(manifest)
+    if site.own_server:
+        _ = site.client  # it reads its key while we read the repository
     site.check()
     site.reach()
     return (_delete if wishes.delete else _upload)(context, manifest, site, wishes)

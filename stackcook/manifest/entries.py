@@ -193,12 +193,6 @@ def _check(shapes: Shapes, entry: Entry, fields: Fields, what: str) -> None:
     if group.cluster and found.environment not in (None, group.cluster):
         problem = f"environment {found.environment} in the cluster {group.cluster}"
         shapes.error(at, f"{where}: {problem}", "a cluster is an environment: leave -E out")
-    if bool(found.policy_name) != bool(found.policy_group):
-        other = "--policy-group" if found.policy_name else "--policy-name"
-        shapes.error(at, f"{where}: a policy without {other}", f"add {other}")
-    if found.policy_name and (entry.run_list or found.environment or group.cluster):
-        problem = "a policy takes the place of run list and environment"
-        shapes.error(at, f"{where}: {problem}", "leave them out, or the policy")
     if not group.provider:
         note_unused(shapes, at, where, found)
     for key, (problem, remedy) in _IN_VAIN.items():

@@ -81,6 +81,7 @@ class _Builder:
     def nodes(self, entry: Entry) -> Iterator[Node]:
         group = entry.group
         wanted = entry.options.over(Options(environment=group.cluster)).over(self.common.options)
+        self._check_policy(entry, wanted)
         own = entry.options.environment
         cluster = f"-E {group.cluster}" if group.cluster and not own else ""
         text = " ".join(filter(None, (group.options, cluster, self.common.text)))
@@ -100,6 +101,16 @@ class _Builder:
                 self.shapes.error(group.at, what, remedy)
                 return
             self.shapes.error(group.at, what, "give each its own name")
+
+    def _check_policy(self, entry: Entry, wanted: Options) -> None:
+        """Note half a policy, and one beside what it takes the place of."""
+        at = entry.options_at
+        if bool(wanted.policy_name) != bool(wanted.policy_group):
+            other = "--policy-group" if wanted.policy_name else "--policy-name"
+            self.shapes.error(at, f"a policy without {other}", f"add {other} to the options")
+        if wanted.policy_name and (entry.run_list or wanted.environment):
+            what = "a policy takes the place of run list and environment"
+            self.shapes.error(at, what, "leave them out, or the policy")
 
     def _check_name(self, group: Group, name: str, host: str) -> None:
         """Note a name, or a host, that is none."""

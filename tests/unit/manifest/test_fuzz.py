@@ -82,7 +82,7 @@ def test_no_bytes_raise(tmp_path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("section", [*SECTIONS, *(f"stackcook: {key}" for key in KEYS)])
-@settings(FUZZ, max_examples=25)
+@settings(FUZZ, max_examples=15)
 @given(tree=trees())
 def test_no_tree_in_the_place_of_a_section_raises(tmp_path: Path, section: str, tree: Any) -> None:
     manifest = yaml.safe_load(OURS)

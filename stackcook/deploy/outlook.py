@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from stackcook.chef.changes import CookbookChange, Difference, ObjectChange
 from stackcook.chef.repository import Repository
@@ -15,10 +16,14 @@ from stackcook.manifest.model import Manifest
 
 @dataclass(frozen=True)
 class Deletion:
-    """Nodes and objects that go, each in their order; objects by their labels."""
+    """Nodes and objects that go, each in their order; objects by their labels.
+
+    ``state`` is the directory of passwords, keys and the embedded server; ``None`` if it stays.
+    """
 
     removals: tuple[Removal, ...] = ()
     objects: tuple[str, ...] = ()
+    state: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -67,19 +72,6 @@ def everything(repository: Repository, sections: Collection[str]) -> Difference:
     ]
     cookbooks = tuple(CookbookChange(c, frozenset(), new=True) for c in wanted.cookbooks)
     return Difference(cookbooks, tuple(map(_new, labels)), ())
-
-
-def standing(difference: Difference) -> tuple[str, ...]:
-    """Labels of what the manifest names and the server has, in the order of deletion.
-
-    Items go with their data bags.
-    """
-    there = [change.label for change in difference.cookbooks if not change.new]
-    there += [change.label for change in difference.objects if not change.new]
-    there += difference.unchanged
-    kinds = ("role ", "environment ", "cookbook ", "data bag ")
-    bare = [label for label in there if not label.startswith("data bag item ")]
-    return tuple(label for kind in kinds for label in bare if label.startswith(kind))
 
 
 def _new(label: str) -> ObjectChange:

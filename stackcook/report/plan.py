@@ -51,6 +51,7 @@ def data(outlook: Outlook) -> dict[str, Any]:
                 for gone in deletion.removals
             ],
             "objects": list(deletion.objects),
+            "state": str(deletion.state) if deletion.state else None,
         },
         "chef_server": found and {"url": outlook.server, **difference.data(found)},
         "passwords": creation and list(creation.passwords),
@@ -68,15 +69,17 @@ def data(outlook: Outlook) -> dict[str, Any]:
 
 
 def _deletion(deletion: Deletion, server: str | None) -> Iterator[Text]:
-    if deletion.removals:
+    if deletion.removals or deletion.state:
         yield Text("`stackcook destroy` takes away")
     for gone in deletion.removals:
         what = ["machine"] * gone.machine + ["node and client"] * gone.registered
         yield _word("gone", f"{' and '.join(what)} {gone.node.name}")
+    if deletion.state:
+        yield _word("gone", f"{deletion.state} with passwords, keys and the embedded Chef server")
     if deletion.objects:
         yield Text(f"`stackcook upload --delete` takes from {server}")
     yield from (_word("gone", label) for label in deletion.objects)
-    if not deletion.removals and not deletion.objects:
+    if deletion == Deletion():
         yield Text("there is nothing to delete")
 
 

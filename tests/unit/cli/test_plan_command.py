@@ -135,6 +135,16 @@ def test_nothing_to_delete(repository: Path) -> None:
     assert plan("--rebuild").stdout == f"there is nothing to delete\n{plan().stdout}"
 
 
+def test_what_deploys_leave_here_is_deleted(repository: Path) -> None:
+    kept = repository / ".stackcook" / "data_bags" / "db_passwords" / "nova.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text('{"id": "nova"}')
+    assert "  new        1 password, generated\n" in plan().stdout
+    assert "  new        2 passwords, generated\n" in plan("--rebuild").stdout
+    assert f"  gone       {repository}/.stackcook with passwords" in plan("--delete").stdout
+    assert plan("--delete", "--limit", "other").stdout == "there is nothing to delete\n"
+
+
 @pytest.mark.parametrize("option", ["--parallel", "--node-only", "--chef-client"])
 def test_what_only_knife_can(option: str, repository: Path) -> None:
     result = plan(option)

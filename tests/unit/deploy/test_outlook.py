@@ -1,4 +1,4 @@
-"""Which nodes a plan is about, and what goes off the Chef server."""
+"""Which nodes a plan is about, and what is new where there is nothing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.changes import CookbookChange, Difference, ObjectChange
 from stackcook.chef.cookbook import Cookbook
 from stackcook.chef.databags import DataBag
 from stackcook.chef.repository import Repository
-from stackcook.deploy.outlook import chosen, everything, standing
+from stackcook.deploy.outlook import chosen, everything
 from stackcook.manifest.model import Group, Manifest, Node
 from tests.fakes import AT
 
@@ -46,16 +45,3 @@ def test_everything_is_new_to_an_empty_server() -> None:
     assert [change.label for change in found.cookbooks] == ["cookbook apt 1.0.0"]
     labels = [change.label for change in found.objects]
     assert labels == ["data bag users", "data bag item users/bob", "role web"]
-
-
-def test_what_is_there_goes_before_what_it_names() -> None:
-    role = ObjectChange("role web", "/roles", "web", {}, False, {})
-    new = ObjectChange("role new", "/roles", "new", {}, True)
-    unchanged = ("data bag users", "data bag item users/bob", "environment lab")
-    there = CookbookChange(COOKBOOK, frozenset(), new=False)
-    assert standing(Difference((there,), (role, new), unchanged)) == (
-        "role web",
-        "environment lab",
-        "cookbook apt 1.0.0",
-        "data bag users",
-    )

@@ -14,6 +14,7 @@ from stackcook.manifest.model import MachineKind, Manifest, Node
 from stackcook.report.plan import data, render
 from tests.fakes import AT, node
 
+STATE = Path("/nowhere/.stackcook")
 CLOUD = Node("web01", AT, ("role[web]",), "lab", provider="ec2", options="-f m1 -P 'se cret' -Kkey")
 
 
@@ -78,11 +79,12 @@ def test_commands_of_knife_come_last_without_their_secrets() -> None:
 
 def test_deletion() -> None:
     removals = (Removal(node("b", "web", 8), True, True), Removal(node("a", "web", 7), False, True))
-    outlook = Outlook("http://chef", Deletion(removals, ("role web", "data bag db")))
+    outlook = Outlook("http://chef", Deletion(removals, ("role web", "data bag db"), STATE))
     assert lines(outlook) == [
         "`stackcook destroy` takes away",
         "  gone       machine and node and client b",
         "  gone       node and client a",
+        "  gone       /nowhere/.stackcook with passwords, keys and the embedded Chef server",
         "`stackcook upload --delete` takes from http://chef",
         "  gone       role web",
         "  gone       data bag db",
@@ -93,5 +95,6 @@ def test_deletion() -> None:
             {"name": "a", "machine": False, "registered": True},
         ],
         "objects": ["role web", "data bag db"],
+        "state": "/nowhere/.stackcook",
     }
     assert lines(Outlook(None, Deletion())) == ["there is nothing to delete"]

@@ -48,10 +48,11 @@ class FakeProgram:
             answer = self.answers.pop(0)
             if isinstance(answer, CommandError):
                 raise answer
+            for line in answer.splitlines():
+                if on_line:
+                    on_line(line)
             return Completed(1, answer)
-        where = Path(
-            str(command.env.get("LIBRARIAN_CHEF_PATH", command.argv[2:3] and command.argv[2]))
-        )
+        where = Path(str(command.env.get("LIBRARIAN_CHEF_PATH") or command.argv[2]))
         for name in self.brings:
             (where / name / ".git").mkdir(parents=True)
             (where / name / ".git" / "HEAD").write_text("of the repository")

@@ -26,6 +26,7 @@ TIMEOUT = 900.0
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"}
 """Messages that can be read here, and nobody to ask for a password."""
 
+_KEY = re.compile(r"[0-9a-f]{24}")
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
@@ -54,9 +55,12 @@ class Shelf:
     def kept(self, key: str) -> Mapping[str, Path] | None:
         """Name → directory of the cookbooks brought for ``key``; ``None`` if they never were."""
         place = self.directory / key
-        if not place.is_dir():
-            return None
-        return {path.name: path for path in sorted(place.iterdir()) if path.is_dir()}
+        return _cookbooks(place) if place.is_dir() else None
+
+    def last(self) -> Mapping[str, Path]:
+        """As :meth:`kept`, of whatever was brought last."""
+        places = (path for path in self.directory.glob("*/") if _KEY.fullmatch(path.name))
+        return next(map(_cookbooks, places), {})
 
     @contextmanager
     def new(self) -> Iterator[Path]:
@@ -81,16 +85,22 @@ class Shelf:
         for old in self.directory.iterdir():
             if old.is_dir() and old != new.parent:
                 shutil.rmtree(old)
-        new.rename(self.directory / key)
-        return self.kept(key) or {}
+        return _cookbooks(new.rename(self.directory / key))
 
     def run(self, command: Command, run: Run) -> Completed:
-        """Run the command, its output masked and in the log. Raises CommandError."""
-        done = run(command, timeout=TIMEOUT)
-        done = Completed(done.status, masked(done.output))
-        with self.log.open("a", encoding="utf-8") as log:
-            log.write(f"$ {masked(str(command))}\n{done.output}")
-        return done
+        """Run the command, its output masked and at once in the log. Raises CommandError."""
+        with self.log.open("a", encoding="utf-8", buffering=1) as log:
+            log.write(f"$ {masked(str(command))}\n")
+
+            def write(line: str) -> None:
+                log.write(f"{masked(line)}\n")
+
+            done = run(command, timeout=TIMEOUT, on_line=write)
+        return Completed(done.status, masked(done.output))
+
+
+def _cookbooks(place: Path) -> Mapping[str, Path]:
+    return {path.name: path for path in sorted(place.iterdir()) if path.is_dir()}
 
 
 def bring(
@@ -103,8 +113,9 @@ def bring(
 ) -> Mapping[str, Path]:
     """The cookbooks of ``file``, as :meth:`Shelf.kept`; what keeps them from coming is noted.
 
-    ``install`` runs the program unless they are there for the present key; afterwards it is another
-    one, if the program has written a lock.
+    Then they are those that came last, so that nothing else is said to miss them. ``install`` runs
+    the program, unless they are there for the present ``key``; that may be another one afterwards,
+    because the program writes a lock.
     """
     log = f"what {program} said is in {shelf.log}"
     try:
@@ -119,13 +130,14 @@ def bring(
         findings.error(file, said.at, said.what, f"{said.remedy} ({log})")
     except UsageError:
         what = f"{program} is not installed, so the cookbooks that it brings are not there"
-        findings.error(file, None, what, "`make setup` installs it")
+        gem = "berkshelf" if program == "berks" else program
+        findings.error(file, None, what, f"get it by `make setup`, or by `gem install {gem}`")
     except CommandError as error:
         findings.error(file, None, f"{program}: {error.what}", log)
     except OSError as error:
         what = f"{error.strerror}, and so {program} can't be asked for its cookbooks"
         findings.error(Path(error.filename or file), None, what, "give the permission, or the room")
-    return {}
+    return shelf.last()
 
 
 def masked(text: str) -> str:
@@ -154,4 +166,4 @@ def _walk(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
         top = Path(folder) == directory
         folders[:] = sorted(name for name in folders if not (top and name.startswith(".")))
         for path in (os.path.join(folder, name) for name in sorted(files)):
-            yield path, os.lstat(path)
+            yield path, os.stat(path) if os.path.exists(path) else os.lstat(path)

@@ -31,6 +31,9 @@ def manifest(tmp_path: Path) -> Manifest:
     file.write_text(BERKSFILE)
     (tmp_path / "site" / "apt" / "recipes").mkdir(parents=True)
     (tmp_path / "site" / "apt" / "recipes" / "default.rb").write_text("# apt\n")
+    (tmp_path / "linked.rb").write_text("# from outside\n")
+    (tmp_path / "site" / "apt" / "recipes" / "linked.rb").symlink_to(tmp_path / "linked.rb")
+    (tmp_path / "site" / "apt" / "recipes" / "broken.rb").symlink_to("absent")
     return Manifest(
         tmp_path / "infrastructure.yml", "unit", berksfile=Berksfile(file, Position(3, 1))
     )
@@ -44,7 +47,7 @@ def berks(manifest: Manifest) -> FakeProgram:
 def findings_of(manifest: Manifest, program: FakeProgram) -> list[str]:
     """The findings without the directory and without what stands in brackets at the end."""
     findings = Findings()
-    assert fetch(manifest, findings, program.programs) == {}
+    fetch(manifest, findings, program.programs)
     said = [str(finding).replace(f"{manifest.root}/", "") for finding in findings.found]
     return [line.partition(" (what ")[0] for line in said]
 
@@ -105,9 +108,20 @@ def add_a_file(root: Path) -> None:
     (root / "site" / "apt" / "recipes" / "more.rb").write_text("")
 
 
+def change_what_is_linked(root: Path) -> None:
+    (root / "linked.rb").write_text("# from outside, another\n")
+
+
 @pytest.mark.parametrize(
     "change",
-    [change_the_berksfile, change_the_lock, remove_the_lock, change_a_file, add_a_file],
+    [
+        change_the_berksfile,
+        change_the_lock,
+        remove_the_lock,
+        change_a_file,
+        add_a_file,
+        change_what_is_linked,
+    ],
     ids=lambda change: change.__name__,
 )
 def test_berks_is_asked_again_after_a_change(
@@ -126,7 +140,9 @@ def test_a_failure_keeps_what_was_there(manifest: Manifest, berks: FakeProgram) 
     first = brought(manifest, berks)
     change_the_berksfile(manifest.root)
     berks.answers = ["it broke\n"]
-    assert findings_of(manifest, berks) == ["Berksfile: error: it broke; correct it"]
+    findings = Findings()
+    assert fetch(manifest, findings, berks.programs) == first, "nothing else is to miss them"
+    assert "Berksfile: error: it broke; correct it" in str(findings.found[0])
     (manifest.root / "Berksfile").write_text(BERKSFILE)
     assert brought(manifest, berks) == first
     assert len(berks.asked) == 2
@@ -220,7 +236,7 @@ def test_without_berks_the_finding_says_how_to_get_it(
     berks.installed = False
     assert findings_of(manifest, berks) == [
         "Berksfile: error: berks is not installed, so the cookbooks that it brings are not there; "
-        "`make setup` installs it"
+        "get it by `make setup`, or by `gem install berkshelf`"
     ]
 
 

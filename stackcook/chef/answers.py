@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import requests
-
+from stackcook.chef.transport import Answer, NoAnswer
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
 
@@ -15,71 +16,132 @@ _SKEW = 600.0
 """Seconds that clocks may differ before we say so; servers refuse from 900 on."""
 
 
-class NotFound(ChefServerError):
+class Refused(ChefServerError):
+    """The Chef server said no, with the HTTP ``status``."""
+
+    status = 0
+
+
+class NotFound(Refused):
     """The Chef server has no such object."""
 
 
-class Conflict(ChefServerError):
+class Conflict(Refused):
     """The object is there already, or is frozen."""
 
 
-def parse(server: ChefServer, response: requests.Response) -> Any:
+class Strange(ChefServerError):
+    """An answer that no Chef server gives: empty, a web page, or JSON of another shape."""
+
+
+def parse(server: ChefServer, answer: Answer) -> Any:
     """The JSON of an answer. Raises ChefServerError for what no Chef server would send."""
-    judge(server, response)
+    judge(server, answer)
     try:
-        return response.json()
+        return json.loads(answer.body)
     except ValueError as error:
-        kind = response.headers.get("Content-Type", "nothing").split(";")[0]
-        what = f"an answer of type {kind}" if response.content else "an empty answer"
-        raise ChefServerError(
-            f"{_request(response)} got {what}, which no Chef server gives",
-            where=server.url,
-            remedy="correct the URL of the Chef server; many end in /organizations/NAME",
-        ) from error
+        raise _strange(server, answer) from error
 
 
-def judge(server: ChefServer, response: requests.Response) -> None:
-    """Raise what a failed answer means: NotFound, Conflict or another ChefServerError."""
-    status = response.status_code
-    if status < 300:
-        return
-    cause, remedy = _meaning(server, response)
-    said = _message(response)
-    raise {404: NotFound, 409: Conflict}.get(status, ChefServerError)(
-        f"{cause} ({_request(response)}: HTTP {status}{': ' + said if said else ''})",
+def accepted(server: ChefServer, answer: Answer) -> None:
+    """See that a file was taken. Raises ChefServerError: for a web page, too."""
+    judge(server, answer)
+    if "html" in answer.headers.get("Content-Type", ""):
+        raise _strange(server, answer)
+
+
+def _strange(server: ChefServer, answer: Answer) -> Strange:
+    kind = answer.headers.get("Content-Type", "").split(";")[0] or "nothing"
+    if not answer.body:
+        what = "an empty answer"
+    else:
+        what = "broken JSON" if "json" in kind else f"an answer of type {kind}"
+    return Strange(
+        f"{_request(answer)} got {what}, which no Chef server gives",
         where=server.url,
-        remedy=remedy,
+        remedy="correct the URL of the Chef server; many end in /organizations/NAME",
     )
 
 
-def unreachable(server: ChefServer, error: requests.exceptions.RequestException) -> ChefServerError:
+def strange(server: ChefServer, request: str) -> Strange:
+    """The error for an answer to ``request`` that is JSON, but not what a Chef server says."""
+    return Strange(
+        f"{request} got an answer that no Chef server gives",
+        where=server.url,
+        remedy="correct its URL, or look at what lies between and may change answers",
+    )
+
+
+def judge(server: ChefServer, answer: Answer) -> None:
+    """Raise what a failed answer means: NotFound, Conflict or another ChefServerError."""
+    status = answer.status
+    if 200 <= status < 300:
+        return
+    cause, remedy = _meaning(server, answer)
+    said = message(answer)
+    error = {404: NotFound, 409: Conflict}.get(status, Refused)(
+        f"{cause} ({_request(answer)}: HTTP {status}{': ' + said if said else ''})",
+        where=server.url,
+        remedy=remedy,
+    )
+    error.status = status
+    raise error
+
+
+def unreachable(server: ChefServer, error: NoAnswer) -> ChefServerError:
     """The error for a request that got no answer."""
-    remedy = "is it running, and is the URL right?"
-    if isinstance(error, requests.exceptions.SSLError):
-        what, remedy = "its certificate is not trusted", "set REQUESTS_CA_BUNDLE to its CA file"
-    elif isinstance(error, requests.exceptions.Timeout):
-        what = "no answer in time"
-    else:
-        what = f"can't be reached ({_innermost(error)})"
-    return ChefServerError(f"the Chef server: {what}", where=server.url, remedy=remedy)
+    remedy = error.remedy or "is it running, and is the URL right?"
+    return ChefServerError(f"the Chef server: {error}", where=server.url, remedy=remedy)
 
 
-def _meaning(server: ChefServer, response: requests.Response) -> tuple[str, str]:
+def message(answer: Answer) -> str:
+    """What the server says is wrong, on one line of at most 200 characters."""
+    try:
+        said = json.loads(answer.body).get("error", "")
+    except (ValueError, AttributeError):
+        return ""
+    text = "; ".join(map(str, said)) if isinstance(said, list) else str(said)
+    return " ".join(text.split())[:200]
+
+
+def wants_older_signatures(answer: Answer) -> bool:
+    """Whether the server does not know the version of the authentication protocol."""
+    # A Chef Infra Server's own words for it.
+    return answer.status in (400, 401) and "authentication protocol version" in message(answer)
+
+
+def patience(headers: Mapping[str, str], *, most: float) -> float:
+    """Seconds that ``Retry-After`` asks for, at most ``most``; 0 where it says nothing."""
+    said = headers.get("Retry-After", "")
+    try:
+        seconds = float(said)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(said)
+            seconds = (until - datetime.now(timezone.utc)).total_seconds()
+        except (ValueError, TypeError):
+            return 0.0
+    return min(max(seconds, 0.0), most)
+
+
+def _meaning(server: ChefServer, answer: Answer) -> tuple[str, str]:
     """Cause and remedy."""
-    status = response.status_code
+    status = answer.status
     if status == 401:
-        skew = _skew(response)
+        skew = _skew(answer.headers)
         if abs(skew) > _SKEW:
             minutes = f"{abs(skew) / 60:.0f} min {'ahead of' if skew > 0 else 'behind'}"
             return f"this clock is {minutes} the server's", "set this machine's clock"
         user, key = server.user, server.key
         return f"the server does not accept {user}'s signature", f"is {key} {user}'s key?"
     if status < 400:
-        there = response.headers.get("Location", "another place")
+        there = answer.headers.get("Location", "another place")
         return f"the server sends us to {there}", "correct the URL of the Chef server"
+    if status in _MEANINGS:
+        return _MEANINGS[status]
     if status >= 500:
         return "the Chef server failed", "look into its log, then try again"
-    return _MEANINGS.get(status) or ("the Chef server refused the request", "look into its log")
+    return "the Chef server refused the request", "look into its log"
 
 
 _MEANINGS = {
@@ -87,40 +149,26 @@ _MEANINGS = {
     403: ("the user may not do this", "let the server's administrator give the permission"),
     405: ("the Chef server does not know this operation", "is this the URL of a Chef server?"),
     406: ("the Chef server speaks no version of the API that stackcook does", "use Chef 12 to 15"),
+    407: ("the proxy wants a name and a password", "put them into the proxy's URL"),
     409: ("the object is there already, or frozen", "give the cookbook a new version"),
     413: ("the object is too big for the Chef server", "make it smaller, or raise the limit"),
+    429: ("the Chef server has too much to do", "try again later"),
+    503: (
+        "the Chef server has no time, or is not ready",
+        "try again later; see its status and log",
+    ),
+    504: ("what lies before the Chef server got no answer from it", "is the Chef server running?"),
 }
 
 
-def _request(response: requests.Response) -> str:
-    return f"{response.request.method} {response.request.path_url}"
+def _request(answer: Answer) -> str:
+    return f"{answer.method} {answer.path}"
 
 
-def _innermost(error: BaseException) -> str:
-    """The system's own words for what happened."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
-        reason = getattr(cause, "reason", None)
-        cause = reason if isinstance(reason, BaseException) else cause.__context__
-    return type(error).__name__
-
-
-def _message(response: requests.Response) -> str:
-    """What the server says is wrong, on one line of at most 200 characters."""
-    try:
-        said = response.json().get("error", "")
-    except (ValueError, AttributeError):
-        return ""
-    text = "; ".join(map(str, said)) if isinstance(said, list) else str(said)
-    return " ".join(text.split())[:200]
-
-
-def _skew(response: requests.Response) -> float:
+def _skew(headers: Mapping[str, str]) -> float:
     """Seconds that this machine's clock is ahead of the server's; 0 where that is not known."""
     try:
-        theirs = parsedate_to_datetime(response.headers["Date"])
+        theirs = parsedate_to_datetime(headers["Date"])
         return (datetime.now(timezone.utc) - theirs).total_seconds()
     except (KeyError, ValueError, TypeError):
         return 0.0

@@ -34,8 +34,8 @@ class FileChanges:
 class CookbookChange:
     """A cookbook to put; ``stored`` are the checksums of its files that the server has.
 
-    ``metadata`` names the fields of its metadata that differ; a new cookbook has none. ``frozen``
-    is a version that the server gives up only by force.
+    ``metadata`` names the fields of its metadata that differ; a new one has none. ``frozen``: the
+    server replaces its version only by force. ``first``: it has no version of that cookbook yet.
     """
 
     cookbook: Cookbook
@@ -44,6 +44,7 @@ class CookbookChange:
     files: FileChanges = FileChanges()
     metadata: tuple[str, ...] = ()
     frozen: bool = False
+    first: bool = False
 
     @property
     def label(self) -> str:
@@ -55,13 +56,18 @@ class CookbookChange:
         """Checksums that the server may lack."""
         return frozenset(file.md5 for file in self.cookbook.files) - self.stored
 
+    @property
+    def given(self) -> frozenset[str]:
+        """Checksums that the server no longer needs for this cookbook."""
+        return self.stored - frozenset(file.md5 for file in self.cookbook.files)
+
 
 @dataclass(frozen=True)
 class ObjectChange:
     """A role, environment, data bag or item to make (in ``collection``) or to replace.
 
     ``stored`` is what the server has, in the form of ``value``; ``None`` where that is nothing.
-    Of a ``secret`` one neither may be shown.
+    Of a ``secret`` one neither may be shown. A ``fixed`` one is made, but never replaced.
     """
 
     label: str
@@ -71,6 +77,7 @@ class ObjectChange:
     new: bool
     stored: Mapping[str, Any] | None = field(default=None, repr=False)
     secret: bool = False
+    fixed: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
-from ipaddress import ip_address
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-
-from stackcook.chef.answers import Conflict, NotFound, judge, parse, unreachable
-from stackcook.chef.signing import Signer
+from stackcook.chef.answers import (
+    Conflict,
+    NotFound,
+    accepted,
+    parse,
+    patience,
+    strange,
+    unreachable,
+    wants_older_signatures,
+)
+from stackcook.chef.tls import context
+from stackcook.chef.transport import Answer, NoAnswer, Transport
+from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
+
+if TYPE_CHECKING:
+    from stackcook.chef.signing import Signer
 
 __all__ = ["CONNECTIONS", "ChefClient", "Conflict", "NotFound"]
 
@@ -32,33 +45,49 @@ _CONNECT = 5.0
 _STREAMED = 1 << 20
 """Bytes above which a file is never wholly in memory."""
 
-_TRIES = 4
-_REPEATABLE = ("GET", "PUT")
-_TRANSIENT = (500, 502, 503, 504)
+_TRIES = 6
+_PATIENCE = 120.0
+"""Seconds after which nothing is tried again."""
+_WAIT = 0.2
+"""Seconds before the second try; doubled for each after it, and shortened at random."""
+_LONGEST_WAIT = 30.0
+
+_REPEATABLE = ("GET", "PUT", "DELETE")
+_TRANSIENT = (429, 500, 502, 503, 504)
 _PREFERRED_VERSION = 2
+_NEWEST_PROTOCOL, _OLDER_PROTOCOL = "1.3", "1.1"
 
 
 class ChefClient:
     """Talks to a Chef server as one user; safe to share between threads.
 
     The API version is 2 where the server takes it, else the highest that it takes. ``timeout`` is
-    how many seconds may pass between two bytes of an answer.
+    how many seconds may pass between two bytes of an answer. The key is read meanwhile: what is
+    wrong with it is said at the first request.
     """
 
     def __init__(
         self,
         server: ChefServer,
         *,
-        session: requests.Session | None = None,
         timeout: float = 60.0,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.server = server
-        self._timeout = (_CONNECT, timeout)
         self._base = server.url.rstrip("/")
-        self._signer = Signer.load(server.user, server.key)
-        self._session = session or _session()
-        self._proxies = _proxies(self._base)
+        self._sleep = sleep
+        pool = ThreadPoolExecutor(1)
+        self._signer = pool.submit(_signer, server)
+        pool.shutdown(wait=False)
+        self._transport = Transport(
+            connections=CONNECTIONS,
+            connect=_CONNECT,
+            read=timeout,
+            context=partial(context, server),
+        )
         self._version: int | None = None
+        self._protocol = server.protocol
+        self._reached = False
 
     def __enter__(self) -> ChefClient:
         return self
@@ -68,7 +97,7 @@ class ChefClient:
 
     def close(self) -> None:
         """Close its connections."""
-        self._session.close()
+        self._transport.close()
 
     @property
     def api_version(self) -> int:
@@ -82,13 +111,24 @@ class ChefClient:
         """The object at ``path``, such as ``/nodes/controller``. Raises NotFound."""
         return self._request("GET", path)
 
+    def get_map(self, path: str) -> dict[str, Any]:
+        """As :meth:`get`; raises ChefServerError for what is no JSON map, too."""
+        answer = self.get(path)
+        if not isinstance(answer, dict):
+            raise strange(self.server, f"GET {path}")
+        return answer
+
     def put(self, path: str, value: Any) -> Any:
         """Replace the object at ``path``; returns what the server answers."""
         return self._request("PUT", path, value)
 
-    def post(self, path: str, value: Any) -> Any:
-        """Make an object in the collection ``path``. Raises Conflict if it is there."""
-        return self._request("POST", path, value)
+    def post(self, path: str, value: Any, *, repeat: bool = False) -> Any:
+        """Make an object in the collection ``path``. Raises Conflict if it is there.
+
+        With ``repeat`` it is tried again as other requests are: the Conflict may then be with
+        what an earlier try made.
+        """
+        return self._request("POST", path, value, repeat=repeat)
 
     def delete(self, path: str) -> Any:
         """Take the object at ``path`` away. Raises NotFound."""
@@ -98,29 +138,40 @@ class ChefClient:
         """Put the file at the URL that the server gave for it; ``md5`` is its checksum in hex.
 
         Such URLs carry their own permission: nothing of ours is signed. Raises ChefServerError,
-        OSError if the file can't be read.
+        also for a small file that is not what it was; OSError if it can't be read.
         """
         headers = {
             "Content-Type": "application/x-binary",
             "Content-MD5": base64.b64encode(bytes.fromhex(md5)).decode(),
         }
         with path.open("rb") as file:
-            # requests sends an empty stream in chunks, which servers refuse: only big ones are it.
-            big = os.fstat(file.fileno()).st_size > _STREAMED
-            body: bytes | BinaryIO = file if big else file.read()
-            response = self._send("PUT", urljoin(self._base, url), body, headers=headers)
-        judge(self.server, response)
+            body: bytes | BinaryIO = file
+            if os.fstat(file.fileno()).st_size <= _STREAMED:
+                body = file.read()
+                if hashlib.md5(body, usedforsecurity=False).hexdigest() != md5:
+                    raise ChefServerError(
+                        "it has just changed", where=str(path), remedy="upload again"
+                    )
+            answer, _ = self._send("PUT", urljoin(f"{self._base}/", url), body, headers=headers)
+        accepted(self.server, answer)
 
-    def _request(self, method: str, path: str, value: Any = None) -> Any:
-        url = path if "://" in path else f"{self._base}/{path.lstrip('/')}"
+    def _request(self, method: str, path: str, value: Any = None, *, repeat: bool = True) -> Any:
+        url = f"{self._base}/{path.lstrip('/')}"
         body = b"" if value is None else json.dumps(value).encode()
-        response = self._send(method, url, body)
-        if response.status_code == 406 and self._learn_version(response):
-            response = self._send(method, url, body)
-        answer = parse(self.server, response)
+        send = partial(self._send, method, url, body, repeat=repeat or method in _REPEATABLE)
+        spoken = (self._protocol, self._spoken)
+        answer, tries = send()
+        if wants_older_signatures(answer) and spoken[0] == _NEWEST_PROTOCOL:
+            self._protocol = _OLDER_PROTOCOL
+            answer, tries = send()
+        if answer.status == 406 and self._learn_version(answer) != spoken[1]:
+            answer, tries = send()
+        if method == "DELETE" and answer.status == 404 and tries > 1:
+            return None  # an earlier try took it away, and its answer got lost
+        parsed = parse(self.server, answer)
         if self._version is None:
-            self._learn_version(response)
-        return answer
+            self._learn_version(answer)
+        return parsed
 
     def _send(
         self,
@@ -129,39 +180,42 @@ class ChefClient:
         body: bytes | BinaryIO,
         *,
         headers: Mapping[str, str] | None = None,
-    ) -> requests.Response:
-        """Send, and send again where that is safe and may help; signed unless with ``headers``."""
-        for last in (False,) * (_TRIES - 1) + (True,):
-            again = method in _REPEATABLE and not last
+        repeat: bool = True,
+    ) -> tuple[Answer, int]:
+        """The answer and the number of tries: again where that may help, if it may be repeated.
+
+        Signed unless with ``headers``.
+        """
+        begun = time.monotonic()
+        for tries in range(1, _TRIES + 1):
+            last = not repeat or tries == _TRIES or time.monotonic() - begun > _PATIENCE
+            wait = _WAIT * 2 ** (tries - 1) * random.uniform(0.5, 1)  # others retry, too
             if not isinstance(body, bytes):
                 body.seek(0)
             try:
-                response = self._session.request(
-                    method,
-                    url,
-                    data=body,
-                    headers=headers or self._signed(method, url, body),
-                    timeout=self._timeout,
-                    proxies=self._proxies,
-                    allow_redirects=False,
-                )
-            except requests.exceptions.RequestException as error:
-                if not again or not _may_pass(error):
+                signed = headers or self._signed(method, url, body)
+                answer = self._transport.send(method, url, body, signed)
+            except NoAnswer as error:
+                # Who has never been reached may have another address.
+                if last or error.final or (error.connecting and not self._reached):
                     raise unreachable(self.server, error) from error
             else:
-                if not again or response.status_code not in _TRANSIENT:
-                    return response
-            time.sleep(random.uniform(0.1, 0.5))  # jitter: others may be retrying too
+                self._reached = True
+                if last or answer.status not in _TRANSIENT:
+                    return answer, tries
+                wait = max(wait, patience(answer.headers, most=_LONGEST_WAIT))
+            self._sleep(wait)
         raise AssertionError("the last try returns or raises")
 
     def _signed(self, method: str, url: str, body: bytes | BinaryIO) -> Mapping[str, str]:
         assert isinstance(body, bytes), "files are not signed"
-        signature = self._signer.headers(
+        signature = self._signer.result().headers(
             method,
             urlsplit(url).path,
             body,
-            api_version=1 if self._version is None else self._version,
+            api_version=self._spoken,
             now=datetime.now(timezone.utc),
+            protocol=self._protocol,
         )
         return {
             "Accept": "application/json",
@@ -170,44 +224,23 @@ class ChefClient:
             **signature,
         }
 
-    def _learn_version(self, response: requests.Response) -> bool:
-        """Note which version to speak from now on; whether that is another than before."""
-        before = self._version
+    @property
+    def _spoken(self) -> int:
+        return 1 if self._version is None else self._version
+
+    def _learn_version(self, answer: Answer) -> int:
+        """Note which version to speak from now on."""
         try:
-            said = json.loads(response.headers.get("X-Ops-Server-API-Version", "{}"))
+            said = json.loads(answer.headers.get("X-Ops-Server-API-Version", "{}"))
             low, high = int(said.get("min_version", 0)), int(said.get("max_version", 1))
         except (ValueError, AttributeError, TypeError):
             low, high = 0, 1
         self._version = max(low, min(high, _PREFERRED_VERSION))
-        return self._version != (1 if before is None else before)
+        return self._version
 
 
-def _session() -> requests.Session:
-    session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS, pool_block=True)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
+def _signer(server: ChefServer) -> Signer:
+    # Loading the library, and its checking of the key, take longer than many an upload.
+    from stackcook.chef.signing import Signer
 
-
-def _proxies(base: str) -> dict[str, str]:
-    """An address of a private network is no business of the user's proxy."""
-    host = urlsplit(base).hostname or ""
-    try:
-        return {"no_proxy": host} if ip_address(host).is_private else {}
-    except ValueError:
-        return {}  # a name
-
-
-def _may_pass(error: requests.exceptions.RequestException) -> bool:
-    """Whether trying again may help: not if nobody listens, nor if the name or URL is wrong."""
-    text = str(error)
-    return (
-        isinstance(
-            error, (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError)
-        )
-        and not isinstance(
-            error, (requests.exceptions.SSLError, requests.exceptions.ConnectTimeout)
-        )
-        and ("NewConnectionError" not in text)
-    )
+    return Signer.load(server.user, server.key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stackcook.chef.chefignore import Chefignore
+from stackcook.chef.hashes import Hashes, file_md5
 
 SEGMENTS = (
     "resources",
@@ -30,11 +31,12 @@ _VERSION_FILE = ".uploaded-cookbook-version.json"  # chef-zero's own
 
 @dataclass(frozen=True)
 class CookbookFile:
-    """A file of a cookbook: its path within it, where it is on disk, and its MD5 in hex."""
+    """A file of a cookbook: its path within it, where it is on disk, MD5 in hex, and bytes."""
 
     path: str
     source: Path
     md5: str
+    size: int = 0
 
     @property
     def record(self) -> dict[str, str]:
@@ -54,11 +56,16 @@ class CookbookFile:
 
 @dataclass(frozen=True)
 class Cookbook:
-    """A cookbook as it goes to the server; ``metadata`` is normalized."""
+    """A cookbook as it goes to the server; ``metadata`` is normalized.
+
+    ``freeze`` keeps the version from being replaced later, except by ``force``.
+    """
 
     name: str
     metadata: Mapping[str, Any]
     files: tuple[CookbookFile, ...]
+    freeze: bool = False
+    force: bool = False
 
     @property
     def version(self) -> str:
@@ -77,14 +84,14 @@ class Cookbook:
         names = set(self.metadata["recipes"])
         return frozenset(names | {f"{name}::default" for name in names if "::" not in name})
 
-    def manifest(self, api_version: int) -> dict[str, Any]:
-        """The JSON that the server takes at this API version."""
+    def manifest(self, api_version: int, *, frozen: bool = False) -> dict[str, Any]:
+        """The JSON that the server takes at this API version; ``frozen`` it stays."""
         shape = {
             "name": f"{self.name}-{self.version}",
             "cookbook_name": self.name,
             "version": self.version,
             "metadata": dict(self.metadata),
-            "frozen?": False,
+            "frozen?": self.freeze or frozen,
             "chef_type": "cookbook_version",
             "json_class": "Chef::CookbookVersion",
         }
@@ -111,33 +118,31 @@ def differing_metadata(cookbook: Cookbook, stored: Mapping[str, Any]) -> tuple[s
     return tuple(f for f, value in cookbook.metadata.items() if theirs.get(f) != value)
 
 
-def read_files(directory: Path, ignore: Chefignore) -> tuple[CookbookFile, ...]:
+def read_files(
+    directory: Path, ignore: Chefignore, hashes: Hashes | None = None
+) -> tuple[CookbookFile, ...]:
     """The files that go to the server, by path; raises OSError for one that can't be read.
 
     A link to a file is that file, a link to a directory is left out: what knife does. Hidden
     directories at the top, such as ``.git``, stay at home.
     """
     found = []
-    for path in _walk(directory):
-        relative = path.relative_to(directory).as_posix()
-        if path.name != _VERSION_FILE and not ignore.ignores(relative):
-            found.append(CookbookFile(relative, path, _md5(path)))
+    for path, entry in _walk(str(directory), ""):
+        if not path.isprintable() and any("\udc80" <= char <= "\udcff" for char in path):
+            raise OSError(errno.EILSEQ, "its name is not UTF-8", path)
+        if entry.name != _VERSION_FILE and not ignore.ignores(path):
+            stat = entry.stat()
+            md5 = hashes.md5(entry.path, stat) if hashes else file_md5(entry.path)
+            found.append(CookbookFile(path, Path(entry.path), md5, stat.st_size))
     return tuple(sorted(found, key=lambda file: file.path))
 
 
-def _walk(directory: Path, *, top: bool = True) -> Iterator[Path]:
+def _walk(directory: str, above: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Each file below ``directory`` with its path, which begins with ``above``."""
     with os.scandir(directory) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                if not (top and entry.name.startswith(".")):
-                    yield from _walk(Path(entry.path), top=False)
+                if above or not entry.name.startswith("."):
+                    yield from _walk(entry.path, f"{above}{entry.name}/")
             elif entry.is_file():
-                yield Path(entry.path)
-
-
-def _md5(path: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+                yield f"{above}{entry.name}", entry

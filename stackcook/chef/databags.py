@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef import encryption, objects
-from stackcook.chef.findings import Findings, place
+from stackcook.chef import encryption, jsontext, objects
+from stackcook.chef.findings import Findings, suggestion
 from stackcook.chef.load import read_json
 from stackcook.chef.locate import locate
+from stackcook.errors import Position
 from stackcook.manifest.model import DataBag as Wanted
 from stackcook.manifest.model import Manifest
 
 _ID = re.compile(r"[\w.-]+")
+_ALLOWED = "letters, digits, `_`, `-` and `.`"
 
 
 @dataclass(frozen=True)
@@ -60,19 +63,42 @@ def read_data_bags(manifest: Manifest, findings: Findings) -> tuple[DataBag, ...
 
 
 def _own(manifest: Manifest, wanted: Wanted, findings: Findings) -> DataBag:
-    if wanted.name in objects.RESERVED_BAGS:
+    reserved = wanted.name in objects.RESERVED_BAGS
+    if reserved or not _ID.fullmatch(wanted.name):
         what = f'a data bag can\'t be called "{wanted.name}"'
-        findings.error(manifest.path, wanted.at, what, "search needs that name; give it another")
-    directory = manifest.root / "data_bags" / wanted.name
-    files = locate(manifest.path, wanted.items, directory, findings, suffixes=(".json",))
-    secret = None
-    if wanted.secret:
-        try:
-            secret = encryption.read_secret(wanted.secret)
-        except OSError as error:
-            what = f"the secret file {wanted.secret} can't be read ({error.strerror})"
-            findings.error(manifest.path, wanted.at, what, "make it, or name another")
-    return DataBag(wanted.name, _items(files, findings), secret)
+        remedy = "search needs that name; give it another" if reserved else f"use {_ALLOWED}"
+        findings.error(manifest.path, wanted.at, what, remedy)
+    secret = _secret(manifest, wanted, findings) if wanted.secret else None
+    return DataBag(wanted.name, _items(_files(manifest, wanted, findings), findings), secret)
+
+
+def _files(manifest: Manifest, wanted: Wanted, findings: Findings) -> Mapping[str, Path]:
+    above = manifest.root / "data_bags"
+    directory = above / wanted.name
+    if wanted.items and not directory.is_dir():
+        there = [path.name for path in above.glob("*/")] if above.is_dir() else []
+        remedy = suggestion(wanted.name, there, "make it, or take its items out")
+        what = f"there is no directory data_bags/{wanted.name}"
+        findings.error(manifest.path, wanted.at, what, remedy)
+        return {}
+    return locate(manifest.path, wanted.items, directory, findings, suffixes=(".json",))
+
+
+def _secret(manifest: Manifest, wanted: Wanted, findings: Findings) -> str | None:
+    assert wanted.secret
+    try:
+        secret = encryption.read_secret(wanted.secret)
+    except OSError as error:
+        what = f"the secret file {wanted.secret} can't be read ({error.strerror})"
+    except UnicodeDecodeError:
+        what = f"the secret file {wanted.secret} is no text"
+    else:
+        if secret:
+            return secret
+        what = f"the secret file {wanted.secret} is empty"
+    remedy = "make it: `openssl rand -base64 512`, or name another"
+    findings.error(manifest.path, wanted.at, what, remedy)
+    return None
 
 
 def _items(files: Mapping[str, Path], findings: Findings) -> dict[str, Mapping[str, Any]]:
@@ -82,12 +108,17 @@ def _items(files: Mapping[str, Path], findings: Findings) -> dict[str, Mapping[s
         if raw is None:
             continue
         item = objects.item(raw)
-        said = item.setdefault("id", name)
+        said = item.get("id")
         if said != name:
-            what = f'its id is "{said}"'
-            findings.error(path, place(path, '"id"'), what, f"make it {name}, as the file's name")
+            what = f"its id is {json.dumps(said)}" if "id" in item else "it has no id"
+            findings.error(path, _id_place(path), what, f'make it "{name}", as the file\'s name')
         elif not _ID.fullmatch(name):
-            findings.error(path, None, f'"{name}" is no id', "use letters, digits, `_`, `-`, `.`")
+            findings.error(path, _id_place(path), f'"{name}" is no id', f"use {_ALLOWED}")
         else:
             items[name] = item
     return items
+
+
+def _id_place(path: Path) -> Position | None:
+    places = jsontext.positions(path.read_text(encoding="utf-8"))
+    return places.get(("raw_data", "id")) or places.get(("id",))

@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 from stackcook.chef import encryption, objects
+from stackcook.chef.answers import strange
 from stackcook.chef.changes import CookbookChange, Difference, FileChanges, Gone, ObjectChange
 from stackcook.chef.client import ChefClient
 from stackcook.chef.cookbook import Cookbook, differing_metadata, stored_files
 from stackcook.chef.databags import DataBag
-from stackcook.chef.listing import Listing, bag_path, in_parallel, object_path, strange
+from stackcook.chef.listing import Listing, bag_path, in_parallel, object_path
 from stackcook.chef.repository import Repository
 from stackcook.chef.selection import SECTIONS, select
 from stackcook.errors import ChefServerError
@@ -72,9 +73,14 @@ class _Questions:
 
     def _cookbook(self, cookbook: Cookbook) -> Answer:
         if cookbook.version not in self.there.cookbooks.get(cookbook.name, ()):
-            return CookbookChange(cookbook, frozenset(), new=True)
-        stored = self._get(object_path("cookbooks", cookbook.name, cookbook.version))
-        files = stored_files(stored)
+            first = cookbook.name not in self.there.cookbooks
+            return CookbookChange(cookbook, frozenset(), new=True, first=first)
+        path = object_path("cookbooks", cookbook.name, cookbook.version)
+        stored = self.client.get_map(path)
+        try:
+            files = stored_files(stored)
+        except (KeyError, TypeError) as error:
+            raise strange(self.client.server, f"GET {path}") from error
         change = CookbookChange(
             cookbook,
             frozenset(files.values()),
@@ -83,7 +89,8 @@ class _Questions:
             metadata=differing_metadata(cookbook, stored),
             frozen=bool(stored.get("frozen?")),
         )
-        return change if change.files or change.metadata else change.label
+        freeze = cookbook.freeze and not change.frozen
+        return change if change.files or change.metadata or freeze else change.label
 
     def _bag(self, name: str) -> Answer:
         label = f"data bag {name}"
@@ -95,11 +102,11 @@ class _Questions:
         label = f"data bag item {bag.name}/{name}"
         data, stored = bag.items[name], None
         if name in self.there.bags.get(bag.name, ()):
-            stored = _bare_item(self._get(object_path("data", bag.name, name)), data)
+            stored = _bare_item(self.client.get_map(object_path("data", bag.name, name)), data)
             if _same_item(stored, data, bag.secret):
                 return label
             if bag.generated:
-                raise _unexplained(self.client, bag.name, name)
+                raise unexplained(self.client, bag.name, name)
         if bag.secret and not encryption.is_encrypted(data):
             data = encryption.encrypt(data, bag.secret)
         return ObjectChange(
@@ -110,6 +117,7 @@ class _Questions:
             new=stored is None,
             stored=stored and objects.wrapped_item(bag.name, {"id": name, **stored}),
             secret=encryption.is_encrypted(data),
+            fixed=bag.generated,
         )
 
     def _named(
@@ -118,7 +126,7 @@ class _Questions:
         label, collection, stored = f"{kind} {name}", f"/{kind}s", None
         if name in there:
             path = object_path(f"{kind}s", name)
-            given = {k: v for k, v in self._get(path).items() if v is not None}
+            given = {k: v for k, v in self.client.get_map(path).items() if v is not None}
             try:
                 stored = (objects.role if kind == "role" else objects.environment)(name, given)
             except ValueError:
@@ -126,12 +134,6 @@ class _Questions:
             if all(stored.get(field) == value for field, value in wanted.items()):
                 return label
         return ObjectChange(label, collection, name, wanted, new=stored is None, stored=stored)
-
-    def _get(self, path: str) -> Mapping[str, Any]:
-        answer = self.client.get(path)
-        if not isinstance(answer, dict):
-            raise strange(self.client, path)
-        return answer
 
 
 def _bare_item(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +153,8 @@ def _same_item(stored: Mapping[str, Any], data: Mapping[str, Any], secret: str |
     return stored == data
 
 
-def _unexplained(client: ChefClient, bag: str, name: str) -> ChefServerError:
+def unexplained(client: ChefClient, bag: str, name: str) -> ChefServerError:
+    """The error for a password on the server that is another than ours."""
     return ChefServerError(
         f"its password {bag}/{name} is not that of .stackcook/data_bags/{bag}/{name}.json",
         where=client.server.url,

@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from stackcook.chef import berkshelf, librarian
 from stackcook.chef.findings import Findings
+from stackcook.chef.shelf import Programs
 from stackcook.manifest.model import Manifest
 
 
-def fetch(manifest: Manifest, findings: Findings) -> Mapping[str, Path]:
-    """Name → directory of each cookbook from elsewhere; what keeps one from coming is noted."""
-    return {}
+def fetch(
+    manifest: Manifest, findings: Findings, programs: Programs = Programs()
+) -> Mapping[str, Path]:
+    """Name → directory of each cookbook from elsewhere; what keeps one from coming is noted.
+
+    The directories lie below ``.stackcook`` and stay until what they were made of changes.
+    """
+    found = dict(librarian.fetch(manifest, findings, programs))
+    if manifest.berksfile:
+        ours = berkshelf.fetch(manifest, manifest.berksfile, findings, programs)
+        for name in sorted(found.keys() & ours.keys()):
+            what = f"the Berksfile and the Cheffile both bring {name}; the Berksfile's is taken"
+            findings.warning(manifest.berksfile.path, None, what, "take it out of one of them")
+        found.update(ours)
+    return found

@@ -9,10 +9,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+if TYPE_CHECKING:  # slow to load, and an upload without encrypted items needs none of it
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _CIPHER = "aes-256-gcm"
 _TAG = 16
@@ -48,6 +48,8 @@ def decrypt(item: Mapping[str, Any], secret: str) -> dict[str, Any]:
 
 
 def _key(secret: str) -> AESGCM:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     return AESGCM(hashlib.sha256(secret.encode()).digest())
 
 
@@ -65,6 +67,8 @@ def _seal(value: Any, secret: str) -> dict[str, Any]:
 
 
 def _open(field: str, value: Any, secret: str) -> Any:
+    from cryptography.exceptions import InvalidTag
+
     if not isinstance(value, Mapping) or value.get("version") != 3:
         raise ValueError(f"{field} is not encrypted in version 3")
     try:

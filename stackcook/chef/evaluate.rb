@@ -3,17 +3,26 @@
 # Evaluates files of Chef's Ruby DSL without Chef: metadata.rb, roles, environments, config.rb.
 #
 # Standard input: JSON [{"kind": "metadata", "path": "..."}, ...]. The file descriptor named by the argument
-# gets JSON of the same length: {"value": {...}} with what the file said, or {"error": "...", "line": 3}.
+# gets a line of JSON for each: {"value": {...}, "lines": {...}} with what the file said and where it said it,
+# {"syntax": "..."} with Ruby's own words for a syntax error, or {"error": "...", "line": 3}. Each line is written
+# at once, so that a file that never ends takes nothing from those before it.
 # Each file is evaluated in an object of its own, as Chef does; what it prints goes to standard error.
 
 require 'json'
 
 # The parts that the DSLs share: values that are set when given and returned when not.
+# `lines` has the line of each field, and that of each entry of a map as "field key".
 class Dsl
-  attr_reader :values
+  attr_reader :values, :lines
 
-  def initialize
+  def initialize(path)
+    @path = path
     @values = {}
+    @lines = {}
+  end
+
+  def here(*keys)
+    @lines[keys.join(' ')] = caller_locations.find { |place| place.path == @path }&.lineno
   end
 
   def self.value(name, *kinds, pattern: nil)
@@ -25,6 +34,8 @@ class Dsl
       end
       raise ArgumentError, "#{name} can't be #{given.inspect}" if pattern && !pattern.match?(given)
 
+      here(name)
+      given.each_key { |key| here(name, key) } if given.is_a?(Hash)
       @values[name] = given
     end
   end
@@ -39,6 +50,7 @@ class RoleDsl < Dsl
   def run_list(*items)
     return @values[:run_list] ||= [] if items.empty?
 
+    here(:run_list)
     @values[:run_list] = items.flatten.map(&:to_s)
   end
   alias recipes run_list
@@ -56,6 +68,7 @@ class RoleDsl < Dsl
   def env_run_lists_add(lists = {})
     lists.each do |environment, items|
       items = Array(items).flatten.map(&:to_s)
+      here(:env_run_lists, environment)
       environment.to_s == '_default' ? run_list(items) : env_run_lists[environment.to_s] = items
     end
     env_run_lists
@@ -73,6 +86,7 @@ class EnvironmentDsl < Dsl
   alias override_attributes= override_attributes
 
   def cookbook(name, version)
+    here(:cookbook_versions, name)
     (@values[:cookbook_versions] ||= {})[name] = version
   end
 end
@@ -85,7 +99,10 @@ class MetadataDsl < Dsl
   value :eager_load_libraries, Array, String, TrueClass, FalseClass
 
   def version(given = nil)
-    given ? @values[:version] = given.to_s : @values[:version]
+    return @values[:version] unless given
+
+    here(:version)
+    @values[:version] = given.to_s
   end
 
   # Each of these is followed by at most one version constraint.
@@ -94,6 +111,7 @@ class MetadataDsl < Dsl
       raise ArgumentError, "#{name} '#{other}' takes one version constraint" if constraints.size > 1
       raise ArgumentError, "cookbook #{other} can't depend on itself" if name == :depends && other == @values[:name]
 
+      here(field, other)
       (@values[field] ||= {})[other.to_s] = (constraints.first || '>= 0.0.0').to_s
     end
   end
@@ -101,7 +119,7 @@ class MetadataDsl < Dsl
   { chef_version: :chef_versions, ohai_version: :ohai_versions, gem: :gems }.each do |name, field|
     define_method(name) do |*arguments|
       list = (@values[field] ||= [])
-      list << arguments unless arguments.empty?
+      here(field) && list << arguments unless arguments.empty?
       list
     end
   end
@@ -147,25 +165,26 @@ end
 KINDS = { 'metadata' => MetadataDsl, 'role' => RoleDsl, 'environment' => EnvironmentDsl, 'config' => ConfigDsl }.freeze
 
 def evaluate(kind, path)
-  dsl = KINDS.fetch(kind).new
+  dsl = KINDS.fetch(kind).new(path)
   $chef_config = dsl if kind == 'config'
   dsl.instance_eval(File.read(path, encoding: 'UTF-8'), path, 1)
-  JSON.generate(dsl.values) # here, so that what is no JSON is this file's fault
-  { value: dsl.values }
+  JSON.generate(value: dsl.values, lines: dsl.lines)
 rescue NoMemoryError, SignalException
   raise
-rescue Exception => e # rubocop:disable Lint/RescueException -- `exit` and syntax errors are the file's, too
-  { error: said(e), line: line_of(e, path) }
+rescue SyntaxError => e
+  own = e.message.start_with?("#{path}:") # else that of a text that it evaluates
+  JSON.generate(own ? { syntax: e.message.scrub('?') } : { error: said(e), line: line_of(e, path) })
+rescue Exception => e # rubocop:disable Lint/RescueException -- `exit` is the file's fault, too
+  JSON.generate(error: said(e), line: line_of(e, path))
 end
 
 def said(error)
-  return "`#{error.name}' means nothing here" if error.is_a?(NameError)
-
-  "#{error.class}: #{error.message.lines.first.to_s.strip}"
+  words = error.is_a?(NameError) ? "`#{error.name}' means nothing here" : "#{error.class}: #{error.message}"
+  words.scrub('?').lines.first.strip
 end
 
 def line_of(error, path)
-  [error.message, *error.backtrace].each do |text|
+  [error.message.scrub('?'), *error.backtrace].each do |text|
     return Regexp.last_match(1).to_i if text =~ /\A#{Regexp.escape(path)}:(\d+)/
   end
   1
@@ -185,8 +204,8 @@ module Chef
 end
 
 answer = IO.for_fd(Integer(ARGV.fetch(0)))
+answer.sync = true
 wanted = JSON.parse($stdin.read)
 $stdin.reopen(File::NULL)
 $stdout.reopen($stderr)
-answer.write(JSON.generate(wanted.map { |file| evaluate(file['kind'], file['path']) }))
-answer.close
+wanted.each { |file| answer.puts(evaluate(file['kind'], file['path'])) }

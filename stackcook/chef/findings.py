@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stackcook.errors import Finding, Position, Severity
+from stackcook.nearest import nearest
 
 
 @dataclass
@@ -25,10 +25,10 @@ class Findings:
         self.found.append(Finding(path, at, what, remedy, Severity.WARNING))
 
 
-def suggestion(name: str, known: Iterable[str], otherwise: str) -> str:
+def suggestion(name: str, known: Collection[str], otherwise: str) -> str:
     """``did you mean "base"?`` where a known name is near, else the remedy ``otherwise``."""
-    near = difflib.get_close_matches(name, sorted(known), 1)
-    return f'did you mean "{near[0]}"?' if near else otherwise
+    near = nearest(name, known)
+    return f'did you mean "{near}"?' if near else otherwise
 
 
 def place(path: Path, text: str) -> Position | None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from stackcook.chef.answers import strange
 from stackcook.chef.changes import Gone
 from stackcook.chef.client import CONNECTIONS, ChefClient, NotFound
 from stackcook.chef.databags import DataBag
 from stackcook.chef.repository import Repository
-from stackcook.errors import ChefServerError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,7 +46,7 @@ class Listing:
 
         def ask(path: str) -> Mapping[str, Any]:
             try:
-                return _map(client, path, client.get(path))
+                return client.get_map(path)
             except NotFound:
                 if path in of_bags:
                     return {}  # the bag is not there
@@ -89,14 +89,32 @@ class Listing:
                 yield Gone("data bag item", label, object_path("data", name, item))
 
 
-def in_parallel(function: Callable[[T], R], values: Iterable[T]) -> list[R]:
-    """``function`` of each value, in their order, as many at once as there are connections."""
+def in_parallel(
+    function: Callable[[T], R],
+    values: Iterable[T],
+    *,
+    each: Callable[[T, R], None] = lambda value, result: None,
+) -> list[R]:
+    """``function`` of each value, in their order, as many at once as there are connections.
+
+    ``each`` is called for every result in turn, from the caller's thread. The first exception ends
+    it, once those that are under way have ended.
+    """
+    values = tuple(values)
+    if len(values) == 1:
+        results = [function(values[0])]
+        each(values[0], results[0])
+        return results
+    results = []
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         try:
-            return list(pool.map(function, values))
+            for value, result in zip(values, pool.map(function, values)):
+                each(value, result)
+                results.append(result)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    return results
 
 
 def bag_path(name: str) -> str:
@@ -116,19 +134,4 @@ def _versions(client: ChefClient, found: Mapping[str, Any]) -> Mapping[str, froz
             for name, cookbook in found.items()
         }
     except (TypeError, KeyError) as error:
-        raise strange(client, "/cookbooks") from error
-
-
-def _map(client: ChefClient, path: str, answer: Any) -> Mapping[str, Any]:
-    if not isinstance(answer, dict):
-        raise strange(client, path)
-    return answer
-
-
-def strange(client: ChefClient, path: str) -> ChefServerError:
-    """The error for an answer that is JSON, but not what a Chef server says there."""
-    return ChefServerError(
-        f"GET {path} got an answer that no Chef server gives",
-        where=client.server.url,
-        remedy="is this the URL of a Chef server, and nothing between that changes answers?",
-    )
+        raise strange(client.server, "GET /cookbooks") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from stackcook.chef.findings import Findings, suggestion
@@ -27,24 +27,41 @@ def locate(
     only, the one whose suffix comes first in ``suffixes`` counts.
     """
     found: dict[str, Path] = {}
+    there: frozenset[str] | None = None  # looked for once, and only where something is missing
     for pattern in patterns:
-        if not _GLOB.search(pattern.text):
-            matches = _named(directory, pattern.text, suffixes)
-        else:
-            matches = sorted(_matching(directory, pattern.text, suffixes))
+        try:
+            matches = _matches(directory, pattern.text, suffixes)
+        except (OSError, ValueError, NotImplementedError):  # too long, `a**b`, `/etc/*`
+            findings.error(manifest, pattern.at, f'"{pattern.text}" names no file', "correct it")
+            continue
         if not matches:
-            _note_missing(manifest, pattern, directory, findings, suffixes)
+            if there is None:
+                there = _names(directory, suffixes)
+            _note_missing(manifest, pattern, directory, findings, suffixes, there)
         for path in matches:
+            _note_second(path, suffixes, findings)
             other = found.setdefault(path.stem, path)
             if other.with_suffix("") != path.with_suffix(""):
-                what = f"{path.stem} is there twice, in {other} too"
-                findings.error(path, None, what, "keep one")
+                second = other.relative_to(directory)
+                findings.error(
+                    path, None, f"{path.stem} is there twice, as {second} too", "keep one"
+                )
     return found
 
 
-def _named(directory: Path, name: str, suffixes: Sequence[str]) -> list[Path]:
-    paths = (directory / f"{name}{suffix}" for suffix in suffixes)
+def _matches(directory: Path, text: str, suffixes: Sequence[str]) -> list[Path]:
+    if _GLOB.search(text):
+        return sorted(_matching(directory, text, suffixes))
+    paths = (directory / f"{text}{suffix}" for suffix in suffixes)
     return [path for path in paths if path.is_file()][:1]
+
+
+def _note_second(path: Path, suffixes: Sequence[str], findings: Findings) -> None:
+    """Warn of a file that differs from ``path`` in its suffix only."""
+    for suffix in suffixes[suffixes.index(path.suffix) + 1 :]:
+        if (second := path.with_suffix(suffix)).is_file():
+            what = f"nobody reads it, for {path.name} is there too"
+            findings.warning(second, None, what, "keep one of the two")
 
 
 def _matching(directory: Path, glob: str, suffixes: Sequence[str]) -> list[Path]:
@@ -70,28 +87,27 @@ def _without_braces(glob: str) -> list[str]:
     ]
 
 
+def _names(directory: Path, suffixes: Sequence[str]) -> frozenset[str]:
+    """What may be named: ``web``, ``sub/db``."""
+    paths = (path.relative_to(directory) for path in _matching(directory, "**/*", suffixes))
+    return frozenset(path.with_suffix("").as_posix() for path in paths)
+
+
 def _note_missing(
     manifest: Path,
     pattern: Pattern,
     directory: Path,
     findings: Findings,
     suffixes: Sequence[str],
+    there: Collection[str],
 ) -> None:
-    shown = directory.name if directory.is_relative_to(manifest.parent) else str(directory)
+    shown = directory.name
     if directory.is_relative_to(manifest.parent):
-        shown = str(directory.relative_to(manifest.parent))
-    endings = " or ".join(suffixes)
-    if _GLOB.search(pattern.text):
-        if pattern.text == "*":
-            return  # all that is there: nothing
-        findings.warning(
-            manifest,
-            pattern.at,
-            f'no file of {shown}/ matches "{pattern.text}"',
-            "correct the glob",
-        )
-        return
-    known = [path.stem for path in _matching(directory, "*", suffixes)]
-    remedy = suggestion(pattern.text, known, "make the file, or take the name out")
-    what = f"there is no {shown}/{pattern.text} ({endings})"
-    findings.error(manifest, pattern.at, what, remedy)
+        shown = directory.relative_to(manifest.parent).as_posix()
+    if not _GLOB.search(pattern.text):
+        remedy = suggestion(pattern.text, there, "make the file, or take the name out")
+        what = f"there is no {shown}/{pattern.text} ({' or '.join(suffixes)})"
+        findings.error(manifest, pattern.at, what, remedy)
+    elif pattern.text != "*":  # that is all there is, be it nothing
+        what = f'no file of {shown}/ matches "{pattern.text}"'
+        findings.warning(manifest, pattern.at, what, "correct the glob")

@@ -34,22 +34,39 @@ _REQUIREMENT = re.compile(r"\s*(!=|<=|>=|~>|<|>|=)?\s*(\d[0-9A-Za-z.-]*)\s*")
 _COOKBOOK_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 
+class Unfit(ValueError):
+    """Metadata that Chef doesn't take: why, what would be right, the keys that lead there."""
+
+    def __init__(self, what: str, remedy: str, *keys: str) -> None:
+        self.remedy = remedy
+        self.keys = keys
+        super().__init__(what)
+
+
 def normalize(raw: Mapping[str, Any], recipes: Iterable[str]) -> dict[str, Any]:
     """The metadata as the server stores it; ``raw`` from metadata.json or evaluated metadata.rb.
 
-    ``recipes`` are the names of the recipes' files without ``.rb``. Raises ValueError with what is
-    wrong: no name, a version or constraint that Chef does not take.
+    ``recipes`` are the names of the recipes' files without ``.rb``. Raises Unfit: no name, a
+    version or a constraint that Chef does not take.
     """
     data = {field: raw.get(field, default) for field, default in _DEFAULTS.items()}
     name = data["name"]
     if not isinstance(name, str) or not name:
-        raise ValueError("the metadata has no name")
-    data["version"] = version(data["version"])
+        raise Unfit("the metadata has no name", "give it the directory's", "name")
+    try:
+        data["version"] = version(data["version"])
+    except ValueError as error:
+        raise Unfit(str(error), 'write it as "1.2.3"', "version") from error
     for field in ("platforms", "dependencies", "providing"):
         data[field] = _constraints(field, data[field])
     for field in ("chef_versions", "ohai_versions"):
-        data[field] = [_requirements(wanted) for wanted in data[field]]
-    data["recipes"] = dict(data["recipes"])
+        try:
+            data[field] = [_requirements(wanted) for wanted in data[field]]
+        except (TypeError, ValueError) as error:
+            raise Unfit(f"{field}: {error}", 'write it as ">= 15"', field) from error
+    if not isinstance(raw.get("recipes", {}), Mapping):
+        raise Unfit("recipes is not a map", "write {...}", "recipes")
+    data["recipes"] = dict(raw.get("recipes", {}))
     for recipe in recipes:
         full = name if recipe == "default" else f"{name}::{recipe}"
         data["recipes"].setdefault(full, "")
@@ -75,6 +92,20 @@ def constraint(text: object) -> str:
     raise ValueError(f"{text!r} is no version constraint")
 
 
+def pin(text: object) -> str:
+    """An environment's constraint on a cookbook: with two or three numbers. Raises ValueError."""
+    wanted = constraint(text)
+    if not _COOKBOOK_VERSION.fullmatch(wanted.partition(" ")[2]):
+        raise ValueError(f"{text!r} is no version constraint")
+    return wanted
+
+
+def suits(client: str, wanted: Iterable[Iterable[str]]) -> bool:
+    """Whether a Chef client of that version meets one of the requirements, if there are any."""
+    either = [list(requirement) for requirement in wanted]
+    return not either or any(all(satisfies(client, one) for one in each) for each in either)
+
+
 def satisfies(found: str, wanted: str) -> bool:
     """Whether version ``found`` is within the canonical constraint ``wanted``."""
     operator, text = wanted.split(" ", 1)
@@ -85,6 +116,7 @@ def satisfies(found: str, wanted: str) -> bool:
         return have >= want and have[:fixed] == want[:fixed]
     return {
         "=": have == want,
+        "!=": have != want,
         ">": have > want,
         "<": have < want,
         ">=": have >= want,
@@ -99,7 +131,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _constraints(field: str, given: object) -> dict[str, str]:
     if not isinstance(given, Mapping):
-        raise ValueError(f"{field} is not a map")
+        raise Unfit(f"{field} is not a map", "write {...}", field)
     canonical = {}
     for name, wanted in given.items():
         if isinstance(wanted, list):  # metadata.json of old cookbooks
@@ -107,7 +139,7 @@ def _constraints(field: str, given: object) -> dict[str, str]:
         try:
             canonical[str(name)] = constraint(wanted)
         except ValueError as error:
-            raise ValueError(f"{field}: {name}: {error}") from error
+            raise Unfit(f"{field}: {name}: {error}", 'write it as "~> 1.2"', field, name) from error
     return canonical
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from stackcook.chef import metadata
+from stackcook.chef.circles import circles, shown
 from stackcook.chef.cookbook import Cookbook
-from stackcook.chef.findings import Findings, place, suggestion
+from stackcook.chef.expansion import entries, run_list_for
+from stackcook.chef.findings import Findings, suggestion
+from stackcook.chef.load import Sources
 from stackcook.chef.objects import RunListItem
 from stackcook.errors import Position
 from stackcook.manifest.model import Manifest
@@ -17,96 +19,168 @@ from stackcook.manifest.model import Manifest
 
 @dataclass(frozen=True)
 class Known:
-    """What may be named; ``cookbook_names`` has those too that could not be read."""
+    """What may be named, and the file of each: what could not be read has one, too.
+
+    A cookbook without any metadata is in ``cookbook_names`` only.
+    """
 
     cookbooks: Mapping[str, Cookbook]
-    cookbook_names: frozenset[str]
-    roles: frozenset[str]
-    environments: frozenset[str]
+    cookbook_files: Mapping[str, Path]
+    cookbook_names: Collection[str]
+    role_files: Mapping[str, Path]
+    environment_files: Mapping[str, Path]
 
 
-def check_references(
-    manifest: Manifest,
-    known: Known,
-    files: Mapping[Path, Mapping[str, Any]],
-    metadata_files: Mapping[str, Path],
-    findings: Findings,
-) -> None:
-    """Note each name that means nothing: in nodes, roles, environments and dependencies.
+@dataclass(frozen=True)
+class Wrong:
+    """What is wrong with a name, and what would be right; some faults are no more than doubts."""
 
-    ``files`` are the roles and environments by path; ``metadata_files`` the cookbooks' by name.
+    what: str
+    remedy: str
+    doubt: bool = False
+
+
+class References:
+    """Notes each name that means nothing: in nodes, roles and dependencies.
+
+    What is wrong with a name is found out once, however many nodes have it.
     """
-    for node in manifest.nodes:
-        at = (manifest.path, node.at)
-        if node.environment not in known.environments | {"_default"}:
-            what = f'{node.name}: there is no environment "{node.environment}" in the manifest'
-            remedy = suggestion(node.environment, known.environments, "add it to `environments`")
-            findings.error(*at, what, remedy)
-        for entry in node.run_list:
-            _check_entry(entry, known, (*at, f"{node.name}: "), findings)
-    for path, value in files.items():
-        for entry in _run_lists(value):
-            _check_entry(entry, known, (path, place(path, _name(entry)), ""), findings)
-        for name, wanted in value.get("cookbook_versions", {}).items():
-            _check_pin(path, name, wanted, known, findings)
-    for name, cookbook in known.cookbooks.items():
-        for other, wanted in cookbook.dependencies.items():
-            _check_dependency(metadata_files[name], other, wanted, known, findings)
 
+    def __init__(
+        self, manifest: Manifest, known: Known, sources: Sources, findings: Findings
+    ) -> None:
+        self._manifest = manifest
+        self._known = known
+        self._sources = sources
+        self._findings = findings
+        self._entries: dict[str, Wrong | None] = {}
+        self._environments: dict[str, Wrong | None] = {"_default": None}
 
-def _run_lists(value: Mapping[str, Any]) -> Iterator[str]:
-    yield from value.get("run_list", ())
-    for entries in value.get("env_run_lists", {}).values():
-        yield from entries
+    def check(self) -> None:
+        """Note all that is wrong."""
+        self._check_nodes()
+        roles = self._known.role_files
+        for path in roles.values():
+            self._check_role(path)
+        self._note_circles("roles", roles, self._graphs())
+        cookbooks = self._known.cookbooks
+        for name in cookbooks:
+            self._check_dependencies(name)
+        graph = {name: list(cookbook.dependencies) for name, cookbook in cookbooks.items()}
+        self._note_circles("cookbooks", self._known.cookbook_files, [graph])
 
+    def _check_nodes(self) -> None:
+        who: dict[tuple[Position, Wrong], list[str]] = {}  # nodes of one entry share its faults
+        for node in self._manifest.nodes:
+            if node.policy_name:
+                continue
+            wrong = [self._environment(node.environment), *map(self._entry, node.run_list)]
+            for fault in filter(None, wrong):
+                who.setdefault((node.at, fault), []).append(node.name)
+        for (at, fault), (name, *others) in who.items():
+            nodes = f"{name} and {len(others)} more" if others else name
+            self._note(self._manifest.path, fault, at, f"{nodes}: ")
 
-def _name(entry: str) -> str:
-    return RunListItem.parse(entry).name
+    def _check_role(self, path: Path) -> None:
+        for keys, item in entries(self._sources.values.get(path, {})):
+            if fault := self._entry(str(item)):
+                self._note(path, fault, self._sources.place(path, *keys))
+        lists = self._sources.values.get(path, {}).get("env_run_lists")
+        for environment in lists if isinstance(lists, Mapping) else ():
+            if fault := self._environment(environment):
+                at = self._sources.place(path, "env_run_lists", environment)
+                self._note(path, Wrong(fault.what, fault.remedy, doubt=True), at)
 
+    def _check_dependencies(self, name: str) -> None:
+        path = self._known.cookbook_files[name]
+        for other, wanted in self._known.cookbooks[name].dependencies.items():
+            there = self._known.cookbooks.get(other)
+            if other not in self._known.cookbook_names:
+                what = f'it depends on "{other}", which is not in the manifest'
+                remedy = self._cookbook_remedy(other)
+            elif there and not metadata.satisfies(there.version, wanted):
+                what = f"it depends on {other} {wanted}, but cookbooks/ has {there.version}"
+                remedy = "make them fit"
+            else:
+                continue
+            self._note(path, Wrong(what, remedy), self._sources.place(path, "dependencies", other))
 
-def _check_entry(
-    entry: str, known: Known, at: tuple[Path, Position | None, str], findings: Findings
-) -> None:
-    path, position, who = at
-    try:
-        item = RunListItem.parse(entry)
-    except ValueError as error:
-        findings.error(path, position, f"{who}{error}", "correct the run list")
-        return
-    if item.kind == "role":
-        if item.name not in known.roles:
-            what = f'{who}there is no role "{item.name}" in the manifest'
-            remedy = suggestion(item.name, known.roles, "add it to `roles`")
-            findings.error(path, position, what, remedy)
-        return
-    name = item.name.split("::")[0]
-    if name not in known.cookbook_names:
-        what = f'{who}there is no cookbook "{name}" in the manifest'
-        remedy = suggestion(name, known.cookbook_names, "add it to `cookbooks`")
-        findings.error(path, position, what, remedy)
-    elif name in known.cookbooks and item.name not in (recipes := known.cookbooks[name].recipes):
-        what = f'{who}cookbook {name} has no recipe "{item.name}"'
-        findings.error(path, position, what, suggestion(item.name, recipes, "write it"))
+    def _graphs(self) -> Iterator[Mapping[str, list[str]]]:
+        """Role → the roles that it names, for each environment that makes a difference."""
+        roles = {
+            name: self._sources.values.get(p, {}) for name, p in self._known.role_files.items()
+        }
+        named = (role.get("env_run_lists") for role in roles.values())
+        environments = {key for lists in named if isinstance(lists, Mapping) for key in lists}
+        for environment in ("_default", *sorted(environments - {"_default"})):
+            yield {
+                name: [item.name for item in run_list_for(role, environment) if item.kind == "role"]
+                for name, role in roles.items()
+            }
 
+    def _note_circles(
+        self, kind: str, files: Mapping[str, Path], graphs: Iterable[Mapping[str, list[str]]]
+    ) -> None:
+        for circle in dict.fromkeys(circle for graph in graphs for circle in circles(graph)):
+            path, following = files[circle[0]], circle[1 % len(circle)]
+            verb = "include" if kind == "roles" else "depend on"
+            what = f"{kind} {verb} each other in a circle: {shown(circle)}"
+            self._note(path, Wrong(what, "take one of them out"), self._place_of(path, following))
 
-def _check_pin(path: Path, name: str, wanted: object, known: Known, findings: Findings) -> None:
-    try:
-        constraint = metadata.constraint(wanted)
-    except ValueError as error:
-        findings.error(path, place(path, name), f"{name}: {error}", 'write it as "~> 1.2"')
-        return
-    cookbook = known.cookbooks.get(name)
-    if cookbook and not metadata.satisfies(cookbook.version, constraint):
-        what = f"{name} {constraint} is wanted, but cookbooks/ has {cookbook.version}"
-        findings.warning(path, place(path, name), what, "nodes there won't get this version")
+    def _place_of(self, path: Path, name: str) -> Position | None:
+        """Where a role's or a cookbook's file names another."""
+        for keys, item in entries(self._sources.values.get(path, {})):
+            if item == RunListItem("role", name):
+                return self._sources.place(path, *keys)
+        return self._sources.place(path, "dependencies", name)
 
+    def _note(self, path: Path, wrong: Wrong, at: Position | None, who: str = "") -> None:
+        note = self._findings.warning if wrong.doubt else self._findings.error
+        note(path, at, f"{who}{wrong.what}", wrong.remedy)
 
-def _check_dependency(path: Path, name: str, wanted: str, known: Known, findings: Findings) -> None:
-    cookbook = known.cookbooks.get(name)
-    if name not in known.cookbook_names:
-        what = f'it depends on "{name}", which is not in the manifest'
-        remedy = suggestion(name, known.cookbook_names, "add it to `cookbooks`")
-        findings.error(path, place(path, name), what, remedy)
-    elif cookbook and not metadata.satisfies(cookbook.version, wanted):
-        what = f"it depends on {name} {wanted}, but cookbooks/ has {cookbook.version}"
-        findings.error(path, place(path, name), what, "make them fit")
+    def _environment(self, name: str) -> Wrong | None:
+        if name not in self._environments:
+            known = self._known.environment_files
+            remedy = "" if name in known else suggestion(name, known, "")
+            self._environments[name] = (
+                None
+                if name in known
+                else Wrong(
+                    f'there is no environment "{name}" in the manifest',
+                    remedy or "add it to `environments`",
+                )
+            )
+        return self._environments[name]
+
+    def _entry(self, entry: str) -> Wrong | None:
+        if entry not in self._entries:
+            self._entries[entry] = self._wrong_with(entry)
+        return self._entries[entry]
+
+    def _wrong_with(self, entry: str) -> Wrong | None:
+        try:
+            item = RunListItem.parse(entry)
+        except ValueError as error:
+            return Wrong(str(error), "correct the run list")
+        if item.kind == "role":
+            if item.name in self._known.role_files:
+                return None
+            roles = self._known.role_files
+            remedy = suggestion(item.name, roles, "add it to `roles`")
+            return Wrong(f'there is no role "{item.name}" in the manifest', remedy)
+        name = item.name.split("::")[0]
+        if name not in self._known.cookbook_names:
+            what = f'there is no cookbook "{name}" in the manifest'
+            return Wrong(what, self._cookbook_remedy(name))
+        cookbook = self._known.cookbooks.get(name)
+        if cookbook and item.name not in cookbook.recipes:
+            remedy = suggestion(item.name, cookbook.recipes, "write it")
+            return Wrong(f'cookbook {name} has no recipe "{item.name}"', remedy)
+        if cookbook and item.version and metadata.version(item.version) != cookbook.version:
+            what = f"{name} {item.version} is wanted, but cookbooks/ has {cookbook.version}"
+            return Wrong(what, "make them fit", doubt=self._manifest.chef_server is not None)
+        return None
+
+    def _cookbook_remedy(self, name: str) -> str:
+        known = self._known.cookbook_names
+        return suggestion(name, known, "add it to `cookbooks`")

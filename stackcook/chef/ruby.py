@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from stackcook.command import find_program
-from stackcook.errors import Finding, InputError, Position
+from stackcook.command import Command, find_program, run
+from stackcook.errors import Finding, Position
 
 TIMEOUT = 30.0
-"""Seconds for all files together."""
+"""Seconds for all files together; if one of them never ends, as many again for those after it."""
 
 _EVALUATE = Path(__file__).with_name("evaluate.rb")
 _SWITCHES = ("--disable=did_you_mean,error_highlight", "-Ku")
 _NO_GEMS = "--disable=gems"
 """What of Ruby is left out, because loading it takes longer than all the rest."""
+
+_MESSAGE = re.compile(r".*?:(\d+): (?:syntax error, )?([^\n]*)\n?([^\n]*)\n?([^\n]*)")
+# As Ruby says it since 3.4: the line, and marks with the reason below.
+_MARKED = re.compile(r"^> *(\d+) \|[^\n]*\n *\| ( *)[\^~]+ ([^\n]*)", re.MULTILINE)
 
 
 class Kind(Enum):
@@ -41,59 +47,100 @@ class Source:
     path: Path
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a file says: its fields, and the line of each (``name``, ``dependencies apt``)."""
+
+    values: Mapping[str, Any]
+    lines: Mapping[str, int | None]
+
+
 def evaluate(sources: Sequence[Source]) -> Mapping[Path, Mapping[str, Any] | Finding]:
     """What each file says, by its path: the DSL's values, or what is wrong with the file.
 
-    No source starts no Ruby. Raises UsageError without Ruby, InputError if the files never end.
+    No source starts no Ruby. Raises UsageError without Ruby.
     """
-    if not sources:
-        return {}
-    results = _run(sources)
-    if results is None:
-        raise InputError([_stuck(sources)])
     return {
-        source.path: _finding(source.path, result) if "error" in result else result["value"]
-        for source, result in zip(sources, results)
+        path: said.values if isinstance(said, Said) else said
+        for path, said in listen(sources).items()
     }
 
 
-def _run(sources: Sequence[Source]) -> list[dict[str, Any]] | None:
-    """What evaluate.rb answers; ``None`` if one of the files ended it, or kept it from ending."""
-    ruby = find_program("ruby")
-    files = [{"kind": source.kind.value, "path": str(source.path)} for source in sources]
+def listen(sources: Sequence[Source]) -> Mapping[Path, Said | Finding]:
+    """As :func:`evaluate`, with the lines on which the files say it."""
     configured = any(source.kind is Kind.CONFIG for source in sources)  # may well use a gem
-    switches = _SWITCHES if configured else (*_SWITCHES, _NO_GEMS)
-    environment = {k: v for k, v in os.environ.items() if k not in ("RUBYOPT", "RUBYLIB")}
+    wanted = [{"kind": source.kind.value, "path": str(source.path)} for source in sources]
+    answers = ask(_EVALUATE, wanted, gems=configured)
+    return {source.path: _said(source.path, answer) for source, answer in zip(sources, answers)}
+
+
+def ask(
+    script: Path, wanted: Sequence[Mapping[str, str]], *, gems: bool = False
+) -> list[dict[str, Any]]:
+    """What ``script`` answers to each that is ``wanted``, a file's ``kind`` and ``path``.
+
+    A file that ends Ruby, or keeps it from ending, is answered by an ``error`` here; those after
+    it get a process of their own. Nothing wanted starts no Ruby. Raises UsageError without Ruby.
+    """
+    answers: list[dict[str, Any]] = []
+    end = time.monotonic() + 2 * TIMEOUT
+    while len(answers) < len(wanted):
+        left = end - time.monotonic()
+        if left <= 0:
+            skipped = {"error": "not looked at, for another file took too long", "line": 1}
+            return answers + [skipped] * (len(wanted) - len(answers))
+        answers += _run(script, wanted[len(answers) :], gems, min(left, TIMEOUT))
+        if len(answers) < len(wanted):
+            answers.append({"error": "does not come to an end with this file", "line": 1})
+    return answers
+
+
+def _run(
+    script: Path, wanted: Sequence[Mapping[str, str]], gems: bool, timeout: float
+) -> list[dict[str, Any]]:
+    """The script's answers, as many as it came to give."""
+    switches = _SWITCHES if gems else (*_SWITCHES, _NO_GEMS)
     with tempfile.TemporaryFile() as answer:
-        descriptor = answer.fileno()
+        command = (str(find_program("ruby")), *switches, str(script), str(answer.fileno()))
         try:
             subprocess.run(
-                (str(ruby), *switches, str(_EVALUATE), str(descriptor)),
-                input=json.dumps(files).encode(),
+                command,
+                input=json.dumps(wanted).encode(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=environment,
-                pass_fds=(descriptor,),
-                timeout=TIMEOUT,
-                check=True,
+                env={k: v for k, v in os.environ.items() if k not in ("RUBYOPT", "RUBYLIB")},
+                pass_fds=(answer.fileno(),),
+                timeout=timeout,
+                check=False,
             )
-        except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-            return None
+        except subprocess.TimeoutExpired:
+            pass  # the first file without an answer is to blame
         answer.seek(0)
-        answers: list[dict[str, Any]] = json.loads(answer.read())
-        return answers
+        return [json.loads(line) for line in answer if line.endswith(b"\n")]
 
 
-def _finding(path: Path, result: Mapping[str, Any]) -> Finding:
-    what = str(result["error"]).replace(f"{path}:", "line ")
-    return Finding(path, Position(result["line"], 1), f"Ruby: {what}", "correct the file")
+def version() -> str:
+    """Which Ruby it is, in its own words. Raises UsageError without Ruby."""
+    return run(Command((str(find_program("ruby")), "--version")), timeout=TIMEOUT).output
 
 
-def _stuck(sources: Sequence[Source]) -> Finding:
-    names = ", ".join(source.path.name for source in sources)
-    return Finding(
-        sources[0].path,
-        None,
-        f"Ruby did not come to an end with these {len(sources)} files: {names}",
-        "look for a loop in them",
-    )
+def syntax_error(message: str) -> tuple[Position, str]:
+    """Place and substance of Ruby's own words for a file's first syntax error."""
+    if marked := _MARKED.search(message):
+        return Position(int(marked[1]), len(marked[2]) + 1), marked[3]
+    match = _MESSAGE.match(message)
+    if not match:
+        return Position(1, 1), message.split("\n")[0]
+    marks = re.search(r"[\^~]", match[4])
+    column = marks.start() + 1 if marks and not match[3].startswith("...") else 1
+    return Position(int(match[1]), column), match[2]
+
+
+def _said(path: Path, answer: Mapping[str, Any]) -> Said | Finding:
+    if "value" in answer:
+        return Said(answer["value"], answer["lines"])
+    if "syntax" in answer:
+        at, what = syntax_error(answer["syntax"])
+    else:
+        at, what = Position(answer["line"], 1), answer["error"].replace(f"{path}:", "line ")
+    return Finding(path, at, f"Ruby: {what}", "correct the file")

@@ -8,18 +8,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKeyWithSerialization as RSAPrivateKey,
+)
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from stackcook.errors import ChefServerError
-
-PROTOCOLS = ("1.3", "1.1", "1.0")
-"""Versions of the authentication protocol, the best first."""
 
 _LINE = 60
 """Characters of the signature in each X-Ops-Authorization-N header."""
@@ -39,7 +39,7 @@ class Signer:
         Raises ChefServerError if the file is missing, has a passphrase or holds no such key.
         """
         try:
-            key = load_pem_private_key(path.read_bytes(), password=None)
+            key = _parse(path.read_bytes())
         except OSError as error:
             raise ChefServerError(
                 f"the key of Chef user {user} can't be read ({error.strerror})",
@@ -66,29 +66,24 @@ class Signer:
         *,
         api_version: int,
         now: datetime,
-        protocol: str = PROTOCOLS[0],
+        protocol: str = "1.3",
     ) -> Mapping[str, str]:
         """The headers that sign a request; ``path`` is the URL's, without the query."""
         timestamp = now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         new = protocol == "1.3"
         content_hash = _hash(body, "sha256" if new else "sha1")
-        head = f"Method:{method.upper()}"
-        canonical = _canonical(path)
+        named = {"Method": method.upper()}
         if new:
-            text = (
-                f"{head}\nPath:{canonical}\nX-Ops-Content-Hash:{content_hash}\n"
-                f"X-Ops-Sign:version=1.3\nX-Ops-Timestamp:{timestamp}\nX-Ops-UserId:{self.user}\n"
-                f"X-Ops-Server-API-Version:{api_version}"
-            )
-            signed = self.key.sign(text.encode(), PKCS1v15(), SHA256())
+            named |= {"Path": _canonical(path), "X-Ops-Content-Hash": content_hash}
+            named |= {"X-Ops-Sign": "version=1.3", "X-Ops-Timestamp": timestamp}
+            named |= {"X-Ops-UserId": self.user, "X-Ops-Server-API-Version": str(api_version)}
         else:
             user = self.user if protocol == "1.0" else _hash(self.user.encode(), "sha1")
-            text = (
-                f"{head}\nHashed Path:{_hash(canonical.encode(), 'sha1')}\n"
-                f"X-Ops-Content-Hash:{content_hash}\nX-Ops-Timestamp:{timestamp}\n"
-                f"X-Ops-UserId:{user}"
-            )
-            signed = self._encrypt(text.encode())
+            named |= {"Hashed Path": _hash(_canonical(path).encode(), "sha1")}
+            named |= {"X-Ops-Content-Hash": content_hash}
+            named |= {"X-Ops-Timestamp": timestamp, "X-Ops-UserId": user}
+        text = "\n".join(f"{name}:{value}" for name, value in named.items()).encode()
+        signed = self.key.sign(text, PKCS1v15(), SHA256()) if new else self._encrypt(text)
         signature = base64.b64encode(signed).decode()
         lines = [signature[at : at + _LINE] for at in range(0, len(signature), _LINE)]
         return {
@@ -115,10 +110,17 @@ class Signer:
             )
         padded = b"\x00\x01" + b"\xff" * (size - 3 - len(text)) + b"\x00" + text
         number = int.from_bytes(padded, "big")
-        by_p = pow(number, numbers.dmp1, numbers.p)
-        by_q = pow(number, numbers.dmq1, numbers.q)
-        rest = (by_p - by_q) * numbers.iqmp % numbers.p
-        return (by_q + rest * numbers.q).to_bytes(size, "big")
+        by_p: int = pow(number, numbers.dmp1, numbers.p)
+        by_q: int = pow(number, numbers.dmq1, numbers.q)
+        rest: int = (by_p - by_q) * numbers.iqmp % numbers.p
+        whole: int = by_q + rest * numbers.q
+        return whole.to_bytes(size, "big")
+
+
+@lru_cache(maxsize=4)
+def _parse(pem: bytes) -> object:
+    """The key; checking it takes the library so long that it is done once only."""
+    return load_pem_private_key(pem, password=None)
 
 
 def _hash(data: bytes, algorithm: str) -> str:

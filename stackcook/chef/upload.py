@@ -1,82 +1,96 @@
 """Puts the Chef repository on the server: only what differs, never half of it visible.
 
 A node that converges meanwhile finds the files of each cookbook that it sees, and the cookbooks,
-items and environments of each role.
+items, environments and roles that each role names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any
 
-from stackcook.chef.client import ChefClient
-from stackcook.chef.cookbook import CookbookFile
-from stackcook.chef.difference import CookbookChange, Difference, ObjectChange, compare
-from stackcook.chef.listing import in_parallel
+from stackcook.chef.client import ChefClient, Conflict
+from stackcook.chef.difference import (
+    CookbookChange,
+    Difference,
+    ObjectChange,
+    compare,
+    unexplained,
+)
+from stackcook.chef.listing import in_parallel, object_path
+from stackcook.chef.order import batches, cookbook_waves, object_waves
 from stackcook.chef.repository import Repository
+from stackcook.chef.sandbox import send_files
+from stackcook.chef.selection import SECTIONS
 from stackcook.errors import ChefServerError
+
+Say = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True)
 class UploadResult:
     """What became of each object: ``cookbook apt 1.2.3``, ``role base``, …"""
 
-    created: tuple[str, ...]
-    updated: tuple[str, ...]
-    unchanged: tuple[str, ...]
+    created: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
         """Whether anything is now other than before."""
-        return bool(self.created or self.updated)
+        return bool(self.created or self.updated or self.deleted)
 
     def data(self) -> dict[str, list[str]]:
         """The same for JSON."""
-        return {
-            "created": list(self.created),
-            "updated": list(self.updated),
-            "unchanged": list(self.unchanged),
-        }
+        return {name: list(getattr(self, name)) for name in self.__dataclass_fields__}
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"{len(self.created)} created, {len(self.updated)} updated, "
             f"{len(self.unchanged)} unchanged"
         )
+        return f"{text}, {len(self.deleted)} deleted" if self.deleted else text
 
 
 def upload(
     client: ChefClient,
     repository: Repository,
     *,
-    on_event: Callable[[str], None] = lambda text: None,
+    sections: Collection[str] = SECTIONS,
+    on_event: Say = _silent,
 ) -> UploadResult:
-    """Make the server hold ``repository``; what else it holds stays.
+    """Make the server hold ``sections`` of ``repository``; what else it holds stays.
 
     ``on_event`` gets a line before each step. Raises ChefServerError; then what was put is whole,
     and the next upload goes on.
     """
     on_event("comparing with the Chef server")
-    return apply(client, compare(client, repository), on_event=on_event)
+    return apply(client, compare(client, repository, sections=sections), on_event=on_event)
 
 
-def apply(
-    client: ChefClient,
-    difference: Difference,
-    *,
-    on_event: Callable[[str], None] = lambda text: None,
-) -> UploadResult:
-    """Carry out a difference; as :func:`upload`."""
-    _send_files(client, difference.cookbooks, on_event)
-    for change in difference.cookbooks:
-        on_event(change.label)
-    put = _Put(client)
-    in_parallel(put.cookbook, (change for change in difference.cookbooks if change.new))
-    for change in _givers_last([change for change in difference.cookbooks if not change.new]):
-        put.cookbook(change)
-    for change_of_object in difference.objects:
-        on_event(change_of_object.label)
-        put.object(change_of_object)
+def marked(repository: Repository, *, freeze: bool, force: bool) -> Repository:
+    """The repository with all its cookbooks to be frozen, or put by force."""
+    cookbooks = tuple(
+        replace(book, freeze=book.freeze or freeze, force=book.force or force)
+        for book in repository.cookbooks
+    )
+    return replace(repository, cookbooks=cookbooks)
+
+
+def apply(client: ChefClient, difference: Difference, *, on_event: Say = _silent) -> UploadResult:
+    """Carry out a difference, but for what is gone; as :func:`upload`."""
+    _refuse_frozen(client, difference)
+    _put_cookbooks(client, difference, on_event)
+    for wave in object_waves(difference.objects):
+        for change in wave:
+            on_event(change.label)
+        in_parallel(lambda change: _put_object(client, change), wave)
     changes: tuple[CookbookChange | ObjectChange, ...] = (
         *difference.cookbooks,
         *difference.objects,
@@ -88,61 +102,67 @@ def apply(
     )
 
 
-@dataclass(frozen=True)
-class _Put:
-    client: ChefClient
-
-    def cookbook(self, change: CookbookChange) -> None:
-        cookbook = change.cookbook
-        manifest = cookbook.manifest(self.client.api_version)
-        self.client.put(f"/cookbooks/{cookbook.name}/{cookbook.version}", manifest)
-
-    def object(self, change: ObjectChange) -> None:
-        if change.new:
-            self.client.post(change.collection, change.value)
-        else:
-            self.client.put(f"{change.collection}/{change.name}", change.value)
-
-
-def _givers_last(changes: list[CookbookChange]) -> list[CookbookChange]:
-    """Cookbooks that give up a file which another one gets come after it.
-
-    The server throws a file away when no cookbook has it any more. Updates go one by one for it.
-    """
-
-    def gives(change: CookbookChange) -> bool:
-        kept = {file.md5 for file in change.cookbook.files}
-        return any(change.stored - kept & other.missing for other in changes)
-
-    return sorted(changes, key=gives)
-
-
-def _send_files(
-    client: ChefClient, changes: Iterable[CookbookChange], on_event: Callable[[str], None]
-) -> None:
-    """Send the files that the server lacks: one sandbox for those of all cookbooks."""
-    files = {
-        file.md5: file
-        for change in changes
-        for file in change.cookbook.files
-        if file.md5 in change.missing
-    }
-    if not files:
-        return
-    sandbox = client.post("/sandboxes", {"checksums": dict.fromkeys(files)})
-    urls = {
-        md5: answer["url"] for md5, answer in sandbox["checksums"].items() if answer["needs_upload"]
-    }
-    if urls:
-        on_event(f"sending {len(urls)} cookbook files")
-    in_parallel(lambda md5: _send(client, urls[md5], files[md5]), urls)
-    client.put(sandbox["uri"], {"is_completed": True})
-
-
-def _send(client: ChefClient, url: str, file: CookbookFile) -> None:
-    try:
-        client.send_file(url, file.source, file.md5)
-    except OSError as error:
+def _refuse_frozen(client: ChefClient, difference: Difference) -> None:
+    """Raise ChefServerError if a frozen cookbook differs: before anything is put."""
+    frozen = [
+        f"{change.cookbook.name} {change.cookbook.version}"
+        for change in difference.cookbooks
+        if change.frozen and not change.cookbook.force
+    ]
+    if frozen:
         raise ChefServerError(
-            f"the file can't be read any more ({error.strerror})", where=str(file.source)
-        ) from error
+            f"{', '.join(frozen)} is frozen there, and differs from what cookbooks/ has"
+            if len(frozen) == 1
+            else f"{', '.join(frozen)} are frozen there, and differ from what cookbooks/ has",
+            where=client.server.url,
+            remedy="raise the version in the metadata, or replace it with --force",
+        )
+
+
+def _put_cookbooks(client: ChefClient, difference: Difference, on_event: Say) -> None:
+    changes = difference.cookbooks
+    sources = {file.md5: file for change in changes for file in change.cookbook.files}
+    missing = dict.fromkeys(md5 for change in changes for md5 in sorted(change.missing))
+    send_files(client, (sources[md5] for md5 in missing), on_event)
+    dropped: frozenset[str] = frozenset()
+    for wave in cookbook_waves(changes):
+        for batch in batches(wave):
+            # Two cookbooks that swap files: the first one's update made the server drop what the
+            # second gets. No cookbook that is there needs it, so it can come again now.
+            lost = frozenset().union(*(change.missing for change in batch)) & dropped
+            send_files(client, (sources[md5] for md5 in lost), on_event)
+            for change in batch:
+                on_event(change.label)
+            in_parallel(lambda change: _put_cookbook(client, change), batch)
+            dropped = dropped.union(*(change.given for change in batch))
+
+
+def _put_cookbook(client: ChefClient, change: CookbookChange) -> None:
+    cookbook = change.cookbook
+    path = object_path("cookbooks", cookbook.name, cookbook.version)
+    manifest = cookbook.manifest(client.api_version, frozen=change.frozen)
+    client.put(f"{path}?force=true" if change.frozen else path, manifest)
+
+
+def _put_object(client: ChefClient, change: ObjectChange) -> None:
+    path = f"{change.collection}{object_path(change.name)}"
+    if not change.new:
+        client.put(path, change.value)
+        return
+    try:
+        client.post(change.collection, change.value, repeat=True)
+    except Conflict:
+        # Somebody else has just made it, or we did and the answer got lost.
+        if change.collection == "/data":
+            return
+        if change.fixed:
+            _see_that_it_is_ours(client, change, path)
+        else:
+            client.put(path, change.value)
+
+
+def _see_that_it_is_ours(client: ChefClient, change: ObjectChange, path: str) -> None:
+    stored = client.get_map(path)
+    wanted: dict[str, Any] = change.value["raw_data"]
+    if any(stored.get(field) != value for field, value in wanted.items()):
+        raise unexplained(client, change.value["data_bag"], change.name)

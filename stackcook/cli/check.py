@@ -85,8 +85,9 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
         except InputError as error:
             collected += error.findings
         except StackcookError as error:
-            where = Path(error.where) if error.where else manifest.path
-            collected.append(Finding(where, None, error.what, error.remedy))
+            what = f"{error.where}: {error.what}" if error.where else error.what
+            remedy = error.remedy or "mend that, and check again"
+            collected.append(Finding(manifest.path, None, what, remedy))
         except OSError as error:
             where = Path(error.filename) if error.filename else manifest.root
             what = f"can't be read: {(error.strerror or str(error)).lower()}"

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackcook.bootstrap import providers
 from stackcook.chef import secrets
 from stackcook.chef.client import ChefClient
+from stackcook.chef.databags import read_data_bags
 from stackcook.chef.digest import digest
+from stackcook.chef.findings import Findings
 from stackcook.chef.knifeconfig import write_config
 from stackcook.chef.repository import Repository
-from stackcook.chef.server import EmbeddedServer
 from stackcook.chef.settings import find_chef_server
 from stackcook.chef.upload import upload
-from stackcook.deploy.steps import Say
 from stackcook.errors import InputError, UsageError
 from stackcook.machines.base import Machines
 from stackcook.machines.factory import machines_for
-from stackcook.machines.provided import ProvidedMachines
 from stackcook.manifest.model import ChefServer, Manifest, Node
+
+if TYPE_CHECKING:  # what not every upload needs is imported where it is used
+    from stackcook.chef.server import EmbeddedServer
+    from stackcook.deploy.steps import Say
 
 
 class ChefSite:
@@ -39,6 +43,8 @@ class ChefSite:
         machines = machines_for(self._manifest)
         if not self._provided:
             return machines
+        from stackcook.machines.provided import ProvidedMachines
+
         return ProvidedMachines(machines, self._lookup, lambda: self.server, self._manifest.root)
 
     @cached_property
@@ -51,8 +57,8 @@ class ChefSite:
 
     @cached_property
     def client(self) -> ChefClient:
-        """The Chef server's client."""
-        return ChefClient(self.server)
+        """The Chef server's client; making it writes nothing where the server is the user's."""
+        return ChefClient(self.own_server or self.server)
 
     @cached_property
     def own_server(self) -> ChefServer | None:
@@ -62,11 +68,23 @@ class ChefSite:
     @property
     def embedded(self) -> EmbeddedServer:
         """The embedded Chef server, running or not."""
+        from stackcook.chef.server import EmbeddedServer
+
         return EmbeddedServer(self._manifest.state, str(self.machines.server_address()))
 
     @cached_property
+    def _read(self) -> Repository:
+        return Repository.read(self._manifest)
+
+    @property
+    def repository(self) -> Repository:
+        """The Chef repository as it was read once, but with the passwords generated since then."""
+        bags = read_data_bags(self._manifest, Findings())  # what is wrong has been said already
+        return replace(self._read, data_bags=bags)
+
+    @cached_property
     def _checked(self) -> str:
-        found = Repository.read(self._manifest)
+        found = self._read
         made = [node for node in self._provided if node.provider not in providers.WINDOWS]
         if made and self.own_server is None:
             what = f"{made[0].provider}'s machines can't reach a Chef server on this machine"
@@ -100,8 +118,7 @@ class ChefSite:
     def reach(self) -> None:
         """See that a Chef server of the user's answers; for use before anything is written."""
         if self.own_server:
-            with ChefClient(self.own_server) as client:
-                client.get("/environments")
+            self.client.get("/environments")
 
     def secrets(self) -> str:
         """Generate the passwords that are missing."""
@@ -115,7 +132,7 @@ class ChefSite:
 
     def upload(self, say: Say) -> str:
         """Bring the Chef server's objects in step with the repository."""
-        return str(upload(self.client, Repository.read(self._manifest), on_event=say))
+        return str(upload(self.client, self.repository, on_event=say))
 
     def registered(self) -> frozenset[str]:
         """The nodes that the Chef server knows; none where the embedded one isn't running."""

@@ -48,6 +48,8 @@ _REMEDIES = {
     errno.EPERM: "run this as the user that owns it, or correct its mode",
     errno.EEXIST: "move away what lies where stackcook wants a directory",
     errno.ENOTDIR: "move away what lies where stackcook wants a directory",
+    errno.ENAMETOOLONG: "take a shorter name",
+    errno.ELOOP: "look where its symbolic links lead",
     errno.ENOSPC: "free some space on that disk",
     errno.EDQUOT: "free some of your space on that disk",
     errno.EROFS: "work on a copy where you may write",

@@ -2,74 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import click
 
-from stackcook.cli.context import Context
-from stackcook.deploy.plan import ChefAction, MachineAction, NodePlan, Plan
-from stackcook.manifest.model import MachineKind
+from stackcook.cli.context import Context, format_option, node_names
 
-_MACHINE = {
-    MachineKind.VAGRANT: {
-        MachineAction.MAKE: "make the machine, ",
-        MachineAction.START: "start the machine, ",
-    },
-    MachineKind.SSH: {MachineAction.MAKE: "wait until it answers SSH, "},
-}
+if TYPE_CHECKING:
+    from stackcook.manifest.model import Manifest
+
+_KNIFE_ONLY = ("--parallel", "--node-only", "--chef-client")
+_CONTRADICTIONS = (
+    ("--delete", "--rebuild"),
+    ("--chef-client", "--delete"),
+    ("--chef-client", "--rebuild"),
+    ("--chef-client", "--node-only"),
+)
 
 
 @click.command()
+@format_option("text", "json", "knife")
+@click.option("--only", multiple=True, metavar="SECTION", help="Only these sections, with commas.")
+@click.option(
+    "--limit",
+    multiple=True,
+    metavar="NODE|role[NAME]",
+    shell_complete=node_names,
+    help="Only these nodes, and nothing but nodes unless --only says so.",
+)
+@click.option("--delete", is_flag=True, help="What `upload --delete` and `destroy` take away.")
+@click.option("--rebuild", is_flag=True, help="The same, and then all of it anew.")
+@click.option("--parallel", is_flag=True, help="knife: make a cloud's machines at the same time.")
+@click.option("--node-only", is_flag=True, help="knife: node objects instead of machines.")
+@click.option("--chef-client", is_flag=True, help="knife: converge the nodes that are there.")
 @click.pass_obj
-def command(context: Context) -> None:
-    """Show what deploy would do with each node, stage by stage; change nothing.
+def command(
+    context: Context,
+    form: str | None,
+    only: tuple[str, ...],
+    limit: tuple[str, ...],
+    **flags: bool,
+) -> None:
+    """Show what deploy would do, on the Chef server and with each node; change nothing.
 
-    Looks at the machines, and asks the Chef server where one is running.
+    Looks at the machines, and asks the Chef server where one is running. With --format knife it
+    asks nobody: it prints the commands of knife that the manifest stands for, as spiceweasel does.
     """
-    from stackcook.cli.wiring import RealSite
-    from stackcook.deploy.plan import Facts, plan
+    from stackcook.chef.selection import parse_sections
+    from stackcook.deploy.limit import limited
 
-    manifest = context.load()
-    site = RealSite(manifest)
-    site.check()
-    facts = Facts(site.machines.states(manifest.nodes), site.registered())
-    made = plan(manifest, facts)
-    text = "\n".join(_lines(made, manifest.machines)) or "there are no nodes"
-    context.console.result(text, _data(made))
-
-
-def _lines(made: Plan, kind: MachineKind) -> Iterator[str]:
-    width = max((len(node.name) for node in made.nodes), default=0)
-    for stage in made.stages:
-        gate = ", once the services on the nodes above answer" if stage.after else ""
-        yield f"stage {stage.name}{gate}"
-        for part in stage.nodes:
-            run_list = ", ".join(part.node.run_list) or "an empty run list"
-            chef = "bootstrap with" if part.chef is ChefAction.BOOTSTRAP else "converge"
-            machine = _MACHINE[kind].get(part.machine, "")
-            yield f"  {part.node.name:{width}}  {part.node.address}  {machine}{chef} {run_list}"
+    form = context.form(form)
+    _check(flags, form)
+    manifest = context.load(warn=form != "knife")
+    nodes = limited(manifest, limit)
+    sections = parse_sections(only or ("nodes", "clusters") * (nodes is not None))
+    if form == "knife":
+        _print_commands(context, manifest, sections, nodes, flags)
+    else:
+        _print_plan(context, manifest, sections, nodes, flags)
 
 
-def _data(made: Plan) -> dict[str, Any]:
-    return {
-        "stages": [
-            {
-                "name": stage.name,
-                "after": [node.name for node in stage.after],
-                "nodes": [_node(part) for part in stage.nodes],
-            }
-            for stage in made.stages
-        ]
-    }
+def _check(flags: dict[str, bool], form: str) -> None:
+    """Raises click's UsageError for options that contradict each other."""
+    given = {f"--{name.replace('_', '-')}" for name, on in flags.items() if on}
+    for pair in _CONTRADICTIONS:
+        if given.issuperset(pair):
+            raise click.UsageError(f"{' and '.join(pair)} exclude each other.")
+    for option in _KNIFE_ONLY:
+        if option in given and form != "knife":
+            raise click.UsageError(f"{option} is for --format knife.")
 
 
-def _node(part: NodePlan) -> dict[str, Any]:
-    return {
-        "name": part.node.name,
-        "address": str(part.node.address),
-        "environment": part.node.environment,
-        "run_list": list(part.node.run_list),
-        "machine": part.machine.value,
-        "chef": part.chef.value,
-    }
+def _print_commands(
+    context: Context,
+    manifest: Manifest,
+    sections: Collection[str],
+    nodes: Collection[str] | None,
+    flags: dict[str, bool],
+) -> None:
+    from stackcook.chef.findings import Findings
+    from stackcook.deploy.knife import Form, commands
+    from stackcook.deploy.knife.files import look
+    from stackcook.errors import InputError, Severity
+    from stackcook.report.findings import ordered
+
+    findings = Findings()
+    files = look(manifest, findings)
+    found = ordered(findings.found, manifest.path)
+    if any(finding.severity is Severity.ERROR for finding in found):
+        raise InputError(found)
+    for finding in found:
+        context.console.note(str(finding))
+    rebuild, delete = flags.pop("rebuild"), flags.pop("delete")
+    form = Form(sections, nodes, create=not delete, delete=delete or rebuild, **flags)
+    if printed := "\n".join(commands(manifest, files, form)):
+        context.console.write(printed)
+
+
+def _print_plan(
+    context: Context,
+    manifest: Manifest,
+    sections: Collection[str],
+    nodes: Collection[str] | None,
+    flags: dict[str, bool],
+) -> None:
+    from stackcook.cli.foresight import foresee
+    from stackcook.report import plan as report
+
+    outlook = foresee(
+        manifest,
+        sections,
+        nodes,
+        delete=flags["delete"] or flags["rebuild"],
+        create=not flags["delete"],
+    )
+    context.console.result(report.render(outlook, manifest.machines), report.data(outlook))

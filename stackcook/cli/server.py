@@ -10,7 +10,7 @@ from stackcook.cli.context import Context
 from stackcook.errors import UsageError
 
 if TYPE_CHECKING:
-    from stackcook.cli.chefsite import ChefSite
+    from stackcook.cli.chefsite import ChefSite as Site
 
 
 @click.group()
@@ -46,7 +46,7 @@ def status(context: Context) -> None:
     context.console.result(f"{found.url} {state}; log: {found.log}", data)
 
 
-def _site(context: Context) -> RealSite:
+def _site(context: Context) -> Site:
     from stackcook.cli.chefsite import ChefSite
 
     site = ChefSite(context.load())

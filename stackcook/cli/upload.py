@@ -2,29 +2,125 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
 import click
 
 from stackcook.cli.context import Context
+from stackcook.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from stackcook.chef.changes import Gone
+    from stackcook.cli.chefsite import ChefSite
+    from stackcook.manifest.model import Manifest
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """The options, by their names."""
+
+    only: tuple[str, ...]
+    freeze: bool
+    force: bool
+    prune: bool
+    keep: int | None
+    delete: bool
+    yes: bool
 
 
 @click.command()
+@click.option("--only", multiple=True, metavar="SECTION", help="Only this section; repeatable.")
+@click.option("--freeze", is_flag=True, help="Keep the cookbooks' versions from being replaced.")
+@click.option("--force", is_flag=True, help="Replace frozen cookbooks, too.")
+@click.option("--prune", is_flag=True, help="Also delete what the manifest does not name.")
+@click.option("--keep", type=click.IntRange(1), metavar="N", help="Keep N versions a cookbook.")
+@click.option("--delete", is_flag=True, help="Delete what the manifest names, upload nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask before deleting.")
 @click.pass_obj
-def command(context: Context) -> None:
+def command(context: Context, **options: object) -> ExitCode:
     """Put cookbooks, roles, environments and data bags on the Chef server.
 
     Starts the embedded Chef server if there is no other, generates the passwords that are missing,
-    and sends only what differs; what else the server holds stays there.
+    and sends only what differs. What else the server holds stays, unless --prune or --keep say
+    otherwise; versions of cookbooks that an environment leads to stay in any case.
     """
-    from stackcook.chef.repository import Repository
-    from stackcook.chef.upload import upload
-    from stackcook.cli.wiring import RealSite
+    from stackcook.cli.chefsite import ChefSite
 
-    manifest = context.load()
-    site = RealSite(manifest)
+    wishes = _Wishes(**options)  # type: ignore[arg-type]  # click has seen to the types
+    if wishes.delete and (wishes.freeze or wishes.force or wishes.prune or wishes.keep):
+        raise UsageError("--delete uploads nothing", remedy="give it only --only and --yes")
+    manifest = context.load(warn=True)
+    site = ChefSite(manifest)
+    if site.own_server:
+        _ = site.client  # it reads its key while we read the repository
     site.check()
     site.reach()
+    return (_delete if wishes.delete else _upload)(context, manifest, site, wishes)
+
+
+def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishes) -> ExitCode:
+    from stackcook.chef import prune
+    from stackcook.chef.difference import compare
+    from stackcook.chef.selection import parse_sections, select
+    from stackcook.chef.upload import apply, marked
+
+    sections, say = parse_sections(wishes.only), context.console.note
     site.secrets()
     site.machines.prepare()
-    result = upload(site.client, Repository.read(manifest), on_event=context.console.note)
-    site.settle()
+    _warn(context, site)
+    repository = marked(site.repository, freeze=wishes.freeze, force=wishes.force)
+    difference = compare(site.client, repository, sections=sections, keep=manifest.passwords)
+    gone = difference.gone if wishes.prune else ()
+    if wishes.keep:
+        chosen = select(repository, sections)
+        gone = (*gone, *prune.superseded(site.client, chosen, wishes.keep))
+    if not _agreed(context, gone, wishes, alone=False):
+        return ExitCode.USAGE
+    result = apply(site.client, difference, on_event=say)
+    result = replace(result, deleted=prune.delete(site.client, gone, on_event=say))
+    if result.changed:
+        site.settle()
     context.console.result(f"{site.server.url}: {result}", result.data())
+    return ExitCode.DONE
+
+
+def _delete(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishes) -> ExitCode:
+    from stackcook.chef import prune
+    from stackcook.chef.selection import parse_sections
+    from stackcook.chef.upload import UploadResult
+
+    site.machines.prepare()
+    _warn(context, site)
+    gone = prune.named(site.client, site.repository, parse_sections(wishes.only))
+    if not _agreed(context, gone, wishes, alone=True):
+        return ExitCode.USAGE
+    deleted = prune.delete(site.client, gone, on_event=context.console.note)
+    site.settle()
+    result = UploadResult(deleted=deleted)
+    context.console.result(f"{site.server.url}: {len(deleted)} deleted", result.data())
+    return ExitCode.DONE
+
+
+def _agreed(context: Context, gone: Sequence[Gone], wishes: _Wishes, *, alone: bool) -> bool:
+    """Whether these may go. Deletion ``alone`` must be agreed to, if nobody is there by --yes."""
+    if not gone or wishes.yes:
+        return True
+    if not sys.stdin.isatty():
+        if alone:
+            raise UsageError("there is nobody to ask", remedy="say --yes if you mean it")
+        return True
+    for each in gone:
+        context.console.note(f"to be deleted: {each.label}")
+    if click.confirm(f"Delete these {len(gone)} from the Chef server?", err=True):
+        return True
+    context.console.note("nothing was changed")
+    return False
+
+
+def _warn(context: Context, site: ChefSite) -> None:
+    if not site.server.verify:
+        what = "anybody may pose as this Chef server: ssl_verify_mode says not to look"
+        context.console.note(f"{site.server.url}: warning: {what}")

@@ -6,7 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from stackcook.manifest.model import Manifest, Node
+from stackcook.bootstrap.providers import WINDOWS
+from stackcook.machines.base import ABSENT, RUNNING, STOPPED
+from stackcook.manifest.model import MachineKind, Manifest, Node
 
 
 class MachineAction(Enum):
@@ -62,7 +64,16 @@ class Plan:
         return tuple(part.node for stage in self.stages for part in stage.nodes)
 
 
-_MACHINE = {"running": MachineAction.NONE, "stopped": MachineAction.START}
+@dataclass(frozen=True)
+class Removal:
+    """One node's way back: whether its machine goes, and its node and client on the Chef server."""
+
+    node: Node
+    machine: bool
+    registered: bool
+
+
+_MACHINE = {RUNNING: MachineAction.NONE, STOPPED: MachineAction.START}
 
 
 def plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) -> Plan:
@@ -82,6 +93,31 @@ def plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) -> Plan:
 
 
 def _part(node: Node, facts: Facts) -> NodePlan:
-    machine = _MACHINE.get(facts.machines.get(node.name, "absent"), MachineAction.MAKE)
+    machine = _MACHINE.get(facts.machines.get(node.name, ABSENT), MachineAction.MAKE)
     known = node.name in facts.registered and machine is not MachineAction.MAKE
     return NodePlan(node, machine, ChefAction.CONVERGE if known else ChefAction.BOOTSTRAP)
+
+
+def removals(manifest: Manifest, facts: Facts, only: Collection[str] = ()) -> tuple[Removal, ...]:
+    """What ``destroy`` takes away of the nodes, or of those named in ``only``, in its order.
+
+    Hosts that were there before stay, as do nodes of which nothing is there.
+    """
+    nodes = [node for _, staged in manifest.staged() for node in staged][::-1]
+    found = (
+        Removal(
+            node,
+            machine=_made(manifest, node) and facts.machines.get(node.name, ABSENT) != ABSENT,
+            registered=node.name in facts.registered,
+        )
+        for node in nodes
+        if not only or node.name in only
+    )
+    return tuple(removal for removal in found if removal.machine or removal.registered)
+
+
+def _made(manifest: Manifest, node: Node) -> bool:
+    """Whether the node's machine is made for it: by a cloud, or by Vagrant."""
+    if node.provider:
+        return node.provider not in WINDOWS
+    return manifest.machines is MachineKind.VAGRANT

@@ -17,7 +17,11 @@ import yaml
 from stackcook.errors import Finding, Position
 
 MAX_DEPTH = 50  # a manifest needs seven
+MAX_KEY = 1024  # YAML's own limit, for keys without a `?` before them
 
+# What JSON writes as two escapes is one in YAML; the backslashes before are pairs of their own.
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab]\w\w)\\u(d[c-f]\w\w)", re.ASCII | re.IGNORECASE)
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # YAML's; Python knows more
 _NULL = re.compile(r"~|null|Null|NULL|", re.ASCII)
 _yaml: Any = yaml  # its type stubs know neither the events nor this loader
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -63,6 +67,7 @@ def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]
         text = content.decode("utf-8-sig")
         if path.suffix == ".json":
             text = text.replace("\t", " ")  # JSON may be indented by tabs, YAML may not
+            text = _PAIR.sub(_joined, text)
         return composer.document(text), tuple(composer.findings)
     except _Malformed as error:
         finding = error.finding
@@ -178,7 +183,17 @@ def _position(mark: Any) -> Position:
 def _offset(content: bytes, offset: int) -> Position:
     """The place of a byte."""
     before = content[:offset].decode("utf-8-sig", errors="replace")
-    return Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+    *lines, last = _BREAK.split(before)
+    return Position(len(lines) + 1, len(last) + 1)
+
+
+def _joined(pair: re.Match[str]) -> str:
+    """The one escape of a character beyond 16 bits, for its two."""
+    try:
+        high, low = (int(pair[number], 16) for number in (2, 3))
+    except ValueError:  # no hexadecimal: the parser says so
+        return pair[0]
+    return f"{pair[1]}\\U{0x10000 + ((high - 0xD800) << 10) + low - 0xDC00:08X}"
 
 
 def _code(character: int | str | bytes) -> int:
@@ -192,8 +207,11 @@ def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> Finding:
     what = error.problem or "not YAML"
     if error.context and error.context_mark and error.context_mark.line != mark.line:
         what += f" {error.context} that begins in line {error.context_mark.line + 1}"
-    lines = text.splitlines()
-    line = lines[mark.line] if mark.line < len(lines) else ""
+    lines = _BREAK.split(text)
+    if mark.line >= len(lines):  # behind a last line that has no end
+        at, line = Position(len(lines), len(lines[-1]) + 1), ""
+    else:
+        at, line = _position(mark), lines[mark.line]
     here = line[mark.column : mark.column + 1]
     if here == "\t":
         remedy = "indent with spaces, not with tabs"
@@ -203,8 +221,10 @@ def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> Finding:
         remedy = 'quote a glob: "*"'
     elif here == "[" and line[: mark.column].endswith(("role", "recipe")):
         remedy = 'between brackets and braces a run list is quoted: "role[NAME]"'
+    elif here == ":" and mark.column > MAX_KEY:
+        remedy = f"a key has at most {MAX_KEY} characters: list these names in several entries"
     elif "mapping values" in what:
         remedy = "align the keys of a mapping, and quote a value that holds a colon and a blank"
     else:
         remedy = "look at the indentation, the quotes and the brackets up to here"
-    return Finding(path, _position(mark), what, remedy)
+    return Finding(path, at, what, remedy)

@@ -12,6 +12,7 @@ from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.model import Group
 from stackcook.manifest.options import Options
 from stackcook.manifest.shapes import Fields, Shapes, suggest
+from stackcook.nearest import nearest
 
 KEYS = "run_list options name timeout additional_commands allow_create_failure".split()
 PROVIDERS = (
@@ -126,13 +127,22 @@ def _entries(
         if kind is None:
             continue
         what = f"{section}: {key.text}"
-        fields = shapes.fields(body, what, KEYS)
+        fields = _body(shapes, body, what)
         run_list = tuple(_run_list(shapes, fields, what))
         group = _group(shapes, key.at, kind, fields, what, cluster, run_list)
         at = fields["options"][1].at if "options" in fields else key.at
         entry = Entry(group, tuple(map(_canonical, run_list)), options.parse(group.options), at)
         _check(shapes, entry, fields, what)
         yield entry
+
+
+def _body(shapes: Shapes, body: Value, what: str) -> Fields:
+    """What stands below a key; a run list that stands there itself is noted."""
+    first = body.items[0] if isinstance(body, List) and body.items else body
+    if isinstance(first, Scalar) and not first.null and "[" in first.text:
+        shapes.error(body.at, f"{what} is a run list", "write `run_list:` before it")
+        return {}
+    return shapes.fields(body, what, KEYS)
 
 
 def _group(
@@ -183,12 +193,6 @@ def _check(shapes: Shapes, entry: Entry, fields: Fields, what: str) -> None:
     if group.cluster and found.environment not in (None, group.cluster):
         problem = f"environment {found.environment} in the cluster {group.cluster}"
         shapes.error(at, f"{where}: {problem}", "a cluster is an environment: leave -E out")
-    if bool(found.policy_name) != bool(found.policy_group):
-        other = "--policy-group" if found.policy_name else "--policy-name"
-        shapes.error(at, f"{where}: a policy without {other}", f"add {other}")
-    if found.policy_name and (entry.run_list or found.environment or group.cluster):
-        problem = "a policy takes the place of run list and environment"
-        shapes.error(at, f"{where}: {problem}", "leave them out, or the policy")
     if not group.provider:
         note_unused(shapes, at, where, found)
     for key, (problem, remedy) in _IN_VAIN.items():
@@ -208,7 +212,8 @@ def _kind(shapes: Shapes, key: Scalar, section: str, seats: Collection[str]) -> 
             shapes.error(key.at, f"{section}: {first} has no hosts", f"write `- {first} HOST:`")
         return _Kind(tuple(rest), first) if rest else None
     if first.startswith("windows_") or first == "windows" and rest:
-        shapes.error(key.at, f'{section}: "{first}" is no provider', suggest(first, WINDOWS))
+        meant = first if "_" in first else f"windows_{rest[0]}"
+        shapes.error(key.at, f'{section}: "{first}" is no provider', suggest(meant, WINDOWS))
         return None
     if len(rest) == 1 and rest[0].isdigit():
         what = f'{section}: "{first}" is no provider that could make {rest[0]} machines'
@@ -244,8 +249,16 @@ def _run_list(shapes: Shapes, fields: Fields, what: str) -> Iterator[str]:
             if RUN_LIST_ENTRY.fullmatch(entry) or RECIPE.fullmatch(entry):
                 yield entry
             else:
-                remedy = "write role[NAME] or recipe[COOKBOOK::RECIPE]"
-                shapes.error(text.at, f'{what}: run_list has "{entry}"', remedy)
+                shapes.error(text.at, f'{what}: run_list has "{entry}"', _run_list_remedy(entry))
+
+
+def _run_list_remedy(entry: str) -> str:
+    kind, bracket, name = entry.partition("[")
+    near = nearest(kind.lower(), ("role", "recipe")) if bracket else ""
+    meant = f"{near}[{name.rstrip(']')}]"
+    if near and RUN_LIST_ENTRY.fullmatch(meant):
+        return f'did you mean "{meant}"?'
+    return "write role[NAME] or recipe[COOKBOOK::RECIPE]"
 
 
 def _canonical(entry: str) -> str:

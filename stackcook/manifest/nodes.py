@@ -24,7 +24,7 @@ NUMBER = "{{n}}"
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII | re.IGNORECASE)
-NODE_NAME = re.compile(r"[\w.:-]+", re.ASCII)
+NODE_NAME = re.compile(r"\w[\w.:-]*", re.ASCII)
 _LITERAL = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
 
 
@@ -43,7 +43,7 @@ def build(
         note_unused(shapes, common.at, "options", common.options)
     for name, seat in settings.seats.items():
         if name not in builder.lines:
-            remedy = suggest(name, builder.lines)
+            remedy = suggest(name, builder.lines) if builder.lines else "list it under `nodes`"
             shapes.error(seat.at, f'stackcook: nodes: there is no node "{name}"', remedy)
     return tuple(nodes)
 
@@ -81,6 +81,7 @@ class _Builder:
     def nodes(self, entry: Entry) -> Iterator[Node]:
         group = entry.group
         wanted = entry.options.over(Options(environment=group.cluster)).over(self.common.options)
+        self._check_policy(entry, wanted)
         own = entry.options.environment
         cluster = f"-E {group.cluster}" if group.cluster and not own else ""
         text = " ".join(filter(None, (group.options, cluster, self.common.text)))
@@ -89,25 +90,40 @@ class _Builder:
         if not given:
             self._unnamed[group.provider] += group.count
         for name, host, number in names(group, given, before):
-            if self._is_new(group, name):
+            if name not in self.lines:
+                self.lines[name] = group.at.line
+                self._check_name(group, name, host)
                 yield self._node(entry, wanted, name, host, text.replace(NUMBER, number))
-
-    def _is_new(self, group: Group, name: str) -> bool:
-        """Note a name that is taken, or that is none."""
-        if name in self.lines:
+                continue
             what = f"two nodes are called {name}, the first in line {self.lines[name]}"
-            inside = self.lines[name] == group.at.line and (group.name or group.options)
-            remedy = f"put {NUMBER}, their number, into the name" if inside else ""
-            self.shapes.error(group.at, what, remedy or "give each its own name")
-            return False
-        self.lines[name] = group.at.line
-        anything = group.provider or self.settings.machines is MachineKind.SSH
-        if not (NODE_NAME if anything else HOSTNAME).fullmatch(name):
-            allowed = "letters, digits, `_`, `-`, `.` and `:`"
-            remedy = f"use {allowed if anything else 'letters, digits and `-` (63 between dots)'}"
-            kind = "node" if anything else "host"
-            self.shapes.error(group.at, f'node "{name}" is no {kind} name', remedy)
-        return True
+            if given and NUMBER not in given:  # so are all the others of this entry
+                remedy = f"put {NUMBER}, their number, into the name"
+                self.shapes.error(group.at, what, remedy)
+                return
+            self.shapes.error(group.at, what, "give each its own name")
+
+    def _check_policy(self, entry: Entry, wanted: Options) -> None:
+        """Note half a policy, and one beside what it takes the place of."""
+        at = entry.options_at
+        if bool(wanted.policy_name) != bool(wanted.policy_group):
+            other = "--policy-group" if wanted.policy_name else "--policy-name"
+            self.shapes.error(at, f"a policy without {other}", f"add {other} to the options")
+        if wanted.policy_name and (entry.run_list or wanted.environment):
+            what = "a policy takes the place of run list and environment"
+            self.shapes.error(at, what, "leave them out, or the policy")
+
+    def _check_name(self, group: Group, name: str, host: str) -> None:
+        """Note a name, or a host, that is none."""
+        vagrant = not group.provider and self.settings.machines is MachineKind.VAGRANT
+        if vagrant and not HOSTNAME.fullmatch(name):
+            remedy = "use letters, digits and `-` (63 between dots)"
+            self.shapes.error(group.at, f'node "{name}" is no host name', remedy)
+        for word in dict.fromkeys((name, host or name)):
+            if not vagrant and not NODE_NAME.fullmatch(word):
+                remedy = "use letters, digits, `_`, `-`, `.` and `:`, the first none of `-.:`"
+                if "@" in word:
+                    remedy = "give the user as `-x USER` in its options"
+                self.shapes.error(group.at, f'"{word}" is no name of a node or host', remedy)
 
     def _node(self, entry: Entry, wanted: Options, name: str, host: str, text: str) -> Node:
         seat = self.settings.seats.get(name) or Seat(entry.group.at)

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 
-from stackcook.manifest.shapes import nearest
+from stackcook.nearest import nearest
 
 _FLAGS = {
     "environment": ("-E", "--environment"),
@@ -18,7 +18,7 @@ _FLAGS = {
     "policy_name": ("--policy-name",),
     "policy_group": ("--policy-group",),
 }
-_MEANING = {flag: name for name, flags in _FLAGS.items() for flag in flags}
+MEANING = {flag: name for name, flags in _FLAGS.items() for flag in flags}
 _IMPLIED = ("--sudo", "-y", "--yes", "--no-host-key-verify", "--use-sudo")
 _FLAG = re.compile(r"(--[\w-]+)(?:=(.*))?|(-\w)(.*)", re.DOTALL)
 _KNOWN = "-E ENVIRONMENT, -x USER, -i KEY, -p PORT, -N NAME, --policy-name, --policy-group"
@@ -71,11 +71,11 @@ def parse(text: str) -> Options:
         if not match:
             continue  # the value of a flag that has no effect
         flag, value = match[1] or match[3], match[2] or match[4]
-        if flag in _MEANING:
+        if flag in MEANING:
             if not value and words and not words[-1].startswith("-"):
                 value = words.pop()
             if value:
-                found[_MEANING[flag]] = value
+                found[MEANING[flag]] = value
             else:
                 faulty = f"{flag} has no value"
         elif flag not in _IMPLIED:
@@ -98,5 +98,5 @@ def parse(text: str) -> Options:
 
 def remedy(flag: str) -> str:
     """What to write instead of an option that has no effect."""
-    near = nearest(flag, _MEANING) if flag.startswith("--") else ""
+    near = nearest(flag, MEANING) if flag.startswith("--") else ""
     return f'did you mean "{near}"?' if near else f"known: {_KNOWN}"

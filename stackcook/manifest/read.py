@@ -48,7 +48,10 @@ def read(path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         what = getattr(error, "strerror", None) or str(error)
-        return None, (Finding(path, None, what.lower(), "name the manifest with -f FILE"),)
+        remedy = "name the manifest with -f FILE"
+        if isinstance(error, FileNotFoundError):
+            remedy += ", or write one with `stackcook init`"
+        return None, (Finding(path, None, what.lower(), remedy),)
     if path.suffix == ".rb":
         names = (shlex.quote(name) for name in (path.name, f"{path.stem}.json"))
         remedy = f"convert it, and take what that makes: {TO_JSON} {' > '.join(names)}"

@@ -214,7 +214,7 @@ def _policy(shapes: Shapes, value: Value, what: str) -> Policy | None:
     group = _take(fields, "group", shapes.text, what)
     if group and not POLICY_GROUP.fullmatch(group):
         remedy = "use letters, digits, `_`, `-`, `.` and `:`"
-        shapes.error(value.at, f'{what}: group is "{group}"', remedy)
+        shapes.error(fields["group"][1].at, f'{what}: group is "{group}"', remedy)
     return Policy(lock, group, value.at) if lock and group and os.path.isfile(lock) else None
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 from stackcook.errors import Finding, Position, Severity
 from stackcook.manifest.document import List, Map, Scalar, Value
+from stackcook.nearest import FEW, nearest
 
 Fields = Mapping[str, tuple[Scalar, Value]]
 """A mapping's keys and values by key."""
@@ -19,16 +19,13 @@ BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, 
 _MIB = {"M": 1, "G": 1024, "T": 1024 * 1024}
 
 
-def nearest(word: str, known: Collection[str]) -> str:
-    """The one of ``known`` that ``word`` is likely meant to be; empty if it is like none."""
-    return next(iter(get_close_matches(word, known, n=1)), "")
-
-
 def suggest(word: str, known: Collection[str], most: int = 12) -> str:
     """The remedy for a name that isn't one of ``known``, of which ``most`` are shown."""
     near = nearest(word, known)
     if near:
         return f'did you mean "{near}"?'
+    if len(known) > FEW:
+        return f"none of the {len(known)} names is like it"
     return "known: " + ", ".join(sorted(known)[:most]) if known else "there are none"
 
 
@@ -77,13 +74,14 @@ class Shapes:
         if isinstance(value, Scalar) and value.null:
             return
         if not isinstance(value, List):
-            self.error(value.at, f"{section} is no list", "begin each name with `- `")
+            name = value.entries[0][0].text if isinstance(value, Map) and value.entries else "NAME"
+            self.error(value.at, f"{section} is no list", f"begin each name with `- `: `- {name}:`")
             return
         for item in value.items:
             keys = item.entries if isinstance(item, Map) else ()
-            if (len(keys) == 1 or several and keys) and all(key.text.strip() for key, _ in keys):
+            if (len(keys) == 1 or several and keys) and all(_named(key) for key, _ in keys):
                 yield from keys
-            elif isinstance(item, Scalar) and item.text.strip():
+            elif isinstance(item, Scalar) and _named(item):
                 yield item, Scalar("", item.at, null=True)
             elif len(keys) > 1:
                 shown = ", ".join(key.text for key, _ in keys)
@@ -160,6 +158,10 @@ class Shapes:
             remedy = "correct the path, or make it"
             self.error(value.at, f"{what}: there is no file {text}", remedy)
         return path
+
+
+def _named(key: Scalar) -> bool:
+    return not key.null and bool(key.text.strip())
 
 
 def _shown(value: Value) -> str:

@@ -52,7 +52,7 @@ def sarif(findings: Sequence[Finding], manifest: Path, base: Path) -> Mapping[st
                     }
                 },
                 "columnKind": "unicodeCodePoints",
-                "originalUriBaseIds": {BASE: {"uri": f"{_uri(base)}/"}},
+                "originalUriBaseIds": {BASE: {"uri": f"{_uri(base).rstrip('/')}/"}},
                 "results": [_result(finding, manifest, base, seen) for finding in findings],
             }
         ],
@@ -60,11 +60,9 @@ def sarif(findings: Sequence[Finding], manifest: Path, base: Path) -> Mapping[st
 
 
 def _result(finding: Finding, manifest: Path, base: Path, seen: Counter[str]) -> dict[str, Any]:
-    rule = _rule(finding.path, manifest)
     at = finding.position
     return {
-        "ruleId": rule,
-        "ruleIndex": list(_RULES).index(rule),
+        "ruleId": _rule(finding.path, manifest),
         "level": finding.severity.value,
         "message": {"text": one_line(f"{finding.what}; {finding.remedy}")},
         "locations": [
@@ -79,7 +77,7 @@ def _result(finding: Finding, manifest: Path, base: Path, seen: Counter[str]) ->
                 }
             }
         ],
-        "partialFingerprints": {"finding/v1": _fingerprint(finding, rule, base, seen)},
+        "partialFingerprints": {"finding/v1": _fingerprint(finding, base, seen)},
     }
 
 
@@ -101,10 +99,10 @@ def _uri(path: Path) -> str:
     return f"file://{quote(os.fsencode(path))}"
 
 
-def _fingerprint(finding: Finding, rule: str, base: Path, seen: Counter[str]) -> str:
+def _fingerprint(finding: Finding, base: Path, seen: Counter[str]) -> str:
     """Tells the finding from every other of its file, and knows it again after other changes."""
     what = re.sub(r"\bline \d+", "line", finding.what)
     place = _artifact(finding.path, base)["uri"]
-    key = hashlib.sha256(f"{rule}\n{place}\n{what}".encode(errors="replace")).hexdigest()[:32]
+    key = hashlib.sha256(f"{place}\n{what}".encode(errors="replace")).hexdigest()[:32]
     seen[key] += 1
     return f"{key}:{seen[key]}"

@@ -54,6 +54,7 @@ class Shell:
     probe: str = "root\n"
     converge: Completed = Completed(0, DONE)
     asked: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
 
     def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Shell:
         return self
@@ -67,6 +68,7 @@ class Shell:
         timeout: float | None = None,
     ) -> Completed:
         self.asked.append(command)
+        self.sent.append(stdin)
         done = self.converge if "run-lock" in command else Completed(0, self.probe)
         for line in done.output.splitlines():
             if on_line:
@@ -251,7 +253,7 @@ def test_a_policy_stands_for_run_list_and_environment(setting: Setting) -> None:
     again(setting.bootstrap, node, setting.host)
     there = setting.chef.objects["/nodes/one"]
     assert (there["policy_name"], there["policy_group"]) == ("web", "prod")
-    assert "chef-client --run-lock-timeout" in setting.shell.asked[-1]
+    assert " -E " not in setting.shell.asked[-1]
 
 
 def test_a_node_s_lines_come_out_of_knife_s_packets(setting: Setting) -> None:
@@ -301,7 +303,9 @@ def test_converging_brings_run_list_environment_and_address_in_step(setting: Set
     again(setting.bootstrap, ONE, setting.host)
     new = setting.chef.objects["/nodes/one"]
     assert new["run_list"] == ["role[base]"]
-    assert new["normal"] == {"openstack": {"address": "10.0.115.10"}}
+    sent = json.loads(setting.shell.sent[-1])
+    assert sent == {"openstack": {"address": "10.0.115.10"}, "stackcook": {"deploy": "d-1"}}
+    assert new["normal"] == {}, "the node itself says what a good run was"
 
 
 def test_a_failed_recipe_is_one_line(setting: Setting) -> None:

@@ -14,6 +14,13 @@ AT = Position(7, 3)
 Make = Callable[..., Manifest]
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "stackcook"
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     """Writes files and returns a manifest that names objects of them.

@@ -101,10 +101,10 @@ def test_all_findings_at_once(make: Any) -> None:
         ' did you mean "apt"?',
         "infrastructure.yml:7:3: error: there is no cookbook cookbooks/missing;"
         " put it there, or take the name out",
-        "cookbooks/apt/metadata.json:2:15: error: this is no JSON: Expecting property name"
+        "cookbooks/apt/metadata.json:2:15: error: this is no JSON: expecting property name"
         " enclosed in double quotes; correct it",
         "roles/bad.rb:2:1: error: Ruby: `run_lst' means nothing here; correct the file",
-        'roles/other.json:2:4: error: its name is "another"; name it other, as its file',
+        'roles/other.json:2:3: error: its name is "another"; name it other, as its file',
         "infrastructure.yml:7:3: error: there is no data_bags/users/bob (.json);"
         " make the file, or take the name out",
         "data_bags/users/al.json:1:1: error: this is no JSON map; put it in braces",
@@ -116,9 +116,9 @@ def test_all_findings_at_once(make: Any) -> None:
         ' did you mean "web"?',
         "infrastructure.yml:7:3: error: one: 'role[web' is neither role[NAME] nor recipe[NAME];"
         " correct the run list",
-        'roles/web.json:1:21: error: there is no role "wbe" in the manifest; did you mean "web"?',
-        'roles/web.json:1:36: error: cookbook base has no recipe "base::nope"; write it',
-        "environments/qa.json:1:25: error: base: 'latest' is no version constraint;"
+        'roles/web.json:1:15: error: there is no role "wbe" in the manifest; did you mean "web"?',
+        'roles/web.json:1:28: error: cookbook base has no recipe "base::nope"; write it',
+        "environments/qa.json:1:24: error: base: 'latest' is no version constraint;"
         ' write it as "~> 1.2"',
     ]
     with pytest.raises(InputError) as error:
@@ -137,7 +137,7 @@ def test_all_findings_at_once(make: Any) -> None:
         ("name 'base'\ndepends 'two', '>= 3'", "it depends on two >= 3, but cookbooks/ has 2.0.0"),
         ("name 'base'\nFoo::Bar", "base/metadata.rb:2:1: error: Ruby: `Foo' means nothing here"),
         ("name 'base'\nexit", "base/metadata.rb:2:1: error: Ruby: SystemExit"),
-        ("name 'base'\n)", "base/metadata.rb:2:1: error: Ruby: SyntaxError"),
+        ("name 'base'\n)", "base/metadata.rb:2:1: error: Ruby: unexpected ')'"),
         ("name 'base'\nIO.read('absent')", "metadata.rb:2:1: error: Ruby: Errno::ENOENT"),
     ],
 )
@@ -162,9 +162,12 @@ def test_a_pin_that_nothing_fits_is_a_warning(make: Any) -> None:
 
 def test_a_loop_in_ruby_ends(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stackcook.chef.ruby.TIMEOUT", 0.5)
-    manifest = make({"roles/a.rb": "loop {}"}, roles="a")
-    with pytest.raises(InputError, match="roles/a.rb: error: Ruby did not come to an end"):
-        Repository.inspect(manifest)
+    files = {"roles/a.rb": "loop {}", "roles/b.rb": "exit!", "roles/c.rb": "name 'd'"}
+    assert errors(make(files, roles="*")) == [
+        "roles/a.rb:1:1: error: Ruby: does not come to an end with this file; correct the file",
+        "roles/b.rb:1:1: error: Ruby: does not come to an end with this file; correct the file",
+        'roles/c.rb:1:1: error: its name is "d"; name it c, as its file',
+    ]
 
 
 def test_generated_and_own_bags_do_not_mix(make: Any) -> None:

@@ -104,8 +104,8 @@ def test_missing_manifest(repository: Path, command: str) -> None:
     before = files(repository)
     result = run("-f", "other.yml", command)
     assert result.exit_code == ExitCode.INPUT
-    expected = "other.yml: error: no such file or directory; name the manifest with -f FILE"
-    assert only_line(result) == expected
+    remedy = "name the manifest with -f FILE, or write one with `stackcook init`"
+    assert only_line(result) == f"other.yml: error: no such file or directory; {remedy}"
     assert files(repository) == before
 
 

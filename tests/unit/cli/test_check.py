@@ -14,6 +14,7 @@ from stackcook.bootstrap import providers
 from stackcook.chef.repository import Repository
 from stackcook.cli.context import Context
 from stackcook.cli.main import cli
+from stackcook.command import CommandError
 from stackcook.errors import Finding, InputError, UsageError
 
 GOOD = """\
@@ -120,6 +121,10 @@ def test_bad_usage(tmp_path: Path, arguments: list[str], says: str) -> None:
 @pytest.mark.parametrize(
     ("error", "says"),
     [
+        (
+            CommandError("`knife` hangs", where="/bin/knife"),
+            "yml: error: /bin/knife: `knife` hangs; ",
+        ),
         (InputError([Finding(Path("/r/a.rb"), None, "it is stuck", "end it")]), "/r/a.rb: error: "),
         (UsageError("there is no ruby", remedy="install it"), "error: there is no ruby; install"),
         (PermissionError(13, "Permission denied", "/r/roles"), "/r/roles: error: can't be read: "),

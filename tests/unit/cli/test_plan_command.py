@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from stackcook.cli.main import cli
 
@@ -24,6 +26,7 @@ stackcook:
     compute2: {address: 127.0.0.4, key: key, port: 1}
     other: {address: 127.0.0.5, key: key, port: 1}
   stages: [controller, compute]
+  passwords: {db_passwords: [nova, keystone]}
 """
 
 
@@ -53,6 +56,11 @@ def test_stages_in_order(repository: Path) -> None:
     result = plan()
     assert result.exit_code == 0, result.stderr
     assert result.stdout == (
+        "no Chef server is running: everything is new\n"
+        "  new        2 passwords, generated\n"
+        "  new        cookbook ntp 1.0.0\n"
+        "  new        role controller\n"
+        "  new        role compute\n"
         "stage controller\n"
         "  controller  127.0.0.2  wait until it answers SSH, bootstrap with role[controller]\n"
         "stage compute, once the services on the nodes above answer\n"
@@ -66,7 +74,17 @@ def test_stages_in_order(repository: Path) -> None:
 
 
 def test_json(repository: Path) -> None:
-    stages = json.loads(plan("--json").stdout)["stages"]
+    data = json.loads(plan("--json").stdout)
+    assert data["chef_server"] == {
+        "url": None,
+        "new": ["cookbook ntp 1.0.0", "role controller", "role compute"],
+        "changed": [],
+        "gone": [],
+        "unchanged": [],
+    }
+    assert data["passwords"] == ["db_passwords/nova", "db_passwords/keystone"]
+    assert (data["delete"], data["knife"]) == (None, [])
+    stages = data["stages"]
     assert [(stage["name"], stage["after"]) for stage in stages] == [
         ("controller", []),
         ("compute", ["controller"]),
@@ -76,10 +94,13 @@ def test_json(repository: Path) -> None:
         {
             "name": "controller",
             "address": "127.0.0.2",
+            "provider": None,
             "environment": "_default",
             "run_list": ["role[controller]"],
+            "policy": None,
             "machine": "make",
             "chef": "bootstrap",
+            "command": None,
         }
     ]
 
@@ -88,3 +109,58 @@ def test_changes_nothing(repository: Path) -> None:
     before = sorted(repository.rglob("*"))
     plan()
     assert sorted(repository.rglob("*")) == before
+
+
+def test_only_some_sections(repository: Path) -> None:
+    assert plan("--only", "roles").stdout == (
+        "no Chef server is running: everything is new\n"
+        "  new        role controller\n"
+        "  new        role compute\n"
+    )
+    assert plan("--only", "knife").stdout == "there is nothing to do\n"
+
+
+def test_only_some_nodes(repository: Path) -> None:
+    assert plan("--limit", "compute2,role[controller]").stdout == (
+        "stage controller\n"
+        "  controller  127.0.0.2  wait until it answers SSH, bootstrap with role[controller]\n"
+        "stage compute, once the services on the nodes above answer\n"
+        "  compute2    127.0.0.4  wait until it answers SSH, bootstrap with"
+        " role[compute], recipe[ntp]\n"
+    )
+
+
+def test_nothing_to_delete(repository: Path) -> None:
+    assert plan("--delete").stdout == "there is nothing to delete\n"
+    assert plan("--rebuild").stdout == f"there is nothing to delete\n{plan().stdout}"
+
+
+def test_what_deploys_leave_here_is_deleted(repository: Path) -> None:
+    kept = repository / ".stackcook" / "data_bags" / "db_passwords" / "nova.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text('{"id": "nova"}')
+    assert "  new        1 password, generated\n" in plan().stdout
+    assert "  new        2 passwords, generated\n" in plan("--rebuild").stdout
+    assert f"  gone       {repository}/.stackcook with passwords" in plan("--delete").stdout
+    assert plan("--delete", "--limit", "other").stdout == "there is nothing to delete\n"
+
+
+@pytest.mark.parametrize("option", ["--parallel", "--node-only", "--chef-client"])
+def test_what_only_knife_can(option: str, repository: Path) -> None:
+    result = plan(option)
+    assert result.exit_code == 2
+    assert f"{option} is for --format knife" in result.stderr
+
+
+def test_a_server_that_cannot_be_reached(repository: Path) -> None:
+    server = "chef_server: {url: 'http://127.0.0.9:1', user: me, key: key}"
+    manifest = repository / "infrastructure.yml"
+    manifest.write_text(f"{manifest.read_text()}  {server}\n")
+    key = rsa.generate_private_key(65537, 2048)
+    (repository / "key").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    result = plan()
+    assert (result.exit_code, result.stdout) == (6, "")
+    assert result.stderr.startswith("http://127.0.0.9:1: ")
+    assert plan("--format", "knife", "--only", "roles").exit_code == 0

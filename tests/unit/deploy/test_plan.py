@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from stackcook.deploy.plan import ChefAction, Facts, MachineAction, plan
+from stackcook.deploy.plan import ChefAction, Facts, MachineAction, plan, removals
+from stackcook.manifest.model import MachineKind
 from tests.fakes import two_stages
 
 MANIFEST = two_stages(Path("/nowhere"), computes=2)
@@ -42,3 +44,31 @@ def test_what_a_node_needs(
     facts = Facts({"controller": machine}, {"controller"} if registered else ())
     (part,) = plan(MANIFEST, facts, only={"controller"}).stages[0].nodes
     assert (part.machine, part.chef) == wanted
+
+
+@pytest.mark.parametrize(
+    "machine, registered, wanted",
+    [
+        ("running", True, [(True, True)]),
+        ("stopped", False, [(True, False)]),
+        ("absent", True, [(False, True)]),
+        ("absent", False, []),
+    ],
+)
+def test_what_goes_of_a_node(
+    machine: str, registered: bool, wanted: list[tuple[bool, bool]]
+) -> None:
+    facts = Facts({"controller": machine}, {"controller"} if registered else ())
+    gone = removals(MANIFEST, facts)
+    assert [(removal.machine, removal.registered) for removal in gone] == wanted
+
+
+def test_nodes_go_in_reverse_and_hosts_stay() -> None:
+    names = ("controller", "compute1", "compute2")
+    facts = Facts(dict.fromkeys(names, "running"), names)
+    gone = removals(MANIFEST, facts)
+    assert [removal.node.name for removal in gone] == [*names][::-1]
+    hosts = replace(MANIFEST, machines=MachineKind.SSH)
+    assert not any(removal.machine for removal in removals(hosts, facts))
+    (one,) = removals(MANIFEST, facts, {"compute1"})
+    assert one.node.name == "compute1"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.manifest.read import read
+from stackcook.manifest import entries, options
+from stackcook.manifest.read import SECTIONS, read
 from stackcook.manifest.settings import KEYS
 
 DOCS = (Path(__file__).parents[3] / "docs" / "manifest.md").read_text()
@@ -20,7 +21,7 @@ def test_examples_have_no_findings(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in (".ssh/lab", ".chef/operator.pem", "keys/users_secret"):
+    for name in (".ssh/lab", ".chef/operator.pem", "keys/users_secret", "Berksfile"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     path = tmp_path / "infrastructure.yml"
@@ -28,5 +29,26 @@ def test_examples_have_no_findings(
     assert [str(finding) for finding in read(path)[1]] == []
 
 
+def rows(header: str) -> list[str]:
+    """The first cells of the table whose header begins so."""
+    table = DOCS.partition(f"| {header} |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| (`.*?) \| ", table, re.MULTILINE)
+
+
 def test_every_key_of_the_section_stackcook_is_explained() -> None:
-    assert re.findall(r"^\| `(\w+)` \| ", DOCS, re.MULTILINE) == KEYS
+    assert rows("key") == [f"`{key}`" for key in KEYS]
+
+
+def test_every_key_of_a_node_is_explained() -> None:
+    assert rows("key of a node") == [f"`{key}`" for key in entries.KEYS]
+
+
+def test_every_option_that_has_an_effect_is_explained() -> None:
+    assert sorted(re.findall(r"`(-.*?)`", " ".join(rows("option")))) == sorted(options.MEANING)
+
+
+def test_every_section_and_every_provider_is_there() -> None:
+    example = EXAMPLES[0]
+    assert [name for name in SECTIONS if not re.search(rf"^{name}:", example, re.MULTILINE)] == []
+    listed = DOCS.partition("Providers: ")[2].partition(".")[0]
+    assert re.split(r",\s+", listed) == entries.PROVIDERS

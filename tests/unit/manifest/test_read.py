@@ -1,34 +1,19 @@
-"""Files that can't be read, and input that nobody would write."""
+"""Files that can't be read, and manifests beyond the small ones of tests/cases."""
 
 from __future__ import annotations
 
+import gc
 import json
+import shlex
+import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from stackcook.errors import Position
-from stackcook.manifest.read import SECTIONS, read
+from stackcook.command import find_program
+from stackcook.manifest.read import TO_JSON, read
 
 REPOSITORY = Path(__file__).parents[3]
-
-KEYS = [
-    *SECTIONS,
-    *"name machines network stages chef_server url key address memory cpus port <<".split(),
-    *"run_list items secret version passwords".split(),
-]
-WORDS = [*"vagrant ssh role[base] recipe[a::b] base * 4G 10.0.112.0/24 10.0.112.10".split(), "-E x"]
-
-# The same examples everywhere, however slow the machine; more of them: max_examples.
-FUZZ = settings(
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 
 def one_line(path: Path) -> str:
@@ -54,7 +39,8 @@ def test_repository_manifest_has_no_findings() -> None:
 
 def test_missing_file(tmp_path: Path) -> None:
     shown = one_line(tmp_path / "infrastructure.yml")
-    assert shown == ": error: no such file or directory; name the manifest with -f FILE"
+    remedy = "name the manifest with -f FILE, or write one with `stackcook init`"
+    assert shown == f": error: no such file or directory; {remedy}"
 
 
 def test_directory(tmp_path: Path) -> None:
@@ -106,56 +92,55 @@ def test_ten_thousand_nodes(tmp_path: Path) -> None:
     assert manifest is not None and len(manifest.nodes) == 10_000
 
 
-def values() -> st.SearchStrategy[Any]:
-    scalars = st.one_of(
-        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.dates()
-    )
-    leaves = st.one_of(st.sampled_from(WORDS), scalars)
-    keys = st.one_of(st.sampled_from(KEYS), st.text(max_size=4))
-    return st.recursive(
-        leaves,
-        lambda below: st.one_of(
-            st.lists(below, max_size=4), st.dictionaries(keys, below, max_size=4)
-        ),
-        max_leaves=20,
-    )
+def test_a_manifest_in_ruby_becomes_one_that_is_read(tmp_path: Path) -> None:
+    """The command that the finding names, run by a shell with the real Ruby."""
+    path = tmp_path / "my infrastructure.rb"
+    path.write_text("bases = %w(web db)\n{ roles: bases.map { |name| { name => nil } } }\n")
+    remedy = one_line(path).partition("; ")[2]
+    command = remedy[remedy.index(TO_JSON) :]
+    assert command.startswith(shlex.join(shlex.split(TO_JSON)[:1]))
+    find_program("ruby")
+    subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, check=True, timeout=60)
+    manifest, findings = read(tmp_path / "my infrastructure.json")
+    assert not findings
+    assert manifest is not None and [role.text for role in manifest.roles] == ["web", "db"]
 
 
-def manifests() -> st.SearchStrategy[Any]:
-    return st.dictionaries(st.sampled_from(KEYS), values(), max_size=6)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("infrastructure.yml", "nodes:\n- {}:\n"),
+        ("infrastructure.json", '{{"nodes": [{{"{}": 1}}]}}'),
+    ],
+)
+def test_a_key_that_is_too_long_for_yaml(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text.format(" ".join(f"web{number}.example.com" for number in range(100))))
+    remedy = "; a key has at most 1024 characters: list these names in several entries"
+    assert one_line(path).endswith(remedy)
 
 
-@FUZZ
-@given(text=st.one_of(manifests().map(yaml.safe_dump), st.text("-:{}[]&*!|>'\"\n #%@,?ax1<")))
-def test_no_yaml_raises(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "infrastructure.yml"
-    path.write_text(text)
-    check_findings(path)
-
-
-@FUZZ
-@given(manifest=manifests())
-def test_no_json_raises(tmp_path: Path, manifest: Any) -> None:
+def test_what_was_meant_among_many_names(tmp_path: Path) -> None:
+    names = [f"n{number}" for number in range(300)]
+    seats = {"n299x": {"address": "192.0.2.1"}, "web": {"address": "192.0.2.2"}}
     path = tmp_path / "infrastructure.json"
-    path.write_text(json.dumps(manifest, default=str))
-    check_findings(path)
+    ours = {"machines": "ssh", "nodes": seats}
+    path.write_text(json.dumps({"nodes": names, "options": f"-i {path}", "stackcook": ours}))
+    assert [finding.remedy for finding in read(path)[1]] == [
+        'did you mean "n299"?',
+        "none of the 300 names is like it",
+    ]
 
 
-@FUZZ
-@given(content=st.binary())
-def test_no_bytes_raise(tmp_path: Path, content: bytes) -> None:
+def test_garbage_is_collected_again_after_reading(tmp_path: Path) -> None:
     path = tmp_path / "infrastructure.yml"
-    path.write_bytes(content)
-    check_findings(path)
+    path.write_text("roles: [")
+    assert gc.isenabled()
+    read(path)
+    assert gc.isenabled()
 
 
-def check_findings(path: Path) -> None:
-    """A manifest or a reason why not, each reason one line at a place that is there."""
-    manifest, findings = read(path)
-    lines = len(path.read_bytes().decode(errors="replace").splitlines()) + 1  # or just after it
-    assert manifest is not None or findings
-    for finding in findings:
-        assert "\n" not in str(finding)
-        assert finding.position is None or Position(1, 1) <= finding.position < Position(
-            lines + 1, 1
-        )
+def test_line_ends_of_all_kinds_count_in_positions(tmp_path: Path) -> None:
+    path = tmp_path / "infrastructure.yml"
+    path.write_bytes(b"roles:\r- base\r\n- web\n- \xe9")
+    assert one_line(path).startswith(":4:3: error: byte 0xe9 is not UTF-8")

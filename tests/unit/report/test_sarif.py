@@ -36,7 +36,6 @@ PLACE = closed("artifactLocation", artifactLocation=ARTIFACT, region=REGION)
 RESULT = closed(
     "message",
     ruleId=TEXT,
-    ruleIndex={"type": "integer", "minimum": 0},
     level={"enum": ["none", "note", "warning", "error"]},
     message=MESSAGE,
     locations={"type": "array", "items": closed("", physicalLocation=PLACE)},
@@ -127,7 +126,7 @@ def test_rules_are_parts_of_the_repository(path: str, rule: str) -> None:
     found = run(one(MANIFEST.parent / path, 1))
     (only,) = found["results"]
     assert only["ruleId"] == rule
-    assert found["tool"]["driver"]["rules"][only["ruleIndex"]]["id"] == rule
+    assert rule in [known["id"] for known in found["tool"]["driver"]["rules"]]
 
 
 def test_a_fingerprint_outlives_other_changes() -> None:

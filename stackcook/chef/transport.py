@@ -1,0 +1,187 @@
+"""HTTP over kept-alive connections, by urllib3: a request's whole answer, or why there is none."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, BinaryIO
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import urllib3
+from urllib3 import exceptions
+
+_ERRORS = (exceptions.HTTPError, OSError)
+"""What urllib3 raises; the second for what it forgets to translate."""
+
+
+_TRUST = "name its CA's file as `ca_file` of chef_server, or as knife's ssl_ca_file"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; ``path`` is that of the request, with its query."""
+
+    method: str
+    path: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NoAnswer(Exception):
+    """No whole answer came; ``str()`` says why, as in "the Chef server: no answer in time".
+
+    ``connecting`` is true where the request was never sent; ``final`` where it never can be.
+    """
+
+    def __init__(
+        self, why: str, *, remedy: str = "", connecting: bool = False, final: bool = False
+    ) -> None:
+        super().__init__(why)
+        self.remedy = remedy
+        self.connecting = connecting
+        self.final = final
+
+
+class Transport:
+    """Sends requests, from any number of threads, over at most ``connections`` to one server.
+
+    ``connect`` and ``read`` are seconds: for connecting, and between two bytes of an answer.
+    ``context`` gives the settings of TLS when they are first needed.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int,
+        connect: float,
+        read: float,
+        context: Callable[[], ssl.SSLContext],
+    ) -> None:
+        self._connections = connections
+        self._timeout = urllib3.Timeout(connect=connect, read=read)
+        self._context = context
+        self._managers: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._making = threading.Lock()
+
+    def send(
+        self, method: str, url: str, body: bytes | BinaryIO, headers: Mapping[str, str]
+    ) -> Answer:
+        """The answer, whatever its status; redirects are not followed. Raises NoAnswer."""
+        parts = urlsplit(url)
+        if not isinstance(body, bytes):  # else it would come in chunks, which servers refuse
+            headers = {**headers, "Content-Length": str(os.fstat(body.fileno()).st_size)}
+        try:
+            response = self._manager(parts).urlopen(
+                method,
+                url,
+                body=body,
+                headers=headers,
+                timeout=self._timeout,
+                retries=False,
+                redirect=False,
+                enforce_content_length=True,
+            )
+        except _ERRORS as error:
+            raise _reason(error) from error
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return Answer(method, path, response.status, response.headers, response.data)
+
+    def close(self) -> None:
+        """Close the connections that are open."""
+        for manager in self._managers.values():
+            manager.clear()
+
+    def _manager(self, parts: SplitResult) -> urllib3.PoolManager:
+        """The pools for this scheme, and for the proxy that leads there."""
+        proxy = _proxy(parts)
+        with self._making:
+            key = (parts.scheme, proxy)
+            if key not in self._managers:
+                self._managers[key] = self._make(parts.scheme, proxy)
+            return self._managers[key]
+
+    def _make(self, scheme: str, proxy: str) -> urllib3.PoolManager:
+        settings: dict[str, Any] = {"maxsize": self._connections, "block": True}
+        if scheme == "https":
+            settings["ssl_context"] = self._context()
+        if not proxy:
+            return urllib3.PoolManager(**settings)
+        parts = urlsplit(proxy)
+        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        headers = urllib3.make_headers(proxy_basic_auth=login) if parts.username else {}
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, **settings)
+
+
+def _proxy(parts: SplitResult) -> str:
+    """The user's proxy, or nothing; an address of a private network is none of its business."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return ""
+    from urllib.request import getproxies, proxy_bypass  # slow to load, and seldom needed
+
+    host = parts.hostname or ""
+    named = getproxies().get(parts.scheme)
+    if not named or _private(host) or proxy_bypass(host):
+        return ""
+    return named if "://" in named else f"http://{named}"
+
+
+def _private(host: str) -> bool:
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return False  # a name
+
+
+def _reason(error: Exception) -> NoAnswer:
+    """What kept the answer from coming, in words."""
+    connecting = isinstance(
+        error,
+        (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyError),
+    )
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return NoAnswer(
+                f"its certificate is not trusted ({cause.verify_message})",
+                remedy=_TRUST,
+                final=True,
+            )
+        if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+            return NoAnswer("it speaks no TLS there", remedy="is it http://?", final=True)
+        if isinstance(cause, socket.gaierror):
+            return NoAnswer("nobody knows its name", connecting=True)
+        if isinstance(cause, OSError) and cause.strerror and connecting:
+            return NoAnswer(f"can't be reached ({cause.strerror.lower()})", connecting=True)
+        if isinstance(cause, (exceptions.TimeoutError, TimeoutError)) and not isinstance(
+            cause, exceptions.NewConnectionError
+        ):
+            return NoAnswer("no answer in time", connecting=connecting)
+        if isinstance(cause, OSError) and cause.strerror:
+            return NoAnswer(f"the connection broke off ({cause.strerror.lower()})")
+    if isinstance(error, exceptions.SSLError):
+        return NoAnswer(
+            f"its certificate is not trusted ({_causes(error)[-1]})", remedy=_TRUST, final=True
+        )
+    if isinstance(error, exceptions.LocationValueError):
+        return NoAnswer("its URL is none", final=True)
+    if connecting:
+        return NoAnswer("can't be reached", connecting=True)
+    return NoAnswer("the connection broke off before the answer was whole")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error, what it was raised for, and so on: the innermost last."""
+    found: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in found:
+        found.append(cause)
+        reason = getattr(cause, "reason", None)
+        cause = (
+            reason if isinstance(reason, BaseException) else cause.__cause__ or cause.__context__
+        )
+    return found

@@ -1,0 +1,109 @@
+"""Asks the machines and the Chef server what a plan is made of; changes neither."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from stackcook.chef.client import ChefClient
+from stackcook.chef.databags import generated_bags, generated_item
+from stackcook.chef.difference import Difference, compare
+from stackcook.chef.prune import named
+from stackcook.chef.repository import Repository
+from stackcook.cli.chefsite import ChefSite
+from stackcook.deploy import outlook
+from stackcook.deploy.outlook import Creation, Deletion, Outlook
+from stackcook.deploy.plan import Facts, Plan, plan, removals
+from stackcook.manifest.model import ChefServer, Manifest
+
+_OBJECTS = ("cookbooks", "environments", "roles", "data bags")
+
+
+def foresee(
+    manifest: Manifest,
+    sections: Collection[str],
+    nodes: Collection[str] | None,
+    *,
+    delete: bool,
+    create: bool,
+) -> Outlook:
+    """What would be done in ``sections`` to ``nodes`` (all, if None); with both, all made anew.
+
+    Raises InputError for a bad Chef repository, ChefServerError where a server does not answer.
+    """
+    repository = Repository.read(manifest)
+    site = ChefSite(manifest)
+    server = _server(site)
+    objects = [section for section in _OBJECTS if section in sections]
+    gone = _gone(server, repository, objects) if delete else ()
+    before = None if delete else server
+    difference = _difference(before, repository, objects, manifest.passwords) if create else None
+    names = outlook.chosen(manifest, sections, nodes)
+    facts = _facts(manifest, site, names)
+    all_nodes = nodes is None and {"nodes", "clusters"}.issubset(sections)
+    state = manifest.state if delete and all_nodes and manifest.state.is_dir() else None
+    deletion = creation = None
+    if delete:
+        deletion = Deletion(removals(manifest, facts, names) if names else (), gone, state)
+        facts = Facts()
+    if create:
+        creation = Creation(
+            difference,
+            tuple(_passwords(manifest, anew=state is not None)) if "data bags" in sections else (),
+            plan(manifest, facts, names) if names else Plan(()),
+            tuple(_last(manifest)) if "knife" in sections else (),
+        )
+    return Outlook(server.url if server else None, deletion, creation)
+
+
+def _gone(
+    server: ChefServer | None, repository: Repository, objects: Collection[str]
+) -> tuple[str, ...]:
+    """What the server has of ``objects``."""
+    if not server or not objects:
+        return ()
+    with ChefClient(server) as client:
+        return tuple(each.label for each in named(client, repository, objects))
+
+
+def _difference(
+    server: ChefServer | None,
+    repository: Repository,
+    objects: Collection[str],
+    keep: Collection[str],
+) -> Difference | None:
+    """What the server lacks of ``objects``; everything, if there is none."""
+    if not objects:
+        return None
+    if not server:
+        return outlook.everything(repository, objects)
+    with ChefClient(server) as client:
+        return compare(client, repository, sections=objects, keep=keep)
+
+
+def _facts(manifest: Manifest, site: ChefSite, names: Collection[str]) -> Facts:
+    if not names:
+        return Facts()
+    nodes = [node for node in manifest.nodes if node.name in names]
+    return Facts(site.machines.states(nodes), site.registered())
+
+
+def _server(site: ChefSite) -> ChefServer | None:
+    """The user's Chef server, or the embedded one if it is running."""
+    if site.own_server or not site.embedded.status().running:
+        return site.own_server
+    return site.embedded.chef_server
+
+
+def _passwords(manifest: Manifest, *, anew: bool) -> Iterator[str]:
+    """The passwords that a deploy would generate: those that are missing, or all ``anew``."""
+    for bag, items in generated_bags(manifest).items():
+        for item in items:
+            if anew or not generated_item(manifest, bag, item).is_file():
+                yield f"{bag}/{item}"
+
+
+def _last(manifest: Manifest) -> Iterator[str]:
+    """The commands of the section ``knife``, which a deploy runs when all else is done."""
+    for command in manifest.knife:
+        for arguments in command.arguments or ("",):
+            yield f"knife {command.name} {arguments}".rstrip()

@@ -1,0 +1,161 @@
+"""The manifest of a controller and compute nodes: parameters → sections. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from stackcook.errors import UsageError
+from stackcook.manifest.model import MachineKind
+from stackcook.scaffold.emit import Section
+
+NETWORK = IPv4Network("10.0.112.0/24")
+ENVIRONMENT = "lab"
+CONTROLLER = "single-controller"
+COMPUTE = "single-compute"
+
+_FIRST = 10  # of the nodes' addresses, where there is room: people keep some before them free
+_SIZES: Mapping[str, Mapping[str, Any]] = {
+    CONTROLLER: {"memory": 8192, "cpus": 2},
+    COMPUTE: {"memory": 4096, "cpus": 2},
+}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What a new manifest is made of.
+
+    ``hosts`` are the addresses of hosts that are there already, the controller's first; without
+    any, addresses are counted in ``network``. ``user`` and ``key`` are how SSH logs in there.
+    """
+
+    computes: int
+    machines: MachineKind
+    name: str = "stackcook"
+    network: IPv4Network | None = None
+    hosts: tuple[IPv4Address, ...] = ()
+    user: str | None = None
+    key: str | None = None
+
+    @classmethod
+    def of(cls, computes: int | None, machines: MachineKind | None, **others: Any) -> Lab:
+        """The lab that was asked for, ``None`` where nothing was said; raises UsageError."""
+        hosts = others.get("hosts")
+        said = {name for name, value in others.items() if value not in (None, ())}
+        about_hosts = [name for name in ("hosts", "user", "key") if name in said]
+        if computes is None:
+            computes = len(hosts) - 1 if hosts else 1
+        if machines is None:
+            machines = MachineKind.SSH if about_hosts else MachineKind.VAGRANT
+        if about_hosts and machines is MachineKind.VAGRANT:
+            raise UsageError(
+                f"--{about_hosts[0].removesuffix('s')} is for hosts that are there already",
+                remedy="leave it out, or give --machines ssh",
+            )
+        lab = cls(computes, machines, **others)
+        if hosts and len(hosts) != computes + 1:
+            raise UsageError(
+                f"--host is there {len(hosts)} times, not {computes + 1}: for {lab.described}",
+                remedy="give --host for each, the controller first; or leave --computes out",
+            )
+        return lab
+
+    @property
+    def described(self) -> str:
+        """``a controller and 3 compute nodes``."""
+        computes = {0: "", 1: " and a compute node"}
+        return f"a controller{computes.get(self.computes, f' and {self.computes} compute nodes')}"
+
+    @property
+    def nodes(self) -> Mapping[str, str]:
+        """Node → its role."""
+        computes = {f"compute{number}": COMPUTE for number in range(1, self.computes + 1)}
+        return {"controller": CONTROLLER, **computes}
+
+    @property
+    def addresses(self) -> Sequence[IPv4Address]:
+        """One for each node. Raises UsageError where the network hasn't as many."""
+        return self.hosts or _counted(self.network or NETWORK, self.computes + 1)
+
+
+def head(lab: Lab) -> tuple[str, ...]:
+    """The comment that the manifest begins with."""
+    return (
+        f"A cloud: {lab.described}.",
+        "`stackcook check` names what is wrong in here, `stackcook deploy` brings it up.",
+    )
+
+
+def sections(lab: Lab, cookbooks: Iterable[str]) -> tuple[Section, ...]:
+    """The manifest of ``lab``; raises UsageError where addresses run out."""
+    settings = _settings(lab)
+    return (
+        Section(
+            "cookbooks",
+            [{name: None} for name in cookbooks],
+            ("What goes on the Chef server: cookbooks/NAME, environments/NAME, roles/NAME.",),
+        ),
+        Section("environments", [{ENVIRONMENT: None}]),
+        Section("roles", [{CONTROLLER: None}, {COMPUTE: None}]),
+        Section(
+            "options",
+            f"-E {ENVIRONMENT}",
+            ("Options of knife bootstrap for every node: -E names the environment.",),
+        ),
+        Section(
+            "nodes",
+            [{node: {"run_list": f"role[{role}]"}} for node, role in lab.nodes.items()],
+            (f"One more compute node: here with role[{COMPUTE}], below with its address.",),
+        ),
+        Section("stackcook", settings, (_how(lab), _stages(lab))),
+    )
+
+
+def _counted(network: IPv4Network, count: int) -> Sequence[IPv4Address]:
+    """So many addresses of hosts; the first host's is left to the bridge."""
+    room = max(network.num_addresses - 3, 0)  # without the network's own and the broadcast's
+    if count > room:
+        lengths = range(network.prefixlen - 1, 7, -1)
+        wider = (network.supernet(new_prefix=length) for length in lengths)
+        fitting = next((wide for wide in wider if wide.num_addresses - 3 >= count), None)
+        raise UsageError(
+            f"{network} has addresses for {room} nodes, not for {count}",
+            remedy=f"take a larger one, as --network {fitting}" if fitting else "take fewer nodes",
+        )
+    first = _FIRST if _FIRST + count < network.num_addresses else 2
+    return [network.network_address + number for number in range(first, first + count)]
+
+
+def _settings(lab: Lab) -> Mapping[str, Any]:
+    vagrant = lab.machines is MachineKind.VAGRANT
+    network = lab.network or (NETWORK if vagrant else None)
+    login = {name: it for name, it in (("user", lab.user), ("key", lab.key)) if it is not None}
+    addresses = map(str, lab.addresses)
+    seats = {
+        node: {"address": next(addresses), **(_SIZES[role] if vagrant else login)}
+        for node, role in lab.nodes.items()
+    }
+    return {
+        "name": lab.name,
+        "machines": lab.machines.value,
+        **({"network": str(network)} if network else {}),
+        "nodes": seats,
+        "stages": list(dict.fromkeys(lab.nodes.values())),
+    }
+
+
+def _how(lab: Lab) -> str:
+    if lab.machines is MachineKind.VAGRANT:
+        return "Vagrant makes the machines, on a network of their own; memory is in MiB."
+    if lab.hosts:
+        return "The hosts are there already, at these addresses."
+    return "The hosts are there already: PUT IN THEIR ADDRESSES; these are only counted."
+
+
+def _stages(lab: Lab) -> str:
+    """What ``stages`` says, and what to add once a compute node comes."""
+    if lab.computes:
+        return "Stages converge one after the other, the nodes of a stage together."
+    return f"Stages converge one after the other; compute nodes will need {COMPUTE} among them."

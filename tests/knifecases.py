@@ -1,0 +1,82 @@
+"""The cases of tests/cases/knife: a manifest, files, and the commands that they stand for.
+
+A case's ``knife`` maps options of ``plan --format knife`` to the commands. Where these are not
+spiceweasel's there are both, with the row of docs/spiceweasel.md that says why (``mended``);
+``null`` is a crash of spiceweasel's, and what it has no option for has no ``spiceweasel``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DIRECTORY = Path(__file__).parent / "cases" / "knife"
+
+
+@dataclass(frozen=True)
+class KnifeCase:
+    """One manifest with one set of options; ``theirs`` is ``None`` where spiceweasel crashes."""
+
+    name: str
+    manifest: str
+    files: dict[str, str | None]
+    options: tuple[str, ...]
+    ours: list[str]
+    theirs: list[str] | None
+    mended: tuple[str, ...]
+    compared: bool
+
+    def lay_out(self, root: Path) -> None:
+        """Write the manifest and its files below ``root``."""
+        for name, content in self.files.items():
+            path = root / name
+            if content is None:
+                path, content = _default(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        (root / "infrastructure.yml").write_text(self.manifest)
+
+
+def _default(path: Path) -> tuple[Path, str]:
+    """A cookbook, an object in JSON that has its file's name, or an empty file."""
+    if path.parent.name == "cookbooks" and not path.suffix:
+        return path / "metadata.rb", f"name '{path.name}'\nversion '1.0.0'\n"
+    key = "id" if "data_bags" in path.parts else "name"
+    return path, json.dumps({key: path.stem}) if path.suffix == ".json" else ""
+
+
+def folded(text: str) -> list[str]:
+    """The lines, with every run of blanks made one."""
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def _cases(path: Path) -> list[KnifeCase]:
+    return [
+        _case(f"{path.stem}: {document['case']} {options}".rstrip(), document, options, wanted)
+        for document in yaml.safe_load_all(path.read_text())
+        for options, wanted in document["knife"].items()
+    ]
+
+
+def _case(name: str, document: dict[str, Any], options: str, wanted: Any) -> KnifeCase:
+    files = document.get("files") or {}
+    if isinstance(wanted, str):
+        wanted = {"stackcook": wanted, "spiceweasel": wanted}
+    theirs = wanted.get("spiceweasel")
+    return KnifeCase(
+        name,
+        document["manifest"],
+        files if isinstance(files, dict) else dict.fromkeys(files),
+        tuple(options.split()),
+        folded(wanted["stackcook"]),
+        None if theirs is None else folded(theirs),
+        tuple(wanted.get("mended", ())),
+        "spiceweasel" in wanted,
+    )
+
+
+CASES = [case for path in sorted(DIRECTORY.glob("*.yml")) for case in _cases(path)]

@@ -1,0 +1,61 @@
+"""berks and librarian-chef as tests want them: they bring cookbooks, or fail on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stackcook.chef.shelf import Programs
+from stackcook.command import Command, Completed, CommandError
+from stackcook.errors import UsageError
+
+
+@dataclass
+class FakeProgram:
+    """Brings the cookbooks of ``brings`` and writes the lock, unless an answer is waiting.
+
+    ``asked`` notes each command. An answer is what the program prints before it fails, or the
+    error that keeps it from ending.
+    """
+
+    lock: Path
+    brings: tuple[str, ...] = ("apt",)
+    locked: str = "locked\n"
+    answers: list[str | CommandError] = field(default_factory=list)
+    asked: list[Command] = field(default_factory=list)
+    installed: bool = True
+
+    @property
+    def programs(self) -> Programs:
+        return Programs(self._find, self)
+
+    def _find(self, name: str) -> Path:
+        if not self.installed:
+            raise UsageError(f"{name} is not installed")
+        return Path("/programs") / name
+
+    def __call__(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+        on_start: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Completed:
+        self.asked.append(command)
+        if self.answers:
+            answer = self.answers.pop(0)
+            if isinstance(answer, CommandError):
+                raise answer
+            for line in answer.splitlines():
+                if on_line:
+                    on_line(line)
+            return Completed(1, answer)
+        where = Path(str(command.env.get("LIBRARIAN_CHEF_PATH") or command.argv[2]))
+        for name in self.brings:
+            (where / name / ".git").mkdir(parents=True)
+            (where / name / ".git" / "HEAD").write_text("of the repository")
+            (where / name / "metadata.rb").write_text(f"name '{name}'\n")
+        self.lock.write_text(self.locked)
+        return Completed(0, "Resolving\n")

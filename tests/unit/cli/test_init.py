@@ -1,0 +1,274 @@
+"""``stackcook init``: what it writes is free of findings, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stackcook.cli.main import cli
+from stackcook.errors import ExitCode
+from stackcook.manifest.read import read
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with a key; the current directory is an empty one."""
+    here = tmp_path / "here"
+    key = tmp_path / "home" / ".ssh" / "id_ed25519"
+    key.parent.mkdir(parents=True)
+    key.touch()
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(here)
+    return tmp_path / "home"
+
+
+def run(*arguments: str) -> Result:
+    result = CliRunner(mix_stderr=False).invoke(cli, arguments)
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def init(*arguments: str) -> Result:
+    result = run("init", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result
+
+
+def refused(*arguments: str) -> str:
+    """The one line that says why not; nothing was written."""
+    before = sorted(Path().rglob("*"))
+    result = run("init", *arguments)
+    assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
+    assert sorted(Path().rglob("*")) == before
+    return result.stderr.splitlines()[-1]
+
+
+def nothing_wrong(path: str) -> None:
+    result = run("-f", path, "check", "--strict")
+    assert (result.exit_code, result.stderr) == (0, ""), result.stdout
+    assert result.stdout.startswith("nothing is wrong")
+
+
+@pytest.mark.parametrize("machines", ["vagrant", "ssh"])
+@pytest.mark.parametrize("computes", [0, 1, 3, 200])
+def test_a_new_one_has_no_findings(machines: str, computes: int) -> None:
+    init("lab", "--machines", machines, "--computes", str(computes))
+    nothing_wrong("lab/infrastructure.yml")
+    manifest, _ = read(Path("lab/infrastructure.yml"))
+    assert manifest is not None
+    assert [(node.name, node.roles) for node in manifest.nodes] == [
+        ("controller", ("single-controller",)),
+        *((f"compute{n}", ("single-compute",)) for n in range(1, computes + 1)),
+    ]
+    assert {node.environment for node in manifest.nodes} == {"lab"}
+
+
+def test_it_says_what_comes_next() -> None:
+    assert init().stdout.splitlines() == [
+        "infrastructure.yml: a controller and a compute node",
+        "next: stackcook check; stackcook deploy",
+    ]
+    assert init("my lab", "--machines", "ssh", "--computes", "2").stdout.splitlines() == [
+        "my lab/infrastructure.yml: a controller and 2 compute nodes",
+        "first: put your hosts' addresses into it",
+        "next: cd 'my lab'; stackcook check; stackcook deploy",
+    ]
+    said = run("-f", "b.yml", "init", "b", "--host", "192.0.2.5").stdout
+    assert said.endswith("next: cd b; stackcook -f b.yml check; stackcook -f b.yml deploy\n")
+
+
+def test_it_has_what_this_repository_has() -> None:
+    """The cloud that is deployed in the lab's tests is the one that people get."""
+    init("lab", "--json")
+    mine, _ = read(Path("lab/infrastructure.yml"))
+    ours, _ = read(REPOSITORY / "infrastructure.yml")
+    assert mine and ours
+    assert {book.name for book in mine.cookbooks} == {book.name for book in ours.cookbooks}
+    assert [(n.name, n.address, n.memory, n.cpus, n.run_list) for n in mine.nodes] == [
+        (n.name, n.address, n.memory, n.cpus, n.run_list) for n in ours.nodes
+    ]
+    assert (mine.stages, mine.network) == (ours.stages, ours.network)
+    role = Path("roles/single-controller.json")
+    assert ("lab" / role).read_bytes() == (REPOSITORY / role).read_bytes()
+    written = {str(path.relative_to("lab")) for path in Path("lab").rglob("*") if path.is_file()}
+    assert "cookbooks/openstack-compute/recipes/controller.rb" in written
+    assert not [path for path in written if "spec" in path]
+
+
+def test_json() -> None:
+    data = json.loads(init("lab", "--json").stdout)
+    assert data["path"] == "lab/infrastructure.yml"
+    assert data["next"] == ["cd lab", "stackcook check", "stackcook deploy"]
+    assert {".gitignore", "infrastructure.yml", "environments/lab.json"} <= {*data["written"]}
+
+
+def test_hosts_and_how_to_log_in(home: Path) -> None:
+    (home / "lab").touch()
+    init("--host", "192.0.2.7", "--host", "192.0.2.3", "--user", "debian", "--key", "~/lab")
+    nothing_wrong("infrastructure.yml")
+    manifest, _ = read(Path("infrastructure.yml"))
+    assert manifest
+    assert [(n.name, str(n.address), n.user, n.key) for n in manifest.nodes] == [
+        ("controller", "192.0.2.7", "debian", home / "lab"),
+        ("compute1", "192.0.2.3", "debian", home / "lab"),
+    ]
+
+
+def test_what_git_ignores() -> None:
+    init("a")
+    assert Path("a/.gitignore").read_text() == "/.stackcook/\n/.vagrant/\n/clouds.yaml\n"
+    Path("b").mkdir()
+    Path("b/.gitignore").write_text("mine\n.vagrant\n")
+    result = run("init", "b")
+    assert result.exit_code == 0
+    assert result.stderr == ".gitignore is left as it is; add .stackcook/ clouds.yaml to it\n"
+    assert Path("b/.gitignore").read_text() == "mine\n.vagrant\n"
+    Path("b/.gitignore").unlink()
+    Path("b/.gitignore").symlink_to("nowhere")
+    assert "clouds.yaml" in run("init", "b", "--force").stderr
+    init("a", "--force")  # nothing to say: it has them all
+
+
+def test_nothing_is_overwritten_unasked() -> None:
+    Path("roles").mkdir()
+    Path("roles/single-compute.json").write_text("mine")
+    Path("infrastructure.yml").write_text("mine")
+    assert refused() == (
+        ".: there are already infrastructure.yml, roles/single-compute.json; "
+        "name another directory, or overwrite with --force"
+    )
+    init("--force")
+    nothing_wrong("infrastructure.yml")
+    assert "cookbooks/openstack-common/" in refused()
+
+
+@pytest.mark.parametrize(
+    "arguments, line",
+    [
+        (("--computes", "300"), "10.0.112.0/24 has addresses for 253 nodes, not for 301; "),
+        (("--network", "8.8.8.0/24"), "stackcook: network: 8.8.8.0/24 is in use on the Internet; "),
+        (("--network", "10.0.0.1/24"), "Error: Invalid value for '--network': \"10.0.0.1/24\" is"),
+        (("--host", "web1"), "Error: Invalid value for '--host': \"web1\" is no IPv4 address; "),
+        (("--host", "192.0.2.5", "--host", "192.0.2.5"), "node compute1: address 192.0.2.5 is "),
+        (("--name", "My Lab"), 'stackcook: name is "My Lab"; use at most 12 of '),
+        (("--user", ""), "stackcook: nodes: controller: user has no value; "),
+        (("--key", ""), "stackcook: nodes: controller: key: there is no file "),
+        (("--computes", "999999999"), "10.0.112.0/24 has addresses for 253 nodes, not for "),
+        (("--key", "gone"), "stackcook: nodes: controller: key: there is no file "),
+        (("--machines", "kvm"), "Error: Invalid value for '--machines'"),
+        (("--computes", "-1"), "Error: Invalid value for '--computes'"),
+        (("-o", "x"), "--output goes with --from-repository; "),
+        (("--from-repository", "--name", "x"), "--name goes without --from-repository; "),
+        (("--from-repository", "--host", "192.0.2.5"), "--host goes without --from-repository; "),
+        (("gone", "--from-repository"), "gone: there is no such directory; "),
+    ],
+)
+def test_what_can_t_be(arguments: tuple[str, ...], line: str) -> None:
+    assert refused(*arguments).startswith(line)
+
+
+def test_hosts_without_a_key(home: Path) -> None:
+    (home / ".ssh" / "id_ed25519").unlink()
+    assert refused("--machines", "ssh").startswith(f"there is no key in {home / '.ssh'}; ")
+
+
+def test_a_directory_below_a_file() -> None:
+    Path("there").touch()
+    assert refused("there") == "there: is no directory; name another"
+    assert "move away what lies where stackcook wants a directory" in refused("there/lab")
+
+
+@pytest.fixture
+def repository() -> Path:
+    """A Chef repository with a bit of everything in it, and nothing wrong."""
+    root = Path("chef")
+    files = {
+        "cookbooks/app/metadata.rb": "name 'app'\nversion '1.0.0'\ndepends 'base'\n",
+        "cookbooks/app/recipes/default.rb": "",
+        "cookbooks/base/metadata.rb": "name 'base'\nversion '2.0.0'\n",
+        "environments/prod.json": '{"name": "prod"}',
+        "roles/web.rb": "name 'web'\nrun_list 'recipe[app]'\n",
+        "roles/eu/db.json": '{"name": "db"}',
+        "data_bags/users/al.json": '{"id": "al"}',
+        "data_bags/empty/README": "",
+        "nodes/web1.json": '{"chef_environment": "prod", "run_list": ["role[web]"], '
+        '"automatic": {"ipaddress": "192.0.2.5"}}',
+        "nodes/db_1.json": '{"run_list": ["role[db]", "recipe[app::default]"]}',
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def test_a_repository_s_manifest_names_all_of_it(repository: Path) -> None:
+    said = init("chef", "--from-repository").stdout
+    assert said == (
+        "chef/infrastructure.yml: cookbooks 2, environments 1, roles 2, data bags 2, nodes 2\n"
+        "next: cd chef; stackcook check; stackcook plan\n"
+    )
+    nothing_wrong("chef/infrastructure.yml")
+    manifest, _ = read(repository / "infrastructure.yml")
+    assert manifest
+    assert [(book.name, book.version) for book in manifest.cookbooks] == [
+        ("base", "2.0.0"),
+        ("app", "1.0.0"),
+    ]
+    assert [role.text for role in manifest.roles] == ["eu/db", "web"]
+    assert [environment.text for environment in manifest.environments] == ["prod"]
+    bags = [(bag.name, [item.text for item in bag.items]) for bag in manifest.data_bags]
+    assert bags == [("empty", []), ("users", ["al"])]
+    nodes = [(n.name, n.host, n.run_list, n.environment) for n in manifest.nodes]
+    assert nodes == [
+        ("db_1", "db_1", ("role[db]", "recipe[app::default]"), "_default"),
+        ("web1", "192.0.2.5", ("role[web]",), "prod"),
+    ]
+
+
+def test_the_same_each_time_and_nothing_but_the_file(repository: Path) -> None:
+    first = init("chef", "--from-repository", "-o", "-").stdout
+    assert not Path("chef/infrastructure.yml").exists()
+    init("chef", "--from-repository")
+    assert Path("chef/infrastructure.yml").read_text() == first
+    assert "infrastructure.yml" in refused("chef", "--from-repository")
+    init("chef", "--from-repository", "--force")
+    assert Path("chef/infrastructure.yml").read_text() == first
+
+
+def test_as_json(repository: Path) -> None:
+    said = json.loads(init("chef", "--from-repository", "-o", "chef/m.json", "--json").stdout)
+    assert said["path"] == "chef/m.json" and said["findings"] == []
+    assert said["next"][-1] == "stackcook -f m.json plan"
+    assert json.loads(Path("chef/m.json").read_text()) == said["manifest"]
+    assert said["manifest"]["roles"] == [{"eu/db": None}, {"web": None}]
+    nothing_wrong("chef/m.json")
+
+
+def test_elsewhere_than_the_repository(repository: Path) -> None:
+    said = init("chef", "--from-repository", "-o", "m.yml").stdout.splitlines()
+    assert said[1] == "first: put it into chef, where cookbooks/ and the rest are"
+
+
+def test_what_is_left_out_is_said(repository: Path) -> None:
+    (repository / "roles" / "my role.json").touch()
+    result = run("init", "chef", "--from-repository", "--json")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("chef/roles/my role.json: warning: left out: ")
+    assert json.loads(result.stdout)["findings"][0]["path"] == "chef/roles/my role.json"
+    nothing_wrong("chef/infrastructure.yml")
+
+
+def test_a_directory_for_the_file_s_name(repository: Path) -> None:
+    wanted = "chef: is a directory; name a file, as chef/infrastructure.yml"
+    assert refused("chef", "--from-repository", "-o", "chef") == wanted
+    assert refused("chef", "--from-repository", "-o", "").startswith(".: is a directory; ")
+
+
+def test_ruby_is_not_written(repository: Path) -> None:
+    assert refused("chef", "--from-repository", "-o", "m.rb").startswith("m.rb: manifests in Ruby")

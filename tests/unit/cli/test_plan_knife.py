@@ -1,0 +1,90 @@
+"""``stackcook plan --format knife``: spiceweasel's commands, from the manifest and files alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stackcook.cli.main import cli
+from tests.knifecases import CASES, KnifeCase, folded
+
+DOCS = Path(__file__).parents[3] / "docs" / "spiceweasel.md"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    directory = tmp_path / "repository"
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    return directory
+
+
+def plan(*arguments: str) -> Result:
+    return CliRunner(mix_stderr=False).invoke(cli, ["plan", "--format", "knife", *arguments])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_commands(case: KnifeCase, repository: Path) -> None:
+    case.lay_out(repository)
+    before = sorted(repository.rglob("*"))
+    result = plan(*case.options)
+    assert result.exit_code == 0, result.stderr
+    assert folded(result.stdout) == case.ours
+    assert sorted(repository.rglob("*")) == before
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.compared], ids=lambda case: case.name)
+def test_a_difference_is_one_and_has_its_reason(case: KnifeCase) -> None:
+    assert (case.ours != case.theirs) == bool(case.mended)
+
+
+def test_the_docs_name_every_difference() -> None:
+    named = re.findall(r"^\| ([^|]+?) +\|", DOCS.read_text(), re.MULTILINE)
+    mended = {reason for case in CASES for reason in case.mended}
+    assert mended <= set(named), mended - set(named)
+
+
+def test_a_missing_file_is_a_finding(repository: Path) -> None:
+    manifest = "cookbooks: [apt]\nroles: [web]\ndata bags: [users: {items: [bob]}]\n"
+    (repository / "infrastructure.yml").write_text(manifest)
+    result = plan()
+    assert result.exit_code == 3
+    assert result.stdout == ""
+    assert [line.split(": ", 2)[2] for line in result.stderr.splitlines()] == [
+        "there is no directory cookbooks/; make it: what isn't in it comes from the Supermarket,"
+        " to there",
+        "there is no roles/web (.json or .rb); make the file, or take the name out",
+        "there is no data_bags/users/bob (.json); make the file, or take the name out",
+    ]
+
+
+def test_an_unresolved_berksfile_is_noted(repository: Path) -> None:
+    (repository / "Berksfile").touch()
+    (repository / "infrastructure.yml").write_text("berksfile:\n")
+    result = plan("--delete")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "Berkshelf has not resolved it" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--delete", "--rebuild"), "--delete and --rebuild exclude each other"),
+        (("--chef-client", "--delete"), "--chef-client and --delete exclude each other"),
+        (("--json",), "--json and --format knife exclude each other"),
+        (("--only", "rolls"), '"rolls" is no section'),
+        (("--limit", "web"), "no node web; did you mean web1?"),
+        (("--limit", "mail"), "no node mail; the manifest has web1"),
+        (("--limit", "role[bsae]"), "role[bsae] in its run list; did you mean role[base]?"),
+    ],
+)
+def test_what_cannot_be_asked(arguments: tuple[str, ...], message: str, repository: Path) -> None:
+    (repository / "infrastructure.yml").write_text('nodes: [web1: {run_list: "role[base]"}]\n')
+    result = plan(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert message in result.stderr

@@ -1,0 +1,155 @@
+"""Whatever is read, there is no exception: only findings, each at a place that is there."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stackcook.manifest import entries
+from stackcook.manifest.read import SECTIONS, read
+from stackcook.manifest.settings import KEYS, SEAT_KEYS
+
+OURS = (Path(__file__).parents[3] / "infrastructure.yml").read_text()
+CASES = Path(__file__).parents[2] / "cases" / "spiceweasel.yml"
+THEIRS = next(yaml.safe_load_all(CASES.read_text()))["manifest"]
+
+NAMES = [
+    *(*SECTIONS, *KEYS, *SEAT_KEYS, *entries.KEYS),
+    *"url key items secret version path lock group << {{n}} windows_ssh".split(),
+    *("ec2 3", "google a", "web1 web2", "a{{n}}"),
+]
+WORDS = [
+    *"vagrant ssh role[base] recipe[a::b] base * 4G 10.0.112.0/24 10.0.112.10 Berksfile".split(),
+    *("-E x", "-N {{n}}", "-p 99999", "-i", "'", "--policy-name a", "role[a],recipe[b]"),
+]
+
+# The same examples everywhere, however slow the machine; more of them: max_examples.
+FUZZ = settings(
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def trees() -> st.SearchStrategy[Any]:
+    scalars = st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.dates()
+    )
+    leaves = st.one_of(st.sampled_from(WORDS), scalars)
+    keys = st.one_of(st.sampled_from(NAMES), st.text(max_size=4))
+    return st.recursive(
+        leaves,
+        lambda below: st.one_of(
+            st.lists(below, max_size=4), st.dictionaries(keys, below, max_size=4)
+        ),
+        max_leaves=20,
+    )
+
+
+def manifests() -> st.SearchStrategy[Any]:
+    return st.dictionaries(st.sampled_from(SECTIONS), trees(), max_size=6)
+
+
+@FUZZ
+@given(text=st.one_of(manifests().map(yaml.safe_dump), st.text("-:{}[]&*!|>'\"\n\r\t #%@,?ax1<")))
+def test_no_yaml_raises(tmp_path: Path, text: str) -> None:
+    check(tmp_path / "infrastructure.yml", text)
+
+
+@FUZZ
+@given(manifest=manifests())
+def test_no_json_raises(tmp_path: Path, manifest: Any) -> None:
+    text = json.dumps(manifest, default=str)
+    check(tmp_path / "infrastructure.json", text)
+    check(tmp_path / "infrastructure.yml", text)
+
+
+@FUZZ
+@given(content=st.binary())
+def test_no_bytes_raise(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "infrastructure.yml"
+    path.write_bytes(content)
+    check_findings(path)
+
+
+@pytest.mark.parametrize("section", [*SECTIONS, *(f"stackcook: {key}" for key in KEYS)])
+@settings(FUZZ, max_examples=15)
+@given(tree=trees())
+def test_no_tree_in_the_place_of_a_section_raises(tmp_path: Path, section: str, tree: Any) -> None:
+    manifest = yaml.safe_load(OURS)
+    name, _, key = section.partition(": ")
+    (manifest[name] if key else manifest)[key or name] = tree
+    check(tmp_path / "infrastructure.yml", yaml.safe_dump(manifest))
+
+
+@FUZZ
+@given(data=st.data())
+def test_no_tree_anywhere_in_a_manifest_raises(tmp_path: Path, data: st.DataObject) -> None:
+    manifest = copy.deepcopy(
+        data.draw(st.sampled_from([yaml.safe_load(OURS), yaml.safe_load(THEIRS)]))
+    )
+    container, key = data.draw(st.sampled_from([*places(manifest)]))
+    container[key] = data.draw(trees())
+    check(tmp_path / "infrastructure.yml", yaml.safe_dump(manifest))
+
+
+@FUZZ
+@given(
+    text=st.sampled_from([OURS, THEIRS]),
+    spots=st.lists(
+        st.tuples(
+            st.floats(0, 1), st.integers(0, 6), st.sampled_from([*WORDS, *" \n\t:-[]{}\"'&*#,"])
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_no_slip_of_the_keyboard_raises(
+    tmp_path: Path, text: str, spots: list[tuple[float, int, str]]
+) -> None:
+    """Pieces of a manifest that is good are taken out, and others put in their places."""
+    for where, length, piece in spots:
+        start = int(where * len(text))
+        text = text[:start] + piece + text[start + length :]
+    check(tmp_path / "infrastructure.yml", text)
+
+
+def places(tree: Any) -> Iterator[tuple[Any, Any]]:
+    """Each container in a tree with each of its keys or indexes."""
+    found = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, below in [*found]:
+        yield tree, key
+        if isinstance(below, (dict, list)):
+            yield from places(below)
+
+
+def check(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
+    check_findings(path)
+
+
+def check_findings(path: Path) -> None:
+    """A manifest or reasons why not, in order, each a line with a remedy and a place."""
+    manifest, findings = read(path)
+    assert manifest is not None or findings
+    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    lines = re.split("\r\n|[\r\n\x85\u2028\u2029]", text)
+    positions = []
+    for finding in findings:
+        assert finding.what and finding.remedy
+        assert str(finding).isprintable()
+        assert finding.position is not None
+        assert 1 <= finding.position.line <= len(lines), finding
+        assert 1 <= finding.position.column <= len(lines[finding.position.line - 1]) + 1, finding
+        positions.append(finding.position)
+    if manifest is not None:
+        assert positions == sorted(positions, key=lambda at: (at.line, at.column))

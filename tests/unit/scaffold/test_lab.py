@@ -1,0 +1,117 @@
+"""Which nodes, addresses and settings a new manifest gets, and what can't be made."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pytest
+
+from stackcook.errors import UsageError
+from stackcook.manifest.model import MachineKind
+from stackcook.scaffold.emit import as_data
+from stackcook.scaffold.lab import Lab, head, sections
+
+SSH = MachineKind.SSH
+HOSTS = tuple(IPv4Address(f"192.0.2.{number}") for number in (7, 3, 5))
+
+
+def lab(computes: int | None = None, machines: MachineKind | None = None, **others: Any) -> Lab:
+    return Lab.of(computes, machines, **others)
+
+
+def settings(made: Lab) -> dict[str, Any]:
+    found: dict[str, Any] = as_data(sections(made, ["apt"]))["stackcook"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "computes, network, first, last",
+    [
+        (1, None, "10.0.112.10", "10.0.112.11"),
+        (244, None, "10.0.112.10", "10.0.112.254"),
+        (245, None, "10.0.112.2", "10.0.112.247"),  # from 10 on there is no room for them
+        (252, None, "10.0.112.2", "10.0.112.254"),
+        (300, "172.16.0.0/23", "172.16.0.10", "172.16.1.54"),
+        (4, "10.9.0.0/29", "10.9.0.2", "10.9.0.6"),
+    ],
+)
+def test_addresses(computes: int, network: str | None, first: str, last: str) -> None:
+    made = lab(computes, network=network and IPv4Network(network))
+    assert (str(made.addresses[0]), str(made.addresses[-1])) == (first, last)
+    assert len(set(made.addresses)) == len(made.nodes) == computes + 1
+
+
+@pytest.mark.parametrize(
+    "computes, network, what, remedy",
+    [
+        (253, "10.0.112.0/24", "10.0.112.0/24 has addresses for 253 nodes, not for 254", "/23"),
+        (5, "10.9.0.8/29", "10.9.0.8/29 has addresses for 5 nodes, not for 6", "10.9.0.0/28"),
+        (1, "10.0.0.0/32", "10.0.0.0/32 has addresses for 0 nodes, not for 2", "10.0.0.0/29"),
+        (1 << 25, "10.0.0.0/8", "10.0.0.0/8 has addresses for 16777213 nodes", "take fewer nodes"),
+    ],
+)
+def test_addresses_run_out(computes: int, network: str, what: str, remedy: str) -> None:
+    with pytest.raises(UsageError) as error:
+        _ = lab(computes, network=IPv4Network(network)).addresses
+    assert error.value.what.startswith(what)
+    assert error.value.remedy.endswith(remedy)
+
+
+def test_vagrant_s_machines_have_sizes_and_a_network() -> None:
+    assert settings(lab(1, name="demo")) == {
+        "name": "demo",
+        "machines": "vagrant",
+        "network": "10.0.112.0/24",
+        "nodes": {
+            "controller": {"address": "10.0.112.10", "memory": 8192, "cpus": 2},
+            "compute1": {"address": "10.0.112.11", "memory": 4096, "cpus": 2},
+        },
+        "stages": ["single-controller", "single-compute"],
+    }
+
+
+def test_hosts_are_reached_as_was_said() -> None:
+    made = lab(hosts=HOSTS, user="debian", key="~/.ssh/lab")
+    login = {"user": "debian", "key": "~/.ssh/lab"}
+    assert settings(made) == {
+        "name": "stackcook",
+        "machines": "ssh",
+        "nodes": {
+            "controller": {"address": "192.0.2.7", **login},
+            "compute1": {"address": "192.0.2.3", **login},
+            "compute2": {"address": "192.0.2.5", **login},
+        },
+        "stages": ["single-controller", "single-compute"],
+    }
+
+
+def test_hosts_that_are_only_counted_are_said_to_be() -> None:
+    made = lab(machines=SSH)
+    assert settings(made)["nodes"] == {
+        "controller": {"address": "10.0.112.10"},
+        "compute1": {"address": "10.0.112.11"},
+    }
+    assert "PUT IN THEIR ADDRESSES" in sections(made, [])[-1].comments[0]
+
+
+def test_a_controller_alone() -> None:
+    made = lab(0)
+    assert settings(made)["stages"] == ["single-controller"]
+    assert head(made)[0] == "A cloud: a controller."
+
+
+@pytest.mark.parametrize(
+    "given, what",
+    [
+        ({"computes": 3, "hosts": HOSTS}, "--host is there 3 times, not 4: for a controller and 3"),
+        ({"computes": 0, "hosts": HOSTS}, "--host is there 3 times, not 1: for a controller"),
+        ({"machines": MachineKind.VAGRANT, "hosts": HOSTS}, "--host is for hosts that are there"),
+        ({"machines": MachineKind.VAGRANT, "user": "me"}, "--user is for hosts that are there"),
+        ({"machines": MachineKind.VAGRANT, "key": "k"}, "--key is for hosts that are there"),
+    ],
+)
+def test_what_excludes_each_other(given: dict[str, Any], what: str) -> None:
+    with pytest.raises(UsageError) as error:
+        lab(**given)
+    assert error.value.what.startswith(what)

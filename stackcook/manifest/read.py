@@ -110,6 +110,8 @@ def _manifest(shapes: Shapes, document: Value) -> Manifest:
         provider=settings.provider,
         network=settings.network,
         stages=tuple(stage(roles) for roles in settings.stages),
+        bootstrap=settings.bootstrap,
+        failure_budget=settings.failure_budget,
         chef_server=settings.chef_server,
         server_address=settings.server_address,
         passwords=settings.passwords,
@@ -127,6 +129,10 @@ def _check_settings(shapes: Shapes, settings: Settings, built: tuple[Node, ...])
         if role.text not in roles:
             what = f'stackcook: stages: no node has the role "{role.text}" in its run list'
             shapes.warning(role.at, what, suggest(role.text, roles))
+    for budget in settings.failure_budget:
+        if budget.role not in roles:
+            what = f'stackcook: failure_budget: no node has the role "{budget.role}"'
+            shapes.warning(budget.at, what, suggest(budget.role, roles))
 
 
 def _check_keys(shapes: Shapes, settings: Settings, built: tuple[Node, ...]) -> None:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from stackcook.manifest import entries, sections, settings
-from stackcook.manifest.model import MachineKind, Node
+from stackcook.manifest import budgets, entries, sections, settings
+from stackcook.manifest.model import BootstrapKind, MachineKind, Node
 from stackcook.manifest.read import SECTIONS
 from stackcook.manifest.shapes import BOOLEANS
 
@@ -128,6 +128,20 @@ def _stackcook() -> Schema:
         "stages": {
             **_words("Roles in the order in which their nodes converge; a list is one stage."),
             "items": {"type": [*_SCALAR, "array"], "items": {"type": _SCALAR}},
+        },
+        "bootstrap": _choice(
+            "Who brings new nodes under Chef: stackcook itself over SSH, or knife bootstrap.",
+            [kind.value for kind in BootstrapKind],
+        ),
+        "failure_budget": {
+            "description": "Role → how many of its nodes may fail: a number, or a percentage.",
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": _whole(budgets.ROLE)},
+            "additionalProperties": {
+                "type": ["string", "integer"],
+                "minimum": 0,
+                "pattern": _whole(budgets.BUDGET),
+            },
         },
         "chef_server": _chef_server(),
         "server_address": _address("This machine's, where the embedded Chef server listens."),

@@ -14,15 +14,25 @@ from urllib.parse import urlsplit
 
 from stackcook.errors import Position
 from stackcook.manifest import sections
+from stackcook.manifest.budgets import failure_budget
 from stackcook.manifest.document import List, Scalar, Value
-from stackcook.manifest.model import DEFAULT_PASSWORDS, ChefServer, MachineKind, Policy, Stage
+from stackcook.manifest.model import (
+    DEFAULT_PASSWORDS,
+    BootstrapKind,
+    ChefServer,
+    FailureBudget,
+    MachineKind,
+    Policy,
+    Stage,
+)
 from stackcook.manifest.shapes import Fields, Shapes, suggest
 
 PROVIDERS = ("lxc", "libvirt", "virtualbox")
 LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
 
 KEYS = (
-    "name machines provider network nodes stages chef_server server_address passwords policy"
+    "name machines provider network nodes stages failure_budget bootstrap chef_server "
+    "server_address passwords policy"
 ).split()
 SEAT_KEYS = "address memory cpus user key port".split()
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
@@ -61,6 +71,8 @@ class Settings:
     network_at: Position | None = None
     seats: Mapping[str, Seat] = field(default_factory=dict)
     stages: tuple[tuple[Scalar, ...], ...] = ()
+    bootstrap: BootstrapKind = BootstrapKind.KNIFE
+    failure_budget: tuple[FailureBudget, ...] = ()
     chef_server: ChefServer | None = None
     server_address: IPv4Address | None = None
     server_at: Position | None = None
@@ -72,6 +84,7 @@ def read_settings(shapes: Shapes, section: Scalar, value: Value) -> Settings:
     """Read the section; what is wrong in it is noted and has its default."""
     fields = shapes.fields(value, "stackcook", KEYS)
     kinds = [kind.value for kind in MachineKind]
+    bootstraps = [kind.value for kind in BootstrapKind]
     settings = Settings(
         at=section.at,
         name=_take(fields, "name", partial(_name, shapes)) or "stackcook",
@@ -83,6 +96,10 @@ def read_settings(shapes: Shapes, section: Scalar, value: Value) -> Settings:
         network_at=_place(fields, "network"),
         seats=dict(_seats(shapes, fields)),
         stages=tuple(_stages(shapes, fields)),
+        bootstrap=BootstrapKind(
+            _take(fields, "bootstrap", partial(_choice, shapes, bootstraps)) or "knife"
+        ),
+        failure_budget=_take(fields, "failure_budget", partial(failure_budget, shapes)) or (),
         chef_server=_take(fields, "chef_server", partial(_chef_server, shapes)),
         server_address=_take(fields, "server_address", partial(_address, shapes)),
         server_at=_place(fields, "server_address"),

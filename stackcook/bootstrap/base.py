@@ -53,10 +53,12 @@ class ConvergeResult:
 class Deploy:
     """What the steps of all nodes share: the deploy's ``id``, which every converge records.
 
+    ``nodes`` are the names of those that it takes up, in this run or an earlier one of it;
     ``ahead`` are, by node, the recipes that need no other node.
     """
 
     id: str
+    nodes: frozenset[str] = frozenset()
     ahead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 

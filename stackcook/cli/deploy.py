@@ -2,29 +2,75 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from stackcook.cli.context import Context
-from stackcook.errors import ExitCode
+from stackcook.cli.context import Context, node_names
+from stackcook.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from stackcook.deploy.identity import LastDeploy
+    from stackcook.manifest.model import Manifest
 
 
 @click.command()
+@click.option(
+    "--limit",
+    multiple=True,
+    metavar="NODE|role[NAME]",
+    shell_complete=node_names,
+    help="Only these nodes; repeatable.",
+)
+@click.option("--retry-failed", is_flag=True, help="Only nodes that failed in the last deploy.")
+@click.option("--anew", is_flag=True, help="Take up every node, also those that are done.")
 @click.option("--parallel", type=click.IntRange(1), help="How many nodes at once.")
 @click.pass_obj
-def command(context: Context, parallel: int | None) -> ExitCode:
+def command(
+    context: Context,
+    limit: tuple[str, ...],
+    retry_failed: bool,
+    anew: bool,
+    parallel: int | None,
+) -> ExitCode:
     """Bring up the cloud: Chef server, machines, every node in its stage, and a check of it all.
 
-    Run it again after a failure, and it goes on; when nothing is left to do, it changes nothing.
+    Run it again after a failure, and it goes on with what is not done, unless the manifest or the
+    Chef repository have changed; when nothing is left to do, it changes nothing. Ctrl-C lets the
+    steps under way end, a second one ends them too.
     """
     from stackcook.cli.wiring import RealSite
     from stackcook.deploy.engine import Engine
     from stackcook.deploy.lock import exclusive
+    from stackcook.deploy.record import last_deploy
     from stackcook.deploy.state import State
 
     manifest = context.load(warn=True)
+    only = _only(manifest, limit)
     site = RealSite(manifest)
     site.check()  # this and the next before anything is written
     site.reach()
-    with exclusive(manifest.state, "deploy"), context.console.run() as listener:
-        with State(manifest.state) as state:
-            return Engine(manifest, site, (state, listener), parallel=parallel or 0).deploy()
+    with exclusive(manifest.state, "deploy"), State(manifest.state) as state:
+        last = last_deploy(manifest.state)
+        if retry_failed:
+            only = _failed(last, only)
+        with context.console.run() as listener:
+            engine = Engine(manifest, site, (state, listener), parallel=parallel or 0)
+            return engine.deploy(only, last=last, anew=anew)
+
+
+def _only(manifest: Manifest, limit: tuple[str, ...]) -> frozenset[str]:
+    """The names of the nodes that ``--limit`` selects; none of them stands for all."""
+    from stackcook.deploy.limit import limited
+
+    return limited(manifest, limit) or frozenset()
+
+
+def _failed(last: LastDeploy | None, only: frozenset[str]) -> frozenset[str]:
+    failed = last.failed if last else frozenset()
+    if only:
+        failed &= only
+    if not failed:
+        what = "no such node failed in the last deploy" if last else "there was no deploy yet"
+        raise UsageError(what, where="--retry-failed", remedy="leave it out")
+    return failed

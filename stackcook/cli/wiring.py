@@ -55,7 +55,8 @@ class RealSite(ChefSite):
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         """See that ``nodes`` have reported; wait for the services that others need of them."""
-        reported(self.client, nodes, deploy.id)
+        mine = [node for node in nodes if node.name in deploy.nodes]
+        reported(self.client, mine, deploy.id)
         names = tuple(node.name for node in nodes)
         hosts = self.machines.hosts(self._manifest.nodes)
         gate.answers(self._manifest, self.client, hosts, self.credentials, only=names)

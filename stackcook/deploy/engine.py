@@ -66,7 +66,8 @@ class Engine:
             self._steps.for_all("machines", lambda say: self._machines(nodes, say))
             schedule, reached = self._nodes.reach(nodes, going_on.done if going_on else ())
             self._steps.for_all("upload", self._site.upload)
-            self._nodes.walk(schedule, reached, replace(deploy, ahead=self._site.ahead(nodes)))
+            ahead = self._site.ahead(nodes)
+            self._nodes.walk(schedule, reached, replace(deploy, ahead=ahead, nodes=_names(nodes)))
             if self._manifest.knife:
                 self._steps.for_all("knife", self._site.knife)
             self._verify(tuple(schedule.failed))
@@ -82,7 +83,7 @@ class Engine:
             self._chef_server()
             wanted = [node for node in self._manifest.nodes if not only or node.name in only]
             schedule, reached = self._nodes.reach(wanted, bootstrapped=True)
-            self._nodes.walk(schedule, reached, deploy)
+            self._nodes.walk(schedule, reached, replace(deploy, nodes=_names(wanted)))
             failed = tuple(schedule.failed)
             if twice:
                 left = [each for name, each in reached.items() if name not in failed]
@@ -168,3 +169,7 @@ class Engine:
             return f"{count}, all well"
 
         self._steps.for_all("verify", work)
+
+
+def _names(nodes: Sequence[Node]) -> frozenset[str]:
+    return frozenset(node.name for node in nodes)

@@ -52,7 +52,8 @@ class Site(Protocol):
         ...
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
-        """Wait until ``nodes`` have reported this deploy, and their services answer.
+        """Wait until those of ``nodes`` that it takes up have reported this deploy, and the
+        services of all answer.
 
         Raises VerifyError.
         """

@@ -109,3 +109,27 @@ def test_destroy_asks_first(
 ) -> None:
     assert run(*arguments).exit_code == code
     assert ("remove" in site.asked) is destroyed
+
+
+def test_deploy_of_some_nodes(root: Path, site: FakeSite) -> None:
+    assert run("deploy", "--limit", "compute1").exit_code == ExitCode.DONE
+    assert site.chef.known == {"compute1"}
+    result = run("deploy", "--limit", "compute11")
+    assert result.exit_code == ExitCode.USAGE
+    assert "no node compute11; did you mean compute1?" in result.stderr
+
+
+def test_deploy_again_takes_up_what_failed(root: Path, site: FakeSite) -> None:
+    result = run("deploy", "--retry-failed")
+    assert (result.exit_code, site.asked[-1]) == (ExitCode.USAGE, "reach")
+    assert "there was no deploy yet" in result.stderr
+    site.chef.broken["compute1"] = recipe_error("compute1")
+    assert run("deploy").exit_code == ExitCode.NODES
+    site.chef.broken.clear()
+    site.asked.clear()
+    assert run("deploy", "--retry-failed").exit_code == ExitCode.DONE
+    assert [step for step in site.asked if "bootstrap" in step] == ["bootstrap compute1"]
+    assert run("deploy", "--retry-failed").exit_code == ExitCode.USAGE
+    site.asked.clear()
+    assert run("deploy", "--anew").exit_code == ExitCode.DONE
+    assert "converge controller" in site.asked

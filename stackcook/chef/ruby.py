@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -100,23 +99,20 @@ def _run(
 ) -> list[dict[str, Any]]:
     """The script's answers, as many as it came to give."""
     switches = _SWITCHES if gems else (*_SWITCHES, _NO_GEMS)
-    with tempfile.TemporaryFile() as answer:
-        command = (str(find_program("ruby")), *switches, str(script), str(answer.fileno()))
-        try:
-            subprocess.run(
-                command,
-                input=json.dumps(wanted).encode(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={k: v for k, v in os.environ.items() if k not in ("RUBYOPT", "RUBYLIB")},
-                pass_fds=(answer.fileno(),),
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            pass  # the first file without an answer is to blame
-        answer.seek(0)
-        return [json.loads(line) for line in answer if line.endswith(b"\n")]
+    try:
+        answered = subprocess.run(
+            (str(find_program("ruby")), *switches, str(script)),
+            input=json.dumps(wanted).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={k: v for k, v in os.environ.items() if k not in ("RUBYOPT", "RUBYLIB")},
+            timeout=timeout,
+            check=False,
+        ).stdout
+    except subprocess.TimeoutExpired as error:
+        answered = error.stdout or b""  # the first file without an answer is to blame
+    lines = answered.split(b"\n")[:-1]  # what follows the last newline is no whole answer
+    return [json.loads(line) for line in lines]
 
 
 def version() -> str:

@@ -2,7 +2,7 @@
 
 # Evaluates files of Chef's Ruby DSL without Chef: metadata.rb, roles, environments, config.rb.
 #
-# Standard input: JSON [{"kind": "metadata", "path": "..."}, ...]. Standard output:
+# Standard input: JSON [{"kind": "metadata", "path": "..."}, ...]. Standard output: "ready", then
 # a line of JSON for each: {"value": {...}, "lines": {...}} with what the file said and where it said it,
 # {"syntax": "..."} with Ruby's own words for a syntax error, or {"error": "...", "line": 3}. Each line is written
 # at once, so that a file that never ends takes nothing from those before it.
@@ -208,4 +208,5 @@ answer.sync = true
 wanted = JSON.parse($stdin.read)
 $stdin.reopen(File::NULL)
 $stdout.reopen($stderr)
+answer.puts('ready')
 wanted.each { |file| answer.puts(evaluate(file['kind'], file['path'])) }

@@ -2,8 +2,8 @@
 
 # Compiles Ruby files and ERB templates of cookbooks, running none of them.
 #
-# Standard input: JSON [{"kind": "rb" or "erb", "path": "..."}, ...]. Standard output:
-# a line of JSON for each: {} where all is well, {"syntax": "...", "last": 9} with Ruby's own words for a
+# Standard input: JSON [{"kind": "rb" or "erb", "path": "..."}, ...]. Standard output: "ready",
+# then a line of JSON for each: {} where all is well, {"syntax": "...", "last": 9} with Ruby's own words for a
 # syntax error and the file's last line, or {"error": "..."} for what can't be read.
 
 require 'json'
@@ -70,4 +70,5 @@ end
 
 $VERBOSE = nil
 $stdout.sync = true
+puts 'ready'
 JSON.parse($stdin.read).each { |file| $stdout.puts(JSON.generate(check(file['kind'], file['path']))) }

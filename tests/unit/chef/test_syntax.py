@@ -142,10 +142,22 @@ def test_without_ruby_the_rest_is_looked_at(make: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr("stackcook.command.shutil.which", lambda *_, **__: None)
     assert findings(manifest) == [
         "infrastructure.yml: error: ruby is not installed, so no Ruby file of the repository was"
-        " looked at; `apt-get install ruby`; `stackcook doctor` says how to get it",
+        " looked at; `stackcook doctor` says how to get it, or `apt-get install ruby`",
         "data_bags/users/al.json:1:1: error: this is no JSON map; put it in braces",
         'roles/db.json:1:28: error: there is no role "gone" in the manifest; add it to `roles`',
     ]
+
+
+def test_a_ruby_that_does_not_run(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "ruby"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    for module in ("ruby", "syntax"):
+        monkeypatch.setattr(f"stackcook.chef.{module}.find_program", lambda name: program)
+    (only,) = findings(manifest)
+    assert only.startswith("infrastructure.yml: error: ruby does not run, so no Ruby file")
 
 
 def test_templates_that_are_no_text_or_long(make: Any) -> None:

@@ -37,6 +37,9 @@ class Diagnosis:
 TOOLS = (
     Tool("ruby", "reads cookbooks and roles, runs knife", "ruby"),
     Tool("knife", "bootstraps nodes"),
+    Tool("berks", "brings a Berksfile's cookbooks"),
+    Tool("librarian-chef", "brings a Cheffile's cookbooks"),
+    Tool("git", "brings cookbooks that lie in a git repository", "git"),
     Tool("goiardi", "is the embedded Chef server", "goiardi"),
     Tool("ssh", "opens shells on nodes", "openssh-client"),
     Tool("ssh-keygen", "makes the lab's login key", "openssh-client"),

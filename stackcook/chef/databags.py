@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ def _own(manifest: Manifest, wanted: Wanted, findings: Findings) -> DataBag:
 def _files(manifest: Manifest, wanted: Wanted, findings: Findings) -> Mapping[str, Path]:
     above = manifest.root / "data_bags"
     directory = above / wanted.name
-    if wanted.items and not directory.is_dir():
+    if wanted.items and not os.path.isdir(directory):
         there = [path.name for path in above.glob("*/")] if above.is_dir() else []
         remedy = suggestion(wanted.name, there, "make it, or take its items out")
         what = f"there is no directory data_bags/{wanted.name}"
@@ -85,19 +86,21 @@ def _files(manifest: Manifest, wanted: Wanted, findings: Findings) -> Mapping[st
 
 
 def _secret(manifest: Manifest, wanted: Wanted, findings: Findings) -> str | None:
-    assert wanted.secret
+    path = wanted.secret
+    assert path
     try:
-        secret = encryption.read_secret(wanted.secret)
+        secret = encryption.read_secret(path)
     except OSError as error:
-        what = f"the secret file {wanted.secret} can't be read ({error.strerror})"
+        what = f"can't be read ({error.strerror})"
     except UnicodeDecodeError:
-        what = f"the secret file {wanted.secret} is no text"
+        what = "is no text"
     else:
         if secret:
             return secret
-        what = f"the secret file {wanted.secret} is empty"
+        what = "is empty"
+    shown = path.relative_to(manifest.root) if path.is_relative_to(manifest.root) else path
     remedy = "make it: `openssl rand -base64 512`, or name another"
-    findings.error(manifest.path, wanted.at, what, remedy)
+    findings.error(manifest.path, wanted.at, f"the secret file {shown} {what}", remedy)
     return None
 
 

@@ -2,8 +2,8 @@
 
 # Evaluates files of Chef's Ruby DSL without Chef: metadata.rb, roles, environments, config.rb.
 #
-# Standard input: JSON [{"kind": "metadata", "path": "..."}, ...]. The file descriptor named by the argument
-# gets a line of JSON for each: {"value": {...}, "lines": {...}} with what the file said and where it said it,
+# Standard input: JSON [{"kind": "metadata", "path": "..."}, ...]. Standard output: "ready", then
+# a line of JSON for each: {"value": {...}, "lines": {...}} with what the file said and where it said it,
 # {"syntax": "..."} with Ruby's own words for a syntax error, or {"error": "...", "line": 3}. Each line is written
 # at once, so that a file that never ends takes nothing from those before it.
 # Each file is evaluated in an object of its own, as Chef does; what it prints goes to standard error.
@@ -203,9 +203,10 @@ module Chef
   end
 end
 
-answer = IO.for_fd(Integer(ARGV.fetch(0)))
+answer = $stdout.dup # out of the files' reach
 answer.sync = true
 wanted = JSON.parse($stdin.read)
 $stdin.reopen(File::NULL)
 $stdout.reopen($stderr)
+answer.puts('ready')
 wanted.each { |file| answer.puts(evaluate(file['kind'], file['path'])) }

@@ -16,9 +16,7 @@ _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 _COMMENT = r"//[^\n]*|/\*.*?\*/"
 _SKIM = re.compile(rf"{_STRING}|(?P<comment>{_COMMENT})|(?P<bare>[-+.\w]+)", re.DOTALL)
 _TOKEN = re.compile(rf"{_STRING}|{_COMMENT}|[{{}}\[\]:,]|[-+.\w]+", re.DOTALL)
-_HALF = re.compile(  # of a pair that stands for one character
-    r"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]"
-)
+_PAIR = re.compile(r"\\u[dD][89a-fA-F]")  # one half of a pair that stands for one character
 
 
 class Malformed(ValueError):
@@ -40,11 +38,8 @@ def parse(text: str) -> Any:
             value = _value(_SKIM.sub(_blank, text))
         except json.JSONDecodeError as second:
             raise _malformed(second) from second
-    if half := _HALF.search(text):
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            raise Malformed(_place(text, half.start()), "half of a character") from error
+    if _PAIR.search(text):
+        _refuse_halves(text)
     return value
 
 
@@ -94,6 +89,16 @@ def _value(text: str) -> Any:
     except ValueError as error:  # Python converts only so many digits
         long = max(_SKIM.finditer(text), key=lambda match: len(match["bare"] or ""))
         raise Malformed(_place(text, long.start()), "a number with too many digits") from error
+
+
+def _refuse_halves(text: str) -> None:
+    for match in _SKIM.finditer(text):
+        if match[0][0] == '"':
+            try:
+                json.loads(match[0]).encode()
+            except UnicodeEncodeError as error:
+                what = "a text with half of a character"
+                raise Malformed(_place(text, match.start()), what) from error
 
 
 def _refuse(word: str) -> NoReturn:

@@ -89,7 +89,7 @@ def ruby_needed(manifest: Path, findings: Findings) -> Iterator[None]:
         yield
     except UsageError as error:
         what = f"{error.what}, so no Ruby file of the repository was looked at"
-        findings.error(manifest, None, what, f"`apt-get install ruby`; {error.remedy}")
+        findings.error(manifest, None, what, f"{error.remedy}, or `apt-get install ruby`")
 
 
 def read_json(path: Path, findings: Findings) -> Mapping[str, Any] | None:

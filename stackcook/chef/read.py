@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from stackcook.chef import elsewhere, metadata, objects
 from stackcook.chef.chefignore import Chefignore
 from stackcook.chef.cookbook import Cookbook, CookbookFile, read_files
 from stackcook.chef.findings import Findings, suggestion
+from stackcook.chef.hashes import Hashes
 from stackcook.chef.load import Sources
 from stackcook.manifest.model import Cookbook as Wanted
 from stackcook.manifest.model import Manifest
@@ -29,7 +31,7 @@ class Found:
     files: tuple[CookbookFile, ...] = ()
 
 
-def find_cookbooks(manifest: Manifest, findings: Findings) -> dict[str, Found]:
+def find_cookbooks(manifest: Manifest, hashes: Hashes, findings: Findings) -> dict[str, Found]:
     """The directories of the manifest's cookbooks, and of those that come from elsewhere.
 
     One in ``cookbooks/`` wins over one of that name from elsewhere.
@@ -41,9 +43,9 @@ def find_cookbooks(manifest: Manifest, findings: Findings) -> dict[str, Found]:
     found = {}
     for name in (*named, *(name for name in fetched if name not in named)):
         here = own / name
-        directory = here if name in named and here.is_dir() else fetched.get(name, here)
-        if directory.is_dir():
-            found[name] = _directory(directory, named.get(name), findings)
+        directory = here if name in named and os.path.isdir(here) else fetched.get(name, here)
+        if os.path.isdir(directory):
+            found[name] = _directory(directory, named.get(name), hashes, findings)
         else:
             remedy = suggestion(name, there, "put it there, or take the name out")
             what = f"there is no cookbook cookbooks/{name}"
@@ -52,13 +54,13 @@ def find_cookbooks(manifest: Manifest, findings: Findings) -> dict[str, Found]:
     return found
 
 
-def _directory(directory: Path, wanted: Wanted | None, findings: Findings) -> Found:
+def _directory(directory: Path, wanted: Wanted | None, hashes: Hashes, findings: Findings) -> Found:
     there = [directory / name for name in ("metadata.json", "metadata.rb")]
     there = [path for path in there if path.is_file()]
     if not there:
         findings.error(directory, None, "the cookbook has no metadata.rb", "write one")
     try:
-        files = read_files(directory, Chefignore.find(directory))
+        files = read_files(directory, Chefignore.find(directory), hashes)
     except (OSError, UnicodeDecodeError) as error:
         what = f"can't be read: {error}"
         findings.error(directory, None, what, "correct the file's permission")
@@ -90,14 +92,17 @@ def _cookbook(
         at = sources.place(path, *error.keys)
         findings.error(path, at, str(error), error.remedy)
         return None
-    cookbook = Cookbook(name, full, found.files)
+    wanted = found.wanted
+    options = wanted.options.split() if wanted else []
+    cookbook = Cookbook(
+        name, full, found.files, freeze="--freeze" in options, force="--force" in options
+    )
     said = full["name"]
     if said != name:
         what = f'the cookbook calls itself "{said}"'
         at = sources.place(path, "name")
         findings.error(path, at, what, f"name it {name}, as its directory")
         return None
-    wanted = found.wanted
     if wanted and wanted.version and metadata.version(wanted.version) != cookbook.version:
         what = f"{name} {wanted.version} is wanted, but cookbooks/ has {cookbook.version}"
         findings.error(manifest.path, wanted.at, what, "make the two versions equal")

@@ -9,6 +9,7 @@ from typing import Any
 from stackcook.chef.cookbook import Cookbook
 from stackcook.chef.databags import DataBag, read_data_bags
 from stackcook.chef.findings import Findings
+from stackcook.chef.hashes import Hashes
 from stackcook.chef.load import Sources, ruby_needed
 from stackcook.chef.locate import locate
 from stackcook.chef.pins import check_client, check_pins
@@ -47,7 +48,9 @@ class Repository:
         root = manifest.root
         roles = locate(manifest.path, manifest.roles, root / "roles", findings)
         environments = locate(manifest.path, manifest.environments, root / "environments", findings)
-        wanted = find_cookbooks(manifest, findings)
+        hashes = Hashes.kept_in(cache(), root)
+        wanted = find_cookbooks(manifest, hashes, findings)
+        hashes.save()
         metadata_files = {name: found.metadata for name, found in wanted.items() if found.metadata}
         sources = Sources.load(
             (

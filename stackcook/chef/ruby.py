@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook.command import Command, find_program, run
-from stackcook.errors import Finding, Position
+from stackcook.errors import Finding, Position, UsageError
 
 TIMEOUT = 30.0
 """Seconds for all files together; if one of them never ends, as many again for those after it."""
@@ -80,7 +79,8 @@ def ask(
     """What ``script`` answers to each that is ``wanted``, a file's ``kind`` and ``path``.
 
     A file that ends Ruby, or keeps it from ending, is answered by an ``error`` here; those after
-    it get a process of their own. Nothing wanted starts no Ruby. Raises UsageError without Ruby.
+    it get a process of their own. Nothing wanted starts no Ruby. Raises UsageError without one that
+    runs.
     """
     answers: list[dict[str, Any]] = []
     end = time.monotonic() + 2 * TIMEOUT
@@ -98,25 +98,25 @@ def ask(
 def _run(
     script: Path, wanted: Sequence[Mapping[str, str]], gems: bool, timeout: float
 ) -> list[dict[str, Any]]:
-    """The script's answers, as many as it came to give."""
+    """The script's answers, as many as it came to give; its first line only says that it runs."""
+    ruby = find_program("ruby")
     switches = _SWITCHES if gems else (*_SWITCHES, _NO_GEMS)
-    with tempfile.TemporaryFile() as answer:
-        command = (str(find_program("ruby")), *switches, str(script), str(answer.fileno()))
-        try:
-            subprocess.run(
-                command,
-                input=json.dumps(wanted).encode(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={k: v for k, v in os.environ.items() if k not in ("RUBYOPT", "RUBYLIB")},
-                pass_fds=(answer.fileno(),),
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            pass  # the first file without an answer is to blame
-        answer.seek(0)
-        return [json.loads(line) for line in answer if line.endswith(b"\n")]
+    try:
+        answered = subprocess.run(
+            (str(ruby), *switches, str(script)),
+            input=json.dumps(wanted).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={k: v for k, v in os.environ.items() if k not in ("RUBYOPT", "RUBYLIB")},
+            timeout=timeout,
+            check=False,
+        ).stdout
+    except subprocess.TimeoutExpired as error:
+        answered = error.stdout or b"ready\n"  # the first file without an answer is to blame
+    lines = answered.split(b"\n")[:-1]  # what follows the last newline is no whole answer
+    if not lines:
+        raise UsageError(f"{ruby} does not run", remedy=f"`{ruby} --version` may say why")
+    return [json.loads(line) for line in lines[1:]]
 
 
 def version() -> str:

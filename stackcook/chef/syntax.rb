@@ -2,14 +2,14 @@
 
 # Compiles Ruby files and ERB templates of cookbooks, running none of them.
 #
-# Standard input: JSON [{"kind": "rb" or "erb", "path": "..."}, ...]. The file descriptor named by the argument
-# gets a line of JSON for each: {} where all is well, {"syntax": "...", "last": 9} with Ruby's own words for a
+# Standard input: JSON [{"kind": "rb" or "erb", "path": "..."}, ...]. Standard output: "ready",
+# then a line of JSON for each: {} where all is well, {"syntax": "...", "last": 9} with Ruby's own words for a
 # syntax error and the file's last line, or {"error": "..."} for what can't be read.
 
 require 'json'
 
 # A tag with the text before it: mark, code, and the blanks after it if they end the line.
-TAG = /\G(?<text>.*?)<%(?<mark>={1,3}|[-#%])?(?<code>.*?)[-=]?%>(?<after>[ \t]*\r?\n)?/m
+TAG = /\G(?<text>.*?)<%(?<mark>={1,3}|[-#%])?(?<code>.*?)(?<cut>[-=])?%>(?<after>[ \t]*\r?\n)?/m
 
 # The Ruby of a template as Erubis, Chef's engine, sees it, line by line. Unlike ERB it takes away the
 # white space around a tag that has its line for itself, so that `case` and `when` may stand in two tags.
@@ -22,13 +22,15 @@ def ruby_of(template)
     rest = tag.end(0)
     text = tag[:text]
     after = tag[:after].to_s
-    indent = tag[:mark].to_s.start_with?('=') ? nil : text[fresh ? /(?:\A|(?<=\n))[ \t]*\z/ : /(?<=\n)[ \t]*\z/]
+    shows = tag[:mark].to_s.start_with?('=')
+    indent = text[fresh ? /(?:\A|(?<=\n))[ \t]*\z/ : /(?<=\n)[ \t]*\z/] unless shows
     alone = indent && !after.empty?
     text = text[0, text.size - indent.size] if alone
-    ruby << literal(text) << code_of(tag) << (alone ? "\n" : literal(after))
+    silent = alone || (shows && tag[:cut] && !after.empty?)
+    ruby << literal(text) << code_of(tag) << (silent ? "\n" : literal(after))
     fresh = !after.empty?
   end
-  ruby << literal(template[rest..]) << "_\n"
+  ruby << literal(template[rest..]) << "\n_\n"
 end
 
 def literal(text)
@@ -67,6 +69,6 @@ rescue SystemCallError => e
 end
 
 $VERBOSE = nil
-answer = IO.for_fd(Integer(ARGV.fetch(0)))
-answer.sync = true
-JSON.parse($stdin.read).each { |file| answer.puts(JSON.generate(check(file['kind'], file['path']))) }
+$stdout.sync = true
+puts 'ready'
+JSON.parse($stdin.read).each { |file| $stdout.puts(JSON.generate(check(file['kind'], file['path']))) }

@@ -19,9 +19,6 @@ _ERRORS = (exceptions.HTTPError, OSError)
 """What urllib3 raises; the second for what it forgets to translate."""
 
 
-_TRUST = "name its CA's file as `ca_file` of chef_server, or as knife's ssl_ca_file"
-
-
 @dataclass(frozen=True)
 class Answer:
     """What came back; ``path`` is that of the request, with its query."""
@@ -98,18 +95,20 @@ class Transport:
             manager.clear()
 
     def _manager(self, parts: SplitResult) -> urllib3.PoolManager:
-        """The pools for this scheme, and for the proxy that leads there."""
-        proxy = _proxy(parts)
+        """What keeps the connections to this server, or to the proxy that leads there."""
+        key = (parts.scheme, parts.netloc)
         with self._making:
-            key = (parts.scheme, proxy)
             if key not in self._managers:
-                self._managers[key] = self._make(parts.scheme, proxy)
+                self._managers[key] = self._make(parts.scheme, _proxy(parts))
             return self._managers[key]
 
     def _make(self, scheme: str, proxy: str) -> urllib3.PoolManager:
         settings: dict[str, Any] = {"maxsize": self._connections, "block": True}
         if scheme == "https":
-            settings["ssl_context"] = self._context()
+            settings["ssl_context"] = context = self._context()
+            settings["cert_reqs"] = context.verify_mode  # else it is set back
+            if context.verify_mode is ssl.CERT_NONE:
+                urllib3.disable_warnings(exceptions.InsecureRequestWarning)  # one for each request
         if not proxy:
             return urllib3.PoolManager(**settings)
         parts = urlsplit(proxy)
@@ -140,38 +139,38 @@ def _private(host: str) -> bool:
 
 def _reason(error: Exception) -> NoAnswer:
     """What kept the answer from coming, in words."""
-    connecting = isinstance(
-        error,
-        (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyError),
-    )
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return NoAnswer(
-                f"its certificate is not trusted ({cause.verify_message})",
-                remedy=_TRUST,
-                final=True,
-            )
-        if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
-            return NoAnswer("it speaks no TLS there", remedy="is it http://?", final=True)
-        if isinstance(cause, socket.gaierror):
-            return NoAnswer("nobody knows its name", connecting=True)
-        if isinstance(cause, OSError) and cause.strerror and connecting:
-            return NoAnswer(f"can't be reached ({cause.strerror.lower()})", connecting=True)
-        if isinstance(cause, (exceptions.TimeoutError, TimeoutError)) and not isinstance(
-            cause, exceptions.NewConnectionError
-        ):
-            return NoAnswer("no answer in time", connecting=connecting)
-        if isinstance(cause, OSError) and cause.strerror:
-            return NoAnswer(f"the connection broke off ({cause.strerror.lower()})")
+    causes = _causes(error)
+    system = next((c for c in causes if isinstance(c, OSError) and c.strerror), None)
+    said = (system.strerror or "").lower() if system else str(causes[-1])
+    if isinstance(error, exceptions.ProxyError):
+        remedy = "look at the variables http_proxy, https_proxy and no_proxy"
+        return NoAnswer(f"the proxy does not lead there ({said})", remedy=remedy, connecting=True)
     if isinstance(error, exceptions.SSLError):
-        return NoAnswer(
-            f"its certificate is not trusted ({_causes(error)[-1]})", remedy=_TRUST, final=True
-        )
+        return _no_trust(system, said)
     if isinstance(error, exceptions.LocationValueError):
         return NoAnswer("its URL is none", final=True)
-    if connecting:
-        return NoAnswer("can't be reached", connecting=True)
+    if isinstance(system, socket.gaierror):
+        return NoAnswer("nobody knows its name", connecting=True)
+    if isinstance(error, exceptions.NewConnectionError):
+        return NoAnswer(f"can't be reached ({said})", connecting=True)
+    if isinstance(error, (exceptions.TimeoutError, TimeoutError)):
+        connecting = isinstance(error, exceptions.ConnectTimeoutError)
+        return NoAnswer("no answer in time", connecting=connecting)
+    if system:
+        return NoAnswer(f"the connection broke off ({said})")
     return NoAnswer("the connection broke off before the answer was whole")
+
+
+def _no_trust(system: OSError | None, said: str) -> NoAnswer:
+    """What is wrong with TLS."""
+    if isinstance(system, ssl.SSLCertVerificationError):
+        said = system.verify_message
+    elif isinstance(system, ssl.SSLError) and system.reason == "WRONG_VERSION_NUMBER":
+        return NoAnswer("it speaks no TLS there", remedy="is it http://?", final=True)
+    elif isinstance(system, ssl.SSLError):  # it may be a connection that broke off
+        return NoAnswer(f"TLS came to no end ({said})", connecting=True)
+    remedy = "name its CA's file as `ca_file` of chef_server, or as knife's ssl_ca_file"
+    return NoAnswer(f"its certificate is not trusted ({said})", remedy=remedy, final=True)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

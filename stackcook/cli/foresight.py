@@ -11,6 +11,8 @@ from stackcook.chef.prune import named
 from stackcook.chef.repository import Repository
 from stackcook.cli.chefsite import ChefSite
 from stackcook.deploy import outlook
+from stackcook.deploy.knife import parts
+from stackcook.deploy.knife.files import Files
 from stackcook.deploy.outlook import Creation, Deletion, Outlook
 from stackcook.deploy.plan import Facts, Plan, plan, removals
 from stackcook.manifest.model import ChefServer, Manifest
@@ -50,7 +52,7 @@ def foresee(
             difference,
             tuple(_passwords(manifest, anew=state is not None)) if "data bags" in sections else (),
             plan(manifest, facts, names) if names else Plan(()),
-            tuple(_last(manifest)) if "knife" in sections else (),
+            parts.knife(manifest, Files()).create if "knife" in sections else (),
         )
     return Outlook(server.url if server else None, deletion, creation)
 
@@ -100,10 +102,3 @@ def _passwords(manifest: Manifest, *, anew: bool) -> Iterator[str]:
         for item in items:
             if anew or not generated_item(manifest, bag, item).is_file():
                 yield f"{bag}/{item}"
-
-
-def _last(manifest: Manifest) -> Iterator[str]:
-    """The commands of the section ``knife``, which a deploy runs when all else is done."""
-    for command in manifest.knife:
-        for arguments in command.arguments or ("",):
-            yield f"knife {command.name} {arguments}".rstrip()

@@ -1,4 +1,7 @@
-"""The only printer. Results go to stdout, everything else to stderr."""
+"""The only printer. Results go to stdout, everything else to stderr.
+
+Plain lines go past rich: no command waits for its import to say one.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,21 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console as RichConsole
-from rich.console import RenderableType
-from rich.live import Live
-from rich.style import Style
-from rich.text import Text
-
-from stackcook.console.board import Board
-from stackcook.deploy.events import Event, Listener
 from stackcook.errors import Finding, InputError, Severity, StackcookError
 
-_COLORS = {Severity.ERROR: Style(color="red"), Severity.WARNING: Style(color="yellow")}
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.console import RenderableType
+
+    from stackcook.console.board import Board
+    from stackcook.deploy.events import Event, Listener
+
+_COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+_CONTROLS = dict.fromkeys(map(ord, "\a\b\v\f\r"))
+"""What would let a line write over another one, as rich leaves it out."""
 
 
 class Console:
@@ -31,15 +36,26 @@ class Console:
 
     def __init__(self, *, json: bool = False, color: bool | None = None) -> None:
         self.json = json
-        self._out = self._rich(sys.stdout, color)
-        self._err = self._rich(sys.stderr, color)
+        self._color = color
+        self._stdout = sys.stdout
+        self._stderr = sys.stderr
+        self._live_view = False
 
-    @staticmethod
-    def _rich(stream: Any, color: bool | None) -> RichConsole:
+    @cached_property
+    def _out(self) -> RichConsole:
+        return self._rich(self._stdout)
+
+    @cached_property
+    def _err(self) -> RichConsole:
+        return self._rich(self._stderr)
+
+    def _rich(self, stream: TextIO) -> RichConsole:
+        from rich.console import Console as RichConsole
+
         return RichConsole(
             file=stream,
-            force_terminal=color or None,
-            no_color=None if color is None else not color,
+            force_terminal=self._color or None,
+            no_color=None if self._color is None else not self._color,
             highlight=False,
             emoji=False,  # `name:key:` is a text of the user's, no picture
             soft_wrap=True,  # a line stays a line, so that editors and grep find it
@@ -50,42 +66,50 @@ class Console:
         if self.json:
             self.document(data)
         elif isinstance(text, str):
-            self._out.print(text, markup=False)
-        elif isinstance(text, Text):
-            self._out.print(text)
+            self.write(text)
         else:
-            self._out.print(text, soft_wrap=False)
+            from rich.text import Text
+
+            self._out.print(text, soft_wrap=isinstance(text, Text))
 
     def document(self, data: Any) -> None:
         """Print a JSON document on stdout."""
-        print(json.dumps(data, indent=2), file=self._out.file)
+        print(json.dumps(data, indent=2), file=self._stdout)
 
     def findings(self, findings: Iterable[Finding], last: str) -> None:
         """Print each finding in a line of stdout, then the line ``last``.
 
         Goes past rich, which takes its time over ten thousand lines.
         """
+        from rich.style import Style
+
+        styles = {}
+        if self._out.color_system and not self._out.no_color:
+            styles = {severity: Style(color=color) for severity, color in _COLORS.items()}
         for finding in findings:
             place, severity, rest = str(finding).partition(f": {finding.severity.value}: ")
-            if self._out.color_system and not self._out.no_color:
-                severity = _COLORS[finding.severity].render(severity)
-            self._out.file.write(f"{place}{severity}{rest}\n")
+            if style := styles.get(finding.severity):
+                severity = style.render(severity)
+            self._stdout.write(f"{place}{severity}{rest}\n")
         self.write(last)
 
     def note(self, text: str) -> None:
         """Print a line for people, on stderr."""
-        self._err.print(text, markup=False)
+        if self._live_view:
+            self._err.print(text, markup=False)  # above the view
+        else:
+            print(text.translate(_CONTROLS), file=self._stderr, flush=True)
 
     def error(self, error: StackcookError) -> None:
         """Print why the command failed, one line for each thing that is wrong."""
         if self.json:
-            self.result("", {"error": error_data(error)})
+            self.document({"error": error_data(error)})
         else:
-            self._err.print(str(error), markup=False)
+            self.note(str(error))
 
     def write(self, text: str) -> None:
         """Print a line of a result as it is, on stdout."""
-        self._out.print(text, markup=False)
+        print(text.translate(_CONTROLS), file=self._stdout, flush=True)
 
     @contextmanager
     def run(self) -> Iterator[Listener]:
@@ -93,6 +117,8 @@ class Console:
 
         On a terminal there is one live line a node, elsewhere a line when a step ends.
         """
+        from stackcook.console.board import Board
+
         board = Board()
         with self._live(board) if self._err.is_terminal else self._plain(board) as listener:
             yield listener
@@ -126,6 +152,8 @@ class Console:
 
     @contextmanager
     def _live(self, board: Board) -> Iterator[Listener]:
+        from rich.live import Live
+
         class View:
             def __rich__(self) -> RenderableType:
                 return board.table(time.time())
@@ -136,7 +164,11 @@ class Console:
                 self.note(line)
 
         with Live(View(), console=self._err, refresh_per_second=4):
-            yield listen
+            self._live_view = True
+            try:
+                yield listen
+            finally:
+                self._live_view = False
 
 
 def error_data(error: StackcookError) -> Mapping[str, Any]:

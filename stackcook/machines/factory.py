@@ -19,7 +19,8 @@ def machines_for(manifest: Manifest) -> Machines:
 
     Raises UsageError if Vagrant can't make machines here.
     """
-    if manifest.machines is MachineKind.SSH:
+    made_elsewhere = manifest.nodes and all(node.provider for node in manifest.nodes)
+    if manifest.machines is MachineKind.SSH or made_elsewhere:
         return SshMachines(manifest)
     return vagrant_machines(manifest)
 

@@ -57,9 +57,9 @@ class SshMachines:
         """This machine's address on the way to the nodes, as the kernel would choose it."""
         if self.manifest.server_address:
             return self.manifest.server_address
-        if not self.manifest.nodes:
+        node = next((node for node in self.manifest.nodes if node.address or node.host), None)
+        if node is None:
             return IPv4Address("127.0.0.1")
-        node = self.manifest.nodes[0]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             try:  # connecting a datagram socket sends nothing; it only looks up the route
                 probe.connect((self._address(node), node.port))

@@ -13,6 +13,7 @@ from stackcook.chef.server import EmbeddedServer
 from stackcook.command import Command, Completed, find_program, run
 from stackcook.errors import Position
 from stackcook.manifest.model import ChefServer, Cookbook, DataBag, Manifest, Node, Pattern
+from tests.contract.lab import Lab, lab_with
 from tests.contract.servers import SERVERS, chef_zero, free_port, organization
 
 AT = Position(1, 1)
@@ -127,6 +128,13 @@ def server(request: pytest.FixtureRequest) -> ChefServer:
         return embedded.start()
     zero: ChefServer = request.getfixturevalue("zero")
     return zero
+
+
+@pytest.fixture(scope="module")
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A server for all tests of a module, by its name, and a small repository."""
+    with lab_with(request.param, tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
 
 
 @pytest.fixture

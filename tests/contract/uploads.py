@@ -106,6 +106,8 @@ def _files(new: bool, salt: str) -> Iterator[tuple[str, str]]:
     yield from _cookbook("app", salt, {}, {"lib": f"= {version}", **extra})
     yield from _cookbook("lib", salt, {"files/new" if new else "files/old": "x"}, version=version)
     yield f"cookbooks/{shared}/files/shared.txt", f"moves from one to the other {salt}"
+    taker = "two" if new else "one"
+    yield f"cookbooks/{taker}/files/moved.txt", f"from one that stays to one that stays {salt}"
     yield "cookbooks/app/files/big", (f"{salt} {new} " * BIG)[:BIG]
     if new:
         yield from _cookbook("extra", salt, {})

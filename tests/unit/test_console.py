@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,29 @@ def test_the_live_table_has_a_line_a_node() -> None:
 )
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_plain_lines_wait_for_no_library() -> None:
+    script = "import sys; from stackcook.console import Console; c = Console(); c.note('n')"
+    script += "; c.result('[r] :key:', {}); print('rich' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[r] :key:\nFalse\n", "n\n")
+
+
+def test_no_line_writes_over_another(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().note("done\rnone\b\b")
+    assert capsys.readouterr().err == "donenone\n"
+
+
+def test_on_a_terminal_notes_stand_above_the_live_view(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    console = Console(color=True)
+    with console.run() as listener:
+        listener(RunStarted("deploy", 0.0, ("one",)))
+        console.note("a note")
+    console.note("after it")
+    before, after = capsys.readouterr().err.split("a note")
+    assert before.endswith("\r\x1b[2K")  # the view is wiped first
+    assert after.startswith("\n\x1b[1mone") and after.endswith("after it\n")  # and drawn anew

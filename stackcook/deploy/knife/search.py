@@ -9,17 +9,16 @@ from stackcook.deploy.knife.nodes import NUMBER, Entry
 from stackcook.deploy.knife.options import known, value
 from stackcook.deploy.knife.parts import line
 
+_LOGIN = ("-i", "-G", "-P", "-p", "-x", "--no-host-key-verify")
+
 
 def converge(entry: Entry) -> Iterator[str]:
     """A command for each name to look for; one for all machines that share a pattern."""
     protocol = WINDOWS.get(entry.group.provider or "", "ssh")
-    options = [f"{flag} {value}".rstrip() for flag, value in known(entry.options) if flag in _LOGIN]
+    options = [f"{flag} {text}".rstrip() for flag, text in known(entry.options) if flag in _LOGIN]
     for name in _names(entry):
         command = f"'{_sudo(entry)}chef-client'"
         yield line("knife", protocol, f"'{_search(entry, name)}'", command, *options)
-
-
-_LOGIN = ("-i", "-G", "-P", "-p", "-x", "--no-host-key-verify")
 
 
 def _names(entry: Entry) -> list[str]:
@@ -35,9 +34,9 @@ def _sudo(entry: Entry) -> str:
     """``sudo`` if it is asked for, and for every user but root; Windows has none."""
     if entry.group.provider in WINDOWS:
         return ""
-    users = {value for flag, value in known(entry.options) if flag == "-x"}
-    asked = any(flag == "--sudo" for flag, _ in known(entry.options))
-    return "sudo " if asked or users - {"root"} else ""
+    found = [*known(entry.options)]
+    others = [user for flag, user in found if flag == "-x" and user != "root"]
+    return "sudo " if others or ("--sudo", "") in found else ""
 
 
 def _search(entry: Entry, name: str) -> str:

@@ -264,3 +264,33 @@ def test_a_dead_server_is_said_at_once(waits: list[float]) -> None:
     with pytest.raises(ChefServerError, match=r"can't be reached \(connection refused\); is it"):
         client.get("/nodes")
     assert not waits
+
+
+@pytest.fixture
+def proxy(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    """A proxy that the user's environment names."""
+    monkeypatch.setenv("http_proxy", server.url.replace("//", "//me:p%40ss@"))
+    monkeypatch.setenv("https_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    return server
+
+
+def test_the_users_proxy_leads_there(proxy: Scripted) -> None:
+    proxy.add("GET", "http://chef.example.com/nodes", {"one": "url"})
+    with ChefClient(ChefServer("http://chef.example.com", "alice", KEY)) as client:
+        assert client.get("/nodes") == {"one": "url"}
+    assert proxy.received[0].headers["Proxy-Authorization"] == "Basic bWU6cEBzcw=="
+
+
+def test_a_proxy_that_refuses_is_said(proxy: Scripted) -> None:
+    with ChefClient(ChefServer("https://chef.example.com", "alice", KEY)) as client:
+        with pytest.raises(
+            ChefServerError, match=r"the proxy does not lead there .*: 501 .*_proxy"
+        ):
+            client.get("/nodes")
+
+
+def test_a_private_address_needs_no_proxy(proxy: Scripted) -> None:
+    chef = ChefServer(f"http://127.0.0.1:{free_port()}", "alice", KEY)
+    with ChefClient(chef) as client, pytest.raises(ChefServerError, match="connection refused"):
+        client.get("/nodes")

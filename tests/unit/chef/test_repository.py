@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,36 @@ def test_a_loop_in_ruby_ends(make: Any, monkeypatch: pytest.MonkeyPatch) -> None
         "roles/b.rb:1:1: error: Ruby: does not come to an end with this file; correct the file",
         'roles/c.rb:1:1: error: its name is "d"; name it c, as its file',
     ]
+
+
+def test_cookbooks_from_elsewhere_count_as_named(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        "cookbooks/base/metadata.rb": "name 'base'\nversion '1.0.0'\ndepends 'yum'\n",
+        "elsewhere/base/metadata.rb": "name 'base'\nversion '9.0.0'\n",
+        "elsewhere/yum/metadata.rb": "name 'yum'\nversion '2.0.0'\n",
+        "elsewhere/yum/recipes/default.rb": ")",
+        "cookbooks/yum/metadata.rb": "not named in the manifest, so the other is taken",
+    }
+    manifest = make(files, cookbooks="base", nodes={"one": "recipe[yum::none]"})
+    brought = {name: tmp_path / "elsewhere" / name for name in ("base", "yum")}
+    monkeypatch.setattr("stackcook.chef.elsewhere.fetch", lambda *_: brought)
+    repository, _ = Repository.inspect(manifest)
+    found = [(cookbook.name, cookbook.version) for cookbook in repository.cookbooks]
+    assert found == [("base", "1.0.0"), ("yum", "2.0.0")]
+    assert [line.split(";")[0] for line in errors(manifest)] == [
+        "elsewhere/yum/recipes/default.rb:1:1: error: Ruby: unexpected ')'",
+        'infrastructure.yml:7:3: error: one: cookbook yum has no recipe "yum::none"',
+    ]
+
+
+def test_knifes_options_of_a_cookbook(make: Any) -> None:
+    manifest = make(BASE, cookbooks="base")
+    for options, freeze, force in (("", False, False), ("--freeze --force", True, True)):
+        wanted = replace(manifest.cookbooks[0], options=options)
+        (cookbook,) = Repository.read(replace(manifest, cookbooks=(wanted,))).cookbooks
+        assert (cookbook.freeze, cookbook.force) == (freeze, force)
 
 
 def test_generated_and_own_bags_do_not_mix(make: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.errors import MachineError, Position
+from stackcook.machines.factory import machines_for
 from stackcook.machines.ssh import SshMachines
 from stackcook.manifest.model import MachineKind, Manifest, Node
 
@@ -50,6 +51,21 @@ def test_the_server_address_is_on_the_way_to_the_nodes(tmp_path: Path) -> None:
     assert machines(tmp_path, node).server_address() == LOOPBACK
     given = IPv4Address("192.0.2.1")
     assert machines(tmp_path, node, server=given).server_address() == given
+
+
+def test_hosts_go_by_name_where_they_have_no_address(tmp_path: Path) -> None:
+    cloud = Node("web01", AT, provider="ec2")
+    node = Node("web", AT, host="localhost", key=tmp_path / "key")
+    hosts = machines(tmp_path, cloud, node)
+    assert hosts.hosts([node])["web"].address == "localhost"
+    assert hosts.server_address() == LOOPBACK
+    assert machines(tmp_path, cloud).server_address() == LOOPBACK
+
+
+def test_nothing_but_clouds_needs_no_vagrant(tmp_path: Path) -> None:
+    cloud = Node("web01", AT, provider="ec2")
+    manifest = Manifest(tmp_path / "infrastructure.yml", "lab", nodes=(cloud,))
+    assert isinstance(machines_for(manifest), SshMachines)
 
 
 def test_a_host_runs_where_something_listens(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ A cookbook says so by name: beside the recipe ``compute`` stands ``compute_packa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
-from stackcook.chef.objects import RunListItem
+from stackcook.chef.expansion import recipes_of
 from stackcook.chef.repository import Repository
 from stackcook.manifest.model import Node
 
@@ -22,29 +22,12 @@ def ahead(repository: Repository, nodes: Iterable[Node]) -> Mapping[str, tuple[s
     for node in nodes:
         key = (node.run_list, node.environment)
         if key not in known:
-            named = expand(repository, *key)
+            named = recipes_of(*key, repository.roles)
             wanted = (_full(name) + SUFFIX for name in named)
             known[key] = tuple(dict.fromkeys(recipe for recipe in wanted if recipe in there))
         if known[key]:
             found[node.name] = known[key]
     return found
-
-
-def expand(repository: Repository, run_list: Iterable[str], environment: str) -> Iterator[str]:
-    """The recipes that a run list comes to in an environment, roles resolved, each role once."""
-    seen: set[str] = set()
-
-    def walk(entries: Iterable[str]) -> Iterator[str]:
-        for entry in entries:
-            item = RunListItem.parse(entry)
-            if item.kind == "recipe":
-                yield item.name
-            elif item.name not in seen:
-                seen.add(item.name)
-                role = repository.roles.get(item.name, {})
-                yield from walk(role.get("env_run_lists", {}).get(environment) or role["run_list"])
-
-    yield from walk(run_list)
 
 
 def _full(recipe: str) -> str:

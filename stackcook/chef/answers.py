@@ -128,9 +128,9 @@ def _meaning(server: ChefServer, answer: Answer) -> tuple[str, str]:
     """Cause and remedy."""
     status = answer.status
     if status == 401:
-        skew = _skew(answer.headers)
-        if abs(skew) > _SKEW:
-            minutes = f"{abs(skew) / 60:.0f} min {'ahead of' if skew > 0 else 'behind'}"
+        off = skew(answer.headers)
+        if abs(off) > _SKEW:
+            minutes = f"{abs(off) / 60:.0f} min {'ahead of' if off > 0 else 'behind'}"
             return f"this clock is {minutes} the server's", "set this machine's clock"
         user, key = server.user, server.key
         return f"the server does not accept {user}'s signature", f"is {key} {user}'s key?"
@@ -165,7 +165,7 @@ def _request(answer: Answer) -> str:
     return f"{answer.method} {answer.path}"
 
 
-def _skew(headers: Mapping[str, str]) -> float:
+def skew(headers: Mapping[str, str]) -> float:
     """Seconds that this machine's clock is ahead of the server's; 0 where that is not known."""
     try:
         theirs = parsedate_to_datetime(headers["Date"])

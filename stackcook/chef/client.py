@@ -22,6 +22,7 @@ from stackcook.chef.answers import (
     accepted,
     parse,
     patience,
+    skew,
     strange,
     unreachable,
     wants_older_signatures,
@@ -88,6 +89,8 @@ class ChefClient:
         self._version: int | None = None
         self._protocol = server.protocol
         self._reached = False
+        self.skew = 0.0
+        """Seconds that this machine's clock is ahead of the server's, by its last answer."""
 
     def __enter__(self) -> ChefClient:
         return self
@@ -201,6 +204,7 @@ class ChefClient:
                     raise unreachable(self.server, error) from error
             else:
                 self._reached = True
+                self.skew = skew(answer.headers)
                 if last or answer.status not in _TRANSIENT:
                     return answer, tries
                 wait = max(wait, patience(answer.headers, most=_LONGEST_WAIT))

@@ -31,6 +31,21 @@ def run_list_for(role: Role, environment: str) -> list[RunListItem]:
     return next((lists[place] for place in (*places, ("recipes",)) if place in lists), [])
 
 
+def recipes_of(
+    run_list: Iterable[str], environment: str, roles: Mapping[str, Role]
+) -> Iterator[str]:
+    """The recipes that a run list comes to, in its order; each role is looked into once."""
+    left = [RunListItem.parse(entry) for entry in run_list if RunListItem.is_one(entry)][::-1]
+    seen: set[str] = set()
+    while left:
+        item = left.pop()
+        if item.kind == "recipe":
+            yield item.name
+        elif item.name not in seen:
+            seen.add(item.name)
+            left += run_list_for(roles.get(item.name, {}), environment)[::-1]
+
+
 def cookbooks_of(
     run_list: Iterable[str],
     environment: str,
@@ -38,16 +53,7 @@ def cookbooks_of(
     dependencies: Mapping[str, Iterable[str]],
 ) -> set[str]:
     """The cookbooks that a node with that run list needs, those that others depend on as well."""
-    items = [RunListItem.parse(entry) for entry in run_list if RunListItem.is_one(entry)]
-    seen: set[str] = set()
-    found: set[str] = set()
-    while items:
-        item = items.pop()
-        if item.kind == "recipe":
-            found.add(item.name.split("::")[0])
-        elif item.name not in seen:
-            seen.add(item.name)
-            items += run_list_for(roles.get(item.name, {}), environment)
+    found = {name.split("::")[0] for name in recipes_of(run_list, environment, roles)}
     left = list(found)
     while left:
         new = set(dependencies.get(left.pop(), ())) - found

@@ -107,6 +107,7 @@ class NodeSkipped:
     node: str
     at: float
     why: str
+    stage: str = ""
 
 
 @dataclass(frozen=True)

@@ -65,12 +65,14 @@ class NodeRun:
             return Reached(node, hosts[node.name], standing)
 
         def step(node: Node) -> Reached | None:
-            return self._steps.on_node("reach", node.name, "", lambda _: reach(node))
+            stage = stage_of[node.name]
+            return self._steps.on_node("reach", node.name, stage, lambda _: reach(node))
 
+        stages = plan(self._manifest, Facts(), [node.name for node in nodes]).stages
+        stage_of = _stages(stages)
         results = fan_out(nodes, step, parallel=self._threads(len(nodes)))
         reached = {each.value.node.name: each.value for each in results if each.value}
         known = {name for name, each in reached.items() if each.standing is Standing.KNOWN}
-        stages = plan(self._manifest, Facts(), [node.name for node in nodes]).stages
         schedule = Schedule(stages, Budget.of(self._manifest), known.intersection(done))
         for result in results:
             if result.error:
@@ -162,11 +164,18 @@ class NodeRun:
             raise Halt(codes[0] if codes else ExitCode.NODES)
 
     def _skip(self, schedule: Schedule) -> None:
+        stages = _stages(schedule.stages)
         for name in schedule.skipped():
-            self._steps.emit(NodeSkipped(name, self._steps.clock(), schedule.why))
+            now = self._steps.clock()
+            self._steps.emit(NodeSkipped(name, now, schedule.why, stages[name]))
 
     def _threads(self, nodes: int) -> int:
         return self._parallel or default_parallel(nodes)
+
+
+def _stages(stages: Sequence[StagePlan]) -> dict[str, str]:
+    """Node → the name of its stage."""
+    return {part.node.name: stage.name for stage in stages for part in stage.nodes}
 
 
 def _restless(node: Node, result: ConvergeResult) -> NodeError:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from stackcook import __version__
 from stackcook.deploy.events import (
     Event,
     NodeSkipped,
@@ -27,7 +28,7 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY, command TEXT NOT NULL, who TEXT NOT NULL,
-    deploy TEXT NOT NULL, digest TEXT NOT NULL, manifest TEXT NOT NULL,
+    deploy TEXT NOT NULL, digest TEXT NOT NULL, manifest TEXT NOT NULL, version TEXT NOT NULL,
     started REAL NOT NULL, ended REAL, exit_code INTEGER
 );
 CREATE TABLE IF NOT EXISTS steps (
@@ -51,6 +52,7 @@ _FROM_VERSION_1 = """
 ALTER TABLE runs ADD COLUMN deploy TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN digest TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN manifest TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN version TEXT NOT NULL DEFAULT '';
 ALTER TABLE steps ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
 """
 
@@ -72,7 +74,7 @@ class State:
             )
             _prepare(self._db)
         self._run = 0
-        self._open: dict[tuple[str, str], int] = {}
+        self._open: dict[tuple[str, str], list[int]] = {}
 
     def __call__(self, event: Event) -> None:
         """Write down an event; progress within a step is not kept."""
@@ -84,7 +86,7 @@ class State:
             self._begin(event)
         elif isinstance(event, StepStarted):
             row = (event.node, event.stage, event.step, event.attempt, "running", event.at)
-            self._open[event.node, event.step] = self._insert(*row)
+            self._open.setdefault((event.node, event.step), []).append(self._insert(*row))
         elif isinstance(event, StepDone):
             step = self._end(event, "done", event.text, event.updated, event.total)
             self._db.executemany(
@@ -97,7 +99,7 @@ class State:
             self._end(event, "failed", event.error)
         elif isinstance(event, NodeSkipped):
             at = event.at
-            self._insert(event.node, "", "skipped", 1, "skipped", at, at, event.why)
+            self._insert(event.node, event.stage, "skipped", 1, "skipped", at, at, event.why)
         elif isinstance(event, RunDone):
             self._db.execute(
                 "UPDATE runs SET ended = ?, exit_code = ? WHERE id = ?",
@@ -119,9 +121,12 @@ class State:
     def _begin(self, event: RunStarted) -> None:
         self._close_open_steps()  # of a run that was killed
         cursor = self._db.execute(
-            "INSERT INTO runs (command, who, deploy, digest, manifest, started)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (event.command, user(), event.deploy, event.digest, event.manifest, event.at),
+            "INSERT INTO runs (command, who, deploy, digest, manifest, version, started)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(event.command, user(), event.deploy, event.digest, event.manifest),
+                *(__version__, event.at),
+            ),
         )
         self._run = cursor.lastrowid or 0
 
@@ -154,7 +159,7 @@ class State:
         updated: int | None = None,
         total: int | None = None,
     ) -> int:
-        step = self._open.pop((event.node, event.step), 0)
+        step = self._open[event.node, event.step].pop()
         self._db.execute(
             "UPDATE steps SET result = ?, ended = ?, text = ?, updated = ?, total = ?"
             " WHERE id = ?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 from stackcook.deploy.engine import Engine
 from stackcook.deploy.events import RunStarted, StepStarted
 from stackcook.deploy.lock import exclusive, in_use
-from stackcook.deploy.record import latest
+from stackcook.deploy.record import last_deploy, latest
 from stackcook.deploy.state import State
 from stackcook.errors import ExitCode, UsageError
+from stackcook.verify.check import Check
 from tests.fakes import FakeSite, recipe_error, two_stages
 
 HOLD = """
@@ -72,3 +74,32 @@ def test_only_one_command_at_a_time_and_the_second_says_who(tmp_path: Path) -> N
     with exclusive(tmp_path, "converge"):
         assert in_use(tmp_path)
     assert not in_use(tmp_path)
+
+
+def test_checks_that_fail_within_a_step_leave_it_its_end(tmp_path: Path) -> None:
+    site = FakeSite()
+    site.bad = (Check("catalog", "", False, "empty", "look"),)
+    manifest = two_stages(tmp_path)
+    with State(manifest.state) as state:
+        assert Engine(manifest, site, (state,), spread=0).deploy() is ExitCode.VERIFY
+    with sqlite3.connect(manifest.state / "state.db") as db:
+        rows = db.execute("SELECT result, text FROM steps WHERE step = 'verify'").fetchall()
+    assert [result for result, _ in rows] == ["failed", "failed"]
+
+
+def test_the_record_of_an_older_stackcook_is_brought_up_to_date(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "state.db") as db:
+        db.executescript(
+            "CREATE TABLE runs (id INTEGER PRIMARY KEY, command TEXT NOT NULL, who TEXT NOT NULL,"
+            " started REAL NOT NULL, ended REAL, exit_code INTEGER);"
+            "CREATE TABLE steps (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, node TEXT NOT NULL,"
+            " stage TEXT NOT NULL, step TEXT NOT NULL, result TEXT NOT NULL, started REAL NOT NULL,"
+            " ended REAL, text TEXT NOT NULL DEFAULT '', updated INTEGER, total INTEGER);"
+            "INSERT INTO runs VALUES (1, 'deploy', 'me', 1.0, 2.0, 0);"
+            "INSERT INTO steps VALUES (1, 1, 'one', 'all', 'converge', 'done', 1.0, 2.0, '', 0, 4);"
+        )
+    with State(tmp_path) as state:
+        state(RunStarted("deploy", 3.0, ("one",), deploy="d-1", digest="x"))
+        assert latest(tmp_path)["one"].result == "done"
+        found = last_deploy(tmp_path)
+    assert found and (found.id, found.digest, found.done) == ("d-1", "x", frozenset())

@@ -4,210 +4,88 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 
+from stackcook.bootstrap import install
 from stackcook.bootstrap.base import ConvergeResult, Deploy, NodeStep, Say, Standing
-from stackcook.bootstrap.output import ChefOutput, Unwrapped
-from stackcook.bootstrap.probe import is_known
-from stackcook.chef.client import NotFound
+from stackcook.bootstrap.converge import TIMEOUT, Reader, address, attributes, converge
+from stackcook.bootstrap.native import look_at
+from stackcook.bootstrap.objects import forget
+from stackcook.bootstrap.onnode import Means
+from stackcook.bootstrap.options import Options
+from stackcook.bootstrap.output import Unwrapped
+from stackcook.bootstrap.probe import standing
+from stackcook.bootstrap.times import HANDLER
 from stackcook.chef.files import write_private
-from stackcook.command import Command, Run, find_program, run
+from stackcook.command import Command, CommandError, Run, Secret, find_program, run
 from stackcook.errors import NodeError
 from stackcook.manifest.model import Node
-from stackcook.remote.base import Connect, Host, sudo
-from stackcook.remote.ssh import connect
+from stackcook.remote.base import Host
 
 TEMPLATE = Path(__file__).with_name("node.sh.erb")
-ATTRIBUTES = "/etc/chef/stackcook.json"
-"""Where a node finds the attributes of a converge."""
-
-CLIENT_LOCK = Path(__file__).parents[1] / "machines" / "client.lock"
-"""The gems of the Chef client, "name version" a line."""
-
-
-class ChefObjects(Protocol):
-    """What is needed of the Chef server's client."""
-
-    def get(self, path: str) -> Any:
-        ...
-
-    def put(self, path: str, data: Any) -> Any:
-        ...
-
-    def delete(self, path: str) -> Any:
-        ...
-
-
-class Underway:
-    """What runs on nodes now, so that an interrupt can end it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._ends: list[Callable[[], None]] = []
-        self._over = False
-
-    @contextmanager
-    def noting(self) -> Iterator[Callable[[Callable[[], None]], None]]:
-        """Yields what takes the end of something that has begun; it is over after the block."""
-        mine: list[Callable[[], None]] = []
-
-        def note(end: Callable[[], None]) -> None:
-            with self._lock:
-                mine.append(end)
-                self._ends.append(end)
-                over = self._over
-            if over:  # it began while the others were being ended
-                end()
-
-        try:
-            yield note
-        finally:
-            with self._lock:
-                self._ends = [end for end in self._ends if end not in mine]
-
-    def end(self) -> None:
-        """End everything, and what begins from now on."""
-        with self._lock:
-            self._over = True
-            ends = tuple(self._ends)
-        for end in ends:
-            end()
 
 
 @dataclass(frozen=True)
 class KnifeBootstrap:
-    """``state`` is ``.stackcook``; ``secret`` the file whose content decrypts data bag items.
+    """``knife bootstrap`` with our template, unless a node's options name another."""
 
-    ``timeout`` is for one bootstrap or converge, in seconds.
-    """
-
-    client: ChefObjects
-    server_url: str
-    state: Path
-    secret: Path | None
-    opener: Connect = connect
+    means: Means
     runner: Run = run
-    timeout: float = 3600
-    _underway: Underway = field(default_factory=Underway)
-
-    @property
-    def known_hosts(self) -> Path:
-        """Where SSH host keys are recorded on first contact."""
-        return self.state / "known_hosts"
 
     def standing(self, node: Node, host: Host) -> Standing:
         """Ask the server and the node; raises NodeError if the node can't be reached."""
-        client = self._find(f"/clients/{node.name}")
-        known = self._find(f"/nodes/{node.name}")
-        with self.opener(host, self.known_hosts) as remote:  # records the host key for knife too
-            if client is None and known is None:
-                return Standing.NEW
-            if client is None or known is None:
-                return Standing.HALF
-            key = client.get("public_key") or self._key(node)
-            if is_known(remote, host, key, self.server_url, self.secret):
-                return Standing.KNOWN
-            return Standing.HALF
+        return standing(self.means, node, host)
 
     def ahead(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
-        """Nothing: knife does all in one."""
-        return ()
+        """See that the node is fit; knife does all the rest in one."""
+        return (NodeStep("preflight", lambda _: look_at(self.means, node, host)),)
 
     def converge(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         """Bootstrap a node that isn't known; converge one that is."""
         if standing is Standing.KNOWN:
-            return (NodeStep("converge", lambda say: self._converge(node, host, deploy, say)),)
-        return (NodeStep("bootstrap", lambda say: self._bootstrap(node, host, deploy, say)),)
-
-    def _bootstrap(self, node: Node, host: Host, deploy: Deploy, on_line: Say) -> ConvergeResult:
-        """Take away what a half-made node left on the server, then ``knife bootstrap``."""
-        forget(self.client, node.name)
-        output, plain = ChefOutput(), Unwrapped(host.address)
-
-        def read(said: str) -> None:
-            if line := plain.feed(said):
-                output.feed(line)
-                on_line(line)
-
-        started = time.monotonic()
-        attributes = self._first_boot(node, deploy)
-        command = self._command(node, host, attributes)
-        with self._underway.noting() as note:
-            done = self.runner(
-                command, on_line=read, timeout=node.timeout or self.timeout, on_start=note
-            )
-        return _result(node, done.status, output, time.monotonic() - started)
-
-    def _converge(self, node: Node, host: Host, deploy: Deploy, on_line: Say) -> ConvergeResult:
-        """Bring the node object in step with the manifest, then run chef-client over SSH."""
-        self._synchronize(node)
-        output = ChefOutput()
-
-        def read(line: str) -> None:
-            output.feed(line)
-            on_line(line)
-
-        started = time.monotonic()
-        place = "" if node.policy_name else f" -E {shlex.quote(node.environment)}"
-        command = (
-            f"umask 077 && cat > {ATTRIBUTES} &&"
-            f" exec chef-client{place} -j {ATTRIBUTES} --run-lock-timeout 600"
-            " --no-color --force-formatter --format doc"
-        )
-        attributes = json.dumps(_attributes(node, deploy))
-        with self.opener(host, self.known_hosts) as remote, self._underway.noting() as note:
-            note(remote.close)
-            timeout = node.timeout or self.timeout
-            done = remote.run(sudo(command), stdin=attributes, on_line=read, timeout=timeout)
-        return _result(node, done.status, output, time.monotonic() - started)
+            return (NodeStep("converge", partial(converge, self.means, node, host, deploy)),)
+        return (NodeStep("bootstrap", partial(self._bootstrap, node, host, deploy)),)
 
     def interrupt(self) -> None:
         """End what is under way on any node; nothing that begins later lives."""
-        self._underway.end()
+        self.means.underway.end()
 
-    def _find(self, path: str) -> Mapping[str, Any] | None:
+    def _bootstrap(self, node: Node, host: Host, deploy: Deploy, say: Say) -> ConvergeResult:
+        """Take away what a half-made node left on the server, then ``knife bootstrap``."""
+        forget(self.means.client, node.name)
+        reader, plain = Reader(say), Unwrapped(host.address)
+
+        def read(said: str) -> None:
+            if line := plain.feed(said):
+                reader(line)
+
+        command = self._command(node, host, deploy)
+        timeout = node.timeout or TIMEOUT
         try:
-            found: Mapping[str, Any] = self.client.get(path)
-            return found
-        except NotFound:
-            return None
+            with self.means.underway.noting() as note:
+                done = self.runner(command, on_line=read, timeout=timeout, on_start=note)
+        except CommandError as error:
+            last = reader.output.last or "none"
+            what = f"bootstrap did not end within {timeout:g} s (its last line: {last})"
+            remedy = "look at what it waits for on the node"
+            raise NodeError(what, where=node.name, remedy=remedy) from error
+        return reader.result(node, done.status)
 
-    def _key(self, node: Node) -> str:
-        """The client's public key, from servers that keep it apart (API version 1 and later)."""
-        return str((self._find(f"/clients/{node.name}/keys/default") or {}).get("public_key", ""))
-
-    def _synchronize(self, node: Node) -> None:
-        path = f"/nodes/{node.name}"
-        found = self.client.get(path)
-        wanted = {**found, **_place(node)}
-        if wanted != found:
-            self.client.put(path, wanted)
-
-    def _first_boot(self, node: Node, deploy: Deploy) -> Path:
-        """The file with the attributes of the first boot."""
-        path = self.state / "chef" / "first-boot" / f"{node.name}.json"
-        write_private(path, json.dumps(_attributes(node, deploy)))
-        return path
-
-    def _command(self, node: Node, host: Host, attributes: Path) -> Command:
+    def _command(self, node: Node, host: Host, deploy: Deploy) -> Command:
+        options = self.means.options(node)
         argv = [
             *(str(find_program("knife")), "bootstrap", host.address),
-            *("-c", str(self.state / "chef" / "config.rb"), "--no-color"),
+            *("-c", str(self._config(node, options)), "--no-color"),
             *("-N", node.name),
             *("-U", host.user, "-i", str(host.key)),
             *("--ssh-verify-host-key", "always"),
-            *("-t", str(TEMPLATE), "--json-attribute-file", str(attributes)),
+            *("-t", str(TEMPLATE), "--json-attribute-file", str(self._first_boot(node, options))),
         ]
         if node.policy_name:  # which has the run list, and knows no environments
             argv += ["--policy-name", node.policy_name, "--policy-group", str(node.policy_group)]
@@ -217,19 +95,49 @@ class KnifeBootstrap:
             argv += ["-p", str(host.port)]
         if host.user != "root":
             argv.append("--sudo")
-        if self.secret:
-            argv += ["--secret-file", str(self.secret)]
-        return Command(tuple(argv), env=self._environment())
+        if secret := self._secret(node):
+            argv += ["--secret-file", str(secret)]
+        argv += options.for_knife
+        return Command(tuple(argv), env=self._environment(node, deploy), cwd=options.root)
 
-    def _environment(self) -> dict[str, str]:
-        """A home of knife's own, so that it verifies host keys against our known_hosts.
+    def _config(self, node: Node, options: Options) -> Path:
+        """knife's settings; a password stands in a file of the node's own, never in argv."""
+        common = self.means.state / "chef" / "config.rb"
+        if not (password := options.one("password")):
+            return common
+        path = common.parent / "first-boot" / f"{node.name}.rb"
+        pairs = (json.dumps(text).replace("#", "\\#") for text in (str(common), password))
+        write_private(path, "from_file {}\nknife[:connection_password] = {}\n".format(*pairs))
+        return path
+
+    def _first_boot(self, node: Node, options: Options) -> Path:
+        """The file with the attributes of the first boot; the deploy's id is not among them.
+
+        knife puts them on the server before the node has done anything.
+        """
+        path = self.means.state / "chef" / "first-boot" / f"{node.name}.json"
+        write_private(path, json.dumps({**options.attributes(node.name), **address(node)}))
+        return path
+
+    def _secret(self, node: Node) -> Path | None:
+        """The file with what decrypts data bag items."""
+        options = self.means.options(node)
+        if not options.one("secret"):
+            named = options.one("secret_file")
+            return options.path(named) if named else self.means.secret
+        path = self.means.state / "chef" / "first-boot" / f"{node.name}.secret"
+        write_private(path, f"{options.one('secret')}\n")
+        return path
+
+    def _environment(self, node: Node, deploy: Deploy) -> dict[str, str | Secret]:
+        """What our template takes, and a home of knife's own, so that it verifies host keys.
 
         train gives net-ssh /dev/null as the user's known_hosts; only the *global* file can be
         named, and only in the ssh configuration of the home directory.
         """
-        home = self.state / "chef" / "home"
+        home = self.means.state / "chef" / "home"
         # Written whole: another node's knife may just be reading it.
-        config = f'Host *\n  GlobalKnownHostsFile "{self.known_hosts}"\n'
+        config = f'Host *\n  GlobalKnownHostsFile "{self.means.known_hosts}"\n'
         write_private(home / ".ssh" / "config", config)
         return {
             "HOME": str(home),
@@ -237,43 +145,7 @@ class KnifeBootstrap:
             # knife asks a licence service on the internet before anything else and goes on without
             # one: a port of this machine that refuses at once spares the wait for a time-out.
             "CHEF_LICENSE_SERVER": "http://127.0.0.1:9",
-            "STACKCOOK_CLIENT_GEMS": _client_gems(CLIENT_LOCK.read_text()),
+            "STACKCOOK_INSTALL": install.script(self.means.options(node)),
+            "STACKCOOK_ATTRIBUTES": json.dumps(attributes(node, deploy)),
+            "STACKCOOK_CONFIG": HANDLER.read_text(),
         }
-
-
-def _client_gems(lock: str) -> str:
-    """The locked gems as `gem install` takes them, in their order."""
-    words = (line.split("#")[0].split() for line in lock.splitlines())
-    return " ".join(":".join(pair) for pair in words if pair)
-
-
-def _attributes(node: Node, deploy: Deploy) -> dict[str, Any]:
-    """What chef-client puts into the node object, and saves only at the end of a good run."""
-    address = {"openstack": {"address": str(node.address)}} if node.address else {}
-    return {**address, "stackcook": {"deploy": deploy.id}}
-
-
-def _place(node: Node) -> dict[str, Any]:
-    """What of the node object says where the node belongs, and what it is to become."""
-    if node.policy_name:
-        return {"policy_name": node.policy_name, "policy_group": node.policy_group}
-    return {"run_list": list(node.run_list), "chef_environment": node.environment}
-
-
-def forget(client: ChefObjects, name: str) -> bool:
-    """Delete the node and its client from the server; whether one of them was there."""
-    there = False
-    for path in (f"/nodes/{name}", f"/clients/{name}"):
-        try:
-            client.delete(path)
-            there = True
-        except NotFound:
-            continue
-    return there
-
-
-def _result(node: Node, status: int, output: ChefOutput, seconds: float) -> ConvergeResult:
-    if status == 0 and output.finished:
-        return ConvergeResult(*output.finished, seconds, output.changed)
-    cause = output.error() if status else f"chef-client did not say that it ended ({output.last})"
-    raise NodeError(cause, where=node.name, remedy=f"see more with `stackcook logs {node.name}`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass, field
 
 _RESOURCE = re.compile(r"^\s*\* (?P<name>\S+\[.*\]) action (?P<action>\w+)(?P<rest>.*)$")
@@ -29,12 +30,16 @@ _FATAL = re.compile(
 _STDERR = re.compile(r"^\s*STDERR: ?(?P<text>.*)$")
 _END = re.compile(r"^\s*---- End output")
 
+_TAIL = 30
+"""Lines kept of an output that has no error report of Chef's: what installs the client."""
+
 
 @dataclass
 class _Failure:
     """The first error report of a run, while it is being read."""
 
     title: str = ""
+    heading: str = ""
     message: list[str] = field(default_factory=list)
     stderr: list[str] = field(default_factory=list)
     place: str = ""
@@ -52,6 +57,7 @@ class ChefOutput:
         self.resources = 0
         self.finished: tuple[int, int] | None = None
         self.last = ""
+        self._tail: deque[str] = deque(maxlen=_TAIL)
         self._begun = False
         self._changed: dict[int, str] = {}
         self._open = ""
@@ -72,6 +78,7 @@ class ChefOutput:
         """Take the next line; returns what to show now, if that has changed."""
         if line.strip():
             self.last = line.strip()
+            self._tail.append(self.last)
         self._read_error(line)
         if match := _RESOURCE.match(line):
             self.resources += 1
@@ -86,6 +93,15 @@ class ChefOutput:
             return match["text"]
         self._begun = self._begun or bool(_BEGUN.match(line))
         return None if self._begun else line.strip() or None  # what installs the client
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The lines that tell why it failed, for :func:`~stackcook.bootstrap.transient.passes`."""
+        failure = self._failure
+        if failure is None or not failure.title:
+            return tuple(self._tail)
+        said = (" ".join(failure.message), *failure.message, *failure.stderr)
+        return (failure.title, failure.heading, *said, self._fatal)
 
     def error(self) -> str:
         """Why the run failed, on one line: resource, place, message; else the last line."""
@@ -114,8 +130,11 @@ class ChefOutput:
             failure.place = f"{_CACHE.sub('', match['file'])}:{match['line']}"
         if failure.part == "title" and text and not _RULE.match(line):
             failure.title, failure.part = text.rstrip(":"), "heading"
-        elif failure.part == "heading" and _UNDERLINE.match(line):
-            failure.part = "message"
+        elif failure.part == "heading":
+            if _UNDERLINE.match(line):
+                failure.part = "message"
+            elif text and not _RULE.match(line):
+                failure.heading = text
         elif failure.part == "message" and (match := _STDERR.match(line)):
             failure.stderr.append(match["text"].strip())
             failure.part = "stderr"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 
+from stackcook.bootstrap.base import Standing
+from stackcook.bootstrap.objects import find, public_key
+from stackcook.bootstrap.onnode import Means
+from stackcook.command import Completed
 from stackcook.errors import NodeError
+from stackcook.manifest.model import Node
 from stackcook.remote.base import Host, Remote, sudo
 
 # A line that says that we are root, one each of url=… and secret=…, then the public half of the
@@ -24,30 +28,40 @@ openssl pkey -in client.pem -pubout 2>/dev/null ||
 """
 
 
-def is_known(remote: Remote, host: Host, key: str, url: str, secret: Path | None) -> bool:
-    """Whether the node has the client, its private key, the server's URL and the secret.
+def standing(means: Means, node: Node, host: Host) -> Standing:
+    """Ask the server and the node. Raises NodeError if the node, or its root, can't be reached."""
+    key = public_key(means.client, node.name)
+    known = find(means.client, f"/nodes/{node.name}")
+    with means.open(node, host) as remote:  # records the host key, for knife too
+        if key is None and known is None:
+            return Standing.NEW
+        if key is None or known is None:
+            return Standing.HALF
+        url, secret = means.server.url, means.secret_of(node)
+        return Standing.KNOWN if _is_known(remote, host, key, url, secret) else Standing.HALF
 
-    ``key`` is the client's public key on the server, PEM. Raises NodeError if root's files can't
-    be looked at.
-    """
+
+def _is_known(remote: Remote, host: Host, key: str, url: str, secret: str | None) -> bool:
+    """Whether the node has the client, its private key, the server's URL and the secret."""
     done = remote.run(sudo(_PROBE), timeout=60)
     lines = done.output.splitlines()
     if "root" not in lines:
-        raise NodeError(
-            f"{host.user} can't become root ({done.output.strip() or done.status})",
-            where=host.name,
-            remedy="let that user run `sudo -n` without a password",
-        )
+        raise no_root(host, done)
     if not any(line.rstrip("/") == f"url={url.rstrip('/')}" for line in lines):
         return False
-    if secret and not any(line.startswith(f"secret={_digest(secret)}") for line in lines):
+    digest = hashlib.sha256(f"{secret}\n".encode()).hexdigest()
+    if secret is not None and not any(line.startswith(f"secret={digest}") for line in lines):
         return False
     return _same_key(key, done.output)
 
 
-def _digest(secret: Path) -> str:
-    # knife strips the secret and its template ends the line
-    return hashlib.sha256(secret.read_text().strip().encode() + b"\n").hexdigest()
+def no_root(host: Host, done: Completed) -> NodeError:
+    """What to say of a login that gets no root shell; ``done`` is how it ended."""
+    return NodeError(
+        f"{host.user} can't become root ({done.output.strip() or done.status})",
+        where=host.name,
+        remedy="let that user run `sudo -n` without a password",
+    )
 
 
 def _same_key(one: str, output: str) -> bool:

@@ -15,8 +15,9 @@ from stackcook.bootstrap.base import (
     Say,
     Standing,
 )
-from stackcook.bootstrap.knife import ChefObjects, Underway
+from stackcook.bootstrap.objects import ChefObjects
 from stackcook.bootstrap.output import ChefOutput, Unwrapped
+from stackcook.bootstrap.underway import Underway
 from stackcook.chef.client import NotFound
 from stackcook.chef.knife import server_arguments
 from stackcook.command import Command, CommandError, Run, find_program, run

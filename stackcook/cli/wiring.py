@@ -8,7 +8,9 @@ from dataclasses import replace
 from functools import cached_property, partial
 
 from stackcook.bootstrap.base import Bootstrap, Deploy
-from stackcook.bootstrap.knife import KnifeBootstrap, forget
+from stackcook.bootstrap.chosen import bootstrap_of
+from stackcook.bootstrap.objects import forget
+from stackcook.bootstrap.onnode import Means
 from stackcook.bootstrap.provided import ProvidedBootstrap
 from stackcook.chef import secrets
 from stackcook.chef.client import ChefClient
@@ -18,6 +20,7 @@ from stackcook.chef.repository import Repository
 from stackcook.cli.chefsite import ChefSite
 from stackcook.deploy.steps import Say
 from stackcook.manifest.model import Node
+from stackcook.remote.pool import Pool
 from stackcook.remote.ssh import wait_for
 from stackcook.verify import clouds, gate, smoke
 from stackcook.verify.check import Report
@@ -33,21 +36,22 @@ class RealSite(ChefSite):
     """The :class:`~stackcook.deploy.site.Site` of one manifest; parts are made when first used."""
 
     @cached_property
-    def _knife(self) -> Bootstrap:
-        knife = KnifeBootstrap(
+    def _bootstrap(self) -> Bootstrap:
+        means = Means(
             self.client,
-            self.server.url,
+            self.server,
             self._manifest.state,
             secrets.ensure(self._manifest),
-            opener=partial(wait_for, patience=PATIENCE),
+            opener=Pool(partial(wait_for, patience=PATIENCE)),
         )
+        chosen = bootstrap_of(self._manifest.bootstrap, means)
         if not self._provided:
-            return knife
-        return ProvidedBootstrap(knife, self.client, self.server, self._manifest.root)
+            return chosen
+        return ProvidedBootstrap(chosen, self.client, self.server, self._manifest.root)
 
     def bootstrap(self) -> Bootstrap:
-        """knife's bootstrap."""
-        return self._knife
+        """The one that the manifest wants."""
+        return self._bootstrap
 
     def ahead(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         """By the repository: a recipe ``NAME_packages`` beside each of the run list's."""

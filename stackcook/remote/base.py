@@ -9,21 +9,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from stackcook.command import Completed
-from stackcook.errors import Transient
+from stackcook.command import Completed, Secret
+from stackcook.errors import NodeError, Transient
 
 LineListener = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Host:
-    """How SSH reaches a node; ``name`` is the node's name on the Chef server."""
+    """How SSH reaches a node; ``name`` is the node's name on the Chef server.
+
+    ``password`` is tried where the key is refused. ``gateway`` is the host to go through.
+    """
 
     name: str
     address: str
     user: str
     key: Path
     port: int = 22
+    password: Secret | None = None
+    gateway: Host | None = None
 
     @property
     def alias(self) -> str:
@@ -33,6 +38,10 @@ class Host:
 
 class Unreachable(Transient):
     """Nothing answered as an SSH server does; worth another try while a machine boots."""
+
+
+class TimedOut(NodeError):
+    """A command on a node was not done in time; it may still run there."""
 
 
 class Remote(Protocol):
@@ -48,8 +57,8 @@ class Remote(Protocol):
     ) -> Completed:
         """Run a shell command; its stdout and stderr come in order, in ``output``.
 
-        ``timeout`` is in seconds for the whole command. Raises NodeError if the connection breaks
-        or the time is over; a status other than 0 is the caller's to judge. Secrets go by
+        ``timeout`` is in seconds for the whole command. Raises Transient if the connection breaks,
+        TimedOut if the time is over; a status other than 0 is the caller's to judge. Secrets go by
         ``stdin``, never in ``command``.
         """
         ...

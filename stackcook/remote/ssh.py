@@ -13,8 +13,8 @@ from typing import Any
 import paramiko
 
 from stackcook.command import Completed
-from stackcook.errors import NodeError
-from stackcook.remote.base import Connect, Host, LineListener, Remote, Unreachable
+from stackcook.errors import NodeError, Transient
+from stackcook.remote.base import Connect, Host, LineListener, Remote, TimedOut, Unreachable
 from stackcook.remote.hostkeys import Record, locked
 
 
@@ -22,8 +22,24 @@ def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
     """Log in to ``host``; each phase (TCP, banner, login) may take ``timeout`` seconds.
 
     Raises Unreachable if no SSH server answers, NodeError if it answers but the host key changed
-    or the login is refused.
+    or the login is refused; so for the gateway, if there is one.
     """
+    if host.gateway is None:
+        return _Connection(host, _login(host, known_hosts, timeout))
+    gateway = _login(host.gateway, known_hosts, timeout)
+    try:
+        with _translated(host, known_hosts):
+            transport = gateway.get_transport()
+            address = (host.address, host.port)
+            way = transport.open_channel("direct-tcpip", address, ("", 0), timeout=timeout)
+        return _Connection(host, _login(host, known_hosts, timeout, way), gateway)
+    except BaseException:
+        gateway.close()
+        raise
+
+
+def _login(host: Host, known_hosts: Path, timeout: float, way: Any = None) -> Any:
+    """A paramiko client; ``way`` is the channel to go by, in place of a connection of its own."""
     key = _load(host)
     client = paramiko.SSHClient()
     with locked(known_hosts):
@@ -36,6 +52,8 @@ def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
                 port=host.port,
                 username=host.user,
                 pkey=key,
+                password=host.password.reveal() if host.password else None,
+                sock=way,
                 allow_agent=False,
                 look_for_keys=False,
                 timeout=timeout,
@@ -45,7 +63,7 @@ def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
         except BaseException:
             client.close()
             raise
-    return _Connection(host, client)
+    return client
 
 
 def wait_for(
@@ -69,9 +87,10 @@ def wait_for(
 
 
 class _Connection:
-    def __init__(self, host: Host, client: paramiko.SSHClient) -> None:
+    def __init__(self, host: Host, *clients: Any) -> None:
+        """``clients`` are the one logged in to ``host``, and then those it goes through."""
         self._host = host
-        self._client = client
+        self._client, self._gateways = clients[0], clients[1:]
 
     def run(
         self,
@@ -98,7 +117,8 @@ class _Connection:
         return bytes(data)
 
     def close(self) -> None:
-        self._client.close()
+        for client in (self._client, *self._gateways):
+            client.close()
 
     def __enter__(self) -> Remote:
         return self
@@ -136,9 +156,9 @@ class _Connection:
                     if not (chunk := channel.recv(65536)):
                         break
                     feed(chunk)
-                status = channel.recv_exit_status()
+                status: int = channel.recv_exit_status()
         except TimeoutError as error:
-            raise NodeError(
+            raise TimedOut(
                 f"a command did not end within {timeout:.0f} s: {_shown(command)}",
                 where=self._host.name,
                 remedy="look at what it waits for on the node",
@@ -149,8 +169,8 @@ class _Connection:
             raise self._lost(EOFError("no exit status"))
         return status
 
-    def _lost(self, error: Exception) -> NodeError:
-        return NodeError(
+    def _lost(self, error: Exception) -> Transient:
+        return Transient(
             f"the SSH connection broke ({error or type(error).__name__})",
             where=self._host.name,
             remedy="look whether the node is up, then run again",
@@ -183,7 +203,12 @@ class _Lines:
 
 
 def _load(host: Host) -> Any:
-    """The private key, whatever kind it is; paramiko's own guessing hides why a login failed."""
+    """The private key, whatever kind it is; paramiko's own guessing hides why a login failed.
+
+    None where there is none, but a password.
+    """
+    if host.password and not host.key.exists():
+        return None
     why: Exception | None = None
     kinds: tuple[Any, ...] = (paramiko.Ed25519Key, paramiko.RSAKey, paramiko.ECDSAKey)
     for kind in kinds:
@@ -215,7 +240,7 @@ def _translated(host: Host, known_hosts: Path) -> Iterator[None]:
         ) from error
     except paramiko.AuthenticationException as error:
         raise NodeError(
-            f"SSH login as {at} with {host.key} was refused",
+            f"SSH login as {at} with {_means(host)} was refused",
             where=host.name,
             remedy="correct `user` and `key` in the manifest, or put the public key on the node",
         ) from error
@@ -239,6 +264,10 @@ def _reason(error: Exception) -> str:
     if "banner" in text or text == "No existing session":  # which of two clocks ran out first
         return "something listens there, but does not speak SSH in time"
     return text or type(error).__name__
+
+
+def _means(host: Host) -> str:
+    return f"{host.key} and the password" if host.password else str(host.key)
 
 
 def _shown(command: str) -> str:

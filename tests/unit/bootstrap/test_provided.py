@@ -16,7 +16,7 @@ from stackcook.machines.provided import ProvidedMachines
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote.base import Host
 from tests.fakes import AT, FakeBootstrap, FakeMachines, node
-from tests.unit.bootstrap.test_knife import DONE, Chef, Knife, again, take
+from tests.unit.bootstrap.fakes import DONE, Chef, Knife, again, take
 
 SERVER = ChefServer("https://chef.example.com/organizations/lab", "me", Path("/me.pem"))
 WITH_SERVER = ("--server-url", SERVER.url, "-u", "me", "-k", "/me.pem")

@@ -1,0 +1,53 @@
+"""Native bootstrap where it can do what a node's options want, knife's where it can't."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stackcook.bootstrap.base import Bootstrap, Deploy, NodeStep, Standing
+from stackcook.bootstrap.knife import KnifeBootstrap
+from stackcook.bootstrap.native import NativeBootstrap
+from stackcook.bootstrap.onnode import Means
+from stackcook.bootstrap.options import needs_knife
+from stackcook.manifest.model import BootstrapKind, Node
+from stackcook.remote.base import Host
+
+
+@dataclass(frozen=True)
+class ChosenBootstrap:
+    """One of two for each node; both end what is under way on an interrupt."""
+
+    native: Bootstrap
+    knife: Bootstrap
+    means: Means
+
+    def standing(self, node: Node, host: Host) -> Standing:
+        """The same by both."""
+        return self._of(node).standing(node, host)
+
+    def ahead(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        """By the one that is chosen."""
+        return self._of(node).ahead(node, host, standing, deploy)
+
+    def converge(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        """By the one that is chosen."""
+        return self._of(node).converge(node, host, standing, deploy)
+
+    def interrupt(self) -> None:
+        """End what is under way on any node."""
+        self.means.underway.end()
+
+    def _of(self, node: Node) -> Bootstrap:
+        return self.knife if needs_knife(node, self.means.state.parent) else self.native
+
+
+def bootstrap_of(kind: BootstrapKind, means: Means) -> Bootstrap:
+    """The bootstrap of a manifest that wants ``kind``."""
+    knife = KnifeBootstrap(means)
+    if kind is BootstrapKind.KNIFE:
+        return knife
+    return ChosenBootstrap(NativeBootstrap(means), knife, means)

@@ -1,0 +1,115 @@
+"""One run of chef-client on a node that is registered, over SSH."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Say
+from stackcook.bootstrap.install import HEAL
+from stackcook.bootstrap.objects import synchronize
+from stackcook.bootstrap.onnode import Means, carry_out, failed
+from stackcook.bootstrap.output import ChefOutput
+from stackcook.bootstrap.times import CONFIG, HANDLER, Times
+from stackcook.manifest.model import Node
+from stackcook.remote.base import Host
+
+ATTRIBUTES = "/etc/chef/stackcook.json"
+"""Where a node finds the attributes of a converge."""
+
+TIMEOUT = 3600.0
+"""Seconds for a converge, where the manifest gives the node no other."""
+
+PREPARE_TIMEOUT = 1800.0
+
+
+class Reader:
+    """Takes the lines of a run; those that are for people go on to ``say``."""
+
+    def __init__(self, say: Say) -> None:
+        self.output = ChefOutput()
+        self.times = Times()
+        self._say = say
+        self._started = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        if not self.times.feed(line):
+            self.output.feed(line)
+            self._say(line)
+
+    def result(self, node: Node, status: int) -> ConvergeResult:
+        """What the run did. Raises NodeError, if may be Transient, for one that failed."""
+        output, seconds = self.output, time.monotonic() - self._started
+        if status == 0 and output.finished:
+            return ConvergeResult(*output.finished, seconds, output.changed, self.times.slowest)
+        silent = f"chef-client did not say that it ended ({output.last})"
+        raise failed(node, output, "" if status else silent)
+
+
+def converge(means: Means, node: Node, host: Host, deploy: Deploy, say: Say) -> ConvergeResult:
+    """Bring the node object in step with the manifest, then converge the whole run list."""
+    synchronize(means.client, node)
+    timeout = node.timeout or TIMEOUT
+    return _run(means, node, host, deploy, say, step="converge", timeout=timeout)
+
+
+def prepare(
+    means: Means, node: Node, host: Host, deploy: Deploy, recipes: Sequence[str], say: Say
+) -> str:
+    """Converge only ``recipes``, ahead of the rest; the node object stays as it is.
+
+    With another run list chef-client saves nothing, and leaves the other cookbooks in its cache.
+    """
+    instead = ",".join(f"recipe[{recipe}]" for recipe in recipes)
+    extra = ("--override-runlist", instead)
+    timeout = min(node.timeout or PREPARE_TIMEOUT, PREPARE_TIMEOUT)
+    done = _run(means, node, host, deploy, say, *extra, step="prepare", timeout=timeout)
+    return f"{', '.join(recipes)}: {done.updated}/{done.total} resources updated"
+
+
+def attributes(node: Node, deploy: Deploy) -> dict[str, Any]:
+    """What chef-client puts into the node object, and saves only at the end of a good run."""
+    return {**address(node), "stackcook": {"deploy": deploy.id}}
+
+
+def address(node: Node) -> dict[str, Any]:
+    """The node's own address, for those who look for it by search."""
+    return {"openstack": {"address": str(node.address)}} if node.address else {}
+
+
+def command(node: Node, *extra: str) -> str:
+    """chef-client as it is run here, in shell words."""
+    place = () if node.policy_name else ("-E", node.environment)
+    options = ("--run-lock-timeout", "600", "--no-color", "--force-formatter", "--format", "doc")
+    return shlex.join(("chef-client", "-c", CONFIG, *place, "-j", ATTRIBUTES, *options, *extra))
+
+
+def _run(
+    means: Means,
+    node: Node,
+    host: Host,
+    deploy: Deploy,
+    say: Say,
+    *extra: str,
+    step: str,
+    timeout: float,
+) -> ConvergeResult:
+    lines = (
+        f"umask 077 && cat >{ATTRIBUTES} && printf %s {shlex.quote(HANDLER.read_text())} >{CONFIG}",
+        f"umask 022 && {{ {HEAL}; }} && exec {command(node, *extra)}",
+    )
+    reader = Reader(say)
+    done = carry_out(
+        means,
+        node,
+        host,
+        " &&\n".join(lines),
+        step=step,
+        timeout=timeout,
+        stdin=json.dumps(attributes(node, deploy)),
+        read=reader,
+    )
+    return reader.result(node, done.status)

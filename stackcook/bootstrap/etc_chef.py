@@ -1,0 +1,124 @@
+"""The files of a node's ``/etc/chef``, as ``knife bootstrap`` writes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stackcook.bootstrap.options import Options
+from stackcook.manifest.model import ChefServer, Node
+
+DIRECTORY = "/etc/chef"
+VALIDATOR = "chef-validator"
+"""knife writes its default; nobody logs in as it."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file below ``/etc/chef``; only root reads a ``private`` one."""
+
+    path: str
+    text: str
+    private: bool = False
+
+
+def files(
+    server: ChefServer,
+    node: Node,
+    options: Options,
+    *,
+    first_boot: Mapping[str, Any],
+    secret: str | None,
+) -> tuple[File, ...]:
+    """All of them but the key. ``first_boot`` are attributes, ``secret`` is for data bag items."""
+    certificates = _certificates(server)
+    hints = options.hints(node.name).items()
+    found = [
+        File("client.rb", _client_rb(server, node, options, secret, bool(certificates))),
+        File("first-boot.json", json.dumps(_first_boot(node, options, first_boot)) + "\n"),
+        *(File(f"ohai/hints/{name}.json", json.dumps(hint) + "\n") for name, hint in hints),
+        *(File(f"trusted_certs/{path.name}", path.read_text() + "\n") for path in certificates),
+    ]
+    if secret is not None:
+        found.append(File("encrypted_data_bag_secret", f"{secret}\n", private=True))
+    return tuple(found)
+
+
+def script(found: Iterable[File]) -> str:
+    """The shell script that writes them, each whole or not at all, and makes the node's key.
+
+    It prints the public half, PEM; the private one never leaves the node. The script has secrets
+    in it: it goes by standard input.
+    """
+    lines = [
+        f"set -eu\numask 022\nmkdir -p {DIRECTORY}\ncd {DIRECTORY}",
+        *(_write(file) for file in found),
+        _MAKE_KEY,
+    ]
+    return "\n".join(lines)
+
+
+# openssl is not everywhere, ruby is: Chef runs on it.
+_MAKE_KEY = """\
+umask 077
+PATH="$PATH:/opt/chef/embedded/bin"
+if command -v openssl >/dev/null; then
+  openssl genrsa -out client.pem.new 2048 2>/dev/null
+  openssl pkey -in client.pem.new -pubout
+else
+  ruby -ropenssl -e 'key = OpenSSL::PKey::RSA.new(2048)
+    File.write("client.pem.new", key.to_pem)
+    puts key.public_key.to_pem'
+fi
+mv client.pem.new client.pem
+"""
+
+
+def _write(file: File) -> str:
+    # printf is the shell's own: its arguments are in no list of processes.
+    path, folder = shlex.quote(file.path), os.path.dirname(file.path)
+    made = f"mkdir -p {shlex.quote(folder)}\n" if folder else ""
+    mask = "umask 077; " if file.private else ""
+    return f"{made}({mask}printf %s {shlex.quote(file.text)} >{path}.new)\nmv {path}.new {path}"
+
+
+def _client_rb(
+    server: ChefServer, node: Node, options: Options, secret: str | None, certificates: bool
+) -> str:
+    mode = {"peer": "verify_peer", "none": "verify_none"}.get(options.one("ssl_verify_mode"))
+    proxy = options.one("proxy")
+    lines = (
+        f'chef_server_url  "{server.url}"',
+        f'validation_client_name "{VALIDATOR}"',
+        "log_location   STDOUT",
+        f'node_name "{node.name}"',
+        options.verify_api_cert and f"verify_api_cert {options.verify_api_cert}",
+        mode and f"ssl_verify_mode :{mode}",
+        proxy and f'http_proxy        "{proxy}"\nhttps_proxy       "{proxy}"',
+        options.one("no_proxy") and f'no_proxy       "{options.one("no_proxy")}"',
+        secret is not None and f'encrypted_data_bag_secret "{DIRECTORY}/encrypted_data_bag_secret"',
+        certificates and f'trusted_certs_dir "{DIRECTORY}/trusted_certs"',
+    )
+    licence = os.environ.get("CHEF_LICENSE", "accept-silent")
+    return "\n".join([*(line for line in lines if line), "", f'chef_license "{licence}"', ""])
+
+
+def _first_boot(node: Node, options: Options, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    what: dict[str, Any]
+    if node.policy_name:
+        what = {"policy_name": node.policy_name, "policy_group": node.policy_group}
+    else:
+        what = {"run_list": list(node.run_list)}
+    return {**attributes, **what, **({"tags": list(options.tags)} if options.tags else {})}
+
+
+def _certificates(server: ChefServer) -> tuple[Path, ...]:
+    directory = server.trusted_certs
+    if directory is None or not directory.is_dir():
+        return ()
+    return tuple(sorted(p for p in directory.iterdir() if p.suffix in (".crt", ".pem")))

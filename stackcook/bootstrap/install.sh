@@ -1,0 +1,21 @@
+# Sees that the Chef client is there, as root: one that is there, and is what is wanted, is kept,
+# else it is installed from gems. $wanted is a version or its first parts; empty: any.
+say() { echo "-----> $1"; }
+
+is_there() {
+  command -v chef-client >/dev/null || return 1
+  [ -n "$wanted" ] || return 0
+  there=$(chef-client --version | sed -n 's/.*: *//p' | head -n 1)
+  case "$there." in "$wanted".*) return 0 ;; esac
+  say "Chef Infra Client $there is there, $wanted is wanted"
+  return 1
+}
+
+from_gems() {
+  say "Installing Chef Infra Client from gems"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -o DPkg::Lock::Timeout=300 -qq update
+  apt-get -o DPkg::Lock::Timeout=300 -qq -y --no-install-recommends install \
+    ca-certificates ruby ruby-dev build-essential libffi-dev
+  gem install --no-document "$@"
+}

@@ -1,0 +1,133 @@
+"""Nodes brought under Chef by stackcook itself, step by step over SSH."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from stackcook.bootstrap import etc_chef, install, objects, preflight
+from stackcook.bootstrap.base import Deploy, NodeStep, Say, Standing
+from stackcook.bootstrap.converge import address, converge, prepare
+from stackcook.bootstrap.onnode import Means, carry_out, failed
+from stackcook.bootstrap.output import ChefOutput
+from stackcook.bootstrap.probe import no_root, standing
+from stackcook.chef.answers import Refused, Strange
+from stackcook.errors import ChefServerError, NodeError, Transient
+from stackcook.manifest.model import Node
+from stackcook.remote.base import Host, sudo
+
+INSTALL_TIMEOUT = 1800.0
+REGISTER_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True)
+class NativeBootstrap:
+    """No step does what another kind of bootstrap could not go on from."""
+
+    means: Means
+
+    def standing(self, node: Node, host: Host) -> Standing:
+        """Ask the server and the node; raises NodeError if the node can't be reached."""
+        return standing(self.means, node, host)
+
+    def ahead(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        """See that the node is fit; make it known to the server, and give it its packages."""
+        look = NodeStep("preflight", lambda _: look_at(self.means, node, host))
+        if standing is Standing.KNOWN:
+            return (look,)
+        steps: tuple[tuple[str, Callable[[Say], str]], ...] = (
+            ("install", partial(self._install, node, host)),
+            ("register", partial(self._register, node, host)),
+        )
+        if recipes := deploy.ahead.get(node.name):
+            early = partial(prepare, self.means, node, host, deploy, recipes)
+            steps += (("prepare", early),)
+        return (look, *(NodeStep(name, work) for name, work in steps))
+
+    def converge(
+        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+    ) -> tuple[NodeStep, ...]:
+        """Converge, the same for all."""
+        return (NodeStep("converge", partial(converge, self.means, node, host, deploy)),)
+
+    def interrupt(self) -> None:
+        """End what is under way on any node; nothing that begins later lives."""
+        self.means.underway.end()
+
+    def _install(self, node: Node, host: Host, say: Say) -> str:
+        """See that the client is there, in the version that is wanted."""
+        output, script = ChefOutput(), install.script(self.means.options(node))
+        installed = False
+
+        def read(line: str) -> None:
+            nonlocal installed
+            installed = True
+            output.feed(line)
+            say(line)
+
+        done = carry_out(
+            self.means,
+            node,
+            host,
+            "exec sh -s",
+            step="install",
+            timeout=INSTALL_TIMEOUT,
+            stdin=script,
+            read=read,
+        )
+        if done.status:
+            raise failed(node, output)
+        return "installed" if installed else "it was there"
+
+    def _register(self, node: Node, host: Host, say: Say) -> str:
+        """Write ``/etc/chef``, and make the client with the node's public key, and the node."""
+        options, secret = self.means.options(node), self.means.secret_of(node)
+        given = {**options.attributes(node.name), **address(node)}
+        files = etc_chef.files(self.means.server, node, options, first_boot=given, secret=secret)
+        lines: list[str] = []
+        done = carry_out(
+            self.means,
+            node,
+            host,
+            "exec sh -s",
+            step="register",
+            timeout=REGISTER_TIMEOUT,
+            stdin=etc_chef.script(files),
+            read=lines.append,
+        )
+        key = done.output[max(0, done.output.find("-----BEGIN PUBLIC KEY")) :]
+        if done.status or not key.startswith("-----BEGIN"):
+            why = lines[-1] if lines else f"status {done.status}"
+            raise NodeError(f"{etc_chef.DIRECTORY} can't be written ({why})", where=node.name)
+        try:
+            objects.register(self.means.client, node, key, given, options.tags)
+        except ChefServerError as error:
+            raise _passing(node, error) from error
+        return "registered"
+
+
+def look_at(means: Means, node: Node, host: Host) -> str:
+    """See that the node is fit. Raises NodeError with all that has to be put right first."""
+    options, url = means.options(node), means.server.url
+    command = preflight.command(url, proxied=bool(options.one("proxy")))
+    with means.open(node, host) as remote:
+        done = remote.run(sudo(command), timeout=preflight.TIMEOUT)
+    if "uid=0" not in done.output.splitlines():
+        raise no_root(host, done)
+    now, installs = time.time() - means.client.skew, not options.one("install")
+    found = preflight.judge(done.output, url=url, now=now, installs=installs)
+    if not found.problems:
+        return found.text
+    kind = Transient if found.passing else NodeError
+    raise kind("; ".join(found.problems), where=node.name, remedy="put this right, then run again")
+
+
+def _passing(node: Node, error: ChefServerError) -> ChefServerError | Transient:
+    """As Transient, where the server failed or did not answer; the client has tried for long."""
+    if isinstance(error, Strange) or (isinstance(error, Refused) and error.status < 500):
+        return error
+    return Transient(error.what, where=f"{node.name}: {error.where}", remedy=error.remedy)

@@ -1,0 +1,120 @@
+"""Steps on a node over SSH, as root: with a time limit, an end for interrupts, and a clear word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from stackcook.bootstrap.base import Say
+from stackcook.bootstrap.objects import ChefObjects
+from stackcook.bootstrap.options import Options, options_of
+from stackcook.bootstrap.output import ChefOutput
+from stackcook.bootstrap.transient import passes
+from stackcook.bootstrap.underway import Underway
+from stackcook.command import Completed
+from stackcook.errors import NodeError, Transient
+from stackcook.manifest.model import ChefServer, Node
+from stackcook.remote.base import Connect, Host, Remote, TimedOut, sudo
+from stackcook.remote.pool import Pool
+from stackcook.remote.ssh import connect
+
+PID = "/run/stackcook.pid"
+"""On a node: the process of the step that is under way."""
+
+GRACE = 10.0
+"""Seconds that a step which is ended has to end what it has begun itself."""
+
+# chef-client heeds INT, and ends the programs that it has started; TERM it keeps for later. A
+# shell is ended by it, while the program that it waits for goes on to its end: no dpkg is cut off.
+_END = f'test -s {PID} && kill -INT "$(cat {PID})"'
+
+
+@dataclass(frozen=True)
+class Means:
+    """What both bootstraps work with. ``state`` is ``.stackcook``, beside the manifest.
+
+    ``secret`` is the file whose content decrypts data bag items, where a node's options name no
+    other. ``server`` is as nodes reach it, ``underway`` what an interrupt ends.
+    """
+
+    client: ChefObjects
+    server: ChefServer
+    state: Path
+    secret: Path | None = None
+    opener: Connect = field(default_factory=lambda: Pool(connect))
+    underway: Underway = field(default_factory=Underway)
+
+    @property
+    def known_hosts(self) -> Path:
+        """Where SSH host keys are recorded on first contact."""
+        return self.state / "known_hosts"
+
+    def options(self, node: Node) -> Options:
+        """The node's options of ``knife bootstrap``."""
+        return options_of(node, self.state.parent)
+
+    def secret_of(self, node: Node) -> str | None:
+        """What decrypts data bag items on ``node``. Raises NodeError if it can't be read."""
+        secret = self.options(node).secret(node.name, self.secret)
+        return secret.reveal() if secret else None
+
+    def open(self, node: Node, host: Host) -> Remote:
+        """A connection to the node, by its options' password or gateway if they give one."""
+        return self.opener(self.options(node).reach(host), self.known_hosts)
+
+
+def carry_out(
+    means: Means,
+    node: Node,
+    host: Host,
+    command: str,
+    *,
+    step: str,
+    timeout: float,
+    stdin: str = "",
+    read: Say,
+) -> Completed:
+    """Run a shell command as root, to its end or that of ``timeout`` seconds.
+
+    ``read`` gets each line. Raises NodeError if the time is over, Transient if the connection
+    breaks. When the time is over, or at an interrupt, the command is ended on the node, too.
+    """
+    last = ["none"]
+
+    def note_and_read(line: str) -> None:
+        last[:] = [line.strip() or last[0]]
+        read(line)
+
+    whole = sudo(f"echo $$ >{PID}\n{command}")
+    with means.open(node, host) as remote, means.underway.noting() as note:
+        over = Event()
+        note(lambda: _end(remote, over))
+        try:
+            return remote.run(whole, stdin=stdin, on_line=note_and_read, timeout=timeout)
+        except TimedOut as error:
+            _end(remote, over, grace=0)
+            raise NodeError(
+                f"{step} did not end within {timeout:g} s (its last line: {last[0]})",
+                where=node.name,
+                remedy="look at what it waits for on the node",
+            ) from error
+        finally:
+            over.set()
+
+
+def _end(remote: Remote, over: Event, grace: float = GRACE) -> None:
+    """End the command of a step and, when it has had its time, the connection."""
+    try:
+        remote.run(sudo(_END), timeout=5)
+        over.wait(grace)
+    except NodeError:
+        pass  # there is no way to the node: what runs there ends when it finds that out
+    remote.close()
+
+
+def failed(node: Node, output: ChefOutput, cause: str = "") -> NodeError:
+    """What a step has failed of, by its output; Transient if that may pass by itself."""
+    kind = Transient if passes(output.evidence) else NodeError
+    remedy = f"see more with `stackcook logs {node.name}`"
+    return kind(cause or output.error(), where=node.name, remedy=remedy)

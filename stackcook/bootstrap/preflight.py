@@ -1,0 +1,101 @@
+"""What a node must have before anything is changed on it: looked up at once, judged purely."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SCRIPT = Path(__file__).with_name("preflight.sh")
+TIMEOUT = 60.0
+FREE = 1 << 20
+"""KiB that must be free on / and on /var."""
+
+SKEW = 600.0
+"""Seconds that a node's clock may differ from the Chef server's; that refuses from 900 on."""
+
+RELEASES = {"debian": (12,), "ubuntu": (24, 4)}
+"""The oldest releases whose Ruby runs the client's gems (3.1), by the ID in os-release."""
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What was found: a few words for people, and what has to be put right first.
+
+    ``passing`` is set if all of that may pass by itself.
+    """
+
+    text: str
+    problems: tuple[str, ...]
+    passing: bool = False
+
+
+def command(url: str, *, proxied: bool = False) -> str:
+    """The shell command to run as root; ``url`` is the Chef server's, as nodes reach it."""
+    parts = urlsplit(url)
+    port = parts.port or _PORTS.get(parts.scheme, 443)
+    to = ("", "") if proxied else (parts.hostname or "", str(port))
+    return f"set -- {shlex.join(to)}\n{SCRIPT.read_text()}"
+
+
+def judge(output: str, *, url: str, now: float, installs: bool = True) -> Preflight:
+    """What ``output`` of the command means; ``now`` is the Chef server's time, as of its end.
+
+    ``installs``: where there is no client, we install it.
+    """
+    said = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+    if said.get("uid") != "0":
+        return Preflight("", (f"root's shell does not answer ({_last(output)})",))
+    server = said.get("server", "reached")
+    unreachable = [f"{url} can't be reached from it ({server})"] if server != "reached" else []
+    others = (
+        *_disk(said),
+        *_clock(float(said.get("time") or now), now),
+        *(_release(said) if installs and "client" not in said else ()),
+        *_name(said.get("host", "")),
+    )
+    memory = int(said.get("memory", 0)) // 1024
+    free = min((int(said[key]) for key in said if key.startswith("free ")), default=0)
+    text = f"{said.get('release', '?')}, {memory} MiB of memory and {free >> 10} MiB of disk free"
+    return Preflight(text, (*others, *unreachable), passing=not others)
+
+
+def _disk(said: Mapping[str, str]) -> list[str]:
+    return [
+        f"only {int(said[f'free {place}']) >> 10} MiB are free on {place}, {FREE >> 10} are needed"
+        for place in ("/", "/var")
+        if int(said.get(f"free {place}", FREE)) < FREE
+    ]
+
+
+def _clock(there: float, now: float) -> list[str]:
+    off = there - now
+    if abs(off) <= SKEW:
+        return []
+    shown = f"{abs(off) / 60:.0f} min {'ahead of' if off > 0 else 'behind'}"
+    return [f"its clock is {shown} the Chef server's, which takes 15 min at most"]
+
+
+def _release(said: Mapping[str, str]) -> list[str]:
+    kind, version = said.get("id", ""), said.get("version", "")
+    oldest = RELEASES.get(kind)
+    # Debian's testing has no version
+    if oldest and (not version or tuple(map(int, re.findall(r"\d+", version))) >= oldest):
+        return []
+    known = "Debian 12, Ubuntu 24.04 or later"
+    return [
+        f"on {said.get('release') or 'an unknown system'} the client can't be installed: {known}"
+    ]
+
+
+def _name(host: str) -> list[str]:
+    return [] if host not in ("", "(none)", "localhost") else [f'its hostname is "{host}"']
+
+
+def _last(output: str) -> str:
+    return next((line.strip() for line in output.splitlines()[::-1] if line.strip()), "no output")

@@ -1,0 +1,53 @@
+"""Whether what a node's output says has failed often passes by itself. Pure; knows no node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_PASSING = (
+    # apt and dpkg are at work for somebody else, or were a moment ago
+    r"Could not get lock /var/(lib|cache)/",
+    r"Unable to (acquire|lock) (the )?(dpkg|apt|directory /var/|the administration directory)",
+    r"dpkg frontend lock (is locked|was locked)|is another process using it\?",
+    r"dpkg was interrupted, you must manually run",
+    # a mirror, or the way to it, hiccups
+    r"Temporary failure (resolving|in name resolution)",
+    r"(Failed to fetch|Cannot initiate the connection|Could not connect to|Err:\d+) .*"
+    r"(Connection (timed out|failed|reset|refused)|timed out|Could not connect|unreachable)",
+    r"Could not connect to \S+:\d+ \(",
+    r"Hash Sum mismatch|File has unexpected size|Mirror sync in progress",
+    r"Failed to fetch .* (429|5\d\d) +[A-Z]",
+    r"Error reading from server|Remote end closed connection|Undetermined Error",
+    # gem
+    r"(Unable to download data from|could not fetch|Gem::RemoteFetcher::FetchError|bad response)"
+    r".*(timed? ?out|[Tt]imeout|reset|refused|resolv|too many connection|5\d\d|EOFError|SSL_read)",
+    r"Net::(Open|Read)Timeout",
+    r"bad response \S+.* (429|5\d\d)",
+    # the Chef server, seen by chef-client
+    r"Error connecting to https?://\S+ - .*"
+    r"(Connection (refused|reset|timed out)|unreachable|execution expired)",
+    r"(Connection refused|Connection reset by peer|Timeout) connecting to https?://",
+    r"Net::HTTPFatalError: 50[0234]\b",
+    r"(Server|Chef Infra Server) (is )?(Unavailable|Internal Server Error)|503 \"Service Unavail",
+    r"SocketError: Error connecting to https?://.*(Temporary failure|Name or service not known)",
+    # SSH, as knife tells it
+    r"(Net::SSH::(ConnectionTimeout|Disconnect)|closed by remote host|Connection reset by peer"
+    r" - (recvfrom|SSL|sock|read|write))",
+    r"Train::\S+.*(Connection (refused|reset|timed out)|timeout|not responding|banner)",
+)
+_LASTING = re.compile(
+    r"NoSpace|No space left on device|40[0134] +[\"A-Z]|HTTPClientException|fingerprint|"
+    r"Authentication failed|Permission denied|command not found|Unable to locate package"
+)
+_PASSES = re.compile("|".join(f"(?:{pattern})" for pattern in _PASSING))
+
+
+def passes(lines: Iterable[str]) -> bool:
+    """Whether one of the ``lines``, which tell of a failure, tells of one that often passes.
+
+    What never does is a wrong key, a refusal (401, 403), a missing package, a full disk, and all
+    that a recipe itself has wrong: a connection that *it* makes is its own business.
+    """
+    told = tuple(lines)
+    return not any(map(_LASTING.search, told)) and any(map(_PASSES.search, told))

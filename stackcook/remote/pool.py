@@ -1,0 +1,140 @@
+"""SSH connections kept open between the steps of a node: logging in costs more than most steps."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from stackcook.command import Completed
+from stackcook.errors import NodeError
+from stackcook.remote.base import Connect, Host, LineListener, Remote
+
+MOST = 128
+"""Connections kept that nobody uses."""
+
+_TRUSTED = 5.0
+"""Seconds for which a connection that nobody uses is taken to be as good as it was."""
+
+
+class Pool:
+    """A :class:`Connect` whose connections go back to it when they are closed.
+
+    One that has failed, or that is closed while a command runs, is really closed. Safe to share
+    between threads; ``clock`` gives seconds.
+    """
+
+    def __init__(
+        self, opener: Connect, most: int = MOST, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._opener = opener
+        self._most = most
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._idle: OrderedDict[Host, tuple[Remote, float]] = OrderedDict()
+
+    def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
+        """The connection to ``host`` that is there, if it still works, or a new one."""
+        with self._lock:
+            found = self._idle.pop(host, None)
+        if found and self._works(*found):
+            remote = found[0]
+        else:
+            remote = self._opener(host, known_hosts, timeout=timeout)
+        return _Lent(remote, lambda good: self._back(host, remote, good))
+
+    def close(self) -> None:
+        """Close those that nobody uses."""
+        with self._lock:
+            idle, self._idle = self._idle, OrderedDict()
+        for remote, _ in idle.values():
+            remote.close()
+
+    def _works(self, remote: Remote, since: float) -> bool:
+        if self._clock() - since < _TRUSTED:
+            return True
+        try:
+            if remote.run("true", timeout=10).status == 0:
+                return True
+        except NodeError:  # the machine was started anew, or made anew: a new one will tell
+            pass
+        remote.close()
+        return False
+
+    def _back(self, host: Host, remote: Remote, good: bool) -> None:
+        over = [] if good else [remote]
+        with self._lock:
+            if good:
+                before = self._idle.pop(host, None)
+                self._idle[host] = (remote, self._clock())
+                over += [before[0]] if before else []
+            while len(self._idle) > self._most:
+                over.append(self._idle.popitem(last=False)[1][0])
+        for each in over:
+            each.close()
+
+
+class _Lent:
+    """A connection out of the pool; ``back`` is told whether it is still good."""
+
+    def __init__(self, remote: Remote, back: Callable[[bool], None]) -> None:
+        self._remote = remote
+        self._back = back
+        self._lock = threading.Lock()
+        self._running = 0
+        self._closed = False
+        self._bad = False
+
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: str = "",
+        on_line: LineListener | None = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        with self._using():
+            return self._remote.run(command, stdin=stdin, on_line=on_line, timeout=timeout)
+
+    def put(self, data: bytes, path: str, mode: int) -> None:
+        with self._using():
+            self._remote.put(data, path, mode)
+
+    def get(self, path: str) -> bytes:
+        with self._using():
+            return self._remote.get(path)
+
+    def close(self) -> None:
+        with self._lock:
+            closed, self._closed = self._closed, True
+            good = not self._bad and not self._running
+        if not closed:
+            self._back(good)
+
+    def __enter__(self) -> Remote:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        with self._lock:
+            self._running += 1
+        try:
+            yield
+        except BaseException:
+            self._bad = True
+            raise
+        finally:
+            with self._lock:
+                self._running -= 1

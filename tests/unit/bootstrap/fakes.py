@@ -1,0 +1,212 @@
+"""A node's shell, the Chef server's objects and knife, as far as a bootstrap asks them."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Deploy, Standing
+from stackcook.bootstrap.onnode import Means
+from stackcook.chef.answers import Conflict, NotFound
+from stackcook.command import Command, Completed
+from stackcook.manifest.model import ChefServer, Node
+from stackcook.remote.base import Host
+from tests.fakes import node
+
+ONE = node("one", "base", 10)
+URL = "http://10.0.115.1:4545"
+DEPLOY = Deploy("d-1")
+DONE = "Infra Phase complete, 1/2 resources updated in 01 seconds\n"
+
+
+class Chef:
+    """The Chef server's objects, in a server without access control lists."""
+
+    skew = 0.0
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Any] = {}
+
+    def get(self, path: str) -> Any:
+        if path not in self.objects:
+            raise NotFound(path)
+        return self.objects[path]
+
+    def put(self, path: str, value: Any) -> Any:
+        self.objects[path] = value
+
+    def post(self, path: str, value: Any, *, repeat: bool = False) -> Any:
+        path = f"{path}/{value['name']}"
+        if path in self.objects:
+            raise Conflict(path)
+        self.objects[path] = value
+
+    def delete(self, path: str) -> Any:
+        self.get(path)
+        del self.objects[path]
+
+
+@dataclass
+class Shell:
+    """A node's shell: answers each kind of command that is run on a node.
+
+    ``asked`` and ``sent`` are the commands and their input; ``opened`` are the hosts logged in to.
+    """
+
+    probe: str = "root\n"
+    fit: str = "uid=0\nid=debian\nversion=13\nrelease=Debian 13\nclient=yes\nhost=one\n"
+    converge: Completed = Completed(0, DONE)
+    install: Completed = Completed(0, "")
+    register: Completed = Completed(
+        0, "-----BEGIN PUBLIC KEY-----\nnew\n-----END PUBLIC KEY-----\n"
+    )
+    fails: dict[str, Exception] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+    opened: list[Host] = field(default_factory=list)
+
+    def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Shell:
+        self.opened.append(host)
+        return self
+
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: str = "",
+        on_line: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        self.asked.append(command)
+        self.sent.append(stdin)
+        kind, done = self._answer(command, stdin)
+        for line in done.output.splitlines():
+            if on_line:
+                on_line(line)
+        if kind in self.fails:
+            raise self.fails[kind]
+        return done
+
+    def _answer(self, command: str, stdin: str) -> tuple[str, Completed]:
+        if "kill -INT" in command:
+            return "end", Completed(0, "")
+        if "run-lock" in command:
+            return "converge", self.converge
+        if "wanted=" in stdin:
+            return "install", self.install
+        if "client.pem.new" in stdin:
+            return "register", self.register
+        if "os-release" in command:
+            return "preflight", Completed(0, f"{self.fit}time={time.time()}\n")
+        return "probe", Completed(0, self.probe)
+
+    def put(self, data: bytes, path: str, mode: int) -> None:
+        raise AssertionError("files go by standard input")
+
+    def get(self, path: str) -> bytes:
+        raise AssertionError("nothing is fetched from a node")
+
+    def close(self) -> None:
+        ...
+
+    def __enter__(self) -> Shell:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        ...
+
+
+@dataclass
+class Knife:
+    """``knife`` as a program: prints and ends."""
+
+    done: Completed = Completed(0, f" [10.0.115.10] {DONE}")
+    command: Command | None = None
+
+    def __call__(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+        on_start: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Completed:
+        self.command = command
+        for line in self.done.output.splitlines():
+            if on_line:
+                on_line(line)
+        return self.done
+
+
+@dataclass
+class Setting:
+    """Everything around one bootstrap; ``root`` is the manifest's directory."""
+
+    root: Path
+    chef: Chef = field(default_factory=Chef)
+    shell: Shell = field(default_factory=Shell)
+    knife: Knife = field(default_factory=Knife)
+    host: Host = Host("one", "10.0.115.10", "vagrant", Path("/key"))
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".stackcook"
+
+    @property
+    def means(self) -> Means:
+        server = ChefServer(URL, "me", self.state / "me.pem")
+        return Means(self.chef, server, self.state, self.root / "secret", opener=self.shell)
+
+    def register(self, *, url: str = URL, secret: str = "s3", own_key: bool = True) -> None:
+        """The server and the node know each other, unless told otherwise."""
+        mine, other = pem(), pem()
+        self.chef.objects = {
+            "/clients/one": {"public_key": mine},
+            "/nodes/one": {
+                "name": "one",
+                "run_list": ["role[base]"],
+                "chef_environment": "lab",
+                "normal": {"openstack": {"address": "10.0.115.10"}, "tags": ["a"]},
+            },
+        }
+        digest = hashlib.sha256(f"{secret}\n".encode()).hexdigest()
+        self.shell.probe = f"root\nurl={url}\nsecret={digest}  -\n{mine if own_key else other}"
+
+
+def take(
+    chef: Bootstrap,
+    node: Node,
+    host: Host,
+    say: Callable[[str], None] = print,
+    standing: Standing = Standing.NEW,
+    deploy: Deploy = DEPLOY,
+) -> ConvergeResult:
+    """Take every step of a node, as the engine does; what the last one says."""
+    steps = (
+        *chef.ahead(node, host, standing, deploy),
+        *chef.converge(node, host, standing, deploy),
+    )
+    *_, result = [step.work(say) for step in steps]
+    assert isinstance(result, ConvergeResult)
+    return result
+
+
+def again(
+    chef: Bootstrap, node: Node, host: Host, say: Callable[[str], None] = print
+) -> ConvergeResult:
+    """Take every step of a node that is known."""
+    return take(chef, node, host, say, Standing.KNOWN)
+
+
+def pem() -> str:
+    """A new public key."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_bytes(encoding, form).decode()

@@ -16,10 +16,10 @@ from stackcook.manifest.model import Node
 @click.pass_obj
 def command(context: Context) -> None:
     """Show each node's machine, its last step, how that ended and when; changes nothing."""
-    from stackcook.cli.wiring import RealSite
+    from stackcook.cli.chefsite import ChefSite
 
     manifest = context.load()
-    machines = RealSite(manifest).machines.states(manifest.nodes)
+    machines = ChefSite(manifest).machines.states(manifest.nodes)
     steps, running = latest(manifest.state), in_use(manifest.state)
     rows = [
         _row(node, machines.get(node.name, "absent"), steps, running) for node in manifest.nodes

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stackcook.errors import MachineError
 from stackcook.machines.base import ABSENT, RUNNING, LineListener
+from stackcook.machines.probe import listening
 from stackcook.manifest.model import Manifest, Node
 from stackcook.remote.base import Host
 
@@ -47,8 +48,16 @@ class SshMachines:
 
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
         """``running`` where something listens at the SSH port, else ``absent``."""
-        with ThreadPoolExecutor(max_workers=32) as pool:
-            return dict(zip((node.name for node in nodes), pool.map(self._state, nodes)))
+        there = listening(((str(n.address), n.port) for n in nodes if n.address), PROBE_TIMEOUT)
+        named = [node for node in nodes if not node.address]
+        with ThreadPoolExecutor(max_workers=32) as pool:  # resolving a name takes its time
+            by_name = dict(zip((node.name for node in named), pool.map(self._listens, named)))
+        return {
+            node.name: RUNNING
+            if by_name.get(node.name) or (str(node.address), node.port) in there
+            else ABSENT
+            for node in nodes
+        }
 
     def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
         """Nothing: whoever made these hosts keeps them."""
@@ -94,10 +103,10 @@ class SshMachines:
             remedy="give the node a `key` in `stackcook: nodes`, or make one with ssh-keygen",
         )
 
-    def _state(self, node: Node) -> str:
+    def _listens(self, node: Node) -> bool:
         try:
             address = (self._address(node), node.port)
             socket.create_connection(address, PROBE_TIMEOUT).close()
         except OSError:
-            return ABSENT
-        return RUNNING
+            return False
+        return True

@@ -90,7 +90,10 @@ def _send_batch(client: ChefClient, files: Mapping[str, CookbookFile], progress:
                 urls,
                 each=lambda md5, _: progress.sent(files[md5]),
             )
-            client.put(f"/sandboxes/{sandbox}", {"is_completed": True})
+            path = f"/sandboxes/{sandbox}"
+            done = client.put(path, {"is_completed": True})
+            if not isinstance(done, dict) or done.get("is_completed") is not True:
+                raise strange(client.server, f"PUT {path}")
             return
         except Refused as error:
             if last or error.status not in _STALE:

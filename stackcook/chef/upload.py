@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
+from stackcook.chef.answers import confirmed
 from stackcook.chef.client import ChefClient, Conflict
 from stackcook.chef.difference import (
     CookbookChange,
@@ -141,16 +142,18 @@ def _put_cookbook(client: ChefClient, change: CookbookChange) -> None:
     cookbook = change.cookbook
     path = object_path("cookbooks", cookbook.name, cookbook.version)
     manifest = cookbook.manifest(client.api_version, frozen=change.frozen)
-    client.put(f"{path}?force=true" if change.frozen else path, manifest)
+    answer = client.put(f"{path}?force=true" if change.frozen else path, manifest)
+    confirmed(client.server, f"PUT {path}", answer, cookbook.name)
 
 
 def _put_object(client: ChefClient, change: ObjectChange) -> None:
     path = f"{change.collection}{object_path(change.name)}"
     if not change.new:
-        client.put(path, change.value)
+        _replace(client, change, path)
         return
     try:
-        client.post(change.collection, change.value, repeat=True)
+        answer = client.post(change.collection, change.value, repeat=True)
+        confirmed(client.server, f"POST {change.collection}", answer, change.name)
     except Conflict:
         # Somebody else has just made it, or we did and the answer got lost.
         if change.collection == "/data":
@@ -158,7 +161,11 @@ def _put_object(client: ChefClient, change: ObjectChange) -> None:
         if change.fixed:
             _see_that_it_is_ours(client, change, path)
         else:
-            client.put(path, change.value)
+            _replace(client, change, path)
+
+
+def _replace(client: ChefClient, change: ObjectChange, path: str) -> None:
+    confirmed(client.server, f"PUT {path}", client.put(path, change.value), change.name)
 
 
 def _see_that_it_is_ours(client: ChefClient, change: ObjectChange, path: str) -> None:

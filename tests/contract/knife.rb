@@ -22,13 +22,13 @@ $stdin.each_line do |line|
   files = [Tempfile.new, Tempfile.new]
   child = fork do
     $stdin.reopen(File::NULL)
-    $stdout.reopen(files[0].path, 'w')
+    $stdout.reopen(files.first.path, 'w')
     $stderr.reopen(files[1].path, 'w')
     run(JSON.parse(line))
   end
   _, status = Process.wait2(child)
   said = files.map { |file| File.read(file.path, encoding: 'UTF-8').scrub }
-  answer = { status: status.exitstatus || 255, stdout: said[0], stderr: said[1] }
+  answer = { status: status.exitstatus || 255, stdout: said.first, stderr: said.last }
   output.puts(JSON.generate(answer))
   output.flush
 end

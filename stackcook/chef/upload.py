@@ -11,16 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stackcook.chef.answers import confirmed
+from stackcook.chef.changes import CookbookChange, Difference, ObjectChange, PolicyChange
 from stackcook.chef.client import ChefClient, Conflict
-from stackcook.chef.difference import (
-    CookbookChange,
-    Difference,
-    ObjectChange,
-    compare,
-    unexplained,
-)
+from stackcook.chef.difference import compare, unexplained
 from stackcook.chef.listing import in_parallel, object_path
 from stackcook.chef.order import batches, cookbook_waves, object_waves
+from stackcook.chef.policyfile import put_policy
 from stackcook.chef.repository import Repository
 from stackcook.chef.sandbox import send_files
 from stackcook.chef.selection import SECTIONS
@@ -92,9 +88,13 @@ def apply(client: ChefClient, difference: Difference, *, on_event: Say = _silent
         for change in wave:
             on_event(change.label)
         in_parallel(lambda change: _put_object(client, change), wave)
-    changes: tuple[CookbookChange | ObjectChange, ...] = (
+    policies = (difference.policy,) if difference.policy else ()
+    for policy in policies:
+        put_policy(client, policy, on_event)
+    changes: tuple[CookbookChange | ObjectChange | PolicyChange, ...] = (
         *difference.cookbooks,
         *difference.objects,
+        *policies,
     )
     return UploadResult(
         created=tuple(change.label for change in changes if change.new),

@@ -36,7 +36,7 @@ class Progress:
     bytes: int
     _done: set[str] = field(default_factory=set)
     _sent: int = 0
-    _said: float = field(default_factory=time.monotonic)
+    said: float = field(default_factory=time.monotonic)
 
     def begin(self) -> None:
         """Say what is to be done."""
@@ -48,8 +48,8 @@ class Progress:
             return
         self._done.add(file.md5)
         self._sent += file.size
-        if time.monotonic() - self._said > _SECONDS and len(self._done) < self.files:
-            self._said = time.monotonic()
+        if time.monotonic() - self.said > _SECONDS and len(self._done) < self.files:
+            self.said = time.monotonic()
             part = f"{size(self._sent)} of {size(self.bytes)}"
             self.on_event(f"sent {len(self._done)} of {counted(self.files, 'file')}, {part}")
 

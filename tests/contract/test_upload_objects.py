@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +11,6 @@ import requests
 
 from stackcook.chef import prune
 from stackcook.chef.client import ChefClient, NotFound
-from stackcook.chef.cookbook import stored_files
 from stackcook.chef.difference import compare
 from stackcook.chef.repository import Repository
 from stackcook.chef.upload import UploadResult, marked, upload
@@ -130,29 +126,6 @@ def test_files_of_all_kinds_arrive_as_they_are(site: Site) -> None:
     assert got[f"{path}/bytes"] == bytes(range(256)) == got[f"{path}/link"]
     assert got["recipes/größe.rb"] == "package 'ü'\n".encode()
     assert not site.upload().changed
-
-
-def test_a_big_file_is_never_wholly_in_memory(site: Site) -> None:
-    site.write(cookbook("apt", default=""))
-    big = site.root / "cookbooks" / "apt" / "files" / "big"
-    big.parent.mkdir()
-    with big.open("wb") as file:
-        file.truncate(50 << 20)
-    chef = site.client.server
-    text = (
-        "cookbooks: [{apt: }]\n"
-        "stackcook: {machines: ssh, passwords: {}, chef_server: "
-        f"{{url: '{chef.url}', user: {chef.user}, key: '{chef.key}'}}}}\n"
-    )
-    site.write({"infrastructure.yml": text})
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    argv = (sys.executable, "-m", "stackcook", "upload")
-    done = subprocess.run(argv, cwd=site.root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    assert most == before or most < 100 << 10, "KiB"
-    sums = stored_files(site.client.get("/cookbooks/apt/1.0.0"))
-    assert sums["files/big"] == "25e317773f308e446cc84c503a6d1f85"
 
 
 def test_what_is_gone_is_deleted(site: Site) -> None:

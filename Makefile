@@ -2,7 +2,7 @@
 python = .venv/bin/python3
 pytest = $(python) -m pytest
 
-.PHONY: help deploy test check setup box lab-test check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup box lab-test bench check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    set up this machine and bring up the cloud of infrastructure.yml'
@@ -10,6 +10,7 @@ help:
 	@echo 'make check     format, lint, types and unit tests; no network, under a minute'
 	@echo 'make setup     only set up this machine'
 	@echo 'make lab-test  only the tests that bring up machines'
+	@echo 'make bench     upload beside knife and spiceweasel: seconds, ratios, memory, growth; ten minutes'
 
 deploy: setup
 	@.venv/bin/stackcook deploy
@@ -19,6 +20,10 @@ test: setup check-format check-lint check-types
 
 lab-test: setup
 	@$(pytest) tests/lab
+
+# ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 to see that it works
+bench: setup
+	@$(python) -m benchmarks.upload $(ARGS)
 
 setup:
 	@setup/packages

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 import threading
 from collections import defaultdict
@@ -127,11 +126,3 @@ def scripted(tls: ssl.SSLContext | None = None) -> Iterator[Scripted]:
             script.over.set()
             server.shutdown()
             thread.join()
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -72,6 +72,16 @@ def strange(server: ChefServer, request: str) -> Strange:
     )
 
 
+def confirmed(server: ChefServer, request: str, answer: Any, name: str) -> None:
+    """See that the answer to a write is about the object ``name``. Raises Strange."""
+    said = answer if isinstance(answer, dict) else {}
+    raw = said.get("raw_data")
+    named = [said.get(field) for field in ("name", "cookbook_name", "id")]
+    named += [raw.get("id") if isinstance(raw, dict) else None, str(said.get("uri")).split("/")[-1]]
+    if name not in named:
+        raise strange(server, request)
+
+
 def judge(server: ChefServer, answer: Answer) -> None:
     """Raise what a failed answer means: NotFound, Conflict or another ChefServerError."""
     status = answer.status

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stackcook.chef.cookbook import Cookbook
+from stackcook.chef.policylock import PolicyLock
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,23 @@ class ObjectChange:
 
 
 @dataclass(frozen=True)
+class PolicyChange:
+    """A policy to put, and the cookbooks of it, by identifier, that the server lacks.
+
+    ``new``: the group has no such policy yet.
+    """
+
+    policy: PolicyLock
+    artifacts: Mapping[str, Cookbook]
+    new: bool
+
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return self.policy.label
+
+
+@dataclass(frozen=True)
 class Gone:
     """What the server has and the manifest does not name; ``path`` is what DELETE takes.
 
@@ -104,3 +122,4 @@ class Difference:
     objects: tuple[ObjectChange, ...]
     unchanged: tuple[str, ...]
     gone: tuple[Gone, ...] = ()
+    policy: PolicyChange | None = None

@@ -135,7 +135,10 @@ class ChefClient:
 
     def delete(self, path: str) -> Any:
         """Take the object at ``path`` away. Raises NotFound."""
-        return self._request("DELETE", path)
+        answer = self._request("DELETE", path)
+        if not isinstance(answer, dict):
+            raise strange(self.server, f"DELETE {path}")
+        return answer
 
     def send_file(self, url: str, path: Path, md5: str) -> None:
         """Put the file at the URL that the server gave for it; ``md5`` is its checksum in hex.
@@ -170,7 +173,7 @@ class ChefClient:
         if answer.status == 406 and self._learn_version(answer) != spoken[1]:
             answer, tries = send()
         if method == "DELETE" and answer.status == 404 and tries > 1:
-            return None  # an earlier try took it away, and its answer got lost
+            return {}  # an earlier try took it away, and its answer got lost
         parsed = parse(self.server, answer)
         if self._version is None:
             self._learn_version(answer)

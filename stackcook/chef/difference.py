@@ -13,6 +13,7 @@ from stackcook.chef.changes import CookbookChange, Difference, FileChanges, Gone
 from stackcook.chef.client import ChefClient
 from stackcook.chef.cookbook import Cookbook, differing_metadata, stored_files
 from stackcook.chef.databags import DataBag
+from stackcook.chef.policyfile import compare_policy
 from stackcook.chef.listing import Listing, bag_path, in_parallel, object_path
 from stackcook.chef.repository import Repository
 from stackcook.chef.selection import SECTIONS, select
@@ -42,11 +43,14 @@ def compare(
     there = Listing.ask(client, sections, [bag.name for bag in repository.data_bags])
     questions = _Questions(client, there)
     answers = in_parallel(lambda question: question(), questions.about(repository))
+    policy = compare_policy(client, repository.policy) if repository.policy else None
+    as_is = (repository.policy.label,) if repository.policy and not policy else ()
     return Difference(
         cookbooks=tuple(a for a in answers if isinstance(a, CookbookChange)),
         objects=tuple(a for a in answers if isinstance(a, ObjectChange)),
-        unchanged=tuple(a for a in answers if isinstance(a, str)),
+        unchanged=(*(a for a in answers if isinstance(a, str)), *as_is),
         gone=tuple(there.gone(repository, keep)),
+        policy=policy,
     )
 
 

@@ -1,4 +1,4 @@
-"""Encrypted data bag items, version 3: what Chef's ``data_bag_item`` reads and writes."""
+"""Encrypted data bag items: Chef's version 3 is written, 1 and 2 are read, too."""
 
 from __future__ import annotations
 
@@ -67,18 +67,48 @@ def _seal(value: Any, secret: str) -> dict[str, Any]:
 
 
 def _open(field: str, value: Any, secret: str) -> Any:
-    from cryptography.exceptions import InvalidTag
+    from cryptography.exceptions import InvalidSignature, InvalidTag
 
-    if not isinstance(value, Mapping) or value.get("version") != 3:
-        raise ValueError(f"{field} is not encrypted in version 3")
+    version = value.get("version") if isinstance(value, Mapping) else None
+    if version not in tuple(_OPENERS):  # it may be anything
+        raise ValueError(f"{field} is not encrypted in a version from 1 to 3")
     try:
-        data, iv, tag = (base64.b64decode(value[n]) for n in ("encrypted_data", "iv", "auth_tag"))
-        text = _key(secret).decrypt(iv, data + tag, b"")
-        return json.loads(text)["json_wrapper"]
-    except InvalidTag as error:
+        return json.loads(_OPENERS[version](value, secret))["json_wrapper"]
+    except (InvalidTag, InvalidSignature) as error:
         raise ValueError(f"{field} was encrypted with another secret, or is damaged") from error
-    except (KeyError, TypeError, binascii.Error, ValueError) as error:
-        raise ValueError(f"{field} is damaged") from error
+    except (KeyError, TypeError, AttributeError, binascii.Error, ValueError) as error:
+        raise ValueError(f"{field} is damaged, or was encrypted with another secret") from error
+
+
+def _open_3(value: Mapping[str, str], secret: str) -> bytes:
+    data, iv, tag = (base64.b64decode(value[n]) for n in ("encrypted_data", "iv", "auth_tag"))
+    return _key(secret).decrypt(iv, data + tag, b"")
+
+
+def _open_2(value: Mapping[str, str], secret: str) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.hmac import HMAC
+
+    signed = HMAC(secret.encode(), SHA256())
+    signed.update(value["encrypted_data"].encode())
+    signed.verify(base64.b64decode(value["hmac"]))
+    return _open_1(value, secret)
+
+
+def _open_1(value: Mapping[str, str], secret: str) -> bytes:
+    from cryptography.hazmat.primitives.ciphers import Cipher
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES
+    from cryptography.hazmat.primitives.ciphers.modes import CBC
+    from cryptography.hazmat.primitives.padding import PKCS7
+
+    data, iv = (base64.b64decode(value[name]) for name in ("encrypted_data", "iv"))
+    cipher = Cipher(AES(hashlib.sha256(secret.encode()).digest()), CBC(iv)).decryptor()
+    unpadder = PKCS7(128).unpadder()
+    padded = cipher.update(data) + cipher.finalize()
+    return unpadder.update(padded) + unpadder.finalize()
+
+
+_OPENERS = {1: _open_1, 2: _open_2, 3: _open_3}
 
 
 def _base64(data: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from stackcook.chef.changes import CookbookChange, ObjectChange
@@ -55,12 +56,18 @@ def batches(wave: Iterable[CookbookChange]) -> Iterator[list[CookbookChange]]:
 def object_waves(changes: Iterable[ObjectChange]) -> Iterator[list[ObjectChange]]:
     """Groups that may be put at once: what is named before what names it.
 
-    Data bags, their items, environments, then roles, each after the roles in its run lists.
+    Data bags, their items, environments, then roles, each after the roles in its run lists. Of the
+    items of one bag no two are put at once: goiardi loses one of them.
     """
-    changes = tuple(changes)
-    for collection in ("/data", "/data/", "/environments"):
-        yield [change for change in changes if _kind(change) == collection]
-    roles = [change for change in changes if _kind(change) == "/roles"]
+    kinds: dict[str, list[ObjectChange]] = {}
+    for change in changes:
+        kinds.setdefault(change.collection, []).append(change)
+    roles = kinds.pop("/roles", [])
+    environments = kinds.pop("/environments", [])
+    yield kinds.pop("/data", [])
+    for items in zip_longest(*kinds.values()):
+        yield [item for item in items if item]
+    yield environments
     yield from role_waves(roles, lambda change: change.name, lambda change: change.value)
 
 
@@ -70,10 +77,6 @@ def role_waves(
     """Groups of roles, each after all that are named in its run lists."""
     roles = tuple(roles)
     return _waves(roles, name, {name(role): _roles_in(value(role)) for role in roles})
-
-
-def _kind(change: ObjectChange) -> str:
-    return "/data/" if change.collection.startswith("/data/") else change.collection
 
 
 def _roles_in(role: Mapping[str, Any]) -> list[str]:

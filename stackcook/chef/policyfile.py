@@ -1,118 +1,49 @@
-"""A Policyfile's lock: read, checked against the cookbooks on disk, and put on the server.
-
-Facts of the format (chef-cli 5): a cookbook's identifier is the SHA-1 of lines ``path:MD5`` of its
-files, sorted; the revision is the SHA-256 of a text with name, run lists, identifiers and
-attributes. ``chef-cli export`` puts cookbooks into ``cookbook_artifacts/NAME-IDENTIFIER`` beside
-the lock, with metadata.json made anew, so that the identifier can't be checked there.
-"""
+"""Puts a policy on a Chef server that has policies."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from stackcook.chef import load, read
 from stackcook.chef.answers import Conflict, NotFound, Strange
-from stackcook.chef.chefignore import Chefignore
+from stackcook.chef.changes import PolicyChange
 from stackcook.chef.client import ChefClient
-from stackcook.chef.cookbook import Cookbook, CookbookFile, read_files
-from stackcook.chef.findings import Findings
-from stackcook.chef.ruby import Kind, Source
+from stackcook.chef.policylock import PolicyLock
 from stackcook.chef.sandbox import send_files
 from stackcook.errors import ChefServerError
-from stackcook.manifest.model import Manifest
-
-_NAME = re.compile(r"[\w.:-]{1,255}", re.ASCII)
-_RECIPE = re.compile(r"recipe\[([^:\s\]]+)::[^:\s\]]+\]")
-_FIELDS: Mapping[str, type[Any]] = {
-    "name": str,
-    "revision_id": str,
-    "run_list": list,
-    "cookbook_locks": dict,
-    "default_attributes": dict,
-    "override_attributes": dict,
-}
-_WORDS: Mapping[type[Any], str] = {str: "a text", list: "a list", dict: "a map"}
-_EXPORTED = "cookbook_artifacts"
-_METADATA = ("metadata.json", "metadata.rb")  # the first of them counts
-_AGAIN = "write the lock anew with `chef-cli update`"
 
 
-@dataclass(frozen=True)
-class PolicyLock:
-    """A policy in its group: the lock as it is, and identifier → cookbook that it locks."""
+def compare_policy(client: ChefClient, policy: PolicyLock) -> PolicyChange | None:
+    """What the server lacks of a policy, if anything.
 
-    name: str
-    group: str
-    document: Mapping[str, Any]
-    artifacts: Mapping[str, Cookbook]
-
-    @property
-    def label(self) -> str:
-        """What it is called where changes are told."""
-        return f"policy {self.name} of group {self.group}"
-
-
-@dataclass(frozen=True)
-class PolicyChanges:
-    """What the server lacks of a policy. ``new``: the group has no such policy yet."""
-
-    artifacts: Mapping[str, Cookbook]
-    policy: bool
-    new: bool
-
-
-def read_policy(manifest: Manifest, findings: Findings) -> PolicyLock | None:
-    """The policy that the manifest names; ``None`` without one, or with what is wrong noted."""
-    wanted = manifest.policy
-    if wanted is None:
-        return None
-    before = len(findings.found)
-    document = load.read_json(wanted.lock, findings)
-    if document is None:
-        return None
-    lock = _Lock(wanted.lock, document, findings)
-    if not lock.check_form():
-        return None
-    lock.check_revision()
-    cookbooks = lock.cookbooks(manifest)
-    if len(findings.found) > before:
-        return None
-    return PolicyLock(document["name"], wanted.group, document, cookbooks)
-
-
-def compare_policy(client: ChefClient, policy: PolicyLock) -> PolicyChanges:
-    """What :func:`put_policy` would put. Raises ChefServerError, for a server without policies."""
-    stored = _artifacts(client)
+    Raises ChefServerError, also for a server without policies.
+    """
     there = {
-        version["identifier"] for known in stored.values() for version in known.get("versions", ())
+        version["identifier"]
+        for known in _artifacts(client).values()
+        for version in known.get("versions", ())
     }
     lacking = {key: book for key, book in policy.artifacts.items() if key not in there}
     try:
-        current = client.get_map(f"/policy_groups/{policy.group}/policies/{policy.name}")
+        current = client.get_map(_path(policy))
     except NotFound:
-        return PolicyChanges(lacking, True, True)
-    return PolicyChanges(
-        lacking, current.get("revision_id") != policy.document["revision_id"], False
-    )
+        return PolicyChange(policy, lacking, new=True)
+    if not lacking and current.get("revision_id") == policy.document["revision_id"]:
+        return None
+    return PolicyChange(policy, lacking, new=False)
 
 
 def put_policy(
     client: ChefClient,
-    policy: PolicyLock,
+    change: PolicyChange,
     on_event: Callable[[str], None] = lambda text: None,
-) -> PolicyChanges:
-    """Make the group have this revision of the policy; returns what was put.
+) -> None:
+    """Make the group have this revision of the policy.
 
     Cookbooks go first, so that no node sees a policy without them. Raises ChefServerError.
     """
-    changes = compare_policy(client, policy)
-    send_files(client, (f for book in changes.artifacts.values() for f in book.files), on_event)
-    for identifier, cookbook in changes.artifacts.items():
+    send_files(client, (f for book in change.artifacts.values() for f in book.files), on_event)
+    for identifier, cookbook in change.artifacts.items():
         on_event(f"cookbook {cookbook.name} {cookbook.version} ({identifier[:10]})")
         body = {**cookbook.manifest(client.api_version), "name": cookbook.name}
         del body["cookbook_name"]
@@ -121,10 +52,12 @@ def put_policy(
             client.put(path, {**body, "identifier": identifier})
         except Conflict:
             pass  # somebody has just put the same: its identifier is that of its content
-    if changes.policy:
-        on_event(policy.label)
-        client.put(f"/policy_groups/{policy.group}/policies/{policy.name}", policy.document)
-    return changes
+    on_event(change.label)
+    client.put(_path(change.policy), change.policy.document)
+
+
+def _path(policy: PolicyLock) -> str:
+    return f"/policy_groups/{policy.group}/policies/{policy.name}"
 
 
 def _artifacts(client: ChefClient) -> Mapping[str, Any]:
@@ -137,132 +70,3 @@ def _artifacts(client: ChefClient) -> Mapping[str, Any]:
             where=client.server.url,
             remedy="take `policy` out of the manifest, or name another server in `chef_server`",
         ) from error
-
-
-@dataclass(frozen=True)
-class _Lock:
-    """The lock's file and what it says, as far as it has been looked at."""
-
-    path: Path
-    document: Mapping[str, Any]
-    findings: Findings
-    _places: load.Sources = field(default_factory=load.Sources)
-
-    def wrong(self, what: str, *keys: str | int, remedy: str = _AGAIN) -> None:
-        """Note what is wrong where ``keys`` lead to."""
-        at = self._places.place(self.path, *keys) if keys else None
-        self.findings.error(self.path, at, what, remedy)
-
-    def check_form(self) -> bool:
-        """Whether the lock has what a server asks for."""
-        before = len(self.findings.found)
-        for key, kind in _FIELDS.items():
-            if key not in self.document:
-                self.wrong(f"the lock has no {key}")
-            elif not isinstance(self.document[key], kind):
-                self.wrong(f"{key} is not {_WORDS[kind]}", key)
-        if not isinstance(self.document.get("named_run_lists", {}), dict):
-            self.wrong("named_run_lists is not a map", "named_run_lists")
-        if len(self.findings.found) > before:
-            return False
-        for key in ("name", "revision_id"):
-            if not _NAME.fullmatch(self.document[key]):
-                self.wrong(f"{key} is not letters, digits, `_`, `.`, `:` and `-`", key)
-        locks = self.document["cookbook_locks"]
-        for name, lock in locks.items():
-            identifier = lock.get("identifier") if isinstance(lock, dict) else None
-            if not isinstance(identifier, str) or not _NAME.fullmatch(identifier):
-                self.wrong(f"cookbook {name} has no identifier", "cookbook_locks", name)
-        for index, entry in enumerate(self.document["run_list"]):
-            match = _RECIPE.fullmatch(str(entry))
-            if not match:
-                self.wrong(f'"{entry}" is not recipe[COOKBOOK::RECIPE]', "run_list", index)
-            elif match[1] not in locks:
-                self.wrong(f"cookbook {match[1]} is not locked", "run_list", index)
-        return len(self.findings.found) == before
-
-    def check_revision(self) -> None:
-        """A server takes a revision that it knows for what it knows: it wouldn't see an edit."""
-        if revision(self.document) != self.document["revision_id"]:
-            self.wrong("the revision_id is not that of what the lock says", "revision_id")
-
-    def cookbooks(self, manifest: Manifest) -> dict[str, Cookbook]:
-        """Identifier → cookbook, of those that are here and as they were locked."""
-        locks = self.document["cookbook_locks"]
-        found = {}
-        for name, lock in locks.items():
-            directory = self._directory(name, lock)
-            files = self._files(directory) if directory else None
-            if directory is None or files is None:
-                continue
-            exported = directory.parent.name == _EXPORTED
-            if not exported and identifier(files) != lock["identifier"]:
-                what = f"{directory} is not what it was when {name} was locked"
-                self.wrong(what, "cookbook_locks", name)
-            metadata = [file.source for file in files if file.path in _METADATA]
-            if not metadata:
-                self.findings.error(directory, None, "the cookbook has no metadata.rb", "write one")
-            found[name] = read.Found(None, min(metadata, default=None), files)
-        evaluated = [Source(Kind.METADATA, one.metadata) for one in found.values() if one.metadata]
-        sources = load.Sources.load(evaluated, manifest.path, self.findings)
-        cookbooks = read.read_cookbooks(manifest, found, sources, self.findings)
-        return {locks[name]["identifier"]: cookbook for name, cookbook in cookbooks.items()}
-
-    def _directory(self, name: str, lock: Mapping[str, Any]) -> Path | None:
-        """Where the locked cookbook is: exported, or where the Policyfile's source says."""
-        exported = self.path.parent / _EXPORTED / f"{name}-{lock['identifier']}"
-        if exported.is_dir():
-            return exported
-        source = lock.get("source")
-        if lock.get("cache_key") is not None or not isinstance(source, str):
-            what = f"cookbook {name} does not come from a directory here"
-            remedy = (
-                "put it into one with `chef-cli export` and name the Policyfile.lock.json there"
-            )
-            self.wrong(what, "cookbook_locks", name, remedy=remedy)
-            return None
-        directory = (self.path.parent / source).resolve()
-        if not directory.is_dir():
-            self.wrong(f"there is no cookbook {name} in {directory}", "cookbook_locks", name)
-            return None
-        return directory
-
-    def _files(self, directory: Path) -> tuple[CookbookFile, ...] | None:
-        try:
-            return read_files(directory, Chefignore.find(directory))
-        except (OSError, UnicodeDecodeError) as error:
-            what = f"can't be read: {error}"
-            self.findings.error(directory, None, what, "correct the file's permission")
-            return None
-
-
-def revision(document: Mapping[str, Any]) -> str:
-    """The revision_id that belongs to what a lock says."""
-    lines = [f"name:{document['name']}"]
-    lines += [f"run-list-item:{item}" for item in document["run_list"]]
-    for name, run_list in document.get("named_run_lists", {}).items():
-        lines += [f"named-run-list:{name};run-list-item:{item}" for item in run_list]
-    for name, lock in sorted(document["cookbook_locks"].items()):
-        lines.append(f"cookbook:{name};id:{lock['identifier']}")
-    for key in ("default_attributes", "override_attributes"):
-        lines.append(f"{key}:{_canonical(document[key])}")
-    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
-
-
-def _canonical(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f'"{k}":{_canonical(v)}' for k, v in sorted(value.items())) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_canonical, value)) + "]"
-    if isinstance(value, str):
-        return f'"{value}"'  # nothing escaped: it is no JSON
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
-
-
-def identifier(files: tuple[CookbookFile, ...]) -> str:
-    """What Chef calls a cookbook of these files."""
-    lines = sorted((file.path, file.md5) for file in files)
-    text = "".join(f"{path}:{md5}\n" for path, md5 in lines)
-    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 from stackcook.chef import metadata
 from stackcook.chef.changes import Gone
@@ -12,8 +12,6 @@ from stackcook.chef.listing import DEFAULT_ENVIRONMENT, Listing, bag_path, in_pa
 from stackcook.chef.order import role_waves
 from stackcook.chef.repository import Repository
 from stackcook.chef.selection import select
-
-_PINNED = re.compile(r"recipe\[(?P<name>[^\[\]@:]+)(::[^\[\]@]+)?@(?P<version>[\d.]+)\]")
 
 _KINDS = ("environment", "cookbook", "data bag item", "data bag")
 """After the roles, in this order: what names others before what is named."""
@@ -43,8 +41,15 @@ def delete(
 
 def _roles(client: ChefClient, gone: list[Gone]) -> list[Gone]:
     """The roles, each before those that its run lists name."""
-    values = dict(zip(gone, in_parallel(lambda each: client.get_map(each.path), gone)))
-    waves = role_waves(gone, lambda each: str(values[each].get("name")), values.__getitem__)
+
+    def look(each: Gone) -> Mapping[str, Any]:
+        try:
+            return client.get_map(each.path)
+        except NotFound:
+            return {}
+
+    values = dict(zip(gone, in_parallel(look, gone)))
+    waves = role_waves(gone, lambda e: str(values[e].get("name", e.path)), values.__getitem__)
     return [each for wave in waves for each in wave][::-1]
 
 
@@ -52,7 +57,7 @@ def superseded(client: ChefClient, repository: Repository, keep: int) -> Iterato
     """Versions of the repository's cookbooks older than the newest ``keep``, its own among these.
 
     Not what an environment leads to, its own or another one on the server, nor what one of its
-    cookbooks or a run list of its roles does. Raises ChefServerError.
+    cookbooks does. Raises ChefServerError.
     """
     there = Listing.ask(client, ("cookbooks", "environments"), ())
     others = sorted(there.environments - repository.environments.keys())
@@ -62,7 +67,6 @@ def superseded(client: ChefClient, repository: Repository, keep: int) -> Iterato
     ]
     wanted = [environment.get("cookbook_versions") or {} for environment in environments]
     wanted += [cookbook.dependencies for cookbook in repository.cookbooks]
-    exact = set(_pinned(repository))
     for cookbook in repository.cookbooks:
         name = cookbook.name
         versions = there.cookbooks.get(name, frozenset()) | {cookbook.version}
@@ -71,18 +75,9 @@ def superseded(client: ChefClient, repository: Repository, keep: int) -> Iterato
         for constraint in {str(each[name]) for each in wanted if name in each}:
             needed |= _newest(found, constraint)
         for version in reversed(found):
-            if version not in needed and (name, version) not in exact:
+            if version not in needed:
                 path = object_path("cookbooks", name, version)
                 yield Gone("cookbook", f"cookbook {name} {version}", path)
-
-
-def _pinned(repository: Repository) -> Iterator[tuple[str, str]]:
-    """Cookbooks and versions that the roles' run lists name: ``recipe[apt@1.2.3]``."""
-    for role in repository.roles.values():
-        lists = [role["run_list"], *role["env_run_lists"].values()]
-        for entry in (entry for entries in lists for entry in entries):
-            if match := _PINNED.fullmatch(entry):
-                yield match["name"], metadata.version(match["version"])
 
 
 def _newest(versions: Iterable[str], constraint: str) -> set[str]:

@@ -13,6 +13,7 @@ from stackcook.chef.hashes import Hashes
 from stackcook.chef.load import Sources, ruby_needed
 from stackcook.chef.locate import locate
 from stackcook.chef.pins import check_client, check_pins
+from stackcook.chef.policylock import PolicyLock, read_policy
 from stackcook.chef.read import find_cookbooks, read_cookbooks, read_objects
 from stackcook.chef.references import Known, References
 from stackcook.chef.ruby import Kind, Source
@@ -32,6 +33,7 @@ class Repository:
     roles: Mapping[str, Object] = field(default_factory=dict)
     environments: Mapping[str, Object] = field(default_factory=dict)
     data_bags: tuple[DataBag, ...] = ()
+    policy: PolicyLock | None = None
 
     @classmethod
     def read(cls, manifest: Manifest) -> Repository:
@@ -73,6 +75,7 @@ class Repository:
             roles=read_objects("role", roles, sources, findings),
             environments=read_objects("environment", environments, sources, findings),
             data_bags=read_data_bags(manifest, findings),
+            policy=read_policy(manifest, findings),
         )
         names = {*wanted, *(cookbook.name for cookbook in manifest.cookbooks)}
         known = Known(cookbooks, metadata_files, names, roles, environments)

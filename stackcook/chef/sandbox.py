@@ -36,7 +36,7 @@ class Progress:
     bytes: int
     _done: set[str] = field(default_factory=set)
     _sent: int = 0
-    _said: float = field(default_factory=time.monotonic)
+    said: float = field(default_factory=time.monotonic)
 
     def begin(self) -> None:
         """Say what is to be done."""
@@ -48,8 +48,8 @@ class Progress:
             return
         self._done.add(file.md5)
         self._sent += file.size
-        if time.monotonic() - self._said > _SECONDS and len(self._done) < self.files:
-            self._said = time.monotonic()
+        if time.monotonic() - self.said > _SECONDS and len(self._done) < self.files:
+            self.said = time.monotonic()
             part = f"{size(self._sent)} of {size(self.bytes)}"
             self.on_event(f"sent {len(self._done)} of {counted(self.files, 'file')}, {part}")
 
@@ -90,7 +90,10 @@ def _send_batch(client: ChefClient, files: Mapping[str, CookbookFile], progress:
                 urls,
                 each=lambda md5, _: progress.sent(files[md5]),
             )
-            client.put(f"/sandboxes/{sandbox}", {"is_completed": True})
+            path = f"/sandboxes/{sandbox}"
+            done = client.put(path, {"is_completed": True})
+            if not isinstance(done, dict) or done.get("is_completed") is not True:
+                raise strange(client.server, f"PUT {path}")
             return
         except Refused as error:
             if last or error.status not in _STALE:

@@ -26,10 +26,11 @@ def parse_sections(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def select(repository: Repository, sections: Collection[str]) -> Repository:
-    """The part of the repository that belongs to ``sections``."""
+    """The part of the repository that belongs to ``sections``; a policy is one of cookbooks."""
     return replace(
         repository,
         cookbooks=repository.cookbooks if "cookbooks" in sections else (),
+        policy=repository.policy if "cookbooks" in sections else None,
         environments=repository.environments if "environments" in sections else {},
         roles=repository.roles if "roles" in sections else {},
         data_bags=repository.data_bags if "data bags" in sections else (),

@@ -10,16 +10,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
+from stackcook.chef.answers import confirmed
+from stackcook.chef.changes import CookbookChange, Difference, ObjectChange, PolicyChange
 from stackcook.chef.client import ChefClient, Conflict
-from stackcook.chef.difference import (
-    CookbookChange,
-    Difference,
-    ObjectChange,
-    compare,
-    unexplained,
-)
+from stackcook.chef.difference import compare, unexplained
 from stackcook.chef.listing import in_parallel, object_path
 from stackcook.chef.order import batches, cookbook_waves, object_waves
+from stackcook.chef.policyfile import put_policy
 from stackcook.chef.repository import Repository
 from stackcook.chef.sandbox import send_files
 from stackcook.chef.selection import SECTIONS
@@ -91,9 +88,13 @@ def apply(client: ChefClient, difference: Difference, *, on_event: Say = _silent
         for change in wave:
             on_event(change.label)
         in_parallel(lambda change: _put_object(client, change), wave)
-    changes: tuple[CookbookChange | ObjectChange, ...] = (
+    policies = (difference.policy,) if difference.policy else ()
+    for policy in policies:
+        put_policy(client, policy, on_event)
+    changes: tuple[CookbookChange | ObjectChange | PolicyChange, ...] = (
         *difference.cookbooks,
         *difference.objects,
+        *policies,
     )
     return UploadResult(
         created=tuple(change.label for change in changes if change.new),
@@ -141,16 +142,18 @@ def _put_cookbook(client: ChefClient, change: CookbookChange) -> None:
     cookbook = change.cookbook
     path = object_path("cookbooks", cookbook.name, cookbook.version)
     manifest = cookbook.manifest(client.api_version, frozen=change.frozen)
-    client.put(f"{path}?force=true" if change.frozen else path, manifest)
+    answer = client.put(f"{path}?force=true" if change.frozen else path, manifest)
+    confirmed(client.server, f"PUT {path}", answer, cookbook.name)
 
 
 def _put_object(client: ChefClient, change: ObjectChange) -> None:
     path = f"{change.collection}{object_path(change.name)}"
     if not change.new:
-        client.put(path, change.value)
+        _replace(client, change, path)
         return
     try:
-        client.post(change.collection, change.value, repeat=True)
+        answer = client.post(change.collection, change.value, repeat=True)
+        confirmed(client.server, f"POST {change.collection}", answer, change.name)
     except Conflict:
         # Somebody else has just made it, or we did and the answer got lost.
         if change.collection == "/data":
@@ -158,7 +161,11 @@ def _put_object(client: ChefClient, change: ObjectChange) -> None:
         if change.fixed:
             _see_that_it_is_ours(client, change, path)
         else:
-            client.put(path, change.value)
+            _replace(client, change, path)
+
+
+def _replace(client: ChefClient, change: ObjectChange, path: str) -> None:
+    confirmed(client.server, f"PUT {path}", client.put(path, change.value), change.name)
 
 
 def _see_that_it_is_ours(client: ChefClient, change: ObjectChange, path: str) -> None:

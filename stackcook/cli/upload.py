@@ -114,7 +114,8 @@ def _agreed(context: Context, gone: Sequence[Gone], wishes: _Wishes, *, alone: b
         return True
     for each in gone:
         context.console.note(f"to be deleted: {each.label}")
-    if click.confirm(f"Delete these {len(gone)} from the Chef server?", err=True):
+    what = "this" if len(gone) == 1 else f"these {len(gone)}"
+    if click.confirm(f"Delete {what} from the Chef server?", err=True):
         return True
     context.console.note("nothing was changed")
     return False

@@ -9,7 +9,9 @@ from typing import Any
 
 from rich.text import Text
 
-from stackcook.chef.changes import CookbookChange, Difference, ObjectChange
+from stackcook.chef.changes import CookbookChange, Difference, ObjectChange, PolicyChange
+
+Change = CookbookChange | ObjectChange | PolicyChange
 
 _INDENT = " " * 13
 _STYLES = {"new": "green", "changed": "yellow", "gone": "red"}
@@ -20,8 +22,7 @@ _HIDDEN = "it is encrypted: neither side is shown"
 def render(difference: Difference) -> Text:
     """A line an object, below changed ones what changes; ends without a newline."""
     text = Text()
-    changes: tuple[CookbookChange | ObjectChange, ...]
-    changes = (*difference.cookbooks, *difference.objects)
+    changes = _changes(difference)
     for change in changes:
         if change.new:
             _line(text, "new", change.label)
@@ -42,16 +43,22 @@ def render(difference: Difference) -> Text:
 
 def data(difference: Difference) -> dict[str, Any]:
     """The same as JSON holds it; ``unchanged`` has the labels."""
-    labels = [c.label for c in difference.cookbooks if c.new]
+    policies = (difference.policy,) if difference.policy else ()
     return {
-        "new": [*labels, *(o.label for o in difference.objects if o.new)],
+        "new": [change.label for change in _changes(difference) if change.new],
         "changed": [
             *(_cookbook(change) for change in difference.cookbooks if not change.new),
             *(_object(change) for change in difference.objects if not change.new),
+            *({"label": change.label} for change in policies if not change.new),
         ],
         "gone": [{"kind": gone.kind, "label": gone.label} for gone in difference.gone],
         "unchanged": list(difference.unchanged),
     }
+
+
+def _changes(difference: Difference) -> tuple[Change, ...]:
+    policies = (difference.policy,) if difference.policy else ()
+    return (*difference.cookbooks, *difference.objects, *policies)
 
 
 def _cookbook(change: CookbookChange) -> dict[str, Any]:
@@ -73,7 +80,10 @@ def _line(text: Text, word: str, label: str) -> None:
     text.append(f"{label}\n")
 
 
-def _inside(change: CookbookChange | ObjectChange) -> Iterator[str]:
+def _inside(change: Change) -> Iterator[str]:
+    if isinstance(change, PolicyChange):
+        yield f"to revision {change.policy.document['revision_id'][:10]}"
+        return
     if isinstance(change, ObjectChange):
         yield from [_HIDDEN] if change.secret else _diff(change)
         return

@@ -170,7 +170,6 @@ class _Handler(BaseHTTPRequestHandler):
                 if name.lower() not in ("host", "connection", "accept-encoding"):
                     server.putheader(name, value)
             server.putheader("Host", self.proxy.upstream)
-            server.putheader("Connection", "close")
             server.endheaders(body or None)
             if len(body) < wanted:
                 raise ConnectionAbortedError("the client died half way, so does the request")

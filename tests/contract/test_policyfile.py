@@ -10,7 +10,10 @@ import pytest
 
 from stackcook.chef.client import ChefClient
 from stackcook.chef.findings import Findings
-from stackcook.chef.policyfile import PolicyLock, compare_policy, put_policy, read_policy
+from stackcook.chef.policyfile import compare_policy
+from stackcook.chef.policylock import PolicyLock, read_policy
+from stackcook.chef.repository import Repository
+from stackcook.chef.upload import UploadResult, upload
 from stackcook.chef.server import EmbeddedServer
 from stackcook.command import Command, find_program, run
 from stackcook.errors import ChefServerError, Position
@@ -60,9 +63,13 @@ def read(lock: Path) -> PolicyLock:
     return found
 
 
+def put(client: ChefClient, policy: PolicyLock) -> UploadResult:
+    return upload(client, Repository(policy=policy), sections=("cookbooks",))
+
+
 def test_a_policy_arrives_whole_and_once(policy: PolicyLock, zero: ChefServer) -> None:
     with ChefClient(zero) as client:
-        assert put_policy(client, policy).new
+        assert put(client, policy).created == (policy.label,)
         stored = client.get("/policy_groups/lab/policies/web")
         assert stored["revision_id"] == policy.document["revision_id"]
         assert stored["run_list"] == ["recipe[web::default]", "recipe[base::default]"]
@@ -71,21 +78,21 @@ def test_a_policy_arrives_whole_and_once(policy: PolicyLock, zero: ChefServer) -
             assert artifact["identifier"] == identifier and artifact["version"] == "1.2.0"
             files = {file["path"]: file["checksum"] for file in artifact["all_files"]}
             assert files == {file.path: file.md5 for file in cookbook.files}
-        again = put_policy(client, policy)
-    assert (again.artifacts, again.policy, again.new) == ({}, False, False)
+        again = put(client, policy)
+    assert (again.created, again.updated, again.unchanged) == ((), (), (policy.label,))
 
 
 def test_only_what_changed_is_put(policy: PolicyLock, zero: ChefServer, tmp_path: Path) -> None:
     root = tmp_path / "policies"
     with ChefClient(zero) as client:
-        put_policy(client, policy)
+        put(client, policy)
         (root / "cookbooks" / "base" / "recipes" / "default.rb").write_text("log 'new'\n")
         chef_cli(root, tmp_path, "update")
         changed = read(root / "Policyfile.lock.json")
-        changes = compare_policy(client, changed)
-        assert [cookbook.name for cookbook in changes.artifacts.values()] == ["base"]
-        assert changes.policy and not changes.new
-        put_policy(client, changed)
+        change = compare_policy(client, changed)
+        assert change and not change.new
+        assert [cookbook.name for cookbook in change.artifacts.values()] == ["base"]
+        assert put(client, changed).updated == (policy.label,)
         current = client.get("/policy_groups/lab/policies/web")
     assert current["revision_id"] == changed.document["revision_id"]
 
@@ -96,14 +103,16 @@ def test_an_exported_policy(policy: PolicyLock, zero: ChefServer, tmp_path: Path
     exported = read(root / "exported" / "Policyfile.lock.json")
     assert exported.artifacts.keys() == policy.artifacts.keys()
     with ChefClient(zero) as client:
-        assert len(put_policy(client, exported).artifacts) == 2
+        change = compare_policy(client, exported)
+        assert change and len(change.artifacts) == 2
+        assert put(client, exported).created == (exported.label,)
 
 
 def test_chef_client_converges_with_it(
     policy: PolicyLock, zero: ChefServer, tmp_path: Path
 ) -> None:
     with ChefClient(zero) as client:
-        put_policy(client, policy)
+        put(client, policy)
     config = {
         "chef_server_url": zero.url,
         "client_key": str(zero.key),
@@ -128,12 +137,12 @@ def test_chef_client_converges_with_it(
 def test_a_server_without_policies_says_so(policy: PolicyLock, embedded: EmbeddedServer) -> None:
     server = embedded.start()
     with ChefClient(server) as client, pytest.raises(ChefServerError) as caught:
-        put_policy(client, policy)
+        put(client, policy)
     assert str(caught.value) == (
         f"{server.url}: this Chef server has no policies; take `policy` out of the manifest, "
         "or name another server in `chef_server`"
     )
     stranger = replace(server, user="nobody")
     with ChefClient(stranger) as client, pytest.raises(ChefServerError) as caught:
-        put_policy(client, policy)
+        put(client, policy)
     assert "no policies" not in str(caught.value)

@@ -108,3 +108,31 @@ def test_passwords_are_not_replaced(stackcook: Stackcook, manifest: Manifest) ->
     status, output = stackcook("upload")
     assert status == ExitCode.CHEF_SERVER
     assert "its password db_passwords/nova is not that of .stackcook" in output
+
+
+def test_what_is_deleted(stackcook: Stackcook, manifest: Manifest) -> None:
+    assert stackcook("upload")[0] == ExitCode.DONE
+    manifest.path.write_text(
+        manifest.path.read_text().replace("{web: }, ", "").replace("[web]", "[db]")
+    )
+    status, output = stackcook("upload", "--prune", "--only", "cookbooks,data_bags", "--json")
+    assert status == ExitCode.DONE and document(output)["deleted"] == []
+    status, output = stackcook("upload", "--prune", "--json")
+    assert status == ExitCode.DONE and document(output)["deleted"] == ["role web"], output
+
+    status, output = stackcook("upload", "--delete")
+    assert status == ExitCode.USAGE and "there is nobody to ask; say --yes" in output
+    status, output = stackcook("upload", "--delete", "--prune")
+    assert status == ExitCode.USAGE and "--delete uploads nothing" in output
+    status, output = stackcook("upload", "--delete", "--yes", "--json")
+    assert status == ExitCode.DONE
+    assert set(document(output)["deleted"]) == {
+        "role db",
+        "environment qa",
+        "environment prod",
+        "cookbook base 1.2.0",
+        "cookbook users 0.1.3",
+        "data bag accounts",
+    }
+    status, output = stackcook("upload", "--only", "rules")
+    assert status == ExitCode.USAGE and '"rules" is no section' in output

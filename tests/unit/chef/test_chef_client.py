@@ -17,7 +17,8 @@ from stackcook.chef.answers import Strange
 from stackcook.chef.client import ChefClient, Conflict, NotFound
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
-from tests.scripted import Fault, Scripted, free_port, scripted
+from tests.contract.servers import free_port
+from tests.scripted import Fault, Scripted, scripted
 
 ORGANIZATION = "/organizations/ops"
 KEY = Path(__file__).parent / "data" / "pkcs1.pem"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stackcook.chef.findings import Findings
-from stackcook.chef.policyfile import PolicyLock, identifier, read_policy, revision
+from stackcook.chef.policylock import PolicyLock, identifier, read_policy, revision
 from stackcook.chef.chefignore import Chefignore
 from stackcook.chef.cookbook import read_files
 from stackcook.errors import Position

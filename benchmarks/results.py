@@ -1,0 +1,130 @@
+"""What the runs of the upload's benchmark say: medians, ratios, growth, and is it enough?"""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from benchmarks import sample
+from benchmarks.stage import Run
+
+STATES = ("cold", "warm", "one")
+STACKCOOK = "stackcook upload"
+KNIFE = "knife upload /"
+SPICEWEASEL = "spiceweasel | sh"
+
+WANTED = (
+    ("10 × as fast as knife upload /, cold", KNIFE, "cold", 10.0),
+    ("30 × as fast as knife upload /, warm", KNIFE, "warm", 30.0),
+    ("20 × as fast as spiceweasel, cold", SPICEWEASEL, "cold", 20.0),
+)
+MOST_MIB = 120.0
+LINEAR = 1.1
+"""The exponent up to which growth counts as linear."""
+
+Runs = dict[str, list[Run]]
+"""Those in each of STATES."""
+
+
+@dataclass
+class Measured:
+    """All runs, and what follows from them; ``growth`` is stackcook's by number of cookbooks."""
+
+    cookbooks: int
+    tools: dict[str, Runs] = field(default_factory=dict)
+    growth: dict[int, Runs] = field(default_factory=dict)
+    biggest_by_knife: str = "not tried"
+
+    def ratio(self, tool: str, state: str) -> float:
+        """How many times as long as stackcook it takes."""
+        return median(self.tools[tool][state]) / median(self.tools[STACKCOOK][state])
+
+    @property
+    def memory(self) -> float:
+        """MiB at most, in any run of stackcook."""
+        all_runs = (self.tools[STACKCOOK], *self.growth.values())
+        return max(run.mib for states in all_runs for runs in states.values() for run in runs)
+
+    def exponent(self, state: str) -> float:
+        """1 is linear, 2 is quadratic; from the smallest to the biggest repository."""
+        small, big = min(self.growth), max(self.growth)
+        grown = median(self.growth[big][state]) / median(self.growth[small][state])
+        return math.log(grown) / math.log(big / small) if big > small else 0.0
+
+    def verdicts(self) -> Iterator[tuple[str, str, bool]]:
+        """What is wanted, what it is, whether that is enough."""
+        for what, tool, state, least in WANTED:
+            yield what, f"{self.ratio(tool, state):.1f} ×", self.ratio(tool, state) >= least
+        yield f"less than {MOST_MIB:.0f} MiB", f"{self.memory:.0f} MiB", self.memory < MOST_MIB
+        for state in STATES:
+            grows = self.exponent(state)
+            yield f"growth linear, {state}", f"n^{grows:.2f}", grows <= LINEAR
+
+    def data(self, load: tuple[float, float, float]) -> dict[str, Any]:
+        """All of it for JSON; ``load`` is the machine's before."""
+        return {
+            "machine": {"cpus": os.cpu_count(), "load_before": load},
+            "cookbooks": self.cookbooks,
+            "tools": {
+                tool: {
+                    state: {
+                        "seconds": median(runs),
+                        "ratio": round(self.ratio(tool, state), 2),
+                        "runs": [asdict(run) for run in runs],
+                    }
+                    for state, runs in states.items()
+                }
+                for tool, states in self.tools.items()
+            },
+            "growth": {
+                size: {state: [asdict(run) for run in runs] for state, runs in states.items()}
+                for size, states in self.growth.items()
+            },
+            "exponents": {state: round(self.exponent(state), 3) for state in STATES},
+            "biggest_by_knife": self.biggest_by_knife,
+            "mib": self.memory,
+            "wanted": [
+                {"what": what, "is": found, "met": met} for what, found, met in self.verdicts()
+            ],
+        }
+
+    def text(self) -> str:
+        """The tables for people."""
+        return "\n".join((*self._tools(), "", *self._growth(), "", *self._wanted()))
+
+    def _tools(self) -> Iterator[str]:
+        yield f"{_sizes(self.cookbooks)}: seconds (times as long as stackcook)"
+        yield f"{'':26}{'cold':>18}{'warm':>18}{'one file changed':>18}"
+        for tool, states in self.tools.items():
+            cells = (f"{median(states[s]):.2f} ({self.ratio(tool, s):.1f})" for s in STATES)
+            yield f"{tool:26}" + "".join(f"{cell:>18}" for cell in cells)
+        peaks = {s: max(run.mib for run in self.tools[STACKCOOK][s]) for s in STATES}
+        yield f"{'stackcook, MiB':26}" + "".join(f"{peaks[s]:>18.0f}" for s in STATES)
+
+    def _growth(self) -> Iterator[str]:
+        yield "stackcook upload as the repository grows: seconds, MiB"
+        for size, states in sorted(self.growth.items()):
+            yield f"{_sizes(size):50}" + "".join(
+                f"{state:>6} {median(states[state]):6.2f} {max(r.mib for r in states[state]):4.0f}"
+                for state in STATES
+            )
+        yield f"knife upload / of the biggest, cold: {self.biggest_by_knife}"
+
+    def _wanted(self) -> Iterator[str]:
+        yield f"{'wanted':40}{'is':>10}"
+        for what, found, met in self.verdicts():
+            yield f"{what:40}{found:>10}  {'yes' if met else 'NO'}"
+
+
+def median(runs: list[Run]) -> float:
+    """Seconds."""
+    return round(statistics.median(run.seconds for run in runs), 3)
+
+
+def _sizes(cookbooks: int) -> str:
+    files, roles = cookbooks * sample.FILES, sample.roles(cookbooks)
+    return f"{cookbooks} cookbooks, {files:,} files, {roles} roles"

@@ -1,0 +1,118 @@
+"""Takes secrets out of what is shown or handed on: known ones, and whatever looks like one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from stackcook.command import MASK
+
+SHORTEST = 4
+"""Characters of a known secret; what is shorter would take words apart."""
+
+_WORD = r"(?:password|passwd|passphrase|secret|token|private[_-]?key|access[_-]?key|api[_-]?key)"
+_QUOTED = r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'"""
+_VALUE = rf"(?:\\\"[^\"\n]*?\\\"|{_QUOTED}|[^\s,;&'\"\\}}]+)"
+_REST = rf"(?:{_QUOTED}|[^\n,}}]+)"
+
+_KEY = re.compile(
+    r"-----BEGIN (?P<kind>[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?)-----"
+    r"(?:.*?-----END (?P=kind)-----|(?:\s|\\n|[\d:]{8} |[A-Za-z0-9+/=])*)",
+    re.DOTALL,
+)
+_PATTERNS = (
+    (_KEY, MASK),
+    # A key's or the data bag secret's own lines, wherever its head is.
+    (
+        re.compile(r"^((?:[\d:]{8} )?\s*)[A-Za-z0-9+/]{48,}={0,2}[ \t]*$", re.MULTILINE),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"(://[^\s:/@]*:)[^\s@]+(@)"), rf"\1{MASK}\2"),
+    # password=x, "password": "x", :password => 'x', --ssh-password x
+    (
+        re.compile(rf"(?i)({_WORD}[\w-]*\\?['\"]?\s*(?:=>|[=:])\s*)(?:Bearer |Basic )?{_VALUE}"),
+        rf"\1{MASK}",
+    ),
+    (re.compile(rf"(?i)(?<!\S)(--?[\w-]{{0,40}}{_WORD}(?!-file)[\w-]*\s+){_VALUE}"), rf"\1{MASK}"),
+    # knife's -P (a password) and its plugins' -K (a cloud's key), mysql's -p
+    (re.compile(rf"(?<![^\s'\"])(-[PK]\s*)(?![\s-]){_VALUE}"), rf"\1{MASK}"),
+    (re.compile(r"(\b(?:mysql|mariadb)\w*\b[^\n]*?\s-p)[^\s]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)(authorization['\"]?\s*[=:]\s*['\"]?(?:bearer|basic)\s+)\S+"), rf"\1{MASK}"),
+    (re.compile(r"gAAAA[\w=-]{20,}"), MASK),  # Keystone's tokens
+)
+_HINT = re.compile(r"(?i)pass|secret|token|key|-p|-k|://|authorization|gaaaa|[a-z0-9+/]{48}")
+"""What a text has in it that one of the patterns may match: most have not."""
+
+_YAML = re.compile(
+    rf"(?im)(^[ \t-]*|[{{,][ \t]*)(['\"]?[\w.-]*{_WORD}(?!s\b)[\w-]*['\"]?\s*:[ \t]+)"
+    rf"(?P<value>{_REST})"
+)
+_BLOCK = re.compile(
+    rf"(?im)^(?P<key>(?P<indent>[ ]*)[ \t-]*['\"]?[\w.-]*{_WORD}[\w-]*['\"]?\s*:)[ \t]*[|>][^\n]*"
+    r"(?P<value>(?:\n(?:(?P=indent)[ ]+[^\n]*|[ \t]*(?=\n)))*)"
+)
+_OPTION = re.compile(
+    r"(?:(?<![^\s'\"])-[PK]\s*(?![\s-])"
+    rf"|(?i:--?[\w-]{{0,40}}{_WORD}(?!-file)[\w-]*[=\s]\s*))({_VALUE})"
+)
+
+
+class Redactor:
+    """Masks ``secrets``, in whatever way they are written, and what looks like a secret."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST}
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._cache: dict[str, str] = {}
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets. Equal texts, of which a run has many, are looked at once."""
+        found = self._cache.get(text)
+        if found is None:
+            found = self.known(text)
+            if _HINT.search(found):
+                for pattern, masked in _PATTERNS:
+                    found = pattern.sub(masked, found)
+            if len(text) < 1000:
+                self._cache[text] = found
+        return found
+
+    def value(self, value: object) -> object:
+        """A value of a table: without secrets, if it is a text."""
+        return self(value) if isinstance(value, str) else value
+
+    def known(self, text: str) -> str:
+        """The text without the known secrets: for JSON and HTML, which must stay what they are."""
+        return self._known.sub(MASK, text) if self._known else text
+
+    def manifest(self, text: str) -> str:
+        """A manifest without secrets: there a value goes on to the end of its line, or beyond."""
+        text = _BLOCK.sub(rf"\g<key> {MASK}", text)
+        return self(_YAML.sub(rf"\1\2{MASK}", text))
+
+
+def in_manifest(text: str) -> set[str]:
+    """The values in a manifest that look like secrets by their key or by their option."""
+    values = {match[1] for match in _OPTION.finditer(text)}
+    values |= {match["value"] for match in _YAML.finditer(text)}
+    for match in _BLOCK.finditer(text):
+        values |= {line.strip() for line in match["value"].splitlines()}
+    return {_bare(value) for value in values} - {""}
+
+
+def _bare(value: str) -> str:
+    """The value without its quotes."""
+    value = value.strip()
+    for mark in ('\\"', '"', "'"):
+        if len(value) >= 2 * len(mark) and value.startswith(mark) and value.endswith(mark):
+            return value[len(mark) : -len(mark)]
+    return value
+
+
+def _forms(secret: str) -> Iterable[str]:
+    """The secret as texts hold it: as it is, each line of it, in a URL, in JSON."""
+    yield from (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])
+    yield from (line.strip() for line in secret.splitlines())

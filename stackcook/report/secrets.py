@@ -1,0 +1,81 @@
+"""Every secret of a deployment that this machine can know: what no report may hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stackcook.chef import encryption
+from stackcook.chef.secrets import SECRET
+from stackcook.manifest.model import Manifest
+from stackcook.report.redact import in_manifest
+
+_SECRET_FIELD = re.compile(r"(?i)pass|pw|secret|token|key|credential")
+"""Fields of a data bag's item whose value is a secret however short; so is the one named as it."""
+
+_TELLING = 8
+"""Characters from which on any other value of an encrypted item is taken for a secret, too."""
+
+_LONG = 16
+"""Characters of a key's line; its shorter ones tell nothing, and are in other texts, too."""
+
+
+def known_secrets(state: Path, manifest_text: str, manifest: Manifest | None) -> set[str]:
+    """Generated passwords, the users' own data bags that are encrypted, keys, the manifest's.
+
+    Whatever can't be read is left out: a report is wanted most when things are broken.
+    """
+    found = in_manifest(manifest_text)
+    found.update(_keys(state))
+    key = _text(state / "chef" / SECRET).strip()
+    for path in (state / "data_bags").glob("*/*.json"):
+        found.update(_item(path, key))
+    for bag in manifest.data_bags if manifest else ():
+        if bag.secret:
+            own = _text(bag.secret).strip()
+            found.update(line for line in own.splitlines() if line)
+            for path in (state.parent / "data_bags" / bag.name).glob("*.json"):
+                found.update(_item(path, own))
+    return found
+
+
+def _keys(state: Path) -> Iterator[str]:
+    """The lines of every private key and secret that is kept there."""
+    chef, login = state / "chef", (state / "ssh").glob("id_*")
+    for path in (*chef.glob("*.pem"), *chef.glob("*/*.pem"), chef / SECRET, *login):
+        if path.suffix != ".pub":
+            lines = (line.strip() for line in _text(path).splitlines())
+            yield from (line for line in lines if len(line) >= _LONG and "-----" not in line)
+
+
+def _item(path: Path, secret: str) -> Iterator[str]:
+    try:
+        item = json.loads(_text(path))
+        if encryption.is_encrypted(item):
+            item = encryption.decrypt(item, secret)
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return
+    yield from _leaves(item, str(item.get("id")))
+
+
+def _leaves(value: Any, name: str, field: str = "") -> Iterator[str]:
+    """The texts in an item called ``name`` that are secrets, by their field or their length."""
+    if isinstance(value, Mapping):
+        for inner in value:
+            yield from _leaves(value[inner], name, str(inner))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _leaves(each, name, field)
+    elif isinstance(value, str) and field != "id":
+        if field == name or _SECRET_FIELD.search(field) or len(value) >= _TELLING:
+            yield value
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -52,7 +52,7 @@ TOOLS = (
     Tool("mmdebstrap", "builds their box", "mmdebstrap"),
 )
 
-LIBRARIES = ("click", "cryptography", "paramiko", "requests", "rich", "vagrant", "yaml")
+LIBRARIES = ("click", "cryptography", "jinja2", "paramiko", "requests", "rich", "vagrant", "yaml")
 
 PLUGINS = Path("/usr/share/vagrant-plugins/plugins.d")
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "verify": "Prove that the cloud works.",
     "status": "Show where each node stands, and why.",
     "logs": "Show a node's log.",
+    "report": "Say what the last run did, what failed and why, and what took long.",
     "ssh": "Open a shell on a node, or run a command there.",
     "destroy": "Take the machines away, and what the Chef server knows of them.",
     "server": "Start, stop or look at the embedded Chef server.",

@@ -11,13 +11,17 @@ from stackcook.deploy.record import StepState, reading
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a command; ``ended`` and ``exit_code`` are None while it goes on, or died."""
+    """One run of a command, by stackcook ``version``.
+
+    ``ended`` and ``exit_code`` are None while it goes on, or died.
+    """
 
     id: int
     command: str
     who: str
     deploy: str
     manifest: str
+    version: str
     started: float
     ended: float | None = None
     exit_code: int | None = None
@@ -44,7 +48,7 @@ class Spent:
         return self.seconds / max(1, self.nodes)
 
 
-_RUN = "SELECT id, command, who, deploy, manifest, started, ended, exit_code FROM runs"
+_RUN = "SELECT id, command, who, deploy, manifest, version, started, ended, exit_code FROM runs"
 _STEP = "SELECT node, stage, step, result, started, ended, text, updated, total, attempt FROM steps"
 
 _SPENT = """

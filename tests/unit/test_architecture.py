@@ -22,6 +22,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 LIBRARIES = {
     "click": {"cli"},
+    "jinja2": {"report.html"},
     "paramiko": {"remote", "hostkeys"},
     "rich": {"cli", "console", "report"},
     "vagrant": {"machines.vagrant"},

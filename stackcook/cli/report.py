@@ -1,0 +1,138 @@
+"""``stackcook report``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stackcook.cli.context import Context
+from stackcook.errors import UsageError
+
+if TYPE_CHECKING:
+    from stackcook.deploy.history import Run
+    from stackcook.manifest.model import Manifest
+    from stackcook.report.redact import Redactor
+    from stackcook.report.run import RunReport
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--run", "wanted", metavar="ID", help="A run, or a deploy; by default the last run.")
+@click.option("--list", "listing", is_flag=True, help="List all runs.")
+@click.option("--html", metavar="FILE", type=_FILE, help="Write one self-contained page.")
+@click.option("--junit", metavar="FILE", type=_FILE, help="Write JUnit's XML, for CI.")
+@click.option("--bundle", metavar="FILE", type=_FILE, help="Write a tar.gz to send to others.")
+@click.pass_obj
+def command(
+    context: Context,
+    wanted: str | None,
+    listing: bool,
+    html: Path | None,
+    junit: Path | None,
+    bundle: Path | None,
+) -> None:
+    """Say what the last run did, what failed and why, and what took long.
+
+    Passwords, keys and whatever looks like one are **** in all that it prints and writes. The
+    bundle holds the report, the nodes' logs, the manifest and this machine's versions.
+    """
+    from stackcook.deploy.history import runs
+    from stackcook.deploy.lock import in_use
+
+    if listing and (wanted or html or junit or bundle):
+        raise click.UsageError("--list takes no other option but --json.")
+    path = context.path.absolute()
+    manifest, state = _manifest(context), path.parent / ".stackcook"
+    known, running = runs(state), in_use(state)
+    if listing:
+        from stackcook.report import rundata, told
+
+        context.console.result(told.listed(known, running), rundata.listed(known, running))
+        return
+    run = _chosen(known, wanted)
+    redact = _redactor(state, path, manifest)
+    report = _read(state, run, redact, under_way=running and run == known[-1])
+    written = [*_files(report, html, junit)]
+    if bundle:
+        written.append(_bundle(bundle, report, state, path, redact))
+    _show(context, report, written)
+
+
+def _manifest(context: Context) -> Manifest | None:
+    """The manifest, as far as it can be read: it may have been broken since the run."""
+    from stackcook.manifest.read import read
+
+    manifest, _ = read(context.path)
+    if manifest is None:
+        context.load()  # says why, where there is no such file at all
+    return manifest
+
+
+def _chosen(known: tuple[Run, ...], wanted: str | None) -> Run:
+    """The run with that number, the last of that deploy, or the last of all."""
+    if not known:
+        raise UsageError("nothing was run yet", remedy="run `stackcook deploy`")
+    if wanted is None:
+        return known[-1]
+    found = [run for run in known if wanted in (str(run.id), run.deploy)]
+    if not found:
+        raise UsageError(f"there is no run {wanted}", remedy="see `stackcook report --list`")
+    return found[-1]
+
+
+def _redactor(state: Path, path: Path, manifest: Manifest | None) -> Redactor:
+    from stackcook.report.redact import Redactor
+    from stackcook.report.secrets import known_secrets
+
+    return Redactor(known_secrets(state, _text(path), manifest))
+
+
+def _read(state: Path, run: Run, redact: Redactor, *, under_way: bool) -> RunReport:
+    from stackcook.report.run import read
+
+    return read(state, run, under_way=under_way, now=time.time(), redact=redact)
+
+
+def _files(report: RunReport, html: Path | None, junit: Path | None) -> Iterator[str]:
+    """Write what was asked for; says what was written."""
+    from stackcook.report.output import replacing
+
+    if html:
+        from stackcook.report.html import render as page
+
+        with replacing(html) as file:
+            file.write(page(report).encode())
+        yield str(html)
+    if junit:
+        from stackcook.report.junit import render as document
+
+        with replacing(junit) as file:
+            file.write(document(report).encode())
+        yield str(junit)
+
+
+def _bundle(target: Path, report: RunReport, state: Path, manifest: Path, redact: Redactor) -> str:
+    from stackcook.report import bundle
+
+    content = _text(manifest)
+    count = bundle.write(target, report, state, content, redact, bundle.versions())
+    return f"{target} ({count} files; look through it before you give it away)"
+
+
+def _show(context: Context, report: RunReport, written: list[str]) -> None:
+    """The report; where files were asked for, only what was written."""
+    from stackcook.report import rundata, told
+
+    if written and not context.json:
+        context.console.result("\n".join(f"wrote {each}" for each in written), None)
+    else:
+        context.console.result("" if context.json else told.render(report), rundata.data(report))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.is_file() else ""

@@ -1,0 +1,110 @@
+"""A run as JUnit's XML, for CI: a suite for each stage, a case for each step of a node.
+
+What is in it follows the schema that Ant's, Maven's and Jenkins' readers share.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+import xml.etree.ElementTree as xml
+from collections.abc import Iterable, Mapping
+
+from stackcook.deploy.record import StepState
+from stackcook.report.run import Failure, RunReport, seconds
+from stackcook.report.words import count
+
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML can't hold, however it is written."""
+
+_ALL = "all nodes"
+
+
+def render(report: RunReport, hostname: str | None = None) -> str:
+    """The document; ``hostname`` is this machine's if nobody says another."""
+    host = hostname or socket.gethostname()
+    failures = {id(failure.step): failure for failure in report.failures}
+    root = xml.Element("testsuites", name=_clean(f"stackcook {report.run.command}"))
+    suites = [_suite(0, _ALL, report.whole, failures, report.run.started, host)]
+    for number, stage in enumerate(report.stages, 1):
+        steps = [step for node in stage.nodes for step in node.steps]
+        name = stage.name or "unknown"
+        suites.append(_suite(number, name, steps, failures, stage.started, host))
+    root.extend(suites)
+    for total in ("tests", "failures", "errors"):
+        root.set(total, str(sum(int(suite.get(total, "0")) for suite in suites)))
+    root.set("time", f"{max(0.0, report.ended - report.run.started):.3f}")
+    xml.indent(root, " ")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml.tostring(root, encoding="unicode")}\n'
+
+
+def _suite(
+    number: int,
+    name: str,
+    steps: Iterable[StepState],
+    failures: Mapping[int, Failure],
+    started: float,
+    host: str,
+) -> xml.Element:
+    steps = tuple(steps)
+    last = [step for step in steps if step.result != "retried"]
+    cases = [_case(name, step, failures.get(id(step))) for step in last]
+    suite = xml.Element(
+        "testsuite",
+        name=_clean(name),
+        package="stackcook",
+        id=str(number),
+        timestamp=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(started)),
+        hostname=_clean(host),
+        tests=str(len(cases)),
+        failures=str(sum(case.find("failure") is not None for case in cases)),
+        errors=str(sum(case.find("error") is not None for case in cases)),
+        skipped=str(sum(case.find("skipped") is not None for case in cases)),
+        time=f"{sum(map(seconds, last)):.3f}",
+    )
+    xml.SubElement(suite, "properties")
+    suite.extend(cases)
+    xml.SubElement(suite, "system-out").text = _clean("\n".join(_retries(steps)))
+    xml.SubElement(suite, "system-err")
+    return suite
+
+
+def _case(suite: str, step: StepState, failure: Failure | None) -> xml.Element:
+    name = step.step
+    if step.step == "gate" and not step.node:
+        name = f"gate {step.stage}"
+    case = xml.Element(
+        "testcase",
+        name=_clean(name),
+        classname=_clean(f"{suite}.{step.node}" if step.node else suite),
+        time=f"{seconds(step):.3f}",
+    )
+    if step.result == "skipped":
+        xml.SubElement(case, "skipped", message=_clean(step.text))
+    elif step.result == "failed":
+        bad = xml.SubElement(case, "failure", message=_clean(step.text), type=_clean(name))
+        bad.text = _clean("\n".join(_details(step, failure)))
+    elif step.result != "done":
+        xml.SubElement(case, "error", message=step.result, type=step.result)
+    return case
+
+
+def _details(step: StepState, failure: Failure | None) -> Iterable[str]:
+    yield step.text
+    if step.attempt > 1:
+        yield f"at attempt {step.attempt}"
+    if failure and failure.log:
+        yield f"log: {failure.log}"
+        yield from failure.lines
+
+
+def _retries(steps: Iterable[StepState]) -> Iterable[str]:
+    tries = [step for step in steps if step.result == "retried"]
+    if tries:
+        yield f"{count(len(tries), 'step')} tried again"
+    yield from (f"{s.node}: {s.step}, attempt {s.attempt}: {s.text}" for s in tries)
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("?", text)

@@ -1,0 +1,77 @@
+"""The passages of a node's log: what one step printed, and the part of it that says why."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+from stackcook.deploy.record import StepState
+
+LATEST = 1 << 20
+"""Bytes at the end of a log that are looked at."""
+
+_HEAD = re.compile(r"^=== (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ")
+_STAMP = "%Y-%m-%d %H:%M:%S"
+_SLACK = 3.0
+"""Seconds by which a passage may begin before or after its step, as the record has it."""
+
+_ERROR_REPORT = re.compile(r"^\d\d:\d\d:\d\d\s+={80}$")
+_CLIENT = re.compile(r"^\d\d:\d\d:\d\d (?:Starting )?Chef (?:Infra )?Client, version (\d[\w.]*)")
+
+
+def end_of(path: Path, most: int = LATEST) -> str:
+    """The last ``most`` bytes of a log, from the beginning of a line; empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - most))
+            content = file.read(most)
+    except OSError:
+        return ""
+    if size > most:
+        content = content.partition(b"\n")[2]
+    return content.decode(errors="replace")
+
+
+def passage(path: Path, step: StepState) -> tuple[str, ...]:
+    """The lines that ``step`` wrote into its node's log at ``path``; none where it has no part."""
+    found: list[str] = []
+    here = False
+    for line in end_of(path).splitlines():
+        if head := _HEAD.match(line):
+            here = line.endswith(f" {step.node}: {step.step}") and _within(head[1], step)
+            found = [] if here else found
+        elif here:
+            found.append(line)
+    return tuple(found)
+
+
+def last_passage(path: Path) -> tuple[str, ...]:
+    """The lines of the step that wrote last, with the line that names it."""
+    lines = end_of(path).splitlines()
+    heads = [number for number, line in enumerate(lines) if _HEAD.match(line)]
+    return tuple(lines[heads[-1] :] if heads else lines)
+
+
+def gist(lines: tuple[str, ...], most: int = 40) -> tuple[str, ...]:
+    """The lines that say why: Chef's first error report from its beginning, else the last lines."""
+    for number, line in enumerate(lines):
+        if _ERROR_REPORT.match(line):
+            return lines[number : number + most]
+    return lines[-most:]
+
+
+def chef_version(path: Path) -> str:
+    """The version of the Chef client that ran last on a node, as its log says; or empty."""
+    found = [match[1] for line in end_of(path).splitlines() if (match := _CLIENT.match(line))]
+    return found[-1] if found else ""
+
+
+def _within(stamp: str, step: StepState) -> bool:
+    try:
+        at = time.mktime(time.strptime(stamp, _STAMP))
+    except (ValueError, OverflowError):
+        return False
+    return step.started - _SLACK <= at <= (step.ended or at) + _SLACK

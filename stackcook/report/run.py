@@ -1,0 +1,222 @@
+"""What a run did: stages, nodes, failures with their cause, and what took long; all of it redacted.
+
+Built from the record of runs and the nodes' logs; every form of the report is made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stackcook.deploy import history
+from stackcook.deploy.history import Run, Spent
+from stackcook.deploy.logs import path_of
+from stackcook.deploy.record import StepState
+from stackcook.errors import one_line
+from stackcook.report import passages
+from stackcook.report.words import natural, printable
+
+SLOWEST = 20
+"""So many resources, recipes and nodes are named as the slowest."""
+
+TAILS = 200
+"""Failures whose logs are looked into; those after them have their error alone."""
+
+_BAD = ("failed", "interrupted")
+_LAST = ("bootstrap", "converge", "converge again", "verify")
+"""The steps of which one is a node's last, if its part in the run has come to its end."""
+
+
+@dataclass(frozen=True)
+class NodeRun:
+    """One node's part in a run; ``result`` is that of its last step, ``why`` is said if not well.
+
+    A ``stage`` that nobody knows is empty.
+    """
+
+    name: str
+    stage: str
+    steps: tuple[StepState, ...]
+    result: str
+    why: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long its steps took together."""
+        return sum(seconds(step) for step in self.steps)
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """The nodes of one stage. ``gate`` is how many seconds its gate took, None without one."""
+
+    name: str
+    nodes: tuple[NodeRun, ...]
+    started: float
+    ended: float
+    gate: float | None = None
+
+    def count(self, *results: str) -> int:
+        """How many of its nodes ended so."""
+        return sum(node.result in results for node in self.nodes)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A step that failed: the error, the log's lines that tell more, and where the log is."""
+
+    step: StepState
+    log: str = ""
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A slow resource or recipe; ``before`` is what it took the last time, if there was one."""
+
+    spent: Spent
+    before: Spent | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """Seconds a node that it took more than before."""
+        return self.spent.mean - self.before.mean if self.before else None
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A run. ``whole`` are the steps for all nodes; ``ended`` is now while it goes on.
+
+    ``chef`` are the versions of the Chef client that ran on the nodes.
+    """
+
+    run: Run
+    under_way: bool
+    ended: float
+    whole: tuple[StepState, ...]
+    stages: tuple[StageRun, ...]
+    failures: tuple[Failure, ...]
+    resources: tuple[Slow, ...] = ()
+    recipes: tuple[Slow, ...] = ()
+    chef: tuple[str, ...] = ()
+
+    @property
+    def nodes(self) -> tuple[NodeRun, ...]:
+        """Every node, stage by stage."""
+        return tuple(node for stage in self.stages for node in stage.nodes)
+
+    @property
+    def slowest(self) -> tuple[NodeRun, ...]:
+        """The nodes that took longest."""
+        return tuple(sorted(self.nodes, key=lambda node: -node.seconds)[:SLOWEST])
+
+
+def seconds(step: StepState) -> float:
+    """How long a step took; nothing, for one that never ended."""
+    return max(0.0, step.ended - step.started) if step.ended else 0.0
+
+
+def read(
+    state: Path, run: Run, *, under_way: bool, now: float, redact: Callable[[str], str]
+) -> RunReport:
+    """What is known of ``run`` below ``state``; ``redact`` takes secrets out of every text."""
+    steps = tuple(_shown(step, redact, under_way) for step in history.steps(state, run.id))
+    of_nodes = [step for step in steps if step.node]
+    staged = {} if all(step.stage for step in of_nodes) else history.stages(state)
+    halted = "waiting" if under_way else "interrupted" if run.exit_code is None else ""
+    nodes = _nodes(of_nodes, staged, halted)
+    last = max((step.ended or step.started for step in steps), default=run.started)
+    return RunReport(
+        run=run,
+        under_way=under_way,
+        ended=now if under_way else run.ended or last,
+        whole=tuple(step for step in steps if not step.node),
+        stages=_stages(nodes, steps),
+        failures=_failures(state, steps, redact),
+        resources=_slow(state, run, redact),
+        recipes=_slow(state, run, redact, recipes=True),
+        chef=_chef_versions(state, nodes),
+    )
+
+
+def _shown(step: StepState, redact: Callable[[str], str], under_way: bool) -> StepState:
+    """The step as it may be shown; what a run that died left open was interrupted."""
+    result = step.result
+    if result == "running" and not under_way:
+        result = "interrupted"
+    return replace(step, text=one_line(redact(step.text)), result=result)
+
+
+def _nodes(steps: Iterable[StepState], staged: Mapping[str, str], halted: str) -> list[NodeRun]:
+    """The nodes with their steps, in natural order.
+
+    ``halted`` is what those are that had come between two steps when the run stopped there.
+    """
+    by_node: dict[str, list[StepState]] = {}
+    for step in steps:
+        by_node.setdefault(step.node, []).append(step)
+    nodes = []
+    for name in sorted(by_node, key=natural):
+        mine = by_node[name]
+        worst = next((step for step in mine if step.result in _BAD), mine[-1])
+        stage = next((step.stage for step in mine if step.stage), staged.get(name, ""))
+        why = worst.text if worst.result in (*_BAD, "skipped") else ""
+        between = worst.result == "retried" or worst.result == "done" and worst.step not in _LAST
+        result = halted if halted and between else worst.result
+        nodes.append(NodeRun(name, stage, tuple(mine), result, why))
+    return nodes
+
+
+def _stages(nodes: Sequence[NodeRun], steps: Sequence[StepState]) -> tuple[StageRun, ...]:
+    """The stages, in the order in which they began."""
+    order = dict.fromkeys(step.stage for step in steps if step.stage)
+    members: dict[str, list[NodeRun]] = {name: [] for name in order}
+    for node in nodes:
+        members.setdefault(node.stage, []).append(node)
+    gates = {step.stage: step for step in steps if step.step == "gate" and not step.node}
+    stages = []
+    for name, mine in members.items():
+        times = [step for node in mine for step in node.steps] or [gates[name]]
+        began = min(step.started for step in times)
+        ended = max(step.ended or step.started for step in times)
+        gate = seconds(gates[name]) if name in gates else None
+        stages.append(StageRun(name, tuple(mine), began, ended, gate))
+    return tuple(stages)
+
+
+def _failures(
+    state: Path, steps: Iterable[StepState], redact: Callable[[str], str]
+) -> tuple[Failure, ...]:
+    """What failed, in order; with the log's lines, where that is not too many."""
+    found: list[Failure] = []
+    for step in (step for step in steps if step.result == "failed"):
+        if not step.node:
+            found.append(Failure(step))
+            continue
+        path = path_of(state, step.node)
+        lines = passages.passage(path, step) if len(found) < TAILS else ()
+        shown = redact("\n".join(passages.gist(lines))).split("\n")
+        found.append(Failure(step, str(path), tuple(map(printable, shown)) if lines else ()))
+    return tuple(found)
+
+
+def _slow(
+    state: Path, run: Run, redact: Callable[[str], str], *, recipes: bool = False
+) -> tuple[Slow, ...]:
+    """The slowest resources or recipes, each with what it took the last time."""
+    found = history.spent(state, run.id, SLOWEST, recipes=recipes)
+    before = history.spent_before(state, run.id, [(s.name, s.recipe) for s in found])
+
+    def shown(spent: Spent) -> Spent:
+        name, recipe = (one_line(redact(text)) for text in (spent.name, spent.recipe))
+        return replace(spent, name=name, recipe=recipe)
+
+    return tuple(Slow(shown(s), before.get((s.name, s.recipe))) for s in found)
+
+
+def _chef_versions(state: Path, nodes: Sequence[NodeRun]) -> tuple[str, ...]:
+    """The clients' versions as some of the logs say: no run has many of them."""
+    chosen = nodes[:: max(1, len(nodes) // SLOWEST)]
+    found = {passages.chef_version(path_of(state, node.name)) for node in chosen}
+    return tuple(sorted(found - {""}))

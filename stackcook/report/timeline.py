@@ -1,0 +1,213 @@
+"""The picture of a run as places in pixels: a row for each node, a bar for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from stackcook.deploy.record import StepState
+from stackcook.report.run import NodeRun, RunReport, seconds
+from stackcook.report.words import count, duration
+
+WIDTH = 1200.0
+LEFT = 180.0
+"""Where names end and time begins."""
+
+RIGHT = 16.0
+TOP = 46.0
+HEADING = 24.0
+MOST = 2000
+"""So many nodes have a row; of more, those that failed and those that took longest."""
+
+_HEIGHTS = ((60, 18.0), (200, 13.0), (600, 9.0))
+"""Up to so many rows, so high is each."""
+
+_LOWEST = 6.0
+_THINNEST = 1.2
+"""What a bar is wide, however short its step was."""
+
+_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+_MOST_TICKS = 12
+_NAME = 26
+"""Characters of a node's name that have room."""
+
+_LETTER = 0.6
+"""A letter's width, of its height."""
+
+KINDS = {
+    "reach": "reach",
+    "preflight": "preflight",
+    "install": "install",
+    "register": "register",
+    "prepare": "prepare",
+    "bootstrap": "bootstrap",
+    "converge": "converge",
+    "converge again": "again",
+    "verify": "verify",
+}
+"""Steps that have a colour of their own; the others are all of one kind."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One try of a step; ``mark`` is set where it did not end well."""
+
+    x: float
+    width: float
+    kind: str
+    mark: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One node, or what was done for all of them."""
+
+    name: str
+    title: str
+    y: float
+    result: str
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A tick of the time's axis, a stage's heading or a gate."""
+
+    x: float
+    y: float
+    text: str
+    width: float = 0.0
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The whole picture; ``row`` is a row's height, ``note`` says what is left out."""
+
+    height: float
+    row: float
+    font: float
+    rows: tuple[Row, ...]
+    ticks: tuple[Mark, ...]
+    headings: tuple[Mark, ...]
+    gates: tuple[Mark, ...]
+    kinds: tuple[tuple[str, str], ...]
+    note: str = ""
+
+
+def lay_out(report: RunReport) -> Chart:
+    """Where everything is in the picture; of constant cost a step."""
+    nodes, note = _chosen(report.nodes)
+    shown = {node.name for node in nodes}
+    scale = _Scale(report.run.started, report.ended)
+    height = next((high for most, high in _HEIGHTS if len(nodes) <= most), _LOWEST)
+    y = TOP
+    rows, headings = [], []
+    if whole := [step for step in report.whole if step.step != "gate"]:
+        bars = tuple(scale.bar(step) for step in whole)
+        rows.append(Row("all nodes", "the steps for all nodes", y, "", bars))
+        y += height
+    for stage in report.stages:
+        mine = [node for node in stage.nodes if node.name in shown]
+        headings.append(Mark(0, y + HEADING - 7, _heading(stage.name, len(stage.nodes))))
+        y += HEADING
+        for node in mine:
+            rows.append(_row(node, y, scale))
+            y += height
+    gates = [step for step in report.whole if step.step == "gate"]
+    return Chart(
+        height=y + 8,
+        row=height,
+        font=min(11.0, height - 0.5),
+        rows=tuple(rows),
+        ticks=tuple(scale.ticks()),
+        headings=tuple(headings),
+        gates=tuple(_gate(n, step, scale) for n, step in enumerate(gates)),
+        kinds=tuple(_kinds(rows)),
+        note=note,
+    )
+
+
+class _Scale:
+    """From seconds since the epoch to pixels."""
+
+    def __init__(self, began: float, ended: float) -> None:
+        self.began = began
+        self.span = max(ended - began, 0.1)
+        self.factor = (WIDTH - LEFT - RIGHT) / self.span
+
+    def x(self, at: float) -> float:
+        """Where a moment is; within the picture, whatever the clock did."""
+        return LEFT + min(max(at - self.began, 0.0), self.span) * self.factor
+
+    def bar(self, step: StepState) -> Bar:
+        """The bar of a step, up to now if it goes on."""
+        x = self.x(step.started)
+        right = self.x(step.ended) if step.ended else x
+        if step.result == "running":
+            right = self.x(self.began + self.span)
+        mark = "" if step.result == "done" else step.result
+        kind = KINDS.get(step.step, "other")
+        return Bar(x, max(right - x, _THINNEST), kind, mark, _title(step))
+
+    def ticks(self) -> Iterator[Mark]:
+        """Round times, not too many."""
+        width = next((t for t in _TICKS if self.span / t <= _MOST_TICKS), _TICKS[-1])
+        for number in range(int(self.span / width) + 1):
+            yield Mark(self.x(self.began + number * width), TOP, _clock(number * width))
+
+
+def _chosen(nodes: Sequence[NodeRun]) -> tuple[Sequence[NodeRun], str]:
+    """The nodes that have a row, in their order, and what is to be said of the others."""
+    if len(nodes) <= MOST:
+        return nodes, ""
+    ranked = sorted(nodes, key=lambda node: (node.result == "done", -node.seconds))[:MOST]
+    kept = {node.name for node in ranked}
+    left = f"{count(len(nodes) - MOST, 'node')} of {len(nodes):,}"
+    note = f"{left} have no row: those that went well and took least."
+    if ranked[-1].result != "done":
+        note = f"{left} have no row: all that went well, and others that took least."
+    return [node for node in nodes if node.name in kept], note
+
+
+def _row(node: NodeRun, y: float, scale: _Scale) -> Row:
+    name = node.name if len(node.name) <= _NAME else f"{node.name[: _NAME - 1]}…"
+    title = f"{node.name}: {node.result}" + (f"; {node.why}" if node.why else "")
+    drawn = (step for step in node.steps if step.result != "skipped")
+    return Row(name, title, y, node.result, tuple(scale.bar(step) for step in drawn))
+
+
+def _title(step: StepState) -> str:
+    """What is said of a bar, beside whose it is."""
+    attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
+    took = f", {duration(seconds(step))}" if step.ended else ""
+    text = f"; {step.text[:300]}" if step.text else ""
+    return f"{step.node or 'all nodes'}: {step.step}{attempt}, {step.result}{took}{text}"
+
+
+def _heading(stage: str, nodes: int) -> str:
+    return f"{stage or 'stage unknown'} · {count(nodes, 'node')}"
+
+
+def _gate(number: int, step: StepState, scale: _Scale) -> Mark:
+    """A gate: a band while it was waited for; its name is on one of two lines above."""
+    x = scale.x(step.started)
+    right = scale.x(step.ended) if step.ended else scale.x(scale.began + scale.span)
+    text = f"gate {step.stage}" + ("" if step.result == "done" else f": {step.result}")
+    y = 10.0 + 12 * (number % 2)
+    return Mark(min(x, WIDTH - 11 * _LETTER * len(text)), y, text, max(right - x, _THINNEST))
+
+
+def _kinds(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """The legend: kind and name of what is in the picture."""
+    there = {bar.kind for row in rows for bar in row.bars}
+    yield from ((kind, name) for name, kind in KINDS.items() if kind in there)
+    if "other" in there:
+        yield "other", "any other step"
+
+
+def _clock(seconds_: int) -> str:
+    """A tick's text: ``0:30``, ``1:02:00``."""
+    hours, rest = divmod(seconds_, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"

@@ -1,0 +1,73 @@
+"""Words for people: how long, when, how it ended, and the order of names."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from stackcook.errors import ExitCode
+
+_ENDS = {
+    ExitCode.DONE: "done",
+    ExitCode.BUG: "ended by a bug of ours",
+    ExitCode.NODES: "nodes failed",
+    ExitCode.VERIFY: "verification failed",
+    ExitCode.CHEF_SERVER: "the Chef server refused, or was not there",
+    ExitCode.MACHINES: "machines did not come up",
+    ExitCode.INPUT: "bad manifest or Chef repository",
+    ExitCode.WITHIN_BUDGET: "done, but for nodes within the failure budget",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: ``0.4 s``, ``12 s``, ``4 min 05 s``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def difference(seconds: float | None) -> str:
+    """Seconds more or less than before: ``+1.2 s``, ``-0.4 s``; empty where there is no before."""
+    if seconds is None:
+        return ""
+    return "±0.0 s" if abs(seconds) < 0.05 else f"{seconds:+.1f} s"
+
+
+def when(at: float) -> str:
+    """A moment in this machine's time zone: ``2026-11-22 23:55:01``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def iso(at: float) -> str:
+    """A moment as programs read it: ``2026-11-22T23:55:01Z``."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+
+
+def ending(exit_code: int | None, ended: float | None, under_way: bool) -> str:
+    """How a run ended, in a few words."""
+    if exit_code is None or ended is None:
+        return "under way" if under_way else "killed"
+    try:
+        return _ENDS.get(ExitCode(exit_code), "failed")
+    except ValueError:
+        return "failed"
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """The key that sorts compute2 before compute10."""
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
+    return tuple((0, int(number), "") if number else (1, 0, text) for number, text in parts)
+
+
+def count(number: int, noun: str) -> str:
+    """``1 node``, ``2 nodes``, ``10,000 nodes``."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def printable(line: str) -> str:
+    """A line as it may be shown, its blanks kept: what can't be printed is a ``?``."""
+    return "".join(char if char.isprintable() else "?" for char in line.expandtabs())

@@ -11,7 +11,7 @@ from stackcook.command import Completed
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer, KnifeCommand, Manifest
 from tests.fakes import AT
-from tests.unit.bootstrap.test_knife import Knife
+from tests.unit.bootstrap.fakes import Knife
 
 SERVER = ChefServer("https://chef.example.com", "me", Path("/me.pem"))
 

@@ -133,16 +133,7 @@ def _stackcook() -> Schema:
             "Who brings new nodes under Chef: stackcook itself over SSH, or knife bootstrap.",
             [kind.value for kind in BootstrapKind],
         ),
-        "failure_budget": {
-            "description": "Role → how many of its nodes may fail: a number, or a percentage.",
-            "type": ["object", "null"],
-            "propertyNames": {"pattern": _whole(budgets.ROLE)},
-            "additionalProperties": {
-                "type": ["string", "integer"],
-                "minimum": 0,
-                "pattern": _whole(budgets.BUDGET),
-            },
-        },
+        "failure_budget": _failure_budget(),
         "chef_server": _chef_server(),
         "server_address": _address("This machine's, where the embedded Chef server listens."),
         "passwords": {
@@ -155,6 +146,16 @@ def _stackcook() -> Schema:
     }
     about = "How machines come up, and all else that is no matter of Chef's."
     return {**_body({key: keys[key] for key in settings.KEYS}), "description": about}
+
+
+def _failure_budget() -> Schema:
+    amount = {"type": ["string", "integer"], "minimum": 0, "pattern": _whole(budgets.BUDGET)}
+    return {
+        "description": "Role → how many of its nodes may fail: a number, or a percentage.",
+        "type": ["object", "null"],
+        "propertyNames": {"pattern": _whole(budgets.ROLE)},
+        "additionalProperties": amount,
+    }
 
 
 def _seat() -> Schema:

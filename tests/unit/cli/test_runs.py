@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from stackcook.cli import wiring
+from stackcook.cli import chefsite, wiring
 from stackcook.cli.main import cli
 from stackcook.deploy.lock import exclusive
 from stackcook.errors import ChefServerError, ExitCode
@@ -39,6 +39,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
     site = FakeSite()
     monkeypatch.setattr(wiring, "RealSite", lambda manifest: site)
+    monkeypatch.setattr(chefsite, "ChefSite", lambda manifest: site)
     return site
 
 

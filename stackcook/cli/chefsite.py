@@ -113,7 +113,7 @@ class ChefSite:
 
     def digest(self) -> str:
         """A checksum of the manifest, of all that an upload would put, and of stackcook itself."""
-        return digest(self._manifest, Repository.read(self._manifest))
+        return digest(self._manifest, self._read)
 
     def reach(self) -> None:
         """See that a Chef server of the user's answers; for use before anything is written."""

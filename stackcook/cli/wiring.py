@@ -16,7 +16,6 @@ from stackcook.chef import secrets
 from stackcook.chef.client import ChefClient
 from stackcook.chef.ahead import ahead
 from stackcook.chef.knife import run_section
-from stackcook.chef.repository import Repository
 from stackcook.cli.chefsite import ChefSite
 from stackcook.deploy.steps import Say
 from stackcook.manifest.model import Node
@@ -55,7 +54,7 @@ class RealSite(ChefSite):
 
     def ahead(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         """By the repository: a recipe ``NAME_packages`` beside each of the run list's."""
-        return ahead(Repository.read(self._manifest), nodes)
+        return ahead(self.repository, nodes)
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         """See that ``nodes`` have reported; wait for the services that others need of them."""

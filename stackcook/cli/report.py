@@ -68,8 +68,8 @@ def _manifest(context: Context) -> Manifest | None:
     from stackcook.manifest.read import read
 
     manifest, _ = read(context.path)
-    if manifest is None:
-        context.load()  # says why, where there is no such file at all
+    if manifest is None and not context.path.exists():
+        context.load()  # says so
     return manifest
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stackcook.deploy.record import StepState, reading
@@ -31,16 +31,16 @@ class Run:
 class Spent:
     """What a Chef resource, or (``name`` empty) a recipe, took in one run.
 
-    ``seconds`` are those of all ``nodes`` together; ``most`` is what ``slowest`` needed.
+    ``seconds`` are those of all ``nodes`` together; a resource took ``most`` on ``slowest``.
     """
 
     name: str
     recipe: str
     nodes: int
     seconds: float
-    most: float
-    slowest: str
     updated: int
+    most: float = 0.0
+    slowest: str = ""
 
     @property
     def mean(self) -> float:
@@ -52,13 +52,11 @@ _RUN = "SELECT id, command, who, deploy, manifest, version, started, ended, exit
 _STEP = "SELECT node, stage, step, result, started, ended, text, updated, total, attempt FROM steps"
 
 _SPENT = """
-SELECT {name}, recipe, count(*), sum(seconds), max(seconds), node, sum(updated) FROM (
-    SELECT {name} AS name, recipe, node, sum(seconds) AS seconds,
-        sum(resources.updated) AS updated
-    FROM steps JOIN resources ON resources.step = steps.id
-    WHERE run = ? GROUP BY {name}, recipe, node
-) GROUP BY {name}, recipe ORDER BY sum(seconds) DESC LIMIT ?
+SELECT name, recipe, count(*), sum(seconds), sum(resources.updated), max(seconds), node
+FROM steps JOIN resources ON resources.step = steps.id
+WHERE run = ? GROUP BY name, recipe, steps.step
 """
+# By step, as a node may have the same resource in two of them; a million rows take a second.
 # SQLite takes `node` from the row that has the maximum.
 
 
@@ -96,30 +94,40 @@ def stages(directory: Path) -> dict[str, str]:
         return dict(db.execute(f"SELECT node, stage FROM steps WHERE id IN ({last})"))
 
 
-def spent(directory: Path, run: int, most: int, *, recipes: bool = False) -> tuple[Spent, ...]:
-    """The resources of one run, or its recipes, that took longest over all nodes: ``most`` of them.
-
-    A recipe's time is that of its resources which were written down: the slow ones.
-    """
+def spent(directory: Path, run: int) -> tuple[Spent, ...]:
+    """The resources of one run as far as they were written down, the slow ones; slowest first."""
     with reading(directory) as db:
         if db is None:
             return ()
-        query = _SPENT.format(name="''" if recipes else "name")
-        return tuple(Spent(*row) for row in db.execute(query, (run, most)))
+        return _merged(Spent(*row) for row in db.execute(_SPENT, (run,)))
 
 
-def spent_before(
-    directory: Path, run: int, wanted: Collection[tuple[str, str]], *, within: int = 10
-) -> dict[tuple[str, str], Spent]:
-    """For each (name, recipe), what it took in the last run before that had it.
+def by_recipe(resources: Iterable[Spent]) -> tuple[Spent, ...]:
+    """What each recipe took, the slowest first: the sum of its resources."""
+    return _merged(replace(s, name="", most=0.0, slowest="") for s in resources if s.recipe)
 
-    Looks at no more than ``within`` runs; an empty name stands for a recipe.
-    """
-    found: dict[tuple[str, str], Spent] = {}
-    before = [each.id for each in runs(directory) if each.id < run][-within:]
-    for earlier in reversed(before):
-        if missing := set(wanted) - set(found):
-            recipes = not all(name for name, _ in missing)
-            there = spent(directory, earlier, -1, recipes=recipes)
-            found.update({(s.name, s.recipe): s for s in there if (s.name, s.recipe) in missing})
-    return found
+
+def spent_before(directory: Path, run: int, within: int = 5) -> Iterator[tuple[Spent, ...]]:
+    """The same of the runs before, as far as there is any; the latest first."""
+    before = [each.id for each in runs(directory) if each.id < run]
+    yield from (found for each in before[: -within - 1 : -1] if (found := spent(directory, each)))
+
+
+def _merged(every: Iterable[Spent]) -> tuple[Spent, ...]:
+    """One of each name and recipe: the sum, and the worst."""
+    merged: dict[tuple[str, str], Spent] = {}
+    for one in every:
+        other = merged.get((one.name, one.recipe))
+        if other:
+            worst = max(one, other, key=lambda spent: spent.most)
+            one = Spent(
+                one.name,
+                one.recipe,
+                nodes=max(one.nodes, other.nodes),
+                seconds=one.seconds + other.seconds,
+                updated=one.updated + other.updated,
+                most=worst.most,
+                slowest=worst.slowest,
+            )
+        merged[one.name, one.recipe] = one
+    return tuple(sorted(merged.values(), key=lambda spent: -spent.seconds))

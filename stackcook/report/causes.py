@@ -23,12 +23,17 @@ class Cause:
     failures: tuple[Failure, ...]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Each node that failed so; none, for a step for all nodes."""
+        return tuple(dict.fromkeys(f.step.node for f in self.failures if f.step.node))
+
+    @property
     def nodes(self) -> str:
-        """The nodes: their names, or the first few and how many more; empty for all nodes' step."""
-        names = list(dict.fromkeys(f.step.node for f in self.failures if f.step.node))
-        if len(names) <= NAMED + 1:
-            return ", ".join(names)
-        return f"{', '.join(names[:NAMED])} and {count(len(names) - NAMED, 'more node')}"
+        """The nodes for people: all their names, or the first few and how many more."""
+        left = len(self.names) - NAMED
+        if left <= 1:
+            return ", ".join(self.names)
+        return f"{', '.join(self.names[:NAMED])} and {count(left, 'more node')}"
 
 
 def causes(failures: Iterable[Failure]) -> tuple[Cause, ...]:

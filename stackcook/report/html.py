@@ -9,7 +9,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 
 from stackcook.report import timeline, told, words
-from stackcook.report.causes import causes
+from stackcook.report.causes import NAMED, causes
 from stackcook.report.run import RunReport, seconds
 
 MOST_CAUSES = 200
@@ -36,6 +36,7 @@ def render(report: RunReport) -> str:
         title=told.title(report),
         stage_line=told.stage_line,
         causes=found[:MOST_CAUSES],
+        named=NAMED,
         more_causes=len(found) - MOST_CAUSES,
         chart=timeline.lay_out(report),
         timeline=timeline,

@@ -14,9 +14,6 @@ LATEST = 1 << 20
 
 _HEAD = re.compile(r"^=== (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ")
 _STAMP = "%Y-%m-%d %H:%M:%S"
-_SLACK = 3.0
-"""Seconds by which a passage may begin before or after its step, as the record has it."""
-
 _ERROR_REPORT = re.compile(r"^\d\d:\d\d:\d\d\s+={80}$")
 _CLIENT = re.compile(r"^\d\d:\d\d:\d\d (?:Starting )?Chef (?:Infra )?Client, version (\d[\w.]*)")
 
@@ -42,7 +39,6 @@ def passage(path: Path, step: StepState) -> tuple[str, ...]:
     for line in end_of(path).splitlines():
         if head := _HEAD.match(line):
             here = line.endswith(f" {step.node}: {step.step}") and _within(head[1], step)
-            found = [] if here else found
         elif here:
             found.append(line)
     return tuple(found)
@@ -74,4 +70,4 @@ def _within(stamp: str, step: StepState) -> bool:
         at = time.mktime(time.strptime(stamp, _STAMP))
     except (ValueError, OverflowError):
         return False
-    return step.started - _SLACK <= at <= (step.ended or at) + _SLACK
+    return int(step.started) <= at <= (step.ended or at)

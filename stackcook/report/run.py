@@ -5,6 +5,7 @@ Built from the record of runs and the nodes' logs; every form of the report is m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,6 +127,7 @@ def read(
     staged = {} if all(step.stage for step in of_nodes) else history.stages(state)
     halted = "waiting" if under_way else "interrupted" if run.exit_code is None else ""
     nodes = _nodes(of_nodes, staged, halted)
+    resources, recipes = _slow(state, run, redact)
     last = max((step.ended or step.started for step in steps), default=run.started)
     return RunReport(
         run=run,
@@ -134,8 +136,8 @@ def read(
         whole=tuple(step for step in steps if not step.node),
         stages=_stages(nodes, steps),
         failures=_failures(state, steps, redact),
-        resources=_slow(state, run, redact),
-        recipes=_slow(state, run, redact, recipes=True),
+        resources=resources,
+        recipes=recipes,
         chef=_chef_versions(state, nodes),
     )
 
@@ -169,14 +171,18 @@ def _nodes(steps: Iterable[StepState], staged: Mapping[str, str], halted: str) -
 
 
 def _stages(nodes: Sequence[NodeRun], steps: Sequence[StepState]) -> tuple[StageRun, ...]:
-    """The stages, in the order in which they began."""
-    order = dict.fromkeys(step.stage for step in steps if step.stage)
-    members: dict[str, list[NodeRun]] = {name: [] for name in order}
+    """The stages, in the order in which they converged; those that didn't come after them."""
+    members: dict[str, list[NodeRun]] = {step.stage: [] for step in steps if step.stage}
     for node in nodes:
         members.setdefault(node.stage, []).append(node)
+    converged: dict[str, float] = {}
+    for step in steps:
+        if step.step in _LAST:
+            converged.setdefault(step.stage, step.started)
     gates = {step.stage: step for step in steps if step.step == "gate" and not step.node}
     stages = []
-    for name, mine in members.items():
+    for name in sorted(members, key=lambda name: converged.get(name, math.inf)):
+        mine = members[name]
         times = [step for node in mine for step in node.steps] or [gates[name]]
         began = min(step.started for step in times)
         ended = max(step.ended or step.started for step in times)
@@ -202,17 +208,29 @@ def _failures(
 
 
 def _slow(
-    state: Path, run: Run, redact: Callable[[str], str], *, recipes: bool = False
-) -> tuple[Slow, ...]:
-    """The slowest resources or recipes, each with what it took the last time."""
-    found = history.spent(state, run.id, SLOWEST, recipes=recipes)
-    before = history.spent_before(state, run.id, [(s.name, s.recipe) for s in found])
+    state: Path, run: Run, redact: Callable[[str], str]
+) -> tuple[tuple[Slow, ...], tuple[Slow, ...]]:
+    """The slowest resources and recipes, each with what it took in the last run that had it."""
+    resources = history.spent(state, run.id)
+    slowest = resources[:SLOWEST], history.by_recipe(resources)[:SLOWEST]
+    missing = {_key(spent) for found in slowest for spent in found}
+    before: dict[tuple[str, str], Spent] = {}
+    for earlier in history.spent_before(state, run.id) if missing else ():
+        there = (*earlier, *history.by_recipe(earlier))
+        before.update({_key(spent): spent for spent in there if _key(spent) in missing})
+        missing -= set(before)
+        if not missing:
+            break
 
-    def shown(spent: Spent) -> Spent:
+    def slow(spent: Spent) -> Slow:
         name, recipe = (one_line(redact(text)) for text in (spent.name, spent.recipe))
-        return replace(spent, name=name, recipe=recipe)
+        return Slow(replace(spent, name=name, recipe=recipe), before.get(_key(spent)))
 
-    return tuple(Slow(shown(s), before.get((s.name, s.recipe))) for s in found)
+    return tuple(map(slow, slowest[0])), tuple(map(slow, slowest[1]))
+
+
+def _key(spent: Spent) -> tuple[str, str]:
+    return spent.name, spent.recipe
 
 
 def _chef_versions(state: Path, nodes: Sequence[NodeRun]) -> tuple[str, ...]:

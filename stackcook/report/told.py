@@ -116,7 +116,8 @@ def _slow(what: str, found: Sequence[Slow]) -> Iterator[Text]:
     for slow in found[:SLOWEST]:
         spent = slow.spent
         name = f"{spent.name}  {spent.recipe}" if spent.name else spent.recipe
-        most = f", at most {duration(spent.most)} on {spent.slowest}" if spent.nodes > 1 else ""
+        most = f", at most {duration(spent.most)} on {spent.slowest}" if spent.slowest else ""
+        most = most if spent.nodes > 1 else ""
         yield Text(
             f"  {duration(spent.mean):>12} {difference(slow.difference):>9}  {name}"
             f"  ({count(spent.nodes, 'node')}{most})"

@@ -1,0 +1,79 @@
+"""Runs to report on: an engine over a fake site, the record of runs as its listener."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stackcook.bootstrap.base import ConvergeResult, ResourceTime
+from stackcook.bootstrap.output import ChefOutput
+from stackcook.deploy import history
+from stackcook.deploy.engine import Engine
+from stackcook.deploy.record import last_deploy
+from stackcook.deploy.state import State
+from stackcook.errors import ExitCode, NodeError
+from stackcook.manifest.model import FailureBudget, Manifest, Node
+from stackcook.report import run as report
+from stackcook.report.run import RunReport
+from tests.fakes import AT, FakeBootstrap, FakeSite, Say, two_stages
+
+BROKEN = (Path(__file__).parent / "unit/bootstrap/broken.txt").read_text()
+"""What a real chef-client printed when a recipe of its run failed."""
+
+
+@dataclass
+class BusyBootstrap(FakeBootstrap):
+    """Nodes whose converges print ``lines``, take ``times``, or fail as a real one did."""
+
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    times: dict[str, tuple[ResourceTime, ...]] = field(default_factory=dict)
+    failing: set[str] = field(default_factory=set)
+
+    def _run(self, what: str, node: Node, on_line: Say) -> ConvergeResult:
+        on_line("Chef Infra Client, version 18.10.17")
+        for line in self.lines.get(node.name, ()):
+            on_line(line)
+        if node.name in self.failing:
+            output = ChefOutput()
+            for line in BROKEN.splitlines():
+                on_line(line)
+                output.feed(line)
+            raise NodeError(output.error(), where=node.name, remedy="see its log")
+        result = super()._run(what, node, on_line)
+        return ConvergeResult(
+            result.updated, result.total, 0.1, result.changed, self.times.get(node.name, ())
+        )
+
+
+class Lab:
+    """A fake site below ``root``: a controller and ``computes``, one of which may fail."""
+
+    def __init__(self, root: Path, computes: int = 3) -> None:
+        budget = (FailureBudget("single-compute", computes, AT),)
+        made = two_stages(root, computes)
+        self.manifest = Manifest(
+            made.path, made.name, nodes=made.nodes, stages=made.stages, failure_budget=budget
+        )
+        self.site = FakeSite()
+        self.chef = BusyBootstrap(self.site.asked, ahead_steps=("install",))
+        self.site.chef = self.chef
+
+    def deploy(self, *, anew: bool = True) -> ExitCode:
+        """Run a deploy, and write down what happens."""
+        with State(self.manifest.state) as state:
+            engine = Engine(self.manifest, self.site, (state,), backoff=(0, 0, 0), spread=0)
+            return engine.deploy(last=last_deploy(self.manifest.state), anew=anew)
+
+    def report(self, redact: Callable[[str], str] = str, *, under_way: bool = False) -> RunReport:
+        """What the last run did."""
+        last = history.runs(self.manifest.state)[-1]
+        return report.read(
+            self.manifest.state, last, under_way=under_way, now=time.time(), redact=redact
+        )
+
+
+def took(name: str, seconds: float, recipe: str = "nova::compute") -> ResourceTime:
+    """A resource of a converge that changed something."""
+    return ResourceTime(name, recipe, seconds, True)

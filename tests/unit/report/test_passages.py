@@ -1,0 +1,64 @@
+"""Which lines of a node's log belong to a step, and which of them tell why it failed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from stackcook.deploy.record import StepState
+from stackcook.report import passages
+
+AT = time.mktime(time.strptime("2026-11-22 10:00:00", "%Y-%m-%d %H:%M:%S"))
+LOG = """\
+=== 2026-11-22 10:00:00 web1: install
+10:00:00 installing
+10:00:05 === 2026-11-22 10:00:05 web1: converge
+=== 2026-11-22 10:00:10 web1: converge
+10:00:11 first
+=== 2026-11-22 10:00:30 web1: converge
+10:00:31 second
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    (tmp_path / "web1.log").write_text(LOG)
+    return tmp_path / "web1.log"
+
+
+def step(name: str, started: float, ended: float | None) -> StepState:
+    end = None if ended is None else AT + ended
+    return StepState("web1", "all", name, "failed", AT + started, end)
+
+
+@pytest.mark.parametrize(
+    "wanted, lines",
+    [
+        (step("converge", 10.4, 29.0), ("10:00:11 first",)),
+        (step("converge", 30.9, None), ("10:00:31 second",)),
+        (step("converge", 60.0, 61.0), ()),
+        (step("register", 0.0, 61.0), ()),
+        (
+            step("install", 0.2, 6.0),
+            ("10:00:00 installing", "10:00:05 === 2026-11-22 10:00:05 web1: converge"),
+        ),
+    ],
+    ids=["the first try", "the last, under way", "none then", "no such step", "a node's own ==="],
+)
+def test_a_step_s_lines(log: Path, wanted: StepState, lines: tuple[str, ...]) -> None:
+    assert passages.passage(log, wanted) == lines
+
+
+def test_only_the_end_of_a_log_is_read_from_the_beginning_of_a_line(log: Path) -> None:
+    assert passages.end_of(log, 30) == "10:00:31 second\n"
+    assert passages.end_of(log) == LOG
+    assert passages.end_of(log.with_name("none.log")) == ""
+
+
+def test_the_gist_is_chef_s_error_report_else_the_last_lines() -> None:
+    rule = f"10:00:00     {'=' * 80}"
+    lines = (*["10:00:00 noise"] * 100, rule, *["10:00:00 why"] * 100)
+    assert passages.gist(lines, 3) == (rule, "10:00:00 why", "10:00:00 why")
+    assert passages.gist(("a", "b", "c"), 2) == ("b", "c")

@@ -1,0 +1,173 @@
+"""What is told of a run: stages, causes, retries, what took long; what a killed one left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stackcook.deploy.events import NodeSkipped, RunDone, RunStarted, StepDone, StepStarted
+from stackcook.deploy.state import State
+from stackcook.errors import ExitCode, NodeError
+from stackcook.report import rundata, told
+from stackcook.report.causes import causes
+from tests.ran import Lab, took
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
+
+
+def test_a_run_is_told_by_stages_and_nodes(lab: Lab) -> None:
+    lab.chef.failing.add("compute2")
+    assert lab.deploy() is ExitCode.WITHIN_BUDGET
+    report = lab.report()
+    assert [stage.name for stage in report.stages] == ["single-controller", "single-compute"]
+    assert [node.name for node in report.nodes] == [
+        *("controller", "compute1", "compute2", "compute3"),
+    ]
+    assert [node.result for node in report.nodes] == ["done", "done", "failed", "done"]
+    assert [step.step for step in report.nodes[1].steps] == ["reach", "install", "bootstrap"]
+    assert report.stages[0].gate is None and report.stages[1].gate is not None
+    assert report.chef == ("18.10.17",)
+    text = told.render(report).plain
+    assert text.startswith("deploy: done, but for nodes within the failure budget (exit 8), ")
+    assert "3 nodes in" in text and "2 done, 1 failed, gate" in text
+
+
+def test_a_failure_has_chef_s_resource_its_place_the_message_and_the_log(lab: Lab) -> None:
+    lab.chef.failing.add("compute2")
+    lab.deploy()
+    (failure,) = lab.report().failures
+    assert failure.step.text == (
+        "compute2: Error executing action `run` on resource 'execute[boom]'"
+        " (trivial/recipes/broken.rb:1): it is broken; see its log"
+    )
+    assert "=====" in failure.lines[0]
+    assert any("Mixlib::ShellOut::ShellCommandFailed" in line for line in failure.lines)
+    log = lab.manifest.state / "logs" / "compute2.log"
+    assert f"    log: {log}" in told.render(lab.report()).plain.splitlines()
+
+
+def test_the_same_failure_on_many_nodes_is_told_once(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, computes=12)
+    for number in range(1, 12):
+        name = f"compute{number}"
+        error = NodeError(f"10.0.115.{number} refused {name}-x and {name}", where=name)
+        lab.chef.broken[name] = error
+    lab.chef.broken["compute3"] = NodeError("something else", where="compute3")
+    lab.deploy()
+    groups = {cause.error: cause for cause in causes(lab.report().failures)}
+    assert len(groups) == 2 + 9  # NAME-x isn't the node's name
+    for number in range(1, 12):
+        name = f"compute{number}"
+        lab.chef.broken[name] = NodeError(f"10.0.115.{number} refused {name}", where=name)
+    lab.deploy()
+    (cause,) = causes(lab.report().failures)
+    assert len(cause.failures) == 11
+    assert cause.nodes.endswith(" and 3 more nodes")
+    assert told.render(lab.report()).plain.count("refused") == 1
+
+
+def test_what_was_tried_again_says_so(lab: Lab) -> None:
+    lab.chef.passing["compute1"] = 2
+    assert lab.deploy() is ExitCode.DONE
+    report = lab.report()
+    tries = [(step.attempt, step.result) for step in report.nodes[1].steps][-3:]
+    assert tries == [(1, "retried"), (2, "retried"), (3, "done")]
+    assert not report.failures
+    assert "tried again: compute1" in told.render(report).plain
+
+
+def test_slow_resources_are_compared_with_the_last_run_that_had_them(lab: Lab) -> None:
+    lab.chef.times = {
+        "compute1": (took("package[nova]", 10), took("file[/a]", 1)),
+        "compute2": (took("package[nova]", 14),),
+    }
+    lab.deploy()
+    lab.chef.times = {}
+    lab.deploy()
+    lab.chef.times = {
+        "compute1": (took("package[nova]", 4),),
+        "compute3": (took("service[nova]", 2, "nova::service"),),
+    }
+    lab.deploy()
+    report = lab.report()
+    found = [(s.spent.name, s.spent.mean, s.difference) for s in report.resources]
+    assert found == [("package[nova]", 4, -8), ("service[nova]", 2, None)]
+    recipes = [(s.spent.recipe, s.spent.seconds, s.difference) for s in report.recipes]
+    assert recipes == [("nova::compute", 4, -8.5), ("nova::service", 2, None)]
+    text = told.render(report).plain
+    assert "       4.0 s    -8.0 s  package[nova]  nova::compute  (1 node)" in text
+    assert "       2.0 s            service[nova]  nova::service  (1 node)" in text
+
+
+def test_a_resource_s_mean_and_worst_are_over_all_nodes(lab: Lab) -> None:
+    lab.chef.times = {f"compute{n}": (took("package[nova]", 10 + n),) for n in (1, 2, 3)}
+    lab.deploy()
+    (slow,) = lab.report().resources
+    assert (slow.spent.nodes, slow.spent.seconds, slow.spent.mean) == (3, 36, 12)
+    assert (slow.spent.most, slow.spent.slowest, slow.spent.updated) == (13, "compute3", 3)
+
+
+def test_a_killed_run_says_so_and_what_it_was_at(lab: Lab) -> None:
+    names = ("controller", "compute1", "compute2")
+    with State(lab.manifest.state) as state:
+        state(RunStarted("deploy", 100.0, names))
+        for name in names:
+            state(StepStarted("reach", 101.0, name, "all"))
+            state(StepDone("reach", 102.0, 1.0, name))
+        state(StepStarted("converge", 102.0, "compute1", "all"))
+        state(StepStarted("converge", 102.0, "compute2", "all"))
+        state(StepDone("converge", 110.0, 8.0, "compute2", "3/4 resources updated", 3, 4))
+    report = lab.report()
+    assert told.title(report) == "deploy: killed, 10 s"
+    assert {node.name: node.result for node in report.nodes} == {
+        "compute1": "interrupted",
+        "compute2": "done",
+        "controller": "interrupted",
+    }
+    running = lab.report(under_way=True)
+    assert told.title(running).startswith("deploy: under way, ")
+    assert [node.result for node in running.nodes] == ["running", "done", "waiting"]
+
+
+def test_nodes_whose_turn_never_came_are_skipped_and_say_why(lab: Lab) -> None:
+    with State(lab.manifest.state) as state:
+        state(RunStarted("deploy", 100.0, ("compute1",)))
+        state(NodeSkipped("compute1", 101.0, "3 of role[x] failed, 2 may", "single-compute"))
+        state(RunDone("deploy", 102.0, 2.0, ExitCode.NODES))
+    (node,) = lab.report().nodes
+    assert (node.stage, node.result, node.why) == (
+        *("single-compute", "skipped", "3 of role[x] failed, 2 may"),
+    )
+
+
+def test_json_has_the_keys_that_programs_rely_on(lab: Lab) -> None:
+    lab.chef.failing.add("compute2")
+    lab.chef.times["compute1"] = (took("package[nova]", 10),)
+    lab.deploy()
+    data = json.loads(json.dumps(rundata.data(lab.report())))
+    assert list(data) == [
+        *("run", "steps", "stages", "nodes", "failures", "slow", "versions"),
+    ]
+    assert list(data["run"]) == [
+        *("id", "command", "who", "deploy", "manifest", "started", "ended", "seconds"),
+        *("exit_code", "ending"),
+    ]
+    assert list(data["stages"][1]) == ["name", "at", "seconds", "gate", "nodes", "results"]
+    assert data["stages"][1]["results"] == {"done": 2, "failed": 1}
+    assert list(data["nodes"][0]) == ["node", "stage", "result", "why", "seconds", "steps"]
+    assert list(data["nodes"][0]["steps"][0]) == [
+        *("step", "stage", "attempt", "result", "at", "seconds", "text", "updated", "total"),
+    ]
+    assert list(data["failures"][0]) == [
+        *("node", "stage", "step", "attempt", "seconds", "error", "log", "lines"),
+    ]
+    assert list(data["slow"]["resources"][0]) == [
+        *("name", "recipe", "nodes", "seconds", "mean", "most", "slowest", "updated"),
+        *("mean_before", "difference"),
+    ]
+    assert data["versions"]["chef"] == ["18.10.17"]

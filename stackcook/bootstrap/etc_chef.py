@@ -95,6 +95,7 @@ def _client_rb(
     lines = (
         f'chef_server_url  "{server.url}"',
         f'validation_client_name "{VALIDATOR}"',
+        f'chef_license "{_licence()}"',
         "log_location   STDOUT",
         f'node_name "{node.name}"',
         options.verify_api_cert and f"verify_api_cert {options.verify_api_cert}",
@@ -103,9 +104,15 @@ def _client_rb(
         options.one("no_proxy") and f'no_proxy       "{options.one("no_proxy")}"',
         secret is not None and f'encrypted_data_bag_secret "{DIRECTORY}/encrypted_data_bag_secret"',
         certificates and f'trusted_certs_dir "{DIRECTORY}/trusted_certs"',
+        'file_cache_path "/var/chef/cache"\nfile_backup_path "/var/chef/backup"',
     )
-    licence = os.environ.get("CHEF_LICENSE", "accept-silent")
-    return "\n".join([*(line for line in lines if line), "", f'chef_license "{licence}"', ""])
+    return "\n".join([*(line for line in lines if line), "", ""])
+
+
+def _licence() -> str:
+    """What knife writes of how its user has accepted Chef's licence."""
+    said = os.environ.get("CHEF_LICENSE", "accept-silent")
+    return said if said == "accept-no-persist" else "accept"
 
 
 def _first_boot(node: Node, options: Options, attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,9 +22,6 @@ from stackcook.remote.ssh import connect
 PID = "/run/stackcook.pid"
 """On a node: the process of the step that is under way."""
 
-GRACE = 10.0
-"""Seconds that a step which is ended has to end what it has begun itself."""
-
 # chef-client heeds INT, and ends the programs that it has started; TERM it keeps for later. A
 # shell is ended by it, while the program that it waits for goes on to its end: no dpkg is cut off.
 _END = f'test -s {PID} && kill -INT "$(cat {PID})"'
@@ -35,7 +32,8 @@ class Means:
     """What both bootstraps work with. ``state`` is ``.stackcook``, beside the manifest.
 
     ``secret`` is the file whose content decrypts data bag items, where a node's options name no
-    other. ``server`` is as nodes reach it, ``underway`` what an interrupt ends.
+    other. ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` are the
+    seconds that a step which is ended has to end what it has begun itself.
     """
 
     client: ChefObjects
@@ -44,6 +42,7 @@ class Means:
     secret: Path | None = None
     opener: Connect = field(default_factory=lambda: Pool(connect))
     underway: Underway = field(default_factory=Underway)
+    grace: float = 10.0
 
     @property
     def known_hosts(self) -> Path:
@@ -89,11 +88,11 @@ def carry_out(
     whole = sudo(f"echo $$ >{PID}\n{command}")
     with means.open(node, host) as remote, means.underway.noting() as note:
         over = Event()
-        note(lambda: _end(remote, over))
+        note(lambda: _end(remote, over, means.grace))
         try:
             return remote.run(whole, stdin=stdin, on_line=note_and_read, timeout=timeout)
         except TimedOut as error:
-            _end(remote, over, grace=0)
+            _end(remote, over, 0)
             raise NodeError(
                 f"{step} did not end within {timeout:g} s (its last line: {last[0]})",
                 where=node.name,
@@ -103,7 +102,7 @@ def carry_out(
             over.set()
 
 
-def _end(remote: Remote, over: Event, grace: float = GRACE) -> None:
+def _end(remote: Remote, over: Event, grace: float) -> None:
     """End the command of a step and, when it has had its time, the connection."""
     try:
         remote.run(sudo(_END), timeout=5)

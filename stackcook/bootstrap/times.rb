@@ -4,6 +4,10 @@ from_file '/etc/chef/client.rb'
 require 'chef/handler'
 
 times = Class.new(Chef::Handler) do
+  def self.name
+    'stackcook'
+  end
+
   def report
     records = action_collection.filtered_collection(max_nesting: 0, skipped: false, unprocessed: false)
     slowest = records.select(&:elapsed_time).sort_by { |record| -record.elapsed_time }.first(100)

@@ -71,15 +71,20 @@ def wait_for(
     known_hosts: Path,
     *,
     patience: float,
+    timeout: float = 20.0,
     opener: Connect = connect,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Remote:
-    """Connect as soon as ``host`` answers; raises what the last try raised after ``patience`` s."""
+    """Connect as soon as ``host`` answers; raises what the last try raised after ``patience`` s.
+
+    Each phase of a try may take ``timeout`` seconds.
+    """
     deadline = clock() + patience
     while True:
         try:
-            return opener(host, known_hosts, timeout=max(1.0, min(20.0, deadline - clock())))
+            left = max(1.0, min(timeout, deadline - clock()))
+            return opener(host, known_hosts, timeout=left)
         except Unreachable:
             if clock() >= deadline:
                 raise

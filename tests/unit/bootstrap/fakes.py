@@ -162,7 +162,8 @@ class Setting:
     @property
     def means(self) -> Means:
         server = ChefServer(URL, "me", self.state / "me.pem")
-        return Means(self.chef, server, self.state, self.root / "secret", opener=self.shell)
+        secret = self.root / "secret"
+        return Means(self.chef, server, self.state, secret, opener=self.shell, grace=0)
 
     def register(self, *, url: str = URL, secret: str = "s3", own_key: bool = True) -> None:
         """The server and the node know each other, unless told otherwise."""

@@ -1,0 +1,243 @@
+"""Native bootstrap: its steps, what reaches the node and the server, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Standing
+from stackcook.bootstrap.chosen import bootstrap_of
+from stackcook.bootstrap.native import NativeBootstrap
+from stackcook.chef.answers import Refused
+from stackcook.command import Completed
+from stackcook.errors import ChefServerError, NodeError, Transient
+from stackcook.manifest.model import BootstrapKind
+from stackcook.remote.base import TimedOut
+from tests.unit.bootstrap.fakes import DEPLOY, ONE, Setting, again, take
+
+EARLY = Deploy("d-1", ahead={"one": ("base::default_packages", "web::db_packages")})
+
+
+@pytest.fixture
+def chef(setting: Setting) -> NativeBootstrap:
+    return NativeBootstrap(setting.means)
+
+
+def names(chef: NativeBootstrap, setting: Setting, standing: Standing, deploy: Deploy) -> list[str]:
+    steps = chef.ahead(ONE, setting.host, standing, deploy)
+    steps += chef.converge(ONE, setting.host, standing, deploy)
+    return [step.name for step in steps]
+
+
+def test_a_new_node_takes_every_step_and_a_known_one_few(
+    setting: Setting, chef: NativeBootstrap
+) -> None:
+    new = ["preflight", "install", "register", "prepare", "converge"]
+    assert names(chef, setting, Standing.NEW, EARLY) == new
+    assert names(chef, setting, Standing.HALF, DEPLOY) == [*new[:3], "converge"]
+    assert names(chef, setting, Standing.KNOWN, EARLY) == ["preflight", "converge"]
+
+
+def test_the_server_gets_the_public_key_and_the_node(
+    setting: Setting, chef: NativeBootstrap
+) -> None:
+    node = replace(ONE, options="""--tags 'a b' -j '{"web": {"port": 80}}'""")
+    setting.chef.objects = {"/nodes/one": {"normal": {"stale": True}}}
+    take(chef, node, setting.host)
+    client, made = setting.chef.objects["/clients/one"], setting.chef.objects["/nodes/one"]
+    assert client["public_key"] == setting.shell.register.output
+    assert made["run_list"] == ["role[base]"] and made["chef_environment"] == "lab"
+    assert made["normal"] == {
+        "openstack": {"address": "10.0.115.10"},
+        "tags": ["a", "b"],
+        "web": {"port": 80},
+    }
+
+
+def test_secrets_go_by_standard_input_only(setting: Setting, chef: NativeBootstrap) -> None:
+    take(chef, ONE, setting.host)
+    assert "s3" not in " ".join(setting.shell.asked)
+    script = next(text for text in setting.shell.sent if "client.rb" in text)
+    assert "umask 077; printf %s 's3\n' >encrypted_data_bag_secret.new" in script
+    assert "PRIVATE KEY" not in script
+
+
+def test_another_client_s_key_is_replaced_as_the_server_wants_it(
+    setting: Setting, chef: NativeBootstrap
+) -> None:
+    """goiardi has it in the client, others apart; chef-zero can't replace it at all."""
+    key = setting.shell.register.output
+    setting.chef.objects["/clients/one"] = {"name": "one", "public_key": "old", "admin": False}
+    take(chef, ONE, setting.host)
+    assert setting.chef.objects["/clients/one"]["public_key"] == key
+    setting.chef.objects["/clients/one"] = {"name": "one"}
+    take(chef, ONE, setting.host)
+    assert setting.chef.objects["/clients/one/keys/default"]["public_key"] == key
+
+    class Zero(type(setting.chef)):  # type: ignore[misc]
+        def put(self, path: str, value: Any) -> Any:
+            raise Refused(path)
+
+    setting.chef = Zero()
+    setting.chef.objects["/clients/one"] = {"name": "one"}
+    take(NativeBootstrap(setting.means), ONE, setting.host)
+    assert setting.chef.objects["/clients/one"]["public_key"] == key
+
+
+def test_the_client_may_change_its_node_where_there_are_permissions(
+    setting: Setting, chef: NativeBootstrap
+) -> None:
+    lists = {"read": {"actors": ["me"], "groups": ["admins"]}, "grant": {"actors": ["one"]}}
+    setting.chef.objects["/nodes/one/_acl"] = lists
+    take(chef, ONE, setting.host)
+    wanted = {"read": {"actors": ["me", "one"], "groups": ["admins"]}}
+    assert setting.chef.objects["/nodes/one/_acl/read"] == wanted
+    assert "/nodes/one/_acl/grant" not in setting.chef.objects
+
+
+def test_preparing_runs_those_recipes_only_and_converging_all(
+    setting: Setting, chef: NativeBootstrap
+) -> None:
+    result = take(chef, ONE, setting.host, deploy=EARLY)
+    *_, prepare, converge = setting.shell.asked
+    instead = "--override-runlist 'recipe[base::default_packages],recipe[web::db_packages]'"
+    assert instead in prepare.replace("'\"'\"'", "'")
+    assert "--override-runlist" not in converge
+    assert json.loads(setting.shell.sent[-1])["stackcook"] == {"deploy": "d-1"}
+    assert (result.updated, result.total) == (1, 2)
+
+
+def test_a_converge_tells_what_its_resources_took(setting: Setting, chef: NativeBootstrap) -> None:
+    setting.register()
+    times = "stackcook-time 2.500 1 web::db apt_package[x]\nstackcook-time 0.1 0 - file[/y]\n"
+    setting.shell.converge = Completed(0, times + setting.shell.converge.output)
+    lines: list[str] = []
+    result = again(chef, ONE, setting.host, lines.append)
+    assert [(each.name, each.seconds) for each in result.resources] == [
+        ("apt_package[x]", 2.5),
+        ("file[/y]", 0.1),
+    ]
+    assert not any("stackcook-time" in line for line in lines)
+
+
+def test_all_that_a_node_lacks_is_one_message(setting: Setting, chef: NativeBootstrap) -> None:
+    setting.shell.fit = (
+        "uid=0\nid=centos\nversion=7\nrelease=CentOS 7\nhost=localhost\n"
+        "free /=204800\nfree /var=9999999\nserver=Connection refused\n"
+    )
+    with pytest.raises(NodeError) as failed:
+        take(chef, ONE, setting.host)
+    assert not isinstance(failed.value, Transient)
+    for problem in (
+        "only 200 MiB are free on /,",
+        "on CentOS 7 the client",
+        '"localhost"',
+        "refused",
+    ):
+        assert problem in str(failed.value)
+    setting.shell.fit = "uid=0\nclient=yes\nhost=a\nserver=Connection refused\n"
+    with pytest.raises(Transient, match="can't be reached from it"):
+        take(chef, ONE, setting.host)
+
+
+def test_an_interrupted_mirror_is_worth_another_try_a_missing_package_is_not(
+    setting: Setting, chef: NativeBootstrap
+) -> None:
+    setting.shell.install = Completed(100, "E: Failed to fetch http://m/x.deb  503  Unavailable\n")
+    with pytest.raises(Transient, match="503"):
+        take(chef, ONE, setting.host)
+    setting.shell.install = Completed(100, "E: Unable to locate package ruby\n")
+    with pytest.raises(NodeError) as failed:
+        take(chef, ONE, setting.host)
+    assert not isinstance(failed.value, Transient)
+
+
+@pytest.mark.parametrize("kind", ["install", "register", "converge"])
+def test_a_step_whose_time_is_over_says_its_last_line_and_is_ended(
+    setting: Setting, chef: NativeBootstrap, kind: str
+) -> None:
+    setattr(setting.shell, kind, Completed(0, "one\ntwo\n\n"))
+    setting.shell.fails[kind] = TimedOut("too late")
+    with pytest.raises(
+        NodeError, match=f"{kind} did not end within .*its last line: two"
+    ) as failed:
+        take(chef, ONE, setting.host)
+    assert not isinstance(failed.value, Transient)
+    assert "kill -INT" in setting.shell.asked[-1]
+
+
+@pytest.mark.parametrize("status, passing", [(503, True), (403, False)])
+def test_a_chef_server_that_fails_is_worth_another_try_one_that_refuses_is_not(
+    setting: Setting, chef: NativeBootstrap, status: int, passing: bool
+) -> None:
+    class Failing(type(setting.chef)):  # type: ignore[misc]
+        def post(self, path: str, value: Any, *, repeat: bool = False) -> Any:
+            error = Refused("no")
+            error.status = status
+            raise error
+
+    setting.chef = Failing()
+    with pytest.raises(ChefServerError if not passing else Transient, match="no"):
+        take(NativeBootstrap(setting.means), ONE, setting.host)
+
+
+def test_an_interrupt_ends_what_runs_on_the_node(setting: Setting) -> None:
+    chef = NativeBootstrap(setting.means)
+    means = chef.means
+    run = setting.shell.run
+
+    def interrupted(command: str, **rest: Any) -> Completed:
+        if "run-lock" in command:
+            means.underway.end()
+        return run(command, **rest)
+
+    setting.shell.run = interrupted  # type: ignore[method-assign]
+    setting.register()
+    again(chef, ONE, setting.host)
+    assert "kill -INT" in setting.shell.asked[-2] and "run-lock" in setting.shell.asked[-1]
+
+
+def test_only_what_knife_alone_can_goes_to_knife(setting: Setting) -> None:
+    chef = bootstrap_of(BootstrapKind.NATIVE, setting.means)
+    native = chef.ahead(ONE, setting.host, Standing.NEW, DEPLOY)
+    knife = chef.ahead(replace(ONE, options="-t mine.erb"), setting.host, Standing.NEW, DEPLOY)
+    assert [step.name for step in native] == ["preflight", "install", "register"]
+    assert [step.name for step in knife] == ["preflight"]
+    kind = bootstrap_of(BootstrapKind.KNIFE, setting.means)
+    assert [s.name for s in kind.converge(ONE, setting.host, Standing.NEW, DEPLOY)] == ["bootstrap"]
+
+
+def test_a_password_and_a_gateway_are_used_for_the_connection(
+    setting: Setting, chef: NativeBootstrap
+) -> None:
+    node = replace(ONE, options="-P s3cret -G me@gate:2222 --ssh-gateway-identity k")
+    chef.standing(node, setting.host)
+    (host,) = setting.shell.opened
+    assert host.password and host.password.reveal() == "s3cret" and "s3cret" not in repr(host)
+    gateway = host.gateway
+    assert gateway and (gateway.user, gateway.address, gateway.port) == ("me", "gate", 2222)
+    assert gateway.key == setting.root / "k" and gateway.password is None
+
+
+def test_what_a_step_returns_is_a_few_words(setting: Setting, chef: NativeBootstrap) -> None:
+    steps = chef.ahead(ONE, setting.host, Standing.NEW, EARLY)
+    said = [step.work(print) for step in steps]
+    assert said[1:] == [
+        "it was there",
+        "registered",
+        "base::default_packages, web::db_packages: 1/2 resources updated",
+    ]
+    assert "Debian 13" in str(said[0]) and not isinstance(said[0], ConvergeResult)
+
+
+def test_what_can_not_be_read_is_said(setting: Setting, chef: NativeBootstrap) -> None:
+    for options, why in (
+        ("--hint ec2=none.json", r"none.json can't be read \(No such file"),
+        ("-j '[1]'", "is not JSON that Chef takes"),
+        ("--secret-file none", "none can't be read"),
+    ):
+        with pytest.raises(NodeError, match=why):
+            take(chef, replace(ONE, options=options), setting.host)

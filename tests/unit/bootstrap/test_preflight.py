@@ -1,0 +1,84 @@
+"""What is looked up on a node before anything is changed, by a real shell, and what it means."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+
+import pytest
+
+from stackcook.bootstrap import preflight
+
+URL = "http://10.0.115.1:4545"
+GOOD = (
+    "uid=0\nid=debian\nversion=13\nrelease=Debian GNU/Linux 13 (trixie)\nhost=one\ntime=5000\n"
+    "memory=2097152\nfree /=4194304\nfree /var=4194304\nserver=reached\n"
+)
+
+
+def problems(output: str, now: float = 5000.0, *, installs: bool = True) -> tuple[str, ...]:
+    return preflight.judge(output, url=URL, now=now, installs=installs).problems
+
+
+def test_a_fit_node_is_told_in_a_few_words() -> None:
+    found = preflight.judge(GOOD, url=URL, now=5100.0)
+    assert found.problems == ()
+    wanted = "Debian GNU/Linux 13 (trixie), 2048 MiB of memory and 4096 MiB of disk free"
+    assert found.text == wanted
+
+
+@pytest.mark.parametrize(
+    "old, new, problem",
+    [
+        ("free /var=4194304", "free /var=1000", "only 0 MiB are free on /var, 1024 are needed"),
+        ("time=5000", "time=5601", "its clock is 10 min ahead of the Chef server's"),
+        ("time=5000", "time=200", "its clock is 80 min behind the Chef server's"),
+        ("=reached", "=no answer within 5 s", f"{URL} can't be reached from it (no answer"),
+        ("version=13", "version=11", "the client can't be installed: Debian 12"),
+        ("id=debian", "id=fedora", "the client can't be installed"),
+        ("host=one", "host=localhost", 'its hostname is "localhost"'),
+        ("uid=0", "sudo: no", "root's shell does not answer"),
+    ],
+)
+def test_what_has_to_be_put_right(old: str, new: str, problem: str) -> None:
+    (found,) = problems(GOOD.replace(old, new))
+    assert problem in found
+
+
+def test_any_system_will_do_where_the_client_is_or_the_user_installs_it() -> None:
+    other = GOOD.replace("id=debian", "id=fedora")
+    assert problems(f"{other}client=yes\n") == () == problems(other, installs=False)
+
+
+@pytest.mark.parametrize("kind, version", [("debian", ""), ("debian", "12"), ("ubuntu", "24.04")])
+def test_releases_whose_ruby_runs_the_client(kind: str, version: str) -> None:
+    assert problems(GOOD.replace("id=debian", f"id={kind}").replace("=13", f"={version}")) == ()
+
+
+def test_only_a_server_that_is_away_may_pass_by_itself() -> None:
+    away = GOOD.replace("=reached", "=Connection refused")
+    assert preflight.judge(away, url=URL, now=5000.0).passing
+    assert not preflight.judge(away.replace("=one", "="), url=URL, now=5000.0).passing
+
+
+def said_by_a_shell(url: str) -> str:
+    command = preflight.command(url)
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_real_shell_answers_all() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        said = said_by_a_shell(f"http://127.0.0.1:{port}/organizations/x")
+    lines = dict(line.split("=", 1) for line in said.splitlines())
+    assert lines["server"] == "reached"
+    assert abs(int(lines["time"]) - time.time()) < 60
+    assert int(lines["memory"]) > 0 and int(lines["free /"]) > 0 and int(lines["free /var"]) > 0
+    assert {"uid", "id", "version", "release", "host"} <= lines.keys()
+    assert "server=Connection refused" in said_by_a_shell(f"http://127.0.0.1:{port}")
+
+
+def test_behind_a_proxy_the_server_is_not_asked() -> None:
+    assert preflight.command(URL, proxied=True).startswith("set -- '' ''\n")
+    assert preflight.command("https://chef.example.com/x").startswith("set -- chef.example.com 443")

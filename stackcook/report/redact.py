@@ -29,7 +29,7 @@ _PATTERNS = (
         re.compile(r"^((?:[\d:]{8} )?\s*)[A-Za-z0-9+/]{48,}={0,2}[ \t]*$", re.MULTILINE),
         rf"\1{MASK}",
     ),
-    (re.compile(r"(://[^\s:/@]*:)[^\s@]+(@)"), rf"\1{MASK}\2"),
+    (re.compile(r"(://[^\s:/@]{0,200}:)[^\s@]{1,200}(@)"), rf"\1{MASK}\2"),
     # password=x, "password": "x", :password => 'x', --ssh-password x
     (
         re.compile(rf"(?i)({_WORD}[\w-]*\\?['\"]?\s*(?:=>|[=:])\s*)(?:Bearer |Basic )?{_VALUE}"),
@@ -38,20 +38,21 @@ _PATTERNS = (
     (re.compile(rf"(?i)(?<!\S)(--?[\w-]{{0,40}}{_WORD}(?!-file)[\w-]*\s+){_VALUE}"), rf"\1{MASK}"),
     # knife's -P (a password) and its plugins' -K (a cloud's key), mysql's -p
     (re.compile(rf"(?<![^\s'\"])(-[PK]\s*)(?![\s-]){_VALUE}"), rf"\1{MASK}"),
-    (re.compile(r"(\b(?:mysql|mariadb)\w*\b[^\n]*?\s-p)[^\s]+"), rf"\1{MASK}"),
+    (re.compile(r"(\b(?:mysql|mariadb)\w*\b[^\n]{0,300}?\s-p)[^\s]+"), rf"\1{MASK}"),
     (re.compile(r"(?i)(authorization['\"]?\s*[=:]\s*['\"]?(?:bearer|basic)\s+)\S+"), rf"\1{MASK}"),
     (re.compile(r"gAAAA[\w=-]{20,}"), MASK),  # Keystone's tokens
 )
 _HINT = re.compile(r"(?i)pass|secret|token|key|-p|-k|://|authorization|gaaaa|[a-z0-9+/]{48}")
 """What a text has in it that one of the patterns may match: most have not."""
 
-_YAML = re.compile(
-    rf"(?im)(^[ \t-]*|[{{,][ \t]*)(['\"]?[\w.-]*{_WORD}(?!s\b)[\w-]*['\"]?\s*:[ \t]+)"
-    rf"(?P<value>{_REST})"
+_FIELD = re.compile(
+    rf"(?i)(?P<key>(?P<lead> *(?:- +)*)['\"]?[\w.-]{{0,60}}{_WORD}(?!s\b)[\w-]*['\"]?\s*:)"
+    r"(?:\s+(?P<value>.*))?$"
 )
-_BLOCK = re.compile(
-    rf"(?im)^(?P<key>(?P<indent>[ ]*)[ \t-]*['\"]?[\w.-]*{_WORD}[\w-]*['\"]?\s*:)[ \t]*[|>][^\n]*"
-    r"(?P<value>(?:\n(?:(?P=indent)[ ]+[^\n]*|[ \t]*(?=\n)))*)"
+"""A field of a manifest on a line of its own; ``db_passwords`` are names."""
+
+_IN_BRACES = re.compile(
+    rf"(?i)([{{,]\s*['\"]?[\w.-]{{0,60}}{_WORD}(?!s\b)[\w-]*['\"]?\s*:\s+)({_REST})"
 )
 _OPTION = re.compile(
     r"(?:(?<![^\s'\"])-[PK]\s*(?![\s-])"
@@ -90,17 +91,33 @@ class Redactor:
 
     def manifest(self, text: str) -> str:
         """A manifest without secrets: there a value goes on to the end of its line, or beyond."""
-        text = _BLOCK.sub(rf"\g<key> {MASK}", text)
-        return self(_YAML.sub(rf"\1\2{MASK}", text))
+        lines, _ = _fields(text)
+        return self(_IN_BRACES.sub(rf"\1{MASK}", "\n".join(lines)))
 
 
 def in_manifest(text: str) -> set[str]:
     """The values in a manifest that look like secrets by their key or by their option."""
-    values = {match[1] for match in _OPTION.finditer(text)}
-    values |= {match["value"] for match in _YAML.finditer(text)}
-    for match in _BLOCK.finditer(text):
-        values |= {line.strip() for line in match["value"].splitlines()}
+    _, values = _fields(text)
+    values |= {match[1] for match in _OPTION.finditer(text)}
+    values |= {match[2] for match in _IN_BRACES.finditer(text)}
     return {_bare(value) for value in values} - {""}
+
+
+def _fields(text: str) -> tuple[list[str], set[str]]:
+    """A manifest's lines without the values of its secret fields, and these values."""
+    shown: list[str] = []
+    values: set[str] = set()
+    column: int | None = None  # of a secret field: what is further right belongs to it
+    for line in text.splitlines():
+        if column is not None and len(line) - len(line.lstrip()) > column:
+            values.add(line)
+            continue
+        field = _FIELD.match(line)
+        column = len(field["lead"]) if field else column if not line.strip() else None
+        if field:
+            values.add(re.split(r"\s#", field["value"] or "")[0])
+        shown.append(f"{field['key']} {MASK}" if field else line)
+    return [*shown, ""] if text.endswith("\n") else shown, values
 
 
 def _bare(value: str) -> str:

@@ -68,10 +68,13 @@ def test_a_private_key_is_masked(text: str) -> None:
         "https://chef.example:443/organizations/lab",
         "mkdir -p /etc/nova",
         "  * file[/etc/nova/nova.conf] action create",
+        *("-" * 60000, "://a:" * 20000, "mysql " * 20000),  # none of which may take minutes
     ],
+    ids=lambda text: text[:30],
 )
 def test_what_holds_no_secret_is_left_as_it_is(text: str) -> None:
     assert Redactor(["", "ab"])(text) == text
+    assert Redactor().manifest(text) == text
 
 
 MANIFEST = """\
@@ -88,7 +91,12 @@ stackcook:
     password: correct horse battery # of a proxy
     token: |
       pw-five
+
       pw-six
+    api_key:
+      pw-seven
+  - secret: pw-eight
+    user: somebody
   passwords:
     db_passwords: [keystone, nova]
 """
@@ -99,7 +107,14 @@ def test_a_manifest_keeps_its_words_and_loses_its_secrets() -> None:
     for secret in ("my pass", "correct", "battery", *(f"pw-{n}" for n in ("one", "two", "three"))):
         assert secret not in shown
     assert "pw-" not in shown
-    for word in ("-x root", "recipe[a]", "https://chef.example", "[keystone, nova]", "uptime"):
+    for word in (
+        "-x root",
+        "recipe[a]",
+        "https://chef.example",
+        "[keystone, nova]",
+        "uptime",
+        "user: somebody",
+    ):
         assert word in shown
 
 

@@ -56,7 +56,7 @@ def command(
         return
     run = _chosen(known, wanted)
     redact = _redactor(state, path, manifest)
-    report = _read(state, run, redact, under_way=running and run == known[-1])
+    report = _read(state, run, redact, under_way=running and run == known[-1] and not run.ended)
     written = [*_files(report, html, junit)]
     if bundle:
         written.append(_bundle(bundle, report, state, path, redact))

@@ -71,7 +71,7 @@ def _files(
         if text := end_of(path_of(state, node.name), most):
             yield f"logs/{node.name.replace('/', '_')}.log", redact(text)
     for log in sorted((state / "chef").rglob("*.log")):
-        yield f"chef/{log.name}", redact(end_of(log, FAILED))
+        yield str(log.relative_to(state)), redact(end_of(log, FAILED))
 
 
 def _rows(state: Path, run: int, redact: Redactor) -> dict[str, list[dict[str, Any]]]:

@@ -6,6 +6,7 @@ Built from the record of runs and the nodes' logs; every form of the report is m
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from stackcook.deploy import history
 from stackcook.deploy.history import Run, Spent
 from stackcook.deploy.logs import path_of
 from stackcook.deploy.record import StepState
-from stackcook.errors import one_line
+from stackcook.errors import ExitCode, one_line
 from stackcook.report import passages
 from stackcook.report.words import natural, printable
 
@@ -58,9 +59,10 @@ class StageRun:
     ended: float
     gate: float | None = None
 
-    def count(self, *results: str) -> int:
-        """How many of its nodes ended so."""
-        return sum(node.result in results for node in self.nodes)
+    @property
+    def results(self) -> Counter[str]:
+        """How many of its nodes ended how."""
+        return Counter(node.result for node in self.nodes)
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def read(
     steps = tuple(_shown(step, redact, under_way) for step in history.steps(state, run.id))
     of_nodes = [step for step in steps if step.node]
     staged = {} if all(step.stage for step in of_nodes) else history.stages(state)
-    halted = "waiting" if under_way else "interrupted" if run.exit_code is None else ""
+    broken_off = run.exit_code in (None, ExitCode.INTERRUPTED)
+    halted = "waiting" if under_way else "interrupted" if broken_off else ""
     nodes = _nodes(of_nodes, staged, halted)
     resources, recipes = _slow(state, run, redact)
     last = max((step.ended or step.started for step in steps), default=run.started)

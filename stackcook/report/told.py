@@ -64,8 +64,7 @@ def _stages(report: RunReport) -> Iterator[Text]:
 
 def stage_line(stage: StageRun) -> str:
     """How many nodes a stage has, how they ended, and how long it took."""
-    results = dict.fromkeys(node.result for node in stage.nodes)
-    ends = ", ".join(f"{stage.count(result):,} {result}" for result in results)
+    ends = ", ".join(f"{number:,} {result}" for result, number in stage.results.items())
     gate = "" if stage.gate is None else f", gate {duration(stage.gate)}"
     nodes = count(len(stage.nodes), "node")
     return f"{nodes} in {duration(stage.ended - stage.started)}: {ends or 'none begun'}{gate}"

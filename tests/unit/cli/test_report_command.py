@@ -55,6 +55,12 @@ def test_report_tells_the_last_run(lab: Lab) -> None:
     assert "(trivial/recipes/broken.rb:1): it is broken" in result.stdout
 
 
+def test_another_command_that_goes_on_now_is_not_the_run(lab: Lab) -> None:
+    before = run("report").stdout
+    with exclusive(lab.manifest.state, "destroy"):
+        assert run("report").stdout == before
+
+
 def test_report_of_another_run_by_its_number_or_its_deploy(lab: Lab) -> None:
     assert run("report", "--run", "1").stdout.startswith("deploy: done, ")
     runs = json.loads(run("report", "--list", "--json").stdout)["runs"]

@@ -134,6 +134,16 @@ def test_a_killed_run_says_so_and_what_it_was_at(lab: Lab) -> None:
     assert [node.result for node in running.nodes] == ["running", "done", "waiting"]
 
 
+def test_what_the_second_ctrl_c_broke_off_is_not_done(lab: Lab) -> None:
+    with State(lab.manifest.state) as state:
+        state(RunStarted("deploy", 100.0, ("compute1", "compute2")))
+        for name in ("compute1", "compute2"):
+            state(StepStarted("install", 101.0, name, "all"))
+        state(StepDone("install", 102.0, 1.0, "compute1"))
+        state(RunDone("deploy", 103.0, 3.0, ExitCode.INTERRUPTED))
+    assert [node.result for node in lab.report().nodes] == ["interrupted", "interrupted"]
+
+
 def test_nodes_whose_turn_never_came_are_skipped_and_say_why(lab: Lab) -> None:
     with State(lab.manifest.state) as state:
         state(RunStarted("deploy", 100.0, ("compute1",)))

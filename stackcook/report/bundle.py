@@ -31,6 +31,9 @@ FAILED = 1 << 20
 WELL = 1 << 16
 """The same, of the other nodes."""
 
+RESOURCES = 10_000
+"""So many resources' times come along."""
+
 PROGRAMS = ("knife", "vagrant", "goiardi", "ruby")
 _PATIENCE = 60.0
 
@@ -75,19 +78,19 @@ def _files(
 
 
 def _rows(state: Path, run: int, redact: Redactor) -> dict[str, list[dict[str, Any]]]:
-    """Every run so far, and all that is written down of the one that is told."""
+    """Every run so far, the steps of the one that is told, and the slowest of its resources."""
     queries = {
         "runs": "SELECT * FROM runs WHERE id <= :run",
         "steps": "SELECT * FROM steps WHERE run = :run",
         "resources": "SELECT resources.* FROM resources JOIN steps ON steps.id = resources.step"
-        " WHERE run = :run",
+        " WHERE run = :run ORDER BY seconds DESC LIMIT :most",
     }
     found: dict[str, list[dict[str, Any]]] = {}
     with reading(state) as db:
         if db is None:
             return {}
         for table, query in queries.items():
-            with closing(db.execute(query, {"run": run})) as rows:
+            with closing(db.execute(query, {"run": run, "most": RESOURCES})) as rows:
                 names = [column[0] for column in rows.description]
                 found[table] = [dict(zip(names, map(redact.value, row))) for row in rows]
     return found

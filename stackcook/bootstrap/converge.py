@@ -97,19 +97,15 @@ def _run(
     step: str,
     timeout: float,
 ) -> ConvergeResult:
-    lines = (
-        f"umask 077 && cat >{ATTRIBUTES} && printf %s {shlex.quote(HANDLER.read_text())} >{CONFIG}",
-        f"umask 022 && {{ {HEAL}; }} && exec {command(node, *extra)}",
+    given = shlex.quote(json.dumps(attributes(node, deploy)))
+    script = (
+        "set -e; umask 077",
+        f"printf %s {given} >{ATTRIBUTES}",
+        f"printf %s {shlex.quote(HANDLER.read_text())} >{CONFIG}",
+        "umask 022",
+        HEAL,
+        f"exec {command(node, *extra)}",
     )
     reader = Reader(say)
-    done = carry_out(
-        means,
-        node,
-        host,
-        " &&\n".join(lines),
-        step=step,
-        timeout=timeout,
-        stdin=json.dumps(attributes(node, deploy)),
-        read=reader,
-    )
+    done = carry_out(means, node, host, "\n".join(script), step=step, timeout=timeout, read=reader)
     return reader.result(node, done.status)

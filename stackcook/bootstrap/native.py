@@ -73,10 +73,9 @@ class NativeBootstrap:
             self.means,
             node,
             host,
-            "exec sh -s",
+            script,
             step="install",
             timeout=INSTALL_TIMEOUT,
-            stdin=script,
             read=read,
         )
         if done.status:
@@ -93,10 +92,9 @@ class NativeBootstrap:
             self.means,
             node,
             host,
-            "exec sh -s",
+            etc_chef.script(files),
             step="register",
             timeout=REGISTER_TIMEOUT,
-            stdin=etc_chef.script(files),
             read=lines.append,
         )
         key = done.output[max(0, done.output.find("-----BEGIN PUBLIC KEY")) :]

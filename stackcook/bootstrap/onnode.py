@@ -67,17 +67,17 @@ def carry_out(
     means: Means,
     node: Node,
     host: Host,
-    command: str,
+    script: str,
     *,
     step: str,
     timeout: float,
-    stdin: str = "",
     read: Say,
 ) -> Completed:
-    """Run a shell command as root, to its end or that of ``timeout`` seconds.
+    """Run a shell script as root, to its end or that of ``timeout`` seconds.
 
     ``read`` gets each line. Raises NodeError if the time is over, Transient if the connection
-    breaks. When the time is over, or at an interrupt, the command is ended on the node, too.
+    breaks. When the time is over, or at an interrupt, the script is ended on the node, too. It may
+    hold secrets: it goes by standard input, whole before it begins, and what it runs has none.
     """
     last = ["none"]
 
@@ -85,12 +85,13 @@ def carry_out(
         last[:] = [line.strip() or last[0]]
         read(line)
 
-    whole = sudo(f"echo $$ >{PID}\n{command}")
+    whole = f"{{\necho $$ >{PID}\n{script}\n}} </dev/null\n"
     with means.open(node, host) as remote, means.underway.noting() as note:
         over = Event()
         note(lambda: _end(remote, over, means.grace))
         try:
-            return remote.run(whole, stdin=stdin, on_line=note_and_read, timeout=timeout)
+            shell = sudo("exec sh -s")
+            return remote.run(shell, stdin=whole, on_line=note_and_read, timeout=timeout)
         except TimedOut as error:
             _end(remote, over, 0)
             raise NodeError(

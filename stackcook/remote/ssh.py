@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,14 @@ import paramiko
 from stackcook.command import Completed
 from stackcook.errors import NodeError, Transient
 from stackcook.remote.base import Connect, Host, LineListener, Remote, TimedOut, Unreachable
-from stackcook.remote.hostkeys import Record, locked
+from stackcook.remote.login import login, translated
+
+SILENCE = 30.0
+"""Seconds without a word from a command, after which the node is asked whether it is still there.
+"""
+
+ANSWER = 60.0
+"""Seconds that it has to answer; it may be busy."""
 
 
 def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
@@ -25,45 +33,17 @@ def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
     or the login is refused; so for the gateway, if there is one.
     """
     if host.gateway is None:
-        return _Connection(host, _login(host, known_hosts, timeout))
-    gateway = _login(host.gateway, known_hosts, timeout)
+        return _Connection(host, login(host, known_hosts, timeout))
+    gateway = login(host.gateway, known_hosts, timeout)
     try:
-        with _translated(host, known_hosts):
+        with translated(host, known_hosts):
             transport = gateway.get_transport()
             address = (host.address, host.port)
             way = transport.open_channel("direct-tcpip", address, ("", 0), timeout=timeout)
-        return _Connection(host, _login(host, known_hosts, timeout, way), gateway)
+        return _Connection(host, login(host, known_hosts, timeout, way), gateway)
     except BaseException:
         gateway.close()
         raise
-
-
-def _login(host: Host, known_hosts: Path, timeout: float, way: Any = None) -> Any:
-    """A paramiko client; ``way`` is the channel to go by, in place of a connection of its own."""
-    key = _load(host)
-    client = paramiko.SSHClient()
-    with locked(known_hosts):
-        client.load_host_keys(str(known_hosts))
-    client.set_missing_host_key_policy(Record(known_hosts))
-    with _translated(host, known_hosts):
-        try:
-            client.connect(
-                host.address,
-                port=host.port,
-                username=host.user,
-                pkey=key,
-                password=host.password.reveal() if host.password else None,
-                sock=way,
-                allow_agent=False,
-                look_for_keys=False,
-                timeout=timeout,
-                banner_timeout=timeout,
-                auth_timeout=timeout,
-            )
-        except BaseException:
-            client.close()
-            raise
-    return client
 
 
 def wait_for(
@@ -152,16 +132,14 @@ class _Connection:
                 raise EOFError("the connection is closed")
             with transport.open_session(timeout=60) as channel:
                 channel.set_combine_stderr(combine)
-                channel.exec_command(command)
-                channel.sendall(data)
-                channel.shutdown_write()
-                while True:
-                    left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                    channel.settimeout(left)
-                    if not (chunk := channel.recv(65536)):
-                        break
+                with _answering(transport):
+                    channel.exec_command(command)
+                    channel.sendall(data)
+                    channel.shutdown_write()
+                while chunk := _receive(transport, channel, deadline):
                     feed(chunk)
-                status: int = channel.recv_exit_status()
+                with _answering(transport):
+                    status: int = channel.recv_exit_status()
         except TimeoutError as error:
             raise TimedOut(
                 f"a command did not end within {timeout:.0f} s: {_shown(command)}",
@@ -180,6 +158,41 @@ class _Connection:
             where=self._host.name,
             remedy="look whether the node is up, then run again",
         )
+
+
+@contextmanager
+def _answering(transport: Any) -> Iterator[None]:
+    """Where paramiko would wait for good: the connection ends unless the block does in time."""
+    over = threading.Timer(ANSWER, transport.close)
+    over.daemon = True
+    over.start()
+    try:
+        yield
+    finally:
+        over.cancel()
+
+
+def _receive(transport: Any, channel: Any, deadline: float | None) -> bytes:
+    """What the command says next, empty at its end; raises TimeoutError at the deadline.
+
+    Raises EOFError once the node has stopped answering: sshd answers however busy a command is,
+    while a node that is frozen, off or without network would keep us waiting for good.
+    """
+    while True:
+        left = SILENCE if deadline is None else min(SILENCE, deadline - time.monotonic())
+        channel.settimeout(max(0.0, left))
+        try:
+            data: bytes = channel.recv(65536)
+            return data
+        except TimeoutError:
+            if left < SILENCE:
+                raise
+        try:
+            transport.open_session(timeout=ANSWER).close()
+        except paramiko.ChannelException:
+            pass  # no more sessions for us: that is an answer
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise EOFError(f"no answer within {ANSWER:g} s") from error
 
 
 class _Lines:
@@ -205,74 +218,6 @@ class _Lines:
         self._all.append(text)
         if self._on_line:
             self._on_line(text)
-
-
-def _load(host: Host) -> Any:
-    """The private key, whatever kind it is; paramiko's own guessing hides why a login failed.
-
-    None where there is none, but a password.
-    """
-    if host.password and not host.key.exists():
-        return None
-    why: Exception | None = None
-    kinds: tuple[Any, ...] = (paramiko.Ed25519Key, paramiko.RSAKey, paramiko.ECDSAKey)
-    for kind in kinds:
-        try:
-            return kind.from_private_key_file(str(host.key))
-        except (OSError, paramiko.SSHException) as error:
-            # Not this kind, or no key at all: the first word is the best, save a passphrase's.
-            if why is None or isinstance(error, paramiko.PasswordRequiredException):
-                why = error
-    raise NodeError(
-        f"the SSH key {host.key} can't be used ({_reason(why or ValueError())})",
-        where=host.name,
-        remedy="give `key` in the manifest an unencrypted OpenSSH or PEM private key",
-    ) from why
-
-
-@contextmanager
-def _translated(host: Host, known_hosts: Path) -> Iterator[None]:
-    """paramiko's exceptions as ours."""
-    at = f"{host.user}@{host.address}:{host.port}"
-    try:
-        yield
-    except paramiko.BadHostKeyException as error:
-        forget = f"ssh-keygen -f {shlex.quote(str(known_hosts))} -R {shlex.quote(host.alias)}"
-        raise NodeError(
-            f"the SSH host key of {host.alias} is not the one recorded on first contact",
-            where=host.name,
-            remedy=f"if the machine was made anew, forget the old key with: {forget}",
-        ) from error
-    except paramiko.AuthenticationException as error:
-        raise NodeError(
-            f"SSH login as {at} with {_means(host)} was refused",
-            where=host.name,
-            remedy="correct `user` and `key` in the manifest, or put the public key on the node",
-        ) from error
-    except (TimeoutError, OSError, paramiko.SSHException, EOFError) as error:
-        raise Unreachable(
-            f"no SSH answer from {at} ({_reason(error)})",
-            where=host.name,
-            remedy="look whether the machine is on, its address right and sshd running",
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    tried = getattr(error, "errors", None)  # paramiko's: what happened at each of its addresses
-    if isinstance(tried, dict):
-        return "; ".join(sorted({_reason(cause) for cause in tried.values()}))
-    if isinstance(error, TimeoutError):
-        return "timed out"
-    if isinstance(error, OSError):
-        return str(error.strerror or error)
-    text = str(error)
-    if "banner" in text or text == "No existing session":  # which of two clocks ran out first
-        return "something listens there, but does not speak SSH in time"
-    return text or type(error).__name__
-
-
-def _means(host: Host) -> str:
-    return f"{host.key} and the password" if host.password else str(host.key)
 
 
 def _shown(command: str) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from stackcook.errors import NodeError
+from stackcook.errors import NodeError, Transient
+from stackcook.remote import ssh
 from stackcook.remote.base import Host, Unreachable, sudo
 from stackcook.remote.hostkeys import forget
 from stackcook.remote.ssh import connect, wait_for
@@ -23,6 +24,7 @@ class Session(paramiko.ServerInterface):
 
     def __init__(self, allowed: paramiko.PKey) -> None:
         self._allowed = allowed
+        self._frozen = False
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
@@ -32,17 +34,19 @@ class Session(paramiko.ServerInterface):
         return int(paramiko.AUTH_SUCCESSFUL if same else paramiko.AUTH_FAILED)
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
+        if self._frozen:
+            threading.Event().wait(5)  # longer than anybody waits for it
         return int(paramiko.OPEN_SUCCEEDED)
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         threading.Thread(target=self._run, args=(channel, command), daemon=True).start()
         return True
 
-    @staticmethod
-    def _run(channel: paramiko.Channel, command: bytes) -> None:
+    def _run(self, channel: paramiko.Channel, command: bytes) -> None:
         with channel.makefile("rb") as file:
             stdin = file.read()
-        if command == b"hang":
+        self._frozen = command == b"freeze"
+        if command in (b"hang", b"freeze"):
             return
         done = subprocess.run(
             command, shell=True, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -164,6 +168,25 @@ def test_a_command_that_does_not_end_is_left(server: Server, known_hosts: Path) 
     with connect(server.host, known_hosts) as remote:
         with pytest.raises(NodeError, match="did not end within 0 s: hang"):
             remote.run("hang", timeout=0.1)
+
+
+def test_a_command_that_is_silent_for_long_is_waited_for(
+    server: Server, known_hosts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "SILENCE", 0.02)
+    with connect(server.host, known_hosts) as remote:
+        done = remote.run("sleep 0.2; echo here", timeout=60)
+    assert (done.status, done.output) == (0, "here\n")
+
+
+def test_a_node_that_stops_answering_is_not_waited_for(
+    server: Server, known_hosts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "SILENCE", 0.02)
+    monkeypatch.setattr(ssh, "ANSWER", 0.05)
+    with connect(server.host, known_hosts) as remote:
+        with pytest.raises(Transient, match="broke .no answer within 0.05 s"):
+            remote.run("freeze", timeout=3600)
 
 
 def test_a_connection_that_is_closed_meanwhile_is_an_error(

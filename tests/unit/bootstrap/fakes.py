@@ -97,7 +97,7 @@ class Shell:
     def _answer(self, command: str, stdin: str) -> tuple[str, Completed]:
         if "kill -INT" in command:
             return "end", Completed(0, "")
-        if "run-lock" in command:
+        if "run-lock" in stdin:
             return "converge", self.converge
         if "wanted=" in stdin:
             return "install", self.install

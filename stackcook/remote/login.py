@@ -1,0 +1,114 @@
+"""Logging in to a node with paramiko, whose exceptions end here: as NodeError, with the remedy."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from stackcook.errors import NodeError
+from stackcook.remote.base import Host, Unreachable
+from stackcook.remote.hostkeys import Record, locked
+
+
+def login(host: Host, known_hosts: Path, timeout: float, way: Any = None) -> Any:
+    """A paramiko client; ``way`` is the channel to go by, in place of a connection of its own.
+
+    Raises Unreachable if no SSH server answers, NodeError if the login is refused.
+    """
+    key = _load(host)
+    client = paramiko.SSHClient()
+    with locked(known_hosts):
+        client.load_host_keys(str(known_hosts))
+    client.set_missing_host_key_policy(Record(known_hosts))
+    with translated(host, known_hosts):
+        try:
+            client.connect(
+                host.address,
+                port=host.port,
+                username=host.user,
+                pkey=key,
+                password=host.password.reveal() if host.password else None,
+                sock=way,
+                allow_agent=False,
+                look_for_keys=False,
+                timeout=timeout,
+                banner_timeout=timeout,
+                auth_timeout=timeout,
+            )
+        except BaseException:
+            client.close()
+            raise
+    return client
+
+
+def _load(host: Host) -> Any:
+    """The private key, whatever kind it is; paramiko's own guessing hides why a login failed.
+
+    None where there is none, but a password.
+    """
+    if host.password and not host.key.exists():
+        return None
+    why: Exception | None = None
+    kinds: tuple[Any, ...] = (paramiko.Ed25519Key, paramiko.RSAKey, paramiko.ECDSAKey)
+    for kind in kinds:
+        try:
+            return kind.from_private_key_file(str(host.key))
+        except (OSError, paramiko.SSHException) as error:
+            # Not this kind, or no key at all: the first word is the best, save a passphrase's.
+            if why is None or isinstance(error, paramiko.PasswordRequiredException):
+                why = error
+    raise NodeError(
+        f"the SSH key {host.key} can't be used ({_reason(why or ValueError())})",
+        where=host.name,
+        remedy="give `key` in the manifest an unencrypted OpenSSH or PEM private key",
+    ) from why
+
+
+@contextmanager
+def translated(host: Host, known_hosts: Path) -> Iterator[None]:
+    """paramiko's exceptions as ours."""
+    at = f"{host.user}@{host.address}:{host.port}"
+    try:
+        yield
+    except paramiko.BadHostKeyException as error:
+        forget = f"ssh-keygen -f {shlex.quote(str(known_hosts))} -R {shlex.quote(host.alias)}"
+        raise NodeError(
+            f"the SSH host key of {host.alias} is not the one recorded on first contact",
+            where=host.name,
+            remedy=f"if the machine was made anew, forget the old key with: {forget}",
+        ) from error
+    except paramiko.AuthenticationException as error:
+        raise NodeError(
+            f"SSH login as {at} with {_means(host)} was refused",
+            where=host.name,
+            remedy="correct `user` and `key` in the manifest, or put the public key on the node",
+        ) from error
+    except (TimeoutError, OSError, paramiko.SSHException, EOFError) as error:
+        raise Unreachable(
+            f"no SSH answer from {at} ({_reason(error)})",
+            where=host.name,
+            remedy="look whether the machine is on, its address right and sshd running",
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    tried = getattr(error, "errors", None)  # paramiko's: what happened at each of its addresses
+    if isinstance(tried, dict):
+        return "; ".join(sorted({_reason(cause) for cause in tried.values()}))
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, OSError):
+        return str(error.strerror or error)
+    text = str(error)
+    if "banner" in text or text == "No existing session":  # which of two clocks ran out first
+        return "something listens there, but does not speak SSH in time"
+    return text or type(error).__name__
+
+
+def _means(host: Host) -> str:
+    return f"{host.key} and the password" if host.password else str(host.key)

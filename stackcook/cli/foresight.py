@@ -34,7 +34,7 @@ def foresee(
     """
     repository = Repository.read(manifest)
     site = ChefSite(manifest)
-    server = _server(site)
+    server = site.running_server
     objects = [section for section in _OBJECTS if section in sections]
     gone = _gone(server, repository, objects) if delete else ()
     before = None if delete else server
@@ -87,13 +87,6 @@ def _facts(manifest: Manifest, site: ChefSite, names: Collection[str]) -> Facts:
         return Facts()
     nodes = [node for node in manifest.nodes if node.name in names]
     return Facts(site.machines.states(nodes), site.registered())
-
-
-def _server(site: ChefSite) -> ChefServer | None:
-    """The user's Chef server, or the embedded one if it is running."""
-    if site.own_server or not site.embedded.status().running:
-        return site.own_server
-    return site.embedded.chef_server
 
 
 def _passwords(manifest: Manifest, *, anew: bool) -> Iterator[str]:

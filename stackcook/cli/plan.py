@@ -21,15 +21,29 @@ _CONTRADICTIONS = (
 )
 
 
+def _sections(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """The sections that begin so, for the shell's completion."""
+    from stackcook.chef.selection import SECTIONS
+
+    names = (name.replace(" ", "-") for name in SECTIONS)
+    return [name for name in names if name.startswith(begun)]
+
+
 @click.command()
 @format_option("text", "json", "knife")
-@click.option("--only", multiple=True, metavar="SECTION", help="Only these sections, with commas.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="SECTION",
+    shell_complete=_sections,
+    help="Only this section of the manifest; repeatable.",
+)
 @click.option(
     "--limit",
     multiple=True,
-    metavar="NODE|role[NAME]",
+    metavar="NODE|'role[NAME]'",
     shell_complete=node_names,
-    help="Only these nodes, and nothing but nodes unless --only says so.",
+    help="Only this node, or those with the role; repeatable. Without --only, nothing but nodes.",
 )
 @click.option("--delete", is_flag=True, help="What `upload --delete` and `destroy` take away.")
 @click.option("--rebuild", is_flag=True, help="The same, and then all of it anew.")
@@ -87,14 +101,14 @@ def _print_commands(
     from stackcook.errors import InputError, Severity
     from stackcook.report.findings import ordered
 
+    rebuild, delete = flags.pop("rebuild"), flags.pop("delete")
     findings = Findings()
-    files = look(manifest, findings)
+    files = look(manifest, findings, delete=delete or rebuild)
     found = ordered(findings.found, manifest.path)
     if any(finding.severity is Severity.ERROR for finding in found):
         raise InputError(found)
     for finding in found:
         context.console.note(str(finding))
-    rebuild, delete = flags.pop("rebuild"), flags.pop("delete")
     form = Form(sections, nodes, create=not delete, delete=delete or rebuild, **flags)
     if printed := "\n".join(commands(manifest, files, form)):
         context.console.write(printed)

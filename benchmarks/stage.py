@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,13 +72,16 @@ class Stage:
         path = sample.changed(self._repository)
         path.write_text(f"{path.read_text()}# change {self._changes}\n")
 
-    def run(self, *argv: str, limit: float = LIMIT) -> Run:
-        """Run a program that uploads. Raises Failed, with its last words."""
+    def run(self, argv: Sequence[str], path: Path | None = None, limit: float = LIMIT) -> Run:
+        """Run a program that uploads; what is in ``path`` is found before all others.
+
+        Raises Failed, with its last words.
+        """
         with self._log.open("wb") as said:
             process = subprocess.Popen(
                 (sys.executable, "-I", str(_MEASURE), *argv),
                 cwd=self._repository,
-                env=self._environment,
+                env=self._environment(path),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=said,
@@ -112,11 +116,12 @@ class Stage:
         if not complete:
             raise Failed("the server does not hold the repository after an upload")
 
-    @property
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, path: Path | None) -> dict[str, str]:
         """Nothing of the user's own that the programs would look at."""
         here = {name: value for name, value in os.environ.items() if not _is_theirs(name)}
-        programs = f"{Path(sys.executable).parent}{os.pathsep}{here.get('PATH', os.defpath)}"
+        own = Path(sys.executable).parent
+        places = [*filter(None, (path, own)), here.get("PATH", os.defpath)]
+        programs = os.pathsep.join(map(str, places))
         return {**here, "PATH": programs, "HOME": str(self._home), "CHEF_LICENSE": "accept-silent"}
 
     @staticmethod
@@ -127,6 +132,15 @@ class Stage:
         except ProcessLookupError:
             pass  # it has ended, and all that it started
         process.wait()
+
+
+def plain_knife() -> Path | None:
+    """The directory of a knife as `gem install` makes it; None, and a word why, without one."""
+    done = subprocess.run((_MEASURE.with_name("gem_knife"),), stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        print("bench: no gems to be had: only the knife of setup/gems is measured", file=sys.stderr)
+        return None
+    return Path(done.stdout.strip())
 
 
 def _is_theirs(name: str) -> bool:

@@ -8,6 +8,9 @@ The repository has 40 cookbooks with 1,240 files, 20 roles and 3 environments; t
 goiardi and checks signatures. *Cold* is a new server and a new home directory; *warm* is the same
 again, with nothing changed; *one* is after one recipe was changed. The programs take turns; what
 counts is the median of the rounds. After each run the server is asked whether all of it is there.
+
+knife is what `gem install` makes of it (benchmarks/gem_knife: once, two to five minutes more): it
+works out at each start which versions of its gems go together. *Pinned* is the knife of setup/gems.
 """
 
 from __future__ import annotations
@@ -19,20 +22,38 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.results import KNIFE, SPICEWEASEL, STACKCOOK, STATES, Measured, Runs
-from benchmarks.stage import Failed, Stage
+from benchmarks.results import (
+    COOKBOOKS,
+    KNIFE,
+    PINNED,
+    SPICEWEASEL,
+    STACKCOOK,
+    STATES,
+    Measured,
+    Runs,
+)
+from benchmarks.stage import Failed, Stage, plain_knife
 
-TOOLS = {
-    STACKCOOK: ("stackcook", "upload"),
-    KNIFE: ("knife", "upload", "/"),
-    "knife cookbook upload -a": ("knife", "cookbook", "upload", "-a"),
-    SPICEWEASEL: ("sh", "-c", "spiceweasel infrastructure.yml | sh -e"),
-}
-WITHOUT_ROLES = ("knife cookbook upload -a",)
-ONCE = (SPICEWEASEL,)
-"""The slowest, which works as hard when nothing changed: warm and one in the first round only."""
+
+@dataclass(frozen=True)
+class Tool:
+    """A program that uploads; ``always`` and ``once`` are the states it is run in each round, and
+    in the first one only: what is slow works as hard when nothing changed."""
+
+    name: str
+    argv: tuple[str, ...]
+    always: tuple[str, ...] = STATES
+    once: tuple[str, ...] = ()
+    roles: bool = True
+    path: Path | None = None
+
+    def pinned(self) -> Tool:
+        """With the knife of setup/gems."""
+        return replace(self, name=self.name + PINNED, path=None)
+
 
 BUSY = 0.5
 """Load for each CPU above which figures say little."""
@@ -45,7 +66,7 @@ def main() -> int:
     if load[0] > BUSY * (os.cpu_count() or 1):
         print(f"bench: this machine is busy (load {load[0]:.1f}): don't trust it", file=sys.stderr)
     try:
-        measured = _measure(options.rounds, options.cookbooks, options.growth)
+        measured = _measure(_tools(), options)
     except Failed as failed:
         print(f"bench: {failed}", file=sys.stderr)
         return 1
@@ -66,47 +87,64 @@ def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(",") if number)
 
 
-def _measure(rounds: int, cookbooks: int, growth: Sequence[int]) -> Measured:
-    measured = Measured(cookbooks)
-    with _stage(cookbooks) as stage:
-        for number in range(rounds):
-            for tool in _turned(list(TOOLS), number):
-                states = STATES if number == 0 or tool not in ONCE else STATES[:1]
-                _run(stage, tool, states, measured.tools.setdefault(tool, {}))
-    measured.tools = {tool: measured.tools[tool] for tool in TOOLS}
-    measured.growth[cookbooks] = measured.tools[STACKCOOK]
-    for size in growth:
+def _tools() -> list[Tool]:
+    path = plain_knife()
+    knife = Tool(KNIFE, ("knife", "upload", "/"), path=path)
+    every = ("knife", "cookbook", "upload", "-a")
+    cookbooks = Tool(COOKBOOKS, every, always=(), once=STATES, roles=False, path=path)
+    shell = ("sh", "-c", "spiceweasel infrastructure.yml | sh -e")
+    spiceweasel = Tool(SPICEWEASEL, shell, always=STATES[:1], once=STATES[1:], path=path)
+    pinned = [tool.pinned() for tool in (knife, cookbooks, spiceweasel)]
+    return [
+        Tool(STACKCOOK, ("stackcook", "upload")),
+        *([knife, cookbooks, spiceweasel] if path else []),
+        *(pinned if path is None else [replace(t, always=(), once=STATES) for t in pinned]),
+    ]
+
+
+def _measure(tools: list[Tool], options: argparse.Namespace) -> Measured:
+    measured = Measured(options.cookbooks)
+    measured.tools = {tool.name: {} for tool in tools}
+    with _stage(options.cookbooks) as stage:
+        for number in range(options.rounds):
+            for tool in _turned(tools, number):
+                states = tool.always if number else (*tool.always, *tool.once)
+                _run(stage, tool, states, measured.tools[tool.name])
+    measured.growth[options.cookbooks] = measured.tools[STACKCOOK]
+    for size in options.growth:
         with _stage(size) as stage:
-            for _ in range(rounds):
-                _run(stage, STACKCOOK, STATES, measured.growth.setdefault(size, {}))
-            if size == max(growth):
-                measured.biggest_by_knife = _knife_once(stage)
+            for _ in range(options.rounds):
+                _run(stage, tools[0], STATES, measured.growth.setdefault(size, {}))
+            if size == max(options.growth):
+                measured.biggest_by_knife = _once(stage, tools[1])
     return measured
 
 
-def _run(stage: Stage, tool: str, states: Sequence[str], runs: Runs) -> None:
+def _run(stage: Stage, tool: Tool, states: Sequence[str], runs: Runs) -> None:
     """A new server, then one run for each of the states."""
+    if not states:
+        return
     stage.renew()
     for state in states:
         if state == "one":
             stage.change()
-        run = stage.run(*TOOLS[tool])
-        stage.check(roles=tool not in WITHOUT_ROLES)
+        run = stage.run(tool.argv, tool.path)
+        stage.check(roles=tool.roles)
         runs.setdefault(state, []).append(run)
-        _note(f"{stage.cookbooks:4} cookbooks  {tool:24}  {state:4}  {run.seconds:7.2f} s")
+        _note(f"{stage.cookbooks:4} cookbooks  {tool.name:32}  {state:4}  {run.seconds:7.2f} s")
 
 
-def _knife_once(stage: Stage) -> str:
+def _once(stage: Stage, tool: Tool) -> str:
     stage.renew()
     try:
-        said = f"{stage.run(*TOOLS[KNIFE]).seconds:.2f} s, once"
+        said = f"{stage.run(tool.argv, tool.path).seconds:.2f} s, once"
     except Failed as failed:
         said = f"left out: {str(failed).splitlines()[0][:200]}"
-    _note(f"{stage.cookbooks:4} cookbooks  {KNIFE:24}  cold  {said}")
-    return said
+    _note(f"{stage.cookbooks:4} cookbooks  {tool.name:32}  cold  {said}")
+    return f"{tool.name}, cold: {said}"
 
 
-def _turned(tools: list[str], by: int) -> list[str]:
+def _turned(tools: list[Tool], by: int) -> list[Tool]:
     """Each round begins with another one."""
     by %= len(tools)
     return tools[by:] + tools[:by]

@@ -29,8 +29,6 @@ _UNREACHABLE = tuple(
     )
 )
 _LONGEST = 300
-
-
 _FATAL = re.compile(r"^(?:fatal|error): (?P<what>.+)", re.MULTILINE)
 _CRASH = re.compile(r"^/\S+\.rb:\d+:in ['`][^']*': (?P<what>.+)", re.MULTILINE)
 _NO_SITE = re.compile(r"undefined method ['`]manifests' for (?:\[\]|an instance of Array)")

@@ -4,8 +4,9 @@
 #
 # Standard input: JSON [{"kind": "metadata", "path": "..."}, ...]. Standard output: "ready", then
 # a line of JSON for each: {"value": {...}, "lines": {...}} with what the file said and where it said it,
-# {"syntax": "..."} with Ruby's own words for a syntax error, or {"error": "...", "line": 3}. Each line is written
-# at once, so that a file that never ends takes nothing from those before it.
+# {"syntax": "..."} with Ruby's own words for a syntax error, or {"error": "...", "line": 3}, that of a name that
+# means nothing with "unknown", the name, and "known", those that do. Each line is written at once, so that a file
+# that never ends takes nothing from those before it.
 # Each file is evaluated in an object of its own, as Chef does; what it prints goes to standard error.
 
 require 'json'
@@ -175,7 +176,9 @@ rescue SyntaxError => e
   own = e.message.start_with?("#{path}:") # else that of a text that it evaluates
   JSON.generate(own ? { syntax: e.message.scrub('?') } : { error: said(e), line: line_of(e, path) })
 rescue Exception => e # rubocop:disable Lint/RescueException -- `exit` is the file's fault, too
-  JSON.generate(error: said(e), line: line_of(e, path))
+  words = dsl ? dsl.public_methods(true) - Object.public_instance_methods : []
+  unknown = e.is_a?(NameError) ? e.name : nil
+  JSON.generate(error: said(e), line: line_of(e, path), unknown: unknown, known: words)
 end
 
 def said(error)

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from stackcook.errors import Position
+from stackcook.jsoncomments import COMMENT, STRING, blanked
 
 Key = str | int
 
-_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-_COMMENT = r"//[^\n]*|/\*.*?\*/"
-_SKIM = re.compile(rf"{_STRING}|(?P<comment>{_COMMENT})|(?P<bare>[-+.\w]+)", re.DOTALL)
-_TOKEN = re.compile(rf"{_STRING}|{_COMMENT}|[{{}}\[\]:,]|[-+.\w]+", re.DOTALL)
+_SKIM = re.compile(rf"{STRING}|{COMMENT}|(?P<bare>[-+.\w]+)", re.DOTALL)
+_TOKEN = re.compile(rf"{STRING}|{COMMENT}|[{{}}\[\]:,]|[-+.\w]+", re.DOTALL)
 _PAIR = re.compile(r"\\u[dD][89a-fA-F]")  # one half of a pair that stands for one character
 
 
@@ -35,7 +34,7 @@ def parse(text: str) -> Any:
         if "/" not in text:
             raise _malformed(error) from error
         try:
-            value = _value(_SKIM.sub(_blank, text))
+            value = _value(blanked(text))
         except json.JSONDecodeError as second:
             raise _malformed(second) from second
     if _PAIR.search(text):
@@ -108,11 +107,6 @@ def _refuse(word: str) -> NoReturn:
 def _finite(word: str) -> float:
     number = float(word)
     return number if abs(number) != float("inf") else _refuse(word)
-
-
-def _blank(match: re.Match[str]) -> str:
-    """White space of the same shape for a comment, all else as it is."""
-    return re.sub(r"[^\n]", " ", match[0]) if match["comment"] else match[0]
 
 
 def _malformed(error: json.JSONDecodeError) -> Malformed:

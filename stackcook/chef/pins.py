@@ -57,11 +57,9 @@ def _problem(name: str, wanted: object, known: Known) -> tuple[str, str] | None:
     cookbook = known.cookbooks.get(name)
     if cookbook and not metadata.satisfies(cookbook.version, constraint):
         return f"{name} {constraint} is wanted, but cookbooks/ has {cookbook.version}", ""
-    if name not in known.cookbook_names:
-        return (
-            f'{name} {constraint} is wanted, but there is no cookbook "{name}" in the manifest',
-            "",
-        )
+    if known.lacks(name):
+        what = f'{name} {constraint} is wanted, but there is no cookbook "{name}" in the manifest'
+        return what, ""
     return None
 
 

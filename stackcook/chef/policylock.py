@@ -20,7 +20,8 @@ from stackcook.chef.chefignore import Chefignore
 from stackcook.chef.cookbook import Cookbook, CookbookFile, read_files
 from stackcook.chef.findings import Findings
 from stackcook.chef.ruby import Kind, Source
-from stackcook.manifest.model import Manifest
+from stackcook.errors import Position
+from stackcook.manifest.model import Manifest, Node
 
 _NAME = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _RECIPE = re.compile(r"recipe\[([^:\s\]]+)::[^:\s\]]+\]")
@@ -69,7 +70,22 @@ def read_policy(manifest: Manifest, findings: Findings) -> PolicyLock | None:
     cookbooks = lock.cookbooks(manifest)
     if len(findings.found) > before:
         return None
-    return PolicyLock(document["name"], wanted.group, document, cookbooks)
+    policy = PolicyLock(document["name"], wanted.group, document, cookbooks)
+    _note_others(manifest, policy, findings)
+    return policy
+
+
+def _note_others(manifest: Manifest, policy: PolicyLock, findings: Findings) -> None:
+    """Warn of nodes with a policy that this manifest doesn't bring; a server may have it."""
+    others: dict[Position, Node] = {}  # one finding for all nodes of an entry
+    ours = (policy.name, policy.group)
+    for node in manifest.nodes:
+        if node.policy_name and (node.policy_name, node.policy_group) != ours:
+            others.setdefault(node.at, node)
+    for at, node in others.items():
+        what = f"{node.name}: policy {node.policy_name} of group {node.policy_group}"
+        what += f" is not {policy.label}, which the manifest brings"
+        findings.warning(manifest.path, at, what, "see that the Chef server has it")
 
 
 @dataclass(frozen=True)

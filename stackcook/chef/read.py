@@ -15,6 +15,7 @@ from stackcook.chef.cookbook import Cookbook, CookbookFile, read_files
 from stackcook.chef.findings import Findings, suggestion
 from stackcook.chef.hashes import Hashes
 from stackcook.chef.load import Sources
+from stackcook.errors import Severity
 from stackcook.manifest.model import Cookbook as Wanted
 from stackcook.manifest.model import Manifest
 
@@ -31,13 +32,18 @@ class Found:
     files: tuple[CookbookFile, ...] = ()
 
 
-def find_cookbooks(manifest: Manifest, hashes: Hashes, findings: Findings) -> dict[str, Found]:
+def find_cookbooks(
+    manifest: Manifest, hashes: Hashes, findings: Findings
+) -> tuple[dict[str, Found], bool]:
     """The directories of the manifest's cookbooks, and of those that come from elsewhere.
 
-    One in ``cookbooks/`` wins over one of that name from elsewhere.
+    One in ``cookbooks/`` wins over one of that name from elsewhere. Also whether these are all:
+    where some can't be brought, nobody knows which.
     """
     own = manifest.root / "cookbooks"
+    before = len(findings.found)
     fetched = elsewhere.fetch(manifest, findings)
+    all_there = all(found.severity is not Severity.ERROR for found in findings.found[before:])
     named = {wanted.name: wanted for wanted in manifest.cookbooks}
     there = frozenset(path.name for path in own.glob("*/")) if own.is_dir() else frozenset()
     found = {}
@@ -46,12 +52,12 @@ def find_cookbooks(manifest: Manifest, hashes: Hashes, findings: Findings) -> di
         directory = here if name in named and os.path.isdir(here) else fetched.get(name, here)
         if os.path.isdir(directory):
             found[name] = _directory(directory, named.get(name), hashes, findings)
-        else:
+        elif all_there:
             remedy = suggestion(name, there, "put it there, or take the name out")
             what = f"there is no cookbook cookbooks/{name}"
             at = named[name].at if name in named else None
             findings.error(manifest.path, at, what, remedy)
-    return found
+    return found, all_there
 
 
 def _directory(directory: Path, wanted: Wanted | None, hashes: Hashes, findings: Findings) -> Found:

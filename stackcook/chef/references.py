@@ -21,14 +21,20 @@ from stackcook.manifest.model import Manifest
 class Known:
     """What may be named, and the file of each: what could not be read has one, too.
 
-    A cookbook without any metadata is in ``cookbook_names`` only.
+    A cookbook without any metadata is in ``cookbook_names`` only; ``all_there`` says whether these
+    are all that the manifest brings.
     """
 
     cookbooks: Mapping[str, Cookbook]
     cookbook_files: Mapping[str, Path]
     cookbook_names: Collection[str]
+    all_there: bool
     role_files: Mapping[str, Path]
     environment_files: Mapping[str, Path]
+
+    def lacks(self, cookbook: str) -> bool:
+        """Whether there is surely no such cookbook."""
+        return self.all_there and cookbook not in self.cookbook_names
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class References:
         path = self._known.cookbook_files[name]
         for other, wanted in self._known.cookbooks[name].dependencies.items():
             there = self._known.cookbooks.get(other)
-            if other not in self._known.cookbook_names:
+            if self._known.lacks(other):
                 what = f'it depends on "{other}", which is not in the manifest'
                 remedy = self._cookbook_remedy(other)
             elif there and not metadata.satisfies(there.version, wanted):
@@ -169,7 +175,7 @@ class References:
             remedy = suggestion(item.name, roles, "add it to `roles`")
             return Wrong(f'there is no role "{item.name}" in the manifest', remedy)
         name = item.name.split("::")[0]
-        if name not in self._known.cookbook_names:
+        if self._known.lacks(name):
             what = f'there is no cookbook "{name}" in the manifest'
             return Wrong(what, self._cookbook_remedy(name))
         cookbook = self._known.cookbooks.get(name)

@@ -51,7 +51,7 @@ class Repository:
         roles = locate(manifest.path, manifest.roles, root / "roles", findings)
         environments = locate(manifest.path, manifest.environments, root / "environments", findings)
         hashes = Hashes.kept_in(cache(), root)
-        wanted = find_cookbooks(manifest, hashes, findings)
+        wanted, all_there = find_cookbooks(manifest, hashes, findings)
         hashes.save()
         metadata_files = {name: found.metadata for name, found in wanted.items() if found.metadata}
         sources = Sources.load(
@@ -78,7 +78,7 @@ class Repository:
             policy=read_policy(manifest, findings),
         )
         names = {*wanted, *(cookbook.name for cookbook in manifest.cookbooks)}
-        known = Known(cookbooks, metadata_files, names, roles, environments)
+        known = Known(cookbooks, metadata_files, names, all_there, roles, environments)
         References(manifest, known, sources, findings).check()
         check_pins(manifest, known, sources, findings)
         check_client(known, sources, findings)

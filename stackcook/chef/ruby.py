@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook.command import Command, find_program, run
+from stackcook.chef.findings import suggestion
 from stackcook.errors import Finding, Position, UsageError
 
 TIMEOUT = 30.0
@@ -139,8 +140,11 @@ def syntax_error(message: str) -> tuple[Position, str]:
 def _said(path: Path, answer: Mapping[str, Any]) -> Said | Finding:
     if "value" in answer:
         return Said(answer["value"], answer["lines"])
+    remedy = "correct the file"
+    if answer.get("unknown"):
+        remedy = suggestion(answer["unknown"], answer["known"], remedy)
     if "syntax" in answer:
         at, what = syntax_error(answer["syntax"])
     else:
         at, what = Position(answer["line"], 1), answer["error"].replace(f"{path}:", "line ")
-    return Finding(path, at, f"Ruby: {what}", "correct the file")
+    return Finding(path, at, f"Ruby: {what}", remedy)

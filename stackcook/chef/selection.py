@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from stackcook.chef.repository import Repository
 from stackcook.errors import UsageError
+from stackcook.nearest import nearest
 
 SECTIONS = ("cookbooks", "environments", "roles", "data bags", "nodes", "clusters", "knife")
 """The manifest's sections, as people write them."""
@@ -21,7 +22,9 @@ def parse_sections(words: Iterable[str]) -> tuple[str, ...]:
     named = {part: part.lower().replace("_", " ").replace("-", " ") for part in wanted}
     for part, name in named.items():
         if name not in SECTIONS:
-            raise UsageError(f'"{part}" is no section', remedy=f"it may be {', '.join(SECTIONS)}")
+            near = nearest(name, SECTIONS)
+            remedy = f'did you mean "{near}"?' if near else f"it may be {', '.join(SECTIONS)}"
+            raise UsageError(f'"{part}" is no section', where="--only", remedy=remedy)
     return tuple(name for name in SECTIONS if not named or name in named.values())
 
 

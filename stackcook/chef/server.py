@@ -90,6 +90,12 @@ class EmbeddedServer:
         self._log = self._directory / "log"
         self._wanted = _render(self._keys, self._store, self._log, address, port)
 
+    @classmethod
+    def running(cls, state: Path) -> ChefServer | None:
+        """The one of ``state`` that runs, wherever it listens; ``None`` if none does."""
+        there = cls(state, address="")
+        return there._running if there.status().running else None
+
     @property
     def chef_server(self) -> ChefServer:
         """How clients reach it, as its administrator."""

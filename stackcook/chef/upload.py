@@ -111,10 +111,9 @@ def _refuse_frozen(client: ChefClient, difference: Difference) -> None:
         if change.frozen and not change.cookbook.force
     ]
     if frozen:
+        verbs = ("is", "differs") if len(frozen) == 1 else ("are", "differ")
         raise ChefServerError(
-            f"{', '.join(frozen)} is frozen there, and differs from what cookbooks/ has"
-            if len(frozen) == 1
-            else f"{', '.join(frozen)} are frozen there, and differ from what cookbooks/ has",
+            "{} {} frozen there, and {} from what cookbooks/ has".format(", ".join(frozen), *verbs),
             where=client.server.url,
             remedy="raise the version in the metadata, or replace it with --force",
         )

@@ -66,6 +66,13 @@ class ChefSite:
         return find_chef_server(self._manifest)
 
     @property
+    def running_server(self) -> ChefServer | None:
+        """The user's Chef server, or the embedded one if it runs; looks at no machine for it."""
+        from stackcook.chef.server import EmbeddedServer
+
+        return self.own_server or EmbeddedServer.running(self._manifest.state)
+
+    @property
     def embedded(self) -> EmbeddedServer:
         """The embedded Chef server, running or not."""
         from stackcook.chef.server import EmbeddedServer
@@ -136,9 +143,10 @@ class ChefSite:
 
     def registered(self) -> frozenset[str]:
         """The nodes that the Chef server knows; none where the embedded one isn't running."""
-        if self.own_server is None and not self.embedded.status().running:
+        server = self.running_server
+        if server is None:
             return frozenset()
-        with ChefClient(self.own_server or self.embedded.chef_server) as client:
+        with ChefClient(server) as client:
             return frozenset(client.get("/nodes"))
 
     def settle(self) -> None:

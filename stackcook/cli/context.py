@@ -74,16 +74,16 @@ def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., A
         "--format",
         "form",
         type=click.Choice(forms),
-        callback=_note_json,
+        callback=ask_for_json,
         help="How the result is printed; by default as text.",
     )
 
 
-def _note_json(ctx: click.Context, _: click.Parameter, form: str | None) -> str | None:
-    """``--format json`` is ``--json``: errors are to be JSON as well."""
-    if form == "json":
+def ask_for_json(ctx: click.Context, _: click.Parameter, asked: bool | str | None) -> Any:
+    """Note ``--json``, or ``--format json``: here for the command, at the root for its errors."""
+    if asked in (True, "json"):
         ctx.obj = ctx.find_root().obj = replace(ctx.obj, json=True)
-    return form
+    return asked
 
 
 def node_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:

@@ -11,7 +11,7 @@ from stackcook.chef.prune import named
 from stackcook.chef.repository import Repository
 from stackcook.cli.chefsite import ChefSite
 from stackcook.deploy import outlook
-from stackcook.deploy.knife import parts
+from stackcook.deploy.knife import Form, parts
 from stackcook.deploy.knife.files import Files
 from stackcook.deploy.outlook import Creation, Deletion, Outlook
 from stackcook.deploy.plan import Facts, Plan, plan, removals
@@ -20,39 +20,32 @@ from stackcook.manifest.model import ChefServer, Manifest
 _OBJECTS = ("cookbooks", "environments", "roles", "data bags")
 
 
-def foresee(
-    manifest: Manifest,
-    sections: Collection[str],
-    nodes: Collection[str] | None,
-    *,
-    delete: bool,
-    create: bool,
-) -> Outlook:
-    """What would be done in ``sections`` to ``nodes`` (all, if None); with both, all made anew.
+def foresee(manifest: Manifest, wanted: Form) -> Outlook:
+    """What would be done in the wanted sections, to the wanted nodes.
 
     Raises InputError for a bad Chef repository, ChefServerError where a server does not answer.
     """
     repository = Repository.read(manifest)
     site = ChefSite(manifest)
-    server = _server(site)
-    objects = [section for section in _OBJECTS if section in sections]
-    gone = _gone(server, repository, objects) if delete else ()
-    before = None if delete else server
-    difference = _difference(before, repository, objects, manifest.passwords) if create else None
-    names = outlook.chosen(manifest, sections, nodes)
+    server = site.running_server
+    objects = [section for section in _OBJECTS if section in wanted.sections]
+    names = outlook.chosen(manifest, wanted.sections, wanted.nodes)
     facts = _facts(manifest, site, names)
-    all_nodes = nodes is None and {"nodes", "clusters"}.issubset(sections)
-    state = manifest.state if delete and all_nodes and manifest.state.is_dir() else None
-    deletion = creation = None
-    if delete:
+    deletion = creation = state = None
+    if wanted.delete:
+        if wanted.nodes is None and {"nodes", "clusters"}.issubset(wanted.sections):
+            state = manifest.state if manifest.state.is_dir() else None
+        gone = _gone(server, repository, objects)
         deletion = Deletion(removals(manifest, facts, names) if names else (), gone, state)
         facts = Facts()
-    if create:
+    if wanted.create:
+        before = None if wanted.delete else server
+        bags = "data bags" in wanted.sections
         creation = Creation(
-            difference,
-            tuple(_passwords(manifest, anew=state is not None)) if "data bags" in sections else (),
+            _difference(before, repository, objects, manifest.passwords),
+            tuple(_passwords(manifest, anew=state is not None)) if bags else (),
             plan(manifest, facts, names) if names else Plan(()),
-            parts.knife(manifest, Files()).create if "knife" in sections else (),
+            parts.knife(manifest, Files()).create if "knife" in wanted.sections else (),
         )
     return Outlook(server.url if server else None, deletion, creation)
 
@@ -87,13 +80,6 @@ def _facts(manifest: Manifest, site: ChefSite, names: Collection[str]) -> Facts:
         return Facts()
     nodes = [node for node in manifest.nodes if node.name in names]
     return Facts(site.machines.states(nodes), site.registered())
-
-
-def _server(site: ChefSite) -> ChefServer | None:
-    """The user's Chef server, or the embedded one if it is running."""
-    if site.own_server or not site.embedded.status().running:
-        return site.own_server
-    return site.embedded.chef_server
 
 
 def _passwords(manifest: Manifest, *, anew: bool) -> Iterator[str]:

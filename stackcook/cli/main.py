@@ -11,8 +11,6 @@ import errno
 import importlib
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,9 @@ from typing import Any
 import click
 
 from stackcook import __version__
-from stackcook.cli.context import Context
+from stackcook.cli.context import Context, ask_for_json
 from stackcook.errors import ExitCode, StackcookError, UsageError
+from stackcook.nearest import nearest
 
 COMMANDS = {
     "init": "Write a manifest: a new one, or that of a Chef repository.",
@@ -58,12 +57,6 @@ _REMEDIES = {
 """Failures of files that are nobody's bug."""
 
 
-def _ask_for_json(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
-    """Note ``--json`` wherever it was given: here for the command, at the root for its errors."""
-    if asked:
-        ctx.obj = ctx.find_root().obj = replace(ctx.obj, json=True)
-
-
 def _with_json(command: click.Command) -> click.Command:
     """Give a command, and those below it, the option ``--json``."""
     if isinstance(command, click.Group):
@@ -75,7 +68,7 @@ def _with_json(command: click.Command) -> click.Command:
                 ["--json"],
                 is_flag=True,
                 expose_value=False,
-                callback=_ask_for_json,
+                callback=ask_for_json,
                 help="Print one JSON document.",
             )
         )
@@ -101,8 +94,8 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            if near := get_close_matches(args[0], self.list_commands(ctx), n=1):
-                error.message += f" Did you mean {near[0]}?"
+            if near := nearest(args[0], self.list_commands(ctx)):
+                error.message += f" Did you mean {near}?"
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

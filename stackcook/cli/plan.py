@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ import click
 from stackcook.cli.context import Context, format_option, node_names
 
 if TYPE_CHECKING:
+    from stackcook.deploy.knife import Form
     from stackcook.manifest.model import Manifest
 
 _KNIFE_ONLY = ("--parallel", "--node-only", "--chef-client")
@@ -21,15 +21,29 @@ _CONTRADICTIONS = (
 )
 
 
+def _sections(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """The sections that begin so, for the shell's completion."""
+    from stackcook.chef.selection import SECTIONS
+
+    names = (name.replace(" ", "-") for name in SECTIONS)
+    return [name for name in names if name.startswith(begun)]
+
+
 @click.command()
 @format_option("text", "json", "knife")
-@click.option("--only", multiple=True, metavar="SECTION", help="Only these sections, with commas.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="SECTION",
+    shell_complete=_sections,
+    help="Only this section of the manifest; repeatable.",
+)
 @click.option(
     "--limit",
     multiple=True,
-    metavar="NODE|role[NAME]",
+    metavar="NODE|'role[NAME]'",
     shell_complete=node_names,
-    help="Only these nodes, and nothing but nodes unless --only says so.",
+    help="Only this node, or those with the role; repeatable. Without --only, nothing but nodes.",
 )
 @click.option("--delete", is_flag=True, help="What `upload --delete` and `destroy` take away.")
 @click.option("--rebuild", is_flag=True, help="The same, and then all of it anew.")
@@ -42,7 +56,9 @@ def command(
     form: str | None,
     only: tuple[str, ...],
     limit: tuple[str, ...],
-    **flags: bool,
+    delete: bool,
+    rebuild: bool,
+    **ways: bool,
 ) -> None:
     """Show what deploy would do, on the Chef server and with each node; change nothing.
 
@@ -50,17 +66,19 @@ def command(
     asks nobody: it prints the commands of knife that the manifest stands for, as spiceweasel does.
     """
     from stackcook.chef.selection import parse_sections
+    from stackcook.deploy.knife import Form
     from stackcook.deploy.limit import limited
 
-    form = context.form(form)
-    _check(flags, form)
-    manifest = context.load(warn=form != "knife")
+    shown = context.form(form)
+    _check({"delete": delete, "rebuild": rebuild, **ways}, shown)
+    manifest = context.load(warn=shown != "knife")
     nodes = limited(manifest, limit)
     sections = parse_sections(only or ("nodes", "clusters") * (nodes is not None))
-    if form == "knife":
-        _print_commands(context, manifest, sections, nodes, flags)
+    wanted = Form(sections, nodes, create=not delete, delete=delete or rebuild, **ways)
+    if shown == "knife":
+        _print_commands(context, manifest, wanted)
     else:
-        _print_plan(context, manifest, sections, nodes, flags)
+        _print_plan(context, manifest, wanted)
 
 
 def _check(flags: dict[str, bool], form: str) -> None:
@@ -74,47 +92,27 @@ def _check(flags: dict[str, bool], form: str) -> None:
             raise click.UsageError(f"{option} is for --format knife.")
 
 
-def _print_commands(
-    context: Context,
-    manifest: Manifest,
-    sections: Collection[str],
-    nodes: Collection[str] | None,
-    flags: dict[str, bool],
-) -> None:
+def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
     from stackcook.chef.findings import Findings
-    from stackcook.deploy.knife import Form, commands
+    from stackcook.deploy.knife import commands
     from stackcook.deploy.knife.files import look
     from stackcook.errors import InputError, Severity
     from stackcook.report.findings import ordered
 
     findings = Findings()
-    files = look(manifest, findings)
+    files = look(manifest, findings, delete=wanted.delete)
     found = ordered(findings.found, manifest.path)
     if any(finding.severity is Severity.ERROR for finding in found):
         raise InputError(found)
     for finding in found:
         context.console.note(str(finding))
-    rebuild, delete = flags.pop("rebuild"), flags.pop("delete")
-    form = Form(sections, nodes, create=not delete, delete=delete or rebuild, **flags)
-    if printed := "\n".join(commands(manifest, files, form)):
+    if printed := "\n".join(commands(manifest, files, wanted)):
         context.console.write(printed)
 
 
-def _print_plan(
-    context: Context,
-    manifest: Manifest,
-    sections: Collection[str],
-    nodes: Collection[str] | None,
-    flags: dict[str, bool],
-) -> None:
+def _print_plan(context: Context, manifest: Manifest, wanted: Form) -> None:
     from stackcook.cli.foresight import foresee
     from stackcook.report import plan as report
 
-    outlook = foresee(
-        manifest,
-        sections,
-        nodes,
-        delete=flags["delete"] or flags["rebuild"],
-        create=not flags["delete"],
-    )
+    outlook = foresee(manifest, wanted)
     context.console.result(report.render(outlook, manifest.machines), report.data(outlook))

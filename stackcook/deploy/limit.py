@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from stackcook.errors import UsageError
 from stackcook.manifest.model import Manifest
+from stackcook.nearest import nearest
 
 _ROLE = re.compile(r"role\[(.*)\]")
 
@@ -36,7 +36,9 @@ def limited(manifest: Manifest, words: Iterable[str]) -> frozenset[str] | None:
 
 def _unknown(word: str, known: list[str]) -> UsageError:
     what = f"no node has {word} in its run list" if _ROLE.fullmatch(word) else f"no node {word}"
-    near = get_close_matches(word, known, n=1)
+    near = nearest(word, known)
     some = ", ".join(known[:12]) or "none"
-    remedy = f"did you mean {near[0]}?" if near else f"the manifest has {some}"
+    remedy = f"did you mean {near}?" if near else f"the manifest has {some}"
+    if word == "roles":  # what a shell makes of role[base] where there is a directory roles
+        remedy = "quote it: 'role[NAME]'"
     return UsageError(what, where="--limit", remedy=remedy)

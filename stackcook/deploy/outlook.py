@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackcook.chef.changes import CookbookChange, Difference, ObjectChange
+from stackcook.chef.changes import CookbookChange, Difference, ObjectChange, PolicyChange
 from stackcook.chef.repository import Repository
 from stackcook.chef.selection import select
 from stackcook.deploy.knife.nodes import entries
@@ -71,7 +71,9 @@ def everything(repository: Repository, sections: Collection[str]) -> Difference:
         *(f"role {name}" for name in wanted.roles),
     ]
     cookbooks = tuple(CookbookChange(c, frozenset(), new=True) for c in wanted.cookbooks)
-    return Difference(cookbooks, tuple(map(_new, labels)), ())
+    lock = wanted.policy
+    policy = PolicyChange(lock, lock.artifacts, new=True) if lock else None
+    return Difference(cookbooks, tuple(map(_new, labels)), (), policy=policy)
 
 
 def _new(label: str) -> ObjectChange:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, Union
 import yaml
 
 from stackcook.errors import Finding, Position
+from stackcook.jsoncomments import blanked
 
 MAX_DEPTH = 50  # a manifest needs seven
 MAX_KEY = 1024  # YAML's own limit, for keys without a `?` before them
@@ -66,7 +67,7 @@ def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]
     try:
         text = content.decode("utf-8-sig")
         if path.suffix == ".json":
-            text = text.replace("\t", " ")  # JSON may be indented by tabs, YAML may not
+            text = blanked(text.replace("\t", " "))  # JSON may be indented by tabs, YAML may not
             text = _PAIR.sub(_joined, text)
         return composer.document(text), tuple(composer.findings)
     except _Malformed as error:

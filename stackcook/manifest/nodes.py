@@ -25,6 +25,7 @@ NUMBER = "{{n}}"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII | re.IGNORECASE)
 NODE_NAME = re.compile(r"\w[\w.:-]*", re.ASCII)
+_NO_HOST = re.compile(r"\.\.|[^.]{64}")  # looking it up would not even begin
 _LITERAL = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
 
 
@@ -124,6 +125,9 @@ class _Builder:
                 if "@" in word:
                     remedy = "give the user as `-x USER` in its options"
                 self.shapes.error(group.at, f'"{word}" is no name of a node or host', remedy)
+        if not vagrant and _NO_HOST.search(host):
+            remedy = "between its dots are 1 to 63 characters"
+            self.shapes.error(group.at, f'"{host}" is no name of a host', remedy)
 
     def _node(self, entry: Entry, wanted: Options, name: str, host: str, text: str) -> Node:
         seat = self.settings.seats.get(name) or Seat(entry.group.at)

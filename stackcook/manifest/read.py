@@ -136,14 +136,17 @@ def _check_settings(shapes: Shapes, settings: Settings, built: tuple[Node, ...])
 
 
 def _check_keys(shapes: Shapes, settings: Settings, built: tuple[Node, ...]) -> None:
-    """Note the first host that can't be logged in to."""
-    keyless = next((node for node in built if node.key is None and not node.provider), None)
-    if keyless is None:
+    """Note once, at the first of them, which hosts can't be logged in to."""
+    keyless = [node for node in built if node.key is None and not node.provider]
+    if not keyless:
         return
-    seat = settings.seats.get(keyless.name)
-    what = f"node {keyless.name} has no key, and there is none in ~/.ssh"
+    first, *others = keyless
+    seat = settings.seats.get(first.name)
+    who = f"{first.name} and {len(others)} more have" if others else f"node {first.name} has"
+    what = f"{who} no key, and there is none in ~/.ssh"
     if settings.at is None:  # what spiceweasel reads need not be deployed to be of use
-        shapes.warning(keyless.at, what, "give one with -i KEY in its options")
+        where = "the section `options`" if others else "its options"
+        shapes.warning(first.at, what, f"give one with -i KEY in {where}")
     else:
-        remedy = f"give its key in stackcook: nodes: {keyless.name}"
-        shapes.error(seat.at if seat else keyless.at, what, remedy)
+        remedy = f"give its key in stackcook: nodes: {first.name}"
+        shapes.error(seat.at if seat else first.at, what, remedy)

@@ -93,10 +93,14 @@ def _nodes(about: str) -> Schema:
         "run_list": _words("role[NAME] and recipe[COOKBOOK::RECIPE], a list or one text."),
         "options": _words("Options of knife bootstrap, such as `-E lab -x debian`."),
         "name": _text("The name on the Chef server; {{n}} in it is the node's number."),
-        "timeout": _number("Seconds that knife may take.", 1, entries.LONGEST_TIMEOUT),
-        "additional_commands": _words("Commands that are run after knife's."),
+        "timeout": _number(
+            "Seconds that its bootstrap, or a converge, may take.", 1, entries.LONGEST_TIMEOUT
+        ),
+        "additional_commands": _words(
+            "Commands that `plan --format knife` prints after the node's."
+        ),
         "allow_create_failure": {
-            "description": "Go on where knife fails.",
+            "description": "Nothing: a node that fails never stops the others.",
             "enum": [True, False, *BOOLEANS],
         },
     }

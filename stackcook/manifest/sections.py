@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator
 
 from stackcook.errors import Position
@@ -47,6 +48,12 @@ def knife(shapes: Shapes, value: Value) -> tuple[KnifeCommand, ...]:
             remedy = "remove it; to run it once, leave the list out too"
             shapes.warning(name.at, f"knife: {name.text} is never run", remedy)
             continue
+        for argument in arguments:
+            try:
+                shlex.split(argument.text)
+            except ValueError as error:
+                what = f"knife: {name.text}: {str(error).lower()}"
+                shapes.error(argument.at, what, "quote its words as for a shell")
         words = tuple(argument.text for argument in arguments)
         result.append(KnifeCommand(name.text.strip(), name.at, words))
     return tuple(result)

@@ -140,7 +140,7 @@ class Shapes:
             return None
         mib = int(match[1]) * _MIB[(match[2] or "M").upper()]
         if mib < least:
-            remedy = f"write at least {least}" + (f", or {text}G" if not match[2] else "")
+            remedy = f"write at least {least}" + ("" if match[2] or mib > 64 else f", or {text}G")
             self.error(value.at, f"{what} is only {mib} MiB", remedy)
             return None
         return mib

@@ -69,5 +69,5 @@ def _unit(path: str) -> str:
 
 
 def _in_the_way(directory: Path, paths: Iterable[str], remedy: str) -> UsageError:
-    what = f"there are already {', '.join(sorted(paths))}"
+    what = f"already there: {', '.join(sorted(paths))}"
     return UsageError(what, where=str(directory), remedy=remedy)

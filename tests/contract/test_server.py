@@ -115,6 +115,7 @@ def test_another_address_moves_it(manifest: Manifest, embedded: EmbeddedServer) 
     port = int(embedded.url.rpartition(":")[2])
     moved = EmbeddedServer(manifest.state, "127.0.0.2", port)
     assert moved.status().url == embedded.url
+    assert EmbeddedServer.running(manifest.state) == embedded.chef_server
     with ChefClient(embedded.chef_server) as client:
         client.put("/nodes/one", {**NODE, "run_list": ["role[db]"]})
     with ChefClient(moved.start()) as client:

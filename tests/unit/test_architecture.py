@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "stackcook"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    {"errors", "nearest"},
+    {"errors", "jsoncomments", "nearest"},
     {"manifest", "remote", "hostkeys", "command"},
     {"chef", "machines", "bootstrap", "verify", "doctor"},
     {"deploy", "report", "console", "scaffold"},

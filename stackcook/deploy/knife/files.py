@@ -31,8 +31,11 @@ class Files:
     locked: tuple[tuple[str, str], ...] = ()
 
 
-def look(manifest: Manifest, findings: Findings) -> Files:
-    """The files that the manifest names; notes those that aren't there."""
+def look(manifest: Manifest, findings: Findings, *, delete: bool) -> Files:
+    """The files that the manifest names; notes those that aren't there.
+
+    What Berkshelf has resolved is of interest only where cookbooks are to ``delete``.
+    """
     root = manifest.root
 
     def below(
@@ -58,7 +61,7 @@ def look(manifest: Manifest, findings: Findings) -> Files:
         items={name: tuple(items.values()) for name, items in bags.items()},
         cookbooks={path.name for path in cookbooks.glob("*") if path.is_dir()},
         nodes={path.stem for path in (root / "nodes").glob("*.json")},
-        locked=_locked(manifest.berksfile, findings) if manifest.berksfile else (),
+        locked=_locked(manifest.berksfile, findings) if delete and manifest.berksfile else (),
     )
 
 

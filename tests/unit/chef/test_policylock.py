@@ -15,8 +15,8 @@ from stackcook.chef.findings import Findings
 from stackcook.chef.policylock import PolicyLock, identifier, read_policy, revision
 from stackcook.chef.chefignore import Chefignore
 from stackcook.chef.cookbook import read_files
-from stackcook.errors import Position
-from stackcook.manifest.model import Manifest, Policy
+from stackcook.errors import Position, Severity
+from stackcook.manifest.model import Manifest, Node, Policy
 
 AGAIN = "write the lock anew with `chef-cli update`"
 FILES = {
@@ -176,3 +176,17 @@ def test_no_json(manifest: Manifest) -> None:
     assert manifest.policy
     manifest.policy.lock.write_text('{"name": }')
     assert errors(manifest)[0].startswith("Policyfile.lock.json:1:10: error: this is no JSON")
+
+
+def test_a_node_with_another_policy_is_warned_of(manifest: Manifest) -> None:
+    def node(name: str, line: int, policy: str) -> Node:
+        return Node(name, Position(line, 3), policy_name=policy, policy_group="lab")
+
+    nodes = (node("a", 2, "web"), node("b", 3, "wbe"), node("c", 3, "wbe"))
+    findings = Findings()
+    assert read_policy(replace(manifest, nodes=nodes), findings)
+    (found,) = findings.found
+    assert (found.severity, found.position) == (Severity.WARNING, Position(3, 3))
+    assert found.what == (
+        "b: policy wbe of group lab is not policy web of group lab, which the manifest brings"
+    )

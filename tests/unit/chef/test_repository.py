@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stackcook.chef.findings import Findings
 from stackcook.chef.repository import Repository
 from stackcook.errors import InputError, Severity
 from stackcook.manifest.model import Manifest
@@ -104,7 +105,7 @@ def test_all_findings_at_once(make: Any) -> None:
         " put it there, or take the name out",
         "cookbooks/apt/metadata.json:2:15: error: this is no JSON: expecting property name"
         " enclosed in double quotes; correct it",
-        "roles/bad.rb:2:1: error: Ruby: `run_lst' means nothing here; correct the file",
+        'roles/bad.rb:2:1: error: Ruby: `run_lst\' means nothing here; did you mean "run_list"?',
         'roles/other.json:2:3: error: its name is "another"; name it other, as its file',
         "infrastructure.yml:7:3: error: there is no data_bags/users/bob (.json);"
         " make the file, or take the name out",
@@ -191,6 +192,24 @@ def test_cookbooks_from_elsewhere_count_as_named(
         "elsewhere/yum/recipes/default.rb:1:1: error: Ruby: unexpected ')'",
         'infrastructure.yml:7:3: error: one: cookbook yum has no recipe "yum::none"',
     ]
+
+
+def test_cookbooks_that_could_not_be_brought_are_missed_by_nobody(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(manifest: Manifest, findings: Findings) -> dict[str, Path]:
+        findings.error(manifest.root / "Berksfile", None, "it broke", "mend it")
+        return {}
+
+    files = {
+        "cookbooks/base/metadata.rb": "name 'base'\nversion '1.0.0'\ndepends 'yum'\n",
+        "environments/lab.json": '{"name": "lab", "cookbook_versions": {"yum": "= 1.0.0"}}',
+    }
+    manifest = make(
+        files, cookbooks="base yum", environments="lab", nodes={"one": "recipe[yum]"}, roles=""
+    )
+    monkeypatch.setattr("stackcook.chef.elsewhere.fetch", fetch)
+    assert errors(manifest) == ["Berksfile: error: it broke; mend it"]
 
 
 def test_knifes_options_of_a_cookbook(make: Any) -> None:

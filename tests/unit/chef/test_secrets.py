@@ -7,7 +7,7 @@ import stat
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackcook.chef import encryption, secrets
@@ -28,6 +28,7 @@ def manifest(make: Any) -> Manifest:
     return made
 
 
+@settings(max_examples=40)
 @given(JSON, st.text(min_size=1))
 def test_what_is_encrypted_can_be_read(value: object, secret: str) -> None:
     sealed = encryption.encrypt({"id": "x", "field": value}, secret)

@@ -24,7 +24,7 @@ def test_words_name_sections(words: tuple[str, ...], sections: tuple[str, ...]) 
 
 
 def test_a_word_that_names_none_is_said() -> None:
-    with pytest.raises(UsageError, match='"rules" is no section; it may be cookbooks, env'):
+    with pytest.raises(UsageError, match='"rules" is no section; did you mean "roles"'):
         parse_sections(["roles,rules"])
 
 

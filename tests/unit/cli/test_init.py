@@ -140,7 +140,7 @@ def test_nothing_is_overwritten_unasked() -> None:
     Path("roles/single-compute.json").write_text("mine")
     Path("infrastructure.yml").write_text("mine")
     assert refused() == (
-        ".: there are already infrastructure.yml, roles/single-compute.json; "
+        ".: already there: infrastructure.yml, roles/single-compute.json; "
         "name another directory, or overwrite with --force"
     )
     init("--force")

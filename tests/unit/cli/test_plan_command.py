@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -164,3 +165,17 @@ def test_a_server_that_cannot_be_reached(repository: Path) -> None:
     assert (result.exit_code, result.stdout) == (6, "")
     assert result.stderr.startswith("http://127.0.0.9:1: ")
     assert plan("--format", "knife", "--only", "roles").exit_code == 0
+
+
+def test_a_host_to_which_no_way_leads_is_planned_all_the_same(repository: Path) -> None:
+    manifest = MANIFEST.replace("127.0.0.2", "255.255.255.255")  # refused here, nothing is sent
+    (repository / "infrastructure.yml").write_text(f"cookbooks: [ntp]\n{manifest}")
+    result = plan("--limit", "controller")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "controller  255.255.255.255  wait until it answers SSH" in result.stdout
+
+
+def test_sections_are_completed() -> None:
+    complete = ShellComplete(cli, {}, "stackcook", "_STACKCOOK_COMPLETE")
+    found = complete.get_completions(["plan", "--only"], "d")
+    assert [item.value for item in found] == ["data-bags"]

@@ -68,6 +68,7 @@ def test_an_unresolved_berksfile_is_noted(repository: Path) -> None:
     result = plan("--delete")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "Berkshelf has not resolved it" in result.stderr
+    assert plan().stderr == ""  # only who deletes needs to know what it resolved
 
 
 @pytest.mark.parametrize(
@@ -76,10 +77,12 @@ def test_an_unresolved_berksfile_is_noted(repository: Path) -> None:
         (("--delete", "--rebuild"), "--delete and --rebuild exclude each other"),
         (("--chef-client", "--delete"), "--chef-client and --delete exclude each other"),
         (("--json",), "--json and --format knife exclude each other"),
-        (("--only", "rolls"), '"rolls" is no section'),
+        (("--only", "rolls"), '--only: "rolls" is no section; did you mean "roles"?'),
+        (("--only", "all"), "it may be cookbooks, environments, roles, data bags, nodes, "),
         (("--limit", "web"), "no node web; did you mean web1?"),
         (("--limit", "mail"), "no node mail; the manifest has web1"),
         (("--limit", "role[bsae]"), "role[bsae] in its run list; did you mean role[base]?"),
+        (("--limit", "roles"), "no node roles; quote it: 'role[NAME]'"),  # by the shell's glob
     ],
 )
 def test_what_cannot_be_asked(arguments: tuple[str, ...], message: str, repository: Path) -> None:

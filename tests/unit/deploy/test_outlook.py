@@ -8,6 +8,7 @@ import pytest
 
 from stackcook.chef.cookbook import Cookbook
 from stackcook.chef.databags import DataBag
+from stackcook.chef.policylock import PolicyLock
 from stackcook.chef.repository import Repository
 from stackcook.deploy.outlook import chosen, everything
 from stackcook.manifest.model import Group, Manifest, Node
@@ -40,8 +41,13 @@ def test_nodes_of_sections(
 
 def test_everything_is_new_to_an_empty_server() -> None:
     bag = DataBag("users", {"bob": {"id": "bob"}})
-    repository = Repository((COOKBOOK,), {"web": {}}, {"lab": {}}, (bag,))
+    policy = PolicyLock("web", "lab", {}, {"a1": COOKBOOK})
+    repository = Repository((COOKBOOK,), {"web": {}}, {"lab": {}}, (bag,), policy)
     found = everything(repository, ("cookbooks", "roles", "data bags"))
     assert [change.label for change in found.cookbooks] == ["cookbook apt 1.0.0"]
     labels = [change.label for change in found.objects]
     assert labels == ["data bag users", "data bag item users/bob", "role web"]
+    assert found.policy and (found.policy.label, found.policy.new) == (
+        "policy web of group lab",
+        True,
+    )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackcook.manifest import entries
@@ -31,13 +31,6 @@ WORDS = [
     *"vagrant ssh role[base] recipe[a::b] base * 4G 10.0.112.0/24 10.0.112.10 Berksfile".split(),
     *("-E x", "-N {{n}}", "-p 99999", "-i", "'", "--policy-name a", "role[a],recipe[b]"),
 ]
-
-# The same examples everywhere, however slow the machine; more of them: max_examples.
-FUZZ = settings(
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 
 def trees() -> st.SearchStrategy[Any]:
@@ -59,13 +52,11 @@ def manifests() -> st.SearchStrategy[Any]:
     return st.dictionaries(st.sampled_from(SECTIONS), trees(), max_size=6)
 
 
-@FUZZ
 @given(text=st.one_of(manifests().map(yaml.safe_dump), st.text("-:{}[]&*!|>'\"\n\r\t #%@,?ax1<")))
 def test_no_yaml_raises(tmp_path: Path, text: str) -> None:
     check(tmp_path / "infrastructure.yml", text)
 
 
-@FUZZ
 @given(manifest=manifests())
 def test_no_json_raises(tmp_path: Path, manifest: Any) -> None:
     text = json.dumps(manifest, default=str)
@@ -73,7 +64,6 @@ def test_no_json_raises(tmp_path: Path, manifest: Any) -> None:
     check(tmp_path / "infrastructure.yml", text)
 
 
-@FUZZ
 @given(content=st.binary())
 def test_no_bytes_raise(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "infrastructure.yml"
@@ -82,7 +72,7 @@ def test_no_bytes_raise(tmp_path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("section", [*SECTIONS, *(f"stackcook: {key}" for key in KEYS)])
-@settings(FUZZ, max_examples=15)
+@settings(max_examples=15)
 @given(tree=trees())
 def test_no_tree_in_the_place_of_a_section_raises(tmp_path: Path, section: str, tree: Any) -> None:
     manifest = yaml.safe_load(OURS)
@@ -91,7 +81,6 @@ def test_no_tree_in_the_place_of_a_section_raises(tmp_path: Path, section: str, 
     check(tmp_path / "infrastructure.yml", yaml.safe_dump(manifest))
 
 
-@FUZZ
 @given(data=st.data())
 def test_no_tree_anywhere_in_a_manifest_raises(tmp_path: Path, data: st.DataObject) -> None:
     manifest = copy.deepcopy(
@@ -102,7 +91,6 @@ def test_no_tree_anywhere_in_a_manifest_raises(tmp_path: Path, data: st.DataObje
     check(tmp_path / "infrastructure.yml", yaml.safe_dump(manifest))
 
 
-@FUZZ
 @given(
     text=st.sampled_from([OURS, THEIRS]),
     spots=st.lists(

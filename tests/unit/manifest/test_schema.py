@@ -30,17 +30,6 @@ SHAPE = re.compile(
 )
 """What the reader says of a wrong shape, which a schema can know as well."""
 
-FUZZ = settings(
-    max_examples=50,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-        HealthCheck.filter_too_much,  # most of the documents have no unheard-of key
-    ],
-)
-
 
 def test_it_is_a_schema_of_draft_7() -> None:
     VALIDATOR.check_schema(SCHEMA)
@@ -124,7 +113,13 @@ def found(tmp_path: Path, document: Any) -> list[Finding]:
     return list(findings)
 
 
-@FUZZ
+@settings(
+    max_examples=50,
+    suppress_health_check=[
+        *settings.default.suppress_health_check,
+        HealthCheck.filter_too_much,  # most of the documents have no unheard-of key
+    ],
+)
 @given(document=documents(SCHEMA))
 def test_the_reader_has_nothing_against_the_shape_of_what_the_schema_accepts(
     tmp_path: Path, document: Any

@@ -38,7 +38,7 @@ def test_names_all_that_is_in_the_way(tmp_path: Path) -> None:
     before = tree(tmp_path)
     with pytest.raises(UsageError) as error:
         write(tmp_path, FILES)
-    assert error.value.what == "there are already cookbooks/x/, roles/a.json"
+    assert error.value.what == "already there: cookbooks/x/, roles/a.json"
     assert "--force" in error.value.remedy
     assert tree(tmp_path) == before
 
@@ -62,7 +62,7 @@ def test_a_file_in_a_directory_s_place_and_the_other_way_round(tmp_path: Path, f
     before = tree(tmp_path)
     with pytest.raises(UsageError) as error:
         write(tmp_path, FILES, force=force)
-    assert error.value.what == "there are already m.yml/, roles"
+    assert error.value.what == "already there: m.yml/, roles"
     assert tree(tmp_path) == before
 
 

@@ -20,6 +20,8 @@ from stackcook.deploy.events import (
     StepRetried,
     StepStarted,
 )
+from stackcook.report.words import duration
+
 
 QUIET = 20.0
 """Seconds after which a plain line says where a step is now."""
@@ -165,7 +167,10 @@ class Board:
             if failure.log and failure.step != "reach":  # whose log is what was just said
                 text.append(f"    its log: {failure.log}\n", "dim")
         if self.failures and self.done and self.done.command == "deploy":
-            text.append("Once that is mended, run `stackcook deploy` again: it goes on from here.")
+            text.append(
+                "`stackcook report` tells more. Once that is mended, run `stackcook deploy`"
+            )
+            text.append(" again: it goes on from here.")
         text.rstrip()
         return text
 
@@ -199,16 +204,6 @@ class Board:
             "errors": [{"step": f.step, "node": f.node, "error": f.error} for f in self.failures],
             "facts": dict(self.done.facts),
         }
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: ``0.4 s``, ``12 s``, ``4 min 05 s``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s"
 
 
 def _line(name: str, text: str) -> str:

@@ -48,6 +48,9 @@ CREATE INDEX IF NOT EXISTS resources_of_step ON resources (step);
 _VERSION = 2
 """Of the schema above, as SQLite's user_version."""
 
+_WORTH_KEEPING = 0.05
+"""Seconds that a resource must have taken: most are files that are as they should be."""
+
 _FROM_VERSION_1 = """
 ALTER TABLE runs ADD COLUMN deploy TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN digest TEXT NOT NULL DEFAULT '';
@@ -91,7 +94,11 @@ class State:
             step = self._end(event, "done", event.text, event.updated, event.total)
             self._db.executemany(
                 "INSERT INTO resources VALUES (?, ?, ?, ?, ?)",
-                [(step, r.name, r.recipe, r.seconds, r.updated) for r in event.resources],
+                [
+                    (step, r.name, r.recipe, r.seconds, r.updated)
+                    for r in event.resources
+                    if r.seconds >= _WORTH_KEEPING
+                ],
             )
         elif isinstance(event, StepRetried):
             self._end(event, "retried", event.cause)
@@ -186,5 +193,5 @@ def explained(path: Path) -> Iterator[None]:
         raise UsageError(
             f"the record of runs can't be used ({error})",
             where=str(path),
-            remedy="is the disk full? If not, move it away: it only holds what `status` shows",
+            remedy="is the disk full? If not, move it away: only `status` and `report` need it",
         ) from error

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from stackcook.console import Console
-from stackcook.console.board import QUIET, SILENT, Board, duration
+from stackcook.console.board import QUIET, SILENT, Board
+from stackcook.report.words import duration
 from stackcook.deploy.engine import Engine
 from stackcook.deploy.events import RunStarted, StepDone, StepProgress, StepStarted
 from tests.fakes import FakeSite, recipe_error, two_stages
@@ -52,7 +53,8 @@ def test_a_failure_says_node_cause_log_and_what_to_do(
         "compute1       skipped: controller failed, and has no failure budget",
         "bootstrap failed: controller: execute[boom] (x.rb:1): no; see more",
         f"    its log: {tmp_path}/.stackcook/logs/controller.log",
-        "Once that is mended, run `stackcook deploy` again: it goes on from here.",
+        "`stackcook report` tells more. Once that is mended, run `stackcook deploy` again:"
+        " it goes on from here.",
     ]
 
 

@@ -32,15 +32,29 @@ class StepState:
 
 
 def latest(directory: Path) -> dict[str, StepState]:
-    """The last step of each node, by name; read without a lock, while a run may write."""
+    """The last step of each node, by name; read without a lock, while a run may write.
+
+    That it was reached is news only where nothing was done before: a run that goes on with a deploy
+    leaves it at that.
+    """
     with reading(directory) as db:
         if db is None:
             return {}
-        rows = db.execute(
-            "SELECT node, stage, step, result, started, ended, text, updated, total FROM steps"
-            " WHERE id IN (SELECT max(id) FROM steps WHERE node <> '' GROUP BY node)"
-        )
-        return {row[0]: StepState(*row) for row in rows}
+        found = _last(db)
+        if any((step.step, step.result) == ("reach", "done") for step in found.values()):
+            before = _last(db, "AND step <> 'reach'")
+            for name, step in found.items():
+                if (step.step, step.result) == ("reach", "done"):
+                    found[name] = before.get(name, step)
+        return found
+
+
+def _last(db: sqlite3.Connection, which: str = "") -> dict[str, StepState]:
+    rows = db.execute(
+        "SELECT node, stage, step, result, started, ended, text, updated, total FROM steps"
+        f" WHERE id IN (SELECT max(id) FROM steps WHERE node <> '' {which} GROUP BY node)"
+    )
+    return {row[0]: StepState(*row) for row in rows}
 
 
 def last_deploy(directory: Path) -> LastDeploy | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.deploy.engine import Engine
-from stackcook.deploy.events import RunStarted, StepStarted
+from stackcook.deploy.events import RunStarted, StepDone, StepFailed, StepStarted
 from stackcook.deploy.lock import exclusive, in_use
 from stackcook.deploy.record import last_deploy, latest
 from stackcook.deploy.state import State
@@ -56,6 +56,22 @@ def test_what_a_killed_run_left_open_is_interrupted_for_the_next(tmp_path: Path)
     with State(tmp_path) as state:
         state(RunStarted("deploy", 3.0, ("controller",)))
     assert latest(tmp_path)["controller"].result == "interrupted"
+
+
+def test_a_node_that_was_only_reached_is_what_it_was_before(tmp_path: Path) -> None:
+    ends = (
+        StepDone("converge", 1.0, 1.0, "one"),
+        StepDone("reach", 2.0, 1.0, "one"),
+        StepFailed("reach", 3.0, 1.0, "no SSH answer", "one"),
+    )
+    found = []
+    with State(tmp_path) as state:
+        for end in ends:
+            state(RunStarted("deploy", end.at, ("one",)))
+            state(StepStarted(end.step, end.at, "one"))
+            state(end)
+            found.append((latest(tmp_path)["one"].step, latest(tmp_path)["one"].result))
+    assert found == [("converge", "done"), ("converge", "done"), ("reach", "failed")]
 
 
 def test_only_one_command_at_a_time_and_the_second_says_who(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ help:
 	@echo 'make check     format, lint, types and unit tests; no network, under a minute'
 	@echo 'make setup     only set up this machine'
 	@echo 'make lab-test  only the tests that bring up machines'
+	@echo 'make scale     measure a deploy of a hundred real nodes, or NODES=N; log in build/scale.log'
+	@echo 'make chaos     kill, freeze and starve deploys of ten real nodes, or NODES=N'
 	@echo 'make bench     upload beside knife and spiceweasel: seconds, ratios, memory, growth; ten minutes'
 
 deploy: setup
@@ -24,6 +26,12 @@ lab-test: setup
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 to see that it works
 bench: setup
 	@$(python) -m benchmarks.upload $(ARGS)
+
+scale: setup
+	@$(python) -m benchmarks.scale --nodes $(or $(NODES),100) --log build/scale.log
+
+chaos: setup
+	@$(pytest) tests/scale --nodes $(or $(NODES),10)
 
 setup:
 	@setup/packages

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
+from stackcook.chef.process import Process
 from stackcook.errors import StackcookError
 from stackcook.machines import box
 from stackcook.machines.cache import cache, held
@@ -80,8 +81,6 @@ class Lab:
         self.root.mkdir(parents=True, exist_ok=True)
         self._raise_limit(count)
         self.network.up()
-        (self.root / "layers").mkdir()
-        checked("mount", "-t", "tmpfs", "-o", "size=75%,mode=0755", NAME, str(self._layers))
         self._make_key()
         machines = tuple(self._machine(number) for number in range(1, count + 1))
         self.network.guard(machine.address for machine in machines)
@@ -102,9 +101,13 @@ class Lab:
             self.network.down()
             return
         began, machines = time.monotonic(), self.machines()
+        for pid in self.root.glob("*/.stackcook/chef/server/pid"):
+            if server := Process.load(pid):
+                server.end(10)
         _each(machines, Machine.kill, say, "down")
-        if os.path.ismount(self._layers):
-            checked("umount", str(self._layers))
+        for layer in self._layers.glob("*"):
+            if os.path.ismount(layer):
+                checked("umount", str(layer))
         self.network.down()
         if (limit := self.root / "inotify").exists():
             checked("sysctl", "-q", "-w", f"fs.inotify.max_user_instances={limit.read_text()}")
@@ -115,7 +118,7 @@ class Lab:
         """How many run, and the memory that they take."""
         running = [machine for machine in self.machines() if machine.running]
         taken = sum(machine.memory() for machine in running)
-        written = shutil.disk_usage(self._layers).used if running else 0
+        written = sum(machine.written() for machine in running)
         return (
             f"{len(running)} of {len(self.machines())} nodes run; they hold {taken >> 20} MiB,"
             f" {written >> 20} MiB of it files"

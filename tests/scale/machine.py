@@ -15,6 +15,11 @@ from stackcook.machines.root import as_root
 BOOT = 120.0
 """Seconds that a machine may take until its sshd answers."""
 
+HOST_KEY = "ssh_host_ed25519_key"
+
+SIZE = "4g"
+"""Of a machine's disk, in memory; what is not written takes none."""
+
 _CONFIG = """\
 lxc.include = /usr/share/lxc/config/common.conf
 lxc.arch = amd64
@@ -61,6 +66,8 @@ class Machine:
     def make(self, base: Path, bridge: str, gateway: IPv4Address, public_key: str) -> None:
         """Its configuration and identity: name, machine-id, host key, and who may log in."""
         upper = self.layer / "delta0"
+        self.layer.mkdir(parents=True)
+        checked("mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0755", "scale", str(self.layer))
         self.directory.mkdir(parents=True)
         (self.directory / "config").write_text(
             _CONFIG.format(
@@ -79,18 +86,13 @@ class Machine:
         (upper / "etc/hostname").write_text(f"{self.name}\n")
         (upper / "etc/hosts").write_text(f"127.0.0.1 localhost\n{self.address} {self.name}\n")
         (upper / "etc/machine-id").write_text(f"{self.number:032x}\n")
-        self.new_host_key()
+        key = ("-t", "ed25519", "-N", "", "-C", self.name, "-f", str(ssh / HOST_KEY))
+        checked("ssh-keygen", "-q", *key)
         home.mkdir(parents=True)
         (home / "authorized_keys").write_text(public_key)
         for made, mode in ((home.parent, 0o700), (home, 0o700), (home / "authorized_keys", 0o600)):
             made.chmod(mode)
             shutil.chown(made, 1000, 1000)  # vagrant, in the box
-
-    def new_host_key(self) -> None:
-        """Another SSH host key, which sshd takes up at its next start."""
-        key = self.layer / "delta0/etc/ssh/ssh_host_ed25519_key"
-        key.unlink(missing_ok=True)
-        checked("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", str(key))
 
     def start(self) -> None:
         """Boot it; it need not answer yet."""
@@ -140,6 +142,30 @@ class Machine:
         """Give it back."""
         checked("ip", "link", "set", self.link, "up")
 
+    def new_host_key(self) -> None:
+        """Another SSH host key, as a machine that was made anew has."""
+        key = f"/etc/ssh/{HOST_KEY}"
+        self.run(f"rm {key} && ssh-keygen -q -t ed25519 -N '' -f {key} && systemctl restart ssh")
+
+    def reboot(self) -> None:
+        """Start it anew without asking its processes, as its reset button would."""
+        self.run("systemctl reboot --force --force")
+
+    def fill_disk(self) -> None:
+        """Leave no room on its disk."""
+        self._resize(f"{self.written()}")
+
+    def free_disk(self) -> None:
+        """Give the room back."""
+        self._resize(SIZE)
+
+    def _resize(self, size: str) -> None:
+        checked("mount", "-o", f"remount,size={size}", str(self.layer))
+
+    def written(self) -> int:
+        """Bytes of its files that are not the shared root's."""
+        return shutil.disk_usage(self.layer).used
+
     def run(self, command: str) -> Completed:
         """Run a shell command in it as root, past its network and sshd."""
         return self._lxc("lxc-attach", "--clear-env", "--", "/bin/sh", "-c", command)
@@ -148,6 +174,10 @@ class Machine:
         """Bytes that its processes and files hold, its share of the common root not counted."""
         said = self._lxc("lxc-cgroup", "memory.usage_in_bytes").output
         return int(said.strip())
+
+    def cpu(self) -> float:
+        """Seconds of CPU that its processes have used."""
+        return int(self._lxc("lxc-cgroup", "cpuacct.usage").output.strip()) / 1e9
 
     def _state(self) -> str:
         return self._lxc("lxc-info", "-s").output

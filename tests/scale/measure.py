@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import subprocess
-import time
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _EVERY = 0.2
@@ -38,7 +37,7 @@ class Peak:
 
     def watch(self) -> None:
         """Look now and then, until told to end or the process has ended."""
-        while (now := _peak(self.pid)) is not None:
+        while (now := peak_of(self.pid)) is not None:
             self.memory = max(self.memory, now)
             if self._over.wait(_EVERY):
                 return
@@ -79,7 +78,7 @@ def cpu_of(pid: int) -> float:
     return (int(words[11]) + int(words[12])) / _TICKS
 
 
-def _peak(pid: int) -> int | None:
+def peak_of(pid: int) -> int | None:
     """The most memory that a process had so far; None where it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()

@@ -1,0 +1,187 @@
+"""What may happen to a deploy, and that it ends well after at most one more.
+
+Each test begins with new nodes and an empty Chef server. Nothing waits for a time: what is done to
+a deploy is done when it has said a certain line.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.scale.cloud import Cloud, Done
+from tests.scale.machine import Machine
+
+Make = Callable[..., Cloud]
+MOMENTS = 20
+LINES_OF_A_NODE = 8
+"""That a deploy says of each node: four steps, begun and ended."""
+
+OUTAGE = 30.0
+"""Seconds for which the Chef server is away."""
+
+
+@pytest.fixture
+def choose(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> random.Random:
+    """Chance, the same for each test at each run."""
+    return random.Random(f"{pytestconfig.getoption('--seed')} {request.node.name}")
+
+
+def begun(name: str, step: str = "converge") -> Callable[[Sequence[str]], bool]:
+    """Whether a deploy has said that it began a step on a node."""
+    return lambda lines: any(line.split() == [name, step, "…"] for line in lines)
+
+
+def ended(name: str, step: str = "converge") -> Callable[[Sequence[str]], bool]:
+    """Whether a deploy has said that it ended a step on a node, well or not."""
+    return lambda lines: any(
+        line.split()[:2] in ([name, f"{step}:"], [name, step]) and not line.endswith("…")
+        for line in lines
+    )
+
+
+def a_fifth(machines: Sequence[Machine], choose: random.Random) -> list[Machine]:
+    return choose.sample(machines, max(1, len(machines) // 5))
+
+
+def goes_well(cloud: Cloud, done: Done | None = None) -> Done:
+    """One more deploy, which must leave everything right."""
+    done = done or cloud.deploy()
+    assert (done.status, done.errors) == (0, {}), done.lines[-20:]
+    assert cloud.wrong() == []
+    return done
+
+
+def changes_nothing(cloud: Cloud) -> None:
+    """A deploy with nothing to do looks at every node, and finds all as it should be."""
+    done = goes_well(cloud)
+    assert {row["updated"] for row in done.data["nodes"].values()} == {0}
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+def test_killed_at_any_moment(cloud: Make, moment: int, choose: random.Random) -> None:
+    it = cloud()
+    # The moments are spread over all that a deploy says, a little by chance.
+    whole = 6 + LINES_OF_A_NODE * len(it.machines)
+    at = int((moment + choose.random()) * whole / MOMENTS)
+    deploy = it.start("deploy")
+    deploy.wait_for(lambda lines: len(lines) > at)
+    deploy.kill()
+    goes_well(it)
+    changes_nothing(it)
+
+
+@pytest.mark.parametrize("fault", ["frozen", "unplugged"])
+@pytest.mark.parametrize("budget", ["20%", None])
+def test_a_fifth_of_the_nodes_dies_midway(
+    cloud: Make, fault: str, budget: str | None, choose: random.Random
+) -> None:
+    it = cloud(**({"failure_budget": {"role[base]": budget}} if budget else {}))
+    victims = a_fifth(it.machines, choose)
+    deploy = it.start("deploy")
+    for victim in victims:
+        deploy.wait_for(begun(victim.name))
+        victim.freeze() if fault == "frozen" else victim.unplug()
+    done = deploy.ended()
+    assert done.status == (8 if budget else 4)
+    assert set(done.errors) == {victim.name for victim in victims}
+    assert all("SSH" in error for error in done.errors.values()), done.errors
+    for victim in victims:
+        victim.thaw() if fault == "frozen" else victim.plug()
+    assert it.wrong(but=done.errors) == []
+    again = goes_well(it)
+    # Those that were done are left at that.
+    assert {name for name, row in again.data["nodes"].items() if row["updated"] is not None} == set(
+        done.errors
+    )
+
+
+def test_a_node_is_rebooted_during_its_converge(cloud: Make, choose: random.Random) -> None:
+    it = cloud()
+    victim = choose.choice(it.machines)
+    deploy = it.start("deploy")
+    deploy.wait_for(begun(victim.name))
+    victim.reboot()
+    done = deploy.ended()
+    assert set(done.errors) <= {victim.name}
+    assert it.wrong(but=done.errors) == []
+    goes_well(it, None if done.errors else done)
+    changes_nothing(it)
+
+
+@pytest.mark.parametrize("step", ["preflight", "register", "converge"])
+def test_the_chef_server_is_away_for_half_a_minute(
+    cloud: Make, step: str, choose: random.Random
+) -> None:
+    it = cloud()
+    deploy = it.start("deploy")
+    deploy.wait_for(begun(choose.choice(it.machines).name, step))
+    it.kill_server()
+    threading.Event().wait(OUTAGE)  # which is what is tried here
+    it.server.start()
+    done = deploy.ended()
+    goes_well(it, None if done.status else done)
+    changes_nothing(it)
+
+
+def test_a_disk_is_full(cloud: Make, choose: random.Random) -> None:
+    it = cloud()
+    victim = choose.choice(it.machines)
+    victim.fill_disk()
+    done = it.deploy()
+    assert done.status == 4
+    assert set(done.errors) == {victim.name}
+    assert "only 0 MiB are free on /" in done.errors[victim.name]
+    assert it.wrong(but=done.errors) == []
+    victim.free_disk()
+    goes_well(it)
+    changes_nothing(it)
+
+
+def test_a_disk_fills_up_midway(cloud: Make, choose: random.Random) -> None:
+    it = cloud()
+    victim = choose.choice(it.machines)
+    deploy = it.start("deploy")
+    deploy.wait_for(begun(victim.name))
+    victim.fill_disk()
+    done = deploy.ended()
+    assert set(done.errors) <= {victim.name}
+    assert "space" in done.errors.get(victim.name, "no space")
+    victim.free_disk()
+    goes_well(it)
+    changes_nothing(it)
+
+
+def test_a_host_key_that_changed_is_refused(cloud: Make, choose: random.Random) -> None:
+    it = cloud()
+    goes_well(it)
+    victim = choose.choice(it.machines)
+    before = victim.run("cat /etc/chef/client.pem").output
+    recorded = (it.state / "known_hosts").read_text()
+    victim.new_host_key()
+    done = it.deploy()
+    assert done.status == 4
+    assert set(done.errors) == {victim.name}
+    assert "is not the one recorded" in done.errors[victim.name]
+    assert (
+        f"ssh-keygen -f {it.state / 'known_hosts'} -R {victim.address}" in done.errors[victim.name]
+    )
+    assert (it.state / "known_hosts").read_text() == recorded
+    assert victim.run("cat /etc/chef/client.pem").output == before
+
+
+def test_two_deploys_at_once(cloud: Make, choose: random.Random) -> None:
+    it = cloud()
+    first = it.start("deploy")
+    first.wait_for(begun(choose.choice(it.machines).name))
+    second = it.deploy()
+    assert second.status == 2
+    error = second.data["error"]
+    assert f"(pid {first.process.pid}, since 2" in error["what"]
+    assert "`stackcook deploy` of " in error["what"]
+    goes_well(it, first.ended())
+    runs = it.start("status").ended()
+    assert {row["result"] for row in runs.data["nodes"]} == {"done"}

@@ -2,7 +2,7 @@
 python = .venv/bin/python3
 pytest = $(python) -m pytest
 
-.PHONY: help deploy test check setup box lab-test bench check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup box lab-test bench scale chaos check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    set up this machine and bring up the cloud of infrastructure.yml'

@@ -17,7 +17,6 @@ from stackcook.manifest import sections
 from stackcook.manifest.budgets import failure_budget
 from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.model import (
-    DEFAULT_PASSWORDS,
     BootstrapKind,
     ChefServer,
     FailureBudget,
@@ -60,7 +59,8 @@ class Seat:
 class Settings:
     """The section ``stackcook``; ``at`` is its place, ``None`` where there is no such section.
 
-    Without it the manifest is spiceweasel's, whose hosts are there already.
+    Without it the manifest is spiceweasel's, whose hosts are there already. ``passwords`` is None
+    where nothing is said of them.
     """
 
     at: Position | None = None
@@ -76,7 +76,7 @@ class Settings:
     chef_server: ChefServer | None = None
     server_address: IPv4Address | None = None
     server_at: Position | None = None
-    passwords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    passwords: Mapping[str, tuple[str, ...]] | None = None
     policy: Policy | None = None
 
 
@@ -104,7 +104,6 @@ def read_settings(shapes: Shapes, section: Scalar, value: Value) -> Settings:
         server_address=_take(fields, "server_address", partial(_address, shapes)),
         server_at=_place(fields, "server_address"),
         policy=_take(fields, "policy", partial(_policy, shapes)),
-        passwords=DEFAULT_PASSWORDS,
     )
     if "passwords" in fields:
         return replace(settings, passwords=sections.passwords(shapes, fields["passwords"][1]))

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """``stackcook upload`` beside knife and spiceweasel, on the same Chef server, in one run.
 
     make bench          all of it: under ten minutes on a machine that does nothing else

@@ -100,8 +100,9 @@ def _run(
     given = shlex.quote(json.dumps(attributes(node, deploy)))
     script = (
         "set -e; umask 077",
-        f"printf %s {given} >{ATTRIBUTES}",
-        f"printf %s {shlex.quote(HANDLER.read_text())} >{CONFIG}",
+        # cat, unlike the shell, says so where the disk is full
+        f"printf %s {given} | cat >{ATTRIBUTES}",
+        f"printf %s {shlex.quote(HANDLER.read_text())} | cat >{CONFIG}",
         "umask 022",
         HEAL,
         f"exec {command(node, *extra)}",

@@ -80,11 +80,14 @@ mv client.pem.new client.pem
 
 
 def _write(file: File) -> str:
-    # printf is the shell's own: its arguments are in no list of processes.
+    # printf is the shell's own: its arguments are in no list of processes. cat, unlike it, says so
+    # where the disk is full.
     path, folder = shlex.quote(file.path), os.path.dirname(file.path)
     made = f"mkdir -p {shlex.quote(folder)}\n" if folder else ""
     mask = "umask 077; " if file.private else ""
-    return f"{made}({mask}printf %s {shlex.quote(file.text)} >{path}.new)\nmv {path}.new {path}"
+    return (
+        f"{made}({mask}printf %s {shlex.quote(file.text)} | cat >{path}.new)\nmv {path}.new {path}"
+    )
 
 
 def _client_rb(

@@ -111,9 +111,9 @@ class KnifeBootstrap:
         return path
 
     def _first_boot(self, node: Node, options: Options) -> Path:
-        """The file with the attributes of the first boot; the deploy's id is not among them.
+        """The file with the attributes of the first boot.
 
-        knife puts them on the server before the node has done anything.
+        The deploy's id is not among them: what a bootstrap leaves does not depend on it.
         """
         path = self.means.state / "chef" / "first-boot" / f"{node.name}.json"
         write_private(path, json.dumps({**options.attributes(node.name), **address(node)}))
@@ -135,7 +135,7 @@ class KnifeBootstrap:
         train gives net-ssh /dev/null as the user's known_hosts; only the *global* file can be
         named, and only in the ssh configuration of the home directory.
         """
-        home = self.means.state / "chef" / "home"
+        home, options = self.means.state / "chef" / "home", self.means.options(node)
         # Written whole: another node's knife may just be reading it.
         config = f'Host *\n  GlobalKnownHostsFile "{self.means.known_hosts}"\n'
         write_private(home / ".ssh" / "config", config)
@@ -145,7 +145,10 @@ class KnifeBootstrap:
             # knife asks a licence service on the internet before anything else and goes on without
             # one: a port of this machine that refuses at once spares the wait for a time-out.
             "CHEF_LICENSE_SERVER": "http://127.0.0.1:9",
-            "STACKCOOK_INSTALL": install.script(self.means.options(node)),
-            "STACKCOOK_ATTRIBUTES": json.dumps(attributes(node, deploy)),
-            "STACKCOOK_CONFIG": HANDLER.read_text(),
+            "STACKCOOK_INSTALL": install.script(options),
+            # knife gives the node object none of its attribute file: the first run brings them.
+            "STACKCOOK_ATTRIBUTES": json.dumps(
+                {**options.attributes(node.name), **attributes(node, deploy)}
+            ),
+            "STACKCOOK_CONFIG": HANDLER.read_text().rstrip(),
         }

@@ -13,6 +13,8 @@ CONFIG = "/etc/chef/stackcook.rb"
 
 HANDLER = Path(__file__).with_name("times.rb")
 MOST = 100
+LEAST = 0.05
+"""Seconds below which nobody asks what a resource took; most of them are."""
 
 _LINE = re.compile(r"stackcook-time (\d+\.\d+) ([01]) (\S+) (\S.*)")
 
@@ -38,5 +40,6 @@ class Times:
     @property
     def slowest(self) -> tuple[ResourceTime, ...]:
         """At most MOST, the slowest first; a resource with several actions counts once."""
-        found = sorted(self._seconds.items(), key=lambda item: -item[1])[:MOST]
+        slow = (item for item in self._seconds.items() if item[1] >= LEAST)
+        found = sorted(slow, key=lambda item: -item[1])[:MOST]
         return tuple(ResourceTime(*key, seconds, key in self._updated) for key, seconds in found)

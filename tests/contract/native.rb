@@ -14,6 +14,7 @@ puts(JSON.parse(ENV.fetch('ARGUMENTS')).map do |argv|
   end
   bootstrap.merge_configs
   Chef::Config[:chef_license] = 'accept'
+  # Those of a file are left to the node's first run by knife; we put them where it puts -j's.
   bootstrap.config[:first_boot_attributes] ||= bootstrap.config[:first_boot_attributes_from_file]
   bootstrap.client_builder.run
   context = bootstrap.bootstrap_context

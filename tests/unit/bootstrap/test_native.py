@@ -60,7 +60,7 @@ def test_secrets_go_by_standard_input_only(setting: Setting, chef: NativeBootstr
     take(chef, ONE, setting.host)
     assert "s3" not in " ".join(setting.shell.asked)
     script = next(text for text in setting.shell.sent if "client.rb" in text)
-    assert "umask 077; printf %s 's3\n' >encrypted_data_bag_secret.new" in script
+    assert "umask 077; printf %s 's3\n' | cat >encrypted_data_bag_secret.new" in script
     assert "PRIVATE KEY" not in script
 
 

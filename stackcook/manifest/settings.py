@@ -71,7 +71,7 @@ class Settings:
     network_at: Position | None = None
     seats: Mapping[str, Seat] = field(default_factory=dict)
     stages: tuple[tuple[Scalar, ...], ...] = ()
-    bootstrap: BootstrapKind = BootstrapKind.KNIFE
+    bootstrap: BootstrapKind = BootstrapKind.NATIVE
     failure_budget: tuple[FailureBudget, ...] = ()
     chef_server: ChefServer | None = None
     server_address: IPv4Address | None = None
@@ -97,7 +97,7 @@ def read_settings(shapes: Shapes, section: Scalar, value: Value) -> Settings:
         seats=dict(_seats(shapes, fields)),
         stages=tuple(_stages(shapes, fields)),
         bootstrap=BootstrapKind(
-            _take(fields, "bootstrap", partial(_choice, shapes, bootstraps)) or "knife"
+            _take(fields, "bootstrap", partial(_choice, shapes, bootstraps)) or "native"
         ),
         failure_budget=_take(fields, "failure_budget", partial(failure_budget, shapes)) or (),
         chef_server=_take(fields, "chef_server", partial(_chef_server, shapes)),

@@ -136,12 +136,14 @@ class Stage:
 
 def plain_knife() -> Path | None:
     """The directory of a knife as `gem install` makes it; None, and a word why, without one."""
-    done = subprocess.run((_MEASURE.with_name("gem_knife"),), stdout=subprocess.PIPE, text=True)
+    program = str(_MEASURE.with_name("gem_knife"))
+    done = subprocess.run((program,), stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        print("bench: no gems to be had: only the knife of setup/gems is measured", file=sys.stderr)
+        print("bench: no knife by `gem install`: only that of setup/gems", file=sys.stderr)
         return None
     return Path(done.stdout.strip())
 
 
 def _is_theirs(name: str) -> bool:
-    return name.startswith(("CHEF_", "KNIFE_", "XDG_", "RUBY", "GEM_", "BUNDLE_", "STACKCOOK"))
+    theirs = ("CHEF_", "KNIFE_", "XDG_", "RUBY", "GEM_", "BUNDLE_", "PYTHON", "STACKCOOK")
+    return name.startswith(theirs)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """``stackcook upload`` beside knife and spiceweasel, on the same Chef server, in one run.
 
     make bench          all of it: under ten minutes on a machine that does nothing else
@@ -66,7 +65,7 @@ def main() -> int:
     if load[0] > BUSY * (os.cpu_count() or 1):
         print(f"bench: this machine is busy (load {load[0]:.1f}): don't trust it", file=sys.stderr)
     try:
-        measured = _measure(_tools(), options)
+        measured = _measure(_tools(pinned_only=options.pinned_only), options)
     except Failed as failed:
         print(f"bench: {failed}", file=sys.stderr)
         return 1
@@ -79,6 +78,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run")
     parser.add_argument("--cookbooks", type=int, default=40, help="in the repository")
     parser.add_argument("--growth", type=_sizes, default=(126, 400), help="more sizes: 126,400")
+    parser.add_argument("--pinned-only", action="store_true", help="no `gem install` of a knife")
     parser.add_argument("--json", action="store_true", help="one document, with every run")
     return parser.parse_args()
 
@@ -87,8 +87,8 @@ def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(",") if number)
 
 
-def _tools() -> list[Tool]:
-    path = plain_knife()
+def _tools(*, pinned_only: bool) -> list[Tool]:
+    path = None if pinned_only else plain_knife()
     knife = Tool(KNIFE, ("knife", "upload", "/"), path=path)
     every = ("knife", "cookbook", "upload", "-a")
     cookbooks = Tool(COOKBOOKS, every, always=(), once=STATES, roles=False, path=path)

@@ -175,10 +175,13 @@ def _request(answer: Answer) -> str:
     return f"{answer.method} {answer.path}"
 
 
-def skew(headers: Mapping[str, str]) -> float:
-    """Seconds that this machine's clock is ahead of the server's; 0 where that is not known."""
+def skew(headers: Mapping[str, str], now: datetime | None = None) -> float:
+    """Seconds that this machine's clock is ahead of the server's; 0 where that is not known.
+
+    ``now`` is when the answer came, if not just now.
+    """
     try:
         theirs = parsedate_to_datetime(headers["Date"])
-        return (datetime.now(timezone.utc) - theirs).total_seconds()
+        return ((now or datetime.now(timezone.utc)) - theirs).total_seconds()
     except (KeyError, ValueError, TypeError):
         return 0.0

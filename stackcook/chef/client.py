@@ -89,8 +89,7 @@ class ChefClient:
         self._version: int | None = None
         self._protocol = server.protocol
         self._reached = False
-        self.skew = 0.0
-        """Seconds that this machine's clock is ahead of the server's, by its last answer."""
+        self._heard: tuple[Mapping[str, str], datetime] = ({}, datetime.now(timezone.utc))
 
     def __enter__(self) -> ChefClient:
         return self
@@ -158,7 +157,8 @@ class ChefClient:
                     raise ChefServerError(
                         "it has just changed", where=str(path), remedy="upload again"
                     )
-            answer, _ = self._send("PUT", urljoin(f"{self._base}/", url), body, headers=headers)
+            whole = url if "://" in url else urljoin(f"{self._base}/", url)
+            answer, _ = self._send("PUT", whole, body, headers=headers)
         accepted(self.server, answer)
 
     def _request(self, method: str, path: str, value: Any = None, *, repeat: bool = True) -> Any:
@@ -207,7 +207,7 @@ class ChefClient:
                     raise unreachable(self.server, error) from error
             else:
                 self._reached = True
-                self.skew = skew(answer.headers)
+                self._heard = answer.headers, datetime.now(timezone.utc)
                 if last or answer.status not in _TRANSIENT:
                     return answer, tries
                 wait = max(wait, patience(answer.headers, most=_LONGEST_WAIT))
@@ -230,6 +230,11 @@ class ChefClient:
             "X-Chef-Version": "18.0.0",
             **signature,
         }
+
+    @property
+    def skew(self) -> float:
+        """Seconds that this machine's clock is ahead of the server's, by its last answer."""
+        return skew(*self._heard)
 
     @property
     def _spoken(self) -> int:

@@ -30,6 +30,10 @@ class Answer:
     body: bytes
 
 
+Pool = Any
+"""One server's connections, an HTTPConnectionPool, or those to a proxy, a ProxyManager."""
+
+
 class NoAnswer(Exception):
     """No whole answer came; ``str()`` says why, as in "the Chef server: no answer in time".
 
@@ -63,7 +67,7 @@ class Transport:
         self._connections = connections
         self._timeout = urllib3.Timeout(connect=connect, read=read)
         self._context = context
-        self._managers: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str, str], Pool] = {}
         self._making = threading.Lock()
 
     def send(
@@ -73,10 +77,12 @@ class Transport:
         parts = urlsplit(url)
         if not isinstance(body, bytes):  # else it would come in chunks, which servers refuse
             headers = {**headers, "Content-Length": str(os.fstat(body.fileno()).st_size)}
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        pool = self._pool(parts)
         try:
-            response = self._manager(parts).urlopen(
+            response = pool.urlopen(
                 method,
-                url,
+                url if isinstance(pool, urllib3.ProxyManager) else path,
                 body=body,
                 headers=headers,
                 timeout=self._timeout,
@@ -86,31 +92,30 @@ class Transport:
             )
         except _ERRORS as error:
             raise _reason(error) from error
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return Answer(method, path, response.status, response.headers, response.data)
 
     def close(self) -> None:
         """Close the connections that are open."""
-        for manager in self._managers.values():
-            manager.clear()
+        for pool in self._pools.values():
+            pool.clear() if isinstance(pool, urllib3.ProxyManager) else pool.close()
 
-    def _manager(self, parts: SplitResult) -> urllib3.PoolManager:
+    def _pool(self, parts: SplitResult) -> Pool:
         """What keeps the connections to this server, or to the proxy that leads there."""
         key = (parts.scheme, parts.netloc)
         with self._making:
-            if key not in self._managers:
-                self._managers[key] = self._make(parts.scheme, _proxy(parts))
-            return self._managers[key]
+            if key not in self._pools:
+                self._pools[key] = self._make(parts, _proxy(parts))
+            return self._pools[key]
 
-    def _make(self, scheme: str, proxy: str) -> urllib3.PoolManager:
+    def _make(self, server: SplitResult, proxy: str) -> Pool:
         settings: dict[str, Any] = {"maxsize": self._connections, "block": True}
-        if scheme == "https":
+        if server.scheme == "https":
             settings["ssl_context"] = context = self._context()
             settings["cert_reqs"] = context.verify_mode  # else it is set back
             if context.verify_mode is ssl.CERT_NONE:
                 urllib3.disable_warnings(exceptions.InsecureRequestWarning)  # one for each request
-        if not proxy:
-            return urllib3.PoolManager(**settings)
+        if not proxy:  # the pool itself: a manager looks at the URL anew for each request
+            return urllib3.connection_from_url(f"{server.scheme}://{server.netloc}", **settings)
         parts = urlsplit(proxy)
         login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
         headers = urllib3.make_headers(proxy_basic_auth=login) if parts.username else {}

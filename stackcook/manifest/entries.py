@@ -109,10 +109,11 @@ def note_broken(shapes: Shapes, at: Position, what: str, *reasons: str) -> None:
         shapes.error(at, f"{what}: {reason}", "write them as for knife bootstrap")
 
 
-def note_unused(shapes: Shapes, at: Position, what: str, found: Options) -> None:
-    """Note the options that have no effect where stackcook itself bootstraps the node."""
-    for flag in found.unused:
-        shapes.warning(at, f"{what}: {flag} has no effect", options.remedy(flag))
+def note_unknown(shapes: Shapes, at: Position, what: str, found: Options) -> None:
+    """Note the options that no ``knife bootstrap`` has."""
+    for flag in found.unknown:
+        what_is = f"{what}: {flag} is no option of knife bootstrap"
+        shapes.warning(at, what_is, options.remedy(flag))
 
 
 def _empty(value: Value) -> bool:
@@ -194,7 +195,7 @@ def _check(shapes: Shapes, entry: Entry, fields: Fields, what: str) -> None:
         problem = f"environment {found.environment} in the cluster {group.cluster}"
         shapes.error(at, f"{where}: {problem}", "a cluster is an environment: leave -E out")
     if not group.provider:
-        note_unused(shapes, at, where, found)
+        note_unknown(shapes, at, where, found)
     for key, (problem, remedy) in _IN_VAIN.items():
         if key in fields:
             shapes.warning(fields[key][0].at, f"{what}: {problem}", remedy)

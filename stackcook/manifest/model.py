@@ -218,7 +218,7 @@ class Manifest:
     network: IPv4Network | None = None
     stages: tuple[Stage, ...] = ()
     failure_budget: tuple[FailureBudget, ...] = ()
-    bootstrap: BootstrapKind = BootstrapKind.KNIFE
+    bootstrap: BootstrapKind = BootstrapKind.NATIVE
     chef_server: ChefServer | None = None
     server_address: IPv4Address | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stackcook.errors import Position
 from stackcook.manifest.document import Scalar
-from stackcook.manifest.entries import Common, Entry, note_broken, note_unused
+from stackcook.manifest.entries import Common, Entry, note_broken, note_unknown
 from stackcook.manifest.model import Group, MachineKind, Node
 from stackcook.manifest.options import Options
 from stackcook.manifest.settings import Seat, Settings
@@ -41,7 +41,7 @@ def build(
     nodes = [node for entry in listed for node in builder.nodes(entry)]
     if common.at and any(node.provider is None for node in nodes):
         note_broken(shapes, common.at, "options", common.options.faulty)
-        note_unused(shapes, common.at, "options", common.options)
+        note_unknown(shapes, common.at, "options", common.options)
     for name, seat in settings.seats.items():
         if name not in builder.lines:
             remedy = suggest(name, builder.lines) if builder.lines else "list it under `nodes`"

@@ -19,14 +19,31 @@ _FLAGS = {
     "policy_group": ("--policy-group",),
 }
 MEANING = {flag: name for name, flags in _FLAGS.items() for flag in flags}
-_IMPLIED = ("--sudo", "-y", "--yes", "--no-host-key-verify", "--use-sudo")
+_OTHERS = """
+-A -G -P -V -VV -W -c -d -e -f -j -k -m -r -s -t -u -y -z --bootstrap-curl-options
+--bootstrap-install-command --bootstrap-no-proxy --bootstrap-preinstall-command --bootstrap-product
+--bootstrap-protocol --bootstrap-proxy --bootstrap-proxy-pass --bootstrap-proxy-user
+--bootstrap-template --bootstrap-url --bootstrap-vault-file --bootstrap-vault-item
+--bootstrap-vault-json --bootstrap-version --bootstrap-wget-options --ca-trust-file --channel
+--chef-license --color --config --config-option --connection-password --connection-protocol
+--defaults --encrypt --fips --forward-agent --format --hint --host-key-verify --json-attribute-file
+--json-attributes --kerberos-realm --kerberos-service --key --max-wait --msi-url --no-color
+--no-fips --no-host-key-verify --no-node-verify-api-cert --node-ssl-verify-mode
+--node-verify-api-cert --prerelease --profile --run-list --secret --secret-file --server-url
+--session-timeout --ssh-forward-agent --ssh-gateway --ssh-gateway-identity --ssh-password
+--ssh-verify-host-key --su-password --su-user --sudo --sudo-preserve-home --tags --use-sudo
+--use-sudo-password --user --verbose --winrm-auth-method --winrm-basic-auth-only
+--winrm-no-verify-cert --winrm-password --winrm-port --winrm-ssl --winrm-ssl-peer-fingerprint
+--winrm-user --yes
+""".split()
+KNIFES = frozenset((*MEANING, *_OTHERS))
+"""The options of ``knife bootstrap`` 18, with the names that older ones had."""
 _FLAG = re.compile(r"(--[\w-]+)(?:=(.*))?|(-\w)(.*)", re.DOTALL)
-_KNOWN = "-E ENVIRONMENT, -x USER, -i KEY, -p PORT, -N NAME, --policy-name, --policy-group"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What stackcook takes from them; ``unused`` are the flags that have no effect.
+    """What the manifest's reader takes from them; ``unknown`` are flags that knife doesn't have.
 
     ``broken`` says why a text can't be split into words, ``faulty`` what value is missing or wrong
     as an option of ``knife bootstrap``: a cloud's options may mean something else.
@@ -39,7 +56,7 @@ class Options:
     name: str | None = None
     policy_name: str | None = None
     policy_group: str | None = None
-    unused: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
     broken: str = ""
     faulty: str = ""
 
@@ -63,13 +80,13 @@ def parse(text: str) -> Options:
     except ValueError as error:
         return Options(broken=str(error).lower())
     found: dict[str, str] = {}
-    unused: list[str] = []
+    unknown: list[str] = []
     faulty = ""
     while words:
         word = words.pop()
         match = _FLAG.fullmatch(word)
         if not match:
-            continue  # the value of a flag that has no effect
+            continue  # the value of another flag
         flag, value = match[1] or match[3], match[2] or match[4]
         if flag in MEANING:
             if not value and words and not words[-1].startswith("-"):
@@ -78,8 +95,8 @@ def parse(text: str) -> Options:
                 found[MEANING[flag]] = value
             else:
                 faulty = f"{flag} has no value"
-        elif flag not in _IMPLIED:
-            unused.append(flag)
+        elif flag not in KNIFES:
+            unknown.append(flag)
     port = found.get("port", "")
     if port and not (re.fullmatch(r"\d{1,5}", port, re.ASCII) and 1 <= int(port) <= 65535):
         faulty, port = f"{port} is no port", ""
@@ -91,12 +108,12 @@ def parse(text: str) -> Options:
         name=found.get("name"),
         policy_name=found.get("policy_name"),
         policy_group=found.get("policy_group"),
-        unused=tuple(unused),
+        unknown=tuple(unknown),
         faulty=faulty,
     )
 
 
 def remedy(flag: str) -> str:
-    """What to write instead of an option that has no effect."""
-    near = nearest(flag, MEANING) if flag.startswith("--") else ""
-    return f'did you mean "{near}"?' if near else f"known: {_KNOWN}"
+    """What to write instead of an option that knife doesn't have."""
+    near = nearest(flag, KNIFES) if flag.startswith("--") else ""
+    return f'did you mean "{near}"?' if near else "see `knife bootstrap --help`"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,7 @@ from stackcook.manifest import entries, sections
 from stackcook.manifest.addresses import check_addresses
 from stackcook.manifest.document import Scalar, Value, parse
 from stackcook.manifest.entries import Common
-from stackcook.manifest.model import MachineKind, Manifest, Node
+from stackcook.manifest.model import DEFAULT_PASSWORDS, Cookbook, MachineKind, Manifest, Node
 from stackcook.manifest.nodes import build
 from stackcook.manifest.settings import Settings, read_settings, stage
 from stackcook.manifest.shapes import Shapes, suggest
@@ -93,11 +93,12 @@ def _manifest(shapes: Shapes, document: Value) -> Manifest:
     _check_settings(shapes, settings, built)
     check_addresses(shapes, settings, built)
     berksfile = fields.get("berksfile")
+    cookbooks: tuple[Cookbook, ...] = section("cookbooks", sections.cookbooks, ())
     return Manifest(
         path=shapes.path,
         name=settings.name,
         berksfile=berksfile and sections.berksfile(shapes, berksfile[1], berksfile[0].at),
-        cookbooks=section("cookbooks", sections.cookbooks, ()),
+        cookbooks=cookbooks,
         environments=section("environments", sections.environments, ()),
         roles=section("roles", sections.roles, ()),
         data_bags=section("data bags", sections.data_bags, ()),
@@ -114,8 +115,16 @@ def _manifest(shapes: Shapes, document: Value) -> Manifest:
         failure_budget=settings.failure_budget,
         chef_server=settings.chef_server,
         server_address=settings.server_address,
-        passwords=settings.passwords,
+        passwords=_passwords(settings, cookbooks),
     )
+
+
+def _passwords(settings: Settings, cookbooks: Iterable[Cookbook]) -> Mapping[str, tuple[str, ...]]:
+    """Those that the manifest names, else those that OpenStack's cookbooks need, if it has them."""
+    if settings.passwords is not None:
+        return settings.passwords
+    ours = any(cookbook.name.startswith("openstack-") for cookbook in cookbooks)
+    return DEFAULT_PASSWORDS if ours else {}
 
 
 def _check_settings(shapes: Shapes, settings: Settings, built: tuple[Node, ...]) -> None:

@@ -17,7 +17,6 @@ from stackcook.manifest import sections
 from stackcook.manifest.budgets import failure_budget
 from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.model import (
-    DEFAULT_PASSWORDS,
     BootstrapKind,
     ChefServer,
     FailureBudget,
@@ -60,7 +59,8 @@ class Seat:
 class Settings:
     """The section ``stackcook``; ``at`` is its place, ``None`` where there is no such section.
 
-    Without it the manifest is spiceweasel's, whose hosts are there already.
+    Without it the manifest is spiceweasel's, whose hosts are there already. ``passwords`` is None
+    where nothing is said of them.
     """
 
     at: Position | None = None
@@ -71,12 +71,12 @@ class Settings:
     network_at: Position | None = None
     seats: Mapping[str, Seat] = field(default_factory=dict)
     stages: tuple[tuple[Scalar, ...], ...] = ()
-    bootstrap: BootstrapKind = BootstrapKind.KNIFE
+    bootstrap: BootstrapKind = BootstrapKind.NATIVE
     failure_budget: tuple[FailureBudget, ...] = ()
     chef_server: ChefServer | None = None
     server_address: IPv4Address | None = None
     server_at: Position | None = None
-    passwords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    passwords: Mapping[str, tuple[str, ...]] | None = None
     policy: Policy | None = None
 
 
@@ -97,14 +97,13 @@ def read_settings(shapes: Shapes, section: Scalar, value: Value) -> Settings:
         seats=dict(_seats(shapes, fields)),
         stages=tuple(_stages(shapes, fields)),
         bootstrap=BootstrapKind(
-            _take(fields, "bootstrap", partial(_choice, shapes, bootstraps)) or "knife"
+            _take(fields, "bootstrap", partial(_choice, shapes, bootstraps)) or "native"
         ),
         failure_budget=_take(fields, "failure_budget", partial(failure_budget, shapes)) or (),
         chef_server=_take(fields, "chef_server", partial(_chef_server, shapes)),
         server_address=_take(fields, "server_address", partial(_address, shapes)),
         server_at=_place(fields, "server_address"),
         policy=_take(fields, "policy", partial(_policy, shapes)),
-        passwords=DEFAULT_PASSWORDS,
     )
     if "passwords" in fields:
         return replace(settings, passwords=sections.passwords(shapes, fields["passwords"][1]))

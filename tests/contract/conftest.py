@@ -73,6 +73,14 @@ default_attributes 'x' => { 'y' => %w[a b] }
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What uploads remember of files is not left in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
     """The manifest of a repository on disk that uses most of what there is."""

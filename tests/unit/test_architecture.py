@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,3 +118,10 @@ def test_files_and_functions_are_short(path: Path) -> None:
 def test_every_module_has_its_layer() -> None:
     names = {name_of(path).split(".")[0] for path in FILES} - {""}
     assert names <= set(LEVEL)
+
+
+def test_the_largest_package_has_its_map() -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    section = text.split("## Inside `chef/`")[1].split("## ")[0]
+    modules = {path.stem for path in (PACKAGE / "chef").glob("*.py")} - {"__init__"}
+    assert set(re.findall(r"`(\w+)`", section)) == modules

@@ -71,6 +71,11 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in folded)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 node``, ``2 nodes``, ``10,000 nodes``."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 class StackcookError(Exception):
     """An expected failure.
 

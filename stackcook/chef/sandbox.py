@@ -10,7 +10,7 @@ from stackcook.chef.answers import Refused, strange
 from stackcook.chef.client import ChefClient
 from stackcook.chef.cookbook import CookbookFile
 from stackcook.chef.listing import in_parallel
-from stackcook.errors import ChefServerError
+from stackcook.errors import ChefServerError, counted
 
 # A sandbox, and the URLs that come with it, live for 15 min. As small as this, a line of 0.5
 # Mbit/s is fast enough, and a killed upload loses no more than this.
@@ -121,11 +121,6 @@ def _send(client: ChefClient, url: str, file: CookbookFile) -> None:
         raise ChefServerError(
             f"the file can't be read any more ({error.strerror})", where=str(file.source)
         ) from error
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def size(number: float) -> str:

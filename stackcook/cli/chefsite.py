@@ -17,7 +17,7 @@ from stackcook.chef.knifeconfig import write_config
 from stackcook.chef.repository import Repository
 from stackcook.chef.settings import find_chef_server
 from stackcook.chef.upload import upload
-from stackcook.errors import InputError, UsageError
+from stackcook.errors import InputError, UsageError, counted
 from stackcook.machines.base import Machines
 from stackcook.machines.factory import machines_for
 from stackcook.manifest.model import ChefServer, Manifest, Node
@@ -99,8 +99,12 @@ class ChefSite:
             raise UsageError(what, where=made[0].name, remedy=remedy)
         if findings := providers.missing_plugins(self._manifest):
             raise InputError(findings)
-        counts = (len(found.cookbooks), len(found.roles), len(found.environments))
-        return "{} cookbooks, {} roles, {} environments".format(*counts)
+        parts = (
+            ("cookbook", found.cookbooks),
+            ("role", found.roles),
+            ("environment", found.environments),
+        )
+        return ", ".join(counted(len(there), noun) for noun, there in parts)
 
     @property
     def _provided(self) -> tuple[Node, ...]:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stackcook.errors import counted
 from stackcook.report.run import Failure
-from stackcook.report.words import count
 
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 NAMED = 8
@@ -33,7 +33,7 @@ class Cause:
         left = len(self.names) - NAMED
         if left <= 1:
             return ", ".join(self.names)
-        return f"{', '.join(self.names[:NAMED])} and {count(left, 'more node')}"
+        return f"{', '.join(self.names[:NAMED])} and {counted(left, 'more node')}"
 
 
 def causes(failures: Iterable[Failure]) -> tuple[Cause, ...]:

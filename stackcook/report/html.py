@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
+from stackcook.errors import counted
 from stackcook.report import timeline, told, words
 from stackcook.report.causes import NAMED, causes
 from stackcook.report.run import RunReport, seconds
@@ -25,8 +26,9 @@ def render(report: RunReport) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    for name in ("duration", "difference", "when", "count"):
+    for name in ("duration", "difference", "when"):
         environment.filters[name] = getattr(words, name)
+    environment.filters["count"] = counted
     environment.filters["seconds"] = seconds
     style = (here / "page.css").read_text(encoding="utf-8")
     found = causes(report.failures)

@@ -11,9 +11,9 @@ import time
 import xml.etree.ElementTree as xml
 from collections.abc import Iterable, Mapping
 
+from stackcook.errors import counted
 from stackcook.deploy.record import StepState
 from stackcook.report.run import Failure, RunReport, seconds
-from stackcook.report.words import count
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML can't hold, however it is written."""
@@ -102,7 +102,7 @@ def _details(step: StepState, failure: Failure | None) -> Iterable[str]:
 def _retries(steps: Iterable[StepState]) -> Iterable[str]:
     tries = [step for step in steps if step.result == "retried"]
     if tries:
-        yield f"{count(len(tries), 'step')} tried again"
+        yield f"{counted(len(tries), 'step')} tried again"
     yield from (f"{s.node}: {s.step}, attempt {s.attempt}: {s.text}" for s in tries)
 
 

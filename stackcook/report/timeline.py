@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from stackcook.errors import counted
 from stackcook.deploy.record import StepState
 from stackcook.report.run import NodeRun, RunReport, seconds
-from stackcook.report.words import count, duration
+from stackcook.report.words import duration
 
 WIDTH = 1200.0
 LEFT = 180.0
@@ -163,7 +164,7 @@ def _chosen(nodes: Sequence[NodeRun]) -> tuple[Sequence[NodeRun], str]:
         return nodes, ""
     ranked = sorted(nodes, key=lambda node: (node.result == "done", -node.seconds))[:MOST]
     kept = {node.name for node in ranked}
-    left = f"{count(len(nodes) - MOST, 'node')} of {len(nodes):,}"
+    left = f"{counted(len(nodes) - MOST, 'node')} of {len(nodes):,}"
     note = f"{left} have no row: those that went well and took least."
     if ranked[-1].result != "done":
         note = f"{left} have no row: all that went well, and others that took least."
@@ -186,7 +187,7 @@ def _title(step: StepState) -> str:
 
 
 def _heading(stage: str, nodes: int) -> str:
-    return f"{stage or 'stage unknown'} · {count(nodes, 'node')}"
+    return f"{stage or 'stage unknown'} · {counted(nodes, 'node')}"
 
 
 def _gate(number: int, step: StepState, scale: _Scale) -> Mark:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from stackcook.errors import counted
 from stackcook.deploy.history import Run
 from stackcook.report.causes import Cause, causes
 from stackcook.report.run import RunReport, Slow, StageRun, seconds
-from stackcook.report.words import count, difference, duration, ending, natural, when
+from stackcook.report.words import difference, duration, ending, natural, when
 
 CAUSES = 20
 """So many causes of failures are told."""
@@ -66,7 +67,7 @@ def stage_line(stage: StageRun) -> str:
     """How many nodes a stage has, how they ended, and how long it took."""
     ends = ", ".join(f"{number:,} {result}" for result, number in stage.results.items())
     gate = "" if stage.gate is None else f", gate {duration(stage.gate)}"
-    nodes = count(len(stage.nodes), "node")
+    nodes = counted(len(stage.nodes), "node")
     return f"{nodes} in {duration(stage.ended - stage.started)}: {ends or 'none begun'}{gate}"
 
 
@@ -80,11 +81,13 @@ def _whole(report: RunReport) -> Iterator[Text]:
 def _failures(report: RunReport) -> Iterator[Text]:
     found = causes(report.failures)
     if found:
-        yield Text(f"\n{count(len(report.failures), 'failure')}", "bold red")
+        yield Text(f"\n{counted(len(report.failures), 'failure')}", "bold red")
     for cause in found[:CAUSES]:
         yield _cause(cause)
     if len(found) > CAUSES:
-        yield Text(f"  and {count(len(found) - CAUSES, 'other cause')}: --html and --json have all")
+        yield Text(
+            f"  and {counted(len(found) - CAUSES, 'other cause')}: --html and --json have all"
+        )
 
 
 def _cause(cause: Cause) -> Text:
@@ -103,7 +106,7 @@ def _retried(report: RunReport) -> Iterator[Text]:
     nodes = {s.node for node in report.nodes for s in node.steps if s.result == "retried"}
     if nodes:
         names = ", ".join(sorted(nodes, key=natural)[:SLOWEST])
-        more = f" and {count(len(nodes) - SLOWEST, 'more node')}" if len(nodes) > SLOWEST else ""
+        more = f" and {counted(len(nodes) - SLOWEST, 'more node')}" if len(nodes) > SLOWEST else ""
         yield Text(f"\ntried again: {names}{more}", "yellow")
 
 
@@ -119,5 +122,5 @@ def _slow(what: str, found: Sequence[Slow]) -> Iterator[Text]:
         most = most if spent.nodes > 1 else ""
         yield Text(
             f"  {duration(spent.mean):>12} {difference(slow.difference):>9}  {name}"
-            f"  ({count(spent.nodes, 'node')}{most})"
+            f"  ({counted(spent.nodes, 'node')}{most})"
         )

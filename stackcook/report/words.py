@@ -63,11 +63,6 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(number), "") if number else (1, 0, text) for number, text in parts)
 
 
-def count(number: int, noun: str) -> str:
-    """``1 node``, ``2 nodes``, ``10,000 nodes``."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
 def printable(line: str) -> str:
     """A line as it may be shown, its blanks kept: what can't be printed is a ``?``."""
     return "".join(char if char.isprintable() else "?" for char in line.expandtabs())

@@ -73,7 +73,7 @@ default_attributes 'x' => { 'y' => %w[a b] }
 }
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)  # a session's would go on in the lab's tests
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What uploads remember of files is not left in the user's cache."""
     with pytest.MonkeyPatch.context() as patch:

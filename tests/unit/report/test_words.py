@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stackcook.report.words import count, difference, duration, ending, natural
+from stackcook.errors import counted
+from stackcook.report.words import difference, duration, ending, natural
 
 
 @pytest.mark.parametrize(
@@ -42,4 +43,4 @@ def test_endings(code: int | None, ended: float | None, under_way: bool, said: s
 
 
 def test_counts() -> None:
-    assert [count(n, "node") for n in (0, 1, 10_000)] == ["0 nodes", "1 node", "10,000 nodes"]
+    assert [counted(n, "node") for n in (0, 1, 10_000)] == ["0 nodes", "1 node", "10,000 nodes"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,10 @@ def forward(transport: paramiko.Transport, session: Gate) -> None:
 
 
 def carry(source: Any, target: Any) -> None:
-    """One direction of it."""
-    while data := source.recv(65536):
-        target.sendall(data)
+    """One direction of it, until either end is closed."""
+    with suppress(OSError):  # the other direction may just have closed it
+        while data := source.recv(65536):
+            target.sendall(data)
     target.close()
 
 

@@ -178,6 +178,12 @@ def report(ways: dict[str, Way], nodes: int, say: Say) -> int:
     if base:
         whole = base.run.seconds * nodes / base.nodes
         say(f"{'loop, extrapolated':<22} {nodes:5} {whole:8.1f}")
+    for way in ways.values():
+        if way.converging:
+            floor = way.node_cpu * way.nodes / (os.cpu_count() or 1)
+            say(
+                f"  {way.name}: the nodes' own CPU takes {floor:.0f} s of all cores"
+            )
     for complaint in sorted({c for way in ways.values() for c in way.complaints})[:10]:
         say(f"  Chef server: {complaint}")
     missed = 0

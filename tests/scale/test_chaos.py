@@ -35,14 +35,6 @@ def begun(name: str, step: str = "converge") -> Callable[[Sequence[str]], bool]:
     return lambda lines: any(line.split() == [name, step, "…"] for line in lines)
 
 
-def ended(name: str, step: str = "converge") -> Callable[[Sequence[str]], bool]:
-    """Whether a deploy has said that it ended a step on a node, well or not."""
-    return lambda lines: any(
-        line.split()[:2] in ([name, f"{step}:"], [name, step]) and not line.endswith("…")
-        for line in lines
-    )
-
-
 def a_fifth(machines: Sequence[Machine], choose: random.Random) -> list[Machine]:
     return choose.sample(machines, max(1, len(machines) // 5))
 

@@ -72,6 +72,16 @@ class Completed:
     status: int
     output: str
 
+    @property
+    def last(self) -> str:
+        """The last line that says something; often why it failed."""
+        return last_line(self.output)
+
+
+def last_line(output: str) -> str:
+    """The last line of a program's output that isn't blank, or ``no output``."""
+    return next((line.strip() for line in output.splitlines()[::-1] if line.strip()), "no output")
+
 
 class CommandError(StackcookError):
     """A program that is not there, can't be started, or was not done in time."""

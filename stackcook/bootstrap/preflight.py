@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stackcook.command import last_line
+
 SCRIPT = Path(__file__).with_name("preflight.sh")
 TIMEOUT = 60.0
 FREE = 1 << 20
@@ -50,7 +52,7 @@ def judge(output: str, *, url: str, now: float, installs: bool = True) -> Prefli
     """
     said = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
     if said.get("uid") != "0":
-        return Preflight("", (f"root's shell does not answer ({_last(output)})",))
+        return Preflight("", (f"root's shell does not answer ({last_line(output)})",))
     server = said.get("server", "reached")
     unreachable = [f"{url} can't be reached from it ({server})"] if server != "reached" else []
     others = (
@@ -95,7 +97,3 @@ def _release(said: Mapping[str, str]) -> list[str]:
 
 def _name(host: str) -> list[str]:
     return [] if host not in ("", "(none)", "localhost") else [f'its hostname is "{host}"']
-
-
-def _last(output: str) -> str:
-    return next((line.strip() for line in output.splitlines()[::-1] if line.strip()), "no output")

@@ -18,6 +18,7 @@ from stackcook.chef.ahead import ahead
 from stackcook.chef.knife import run_section
 from stackcook.cli.chefsite import ChefSite
 from stackcook.deploy.steps import Say
+from stackcook.errors import counted
 from stackcook.manifest.model import Node
 from stackcook.remote.pool import Pool
 from stackcook.remote.ssh import wait_for
@@ -67,8 +68,7 @@ class RealSite(ChefSite):
 
     def knife(self, say: Say) -> str:
         """Run the section's commands, as the Chef server's user."""
-        count = run_section(self._manifest, self.server, say)
-        return f"{count} command{'s' * (count != 1)}"
+        return counted(run_section(self._manifest, self.server, say), "command")
 
     def verify(
         self, patience: float = smoke.AFTER_DEPLOY, *, without: Collection[str] = ()

@@ -83,9 +83,8 @@ class ProvidedMachines:
         argv = (str(find_program("knife")), *words, "-y", *server)
         done = self.runner(Command(argv, cwd=self.root), on_line=on_line, timeout=600)
         if done.status:
-            last = next((line for line in done.output.splitlines()[::-1] if line.strip()), "")
             raise MachineError(
-                f"`knife {' '.join(words)}` failed: {last.strip() or done.status}",
+                f"`knife {' '.join(words)}` failed: {done.last}",
                 where=node.name,
                 remedy="delete the machine where it was made, and run this again",
             )

@@ -12,6 +12,7 @@ from rich.text import Text
 from stackcook.bootstrap.providers import create_arguments
 from stackcook.deploy.outlook import Creation, Deletion, Outlook
 from stackcook.deploy.plan import ChefAction, MachineAction, NodePlan, Plan
+from stackcook.errors import counted
 from stackcook.manifest.model import MachineKind, Node
 from stackcook.report import difference
 
@@ -97,8 +98,7 @@ def _creation(creation: Creation, server: str | None, kind: MachineKind) -> Iter
 
 
 def _passwords(names: tuple[str, ...]) -> str:
-    count = len(names)
-    return f"{count} password{'s' * (count > 1)}, generated"
+    return f"{counted(len(names), 'password')}, generated"
 
 
 def _word(word: str, label: str) -> Text:

@@ -27,20 +27,19 @@ def run_section(
     ChefServerError at the first command that fails: those after it may build on it.
     """
     count = 0
-    for words in _commands(manifest):
-        shown = f"knife {shlex.join(words)}"
+    for name, words in _commands(manifest):
+        shown = f"knife {name}"  # without its arguments: they may have a password
         say(shown)
         argv = (str(find_program("knife")), *words, *server_arguments(server))
         done = runner(Command(argv, cwd=manifest.root), on_line=say, timeout=TIMEOUT)
         if done.status:
-            last = next((line for line in done.output.splitlines()[::-1] if line.strip()), "")
-            what = f"it ended with {done.status}: {last.strip() or 'no output'}"
+            what = f"it ended with {done.status}: {done.last}"
             raise ChefServerError(what, where=shown, remedy="correct it in the section `knife`")
         count += 1
     return count
 
 
-def _commands(manifest: Manifest) -> Iterator[tuple[str, ...]]:
+def _commands(manifest: Manifest) -> Iterator[tuple[str, tuple[str, ...]]]:
     for command in manifest.knife:
         for arguments in command.arguments or ("",):
-            yield (*command.name.split(), *shlex.split(arguments))
+            yield command.name, (*command.name.split(), *shlex.split(arguments))

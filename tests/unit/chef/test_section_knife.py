@@ -48,3 +48,12 @@ def test_the_first_that_fails_ends_it(tmp_path: Path) -> None:
     failing = Knife(Completed(100, "ERROR: no such node\n\n"))
     with pytest.raises(ChefServerError, match="knife node list: it ended with 100: ERROR: no such"):
         run_section(manifest(tmp_path), SERVER, print, failing)
+
+
+def test_passwords_among_the_arguments_are_not_shown(tmp_path: Path) -> None:
+    command = KnifeCommand("ssh", AT, ("'*:*' uptime -P s3cret",))
+    lines: list[str] = []
+    with pytest.raises(ChefServerError, match="^knife ssh: it ended with 100") as caught:
+        wanted = Manifest(tmp_path / "infrastructure.yml", "lab", knife=(command,))
+        run_section(wanted, SERVER, lines.append, Knife(Completed(100, "refused\n")))
+    assert "s3cret" not in " ".join([str(caught.value), *lines])

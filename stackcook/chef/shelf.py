@@ -19,6 +19,7 @@ from stackcook.chef.findings import Findings
 from stackcook.command import Command, CommandError, Completed, Run, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import UsageError
+from stackcook.redact import Redactor
 
 TIMEOUT = 900.0
 """Seconds that one run of a program may take: it may have a lot to download."""
@@ -27,7 +28,6 @@ ENVIRONMENT = {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"}
 """Messages that can be read here, and nobody to ask for a password."""
 
 _KEY = re.compile(r"[0-9a-f]{24}")
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,15 @@ class Shelf:
 
     def run(self, command: Command, run: Run) -> Completed:
         """Run the command, its output masked and at once in the log. Raises CommandError."""
+        redact = Redactor()
         with self.log.open("a", encoding="utf-8", buffering=1) as log:
-            log.write(f"$ {masked(str(command))}\n")
+            log.write(f"$ {redact(str(command))}\n")
 
             def write(line: str) -> None:
-                log.write(f"{masked(line)}\n")
+                log.write(f"{redact(line)}\n")
 
             done = run(command, timeout=TIMEOUT, on_line=write)
-        return Completed(done.status, masked(done.output))
+        return Completed(done.status, redact(done.output))
 
 
 def _cookbooks(place: Path) -> Mapping[str, Path]:
@@ -138,11 +139,6 @@ def bring(
         what = f"{error.strerror}, and so {program} can't be asked for its cookbooks"
         findings.error(Path(error.filename or file), None, what, "give the permission, or the room")
     return shelf.last()
-
-
-def masked(text: str) -> str:
-    """The text without the users and passwords in its URLs."""
-    return _USER_INFO.sub("****", text)
 
 
 def fingerprint(words: Iterable[str], files: Iterable[Path], directories: Iterable[Path]) -> str:

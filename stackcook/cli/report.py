@@ -15,7 +15,7 @@ from stackcook.errors import UsageError
 if TYPE_CHECKING:
     from stackcook.deploy.history import Run
     from stackcook.manifest.model import Manifest
-    from stackcook.report.redact import Redactor
+    from stackcook.redact import Redactor
     from stackcook.report.run import RunReport
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -86,7 +86,7 @@ def _chosen(known: tuple[Run, ...], wanted: str | None) -> Run:
 
 
 def _redactor(state: Path, path: Path, manifest: Manifest | None) -> Redactor:
-    from stackcook.report.redact import Redactor
+    from stackcook.redact import Redactor
     from stackcook.report.secrets import known_secrets
 
     return Redactor(known_secrets(state, _text(path), manifest))

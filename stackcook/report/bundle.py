@@ -19,10 +19,10 @@ from stackcook.command import run as run_command
 from stackcook.deploy.logs import path_of
 from stackcook.deploy.record import reading
 from stackcook.errors import UsageError, one_line
+from stackcook.redact import Redactor
 from stackcook.report import html, rundata
 from stackcook.report.output import replacing
 from stackcook.report.passages import end_of
-from stackcook.report.redact import Redactor
 from stackcook.report.run import RunReport
 
 FAILED = 1 << 20

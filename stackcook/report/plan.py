@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from stackcook.deploy.outlook import Creation, Deletion, Outlook
 from stackcook.deploy.plan import ChefAction, MachineAction, NodePlan, Plan
 from stackcook.errors import counted
 from stackcook.manifest.model import MachineKind, Node
+from stackcook.redact import Redactor
 from stackcook.report import difference
 
 _MACHINE: Mapping[MachineKind, Mapping[MachineAction, str]] = {
@@ -23,11 +23,6 @@ _MACHINE: Mapping[MachineKind, Mapping[MachineAction, str]] = {
     },
     MachineKind.SSH: {MachineAction.MAKE: "wait until it answers SSH, "},
 }
-_SECRET = re.compile(
-    r"(?<!\S)(-[PK]\s*|--[\w-]*(?:password|passwd|secret|token)(?!-file)[\w-]*(?:=|\s+))"
-    r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+"""
-)
-"""Options of knife and of its plugins whose values are nobody's business, with these."""
 
 
 def render(outlook: Outlook, kind: MachineKind) -> Text:
@@ -65,7 +60,7 @@ def data(outlook: Outlook) -> dict[str, Any]:
             }
             for stage in creation.plan.stages
         ],
-        "knife": creation and [_masked(command) for command in creation.last],
+        "knife": creation and [Redactor().command(command) for command in creation.last],
     }
 
 
@@ -94,7 +89,7 @@ def _creation(creation: Creation, server: str | None, kind: MachineKind) -> Iter
     yield from map(Text, _stages(creation.plan, kind))
     if creation.last:
         yield Text("last")
-        yield from (Text(f"  {_masked(command)}") for command in creation.last)
+        yield from (Text(f"  {Redactor().command(command)}") for command in creation.last)
 
 
 def _passwords(names: tuple[str, ...]) -> str:
@@ -143,11 +138,7 @@ def _command(part: NodePlan) -> str | None:
     """The command of knife that the bootstrap is."""
     if not part.node.provider or part.chef is not ChefAction.BOOTSTRAP:
         return None
-    return _masked(shlex.join(("knife", *create_arguments(part.node))))
-
-
-def _masked(command: str) -> str:
-    return _SECRET.sub(r"\1***", command)
+    return Redactor().command(shlex.join(("knife", *create_arguments(part.node))))
 
 
 def _node(part: NodePlan) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from stackcook.chef import encryption
 from stackcook.chef.secrets import SECRET
 from stackcook.manifest.model import Manifest
-from stackcook.report.redact import in_manifest
+from stackcook.redact import in_manifest
 
 _SECRET_FIELD = re.compile(r"(?i)pass|pw|secret|token|key|credential")
 """Fields of a data bag's item whose value is a secret however short; so is the one named as it."""

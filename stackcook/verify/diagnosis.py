@@ -6,19 +6,11 @@ import re
 import shlex
 from collections.abc import Collection
 
-from stackcook.command import MASK
+from stackcook.redact import Redactor
 from stackcook.verify.placing import Service
 
 LENGTH = 220
 
-_SECRETS = (
-    (re.compile(r"(://[^\s:/@]*:)[^\s@]+(@)"), rf"\1{MASK}\2"),
-    (
-        re.compile(r"(?i)((?:password|passwd|secret|token)['\"]?\s*[=:]\s*['\"]?)[^\s'\",;&]+"),
-        rf"\1{MASK}",
-    ),
-    (re.compile(r"gAAAA[\w=-]{20,}"), MASK),
-)
 _TIME = re.compile(r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
 _OSLO = re.compile(
     r"^\S+ (?P<time>[\d:]{8})[.,]?\d* \d+ (?P<level>[A-Z]+) \S+(?: \[[^]]*\])? ?(?P<text>.*)"
@@ -71,7 +63,7 @@ def explain(answer: str, secrets: Collection[str] = ()) -> str:
     if not told:
         return ""
     hint = next((f"{hint}; " for pattern, hint in HINTS if re.search(pattern, line)), "")
-    return f"{hint}the last error in its log: {mask(told, secrets)[:LENGTH]}"
+    return f"{hint}the last error in its log: {Redactor(secrets)(told)[:LENGTH]}"
 
 
 def moment(text: str) -> str:
@@ -90,15 +82,6 @@ def last_error(log: str, since: str = "") -> tuple[str, str]:
         if told and now >= since:
             found = line, told
     return found
-
-
-def mask(text: str, secrets: Collection[str] = ()) -> str:
-    """The text without the secrets, and without whatever else looks like one."""
-    for secret in secrets:
-        text = text.replace(secret, MASK) if secret else text
-    for pattern, masked in _SECRETS:
-        text = pattern.sub(masked, text)
-    return text
 
 
 def _told(line: str) -> str:

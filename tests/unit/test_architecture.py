@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     {"errors", "jsoncomments", "nearest"},
-    {"manifest", "remote", "hostkeys", "command"},
+    {"manifest", "remote", "hostkeys", "command", "redact"},
     {"chef", "machines", "bootstrap", "verify", "doctor"},
     {"deploy", "report", "console", "scaffold"},
     {"cli", "__main__"},

@@ -15,8 +15,8 @@ from stackcook.command import Command, Completed
 from stackcook.deploy.record import reading
 from stackcook.errors import NodeError, Position, UsageError
 from stackcook.manifest.model import DataBag, Manifest
+from stackcook.redact import Redactor
 from stackcook.report import bundle, html, junit, rundata, told
-from stackcook.report.redact import Redactor
 from stackcook.report.secrets import known_secrets
 from tests.ran import Lab, took
 

@@ -56,7 +56,7 @@ def test_a_node_that_is_there() -> None:
 
 
 def test_a_clouds_node_shows_knifes_command_without_its_secrets() -> None:
-    command = "knife ec2 server create -f m1 -P *** -K*** -N web01 -E lab -r 'role[web]'"
+    command = "knife ec2 server create -f m1 -P **** -K**** -N web01 -E lab -r 'role[web]'"
     assert lines(planned(CLOUD)) == [
         "stage all",
         "  web01  ec2  bootstrap with role[web] in lab",
@@ -72,7 +72,7 @@ def test_commands_of_knife_come_last_without_their_secrets() -> None:
         "no Chef server is running: everything is new",
         "  unchanged  0",
         "last",
-        "  knife ssh 'name:a' uptime --ssh-password=***",
+        "  knife ssh 'name:a' uptime --ssh-password=****",
         "  knife status --secret-file keys/secret",
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackcook.verify.diagnosis import explain, last_error, mask
+from stackcook.verify.diagnosis import explain, last_error
 
 OSLO = """\
 2026-11-22 20:51:02.100 812 INFO nova.service [-] Starting scheduler node
@@ -54,19 +54,7 @@ def test_the_cause_is_named() -> None:
     assert explain("\n" + JOURNAL).startswith("a package is missing; ")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "connect to mysql+pymysql://nova:s3cret@10.0.116.10/nova",
-        "password = s3cret",
-        "{'auth': {'password': 's3cret'}}",
-        "X-Auth-Token: s3cret",
-        "a known one: s3cret.",
-    ],
-)
+@pytest.mark.parametrize("text", ["X-Auth-Token: s3cret", "a known one: known-one."])
 def test_secrets_are_masked(text: str) -> None:
-    assert "s3cret" not in mask(text, ["s3cret"] if "known" in text else [])
-
-
-def test_a_token_is_masked_wherever_it_stands() -> None:
-    assert "gAAAA" not in mask("refused gAAAAABnQ7p0123456789abcdefghij for admin")
+    told = explain(f"\n2026-11-22 20:51:03.2 8 ERROR nova [-] {text}", ["known-one"])
+    assert "****" in told and "s3cret" not in told and "known-one" not in told

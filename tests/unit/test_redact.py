@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackcook.report.redact import Redactor, in_manifest
+from stackcook.redact import Redactor, in_manifest
 
 KEY = "\n".join(["-----BEGIN RSA PRIVATE KEY-----", *["MIIEow" * 10] * 3, "QUJD", "-----END RSA"])
 LINE = "aGVsbG8gd29ybGQ+" * 4
@@ -22,6 +22,11 @@ SECRETS = {
     "Ruby": "attributes {:password=>'hunter22'}",
     "Ruby's new way": "user(password: 'hunter22')",
     "a URL": "mysql+pymysql://nova:hunter22@10.0.0.1/nova",
+    "a URL's token": "git clone https://hunter22@git.example/nova.git",
+    "a token as the user": "https://hunter22:x-oauth-basic@git.example/nova.git",
+    "a database's URL": "mysql+pymysql://nova:hunter22/more@10.0.0.1/nova",
+    "JSON as Python shows it": "{'auth': {'password': 'hunter22'}}",
+    "Keystone's token": "refused gAAAAABnQ7hunter22456789abcdefghij for admin",
     "mysql": "mysql -uroot -phunter22 -e 'select 1'",
     "a token": "X-Auth-Token: hunter22",
     "a header": "Authorization: Bearer hunter22",
@@ -65,6 +70,8 @@ def test_a_private_key_is_masked(text: str) -> None:
         "the password is in /srv/lab/clouds.yaml",
         "ssh -p 2222 compute1 --secret-file /etc/chef/secret",
         "3/4 resources updated",
+        "knife bootstrap web1 -r 'recipe[secret::default]' --secret-file=keys/secret",
+        "git+ssh://git@git.example/nova.git",
         "https://chef.example:443/organizations/lab",
         "mkdir -p /etc/nova",
         "  * file[/etc/nova/nova.conf] action create",
@@ -75,6 +82,12 @@ def test_a_private_key_is_masked(text: str) -> None:
 def test_what_holds_no_secret_is_left_as_it_is(text: str) -> None:
     assert Redactor(["", "ab"])(text) == text
     assert Redactor().manifest(text) == text
+
+
+@pytest.mark.parametrize("value", ["a\\ b", "pw'and'b", """'it'"'"'s b'""", '"a \\" b"'])
+def test_a_command_lines_secret_is_a_word_of_the_shell(value: str) -> None:
+    shown = Redactor().command(f"knife bootstrap web1 -P {value} --aws-secret-key {value} -x root")
+    assert shown == "knife bootstrap web1 -P **** --aws-secret-key **** -x root"
 
 
 MANIFEST = """\

@@ -17,44 +17,46 @@ _QUOTED = r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'"""
 _VALUE = rf"(?:\\\"[^\"\n]*?\\\"|{_QUOTED}|[^\s,;&'\"\\}}]+)"
 _REST = rf"(?:{_QUOTED}|[^\n,}}]+)"
 
-_KEY = re.compile(
-    r"-----BEGIN (?P<kind>[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?)-----"
-    r"(?:.*?-----END (?P=kind)-----|(?:\s|\\n|[\d:]{8} |[A-Za-z0-9+/=])*)",
-    re.DOTALL,
+_KEY = (
+    r"(?s)-----BEGIN (?P<kind>[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?)-----"
+    r"(?:.*?-----END (?P=kind)-----|(?:\s|\\n|[\d:]{8} |[A-Za-z0-9+/=])*)"
 )
+# Texts, which `re` compiles when first used and keeps: most commands show nothing that needs them.
 _PATTERNS = (
     (_KEY, MASK),
     # A key's or the data bag secret's own lines, wherever its head is.
+    (r"(?m)^((?:[\d:]{8} )?\s*)[A-Za-z0-9+/]{48,}={0,2}[ \t]*$", rf"\1{MASK}"),
+    (r"(https?://)[^\s/@]+(@)", rf"\1{MASK}\2"),  # a token may be the user as well
+    (r"(://[^\s:/@]{0,200}:)[^\s@]{1,200}(@)", rf"\1{MASK}\2"),
+    # password=x, "password": "x", :password => 'x'; not recipe[secret::x]
     (
-        re.compile(r"^((?:[\d:]{8} )?\s*)[A-Za-z0-9+/]{48,}={0,2}[ \t]*$", re.MULTILINE),
+        rf"(?i)({_WORD}(?!-file)[\w-]*\\?['\"]?\s*(?:=>|=|:(?!:))\s*)(?:Bearer |Basic )?{_VALUE}",
         rf"\1{MASK}",
     ),
-    (re.compile(r"(://[^\s:/@]{0,200}:)[^\s@]{1,200}(@)"), rf"\1{MASK}\2"),
-    # password=x, "password": "x", :password => 'x', --ssh-password x
-    (
-        re.compile(rf"(?i)({_WORD}[\w-]*\\?['\"]?\s*(?:=>|[=:])\s*)(?:Bearer |Basic )?{_VALUE}"),
-        rf"\1{MASK}",
-    ),
-    (re.compile(rf"(?i)(?<!\S)(--?[\w-]{{0,40}}{_WORD}(?!-file)[\w-]*\s+){_VALUE}"), rf"\1{MASK}"),
+    (rf"(?i)(?<!\S)(--?[\w-]{{0,40}}{_WORD}(?!-file)[\w-]*\s+){_VALUE}", rf"\1{MASK}"),
     # knife's -P (a password) and its plugins' -K (a cloud's key), mysql's -p
-    (re.compile(rf"(?<![^\s'\"])(-[PK]\s*)(?![\s-]){_VALUE}"), rf"\1{MASK}"),
-    (re.compile(r"(\b(?:mysql|mariadb)\w*\b[^\n]{0,300}?\s-p)[^\s]+"), rf"\1{MASK}"),
-    (re.compile(r"(?i)(authorization['\"]?\s*[=:]\s*['\"]?(?:bearer|basic)\s+)\S+"), rf"\1{MASK}"),
-    (re.compile(r"gAAAA[\w=-]{20,}"), MASK),  # Keystone's tokens
+    (rf"(?<![^\s'\"])(-[PK]\s*)(?![\s-]){_VALUE}", rf"\1{MASK}"),
+    (r"(\b(?:mysql|mariadb)\w*\b[^\n]{0,300}?\s-p)[^\s]+", rf"\1{MASK}"),
+    (r"(?i)(authorization['\"]?\s*[=:]\s*['\"]?(?:bearer|basic)\s+)\S+", rf"\1{MASK}"),
+    (r"gAAAA[\w=-]{20,}", MASK),  # Keystone's tokens
 )
-_HINT = re.compile(r"(?i)pass|secret|token|key|-p|-k|://|authorization|gaaaa|[a-z0-9+/]{48}")
+_HINT = r"(?i)pass|secret|token|key|-p|-k|://|authorization|gaaaa|[a-z0-9+/]{48}"
 """What a text has in it that one of the patterns may match: most have not."""
 
-_FIELD = re.compile(
+_ARGUMENT = (
+    rf"(?<!\S)(-[PK]\s*|(?i:--?[\w-]{{0,40}}{_WORD}(?!-file)[\w-]*)(?:=|\s+))"
+    r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+"""
+)
+"""An option of a command line, and the shell's word that is its value."""
+
+_FIELD = (
     rf"(?i)(?P<key>(?P<lead> *(?:- +)*)['\"]?[\w.-]{{0,60}}{_WORD}(?!s\b)[\w-]*['\"]?\s*:)"
     r"(?:\s+(?P<value>.*))?$"
 )
 """A field of a manifest on a line of its own; ``db_passwords`` are names."""
 
-_IN_BRACES = re.compile(
-    rf"(?i)([{{,]\s*['\"]?[\w.-]{{0,60}}{_WORD}(?!s\b)[\w-]*['\"]?\s*:\s+)({_REST})"
-)
-_OPTION = re.compile(
+_IN_BRACES = rf"(?i)([{{,]\s*['\"]?[\w.-]{{0,60}}{_WORD}(?!s\b)[\w-]*['\"]?\s*:\s+)({_REST})"
+_OPTION = (
     r"(?:(?<![^\s'\"])-[PK]\s*(?![\s-])"
     rf"|(?i:--?[\w-]{{0,40}}{_WORD}(?!-file)[\w-]*[=\s]\s*))({_VALUE})"
 )
@@ -74,9 +76,9 @@ class Redactor:
         found = self._cache.get(text)
         if found is None:
             found = self.known(text)
-            if _HINT.search(found):
+            if re.search(_HINT, found):
                 for pattern, masked in _PATTERNS:
-                    found = pattern.sub(masked, found)
+                    found = re.sub(pattern, masked, found)
             if len(text) < 1000:
                 self._cache[text] = found
         return found
@@ -89,17 +91,21 @@ class Redactor:
         """The text without the known secrets: for JSON and HTML, which must stay what they are."""
         return self._known.sub(MASK, text) if self._known else text
 
+    def command(self, text: str) -> str:
+        """A command line without secrets: there a value is a word of the shell."""
+        return self(re.sub(_ARGUMENT, rf"\1{MASK}", text))
+
     def manifest(self, text: str) -> str:
         """A manifest without secrets: there a value goes on to the end of its line, or beyond."""
         lines, _ = _fields(text)
-        return self(_IN_BRACES.sub(rf"\1{MASK}", "\n".join(lines)))
+        return self(re.sub(_IN_BRACES, rf"\1{MASK}", "\n".join(lines)))
 
 
 def in_manifest(text: str) -> set[str]:
     """The values in a manifest that look like secrets by their key or by their option."""
     _, values = _fields(text)
-    values |= {match[1] for match in _OPTION.finditer(text)}
-    values |= {match[2] for match in _IN_BRACES.finditer(text)}
+    values |= {match[1] for match in re.finditer(_OPTION, text)}
+    values |= {match[2] for match in re.finditer(_IN_BRACES, text)}
     return {_bare(value) for value in values} - {""}
 
 
@@ -112,7 +118,7 @@ def _fields(text: str) -> tuple[list[str], set[str]]:
         if column is not None and len(line) - len(line.lstrip()) > column:
             values.add(line)
             continue
-        field = _FIELD.match(line)
+        field = re.match(_FIELD, line)
         column = len(field["lead"]) if field else column if not line.strip() else None
         if field:
             values.add(re.split(r"\s#", field["value"] or "")[0])

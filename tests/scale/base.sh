@@ -20,12 +20,13 @@ for unit in proc-sys-fs-binfmt_misc.automount sys-fs-fuse-connections.mount \
     fstrim.timer systemd-tmpfiles-clean.timer tmp.mount; do
     ln -sf /dev/null "etc/systemd/system/$unit"
 done
-# One host key of each node's own is put in place before it starts; here no other is made.
+# One host key of each node's own is put in place before it starts; here no other is made. It is one
+# that a knife from `gem install` takes, which has no gem for ed25519.
 cat >etc/systemd/system/ssh.service.d/keys.conf <<'UNIT'
 [Service]
 ExecStartPre=
 UNIT
 mkdir -p etc/ssh/sshd_config.d etc/systemd/journald.conf.d
-printf 'HostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS no\n' >etc/ssh/sshd_config.d/scale.conf
+printf 'HostKey /etc/ssh/ssh_host_ecdsa_key\nUseDNS no\n' >etc/ssh/sshd_config.d/scale.conf
 printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=2M\n' >etc/systemd/journald.conf.d/scale.conf
 touch etc/.updated var/.updated

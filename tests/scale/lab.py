@@ -57,8 +57,8 @@ class Lab:
 
     @property
     def key(self) -> Path:
-        """What logs in to every node, as vagrant."""
-        return self.root / "ssh" / "id_ed25519"
+        """What logs in to every node, as vagrant; of a kind that a knife without ed25519 reads."""
+        return self.root / "ssh" / "id_ecdsa"
 
     @property
     def network(self) -> LabNetwork:
@@ -135,7 +135,8 @@ class Lab:
 
     def _make_key(self) -> None:
         self.key.parent.mkdir(mode=0o700)
-        argv = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", NAME, "-f", str(self.key))
+        kind = ("-m", "PEM", "-t", "ecdsa", "-N", "", "-C", NAME)
+        argv = ("ssh-keygen", "-q", *kind, "-f", str(self.key))
         subprocess.run(argv, check=True)
 
     def _raise_limit(self, count: int) -> None:

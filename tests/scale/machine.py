@@ -15,7 +15,7 @@ from stackcook.machines.root import as_root
 BOOT = 120.0
 """Seconds that a machine may take until its sshd answers."""
 
-HOST_KEY = "ssh_host_ed25519_key"
+HOST_KEY = "ssh_host_ecdsa_key"
 
 SIZE = "4g"
 """Of a machine's disk, in memory; what is not written takes none."""
@@ -86,7 +86,7 @@ class Machine:
         (upper / "etc/hostname").write_text(f"{self.name}\n")
         (upper / "etc/hosts").write_text(f"127.0.0.1 localhost\n{self.address} {self.name}\n")
         (upper / "etc/machine-id").write_text(f"{self.number:032x}\n")
-        key = ("-t", "ed25519", "-N", "", "-C", self.name, "-f", str(ssh / HOST_KEY))
+        key = ("-t", "ecdsa", "-N", "", "-C", self.name, "-f", str(ssh / HOST_KEY))
         checked("ssh-keygen", "-q", *key)
         home.mkdir(parents=True)
         (home / "authorized_keys").write_text(public_key)
@@ -145,7 +145,7 @@ class Machine:
     def new_host_key(self) -> None:
         """Another SSH host key, as a machine that was made anew has."""
         key = f"/etc/ssh/{HOST_KEY}"
-        self.run(f"rm {key} && ssh-keygen -q -t ed25519 -N '' -f {key} && systemctl restart ssh")
+        self.run(f"rm {key} && ssh-keygen -q -t ecdsa -N '' -f {key} && systemctl restart ssh")
 
     def reboot(self) -> None:
         """Start it anew without asking its processes, as its reset button would."""

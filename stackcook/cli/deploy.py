@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stackcook.cli.context import Context, node_names
+from stackcook.cli.context import Context
+from stackcook.cli.options import limit_option
 from stackcook.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -15,13 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--limit",
-    multiple=True,
-    metavar="NODE|role[NAME]",
-    shell_complete=node_names,
-    help="Only these nodes; repeatable.",
-)
+@limit_option()
 @click.option("--retry-failed", is_flag=True, help="Only nodes that failed in the last deploy.")
 @click.option("--anew", is_flag=True, help="Take up every node, also those that are done.")
 @click.option("--parallel", type=click.IntRange(1), help="How many nodes at once.")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stackcook.cli.context import Context, format_option, node_names
+from stackcook.cli.context import Context, format_option
+from stackcook.cli.options import limit_option, only_option
 
 if TYPE_CHECKING:
     from stackcook.deploy.knife import Form
@@ -21,30 +22,10 @@ _CONTRADICTIONS = (
 )
 
 
-def _sections(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
-    """The sections that begin so, for the shell's completion."""
-    from stackcook.chef.selection import SECTIONS
-
-    names = (name.replace(" ", "-") for name in SECTIONS)
-    return [name for name in names if name.startswith(begun)]
-
-
 @click.command()
 @format_option("text", "json", "knife")
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="SECTION",
-    shell_complete=_sections,
-    help="Only this section of the manifest; repeatable.",
-)
-@click.option(
-    "--limit",
-    multiple=True,
-    metavar="NODE|'role[NAME]'",
-    shell_complete=node_names,
-    help="Only this node, or those with the role; repeatable. Without --only, nothing but nodes.",
-)
+@only_option()
+@limit_option("Without --only, nothing but nodes.")
 @click.option("--delete", is_flag=True, help="What `upload --delete` and `destroy` take away.")
 @click.option("--rebuild", is_flag=True, help="The same, and then all of it anew.")
 @click.option("--parallel", is_flag=True, help="knife: make a cloud's machines at the same time.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stackcook.cli.context import Context
+from stackcook.cli.options import only_option
 from stackcook.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class _Wishes:
 
 
 @click.command()
-@click.option("--only", multiple=True, metavar="SECTION", help="Only this section; repeatable.")
+@only_option()
 @click.option("--freeze", is_flag=True, help="Keep the cookbooks' versions from being replaced.")
 @click.option("--force", is_flag=True, help="Replace frozen cookbooks, too.")
 @click.option("--prune", is_flag=True, help="Also delete what the manifest does not name.")

@@ -31,10 +31,10 @@ def manifest(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("command", ["converge", "logs", "ssh"])
+@pytest.mark.parametrize("command", ["converge", "logs", "ssh", "deploy --limit", "plan --limit"])
 def test_names_are_completed(manifest: str, command: str) -> None:
     complete = ShellComplete(cli, {}, "stackcook", "_STACKCOOK_COMPLETE")
-    found = complete.get_completions(["-f", manifest, command], "co")
+    found = complete.get_completions(["-f", manifest, *command.split()], "co")
     assert [item.value for item in found] == ["controller", "compute1"]
 
 

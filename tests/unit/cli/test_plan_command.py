@@ -175,7 +175,8 @@ def test_a_host_to_which_no_way_leads_is_planned_all_the_same(repository: Path) 
     assert "controller  255.255.255.255  wait until it answers SSH" in result.stdout
 
 
-def test_sections_are_completed() -> None:
+@pytest.mark.parametrize("command", ["plan", "upload"])
+def test_sections_are_completed(command: str) -> None:
     complete = ShellComplete(cli, {}, "stackcook", "_STACKCOOK_COMPLETE")
-    found = complete.get_completions(["plan", "--only"], "d")
+    found = complete.get_completions([command, "--only"], "d")
     assert [item.value for item in found] == ["data-bags"]

@@ -1,0 +1,40 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from stackcook.cli.context import node_names
+
+
+def limit_option(more: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option ``--limit``; ``more`` is what its help says after what holds everywhere."""
+    return click.option(
+        "--limit",
+        multiple=True,
+        metavar="NODE|'role[NAME]'",
+        shell_complete=node_names,
+        help=f"Only this node, or those with the role; repeatable. {more}".rstrip(),
+    )
+
+
+def only_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option ``--only``; hand its values to ``chef.selection.parse_sections``."""
+    return click.option(
+        "--only",
+        multiple=True,
+        metavar="SECTION",
+        shell_complete=_sections,
+        help="Only this section of the manifest; repeatable.",
+    )
+
+
+def _sections(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """The sections that begin so, for the shell's completion."""
+    from stackcook.chef.selection import SECTIONS
+
+    names = (name.replace(" ", "-") for name in SECTIONS)
+    return [name for name in names if name.startswith(begun)]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from pathlib import Path
+
+UNUSED = 90 * 24 * 3600.0
+"""Seconds after which a file of the cache is nobody's any more: its repository is gone, mostly."""
 
 
 def private_directory(path: Path) -> Path:
@@ -28,3 +32,18 @@ def write_private(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a file ``KIND-*.json`` of the cache; those of its kind that are ``UNUSED`` go.
+
+    What can't be written or removed, on a full disk for instance, costs the next run time only.
+    """
+    try:
+        write_private(path, text)
+        for other in path.parent.glob(f"{path.name.partition('-')[0]}-*{path.suffix}"):
+            stat = other.stat()
+            if max(stat.st_atime, stat.st_mtime) < time.time() - UNUSED:
+                other.unlink()
+    except OSError:
+        pass

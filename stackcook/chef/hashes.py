@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.files import write_private
+from stackcook.chef.files import keep
 
 _FORMAT = 1
 _BLOCK = 1 << 20
@@ -69,10 +69,7 @@ class Hashes:
             return
         others = {path: kept for path, kept in self._known.items() if path not in self._seen}
         files = {**(others if len(others) < len(self._seen) else {}), **self._seen}
-        try:
-            write_private(self.path, json.dumps({"format": _FORMAT, "files": files}))
-        except OSError:
-            pass  # a full disk, a home that can't be written: it costs the next run time only
+        keep(self.path, json.dumps({"format": _FORMAT, "files": files}))
 
 
 def file_md5(path: str | Path) -> str:

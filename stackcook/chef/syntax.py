@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stackcook.chef import ruby
 from stackcook.chef.cookbook import CookbookFile
-from stackcook.chef.files import write_private
+from stackcook.chef.files import keep
 from stackcook.chef.findings import Findings
 from stackcook.command import find_program
 from stackcook.errors import Position
@@ -119,7 +119,4 @@ def _write(path: Path, results: Results) -> None:
         key: [fault.line, fault.column, fault.what] if fault else None
         for key, fault in list(results.items())[:MOST_KEPT]
     }
-    try:
-        write_private(path, json.dumps(kept))
-    except OSError:
-        pass  # a full disk, a home that can't be written: it costs the next run time, nothing else
+    keep(path, json.dumps(kept))

@@ -12,7 +12,10 @@ from stackcook.command import MASK
 SHORTEST = 4
 """Characters of a known secret; what is shorter would take words apart."""
 
-_WORD = r"(?:password|passwd|passphrase|secret|token|private[_-]?key|access[_-]?key|api[_-]?key)"
+_WORD = (
+    r"(?:password|passwd|passphrase|(?<![a-z])pass(?![a-z])|secret|token"
+    r"|private[_-]?key|access[_-]?key|api[_-]?key)"
+)
 _QUOTED = r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'"""
 _VALUE = rf"(?:\\\"[^\"\n]*?\\\"|{_QUOTED}|[^\s,;&'\"\\}}]+)"
 _REST = rf"(?:{_QUOTED}|[^\n,}}]+)"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import paramiko
 
+from stackcook.errors import NodeError
+
 
 class Record(paramiko.MissingHostKeyPolicy):
     """First contact: append the key to our known_hosts file."""
@@ -21,13 +23,37 @@ class Record(paramiko.MissingHostKeyPolicy):
         self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
     ) -> None:
         with locked(self._known_hosts):
-            now = paramiko.HostKeys(str(self._known_hosts))
+            now = recorded(hostname, self._known_hosts)
             # Another thread or process may have met the host since the file was read.
             if (known := now.lookup(hostname)) is None:
                 with self._known_hosts.open("a") as file:
                     file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
-            elif (recorded := known.get(key.get_name())) != key:
-                raise paramiko.BadHostKeyException(hostname, key, recorded or key)
+            elif (before := known.get(key.get_name())) != key:
+                raise paramiko.BadHostKeyException(hostname, key, before or key)
+
+
+def recorded(alias: str, known_hosts: Path) -> paramiko.HostKeys:
+    """The keys of one host; the lines of all others would cost each login more than itself does.
+
+    Raises NodeError for a line of that host that is damaged.
+    """
+    found = paramiko.HostKeys()
+    for number, line in enumerate(known_hosts.read_text().splitlines(), 1):
+        names = line.partition(" ")[0]
+        if alias not in names.split(",") and not names.startswith("|1|"):  # which is a name hashed
+            continue
+        try:
+            entry = paramiko.hostkeys.HostKeyEntry.from_line(line.strip(), number)
+        except (paramiko.hostkeys.InvalidHostKey, paramiko.SSHException) as error:
+            raise NodeError(
+                f"the SSH host key in line {number} can't be read",
+                where=str(known_hosts),
+                remedy="take that line out, if you are sure of the host",
+            ) from error
+        if entry:
+            for name in entry.hostnames:
+                found.add(name, entry.key.get_name(), entry.key)
+    return found
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import paramiko
 
 from stackcook.errors import NodeError
 from stackcook.remote.base import Host, Unreachable
-from stackcook.remote.hostkeys import Record, locked
+from stackcook.remote.hostkeys import Record, locked, recorded
 
 
 def login(host: Host, known_hosts: Path, timeout: float, way: Any = None) -> Any:
@@ -23,7 +23,7 @@ def login(host: Host, known_hosts: Path, timeout: float, way: Any = None) -> Any
     key = _load(host)
     client = paramiko.SSHClient()
     with locked(known_hosts):
-        client.load_host_keys(str(known_hosts))
+        client.get_host_keys().update(recorded(host.alias, known_hosts))
     client.set_missing_host_key_policy(Record(known_hosts))
     with translated(host, known_hosts):
         try:

@@ -127,6 +127,19 @@ def test_a_changed_host_key_is_refused_and_how_to_forget_it_said(
     connect(server.host, known_hosts).close()
 
 
+def test_a_login_reads_its_own_host_key_among_many(server: Server, known_hosts: Path) -> None:
+    connect(server.host, known_hosts).close()
+    mine, damaged = known_hosts.read_text(), "10.0.0.9 ssh-ed25519 AAAAB\n"
+    hashed = paramiko.HostKeys.hash_host(server.host.alias)
+    for line in (mine, mine.replace(server.host.alias, hashed), mine.replace(" ", ",10.1.1.1 ", 1)):
+        known_hosts.write_text(damaged + line + damaged)
+        connect(server.host, known_hosts).close()
+        assert known_hosts.read_text() == damaged + line + damaged
+    known_hosts.write_text(damaged + mine[:-9] + "\n")
+    with pytest.raises(NodeError, match=r"known_hosts: the SSH host key in line 2 can't be read"):
+        connect(server.host, known_hosts)
+
+
 def test_a_wrong_key_is_named(server: Server, known_hosts: Path, keys: tuple[Path, Path]) -> None:
     with pytest.raises(NodeError, match=r"login as someone@127.0.0.1:\d+ with .*wrong was refused"):
         connect(replace(server.host, key=keys[1]), known_hosts)

@@ -1,6 +1,7 @@
 # The two commands: `make deploy` brings up the cloud, `make test` proves that all of it works.
 python = .venv/bin/python3
 pytest = $(python) -m pytest
+live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
 
 .PHONY: help deploy test check setup box lab-test bench scale chaos check-format check-lint check-types check-unit
 
@@ -11,7 +12,7 @@ help:
 	@echo 'make setup     only set up this machine'
 	@echo 'make lab-test  only the tests that bring up machines'
 	@echo 'make scale     measure a deploy of a hundred real nodes, or NODES=N; log in build/scale.log'
-	@echo 'make chaos     kill, freeze and starve deploys of ten real nodes, or NODES=N'
+	@echo "make chaos     kill, freeze and starve deploys of ten real nodes, or NODES=N; ARGS='-k disk'"
 	@echo 'make bench     upload beside knife and spiceweasel: seconds, ratios, memory, growth; ten minutes'
 
 deploy: setup
@@ -31,7 +32,7 @@ scale: setup
 	@$(python) -m benchmarks.scale --nodes $(or $(NODES),100) --log build/scale.log
 
 chaos: setup
-	@$(pytest) tests/scale --nodes $(or $(NODES),10)
+	@$(pytest) tests/scale --nodes $(or $(NODES),10) $(live) $(ARGS)
 
 setup:
 	@setup/packages

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,18 @@ ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 1800.0
 """Seconds after which a command that has not ended counts as hanging."""
 
+LOOKED_AT = 4
+"""Nodes that are looked at in the same moment."""
+
+say = logging.getLogger("chaos").info
+"""Tells what goes on, for a test that takes half an hour must not look dead."""
+
 
 @dataclass
 class Underway:
     """A stackcook that runs; ``lines`` are what it has said on stderr so far."""
 
+    command: str
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
     out: list[str] = field(default_factory=list)
@@ -47,12 +56,25 @@ class Underway:
                     raise LabError("it ended too early:\n" + "\n".join(self.lines[-20:]))
                 self._news.wait(1)
 
+    def as_each_begins(
+        self, step: str, machines: Sequence[Machine], act: Callable[[Machine], None]
+    ) -> None:
+        """Do ``act`` on each of the machines once its ``step`` has begun, in whatever order."""
+        left = {(machine.name, step, "…"): machine for machine in machines}
+        while left:
+            self.wait_for(lambda lines: any(tuple(line.split()) in left for line in lines))
+            begun = {tuple(line.split()) for line in self.lines}
+            for key in left.keys() & begun:
+                act(machine := left.pop(key))
+                say("%s: %s", machine.name, act.__name__)
+
     def ended(self, patience: float = LONGEST) -> Done:
         """Wait for its end."""
         try:
             status = self.process.wait(patience)
         finally:
             self.kill()
+        say("%s ended with %d", self.command, status)
         return Done(status, tuple(self.lines), "\n".join(self.out))
 
     def kill(self) -> None:
@@ -67,6 +89,8 @@ class Underway:
             with self._news:
                 into.append(line.rstrip("\n"))
                 self._news.notify_all()
+            if into is self.lines:
+                say(into[-1])
 
 
 @dataclass(frozen=True)
@@ -120,7 +144,7 @@ class Cloud:
             text=True,
             errors="replace",
         )
-        self._started.append(Underway(process))
+        self._started.append(Underway(arguments[0], process))
         return self._started[-1]
 
     def deploy(self, *arguments: str) -> Done:
@@ -132,25 +156,12 @@ class Cloud:
 
         Looks at the nodes themselves, at the Chef server's objects, and at what ``status`` says.
         """
-        found = []
         rows = {row["node"]: row for row in self.start("status").ended().data["nodes"]}
+        looked_at = [machine for machine in self.machines if machine.name not in but]
         with ChefClient(self.server.chef_server) as client:
-            for machine in self.machines:
-                if machine.name in but:
-                    continue
-                content = f"{machine.name} {machine.address} lab\n"
-                if (is_ := machine.run("cat /etc/trivial/node").output) != content:
-                    found.append(f"{machine.name}: /etc/trivial/node has {is_!r}")
-                normal = client.get(f"/nodes/{machine.name}")["normal"]
-                if not normal.get("stackcook", {}).get("deploy"):
-                    found.append(f"{machine.name}: its node object knows no deploy")
-                row = rows[machine.name]
-                if (row["step"], row["result"]) not in (
-                    ("converge", "done"),
-                    ("bootstrap", "done"),
-                ):
-                    found.append(f"{machine.name}: status says {row['step']} {row['result']}")
-        return found
+            with ThreadPoolExecutor(max_workers=LOOKED_AT) as pool:
+                found = pool.map(lambda m: _wrong(m, client, rows[m.name]), looked_at)
+                return [line for lines in found for line in lines]
 
     def kill_server(self) -> None:
         """SIGKILL for the Chef server."""
@@ -163,3 +174,19 @@ class Cloud:
         """End what runs."""
         for underway in self._started:
             underway.kill()
+
+
+def _wrong(machine: Machine, client: ChefClient, row: Mapping[str, Any]) -> list[str]:
+    """What is wrong with one node; ``row`` is what ``status`` says of it."""
+    found = []
+    try:
+        content = machine.run("cat /etc/trivial/node").output
+    except LabError as error:
+        content = str(error)
+    if content != f"{machine.name} {machine.address} lab\n":
+        found.append(f"{machine.name}: /etc/trivial/node has {content!r}")
+    if not client.get(f"/nodes/{machine.name}")["normal"].get("stackcook", {}).get("deploy"):
+        found.append(f"{machine.name}: its node object knows no deploy")
+    if (row["step"], row["result"]) not in (("converge", "done"), ("bootstrap", "done")):
+        found.append(f"{machine.name}: status says {row['step']} {row['result']}")
+    return found

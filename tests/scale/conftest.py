@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.scale import repository
-from tests.scale.cloud import Cloud
+from tests.scale.cloud import Cloud, say
 from tests.scale.lab import Lab, locked
 
 
@@ -29,7 +29,7 @@ def lab() -> Iterator[Lab]:
     """The lab; nothing runs in it yet."""
     with locked() as lab:
         yield lab
-        lab.down(print)
+        lab.down(say)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def cloud(lab: Lab, pytestconfig: pytest.Config) -> Iterator[Callable[..., Cloud
     made: list[Cloud] = []
 
     def make(**settings: Any) -> Cloud:
-        machines = lab.up(pytestconfig.getoption("--nodes"), print)
+        machines = lab.up(pytestconfig.getoption("--nodes"), say)
         # Defaults first: what a test says wins.
         manifest = repository.write(
             lab.root / "chaos", machines, lab.key, {"bootstrap": "native", **settings}

@@ -23,6 +23,9 @@ LINES_OF_A_NODE = 8
 OUTAGE = 30.0
 """Seconds for which the Chef server is away."""
 
+DO = {"frozen": Machine.freeze, "unplugged": Machine.unplug}
+UNDO = {"frozen": Machine.thaw, "unplugged": Machine.plug}
+
 
 @pytest.fixture
 def choose(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> random.Random:
@@ -66,7 +69,7 @@ def test_killed_at_any_moment(cloud: Make, moment: int, choose: random.Random) -
     changes_nothing(it)
 
 
-@pytest.mark.parametrize("fault", ["frozen", "unplugged"])
+@pytest.mark.parametrize("fault", DO)
 @pytest.mark.parametrize("budget", ["20%", None])
 def test_a_fifth_of_the_nodes_dies_midway(
     cloud: Make, fault: str, budget: str | None, choose: random.Random
@@ -74,15 +77,13 @@ def test_a_fifth_of_the_nodes_dies_midway(
     it = cloud(**({"failure_budget": {"role[base]": budget}} if budget else {}))
     victims = a_fifth(it.machines, choose)
     deploy = it.start("deploy")
-    for victim in victims:
-        deploy.wait_for(begun(victim.name))
-        victim.freeze() if fault == "frozen" else victim.unplug()
+    deploy.as_each_begins("converge", victims, DO[fault])
     done = deploy.ended()
     assert done.status == (8 if budget else 4)
     assert set(done.errors) == {victim.name for victim in victims}
     assert all("SSH" in error for error in done.errors.values()), done.errors
     for victim in victims:
-        victim.thaw() if fault == "frozen" else victim.plug()
+        UNDO[fault](victim)
     assert it.wrong(but=done.errors) == []
     again = goes_well(it)
     # Those that were done are left at that.

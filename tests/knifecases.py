@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-DIRECTORY = Path(__file__).parent / "cases" / "knife"
+from tests.casefiles import DIRECTORY, read_cases
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,6 @@ def folded(text: str) -> list[str]:
     return [" ".join(line.split()) for line in text.splitlines()]
 
 
-def _cases(path: Path) -> list[KnifeCase]:
-    return [
-        _case(f"{path.stem}: {document['case']} {options}".rstrip(), document, options, wanted)
-        for document in yaml.safe_load_all(path.read_text())
-        for options, wanted in document["knife"].items()
-    ]
-
-
 def _case(name: str, document: dict[str, Any], options: str, wanted: Any) -> KnifeCase:
     files = document.get("files") or {}
     if isinstance(wanted, str):
@@ -79,4 +69,8 @@ def _case(name: str, document: dict[str, Any], options: str, wanted: Any) -> Kni
     )
 
 
-CASES = [case for path in sorted(DIRECTORY.glob("*.yml")) for case in _cases(path)]
+CASES = [
+    _case(f"{name} {options}".rstrip(), document, options, wanted)
+    for name, document in read_cases(DIRECTORY / "knife")
+    for options, wanted in document["knife"].items()
+]

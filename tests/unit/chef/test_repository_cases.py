@@ -12,23 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from stackcook.chef.repository import Repository
 from stackcook.manifest.read import read
-
-CASES = Path(__file__).parents[2] / "cases" / "repository"
-
-
-def cases() -> list[Any]:
-    found = []
-    for path in sorted(CASES.glob("*.yml")):
-        for case in yaml.safe_load_all(path.read_text()):
-            found.append(pytest.param(case, id=f"{path.stem}: {case['case']}"))
-    return found
+from tests.casefiles import DIRECTORY, read_cases
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=name) for name, case in read_cases(DIRECTORY / "repository")]
+)
 def test_case(case: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "repository"
     root.mkdir()

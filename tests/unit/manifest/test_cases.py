@@ -17,23 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from stackcook.errors import Severity
 from stackcook.manifest.read import read
-
-CASES = Path(__file__).parents[2] / "cases"
-
-
-def cases() -> list[Any]:
-    found = []
-    for path in sorted(CASES.glob("*.yml")):
-        for case in yaml.safe_load_all(path.read_text()):
-            found.append(pytest.param(case, id=f"{path.stem}: {case['case']}"))
-    return found
+from tests.casefiles import read_cases
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in read_cases()])
 def test_case(case: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = tmp_path / "repository" / case.get("name", "infrastructure.yml")
     home = tmp_path / "home"

@@ -19,8 +19,8 @@ from stackcook.manifest.document import Value
 from stackcook.manifest.read import read
 from stackcook.manifest.schema import Schema, schema
 from stackcook.manifest.shapes import Fields, Shapes
+from tests.casefiles import read_cases
 
-CASES = Path(__file__).parents[2] / "cases"
 SCHEMA = schema()
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
@@ -42,14 +42,12 @@ def test_it_is_a_schema_of_draft_7() -> None:
 
 def cases() -> Iterator[Any]:
     """The case files' manifests that are YAML."""
-    for path in sorted(CASES.glob("*.yml")):
-        for case in yaml.safe_load_all(path.read_text()):
-            try:
-                document = yaml.safe_load(case["manifest"].replace("\t", " ").lstrip("\ufeff"))
-            except yaml.YAMLError:
-                continue
-            name = f"{path.stem}: {case['case']}"
-            yield pytest.param(plain(document), case.get("findings", ()), id=name)
+    for name, case in read_cases():
+        try:
+            document = yaml.safe_load(case["manifest"].replace("\t", " ").lstrip("\ufeff"))
+        except yaml.YAMLError:
+            continue
+        yield pytest.param(plain(document), case.get("findings", ()), id=name)
 
 
 def plain(value: Any) -> Any:

@@ -147,7 +147,8 @@ def run(
         if process.stdout:
             process.stdout.close()
     if expired.is_set():
-        raise CommandError(f"`{command}` did not end within {timeout:g} s", where=command.argv[0])
+        # Without its arguments: a user's may have a password.
+        raise CommandError(f"did not end within {timeout:g} s", where=command.argv[0])
     return Completed(status, lines.text())
 
 

@@ -108,7 +108,7 @@ class ProvidedBootstrap:
                     timeout=timeout,
                     on_start=note,
                 )
-        except CommandError as error:  # its text has the command, and that may have a password
+        except CommandError as error:
             what = f"`knife {' '.join(arguments[:3])}` did not end within {timeout:g} s"
             raise NodeError(what, where=node.name, remedy=remedy) from error
         if done.status:

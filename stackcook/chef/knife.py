@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator
 
-from stackcook.command import Command, Run, find_program, run
+from stackcook.command import Command, CommandError, Run, find_program, run
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer, Manifest
 
@@ -31,10 +31,14 @@ def run_section(
         shown = f"knife {name}"  # without its arguments: they may have a password
         say(shown)
         argv = (str(find_program("knife")), *words, *server_arguments(server))
-        done = runner(Command(argv, cwd=manifest.root), on_line=say, timeout=TIMEOUT)
+        remedy = "correct it in the section `knife`"
+        try:
+            done = runner(Command(argv, cwd=manifest.root), on_line=say, timeout=TIMEOUT)
+        except CommandError as error:
+            raise ChefServerError(error.what, where=shown, remedy=remedy) from error
         if done.status:
             what = f"it ended with {done.status}: {done.last}"
-            raise ChefServerError(what, where=shown, remedy="correct it in the section `knife`")
+            raise ChefServerError(what, where=shown, remedy=remedy)
         count += 1
     return count
 

@@ -52,9 +52,10 @@ def test_stdin_that_nobody_reads_is_no_failure() -> None:
 
 def test_a_timeout_ends_the_program_and_what_it_started() -> None:
     seen: list[str] = []
-    with pytest.raises(CommandError, match=r"did not end within 0\.5 s"):
-        run(shell("sleep 60 & echo $!; wait"), on_line=seen.append, timeout=0.5)
+    with pytest.raises(CommandError, match=r"did not end within 0\.5 s") as caught:
+        run(shell("sleep 60 & echo $!; wait; : -P s3cret"), on_line=seen.append, timeout=0.5)
     assert ends(int(seen[0]))
+    assert "s3cret" not in str(caught.value)
 
 
 def test_an_interruption_in_a_listener_ends_the_program() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.chef.knife import run_section
-from stackcook.command import Completed
+from stackcook.command import CommandError, Completed
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer, KnifeCommand, Manifest
 from tests.fakes import AT
@@ -48,6 +48,14 @@ def test_the_first_that_fails_ends_it(tmp_path: Path) -> None:
     failing = Knife(Completed(100, "ERROR: no such node\n\n"))
     with pytest.raises(ChefServerError, match="knife node list: it ended with 100: ERROR: no such"):
         run_section(manifest(tmp_path), SERVER, print, failing)
+
+
+def test_one_that_does_not_end_is_told_like_one_that_fails(tmp_path: Path) -> None:
+    def endless(*_: object, **__: object) -> Completed:
+        raise CommandError("did not end within 3600 s", where="/usr/bin/knife")
+
+    with pytest.raises(ChefServerError, match="^knife node list: did not end within 3600 s"):
+        run_section(manifest(tmp_path), SERVER, print, endless)
 
 
 def test_passwords_among_the_arguments_are_not_shown(tmp_path: Path) -> None:

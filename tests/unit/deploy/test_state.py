@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,19 @@ from stackcook.errors import ExitCode, UsageError
 from stackcook.verify.check import Check
 from tests.fakes import FakeSite, recipe_error, two_stages
 
+KILLED = """
+import os, pathlib, signal, sys
+from stackcook.deploy.events import RunStarted, StepDone, StepStarted
+from stackcook.deploy.state import State
+state = State(pathlib.Path(sys.argv[1]))
+state(RunStarted("deploy", 1.0, ("one", "two"), deploy="d-1"))
+state(StepStarted("converge", 2.0, "one"))
+state(StepDone("converge", 3.0, 1.0, "one"))
+state(StepStarted("converge", 2.0, "two"))
+state.flush()
+state(StepDone("converge", 3.0, 1.0, "two"))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 HOLD = """
 import sys, pathlib
 from stackcook.deploy.lock import exclusive
@@ -58,6 +73,43 @@ def test_what_a_killed_run_left_open_is_interrupted_for_the_next(tmp_path: Path)
     assert latest(tmp_path)["controller"].result == "interrupted"
 
 
+def test_a_run_that_was_killed_leaves_what_it_had_written(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", KILLED, str(tmp_path)]
+    assert subprocess.run(argv, cwd=Path(__file__).parents[3]).returncode == -signal.SIGKILL
+    assert {name: step.result for name, step in latest(tmp_path).items()}["one"] == "done"
+    last = last_deploy(tmp_path)
+    assert last and (last.id, last.exit_code) == ("d-1", None)
+    assert last.done >= {"one"} and last.done | last.failed == {"one", "two"}
+    with State(tmp_path) as state:
+        state(RunStarted("deploy", 4.0, ("one", "two"), deploy="d-1"))
+        state(StepStarted("converge", 5.0, "two"))
+        state(StepDone("converge", 6.0, 1.0, "two"))
+    last = last_deploy(tmp_path)
+    assert last and last.done == {"one", "two"}
+
+
+def test_the_record_is_read_while_somebody_writes_it(tmp_path: Path) -> None:
+    with State(tmp_path) as state:
+        state(RunStarted("deploy", 1.0, ("one",), deploy="d-1"))
+        state(StepStarted("converge", 2.0, "one"))
+        state.flush()
+        with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            writer.execute("UPDATE steps SET result = 'done'")
+            assert latest(tmp_path)["one"].result == "running"
+            writer.execute("ROLLBACK")
+
+
+def test_a_record_that_breaks_is_said_at_the_next_step(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the record of runs can't be used"):
+        with State(tmp_path) as state:
+            state(RunStarted("deploy", 1.0, ("one",)))
+            with closing(sqlite3.connect(tmp_path / "state.db")) as other:
+                other.execute("DROP TABLE steps")
+            state(StepStarted("converge", 2.0, "one"))
+            state.flush()
+
+
 def test_a_node_that_was_only_reached_is_what_it_was_before(tmp_path: Path) -> None:
     ends = (
         StepDone("converge", 1.0, 1.0, "one"),
@@ -70,6 +122,7 @@ def test_a_node_that_was_only_reached_is_what_it_was_before(tmp_path: Path) -> N
             state(RunStarted("deploy", end.at, ("one",)))
             state(StepStarted(end.step, end.at, "one"))
             state(end)
+            state.flush()
             found.append((latest(tmp_path)["one"].step, latest(tmp_path)["one"].result))
     assert found == [("converge", "done"), ("converge", "done"), ("reach", "failed")]
 

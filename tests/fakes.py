@@ -76,9 +76,10 @@ class FakeMachines:
 class FakeBootstrap:
     """Nodes that converge at once: 3 of 4 resources the first time, none after that.
 
-    ``broken`` are the nodes that fail, with what; ``restless`` those that always change something,
-    ``dead`` those that can't be reached, ``passing`` those that fail so many times by what passes.
-    ``ahead_steps`` are done on each node before any other is waited for.
+    ``during`` is called while a step is under way. ``broken`` are the nodes that fail, with what;
+    ``restless`` those that always change something, ``dead`` those that can't be reached (by
+    ``death``), ``passing`` those that fail so many times by what passes. ``ahead_steps`` are done
+    on each node before any other is waited for.
     """
 
     asked: list[str]
@@ -86,6 +87,7 @@ class FakeBootstrap:
     broken: dict[str, Exception] = field(default_factory=dict)
     restless: set[str] = field(default_factory=set)
     dead: set[str] = field(default_factory=set)
+    death: NodeError | None = None
     during: Callable[[Node], None] = lambda node: None
     interrupted: bool = False
     on_interrupt: Callable[[], None] = lambda: None
@@ -95,7 +97,7 @@ class FakeBootstrap:
 
     def standing(self, node: Node, host: Host) -> Standing:
         if node.name in self.dead:
-            raise NodeError("no SSH answer", where=node.name)
+            raise self.death or NodeError("no SSH answer", where=node.name)
         return Standing.KNOWN if node.name in self.known else Standing.NEW
 
     def ahead(
@@ -118,6 +120,7 @@ class FakeBootstrap:
 
     def _ahead(self, what: str, node: Node, on_line: Say) -> str:
         self.asked.append(f"{what} {node.name}")
+        self.during(node)
         return "fine"
 
     def _run(self, what: str, node: Node, on_line: Say) -> ConvergeResult:

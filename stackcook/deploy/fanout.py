@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from stackcook.deploy.walk import Aside, walk
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -13,38 +14,52 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Result(Generic[T, R]):
-    """What became of one item: a ``value``, or the ``error`` that its work raised."""
+    """What became of one item: a ``value``, or the ``error`` that its work raised.
+
+    Neither where its work returned nothing, or never began.
+    """
 
     item: T
     value: R | None = None
     error: Exception | None = None
 
 
+class _Numbers:
+    """Turns: 0, 1, … up to ``count``."""
+
+    def __init__(self, count: int) -> None:
+        self._left = iter(range(count))
+
+    def next(self) -> int | None:
+        return next(self._left, None)
+
+    def ended(self, turn: int, well: bool) -> None:
+        """All the same."""
+
+    def stop(self, why: str) -> None:
+        self._left = iter(range(0))
+
+
 def fan_out(
     items: Sequence[T],
-    work: Callable[[T], R],
+    work: Callable[[T, Aside], R],
     *,
     parallel: int,
-    on_interrupt: Callable[[], None] = lambda: None,
+    on_interrupt: Callable[[int], None],
 ) -> tuple[Result[T, R], ...]:
     """Do ``work`` on each item, at most ``parallel`` at once; results in the items' order.
 
-    When the calling thread is interrupted, no new work begins, ``on_interrupt`` is called to end
-    what is under way, and the interrupt goes on once that has ended.
+    ``work`` enters the second thing that it gets while it waits, and ``on_interrupt`` is told of
+    each Ctrl-C, both as in :func:`~stackcook.deploy.walk.walk`.
     """
+    results = [Result[T, R](item) for item in items]
 
-    def guarded(item: T) -> Result[T, R]:
+    def take(turn: int, aside: Aside) -> bool:
         try:
-            return Result(item, value=work(item))
+            results[turn] = Result(items[turn], value=work(items[turn], aside))
         except Exception as error:
-            return Result(item, error=error)
+            results[turn] = Result(items[turn], error=error)
+        return True
 
-    with ThreadPoolExecutor(max_workers=max(1, parallel)) as pool:
-        futures = [pool.submit(guarded, item) for item in items]
-        try:
-            return tuple(future.result() for future in futures)
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            on_interrupt()
-            raise
+    walk(_Numbers(len(items)), take, parallel=parallel, on_interrupt=on_interrupt, spread=0)
+    return tuple(results)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from pathlib import Path
 from types import TracebackType
+
+from stackcook.errors import NodeError, StackcookError
 
 
 def path_of(state: Path, node: str) -> Path:
@@ -14,17 +17,22 @@ def path_of(state: Path, node: str) -> Path:
 
 
 class NodeLog:
-    """The open log of one step on one node; appends, each line with the time of day."""
+    """The open log of one step on one node; appends, each line with the time of day.
+
+    What the step fails of is its last line, a bug's traceback the last lines. Raises NodeError
+    where the file can't be written.
+    """
 
     def __init__(self, state: Path, node: str, step: str) -> None:
-        path = path_of(state, node)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self._file = os.fdopen(descriptor, "w", buffering=1, errors="replace")
-        self._file.write(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {node}: {step}\n")
+        self._path = path_of(state, node)
+        try:
+            self._file = self._opened()
+        except OSError as error:
+            raise self._failed(error) from error
+        self._write(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {node}: {step}\n")
 
     def __call__(self, line: str) -> None:
-        self._file.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+        self._write(f"{time.strftime('%H:%M:%S')} {line}\n")
 
     def __enter__(self) -> NodeLog:
         return self
@@ -35,6 +43,31 @@ class NodeLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error:
-            self(str(error))
-        self._file.close()
+        try:
+            if isinstance(error, StackcookError):
+                self(str(error))
+            elif error:
+                self("".join(traceback.format_exception(error)))
+        finally:
+            os.close(self._file)
+
+    def _opened(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        try:
+            return os.open(self._path, flags, 0o600)
+        except FileNotFoundError:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self._path, flags, 0o600)
+
+    def _write(self, text: str) -> None:
+        try:
+            os.write(self._file, text.encode(errors="replace"))
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> NodeError:
+        return NodeError(
+            f"the log can't be written ({error.strerror})",
+            where=str(self._path),
+            remedy="free some space on that disk, or mend what is wrong with the file",
+        )

@@ -14,7 +14,7 @@ from stackcook.deploy.plan import Facts, StagePlan, plan
 from stackcook.deploy.schedule import Part, Schedule, Turn
 from stackcook.deploy.site import Site
 from stackcook.deploy.steps import Halt, Say, Steps
-from stackcook.deploy.walk import walk
+from stackcook.deploy.walk import Aside, walk
 from stackcook.errors import ExitCode, NodeError
 from stackcook.manifest.model import Manifest, Node
 from stackcook.remote.base import Host
@@ -64,13 +64,15 @@ class NodeRun:
                 raise NodeError(what, where=node.name, remedy="run `stackcook deploy`")
             return Reached(node, hosts[node.name], standing)
 
-        def step(node: Node) -> Reached | None:
+        def step(node: Node, aside: Aside) -> Reached | None:
             stage = stage_of[node.name]
-            return self._steps.on_node("reach", node.name, stage, lambda _: reach(node))
+            return self._steps.on_node("reach", node.name, stage, lambda _: reach(node), aside)
 
-        stages = plan(self._manifest, Facts(), [node.name for node in nodes]).stages
+        stages = plan(self._manifest, Facts(), {node.name for node in nodes}).stages
         stage_of = _stages(stages)
-        results = fan_out(nodes, step, parallel=self._threads(len(nodes)))
+        results = fan_out(
+            nodes, step, parallel=self._threads(len(nodes)), on_interrupt=self._interrupt
+        )
         reached = {each.value.node.name: each.value for each in results if each.value}
         known = {name for name, each in reached.items() if each.standing is Standing.KNOWN}
         schedule = Schedule(stages, Budget.of(self._manifest), known.intersection(done))
@@ -86,15 +88,14 @@ class NodeRun:
         """Every node in its turn; raises Halt if not all could be done that must."""
         codes: list[ExitCode] = []
 
-        def take(turn: Turn) -> bool:
+        def take(turn: Turn, aside: Aside) -> bool | None:
             stage = schedule.stages[turn.stage]
             if turn.part is Part.GATE:
                 return self._gate(stage, tuple(schedule.failed), deploy, codes)
             each, chef = reached[turn.node], self._site.bootstrap()
             steps_of = chef.ahead if turn.part is Part.AHEAD else chef.converge
-            return self._take(
-                each, stage.name, steps_of(each.node, each.host, each.standing, deploy)
-            )
+            steps = steps_of(each.node, each.host, each.standing, deploy)
+            return self._take(each, stage.name, steps, aside)
 
         threads = self._threads(len(reached))
         try:
@@ -119,23 +120,31 @@ class NodeRun:
 
             return NodeStep("converge again", work)
 
-        def one(node: Node) -> bool:
+        def one(node: Node, aside: Aside) -> bool | None:
             each = reached[node.name]
             steps = chef.converge(node, each.host, each.standing, deploy)
-            return self._take(each, "", [again(node, step) for step in steps])
+            return self._take(each, "", [again(node, step) for step in steps], aside)
 
         results = fan_out(
-            nodes, one, parallel=self._threads(len(nodes)), on_interrupt=chef.interrupt
+            nodes, one, parallel=self._threads(len(nodes)), on_interrupt=self._interrupt
         )
         if not all(result.value for result in results):
             raise Halt(ExitCode.NODES)
 
-    def _take(self, each: Reached, stage: str, steps: Sequence[NodeStep]) -> bool:
-        """The steps of one node's turn, until one fails; whether all went well."""
+    def _take(
+        self, each: Reached, stage: str, steps: Sequence[NodeStep], aside: Aside
+    ) -> bool | None:
+        """The steps of one node's turn, until one fails; whether all went well.
+
+        None where an interrupt has let some of them not begin.
+        """
         name = each.node.name
-        return all(
-            self._steps.on_node(step.name, name, stage, step.work) is not None for step in steps
-        )
+        for step in steps:
+            if self._steps.stopping.is_set():
+                return None
+            if self._steps.on_node(step.name, name, stage, step.work, aside) is None:
+                return False
+        return True
 
     def _gate(
         self, stage: StagePlan, failed: Collection[str], deploy: Deploy, codes: list[ExitCode]

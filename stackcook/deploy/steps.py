@@ -6,8 +6,8 @@ import itertools
 import random
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,7 @@ from stackcook.deploy.events import (
     StepStarted,
 )
 from stackcook.deploy.logs import NodeLog, path_of
+from stackcook.deploy.walk import Aside
 from stackcook.errors import ExitCode, NodeError, StackcookError, Transient
 
 T = TypeVar("T")
@@ -85,10 +86,18 @@ class Steps:
         now = self.clock()
         self.emit(StepDone(step, now, now - started, text=text))
 
-    def on_node(self, step: str, node: str, stage: str, work: Callable[[Say], T]) -> T | None:
+    def on_node(
+        self,
+        step: str,
+        node: str,
+        stage: str,
+        work: Callable[[Say], T],
+        aside: Aside = nullcontext,
+    ) -> T | None:
         """A step on one node, its lines logged; None if it failed. Raises nothing of its own.
 
-        What is Transient is tried again, as long as the run goes on.
+        What is Transient is tried again, as long as the run goes on; ``aside`` is entered while it
+        waits for that.
         """
         waits = iter(self._backoff)
         for attempt in itertools.count(1):
@@ -96,26 +105,27 @@ class Steps:
             try:
                 with NodeLog(self._state, node, step) as log:
                     result = work(self._reader(step, node, log))
-            except StackcookError as error:
+            except Exception as raised:  # one node's trouble, even a bug of ours, isn't the others'
+                error = raised if isinstance(raised, StackcookError) else _bug(node, raised)
                 wait = next(waits, None)
                 if wait is None or not isinstance(error, Transient) or self.stopping.is_set():
                     self._fail(step, started, error, node)
                     return None
-                self._retry(step, node, error, wait * random.uniform(0.5, 1.0))
-            except Exception as error:  # one node's trouble, even a bug of ours, isn't the others'
-                with NodeLog(self._state, node, step) as log:
-                    log(traceback.format_exc())
-                what = f"a bug of ours: {type(error).__name__}: {error}"
-                self._fail(step, started, NodeError(what, where=node, remedy="report it"), node)
-                return None
+                self._retry(step, node, error, wait * random.uniform(0.5, 1.0), aside)
+                if self.stopping.is_set():  # nothing new begins, not even another try
+                    self._fail(step, self._start(step, node, stage, attempt + 1), error, node)
+                    return None
             else:
                 self._done(step, started, node, result)
                 return result
         return None  # never: counting has no end
 
-    def _retry(self, step: str, node: str, error: StackcookError, wait: float) -> None:
+    def _retry(
+        self, step: str, node: str, error: StackcookError, wait: float, aside: Aside
+    ) -> None:
         self.emit(StepRetried(step, self.clock(), node, str(error), wait))
-        self.stopping.wait(wait)  # jitter is in it: the others may be trying again as well
+        with aside():
+            self.stopping.wait(wait)  # jitter is in it: the others may be trying again as well
 
     def _done(self, step: str, started: float, node: str, result: object) -> None:
         now = self.clock()
@@ -153,3 +163,8 @@ class Steps:
                 self.emit(StepProgress(step, self.clock(), text, node, *counts))
 
         return read
+
+
+def _bug(node: str, error: Exception) -> NodeError:
+    what = f"a bug of ours: {type(error).__name__}: {error}"
+    return NodeError(what, where=node, remedy="report it")

@@ -38,6 +38,7 @@ from stackcook.errors import (
     UsageError,
 )
 from stackcook.manifest.model import FailureBudget, KnifeCommand, Manifest, Node
+from stackcook.remote.base import Unreachable
 from stackcook.verify.check import Check
 from tests.fakes import AT, FakeSite, recipe_error, two_stages
 
@@ -219,6 +220,59 @@ def test_one_interrupt_lets_end_what_is_under_way(manifest: Manifest) -> None:
     assert "Ctrl-C again" in next(e.text for e in events if isinstance(e, Notice))
     done = events[-1]
     assert isinstance(done, RunDone) and done.exit_code == ExitCode.INTERRUPTED
+
+
+def test_an_interrupt_lets_no_further_step_of_a_node_begin(manifest: Manifest) -> None:
+    site, events, told = FakeSite(), list[Event](), threading.Event()
+    site.chef.ahead_steps = ("install", "register")
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Notice):
+            told.set()
+
+    def during(node: Node) -> None:
+        press_ctrl_c()
+        assert told.wait(10)
+
+    site.chef.during = during
+    with pytest.raises(KeyboardInterrupt):
+        quick(manifest, site, listen, parallel=1).deploy()
+    assert [asked for asked in site.asked if asked.startswith("install")] == ["install controller"]
+    assert "register controller" not in site.asked
+    skipped = [(e.node, e.why) for e in events if isinstance(e, NodeSkipped)]
+    assert skipped == [("controller", "interrupted"), ("compute1", "interrupted")]
+    assert not failures(events)
+
+
+@pytest.mark.parametrize("step", ["reach", "bootstrap"])
+def test_an_interrupt_ends_the_wait_for_another_try(manifest: Manifest, step: str) -> None:
+    site, events = FakeSite(), list[Event]()
+    if step == "reach":
+        site.chef.dead, site.chef.death = {"controller"}, Unreachable("off", where="controller")
+    else:
+        site.chef.passing["controller"] = 1
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, StepRetried):
+            press_ctrl_c()
+
+    with pytest.raises(KeyboardInterrupt):
+        Engine(manifest, site, (listen,), backoff=(3600.0,), spread=0).deploy()
+    (failed,) = failures(events)
+    assert failed[:2] == (step, "controller")
+    assert "bootstrap compute1" not in site.asked
+    assert site.asked.count("bootstrap controller") == (step == "bootstrap"), "tried no more"
+
+
+def test_a_log_that_can_t_be_written_is_its_node_s_failure(manifest: Manifest) -> None:
+    path_of(manifest.state, "compute1").mkdir(parents=True)
+    code, events = deploy(manifest, FakeSite())
+    assert code is ExitCode.NODES
+    ((step, node, error),) = failures(events)
+    assert (step, node) == ("reach", "compute1")
+    assert "compute1.log: the log can't be written (Is a directory); " in error
 
 
 def test_a_second_interrupt_ends_that_as_well(manifest: Manifest) -> None:
@@ -407,7 +461,7 @@ def test_every_converge_is_told_the_deploy_and_the_recipes_ahead(manifest: Manif
     assert code is ExitCode.DONE
     started = next(e for e in events if isinstance(e, RunStarted))
     assert {deploy.id for deploy in site.chef.deploys} == {started.deploy}
-    assert site.asked.index("prepare compute1") < site.asked.index("gate controller")
+    assert site.asked.index("prepare compute1") < site.asked.index("bootstrap compute1")
 
 
 def test_a_record_that_can_t_be_kept_ends_the_run(manifest: Manifest) -> None:

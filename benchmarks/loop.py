@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stackcook.command import find_program
 from tests.scale.machine import Machine
 from tests.scale.measure import Measured, measured
 
@@ -25,18 +24,25 @@ NODES
 """
 
 
-def loop(manifest: Path, machines: Sequence[Machine], key: Path) -> Measured:
+class Failed(Exception):
+    """What was to be measured did not do its work; its last words."""
+
+
+def loop(
+    manifest: Path, machines: Sequence[Machine], key: Path, knife: Path, log: Path
+) -> Measured:
     """Put the objects on the embedded Chef server, then run and measure the loop.
 
-    Chef's licence service is answered at once, the client is on the nodes already, and knife finds
-    all that it needs: it is the loop at its best.
+    ``knife`` is the directory of the program. Chef's licence service is answered at once, the
+    client is on the nodes already, and knife finds all that it needs: it is the loop at its best.
+    Raises Failed.
     """
     root = manifest.parent
     for command in (("server", "start"), ("upload",)):
         argv = (sys.executable, "-m", "stackcook", "-f", str(manifest), *command)
         done = measured(*argv, cwd=root, env={"PYTHONPATH": str(ROOT)})
         if done.status:
-            raise SystemExit(done.output)
+            raise Failed(done.output)
     script = _SCRIPT.format(
         config=shlex.quote(str(root / ".stackcook/chef/config.rb")),
         key=shlex.quote(str(key)),
@@ -46,8 +52,8 @@ def loop(manifest: Path, machines: Sequence[Machine], key: Path) -> Measured:
     home.mkdir(mode=0o700, exist_ok=True)
     environment = {
         "HOME": str(home),
-        "PATH": f"{find_program('knife').parent}:/usr/bin:/bin",
+        "PATH": f"{knife}:/usr/bin:/bin",
         "CHEF_LICENSE": "accept-silent",
         "CHEF_LICENSE_SERVER": "http://127.0.0.1:9",
     }
-    return measured("/bin/bash", "-c", script, cwd=root, env=environment)
+    return measured("/bin/bash", "-c", script, cwd=root, env=environment, log=log)

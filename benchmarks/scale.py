@@ -4,8 +4,10 @@
     python -m benchmarks.scale [--nodes N] [--loop N] [--log FILE]
 
 Every way begins with a lab of its own (tests/scale/lab.py) and an empty Chef server. The loop is
-run on a part of the nodes and extrapolated. Prints a table and how it compares with what is
-wanted; ends with 1 if something is missed. Nodes, Chef server and stackcook share this machine.
+run on a part of the nodes and extrapolated: with the knife of `gem install` (benchmarks/gem_knife:
+once, two to five minutes), which is what users have, and with the pinned one of setup/gems. Prints
+a table and how it compares with what is wanted; ends with 1 if something is missed, or a way could
+not be measured. Nodes, Chef server and stackcook share this machine.
 """
 
 from __future__ import annotations
@@ -13,62 +15,37 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.loop import ROOT, loop
+from benchmarks.loop import ROOT, Failed, loop
+from benchmarks.stage import plain_knife
+from benchmarks.ways import IDLE, KNIFE, LOOP, NATIVE, PINNED, Way, covered, report
 from stackcook.chef.process import Process
+from stackcook.command import find_program
 from stackcook.deploy.history import runs, steps
+from stackcook.errors import StackcookError
 from tests.scale import repository
 from tests.scale.lab import Lab, locked
-from tests.scale.machine import Machine
+from tests.scale.machine import LabError, Machine
 from tests.scale.measure import Measured, measured, peak_of
 
-MIB = 1 << 20
+EVERY = 30.0
+"""Seconds between two words of how far a way is."""
+
 _CONVERGES = ("bootstrap", "converge", "prepare")
 _BAD = ("[ERROR]", "[CRITICAL]", "[ALERT]", "[EMERGENCY]", "panic:")
 
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way measured on ``nodes``; ``converging`` are the seconds in which a node converged.
-
-    ``node_cpu`` are seconds of CPU of one node, ``server_memory`` in bytes at most, ``complaints``
-    are lines of the Chef server's log.
-    """
-
-    name: str
-    nodes: int
-    run: Measured
-    node_cpu: float
-    server_memory: int
-    complaints: tuple[str, ...]
-    converging: float = 0.0
-
-    def line(self, loop: Way | None) -> str:
-        """Its row of the table; ``loop`` is what it is compared with."""
-        each = self.run.seconds / self.nodes
-        ratio = f"{loop.run.seconds / loop.nodes / each:5.1f}" if loop else "     "
-        share = f"{self.run.cpu / self.run.seconds:6.1%}" if self.converging else "      "
-        return (
-            f"{self.name:<22} {self.nodes:5} {self.run.seconds:8.1f} {each:7.2f} {ratio}  {share}"
-            f" {self.run.memory // MIB:5} {self.node_cpu:7.1f}"
-            f" {self.server_memory // MIB:7} {len(self.complaints):6}"
-        )
-
-
-HEAD = (
-    "way                    nodes  seconds  a node  times  share   MiB node CPU  server errors\n"
-    "                                                 as fast  own   own        s    MiB in log"
-)
-
-
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--nodes", type=int, default=100)
     parser.add_argument("--loop", type=int, default=10, help="nodes of the shell loop; 0: none")
     parser.add_argument("--log", type=Path, help="a file for all that is printed")
@@ -82,85 +59,103 @@ def main() -> int:
             if stream:
                 print(line, file=stream, flush=True)
 
-    with locked() as lab:
+    say(f"load before {_load()}, {os.cpu_count()} cores")
+    scale = Scale(arguments.nodes, min(arguments.loop, arguments.nodes), say)
+    whole = scale.measure()
+    say(f"\nload after {_load()}")
+    lines, met = report(scale.ways, arguments.nodes)
+    for line in lines:
+        say(line)
+    return 0 if whole and met else 1
+
+
+@dataclass
+class Scale:
+    """One run of the benchmark: ``ways`` are those measured so far; ``part`` nodes do a loop."""
+
+    nodes: int
+    part: int
+    say: Say
+    ways: dict[str, Way] = field(default_factory=dict)
+
+    def measure(self) -> bool:
+        """Every way, one after the other; False, and a word why, if one could not be measured."""
         try:
-            ways = measure(lab, arguments.nodes, min(arguments.loop, arguments.nodes), say)
-        finally:
-            lab.down(say)
-    return report(ways, arguments.nodes, say)
+            knife = plain_knife() if self.part else None
+            with locked() as lab:
+                try:
+                    self._deploys(lab, NATIVE)
+                    self._loops(lab, knife)
+                    self._deploys(lab, KNIFE)
+                finally:
+                    lab.down(self.say)
+        except Failed as failed:
+            self.say(f"it failed:\n{str(failed)[-4000:]}")
+        except (LabError, StackcookError, OSError) as error:
+            self.say(f"it failed: {error}")
+        except KeyboardInterrupt:
+            self.say("interrupted")
+        else:
+            return True
+        return False
 
-
-def measure(lab: Lab, nodes: int, part: int, say: Say) -> dict[str, Way]:
-    """Every way, one after the other."""
-    ways: dict[str, Way] = {}
-    for kind in ("native", "knife"):
-        machines = lab.up(nodes, say)
+    def _deploys(self, lab: Lab, kind: str) -> None:
+        machines = lab.up(self.nodes, self.say)
         manifest = repository.write(lab.root / kind, machines, lab.key, {"bootstrap": kind})
-        for again in (False, True):
-            name = f"{kind}, nothing to do" if again else kind
-            ways[name] = way = deploy(name, manifest, machines)
-            say(way.line(None))
-            if way.run.status:
-                raise SystemExit(way.run.output[-4000:])
-        say(f"after it: {lab.status()}")
-    if part:
-        machines = lab.up(part, say)
-        manifest = repository.write(lab.root / "loop", machines, lab.key)
-        ways["loop"] = watched("knife in a loop", manifest, machines, loop_of(lab))
-        say(ways["loop"].line(None))
-        if ways["loop"].run.status:
-            raise SystemExit(ways["loop"].run.output[-4000:])
-    return ways
-
-
-def loop_of(lab: Lab) -> Callable[[Path, Sequence[Machine]], Measured]:
-    """The loop, with the lab's key."""
-    return lambda manifest, machines: loop(manifest, machines, lab.key)
-
-
-def deploy(name: str, manifest: Path, machines: Sequence[Machine]) -> Way:
-    """One ``stackcook deploy``, and how long at least one node was converging in it."""
-
-    def run(manifest: Path, _: Sequence[Machine]) -> Measured:
         argv = (sys.executable, "-m", "stackcook", "-f", str(manifest), "deploy")
-        log = manifest.with_name(f"{name.replace(', ', '-').replace(' ', '-')}.log")
-        return measured(*argv, cwd=manifest.parent, env={"PYTHONPATH": str(ROOT)}, log=log)
+        for name in (kind, kind + IDLE):
 
-    return watched(name, manifest, machines, run)
+            def deploy(log: Path) -> Measured:
+                return measured(*argv, cwd=manifest.parent, env={"PYTHONPATH": str(ROOT)}, log=log)
 
+            self._watch(name, manifest, machines, deploy)
+        self.say(f"after it: {lab.status()}")
 
-def watched(
-    name: str,
-    manifest: Path,
-    machines: Sequence[Machine],
-    work: Callable[[Path, Sequence[Machine]], Measured],
-) -> Way:
-    """Do it, and look at the nodes' CPU, the Chef server's memory and its log."""
-    state = manifest.parent / ".stackcook"
-    log, before = state / "chef/server/log", sum(machine.cpu() for machine in machines)
-    seen = len(complaints(log))
-    run = work(manifest, machines)
-    cpu = (sum(machine.cpu() for machine in machines) - before) / len(machines)
-    server = Process.load(state / "chef/server/pid")
-    memory = peak_of(server.pid) if server else None
-    return Way(
-        name, len(machines), run, cpu, memory or 0, complaints(log)[seen:], converging(state)
-    )
+    def _loops(self, lab: Lab, plain: Path | None) -> None:
+        pinned = ((PINNED, find_program("knife").parent),)
+        knives = ((LOOP, plain), *pinned) if plain else pinned
+        for name, knife in knives if self.part else ():
+            machines = lab.up(self.part, self.say)
+            manifest = repository.write(lab.root / "loop", machines, lab.key)
+
+            def work(log: Path, knife: Path = knife) -> Measured:
+                return loop(manifest, machines, lab.key, knife, log)
+
+            self._watch(name, manifest, machines, work)
+
+    def _watch(
+        self,
+        name: str,
+        manifest: Path,
+        machines: tuple[Machine, ...],
+        work: Callable[[Path], Measured],
+    ) -> None:
+        """Do it, and look at the nodes' CPU, the Chef server's memory and its log."""
+        state, log = manifest.parent / ".stackcook", manifest.with_name("said")
+        server_log, before = state / "chef/server/log", _cpu(machines)
+        seen = len(complaints(server_log))
+        log.unlink(missing_ok=True)
+        with _telling(name, len(machines), log, self.say):
+            run = work(log)
+        cpu = (_cpu(machines) - before) / len(machines)
+        server = Process.load(state / "chef/server/pid")
+        memory = peak_of(server.pid) if server else None
+        bad = complaints(server_log)[seen:]
+        way = Way(name, len(machines), run, cpu, memory or 0, bad, converging(state))
+        self.say(way.line())
+        if run.status:
+            raise Failed(f"{name} ended with {run.status}\n{run.output}")
+        self.ways[name] = way
 
 
 def converging(state: Path) -> float:
     """Seconds of the last run in which at least one node converged."""
     done = runs(state)
-    spans = sorted(
+    return covered(
         (step.started, step.ended or step.started)
         for step in (steps(state, done[-1].id) if done else ())
         if step.step in _CONVERGES
     )
-    total = end = 0.0
-    for begun, ended in spans:
-        total += max(0.0, ended - max(begun, end))
-        end = max(end, ended)
-    return total
 
 
 def complaints(log: Path) -> tuple[str, ...]:
@@ -169,45 +164,33 @@ def complaints(log: Path) -> tuple[str, ...]:
     return tuple(line for line in lines if any(word in line for word in _BAD))
 
 
-def report(ways: dict[str, Way], nodes: int, say: Say) -> int:
-    """The table, and what was wanted; 1 if something is missed."""
-    base = ways.get("loop")
-    say(f"\nload {' '.join(f'{n:.1f}' for n in os.getloadavg())}, {os.cpu_count()} cores\n{HEAD}")
-    for way in ways.values():
-        say(way.line(base))
-    if base:
-        whole = base.run.seconds * nodes / base.nodes
-        say(f"{'loop, extrapolated':<22} {nodes:5} {whole:8.1f}")
-    for way in ways.values():
-        if way.converging:
-            floor = way.node_cpu * way.nodes / (os.cpu_count() or 1)
-            say(
-                f"  {way.name}: the nodes' own CPU takes {floor:.0f} s of all cores"
-            )
-    for complaint in sorted({c for way in ways.values() for c in way.complaints})[:10]:
-        say(f"  Chef server: {complaint}")
-    missed = 0
-    for ok, text in verdicts(ways, base):
-        missed += not ok
-        say(f"{'ok    ' if ok else 'MISSED'} {text}")
-    return 1 if missed else 0
+def _cpu(machines: tuple[Machine, ...]) -> float:
+    return sum(machine.cpu() for machine in machines)
 
 
-def verdicts(ways: dict[str, Way], base: Way | None) -> list[tuple[bool, str]]:
-    """What is wanted, and whether it is so."""
-    native, idle = ways["native"], ways["native, nothing to do"]
-    share, memory = native.run.cpu / native.run.seconds, native.run.memory / MIB
-    other = idle.run.seconds - idle.converging
-    found = [
-        (share < 0.05, f"stackcook's own share of the wall time {share:.1%}, wanted under 5 %"),
-        (memory < 300, f"stackcook's memory {memory:.0f} MiB, wanted under 300"),
-        (idle.run.seconds < 60, f"nothing to do: {idle.run.seconds:.1f} s, wanted under 60"),
-        (other < 5, f"nothing to do: {other:.1f} s of it is not converging, wanted under 5"),
-    ]
-    if base:
-        ratio = base.run.seconds / base.nodes * native.nodes / native.run.seconds
-        found.insert(0, (ratio >= 5, f"native {ratio:.1f} times as fast as the loop, wanted 5"))
-    return found
+@contextmanager
+def _telling(name: str, nodes: int, log: Path, say: Say) -> Iterator[None]:
+    """Say now and then how many nodes have converged, as what is in ``log`` tells."""
+    over, began = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not over.wait(EVERY):
+            said = log.read_text(errors="replace") if log.exists() else ""
+            count = min(nodes, said.count("resources updated"))
+            seconds = time.monotonic() - began
+            say(f"  {name}: {count} of {nodes} nodes after {seconds:.0f} s, load {_load()}")
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f}"
 
 
 if __name__ == "__main__":

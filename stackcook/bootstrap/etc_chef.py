@@ -38,9 +38,11 @@ def files(
     """All of them but the key. ``first_boot`` are attributes, ``secret`` is for data bag items."""
     certificates = _certificates(server)
     hints = options.hints(node.name).items()
+    boot = _first_boot(node, options, first_boot)
     found = [
         File("client.rb", _client_rb(server, node, options, secret, bool(certificates))),
-        File("first-boot.json", json.dumps(_first_boot(node, options, first_boot)) + "\n"),
+        # knife lets everybody read it; but the attributes may have a password
+        File("first-boot.json", f"{json.dumps(boot)}\n", private=True),
         *(File(f"ohai/hints/{name}.json", json.dumps(hint) + "\n") for name, hint in hints),
         *(File(f"trusted_certs/{path.name}", path.read_text() + "\n") for path in certificates),
     ]

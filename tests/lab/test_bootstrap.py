@@ -183,6 +183,7 @@ def test_what_it_leaves_is_what_the_other_bootstrap_leaves(lab: Lab) -> None:
     code, node, errors = lab.deploy()
     assert (code, node["step"], errors) == (0, FIRST[other], "")
     assert left_by_bootstrap(lab) == before
+    assert "./first-boot.json 600 root" in before["files"]
     lab.choose(lab.kind)
 
 

@@ -61,6 +61,8 @@ def test_secrets_go_by_standard_input_only(setting: Setting, chef: NativeBootstr
     assert "s3" not in " ".join(setting.shell.asked)
     script = next(text for text in setting.shell.sent if "client.rb" in text)
     assert "umask 077; printf %s 's3\n' | cat >encrypted_data_bag_secret.new" in script
+    boot = next(line for line in script.splitlines() if ">first-boot.json.new" in line)
+    assert boot.startswith("(umask 077; ")
     assert "PRIVATE KEY" not in script
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from stackcook.errors import StackcookError, UsageError
+from stackcook.errors import ExitCode, StackcookError, UsageError
 
 MASK = "****"
 TERMINATION_GRACE = 5.0
@@ -84,7 +84,9 @@ def last_line(output: str) -> str:
 
 
 class CommandError(StackcookError):
-    """A program that is not there, can't be started, or was not done in time."""
+    """A program that can't be started, or was not done in time; exit 2, as for one not installed."""
+
+    exit_code = ExitCode.USAGE
 
 
 class Run(Protocol):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.command import Command, CommandError, Secret, find_program, run
-from stackcook.errors import UsageError
+from stackcook.errors import ExitCode, UsageError
 
 
 def shell(script: str, **rest: object) -> Command:
@@ -71,8 +71,9 @@ def test_an_interruption_in_a_listener_ends_the_program() -> None:
 
 
 def test_a_program_that_is_not_there() -> None:
-    with pytest.raises(CommandError, match="/no/such/program: can't be started"):
+    with pytest.raises(CommandError, match="/no/such/program: can't be started") as caught:
         run(Command(("/no/such/program",)))
+    assert caught.value.exit_code is ExitCode.USAGE
     with pytest.raises(UsageError, match="no-such-program is not installed; `stackcook doctor`"):
         find_program("no-such-program")
 

@@ -21,7 +21,7 @@ from stackcook.deploy.steps import Say
 from stackcook.errors import counted
 from stackcook.manifest.model import Node
 from stackcook.remote.pool import Pool
-from stackcook.remote.ssh import wait_for
+from stackcook.remote.ssh import connect, wait_for
 from stackcook.verify import clouds, gate, smoke
 from stackcook.verify.check import Report
 from stackcook.verify.gate import Credentials
@@ -35,6 +35,9 @@ PATIENCE = 15.0
 class RealSite(ChefSite):
     """The :class:`~stackcook.deploy.site.Site` of one manifest; parts are made when first used."""
 
+    _seen: tuple[Placed, ...] = ()
+    """The nodes as they were when they were verified."""
+
     @cached_property
     def _bootstrap(self) -> Bootstrap:
         means = Means(
@@ -42,12 +45,16 @@ class RealSite(ChefSite):
             self.server,
             self._manifest.state,
             secrets.ensure(self._manifest),
-            opener=Pool(partial(wait_for, patience=PATIENCE)),
+            opener=self._connections,
         )
         chosen = bootstrap_of(self._manifest.bootstrap, means)
         if not self._provided:
             return chosen
         return ProvidedBootstrap(chosen, self.client, self.server, self._manifest.root)
+
+    @cached_property
+    def _connections(self) -> Pool:
+        return Pool(partial(wait_for, patience=PATIENCE))
 
     def bootstrap(self) -> Bootstrap:
         """The one that the manifest wants."""
@@ -74,20 +81,27 @@ class RealSite(ChefSite):
         self, patience: float = smoke.AFTER_DEPLOY, *, without: Collection[str] = ()
     ) -> Report:
         """The smoke check; writes ``clouds.yaml`` first, so that one can look for oneself."""
-        for keystone in running(self._placed, KEYSTONE)[:1]:
+        self._seen = placed(self._manifest, self.client)
+        for keystone in running(self._seen, KEYSTONE)[:1]:
             path = self._manifest.root / "clouds.yaml"
             clouds.write(path, gate.auth_url(keystone), self.credentials.admin)
         nodes = tuple(n for n in self._manifest.nodes if n.name not in without)
-        manifest, hosts = replace(self._manifest, nodes=nodes), self.machines.hosts(nodes)
-        return smoke.verify(manifest, self.client, hosts, self.credentials, patience=patience)
+        return smoke.verify(
+            replace(self._manifest, nodes=nodes),
+            tuple(node for node in self._seen if node.name not in without),
+            self.machines.hosts(nodes),
+            self.credentials,
+            patience=patience,
+            opener=self._connections.by(connect),  # a node that is down isn't waited for
+        )
 
     def facts(self) -> Mapping[str, str]:
         """Where Horizon is, where the password is, what to try; nothing where there is no cloud."""
+        seen = self._seen or placed(self._manifest, self.client)
         facts = {
-            "Horizon": f"http://{dashboard.address}/"
-            for dashboard in running(self._placed, DASHBOARD)[:1]
+            "Horizon": f"http://{dashboard.address}/" for dashboard in running(seen, DASHBOARD)[:1]
         }
-        if running(self._placed, KEYSTONE):
+        if running(seen, KEYSTONE):
             path = self._manifest.root / "clouds.yaml"
             facts["log in as"] = f"admin, domain Default; the password is in {path}"
             facts["try"] = f"openstack --os-cloud {clouds.CLOUD} server list"
@@ -112,10 +126,6 @@ class RealSite(ChefSite):
         clouds.remove(self._manifest.root / "clouds.yaml")
         shutil.rmtree(self._manifest.state)
         return "removed"
-
-    @property
-    def _placed(self) -> tuple[Placed, ...]:
-        return placed(self._manifest, self.client)
 
     @cached_property
     def credentials(self) -> Credentials:

@@ -39,12 +39,23 @@ class Pool:
 
     def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
         """The connection to ``host`` that is there, if it still works, or a new one."""
+        return self._lend(host, known_hosts, timeout, self._opener)
+
+    def by(self, opener: Connect) -> Connect:
+        """The same, but ``opener`` opens where no connection is there."""
+
+        def open(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
+            return self._lend(host, known_hosts, timeout, opener)
+
+        return open
+
+    def _lend(self, host: Host, known_hosts: Path, timeout: float, opener: Connect) -> Remote:
         with self._lock:
             found = self._idle.pop(host, None)
         if found and self._works(*found):
             remote = found[0]
         else:
-            remote = self._opener(host, known_hosts, timeout=timeout)
+            remote = opener(host, known_hosts, timeout=timeout)
         return _Lent(remote, lambda good: self._back(host, remote, good))
 
     def close(self) -> None:

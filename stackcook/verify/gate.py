@@ -56,7 +56,7 @@ def answers(
     Raises VerifyError after ``patience`` seconds, with each that does not and the likely cause;
     ChefServerError if the Chef server can't say who runs what.
     """
-    nodes = tuple(n for n in placed(manifest, chef) if not only or n.name in only)
+    nodes = placed(manifest, chef, only)
     deadline = Deadline(patience)
     bad = _bad(deadline.poll(lambda: _look(nodes, credentials), lambda found: not _bad(found)))
     if not bad:

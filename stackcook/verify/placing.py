@@ -6,13 +6,15 @@ client saves it only after a converge without failure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stackcook.bootstrap.providers import WINDOWS
 from stackcook.manifest.model import Manifest, Node
 
+WORKERS = 8
 KEYSTONE = "keystone"
 PLACEMENT = "placement-api"
 QUEUE = "rabbitmq-server"
@@ -68,14 +70,24 @@ class Placed:
         return host.lower() in self.names or host.lower().split(".")[0] in self.names
 
 
-def placed(manifest: Manifest, chef: ChefObjects) -> tuple[Placed, ...]:
-    """Every node of the manifest as the Chef server knows it; raises ChefServerError."""
+def placed(manifest: Manifest, chef: ChefObjects, only: Collection[str] = ()) -> tuple[Placed, ...]:
+    """The nodes of the manifest as the Chef server knows them; raises ChefServerError.
+
+    ``only`` are the names of some; empty: all of them.
+    """
     known = chef.get("/nodes")
-    return tuple(
-        _placed(node, chef.get(f"/nodes/{node.name}") if node.name in known else {})
+    wanted = [
+        node
         for node in manifest.nodes
-        if node.provider not in WINDOWS  # nobody logs in to those by SSH
-    )
+        if (not only or node.name in only)
+        and node.provider not in WINDOWS  # nobody logs in to those by SSH
+    ]
+
+    def one(node: Node) -> Placed:
+        return _placed(node, chef.get(f"/nodes/{node.name}") if node.name in known else {})
+
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        return tuple(pool.map(one, wanted))
 
 
 def running(nodes: Iterable[Placed], unit: str) -> tuple[Placed, ...]:

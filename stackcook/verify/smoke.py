@@ -18,7 +18,7 @@ from stackcook.verify import agents, endpoints, horizon, services
 from stackcook.verify.check import Check, Checks, Deadline, Report, ordered, timed
 from stackcook.verify.gate import Credentials, behind, tokens
 from stackcook.verify.keystone import Cloud, Endpoint
-from stackcook.verify.placing import DASHBOARD, ChefObjects, Placed, placed, running
+from stackcook.verify.placing import DASHBOARD, Placed, running
 from stackcook.verify.sessions import Sessions
 
 WORKERS = 32
@@ -28,7 +28,7 @@ AFTER_DEPLOY = 90.0
 
 def verify(
     manifest: Manifest,
-    chef: ChefObjects,
+    nodes: tuple[Placed, ...],
     hosts: Mapping[str, Host],
     credentials: Credentials,
     *,
@@ -37,11 +37,10 @@ def verify(
 ) -> Report:
     """Look at everything once, and for ``patience`` seconds again at what may still come up.
 
-    Failures are in the report, never raised; ChefServerError if the Chef server can't say what
-    runs where.
+    ``nodes`` are those to look at, as the Chef server knows them. Failures are in the report, never
+    raised.
     """
     began = time.monotonic()
-    nodes = placed(manifest, chef)
     by_name = {node.name: node for node in nodes}
     with (
         Sessions(hosts, manifest.state / "known_hosts", opener=opener) as sessions,

@@ -74,6 +74,15 @@ def test_one_connection_does_for_all_steps(pool: Pool, opener: Opener) -> None:
     assert len(opener.lines) == 1 and not opener.lines[0].closed
 
 
+def test_who_opens_otherwise_finds_what_is_there(pool: Pool, opener: Opener) -> None:
+    other = Opener()
+    pool(host("one"), KNOWN).close()
+    for name in ("one", "two"):
+        pool.by(other)(host(name), KNOWN).close()
+    use(pool, "two")
+    assert (len(opener.lines), len(other.lines)) == (1, 1)
+
+
 def test_two_at_once_are_two(pool: Pool, opener: Opener) -> None:
     with pool(host(), KNOWN), pool(host(), KNOWN):
         assert len(opener.lines) == 2

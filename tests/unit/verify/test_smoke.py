@@ -9,6 +9,7 @@ import pytest
 from stackcook.manifest.model import Manifest
 from stackcook.verify.check import Check, Report
 from stackcook.verify.gate import Credentials
+from stackcook.verify.placing import placed
 from stackcook.verify.smoke import verify
 
 
@@ -17,7 +18,8 @@ def look(manifest: Manifest, chef: Any, ssh: Any, apis: Any, credentials: Creden
     """Verify the cloud as the test has left it."""
 
     def look(patience: float = 0.0) -> Report:
-        return verify(manifest, chef, ssh.hosts, credentials, patience=patience, opener=ssh)
+        nodes = placed(manifest, chef)
+        return verify(manifest, nodes, ssh.hosts, credentials, patience=patience, opener=ssh)
 
     return look
 

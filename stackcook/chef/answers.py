@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from stackcook.chef.transport import Answer, NoAnswer
+from stackcook.chef.exchange import Answer, NoAnswer
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
 

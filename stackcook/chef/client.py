@@ -27,8 +27,9 @@ from stackcook.chef.answers import (
     unreachable,
     wants_older_signatures,
 )
+from stackcook.chef.exchange import Answer, NoAnswer
 from stackcook.chef.tls import context
-from stackcook.chef.transport import Answer, NoAnswer, Transport
+from stackcook.chef.transport import Transport
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
 
@@ -84,7 +85,7 @@ class ChefClient:
             connections=CONNECTIONS,
             connect=_CONNECT,
             read=timeout,
-            context=partial(context, server),
+            tls=partial(context, server),
         )
         self._version: int | None = None
         self._protocol = server.protocol

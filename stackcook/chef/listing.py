@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -97,24 +97,45 @@ def in_parallel(
 ) -> list[R]:
     """``function`` of each value, in their order, as many at once as there are connections.
 
-    ``each`` is called for every result in turn, from the caller's thread. The first exception ends
-    it, once those that are under way have ended.
+    ``each`` is called for every result, never twice at once. The first exception ends it, once
+    those that are under way have ended.
     """
     values = tuple(values)
-    if len(values) == 1:
-        results = [function(values[0])]
-        each(values[0], results[0])
-        return results
-    results = []
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    results: dict[int, R] = {}
+    waiting = iter(enumerate(values))  # all threads take from it: Python sees to it that they can
+    errors: list[BaseException] = []
+    telling = threading.Lock()
+
+    def work() -> None:
         try:
-            for value, result in zip(values, pool.map(function, values)):
-                each(value, result)
-                results.append(result)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return results
+            for number, value in waiting:
+                if errors:
+                    return
+                results[number] = function(value)
+                with telling:
+                    each(value, results[number])
+        except BaseException as error:
+            errors.append(error)
+
+    _run(work, len(values[:CONNECTIONS]), errors)
+    if errors:
+        raise errors[0]
+    return [results[number] for number in range(len(values))]
+
+
+def _run(work: Callable[[], None], count: int, errors: list[BaseException]) -> None:
+    """``work`` in ``count`` threads, of which ours is one; an interrupt of ours ends them all."""
+    threads = [threading.Thread(target=work) for _ in range(1, count)]
+    try:
+        for thread in threads:
+            thread.start()
+        work()
+        for thread in threads:
+            thread.join()
+    except BaseException as error:
+        errors.append(error)
+        for thread in filter(threading.Thread.is_alive, threads):
+            thread.join()
 
 
 def bag_path(name: str) -> str:

@@ -23,7 +23,7 @@ def context(server: ChefServer) -> ssl.SSLContext:
         _load(made, server.ca_file)
     else:
         made = ssl.create_default_context()
-    made.check_hostname = False  # urllib3 does that itself, and for addresses only so
+    made.check_hostname = False  # urllib3 does that itself, and takes no address otherwise
     # A server's own certificate may be trusted without that of the CA which signed it.
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if server.trusted_certs and server.trusted_certs.is_dir():

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from pathlib import Path
+from typing import NamedTuple
 
 
 class ExitCode(IntEnum):
@@ -35,9 +36,11 @@ class Severity(Enum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, order=True)
-class Position:
-    """A place in a text: line and column, both counted from 1."""
+class Position(NamedTuple):
+    """A place in a text: line and column, both counted from 1.
+
+    A tuple, as a large manifest has a hundred thousand of them.
+    """
 
     line: int
     column: int

@@ -32,13 +32,12 @@ def check_addresses(shapes: Shapes, settings: Settings, nodes: Iterable[Node]) -
             continue
         seat = settings.seats.get(node.name)
         at = seat.address_at if seat and seat.address_at else node.at
-        what = f"node {node.name}: address {node.address}"
         if node.address in holders:
-            remedy = "give each its own"
-            shapes.error(at, f"{what} is that of {holders[node.address]} too", remedy)
+            what = f"node {node.name}: address {node.address} is that of"
+            shapes.error(at, f"{what} {holders[node.address]} too", "give each its own")
         else:
             holders[node.address] = f"node {node.name}"
-            _check_place(shapes, settings, at, what, node.address)
+            _check_place(shapes, settings, at, node.name, node.address)
     if count or not made_elsewhere:
         _check_network(shapes, settings, count)
 
@@ -52,7 +51,7 @@ def _check_host(shapes: Shapes, holders: dict[IPv4Address | str, str], node: Nod
 
 
 def _check_place(
-    shapes: Shapes, settings: Settings, at: Position, what: str, address: IPv4Address
+    shapes: Shapes, settings: Settings, at: Position, name: str, address: IPv4Address
 ) -> None:
     network = settings.network
     if network is None or network.num_addresses <= 2:
@@ -68,7 +67,7 @@ def _check_place(
     else:
         return
     hosts = f"take one of {_first(network) + 1} to {network.broadcast_address - 1}"
-    shapes.error(at, f"{what} is {wrong}", hosts)
+    shapes.error(at, f"node {name}: address {address} is {wrong}", hosts)
 
 
 def _check_network(shapes: Shapes, settings: Settings, count: int) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Union
+from typing import Any, NamedTuple, NoReturn, Union
 
 import yaml
 
@@ -28,9 +28,11 @@ _yaml: Any = yaml  # its type stubs know neither the events nor this loader
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A scalar as it was written; ``null`` where it is plain and means nothing."""
+class Scalar(NamedTuple):
+    """A scalar as it was written; ``null`` where it is plain and means nothing.
+
+    A tuple, as a large manifest has a hundred thousand of them.
+    """
 
     text: str
     at: Position
@@ -113,19 +115,21 @@ class _Composer:
         return value
 
     def _value(self, event: Any, events: _Events, depth: int) -> Value:
-        mark = event.start_mark
-        at = Position(mark.line + 1, mark.column + 1)
+        at = _position(event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event.anchor, at)
         if depth > MAX_DEPTH:
             self._stop(at, "values are nested too deep", "a manifest needs seven levels")
-        if event.anchor:
-            self.anchors[event.anchor] = None
         value: Value
         if isinstance(event, yaml.ScalarEvent):
-            null = event.style in (None, "") and _NULL.fullmatch(event.value) is not None
+            null = not event.style and _NULL.fullmatch(event.value) is not None
             value = Scalar(event.value, at, null)
-        elif isinstance(event, yaml.SequenceStartEvent):
+            if event.anchor:
+                self.anchors[event.anchor] = value
+            return value
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        if isinstance(event, yaml.SequenceStartEvent):
             value = List(tuple(self._items(events, depth + 1)), at)
         else:
             value = self._map(at, events, depth + 1)

@@ -6,7 +6,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
@@ -132,6 +131,13 @@ class _Builder:
     def _node(self, entry: Entry, wanted: Options, name: str, host: str, text: str) -> Node:
         seat = self.settings.seats.get(name) or Seat(entry.group.at)
         provider = entry.group.provider
+        user, key, port = seat.user or wanted.user, seat.key, seat.port or wanted.port
+        if provider:
+            key = key or self._path(wanted.key)
+        elif self.settings.machines is MachineKind.SSH:
+            user, key = user or "root", key or self._key(entry)
+        else:
+            user = key = port = None  # Vagrant's machines bring theirs
         node = Node(
             name=name,
             at=entry.group.at,
@@ -140,6 +146,9 @@ class _Builder:
             address=seat.address or _literal(host),
             memory=seat.memory or Node.memory,
             cpus=seat.cpus or Node.cpus,
+            user=user,
+            key=key,
+            port=port or Node.port,
             host=host,
             options=text,
             provider=provider,
@@ -147,18 +156,8 @@ class _Builder:
             policy_group=wanted.policy_group,
             timeout=entry.group.timeout,
         )
-        if provider:
-            key = seat.key or self._path(wanted.key)
-            port = seat.port or wanted.port or Node.port
-            return replace(node, user=seat.user or wanted.user, key=key, port=port)
-        if self.settings.machines is MachineKind.SSH:
-            return replace(
-                node,
-                user=seat.user or wanted.user or "root",
-                key=seat.key or self._key(entry),
-                port=seat.port or wanted.port or Node.port,
-            )
-        self._check_vagrant(node, seat)
+        if not provider and self.settings.machines is MachineKind.VAGRANT:
+            self._check_vagrant(node, seat)
         return node
 
     def _check_vagrant(self, node: Node, seat: Seat) -> None:

@@ -203,7 +203,7 @@ def _stages(shapes: Shapes, fields: Fields) -> Iterator[tuple[Scalar, ...]]:
                 shapes.error(role.at, what, "keep one")
             else:
                 lines[name] = role.at.line
-                roles.append(replace(role, text=name))
+                roles.append(role._replace(text=name))
         if roles:
             yield tuple(roles)
 

@@ -38,6 +38,7 @@ class Shapes:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.findings: list[Finding] = []
+        self._files: dict[str, tuple[Path, bool]] = {}
 
     def error(self, at: Position | None, what: str, remedy: str) -> None:
         """Note what must be mended."""
@@ -153,8 +154,12 @@ class Shapes:
         text = self.text(value, what)
         if text is None:
             return None
-        path = self.path.parent / os.path.expanduser(text)
-        if not os.path.isfile(path):  # unlike Path.is_file, False for whatever can't be one
+        if text not in self._files:  # a thousand nodes have the same key
+            path = self.path.parent / os.path.expanduser(text)
+            # unlike Path.is_file, False for whatever can't be one
+            self._files[text] = path, os.path.isfile(path)
+        path, there = self._files[text]
+        if not there:
             remedy = "correct the path, or make it"
             self.error(value.at, f"{what}: there is no file {text}", remedy)
         return path

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from stackcook.errors import Severity
+from stackcook.errors import Position, Severity
 from stackcook.manifest.read import read
 from tests.casefiles import read_cases
 
@@ -50,6 +50,8 @@ def plain(value: Any, base: Path) -> Any:
     """The model as YAML can say it; paths are relative to ``base``."""
     if dataclasses.is_dataclass(value):
         return {f.name: plain(getattr(value, f.name), base) for f in dataclasses.fields(value)}
+    if isinstance(value, Position):
+        return value._asdict()
     if isinstance(value, Mapping):
         return {key: plain(item, base) for key, item in value.items()}
     if isinstance(value, tuple):

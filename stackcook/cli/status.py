@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from stackcook.cli.context import Context
 from stackcook.deploy.lock import in_use
 from stackcook.deploy.record import StepState, latest
-from stackcook.manifest.model import Node
+
+if TYPE_CHECKING:
+    from stackcook.machines.base import Machines
+    from stackcook.manifest.model import Manifest, Node
 
 
 @click.command()
 @click.pass_obj
 def command(context: Context) -> None:
     """Show each node's machine, its last step, how that ended and when; changes nothing."""
+    manifest = context.load()
+    machines = _machines(manifest).states(manifest.nodes)
+    steps, running = latest(manifest.state), in_use(manifest.state)
+    rows = [_row(node, machines[node.name], steps, running) for node in manifest.nodes]
+    context.console.result(_lines(rows) if rows else "", {"running": running, "nodes": rows})
+
+
+def _machines(manifest: Manifest) -> Machines:
+    """How the nodes' machines are looked at; without the Chef server's parts, but for a cloud's."""
+    if not any(node.provider for node in manifest.nodes):
+        from stackcook.machines.factory import machines_for
+
+        return machines_for(manifest)
     from stackcook.cli.chefsite import ChefSite
 
-    manifest = context.load()
-    machines = ChefSite(manifest).machines.states(manifest.nodes)
-    steps, running = latest(manifest.state), in_use(manifest.state)
-    rows = [
-        _row(node, machines.get(node.name, "absent"), steps, running) for node in manifest.nodes
-    ]
-    context.console.result(_lines(rows) if rows else "", {"running": running, "nodes": rows})
+    return ChefSite(manifest).machines
 
 
 def _row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from dataclasses import dataclass
 
@@ -40,4 +40,4 @@ class LastDeploy:
 
 def new_id(kind: str, now: float) -> str:
     """``d-20261122T235501Z-1f0c``: when it began, and what tells it from others of that second."""
-    return f"{kind}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{secrets.token_hex(2)}"
+    return f"{kind}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{os.urandom(2).hex()}"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackcook.deploy.identity import LastDeploy
-from stackcook.deploy.state import NAME, explained
+from stackcook.errors import UsageError
 
+NAME = "state.db"
 CONVERGES = ("bootstrap", "converge")
 """The steps after which a node is what the manifest says."""
 
@@ -100,3 +101,16 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection | None]:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with explained(path), closing(sqlite3.connect(uri, uri=True)) as db:
         yield db
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into a UsageError."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise UsageError(
+            f"the record of runs can't be used ({error})",
+            where=str(path),
+            remedy="is the disk full? If not, move it away: only `status` and `report` need it",
+        ) from error

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -24,9 +22,9 @@ from stackcook.deploy.events import (
     StepStarted,
 )
 from stackcook.deploy.lock import user
+from stackcook.deploy.record import NAME, explained
 from stackcook.errors import UsageError
 
-NAME = "state.db"
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
@@ -240,16 +238,3 @@ def _prepare(db: sqlite3.Connection) -> None:
         db.executescript(f"BEGIN; {_FROM_VERSION_1} COMMIT;")
     db.executescript(_SCHEMA)
     db.execute(f"PRAGMA user_version = {_VERSION}")
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into a UsageError."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise UsageError(
-            f"the record of runs can't be used ({error})",
-            where=str(path),
-            remedy="is the disk full? If not, move it away: only `status` and `report` need it",
-        ) from error

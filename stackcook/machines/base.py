@@ -14,6 +14,7 @@ LineListener = Callable[[str], None]
 RUNNING = "running"
 STOPPED = "stopped"
 ABSENT = "absent"
+UNREACHABLE = "unreachable"
 
 
 class Machines(Protocol):
@@ -32,7 +33,7 @@ class Machines(Protocol):
         ...
 
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
-        """``running``, ``stopped`` or ``absent`` for each node, by its name."""
+        """``running``, ``stopped``, ``absent`` or ``unreachable`` for each node, by its name."""
         ...
 
     def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:

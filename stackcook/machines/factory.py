@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
 from stackcook.machines.base import Machines
-from stackcook.machines.network import LabNetwork
 from stackcook.machines.ssh import SshMachines
-from stackcook.machines.vagrant import VagrantMachines, choose_provider
 from stackcook.manifest.model import MachineKind, Manifest
+
+if TYPE_CHECKING:  # `status` of hosts that are there already waits for no library of Vagrant's
+    from stackcook.machines.vagrant import VagrantMachines
 
 DEFAULT_NETWORK = IPv4Network("10.0.112.0/24")
 """The management network of a manifest that names none."""
@@ -27,5 +29,8 @@ def machines_for(manifest: Manifest) -> Machines:
 
 def vagrant_machines(manifest: Manifest) -> VagrantMachines:
     """Those that Vagrant makes; raises UsageError if it can't here."""
+    from stackcook.machines.network import LabNetwork
+    from stackcook.machines.vagrant import VagrantMachines, choose_provider
+
     network = LabNetwork(manifest.name, manifest.network or DEFAULT_NETWORK, manifest.root)
     return VagrantMachines(manifest, network, choose_provider(manifest.provider))

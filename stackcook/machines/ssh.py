@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from stackcook.errors import MachineError
-from stackcook.machines.base import ABSENT, RUNNING, LineListener
+from stackcook.machines.base import RUNNING, UNREACHABLE, LineListener
 from stackcook.machines.probe import listening
 from stackcook.manifest.model import Manifest, Node
 from stackcook.remote.base import Host
 
-PROBE_TIMEOUT = 3.0
-"""Seconds that a host has to accept a connection, to count as running."""
+PROBE_TIMEOUT = 1.5
+"""Seconds that a host has to accept a connection, to count as running: also if one packet is lost.
+
+All are asked at once, so that this is what hosts that are off cost ``status``."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,12 @@ class SshMachines:
         }
 
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
-        """``running`` where something listens at the SSH port, else ``absent``."""
-        there = listening(((str(n.address), n.port) for n in nodes if n.address), PROBE_TIMEOUT)
-        named = [node for node in nodes if not node.address]
-        with ThreadPoolExecutor(max_workers=32) as pool:  # resolving a name takes its time
-            by_name = dict(zip((node.name for node in named), pool.map(self._listens, named)))
-        return {
-            node.name: RUNNING
-            if by_name.get(node.name) or (str(node.address), node.port) in there
-            else ABSENT
-            for node in nodes
-        }
+        """``running`` where something listens at the SSH port, else ``unreachable``."""
+        places = {node.name: (str(node.address), node.port) for node in nodes if node.address}
+        there = listening(places.values(), PROBE_TIMEOUT)
+        up = {name for name, place in places.items() if place in there}
+        up.update(self._up_by_name([node for node in nodes if not node.address]))
+        return {node.name: RUNNING if node.name in up else UNREACHABLE for node in nodes}
 
     def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
         """Nothing: whoever made these hosts keeps them."""
@@ -102,6 +98,17 @@ class SshMachines:
             where=node.name,
             remedy="give the node a `key` in `stackcook: nodes`, or make one with ssh-keygen",
         )
+
+    def _up_by_name(self, nodes: Sequence[Node]) -> Iterator[str]:
+        """Those of nodes without an address that run."""
+        if not nodes:
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(max_workers=32) as pool:  # resolving a name takes its time
+            for node, listens in zip(nodes, pool.map(self._listens, nodes)):
+                if listens:
+                    yield node.name
 
     def _listens(self, node: Node) -> bool:
         try:

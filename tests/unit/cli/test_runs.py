@@ -12,6 +12,7 @@ from stackcook.cli import chefsite, wiring
 from stackcook.cli.main import cli
 from stackcook.deploy.lock import exclusive
 from stackcook.errors import ChefServerError, ExitCode
+from stackcook.machines import factory
 from tests.fakes import FakeSite, recipe_error
 
 MANIFEST = """\
@@ -40,6 +41,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
     site = FakeSite()
     monkeypatch.setattr(wiring, "RealSite", lambda manifest: site)
     monkeypatch.setattr(chefsite, "ChefSite", lambda manifest: site)
+    monkeypatch.setattr(factory, "machines_for", lambda manifest: site.machines)
     return site
 
 

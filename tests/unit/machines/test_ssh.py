@@ -76,7 +76,7 @@ def test_a_host_runs_where_something_listens(tmp_path: Path) -> None:
         down = Node("down", AT, address=LOOPBACK, port=port)
         assert machines(tmp_path, up, down).states([up, down]) == {
             "up": "running",
-            "down": "absent",
+            "down": "unreachable",
         }
 
 

@@ -42,6 +42,12 @@ def find(client: ChefObjects, path: str) -> Mapping[str, Any] | None:
         return None
 
 
+def names(client: ChefObjects) -> frozenset[str]:
+    """The paths of all nodes and clients that the server has."""
+    kinds = ("/nodes", "/clients")
+    return frozenset(f"{kind}/{name}" for kind in kinds for name in client.get(kind))
+
+
 def public_key(client: ChefObjects, name: str) -> str | None:
     """The public key of a client, empty if the server does not tell; None without such a client."""
     found = find(client, f"/clients/{name}")
@@ -89,7 +95,17 @@ def register(
     object that was there is gone: it told of another machine, or of half a one.
     """
     _make_client(client, node.name, key)
-    path, made = f"/nodes/{node.name}", _node(node, attributes, tags)
+    made = _node(node, attributes, tags)
+    try:
+        client.post("/nodes", made, repeat=True)
+    except Conflict:
+        _make_anew(client, made)
+    _permit(client, node.name)
+
+
+def _make_anew(client: ChefObjects, made: Mapping[str, Any]) -> None:
+    """The node object in place of the one that is there."""
+    path = f"/nodes/{made['name']}"
     try:
         client.delete(path)
     except NotFound:
@@ -98,7 +114,6 @@ def register(
         client.post("/nodes", made, repeat=True)
     except Conflict:  # a try before has made it, and the answer got lost
         client.put(path, made)
-    _permit(client, node.name)
 
 
 def _node(node: Node, attributes: Mapping[str, Any], tags: Sequence[str]) -> dict[str, Any]:

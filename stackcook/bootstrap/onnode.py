@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Event
 
 from stackcook.bootstrap.base import Say
-from stackcook.bootstrap.objects import ChefObjects
+from stackcook.bootstrap.objects import ChefObjects, names
 from stackcook.bootstrap.options import Options, options_of
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.bootstrap.transient import passes
@@ -43,6 +44,11 @@ class Means:
     opener: Connect = field(default_factory=lambda: Pool(connect))
     underway: Underway = field(default_factory=Underway)
     grace: float = 10.0
+
+    @cached_property
+    def there(self) -> frozenset[str]:
+        """The nodes and clients that the server had at first, as paths: most of new ones aren't."""
+        return names(self.client)
 
     @property
     def known_hosts(self) -> Path:

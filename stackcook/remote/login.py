@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +54,37 @@ def _load(host: Host) -> Any:
     """
     if host.password and not host.key.exists():
         return None
+    try:
+        stat = host.key.stat()
+    except OSError as error:
+        raise _unusable(host, error) from error
+    found = _read(host.key, (stat.st_ctime_ns, stat.st_size, stat.st_ino))
+    if isinstance(found, Exception):
+        raise _unusable(host, found) from found
+    return found
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, version: tuple[int, ...]) -> Any:
+    """The key in ``path``, or why there is none; to check an RSA key takes longer than a login."""
     why: Exception | None = None
     kinds: tuple[Any, ...] = (paramiko.Ed25519Key, paramiko.RSAKey, paramiko.ECDSAKey)
     for kind in kinds:
         try:
-            return kind.from_private_key_file(str(host.key))
+            return kind.from_private_key_file(str(path))
         except (OSError, paramiko.SSHException) as error:
             # Not this kind, or no key at all: the first word is the best, save a passphrase's.
             if why is None or isinstance(error, paramiko.PasswordRequiredException):
                 why = error
-    raise NodeError(
-        f"the SSH key {host.key} can't be used ({_reason(why or ValueError())})",
+    return why
+
+
+def _unusable(host: Host, why: Exception) -> NodeError:
+    return NodeError(
+        f"the SSH key {host.key} can't be used ({_reason(why)})",
         where=host.name,
         remedy="give `key` in the manifest an unencrypted OpenSSH or PEM private key",
-    ) from why
+    )
 
 
 @contextmanager

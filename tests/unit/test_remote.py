@@ -145,6 +145,18 @@ def test_a_wrong_key_is_named(server: Server, known_hosts: Path, keys: tuple[Pat
         connect(replace(server.host, key=keys[1]), known_hosts)
 
 
+def test_a_key_that_was_put_right_is_used(
+    server: Server, known_hosts: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    host = replace(server.host, key=tmp_path / "key")
+    for text, why in (("no key", "can't be used"), (keys[1].read_text(), "was refused")):
+        host.key.write_text(text)
+        with pytest.raises(NodeError, match=why):
+            connect(host, known_hosts)
+    host.key.write_text(keys[0].read_text())
+    connect(host, known_hosts).close()
+
+
 @pytest.mark.parametrize("content, why", [(None, "No such file"), ("text", "not a valid")])
 def test_a_key_that_is_none_is_named_before_anything_is_sent(
     known_hosts: Path, tmp_path: Path, content: str | None, why: str

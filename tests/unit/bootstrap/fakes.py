@@ -35,6 +35,9 @@ class Chef:
         self.objects: dict[str, Any] = {}
 
     def get(self, path: str) -> Any:
+        if path in ("/nodes", "/clients"):
+            below = (other.rpartition("/") for other in self.objects)
+            return {name: f"{URL}{path}/{name}" for kind, _, name in below if kind == path}
         if path not in self.objects:
             raise NotFound(path)
         return self.objects[path]

@@ -57,6 +57,17 @@ def test_the_server_gets_the_public_key_and_the_node(
     }
 
 
+def test_what_the_server_has_is_asked_once_for_all_nodes(
+    setting: Setting, chef: NativeBootstrap
+) -> None:
+    asked: list[str] = []
+    get = setting.chef.get
+    setting.chef.get = lambda path: asked.append(path) or get(path)  # type: ignore
+    for _ in range(3):
+        assert chef.standing(ONE, setting.host) is Standing.NEW
+    assert sorted(asked) == ["/clients", "/nodes"]
+
+
 def test_secrets_go_by_standard_input_only(setting: Setting, chef: NativeBootstrap) -> None:
     take(chef, ONE, setting.host)
     assert "s3" not in " ".join(setting.shell.asked)

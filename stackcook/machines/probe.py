@@ -20,15 +20,18 @@ AT_ONCE = 256
 def listening(places: Iterable[Place], timeout: float) -> set[Place]:
     """Those of ``places`` that accept a connection within ``timeout`` seconds."""
     waiting, found = deque(dict.fromkeys(places)), set()
-    started: deque[tuple[float, socket.socket]] = deque()  # the one that is over first comes first
+    # The one that is over first comes first.
+    started: deque[tuple[float, socket.socket]] = deque()
     with selectors.DefaultSelector() as selector:
+        under_way = 0
         while waiting or started:
-            while waiting and len(selector.get_map()) < AT_ONCE:
+            while waiting and under_way < AT_ONCE:
                 place = waiting.popleft()
                 probe, error = _connect(place)
                 if error == errno.EINPROGRESS:
                     selector.register(probe, selectors.EVENT_WRITE, place)
                     started.append((time.monotonic() + timeout, probe))
+                    under_way += 1
                     continue
                 probe.close()
                 if not error:
@@ -39,11 +42,13 @@ def listening(places: Iterable[Place], timeout: float) -> set[Place]:
                     found.add(key.data)
                 selector.unregister(probe)
                 probe.close()
+                under_way -= 1
             while started and (started[0][1].fileno() < 0 or _left(started) <= 0):
                 _, probe = started.popleft()
                 if probe.fileno() >= 0:
                     selector.unregister(probe)
                     probe.close()
+                    under_way -= 1
     return found
 
 

@@ -25,6 +25,7 @@ _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab]\w\w)\\u(d[c-f]\w\w)", re.ASCI
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # YAML's; Python knows more
 _NULL = re.compile(r"~|null|Null|NULL|", re.ASCII)
 _yaml: Any = yaml  # its type stubs know neither the events nor this loader
+_ALIAS, _SCALAR = yaml.AliasEvent, yaml.ScalarEvent
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -115,15 +116,16 @@ class _Composer:
         return value
 
     def _value(self, event: Any, events: _Events, depth: int) -> Value:
-        at = _position(event.start_mark)
-        if isinstance(event, yaml.AliasEvent):
+        mark = event.start_mark
+        at = Position(mark.line + 1, mark.column + 1)
+        if isinstance(event, _ALIAS):
             return self._alias(event.anchor, at)
         if depth > MAX_DEPTH:
             self._stop(at, "values are nested too deep", "a manifest needs seven levels")
         value: Value
-        if isinstance(event, yaml.ScalarEvent):
-            null = not event.style and _NULL.fullmatch(event.value) is not None
-            value = Scalar(event.value, at, null)
+        if isinstance(event, _SCALAR):
+            text = event.value
+            value = Scalar(text, at, not event.style and _NULL.fullmatch(text) is not None)
             if event.anchor:
                 self.anchors[event.anchor] = value
             return value

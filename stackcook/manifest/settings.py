@@ -172,18 +172,22 @@ def _network(shapes: Shapes, value: Value, what: str) -> IPv4Network | None:
 def _seats(shapes: Shapes, fields: Fields) -> Iterator[tuple[str, Seat]]:
     if "nodes" not in fields:
         return
+    address = partial(_address, shapes)
+    memory = partial(shapes.memory, least=LEAST_MEMORY)
+    cpus = partial(shapes.number, least=1, most=1024)
+    port = partial(shapes.number, least=1, most=65535)
     for name, body in shapes.mapping(fields["nodes"][1], "stackcook: nodes"):
         what = f"stackcook: nodes: {name.text}"
         keys = shapes.fields(body, what, SEAT_KEYS)
         yield name.text, Seat(
             at=name.at,
-            address=_take(keys, "address", partial(_address, shapes), what),
+            address=_take(keys, "address", address, what),
             address_at=_place(keys, "address"),
-            memory=_take(keys, "memory", partial(shapes.memory, least=LEAST_MEMORY), what),
-            cpus=_take(keys, "cpus", partial(shapes.number, least=1, most=1024), what),
+            memory=_take(keys, "memory", memory, what),
+            cpus=_take(keys, "cpus", cpus, what),
             user=_take(keys, "user", shapes.text, what),
             key=_take(keys, "key", shapes.file, what),
-            port=_take(keys, "port", partial(shapes.number, least=1, most=65535), what),
+            port=_take(keys, "port", port, what),
         )
 
 

@@ -13,7 +13,7 @@ from stackcook.bootstrap.install import HEAL
 from stackcook.bootstrap.objects import synchronize
 from stackcook.bootstrap.onnode import Means, carry_out, failed
 from stackcook.bootstrap.output import ChefOutput
-from stackcook.bootstrap.times import CONFIG, HANDLER, Times
+from stackcook.bootstrap.times import CONFIG, Times, run_config
 from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
 
@@ -102,7 +102,7 @@ def _run(
         "set -e; umask 077",
         # cat, unlike the shell, says so where the disk is full
         f"printf %s {given} | cat >{ATTRIBUTES}",
-        f"printf %s {shlex.quote(HANDLER.read_text())} | cat >{CONFIG}",
+        f"printf %s {shlex.quote(run_config())} | cat >{CONFIG}",
         "umask 022",
         HEAL,
         f"exec {command(node, *extra)}",

@@ -17,7 +17,7 @@ from stackcook.bootstrap.onnode import Means
 from stackcook.bootstrap.options import Options
 from stackcook.bootstrap.output import Unwrapped
 from stackcook.bootstrap.probe import standing
-from stackcook.bootstrap.times import HANDLER
+from stackcook.bootstrap.times import run_config
 from stackcook.chef.files import write_private
 from stackcook.command import Command, CommandError, Run, Secret, find_program, run
 from stackcook.errors import NodeError
@@ -150,5 +150,5 @@ class KnifeBootstrap:
             "STACKCOOK_ATTRIBUTES": json.dumps(
                 {**options.attributes(node.name), **attributes(node, deploy)}
             ),
-            "STACKCOOK_CONFIG": HANDLER.read_text().rstrip(),
+            "STACKCOOK_CONFIG": run_config().rstrip(),
         }

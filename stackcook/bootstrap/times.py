@@ -9,14 +9,19 @@ from pathlib import Path
 from stackcook.bootstrap.base import ResourceTime
 
 CONFIG = "/etc/chef/stackcook.rb"
-"""The settings that a converge reads: the node's own, and the handler."""
+"""The settings that a converge reads: the node's own, the handler, and what makes the run lean."""
 
-HANDLER = Path(__file__).with_name("times.rb")
+_PARTS = ("times.rb", "lean.rb")
 MOST = 100
 LEAST = 0.05
 """Seconds below which nobody asks what a resource took; most of them are."""
 
 _LINE = re.compile(r"stackcook-time (\d+\.\d+) ([01]) (\S+) (\S.*)")
+
+
+def run_config() -> str:
+    """The content of CONFIG, in Ruby; the same for all nodes."""
+    return "\n".join(Path(__file__).with_name(part).read_text() for part in _PARTS)
 
 
 class Times:

@@ -1,0 +1,100 @@
+"""What spares a run of Chef work takes nothing away from recipes; asked of real Chef and Ohai."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackcook.bootstrap import times
+
+KNIFE = Path(sys.executable).with_name("knife")
+LEAN = Path(times.__file__).with_name("lean.rb")
+
+# Tells what Ohai finds before and after, and what of InSpec is loaded when, in one run of knife.
+ASK = """
+require 'chef/formatters/doc'
+require 'chef/compliance/runner'
+require 'ohai'
+require 'stringio'
+
+def paths(data, at = '')
+  data.is_a?(Hash) ? data.flat_map { |key, value| paths(value, "#{at}/#{key}") } : [at]
+end
+
+def found(*names)
+  ohai = Ohai::System.new(invoked_by: 'knife')
+  ohai.all_plugins(names)
+  ohai.data
+end
+
+def inspec?
+  $LOADED_FEATURES.any? { |path| path.end_with?('/inspec/runner.rb') }
+end
+
+ASKED = %w(languages kernel dmi cpu platform hostname zpools virtualization)
+said = { before: paths(found(*ASKED)).sort }
+Chef::Config.from_file(ENV.fetch('LEAN'))
+said[:after] = paths(found(*ASKED)).sort
+printed = StringIO.new
+doc = Chef::Formatters::Doc.new(printed, printed)
+doc.profiles_load_start
+runner = Chef::Compliance::Runner.new
+runner.node = Chef::Node.new
+said[:enabled] = runner.enabled?
+said[:loaded] = inspec?
+said[:printed] = printed.string
+said[:ruby] = [CSV, ERB, CGI, OpenURI].map(&:name)
+theirs = Chef::Compliance::Runner::Inspec
+said[:more] = [theirs::Runner, theirs::FetcherFailure].map(&:name)
+said[:loaded_then] = inspec?
+lua = File.join(ENV.fetch('TOOLS'), 'lua')
+File.write(lua, "#!/bin/sh\\necho 'Lua 5.4.6  Copyright'\\n", perm: 0o755)
+said[:lua] = found('languages').dig('languages', 'lua', 'version')
+File.write(ENV.fetch('SAID'), JSON.generate(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    here = tmp_path_factory.mktemp("lean")
+    (tools := here / "tools").mkdir()
+    (here / "config.rb").touch()
+    (here / "ask.rb").write_text(ASK)
+    env = {
+        **os.environ,
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "TOOLS": str(tools),
+        "LEAN": str(LEAN),
+        "SAID": str(here / "said"),
+    }
+    command = (KNIFE, "exec", here / "ask.rb", "-z", "-c", here / "config.rb")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=here, env=env)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads((here / "said").read_text())
+    return answer
+
+
+def test_ohai_finds_the_same(said: dict[str, Any]) -> None:
+    assert "/languages/ruby/version" in said["before"]
+    assert said["after"] == said["before"]
+
+
+def test_ohai_finds_what_was_installed_meanwhile(said: dict[str, Any]) -> None:
+    assert said["lua"] == "5.4.6"
+
+
+def test_inspec_is_loaded_where_more_than_its_name_is_asked_for(said: dict[str, Any]) -> None:
+    assert said["printed"].strip() == "Loading Chef InSpec profile files:"
+    assert (said["enabled"], said["loaded"]) == (False, False)
+    assert said["more"] == ["Inspec::Runner", "Inspec::FetcherFailure"]
+    assert said["loaded_then"]
+
+
+def test_recipes_have_what_inspec_loads_of_ruby(said: dict[str, Any]) -> None:
+    assert said["ruby"] == ["CSV", "ERB", "CGI", "OpenURI"]

@@ -138,7 +138,10 @@ class FakeBootstrap:
 
 
 class FakeSite:
-    """A Site in memory. ``errors`` makes the step of that name fail; ``bad`` are failed checks."""
+    """A Site in memory. ``errors`` makes the step of that name fail; ``bad`` are failed checks.
+
+    ``lost`` are nodes whose report the Chef server has lost.
+    """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -147,6 +150,7 @@ class FakeSite:
         self.errors: dict[str, StackcookError] = {}
         self.inputs = "as ever"
         self.bad: tuple[Check, ...] = ()
+        self.lost: set[str] = set()
 
     def _step(self, name: str) -> str:
         self.asked.append(name)
@@ -184,7 +188,10 @@ class FakeSite:
     def knife(self, say: Say) -> str:
         return self._step("knife")
 
-    def verify(self, *, without: Collection[str] = ()) -> Report:
+    def silent(self, nodes: Sequence[Node], deploy: Deploy) -> Collection[str]:
+        return self.lost.intersection(node.name for node in nodes)
+
+    def verify(self, *, without: Collection[str] = (), deploy: Deploy) -> Report:
         self._step(f"verify without {' '.join(without)}" if without else "verify")
         return Report((Check("SSH", "controller", True), *self.bad))
 

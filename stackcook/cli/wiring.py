@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -25,11 +25,14 @@ from stackcook.remote.ssh import connect, wait_for
 from stackcook.verify import clouds, gate, smoke
 from stackcook.verify.check import Report
 from stackcook.verify.gate import Credentials
-from stackcook.verify.reported import reported
+from stackcook.verify.reported import reported, silent
 from stackcook.verify.placing import DASHBOARD, KEYSTONE, Placed, placed, running
 
 PATIENCE = 15.0
 """Seconds that a node may take to answer SSH: it may just be booting."""
+
+NONE = Deploy("")
+"""That takes up no node."""
 
 
 class RealSite(ChefSite):
@@ -66,9 +69,8 @@ class RealSite(ChefSite):
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         """See that ``nodes`` have reported; wait for the services that others need of them."""
-        mine = [node for node in nodes if node.name in deploy.nodes]
-        reported(self.client, mine, deploy.id)
         names = tuple(node.name for node in nodes)
+        reported(placed(self._manifest, self.client, names), _theirs(nodes, deploy), deploy.id)
         hosts = self.machines.hosts(self._manifest.nodes)
         gate.answers(self._manifest, self.client, hosts, self.credentials, only=names)
         return f"the services on {', '.join(names)} answer"
@@ -77,8 +79,17 @@ class RealSite(ChefSite):
         """Run the section's commands, as the Chef server's user."""
         return counted(run_section(self._manifest, self.server, say), "command")
 
+    def silent(self, nodes: Sequence[Node], deploy: Deploy) -> tuple[str, ...]:
+        """By the node objects, as the Chef server has them now."""
+        seen = placed(self._manifest, self.client, [node.name for node in nodes])
+        return silent(seen, _theirs(nodes, deploy), deploy.id)
+
     def verify(
-        self, patience: float = smoke.AFTER_DEPLOY, *, without: Collection[str] = ()
+        self,
+        patience: float = smoke.AFTER_DEPLOY,
+        *,
+        without: Collection[str] = (),
+        deploy: Deploy = NONE,
     ) -> Report:
         """The smoke check; writes ``clouds.yaml`` first, so that one can look for oneself."""
         self._seen = placed(self._manifest, self.client)
@@ -86,6 +97,7 @@ class RealSite(ChefSite):
             path = self._manifest.root / "clouds.yaml"
             clouds.write(path, gate.auth_url(keystone), self.credentials.admin)
         nodes = tuple(n for n in self._manifest.nodes if n.name not in without)
+        reported(self._seen, _theirs(nodes, deploy), deploy.id)
         return smoke.verify(
             replace(self._manifest, nodes=nodes),
             tuple(node for node in self._seen if node.name not in without),
@@ -141,3 +153,8 @@ class RealSite(ChefSite):
             queue=found.get(("user_passwords", "openstack"), ""),
             secrets=tuple(found.values()),
         )
+
+
+def _theirs(nodes: Iterable[Node], deploy: Deploy) -> tuple[str, ...]:
+    """The nodes that report ``deploy``; a provider's first converge is not ours."""
+    return tuple(n.name for n in nodes if n.name in deploy.nodes and not n.provider)

@@ -56,24 +56,26 @@ class Engine:
         """
         digest = self._site.digest()
         going_on = None if anew else last and last.to_go_on(digest, self._steps.clock())
-        deploy = Deploy(going_on.id if going_on else new_id("d", self._steps.clock()))
+        id = going_on.id if going_on else new_id("d", self._steps.clock())
+        nodes = tuple(n for n in self._manifest.nodes if not only or n.name in only)
+        deploy = Deploy(id, _names(nodes))
 
         def work() -> ExitCode:
             self._steps.for_all("check", lambda _: self._site.check())
             self._steps.for_all("secrets", lambda _: self._site.secrets())
             self._chef_server()
-            nodes = tuple(n for n in self._manifest.nodes if not only or n.name in only)
             self._steps.for_all("machines", lambda say: self._machines(nodes, say))
-            schedule, reached = self._nodes.reach(nodes, going_on.done if going_on else ())
+            done = self._done(nodes, deploy, going_on) if going_on else ()
+            schedule, reached = self._nodes.reach(nodes, done)
             self._steps.for_all("upload", self._site.upload)
             ahead = self._site.ahead(nodes)
-            self._nodes.walk(schedule, reached, replace(deploy, ahead=ahead, nodes=_names(nodes)))
+            self._nodes.walk(schedule, reached, replace(deploy, ahead=ahead))
             if self._manifest.knife:
                 self._steps.for_all("knife", self._site.knife)
-            self._verify(tuple(schedule.failed))
+            self._verify(tuple(schedule.failed), deploy)
             return ExitCode.WITHIN_BUDGET if schedule.failed else ExitCode.DONE
 
-        return self._run("deploy", work, only, deploy.id, digest)
+        return self._run("deploy", work, only, id, digest)
 
     def converge(self, only: Collection[str] = (), *, twice: bool = False) -> ExitCode:
         """Run chef-client on all nodes or those in ``only``; if ``twice``, the second must idle."""
@@ -155,9 +157,17 @@ class Engine:
         for host in self._site.machines.hosts(absent).values() if absent else ():
             forget(host.alias, self._manifest.state / "known_hosts")
 
-    def _verify(self, failed: Collection[str]) -> None:
+    def _done(self, nodes: Sequence[Node], deploy: Deploy, last: LastDeploy) -> Collection[str]:
+        """The nodes that ``last`` is done with; not those of which the Chef server has lost that.
+
+        It has, of its last second, if it was killed.
+        """
+        done = [node for node in nodes if node.name in last.done]
+        return _names(done).difference(self._site.silent(done, deploy) if done else ())
+
+    def _verify(self, failed: Collection[str], deploy: Deploy) -> None:
         def work(_: Say) -> str:
-            report = self._site.verify(without=failed)
+            report = self._site.verify(without=failed, deploy=deploy)
             for check in report.failures:
                 self._steps.failed("verify", VerifyError(str(check)), check.node)
             count = f"{len(report.checks)} checks"

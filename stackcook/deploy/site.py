@@ -63,8 +63,15 @@ class Site(Protocol):
         """Run the commands of the manifest's section ``knife``."""
         ...
 
-    def verify(self, *, without: Collection[str] = ()) -> Report:
-        """Look whether the cloud works, leaving out the nodes named in ``without``."""
+    def silent(self, nodes: Sequence[Node], deploy: Deploy) -> Collection[str]:
+        """Those of ``nodes`` that the Chef server has no report of this deploy from."""
+        ...
+
+    def verify(self, *, without: Collection[str] = (), deploy: Deploy) -> Report:
+        """Look whether the cloud works, leaving out the nodes named in ``without``.
+
+        Raises VerifyError if one of the others has not reported ``deploy``, which took it up.
+        """
         ...
 
     def facts(self) -> Mapping[str, str]:

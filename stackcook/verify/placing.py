@@ -46,7 +46,7 @@ class Service:
 class Placed:
     """A node, where it is reached, the names OpenStack may know it by, and what it runs.
 
-    ``converged`` says whether a Chef client has ever ended well there.
+    ``converged`` says whether a Chef client has ever ended well there, ``deploy`` by which deploy.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Placed:
     names: frozenset[str] = frozenset()
     services: tuple[Service, ...] = ()
     converged: bool = False
+    deploy: str = ""
 
     def service(self, unit: str) -> Service | None:
         """The service of that unit, if it runs here."""
@@ -105,6 +106,7 @@ def _placed(node: Node, data: Mapping[str, Any]) -> Placed:
         names=frozenset(str(name).lower() for name in names if name),
         services=tuple(_services(_dig(data, "default", "openstack", "services") or {})),
         converged="ohai_time" in automatic,
+        deploy=str(_dig(data, "normal", "stackcook", "deploy") or ""),
     )
 
 

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable
 
 from stackcook.errors import VerifyError
-from stackcook.manifest.model import Node
-from stackcook.verify.placing import ChefObjects
+from stackcook.verify.placing import Placed
 
 
-def reported(chef: ChefObjects, nodes: Sequence[Node], deploy: str) -> None:
-    """Return once every node says that it was converged by ``deploy``.
+def silent(seen: Iterable[Placed], names: Collection[str], deploy: str) -> tuple[str, ...]:
+    """Those of ``names`` that have not said that ``deploy`` converged them.
 
-    The machines of providers are left out: their first converge is not ours. Raises VerifyError
-    with the nodes that don't, ChefServerError if the Chef server can't be asked.
+    Or they have, and the Chef server was killed before it kept that.
     """
-    own = [node for node in nodes if not node.provider]
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        said = pool.map(lambda node: _said(chef, node), own)
-    silent = [node.name for node, name in zip(own, said) if name != deploy]
-    if silent:
-        some = ", ".join(silent[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
+    said = {node.name: node.deploy for node in seen}
+    return tuple(name for name in names if said.get(name) != deploy)
+
+
+def reported(seen: Iterable[Placed], names: Collection[str], deploy: str) -> None:
+    """See that none of them is silent. Raises VerifyError with those that are."""
+    if missing := silent(seen, names, deploy):
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise VerifyError(
-            f"the Chef server has no report of this deploy from {some}",
+            f"the Chef server has no report of this deploy from {', '.join(missing[:5])}{more}",
             remedy="run `stackcook deploy` again",
         )
-
-
-def _said(chef: ChefObjects, node: Node) -> str:
-    normal = chef.get(f"/nodes/{node.name}").get("normal") or {}
-    return str((normal.get("stackcook") or {}).get("deploy", ""))

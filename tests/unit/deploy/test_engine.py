@@ -425,6 +425,17 @@ def test_the_next_deploy_goes_on_with_what_is_not_done(tmp_path: Path) -> None:
     assert second.to_go_on(site.inputs, second.at) is None, "it is at its end"
 
 
+def test_a_node_whose_report_the_chef_server_lost_is_taken_up_again(tmp_path: Path) -> None:
+    manifest, site = two_stages(tmp_path, computes=2), FakeSite()
+    site.chef.known = {"controller", "compute1", "compute2"}
+    done = frozenset({"controller", "compute1"})
+    last = LastDeploy("d-1", site.inputs, time.time(), None, done)
+    site.lost = {"compute1"}
+    assert quick(manifest, site).deploy(last=last) is ExitCode.DONE
+    taken = {step for step in site.asked if step.startswith("converge")}
+    assert taken == {"converge compute1", "converge compute2"}
+
+
 @pytest.mark.parametrize(
     "change", [{"digest": "other"}, {"at": 0.0}, {"exit_code": 0}, {"exit_code": 5}]
 )

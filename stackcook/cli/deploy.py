@@ -36,11 +36,12 @@ def command(
     """
     from stackcook.cli.wiring import RealSite
     from stackcook.deploy.engine import Engine
-    from stackcook.deploy.lock import exclusive
+    from stackcook.deploy.lock import exclusive, refuse
     from stackcook.deploy.record import last_deploy
     from stackcook.deploy.state import State
 
     manifest = context.load(warn=True)
+    refuse(manifest.state)  # at once, not when the repository has been read
     only = _only(manifest, limit)
     site = RealSite(manifest)
     site.check()  # this and the next before anything is written

@@ -20,7 +20,8 @@ class LastDeploy:
     """The last deploy, as the state has it; ``exit_code`` is None where it was killed.
 
     ``done`` are the nodes that it has converged, in however many runs, ``failed`` those whose last
-    step in it failed; ``at`` is when its last run began, in seconds since the epoch.
+    step in any of these failed, or was broken off; ``at`` is when its last run began, in seconds
+    since the epoch.
     """
 
     id: str

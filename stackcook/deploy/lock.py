@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from stackcook.errors import UsageError
 
@@ -34,14 +35,8 @@ def exclusive(directory: Path, command: str) -> Iterator[None]:
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (directory / "lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"{_holder(directory)} is under way",
-                where=str(directory.parent),
-                remedy="wait until it has ended, or end it; `stackcook status` shows where it is",
-            ) from None
+        while not _locked(file, fcntl.LOCK_EX):
+            refuse(directory)  # or else it was somebody who only looked
         file.truncate(0)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         holder = {"command": command, "pid": os.getpid(), "who": user(), "since": now}
@@ -50,16 +45,32 @@ def exclusive(directory: Path, command: str) -> Iterator[None]:
         yield
 
 
+def refuse(directory: Path) -> None:
+    """Raise UsageError that says who holds the deployment and since when, if somebody does."""
+    if in_use(directory):
+        raise UsageError(
+            f"{_holder(directory)} is under way",
+            where=str(directory.parent),
+            remedy="wait until it has ended, or end it; `stackcook status` shows where it is",
+        )
+
+
 def in_use(directory: Path) -> bool:
     """Whether a command holds the deployment now."""
     try:
         with (directory / "lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return not _locked(file, fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
+
+
+def _locked(file: IO[str], kind: int) -> bool:
+    """Whether the lock was to be had at once."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _holder(directory: Path) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackcook.deploy.identity import LastDeploy
-from stackcook.errors import UsageError
+from stackcook.errors import ExitCode, UsageError
 
 NAME = "state.db"
 CONVERGES = ("bootstrap", "converge")
@@ -64,22 +64,25 @@ def last_deploy(directory: Path) -> LastDeploy | None:
         if db is None:
             return None
         run = db.execute(
-            "SELECT id, deploy, digest, started, exit_code FROM runs"
+            "SELECT deploy, digest, started, exit_code FROM runs"
             " WHERE command = 'deploy' ORDER BY id DESC LIMIT 1"
         ).fetchone()
         if run is None:
             return None
-        number, deploy, digest, started, exit_code = run
+        deploy, digest, started, exit_code = run
         done = db.execute(
             "SELECT node, step, result FROM steps WHERE id IN"
             " (SELECT max(steps.id) FROM steps JOIN runs ON runs.id = run"
             "  WHERE deploy = ? AND node <> '' AND step NOT IN ('reach', 'verify') GROUP BY node)",
             (deploy,),
         )
-        failed = db.execute(
-            "SELECT node FROM steps WHERE result IN ('failed', 'interrupted', 'running')"
-            " AND id IN (SELECT max(id) FROM steps WHERE run = ? AND node <> '' GROUP BY node)",
-            (number,),
+        begun = db.execute(
+            "SELECT node, step, result, exit_code FROM steps JOIN runs ON runs.id = run"
+            " WHERE steps.id IN"
+            " (SELECT max(steps.id) FROM steps JOIN runs ON runs.id = run"
+            "  WHERE deploy = ? AND node <> '' AND result <> 'skipped'"
+            "  AND NOT (step = 'reach' AND result = 'done') GROUP BY node)",
+            (deploy,),
         )
         return LastDeploy(
             id=deploy,
@@ -87,8 +90,19 @@ def last_deploy(directory: Path) -> LastDeploy | None:
             at=started,
             exit_code=exit_code,
             done=frozenset(n for n, step, end in done if end == "done" and step in CONVERGES),
-            failed=frozenset(node for (node,) in failed),
+            failed=frozenset(n for n, *end in begun if _failed(*end)),
         )
+
+
+def _failed(step: str, result: str, exit_code: int | None) -> bool:
+    """Whether a node failed, by the last step that it began, and how the run of that one ended.
+
+    One that was between two steps when its run was broken off was to go on.
+    """
+    if result != "done":
+        return True
+    broken_off = exit_code in (None, ExitCode.INTERRUPTED)
+    return broken_off and step not in (*CONVERGES, "verify")
 
 
 @contextmanager

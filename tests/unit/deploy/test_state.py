@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from stackcook.deploy.engine import Engine
-from stackcook.deploy.events import RunStarted, StepDone, StepFailed, StepStarted
+from stackcook.deploy.events import (
+    Event,
+    RunDone,
+    RunStarted,
+    StepDone,
+    StepFailed,
+    StepRetried,
+    StepStarted,
+)
 from stackcook.deploy.lock import exclusive, in_use
 from stackcook.deploy.record import last_deploy, latest
 from stackcook.deploy.state import State
@@ -88,6 +98,34 @@ def test_a_run_that_was_killed_leaves_what_it_had_written(tmp_path: Path) -> Non
     assert last and last.done == {"one", "two"}
 
 
+def test_who_failed_is_not_forgotten_by_a_run_that_did_not_get_to_them(tmp_path: Path) -> None:
+    nodes = ("failed", "between", "waiting", "done", "new")
+
+    def runs(state: State, node: str, step: str, end: type[Event] | None = StepDone) -> None:
+        state(StepStarted(step, 2.0, node))
+        if end is StepDone:
+            state(StepDone(step, 3.0, 1.0, node))
+        elif end is StepFailed:
+            state(StepFailed(step, 3.0, 1.0, "no", node))
+        elif end is StepRetried:
+            state(StepRetried(step, 3.0, node, "no", 9.0))
+
+    with State(tmp_path) as state:
+        state(RunStarted("deploy", 1.0, nodes, deploy="d-1"))
+        runs(state, "failed", "converge", StepFailed)
+        state(RunDone("deploy", 4.0, 3.0, ExitCode.NODES))
+    with State(tmp_path) as state:  # goes on with it, and is killed
+        state(RunStarted("deploy", 5.0, nodes, deploy="d-1"))
+        for node in nodes:
+            runs(state, node, "reach")
+        runs(state, "done", "converge")
+        runs(state, "between", "install")
+        runs(state, "waiting", "converge", StepRetried)
+    last = last_deploy(tmp_path)
+    assert last and last.failed == {"failed", "between", "waiting"}
+    assert last.done == {"done"}
+
+
 def test_the_record_is_read_while_somebody_writes_it(tmp_path: Path) -> None:
     with State(tmp_path) as state:
         state(RunStarted("deploy", 1.0, ("one",), deploy="d-1"))
@@ -143,6 +181,25 @@ def test_only_one_command_at_a_time_and_the_second_says_who(tmp_path: Path) -> N
     with exclusive(tmp_path, "converge"):
         assert in_use(tmp_path)
     assert not in_use(tmp_path)
+
+
+def test_who_only_looks_keeps_nobody_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with exclusive(tmp_path, "deploy"):
+        pass
+    looking, flock = (tmp_path / "lock").open(), fcntl.flock
+    flock(looking, fcntl.LOCK_SH)
+
+    def no_longer(file: IO[str], kind: int) -> None:
+        try:
+            flock(file, kind)
+        finally:
+            looking.close()
+
+    monkeypatch.setattr(fcntl, "flock", no_longer)
+    with exclusive(tmp_path, "converge"):
+        assert in_use(tmp_path)
 
 
 def test_checks_that_fail_within_a_step_leave_it_its_end(tmp_path: Path) -> None:

@@ -154,9 +154,11 @@ class Console:
     def _live(self, board: Board) -> Iterator[Listener]:
         from rich.live import Live
 
+        console = self._err
+
         class View:
             def __rich__(self) -> RenderableType:
-                return board.table(time.time())
+                return board.table(time.time(), most=max(2, console.height - 1))
 
         def listen(event: Event) -> None:
             line = board.take(event)

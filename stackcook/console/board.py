@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,9 @@ QUIET = 20.0
 
 SILENT = 60.0
 """Seconds after which it does so even if nothing has changed."""
+
+_FIRST = ("failed", "running", "skipped", "waiting", "done")
+"""Results, those first that people look for."""
 
 _COLOURS = {"running": "cyan", "done": "green", "failed": "bold red", "skipped": "yellow"}
 
@@ -125,9 +129,10 @@ class Board:
         """Plain lines about the steps that go on, and have not been heard of for a while."""
         lines = []
         for row in (self.whole, *self.rows.values()):
+            if row.result != "running" or now - row.shown < QUIET:
+                continue
             text = _going(row)
-            quiet = QUIET if text != row.said else SILENT
-            if row.result == "running" and now - row.shown >= quiet:
+            if text != row.said or now - row.shown >= SILENT:
                 row.shown, row.said = now, text
                 lines.append(_line(row.name or row.step, f"{text} ({duration(row.seconds(now))})"))
         return lines
@@ -135,17 +140,18 @@ class Board:
     def _row(self, node: str) -> Row:
         return self.rows.setdefault(node, Row(node)) if node else self.whole
 
-    def table(self, now: float) -> Table:
-        """One line a node, below the step that all of them wait for."""
+    def table(self, now: float, most: int | None = None) -> Table:
+        """One line a node, below the step that all of them wait for.
+
+        Where there are more than ``most``, those that people look for come first, and the last
+        line counts the others: a terminal shows no more, and to lay out thousands takes seconds.
+        """
         table = Table(box=None, show_header=False, pad_edge=False, expand=True)
         for width in (14, 14, 18, 8):
             table.add_column(min_width=width, no_wrap=True)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        for row in (self.whole, *self.rows.values()):
-            if not row.name and row.result != "running":
-                continue
-            if self.done and row.result == "waiting":
-                continue
+        shown, others = self._shown(most)
+        for row in shown:
             counts = f"{row.resources} seen, {row.updated} new" if row.resources else ""
             if row.total is not None:
                 counts = f"{row.updated}/{row.total} updated"
@@ -156,7 +162,19 @@ class Board:
                 Text(duration(row.seconds(now)) if row.began else ""),
                 Text(" ".join(row.text.split()) if row.result != "done" else "", "dim"),
             )
+        if others:
+            counts = ", ".join(f"{number} {result}" for result, number in others.items())
+            table.add_row(Text("others", "bold"), Text("…", "dim"), "", "", Text(counts, "dim"))
         return table
+
+    def _shown(self, most: int | None) -> tuple[list[Row], Counter[str]]:
+        """The rows of the table, and the results of those that it has no room for."""
+        rows = [self.whole] if self.whole.result == "running" else []
+        rows += (row for row in self.rows.values() if not self.done or row.result != "waiting")
+        if most is None or len(rows) <= most:
+            return rows, Counter()
+        rows.sort(key=lambda row: _FIRST.index(row.result))
+        return rows[: most - 1], Counter(row.result for row in rows[most - 1 :])
 
     def problems(self) -> Text:
         """Each failure: where, cause, what to do, and where its log is."""

@@ -13,7 +13,7 @@ from stackcook.console import Console
 from stackcook.console.board import QUIET, SILENT, Board
 from stackcook.report.words import duration
 from stackcook.deploy.engine import Engine
-from stackcook.deploy.events import RunStarted, StepDone, StepProgress, StepStarted
+from stackcook.deploy.events import RunStarted, StepDone, StepFailed, StepProgress, StepStarted
 from tests.fakes import FakeSite, recipe_error, two_stages
 
 
@@ -102,6 +102,21 @@ def test_the_live_table_has_a_line_a_node() -> None:
     assert cells[2] == ["7 seen, 2 new", ""]
     assert cells[3] == ["1 min 02 s", ""]
     assert cells[4] == ["file[/etc/x] create", ""]
+
+
+def test_of_many_nodes_the_live_table_shows_who_failed_and_who_is_at_work() -> None:
+    board, names = Board(), [f"n{number:02}" for number in range(50)]
+    board.take(RunStarted("deploy", 0.0, tuple(names)))
+    for name in names[:40]:
+        board.take(StepStarted("converge", 1.0, name))
+    for name in names[:30]:
+        board.take(StepDone("converge", 2.0, 1.0, name))
+    board.take(StepFailed("converge", 3.0, 2.0, "no", "n35"))
+    table = board.table(now=4.0, most=8)
+    rows = list(zip(*([str(cell) for cell in column.cells] for column in table.columns)))
+    assert [row[0] for row in rows] == ["n35", *names[30:35], "n36", "others"]
+    assert rows[-1][-1] == "3 running, 10 waiting, 30 done"
+    assert len(board.table(now=4.0, most=50).rows) == 50
 
 
 @pytest.mark.parametrize(

@@ -206,8 +206,7 @@ class Board:
         }
         lines.update(self.done.facts)
         width = max(map(len, lines), default=0)
-        for name, value in lines.items():
-            text.append(f"\n  {name:<{width}}  {value}")
+        text.append("".join(f"\n  {name:<{width}}  {value}" for name, value in lines.items()))
         return text
 
     def data(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -40,20 +41,35 @@ def serving(serve: Serve) -> Iterator[tuple[ChefClient, list[int]]]:
         thread = threading.Thread(target=run)
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with ChefClient(ChefServer(url, "alice", KEY), sleep=lambda _: None) as client:
-            yield client, connections
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
+        try:
+            with ChefClient(ChefServer(url, "alice", KEY), sleep=lambda _: None) as client:
+                yield client, connections
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
-def request(connection: socket.socket) -> bytes:
-    """The head of the next request, and its body as far as it came with it; nothing at the end."""
+def head(connection: socket.socket) -> bytes:
+    """The next request's head, and what came of its body with it; nothing at the end."""
     received = b""
     while b"\r\n\r\n" not in received:
         if not (more := connection.recv(1 << 16)):
             return b""
         received += more
     return received
+
+
+def request(connection: socket.socket) -> bytes:
+    """The next request; nothing at the end."""
+    received = head(connection)
+    while received and len(received.partition(b"\r\n\r\n")[2]) < _length(received):
+        received += connection.recv(1 << 16)
+    return received
+
+
+def _length(received: bytes) -> int:
+    found = re.search(rb"\r\nContent-Length: (\d+)", received)
+    return int(found[1]) if found else 0
 
 
 def test_one_connection_for_all_requests() -> None:
@@ -114,7 +130,7 @@ def test_who_takes_no_more_of_a_file_may_say_why(tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(bytes(1 << 25))
 
     def serve(connection: socket.socket, number: int) -> None:
-        request(connection)
+        head(connection)
         connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}")
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(1 << 20):

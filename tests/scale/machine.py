@@ -155,6 +155,14 @@ class Machine:
         """Leave no room on its disk."""
         self._resize(f"{self.written()}")
 
+    def has(self, path: str, patience: float = BOOT) -> None:
+        """Wait until it has written ``path``, from its root; raises LabError if it doesn't."""
+        deadline = time.monotonic() + patience
+        while not (self.layer / "delta0" / path).exists():
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name} does not write {path}")
+            time.sleep(0.02)
+
     def free_disk(self) -> None:
         """Give the room back."""
         self._resize(SIZE)

@@ -7,6 +7,8 @@ a deploy is done when it has said a certain line.
 from __future__ import annotations
 
 import random
+import shlex
+import subprocess
 import threading
 from collections.abc import Callable, Sequence
 
@@ -48,6 +50,13 @@ def goes_well(cloud: Cloud, done: Done | None = None) -> Done:
     assert (done.status, done.errors) == (0, {}), done.lines[-20:]
     assert cloud.wrong() == []
     return done
+
+
+def outage(cloud: Cloud) -> None:
+    """The Chef server is killed, and started again after a while."""
+    cloud.kill_server()
+    threading.Event().wait(OUTAGE)  # which is what is tried here
+    cloud.server.start()
 
 
 def changes_nothing(cloud: Cloud) -> None:
@@ -112,10 +121,24 @@ def test_the_chef_server_is_away_for_half_a_minute(
     it = cloud()
     deploy = it.start("deploy")
     deploy.wait_for(begun(choose.choice(it.machines).name, step))
-    it.kill_server()
-    threading.Event().wait(OUTAGE)  # which is what is tried here
-    it.server.start()
+    outage(it)
     done = deploy.ended()
+    goes_well(it, None if done.status else done)
+    changes_nothing(it)
+
+
+def test_the_chef_server_forgets_a_node_s_report(cloud: Make, choose: random.Random) -> None:
+    """It had it in memory only when it was killed."""
+    it = cloud()
+    victim = choose.choice(it.machines).name
+    deploy = it.start("deploy")
+    deploy.wait_for(
+        lambda lines: any(line.split()[:3] == [victim, "converge:", "2/2"] for line in lines)
+    )
+    outage(it)
+    done = deploy.ended()
+    assert done.status in (0, 5)
+    assert "no report of this deploy" in done.out if done.status else done.errors == {}
     goes_well(it, None if done.status else done)
     changes_nothing(it)
 
@@ -134,15 +157,19 @@ def test_a_disk_is_full(cloud: Make, choose: random.Random) -> None:
     changes_nothing(it)
 
 
-def test_a_disk_fills_up_midway(cloud: Make, choose: random.Random) -> None:
+@pytest.mark.parametrize("at_work", [False, True])
+def test_a_disk_fills_up_midway(cloud: Make, at_work: bool, choose: random.Random) -> None:
     it = cloud()
     victim = choose.choice(it.machines)
     deploy = it.start("deploy")
     deploy.wait_for(begun(victim.name))
+    if at_work:
+        victim.has("var/chef/cache/cookbooks/trivial")
     victim.fill_disk()
     done = deploy.ended()
-    assert set(done.errors) <= {victim.name}
-    assert "space" in done.errors.get(victim.name, "no space")
+    assert done.status == 4
+    assert set(done.errors) == {victim.name}
+    assert "No space left on device" in done.errors[victim.name]
     victim.free_disk()
     goes_well(it)
     changes_nothing(it)
@@ -159,11 +186,12 @@ def test_a_host_key_that_changed_is_refused(cloud: Make, choose: random.Random) 
     assert done.status == 4
     assert set(done.errors) == {victim.name}
     assert "is not the one recorded" in done.errors[victim.name]
-    assert (
-        f"ssh-keygen -f {it.state / 'known_hosts'} -R {victim.address}" in done.errors[victim.name]
-    )
+    forget = f"ssh-keygen -f {it.state / 'known_hosts'} -R {victim.address}"
+    assert forget in done.errors[victim.name]
     assert (it.state / "known_hosts").read_text() == recorded
     assert victim.run("cat /etc/chef/client.pem").output == before
+    subprocess.run(shlex.split(forget), check=True)
+    goes_well(it)
 
 
 def test_two_deploys_at_once(cloud: Make, choose: random.Random) -> None:

@@ -20,7 +20,7 @@ AT = Position(1, 1)
 
 def node(name: str, role: str, number: int) -> Node:
     """A node with one role, at 10.0.115.NUMBER."""
-    return Node(name, AT, (f"role[{role}]",), "lab", IPv4Address(f"10.0.115.{number}"))
+    return Node(name, AT, (f"role[{role}]",), "lab", IPv4Address("10.0.115.0") + number)
 
 
 def two_stages(root: Path, computes: int = 1) -> Manifest:

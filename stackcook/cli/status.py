@@ -43,8 +43,8 @@ def _row(
 ) -> dict[str, str | None]:
     step = steps.get(node.name)
     result = step.result if step else None
-    if result == "running" and not running:
-        result = "interrupted"  # its run was killed
+    if result in ("running", "retried") and not running:
+        result = "interrupted"  # its run was killed, at work or before another try
     when = step.ended or step.started if step else None
     return {
         "node": node.name,

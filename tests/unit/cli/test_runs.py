@@ -10,7 +10,9 @@ from click.testing import CliRunner, Result
 
 from stackcook.cli import chefsite, wiring
 from stackcook.cli.main import cli
+from stackcook.deploy.events import RunStarted, StepRetried, StepStarted
 from stackcook.deploy.lock import exclusive
+from stackcook.deploy.state import State
 from stackcook.errors import ChefServerError, ExitCode
 from stackcook.machines import factory
 from tests.fakes import FakeSite, recipe_error
@@ -86,6 +88,19 @@ def test_status_and_logs_before_the_first_deploy(root: Path, site: FakeSite) -> 
     assert result.exit_code == ExitCode.USAGE
     assert "run `stackcook deploy`" in result.stderr
     assert not (root / ".stackcook").exists()
+
+
+def test_status_of_a_run_that_was_killed(root: Path, site: FakeSite) -> None:
+    with State(root / ".stackcook") as killed:
+        killed(RunStarted("deploy", 1.0, ("controller", "compute1")))
+        for node in ("controller", "compute1"):
+            killed(StepStarted("converge", 2.0, node))
+        killed(StepRetried("converge", 3.0, "compute1", "the mirror hiccups", 30.0))
+    rows = [line.split()[3:5] for line in run("status").stdout.splitlines()[1:]]
+    assert rows == [["converge", "interrupted"]] * 2
+    with exclusive(root / ".stackcook", "deploy"):
+        rows = [line.split()[3:5] for line in run("status").stdout.splitlines()[1:]]
+    assert rows == [["converge", "running"], ["converge", "retried"]]
 
 
 def test_two_deploys_at_once(root: Path, site: FakeSite) -> None:

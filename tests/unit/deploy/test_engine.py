@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stackcook.console.board import Board
 from stackcook.deploy.engine import Engine
 from stackcook.deploy.events import (
     Event,
@@ -349,6 +351,26 @@ def test_many_nodes_are_bounded(tmp_path: Path) -> None:
     assert quick(manifest, site, parallel=4).deploy() is ExitCode.DONE
     assert most[0] <= 4
     assert len(site.chef.known) == 41
+
+
+def test_memory_grows_no_faster_than_the_nodes(tmp_path: Path) -> None:
+    def peak(computes: int) -> int:
+        manifest, board = two_stages(tmp_path / str(computes), computes), Board()
+
+        def show(event: Event) -> None:
+            board.take(event)
+
+        tracemalloc.start()
+        try:
+            with State(manifest.state) as state:
+                assert quick(manifest, FakeSite(), state, show).deploy() is ExitCode.DONE
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(10)  # what is imported and compiled at the first use
+    small, middle, large = map(peak, (100, 300, 500))
+    assert large - middle < 1.5 * (middle - small) + 100_000
 
 
 def budgeted(root: Path, computes: int, amount: int) -> Manifest:

@@ -9,7 +9,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from stackcook.chef.answers import (
     wants_older_signatures,
 )
 from stackcook.chef.exchange import Answer, NoAnswer
+from stackcook.chef.meanwhile import Meanwhile
 from stackcook.chef.tls import context
 from stackcook.chef.transport import Transport
 from stackcook.errors import ChefServerError
@@ -78,9 +78,7 @@ class ChefClient:
         self.server = server
         self._base = server.url.rstrip("/")
         self._sleep = sleep
-        pool = ThreadPoolExecutor(1)
-        self._signer = pool.submit(_signer, server)
-        pool.shutdown(wait=False)
+        self._signer = Meanwhile(partial(_signer, server))
         self._transport = Transport(
             connections=CONNECTIONS,
             connect=_CONNECT,

@@ -151,7 +151,7 @@ class _Lock:
             metadata = [file.source for file in files if file.path in _METADATA]
             if not metadata:
                 self.findings.error(directory, None, "the cookbook has no metadata.rb", "write one")
-            found[name] = read.Found(None, min(metadata, default=None), files)
+            found[name] = read.Found(directory, None, min(metadata, default=None), files)
         evaluated = [Source(Kind.METADATA, one.metadata) for one in found.values() if one.metadata]
         sources = load.Sources.load(evaluated, manifest.path, self.findings)
         cookbooks = read.read_cookbooks(manifest, found, sources, self.findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,18 +27,17 @@ _WHOLE = {"role": objects.role, "environment": objects.environment}
 class Found:
     """A cookbook's directory: the manifest's entry for it, the metadata's file, all files."""
 
+    directory: Path
     wanted: Wanted | None
     metadata: Path | None
     files: tuple[CookbookFile, ...] = ()
 
 
-def find_cookbooks(
-    manifest: Manifest, hashes: Hashes, findings: Findings
-) -> tuple[dict[str, Found], bool]:
+def find_cookbooks(manifest: Manifest, findings: Findings) -> tuple[dict[str, Found], bool]:
     """The directories of the manifest's cookbooks, and of those that come from elsewhere.
 
-    One in ``cookbooks/`` wins over one of that name from elsewhere. Also whether these are all:
-    where some can't be brought, nobody knows which.
+    One in ``cookbooks/`` wins over one of that name from elsewhere. Their files are yet to be read.
+    Also whether these are all: where some can't be brought, nobody knows which.
     """
     own = manifest.root / "cookbooks"
     before = len(findings.found)
@@ -51,7 +50,7 @@ def find_cookbooks(
         here = own / name
         directory = here if name in named and os.path.isdir(here) else fetched.get(name, here)
         if os.path.isdir(directory):
-            found[name] = _directory(directory, named.get(name), hashes, findings)
+            found[name] = _directory(directory, named.get(name), findings)
         elif all_there:
             remedy = suggestion(name, there, "put it there, or take the name out")
             what = f"there is no cookbook cookbooks/{name}"
@@ -60,18 +59,28 @@ def find_cookbooks(
     return found, all_there
 
 
-def _directory(directory: Path, wanted: Wanted | None, hashes: Hashes, findings: Findings) -> Found:
+def _directory(directory: Path, wanted: Wanted | None, findings: Findings) -> Found:
     there = [directory / name for name in ("metadata.json", "metadata.rb")]
     there = [path for path in there if path.is_file()]
     if not there:
         findings.error(directory, None, "the cookbook has no metadata.rb", "write one")
+    return Found(directory, wanted, there[0] if there else None)
+
+
+def with_files(found: Mapping[str, Found], hashes: Hashes, findings: Findings) -> dict[str, Found]:
+    """The same with their files; one that can't be read whole is left without metadata, too."""
+    return {name: _with_files(place, hashes, findings) for name, place in found.items()}
+
+
+def _with_files(found: Found, hashes: Hashes, findings: Findings) -> Found:
+    directory = found.directory
     try:
         files = read_files(directory, Chefignore.find(directory), hashes)
     except (OSError, UnicodeDecodeError) as error:
         what = f"can't be read: {error}"
         findings.error(directory, None, what, "correct the file's permission")
-        return Found(wanted, None)
-    return Found(wanted, there[0] if there else None, files)
+        return replace(found, metadata=None)
+    return replace(found, files=files)
 
 
 def read_cookbooks(

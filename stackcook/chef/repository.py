@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from stackcook.chef.cookbook import Cookbook
@@ -14,7 +16,8 @@ from stackcook.chef.load import Sources, ruby_needed
 from stackcook.chef.locate import locate
 from stackcook.chef.pins import check_client, check_pins
 from stackcook.chef.policylock import PolicyLock, read_policy
-from stackcook.chef.read import find_cookbooks, read_cookbooks, read_objects
+from stackcook.chef.meanwhile import Meanwhile
+from stackcook.chef.read import Found, find_cookbooks, read_cookbooks, read_objects, with_files
 from stackcook.chef.references import Known, References
 from stackcook.chef.ruby import Kind, Source
 from stackcook.chef.syntax import check_syntax
@@ -50,19 +53,13 @@ class Repository:
         root = manifest.root
         roles = locate(manifest.path, manifest.roles, root / "roles", findings)
         environments = locate(manifest.path, manifest.environments, root / "environments", findings)
+        found, all_there = find_cookbooks(manifest, findings)
+        loading = _Loading(manifest.path, roles, environments, found)
         hashes = Hashes.kept_in(cache(), root)
-        wanted, all_there = find_cookbooks(manifest, hashes, findings)
+        wanted = with_files(found, hashes, findings)
         hashes.save()
         metadata_files = {name: found.metadata for name, found in wanted.items() if found.metadata}
-        sources = Sources.load(
-            (
-                *(Source(Kind.ROLE, path) for path in roles.values()),
-                *(Source(Kind.ENVIRONMENT, path) for path in environments.values()),
-                *(Source(Kind.METADATA, path) for path in metadata_files.values()),
-            ),
-            manifest.path,
-            findings,
-        )
+        sources = loading.result(wanted, findings)
         # What was evaluated has shown its syntax errors.
         evaluated = {path for path in metadata_files.values() if path.suffix == ".rb"}
         files = [file for found in wanted.values() for file in found.files]
@@ -83,3 +80,30 @@ class Repository:
         check_pins(manifest, known, sources, findings)
         check_client(known, sources, findings)
         return repository, tuple(dict.fromkeys(findings.found))
+
+
+class _Loading:
+    """Ruby at work on the metadata, roles and environments while the cookbooks' files are read."""
+
+    def __init__(
+        self,
+        manifest: Path,
+        roles: Mapping[str, Path],
+        environments: Mapping[str, Path],
+        found: Mapping[str, Found],
+    ) -> None:
+        self._metadata = [(name, place.metadata) for name, place in found.items()]
+        sources = (
+            *(Source(Kind.ROLE, path) for path in roles.values()),
+            *(Source(Kind.ENVIRONMENT, path) for path in environments.values()),
+            *(Source(Kind.METADATA, path) for _, path in self._metadata if path),
+        )
+        self._findings = Findings()
+        self._sources = Meanwhile(partial(Sources.load, sources, manifest, self._findings))
+
+    def result(self, wanted: Mapping[str, Found], findings: Findings) -> Sources:
+        """What they say; nothing is noted of a cookbook that is known to be unreadable."""
+        sources = self._sources.result()
+        out = {path for name, path in self._metadata if wanted[name].metadata is None}
+        findings.found += (found for found in self._findings.found if found.path not in out)
+        return sources

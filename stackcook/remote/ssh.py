@@ -162,12 +162,23 @@ class _Connection:
 
 @contextmanager
 def _answering(transport: Any) -> Iterator[None]:
-    """Where paramiko would wait for good: the connection ends unless the block does in time."""
-    over = threading.Timer(ANSWER, transport.close)
+    """Where paramiko would wait for good: the connection ends unless the block does in time.
+
+    Raises EOFError then.
+    """
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        transport.close()
+
+    over = threading.Timer(ANSWER, end)
     over.daemon = True
     over.start()
     try:
         yield
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise _silent() if late.is_set() else error
     finally:
         over.cancel()
 
@@ -192,7 +203,11 @@ def _receive(transport: Any, channel: Any, deadline: float | None) -> bytes:
         except paramiko.ChannelException:
             pass  # no more sessions for us: that is an answer
         except (paramiko.SSHException, EOFError, OSError) as error:
-            raise EOFError(f"no answer within {ANSWER:g} s") from error
+            raise _silent() from error
+
+
+def _silent() -> EOFError:
+    return EOFError(f"no answer within {ANSWER:g} s")
 
 
 class _Lines:

@@ -39,6 +39,8 @@ class Session(paramiko.ServerInterface):
         return int(paramiko.OPEN_SUCCEEDED)
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        if command == b"freeze before":
+            threading.Event().wait(5)
         threading.Thread(target=self._run, args=(channel, command), daemon=True).start()
         return True
 
@@ -204,14 +206,15 @@ def test_a_command_that_is_silent_for_long_is_waited_for(
     assert (done.status, done.output) == (0, "here\n")
 
 
+@pytest.mark.parametrize("command", ["freeze", "freeze before"])
 def test_a_node_that_stops_answering_is_not_waited_for(
-    server: Server, known_hosts: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, known_hosts: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr(ssh, "SILENCE", 0.02)
     monkeypatch.setattr(ssh, "ANSWER", 0.05)
     with connect(server.host, known_hosts) as remote:
         with pytest.raises(Transient, match="broke .no answer within 0.05 s"):
-            remote.run("freeze", timeout=3600)
+            remote.run(command, timeout=3600)
 
 
 def test_a_connection_that_is_closed_meanwhile_is_an_error(

@@ -49,8 +49,8 @@ def fan_out(
 ) -> tuple[Result[T, R], ...]:
     """Do ``work`` on each item, at most ``parallel`` at once; results in the items' order.
 
-    ``work`` enters the second thing that it gets while it waits, and ``on_interrupt`` is told of
-    each Ctrl-C, both as in :func:`~stackcook.deploy.walk.walk`.
+    ``work`` gets the item, and a context to enter while it waits; ``on_interrupt`` is told of each
+    Ctrl-C: both as in :func:`~stackcook.deploy.walk.walk`.
     """
     results = [Result[T, R](item) for item in items]
 

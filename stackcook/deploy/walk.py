@@ -15,8 +15,11 @@ from typing import Generic, Protocol, TypeVar, Union
 SPREAD = 0.1
 """Seconds for each thread over which the first turns begin: not all in the same moment."""
 
-MOST_ASIDE = 256
-"""Turns that may wait aside for another try, while others are taken in their place."""
+MOST_ASIDE = 64
+"""Turns that may wait aside for another try, while others are taken in their place.
+
+Where nothing goes well, as without a mirror, not every node is to be begun.
+"""
 
 T = TypeVar("T")
 Aside = Callable[[], AbstractContextManager[None]]
@@ -54,6 +57,7 @@ class _Aside:
     back: threading.Event | None = None
 
 
+@dataclass(frozen=True)
 class _Interrupt:
     """Ctrl-C."""
 
@@ -71,7 +75,7 @@ def walk(
 ) -> None:
     """Take every turn, at most ``parallel`` at once; ``take`` says how one went, None: broken off.
 
-    It enters the second thing that it gets while it waits: another turn has its place meanwhile.
+    It gets the turn, and a context to enter while it waits: another turn has its place meanwhile.
     Ctrl-C lets no new turn begin, and what is under way end; ``on_interrupt`` is told which one it
     is: the second is to end what is under way. Once all has ended, KeyboardInterrupt is raised.
     What ``take`` raises goes on likewise.

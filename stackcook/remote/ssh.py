@@ -16,7 +16,7 @@ import paramiko
 from stackcook.command import Completed
 from stackcook.errors import NodeError, Transient
 from stackcook.remote.base import Connect, Host, LineListener, Remote, TimedOut, Unreachable
-from stackcook.remote.login import login, translated
+from stackcook.remote.login import hang_up, login, translated
 
 SILENCE = 30.0
 """Seconds without a word from a command, after which the node is asked whether it is still there.
@@ -42,7 +42,7 @@ def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
             way = transport.open_channel("direct-tcpip", address, ("", 0), timeout=timeout)
         return _Connection(host, login(host, known_hosts, timeout, way), gateway)
     except BaseException:
-        gateway.close()
+        hang_up(gateway)
         raise
 
 
@@ -103,7 +103,7 @@ class _Connection:
 
     def close(self) -> None:
         for client in (self._client, *self._gateways):
-            client.close()
+            hang_up(client)
 
     def __enter__(self) -> Remote:
         return self
@@ -132,13 +132,13 @@ class _Connection:
                 raise EOFError("the connection is closed")
             with transport.open_session(timeout=60) as channel:
                 channel.set_combine_stderr(combine)
-                with _answering(transport):
+                with _answering(self._client):
                     channel.exec_command(command)
                     channel.sendall(data)
                     channel.shutdown_write()
                 while chunk := _receive(transport, channel, deadline):
                     feed(chunk)
-                with _answering(transport):
+                with _answering(self._client):
                     status: int = channel.recv_exit_status()
         except TimeoutError as error:
             raise TimedOut(
@@ -161,7 +161,7 @@ class _Connection:
 
 
 @contextmanager
-def _answering(transport: Any) -> Iterator[None]:
+def _answering(client: Any) -> Iterator[None]:
     """Where paramiko would wait for good: the connection ends unless the block does in time.
 
     Raises EOFError then.
@@ -170,7 +170,7 @@ def _answering(transport: Any) -> Iterator[None]:
 
     def end() -> None:
         late.set()
-        transport.close()
+        hang_up(client)
 
     over = threading.Timer(ANSWER, end)
     over.daemon = True

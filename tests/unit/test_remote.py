@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -224,6 +225,16 @@ def test_a_connection_that_is_closed_meanwhile_is_an_error(
     remote.close()
     with pytest.raises(NodeError, match="the SSH connection broke"):
         remote.run("true")
+
+
+def test_closing_a_connection_ends_the_wait_for_a_command(
+    server: Server, known_hosts: Path
+) -> None:
+    remote = connect(server.host, known_hosts)
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(remote.run, "hang", timeout=3600)
+        remote.close()
+        assert isinstance(running.exception(timeout=30), NodeError)
 
 
 def test_files_go_and_come_as_they_are(server: Server, known_hosts: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Set
-from difflib import get_close_matches
 
 FEW = 200
 """As many names are compared one by one; ten thousand by ten thousand would take minutes."""
@@ -17,6 +16,8 @@ def nearest(word: str, known: Collection[str]) -> str:
     Of more than ``FEW`` names only one that differs in one letter, or in two that changed places.
     """
     if len(known) <= FEW:
+        from difflib import get_close_matches  # mistakes are seldom, and it is slow to load
+
         return next(iter(get_close_matches(word, known, n=1)), "")
     names = known if isinstance(known, (Set, Mapping)) else frozenset(known)
     return next((name for name in _one_letter_off(word) if name in names), "")

@@ -7,24 +7,16 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from stackcook.bootstrap import providers
-from stackcook.chef import secrets
 from stackcook.chef.client import ChefClient
-from stackcook.chef.databags import read_data_bags
-from stackcook.chef.digest import digest
-from stackcook.chef.findings import Findings
-from stackcook.chef.knifeconfig import write_config
-from stackcook.chef.repository import Repository
 from stackcook.chef.settings import find_chef_server
-from stackcook.chef.upload import upload
 from stackcook.errors import InputError, UsageError, counted
-from stackcook.machines.base import Machines
-from stackcook.machines.factory import machines_for
 from stackcook.manifest.model import ChefServer, Manifest, Node
 
-if TYPE_CHECKING:  # what not every upload needs is imported where it is used
+if TYPE_CHECKING:  # imported where it is used: the client reads its key meanwhile
+    from stackcook.chef.repository import Repository
     from stackcook.chef.server import EmbeddedServer
     from stackcook.deploy.steps import Say
+    from stackcook.machines.base import Machines
 
 
 class ChefSite:
@@ -40,6 +32,8 @@ class ChefSite:
     @cached_property
     def machines(self) -> Machines:
         """How the nodes' machines come up."""
+        from stackcook.machines.factory import machines_for
+
         machines = machines_for(self._manifest)
         if not self._provided:
             return machines
@@ -50,6 +44,8 @@ class ChefSite:
     @cached_property
     def server(self) -> ChefServer:
         """The Chef server, started if it is the embedded one; knife's config.rb leads to it."""
+        from stackcook.chef.knifeconfig import write_config
+
         if self.own_server is None:
             return self.embedded.start()
         write_config(self._manifest.state, self.own_server)
@@ -81,16 +77,23 @@ class ChefSite:
 
     @cached_property
     def _read(self) -> Repository:
+        from stackcook.chef.repository import Repository
+
         return Repository.read(self._manifest)
 
     @property
     def repository(self) -> Repository:
         """The Chef repository as it was read once, but with the passwords generated since then."""
+        from stackcook.chef.databags import read_data_bags
+        from stackcook.chef.findings import Findings
+
         bags = read_data_bags(self._manifest, Findings())  # what is wrong has been said already
         return replace(self._read, data_bags=bags)
 
     @cached_property
     def _checked(self) -> str:
+        from stackcook.bootstrap import providers
+
         found = self._read
         made = [node for node in self._provided if node.provider not in providers.WINDOWS]
         if made and self.own_server is None:
@@ -124,6 +127,8 @@ class ChefSite:
 
     def digest(self) -> str:
         """A checksum of the manifest, of all that an upload would put, and of stackcook itself."""
+        from stackcook.chef.digest import digest
+
         return digest(self._manifest, self._read)
 
     def reach(self) -> None:
@@ -133,6 +138,8 @@ class ChefSite:
 
     def secrets(self) -> str:
         """Generate the passwords that are missing."""
+        from stackcook.chef import secrets
+
         secrets.ensure(self._manifest)
         return f"{sum(map(len, self._manifest.passwords.values()))} passwords"
 
@@ -143,6 +150,8 @@ class ChefSite:
 
     def upload(self, say: Say) -> str:
         """Bring the Chef server's objects in step with the repository."""
+        from stackcook.chef.upload import upload
+
         return str(upload(self.client, self.repository, on_event=say))
 
     def registered(self) -> frozenset[str]:

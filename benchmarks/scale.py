@@ -32,7 +32,7 @@ from stackcook.errors import StackcookError
 from tests.scale import repository
 from tests.scale.lab import Lab, locked
 from tests.scale.machine import LabError, Machine
-from tests.scale.measure import Measured, measured, peak_of
+from tests.scale.measure import Measured, cpu_of, measured, peak_of
 
 EVERY = 30.0
 """Seconds between two words of how far a way is."""
@@ -49,6 +49,7 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=100)
     parser.add_argument("--loop", type=int, default=10, help="nodes of the shell loop; 0: none")
     parser.add_argument("--log", type=Path, help="a file for all that is printed")
+    parser.add_argument("--only", choices=(NATIVE, "loop", KNIFE), help="one way, for a look")
     arguments = parser.parse_args()
     if arguments.log:
         arguments.log.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,7 @@ def main() -> int:
 
     say(f"load before {_load()}, {os.cpu_count()} cores")
     scale = Scale(arguments.nodes, min(arguments.loop, arguments.nodes), say)
-    whole = scale.measure()
+    whole = scale.measure(arguments.only)
     say(f"\nload after {_load()}")
     lines, met = report(scale.ways, arguments.nodes)
     for line in lines:
@@ -78,15 +79,18 @@ class Scale:
     say: Say
     ways: dict[str, Way] = field(default_factory=dict)
 
-    def measure(self) -> bool:
+    def measure(self, only: str | None = None) -> bool:
         """Every way, one after the other; False, and a word why, if one could not be measured."""
         try:
-            knife = plain_knife() if self.part else None
+            knife = plain_knife() if self.part and only in (None, "loop") else None
             with locked() as lab:
                 try:
-                    self._deploys(lab, NATIVE)
-                    self._loops(lab, knife)
-                    self._deploys(lab, KNIFE)
+                    if only in (None, NATIVE):
+                        self._deploys(lab, NATIVE)
+                    if only in (None, "loop"):
+                        self._loops(lab, knife)
+                    if only in (None, KNIFE):
+                        self._deploys(lab, KNIFE)
                 finally:
                     lab.down(self.say)
         except Failed as failed:
@@ -133,15 +137,15 @@ class Scale:
         """Do it, and look at the nodes' CPU, the Chef server's memory and its log."""
         state, log = manifest.parent / ".stackcook", manifest.with_name("said")
         server_log, before = state / "chef/server/log", _cpu(machines)
-        seen = len(complaints(server_log))
+        seen, server_before = len(complaints(server_log)), _server(state)
         log.unlink(missing_ok=True)
         with _telling(name, len(machines), log, self.say):
             run = work(log)
         cpu = (_cpu(machines) - before) / len(machines)
-        server = Process.load(state / "chef/server/pid")
-        memory = peak_of(server.pid) if server else None
-        bad = complaints(server_log)[seen:]
-        way = Way(name, len(machines), run, cpu, memory or 0, bad, converging(state))
+        memory, server_cpu = _server(state)
+        bad, converged = complaints(server_log)[seen:], converging(state)
+        own = server_cpu - server_before[1]
+        way = Way(name, len(machines), run, cpu, memory, bad, converged, own)
         self.say(way.line())
         if run.status:
             raise Failed(f"{name} ended with {run.status}\n{run.output}")
@@ -162,6 +166,13 @@ def complaints(log: Path) -> tuple[str, ...]:
     """The lines of goiardi's log that are errors."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else ()
     return tuple(line for line in lines if any(word in line for word in _BAD))
+
+
+def _server(state: Path) -> tuple[int, float]:
+    """The Chef server's memory at most, in bytes, and its seconds of CPU so far."""
+    server = Process.load(state / "chef/server/pid")
+    memory = peak_of(server.pid) if server else None
+    return (memory, cpu_of(server.pid)) if server and memory else (0, 0.0)
 
 
 def _cpu(machines: tuple[Machine, ...]) -> float:

@@ -30,8 +30,8 @@ Span = tuple[float, float]
 class Way:
     """One way measured on ``nodes``; ``converging`` are the seconds in which a node converged.
 
-    ``node_cpu`` are seconds of CPU of one node, ``server_memory`` in bytes at most, ``complaints``
-    are lines of the Chef server's log.
+    ``node_cpu`` are seconds of CPU of one node, ``server_cpu`` of the Chef server, whose memory is
+    in bytes at most; ``complaints`` are lines of its log.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Way:
     server_memory: int
     complaints: tuple[str, ...] = ()
     converging: float = 0.0
+    server_cpu: float = 0.0
 
     @property
     def each(self) -> float:
@@ -101,10 +102,12 @@ def table(ways: Ways, nodes: int, cores: int) -> Iterator[str]:
         yield f"{way.name}: extrapolated to {nodes} nodes, {way.each * nodes:.0f} s"
     for way in ways.values():
         if way.converging:
-            took = way.node_cpu * way.nodes
+            nodes_took = way.node_cpu * way.nodes
+            least = (nodes_took + way.run.cpu + way.server_cpu) / cores
             yield (
-                f"{way.name}: the nodes' own CPU takes {took:.0f} s,"
-                f" on {cores} cores {took / cores:.0f} s at least"
+                f"{way.name}: CPU of the nodes {nodes_took:.0f} s, of the Chef server"
+                f" {way.server_cpu:.1f} s, of stackcook {way.run.cpu:.1f} s:"
+                f" on {cores} cores {least:.0f} s at least"
             )
     for complaint in sorted({line for way in ways.values() for line in way.complaints})[:10]:
         yield f"Chef server: {complaint}"

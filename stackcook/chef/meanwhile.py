@@ -12,12 +12,13 @@ T = TypeVar("T")
 class Meanwhile(Generic[T]):
     """Calls ``function`` in a thread of its own, from now on; an error is raised by the result.
 
-    The executors of the standard library do this, too, but are slow to load.
+    Who ends without the result does not wait for it. The executors of the standard library would,
+    and are slow to load.
     """
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def result(self) -> T:

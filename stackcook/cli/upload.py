@@ -48,6 +48,7 @@ def command(context: Context, **options: object) -> ExitCode:
     and sends only what differs. What else the server holds stays, unless --prune or --keep say
     otherwise; versions of cookbooks that an environment leads to stay in any case.
     """
+    from stackcook.chef.meanwhile import Meanwhile
     from stackcook.cli.chefsite import ChefSite
 
     wishes = _Wishes(**options)  # type: ignore[arg-type]  # click has seen to the types
@@ -55,10 +56,11 @@ def command(context: Context, **options: object) -> ExitCode:
         raise UsageError("--delete uploads nothing", remedy="give it only --only and --yes")
     manifest = context.load(warn=True)
     site = ChefSite(manifest)
-    if site.own_server:
-        _ = site.client  # it reads its key while we read the repository
+    # It reads the key, and asks the user's server, while we read the repository.
+    reached = Meanwhile(site.reach) if site.own_server else None
     site.check()
-    site.reach()
+    if reached:
+        reached.result()
     return (_delete if wishes.delete else _upload)(context, manifest, site, wishes)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Say
 from stackcook.bootstrap.install import HEAL
-from stackcook.bootstrap.objects import synchronize
+from stackcook.bootstrap.objects import passing, synchronize
 from stackcook.bootstrap.onnode import Means, carry_out, failed
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.bootstrap.times import CONFIG, Times, run_config
@@ -51,7 +51,8 @@ class Reader:
 
 def converge(means: Means, node: Node, host: Host, deploy: Deploy, say: Say) -> ConvergeResult:
     """Bring the node object in step with the manifest, then converge the whole run list."""
-    synchronize(means.client, node)
+    with passing(node):
+        synchronize(means.client, node)
     timeout = node.timeout or TIMEOUT
     return _run(means, node, host, deploy, say, step="converge", timeout=timeout)
 

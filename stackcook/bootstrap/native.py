@@ -13,8 +13,7 @@ from stackcook.bootstrap.converge import address, converge, prepare
 from stackcook.bootstrap.onnode import Means, carry_out, failed
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.bootstrap.probe import no_root, standing
-from stackcook.chef.answers import Refused, Strange
-from stackcook.errors import ChefServerError, NodeError, Transient
+from stackcook.errors import NodeError, Transient
 from stackcook.manifest.model import Node
 from stackcook.remote.base import Host, sudo
 
@@ -101,10 +100,8 @@ class NativeBootstrap:
         if done.status or not key.startswith("-----BEGIN"):
             why = lines[-1] if lines else f"status {done.status}"
             raise NodeError(f"{etc_chef.DIRECTORY} can't be written ({why})", where=node.name)
-        try:
+        with objects.passing(node):
             objects.register(self.means.client, node, key, given, options.tags)
-        except ChefServerError as error:
-            raise _passing(node, error) from error
         return "registered"
 
 
@@ -122,10 +119,3 @@ def look_at(means: Means, node: Node, host: Host) -> str:
         return found.text
     kind = Transient if found.passing else NodeError
     raise kind("; ".join(found.problems), where=node.name, remedy="put this right, then run again")
-
-
-def _passing(node: Node, error: ChefServerError) -> ChefServerError | Transient:
-    """As Transient, where the server failed or did not answer; the client has tried for long."""
-    if isinstance(error, Strange) or (isinstance(error, Refused) and error.status < 500):
-        return error
-    return Transient(error.what, where=f"{node.name}: {error.where}", remedy=error.remedy)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
-from stackcook.chef.answers import Conflict, NotFound, Refused
+from stackcook.chef.answers import Conflict, NotFound, Refused, Strange
+from stackcook.errors import ChefServerError, Transient
 from stackcook.manifest.model import Node
 
 PERMISSIONS = ("create", "read", "update", "delete", "grant")
@@ -31,6 +33,21 @@ class ChefObjects(Protocol):
 
     def delete(self, path: str) -> Any:
         ...
+
+
+@contextmanager
+def passing(node: Node) -> Iterator[None]:
+    """For the node, a Chef server that failed or did not answer is Transient; a refusal is not.
+
+    The client itself has tried for some seconds by then.
+    """
+    try:
+        yield
+    except ChefServerError as error:
+        if isinstance(error, Strange) or (isinstance(error, Refused) and error.status < 500):
+            raise
+        where = f"{node.name}: {error.where}"
+        raise Transient(error.what, where=where, remedy=error.remedy) from error
 
 
 def find(client: ChefObjects, path: str) -> Mapping[str, Any] | None:

@@ -7,7 +7,7 @@ import hashlib
 from cryptography.hazmat.primitives import serialization
 
 from stackcook.bootstrap.base import Standing
-from stackcook.bootstrap.objects import public_key
+from stackcook.bootstrap.objects import passing, public_key
 from stackcook.bootstrap.onnode import Means
 from stackcook.command import Completed
 from stackcook.errors import NodeError
@@ -31,8 +31,9 @@ openssl pkey -in client.pem -pubout 2>/dev/null ||
 def standing(means: Means, node: Node, host: Host) -> Standing:
     """Ask the server and the node. Raises NodeError if the node, or its root, can't be reached."""
     client, there = f"/clients/{node.name}", means.there
-    key = public_key(means.client, node.name) if client in there else None
-    known = f"/nodes/{node.name}" in there
+    with passing(node):
+        key = public_key(means.client, node.name) if client in there else None
+        known = f"/nodes/{node.name}" in there
     with means.open(node, host) as remote:  # records the host key, for knife too
         if key is None and not known:
             return Standing.NEW

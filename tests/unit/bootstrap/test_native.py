@@ -196,6 +196,21 @@ def test_a_chef_server_that_fails_is_worth_another_try_one_that_refuses_is_not(
         take(NativeBootstrap(setting.means), ONE, setting.host)
 
 
+@pytest.mark.parametrize("asks", ["standing", "converge"])
+def test_a_chef_server_that_is_away_is_waited_for_by_each_node(setting: Setting, asks: str) -> None:
+    class Away(type(setting.chef)):  # type: ignore[misc]
+        def get(self, path: str) -> Any:
+            if path.endswith("/one"):
+                raise ChefServerError("can't be reached", where="http://chef")
+            return super().get(path)
+
+    setting.chef = Away()
+    setting.register()
+    chef = NativeBootstrap(setting.means)
+    with pytest.raises(Transient, match="^one: http://chef: can't be reached"):
+        chef.standing(ONE, setting.host) if asks == "standing" else again(chef, ONE, setting.host)
+
+
 def test_an_interrupt_ends_what_runs_on_the_node(setting: Setting) -> None:
     chef = NativeBootstrap(setting.means)
     means = chef.means

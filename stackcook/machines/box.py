@@ -19,14 +19,15 @@ from stackcook.machines.root import as_root
 HERE = Path(__file__).parent
 SCRIPT = HERE / "box.sh"
 LOCK = HERE / "client.lock"
+_MADE_OF = (SCRIPT, LOCK, HERE / "quick.lock", HERE / "quick.sh")
 
 
 def key() -> str:
-    """Names what the box is made of: the script with its packages, and the locked gems.
+    """Names what the box is made of: the scripts with their packages, and the locked gems.
 
     The Vagrantfile computes the same.
     """
-    return hashlib.sha256(SCRIPT.read_bytes() + LOCK.read_bytes()).hexdigest()[:12]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in _MADE_OF)).hexdigest()[:12]
 
 
 def name() -> str:

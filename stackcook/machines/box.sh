@@ -3,11 +3,13 @@
 #
 #   box.sh BOX LOCK GEMS
 #
-# BOX is the file to make. LOCK lists the Chef client's gems, "NAME VERSION" a line; GEMS is a
-# directory of this build's own with .gem files, those that lack are downloaded into it. Packages
-# come from the mirror that this machine's own apt uses. Runs as root.
+# BOX is the file to make. LOCK lists the Chef client's gems, "NAME VERSION" a line; quick.lock has
+# those that let it start fast. GEMS is a directory of this build's own with .gem files, those that
+# lack are downloaded into it. Packages come from the mirror that this machine's own apt uses. Runs
+# as root.
 set -euo pipefail
-box=$1 lock=$2 gems=$3
+box=$1 lock=$2 gems=$3 here=$(dirname "$0")
+locks=("$lock" "$here/quick.lock")
 suite=trixie
 packages=systemd,systemd-sysv,dbus,openssh-server,sudo,ca-certificates,curl,iproute2,iputils-ping
 packages+=,procps,less,eatmydata,rsync,ruby,libarchive13t64,debian-archive-keyring
@@ -18,8 +20,9 @@ work=$(mktemp -d -p "$(dirname "$box")" .build-XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
 
 echo 'collecting gems'
-/usr/bin/ruby "$(dirname "$0")/fetch_gems.rb" "$gems" "$lock"
-sed -E '/^(#|$)/d; s/ (.*)/-\1.gem/' "$lock" >"$gems/files"
+/usr/bin/ruby "$here/fetch_gems.rb" "$gems" "${locks[@]}"
+sed -E '/^(#|$)/d; s/ (.*)/-\1.gem/' "${locks[@]}" >"$gems/files"
+cp "$here/quick.sh" "$gems"
 
 # This machine's own sources with the suite exchanged; without any, mmdebstrap's default.
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-none}")
@@ -38,6 +41,8 @@ set -euo pipefail
 cd /var/tmp/gems
 # Two at a time, each a run of neighbours: what an extension is built against comes before it.
 xargs -P 2 -n 45 eatmydata gem install --local --ignore-dependencies --no-document <files
+. ./quick.sh
+quick_client
 apt-get purge -qq -y --auto-remove -o APT::AutoRemove::RecommendsImportant=false \
     -o APT::AutoRemove::SuggestsImportant=false $(cat to_build) >/dev/null
 

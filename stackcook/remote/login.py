@@ -17,7 +17,7 @@ from stackcook.remote.base import Host, Unreachable
 from stackcook.remote.hostkeys import Record, locked, recorded
 
 
-IDLE = 60.0
+IDLE = 5.0
 """Seconds after which paramiko looks up from an idle connection. Its own 0.1 s cost, with a hundred
 connections, more than all that is done over them."""
 

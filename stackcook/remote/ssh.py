@@ -138,8 +138,9 @@ class _Connection:
                     channel.shutdown_write()
                 while chunk := _receive(transport, channel, deadline):
                     feed(chunk)
-                with _answering(self._client):
-                    status: int = channel.recv_exit_status()
+                if not channel.status_event.wait(ANSWER):
+                    raise EOFError(f"no answer within {ANSWER:g} s")
+                status: int = channel.recv_exit_status()
         except TimeoutError as error:
             raise TimedOut(
                 f"a command did not end within {timeout:.0f} s: {_shown(command)}",

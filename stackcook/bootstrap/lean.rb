@@ -1,10 +1,11 @@
 # Two things that a run of Chef 18 does for nothing, a third of an idle one's CPU, are left out. What
-# recipes see stays the same.
-#
+# recipes see stays the same; another Chef is left as it is.
+chef18 = Chef::VERSION.start_with?('18.')
+
 # Chef loads all of InSpec to print its name, profiles or not: here its name is known, and the rest
 # comes when Chef asks for more. Recipes may count on what InSpec loads of Ruby's own libraries.
 begin
-  if defined?(Chef::Compliance::Runner) && RUBY_VERSION >= '3.1'
+  if chef18 && defined?(Chef::Compliance::Runner) && RUBY_VERSION >= '3.1'
     require 'open-uri'
     { CGI: 'cgi', CSV: 'csv', ERB: 'erb' }.each { |name, path| Object.autoload(name, path) }
     names = Module.new
@@ -17,7 +18,7 @@ rescue LoadError, NameError
 end
 
 # Ohai forks all of Chef to find out that a program isn't there; a look at the path tells as well.
-if defined?(Ohai::DSL::Plugin) && Ohai::DSL::Plugin.method_defined?(:default_paths)
+if chef18 && defined?(Ohai::DSL::Plugin) && Ohai::DSL::Plugin.method_defined?(:default_paths)
   optional = %w(cabal cc dmidecode elixir erl gcc ghc ghci go groovy java lua mono node php python rustc
                 scala stack xenstore-read zpool)
   sparing = Module.new do

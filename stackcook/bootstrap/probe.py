@@ -30,8 +30,9 @@ openssl pkey -in client.pem -pubout 2>/dev/null ||
 
 def standing(means: Means, node: Node, host: Host) -> Standing:
     """Ask the server and the node. Raises NodeError if the node, or its root, can't be reached."""
-    client, there = f"/clients/{node.name}", means.there
+    client = f"/clients/{node.name}"
     with passing(node):
+        there = means.there
         key = public_key(means.client, node.name) if client in there else None
         known = f"/nodes/{node.name}" in there
     with means.open(node, host) as remote:  # records the host key, for knife too

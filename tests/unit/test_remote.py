@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,8 +55,9 @@ class Session(paramiko.ServerInterface):
         done = subprocess.run(
             command, shell=True, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        channel.sendall(done.stdout)
-        channel.send_exit_status(done.returncode)
+        with suppress(OSError):  # who asked has hung up
+            channel.sendall(done.stdout)
+            channel.send_exit_status(done.returncode)
         channel.close()
 
 

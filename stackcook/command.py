@@ -84,7 +84,7 @@ def last_line(output: str) -> str:
 
 
 class CommandError(StackcookError):
-    """A program that can't be started, or was not done in time; exit 2, as for one not installed."""
+    """A program that can't be started, or was not done in time; ends as one not installed."""
 
     exit_code = ExitCode.USAGE
 

@@ -29,10 +29,10 @@ class NodeLog:
             self._file = self._opened()
         except OSError as error:
             raise self._failed(error) from error
-        self._write(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {node}: {step}\n")
+        self._write(f"=== {_now('%Y-%m-%d %H:%M:%S')} {node}: {step}\n")
 
     def __call__(self, line: str) -> None:
-        self._write(f"{time.strftime('%H:%M:%S')} {line}\n")
+        self._write(f"{_now('%H:%M:%S')} {line}\n")
 
     def __enter__(self) -> NodeLog:
         return self
@@ -71,3 +71,9 @@ class NodeLog:
             where=str(self._path),
             remedy="free some space on that disk, or mend what is wrong with the file",
         )
+
+
+def _now(form: str) -> str:
+    # By the clock of the steps' own times: strftime's lags some milliseconds, which may be the
+    # second before, and the report would not find a step's lines.
+    return time.strftime(form, time.localtime(time.time()))

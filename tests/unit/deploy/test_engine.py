@@ -354,8 +354,8 @@ def test_many_nodes_are_bounded(tmp_path: Path) -> None:
 
 
 def test_memory_grows_no_faster_than_the_nodes(tmp_path: Path) -> None:
-    def peak(computes: int) -> int:
-        manifest, board = two_stages(tmp_path / str(computes), computes), Board()
+    def peak(computes: int, attempt: int) -> int:
+        manifest, board = two_stages(tmp_path / f"{computes}-{attempt}", computes), Board()
 
         def show(event: Event) -> None:
             board.take(event)
@@ -368,8 +368,9 @@ def test_memory_grows_no_faster_than_the_nodes(tmp_path: Path) -> None:
         finally:
             tracemalloc.stop()
 
-    peak(10)  # what is imported and compiled at the first use
-    small, middle, large = map(peak, (100, 300, 500))
+    # The least of two: what is imported at the first use, and what threads of tests before leave
+    # behind, is none of ours.
+    small, middle, large = (min(peak(n, 1), peak(n, 2)) for n in (100, 300, 500))
     assert large - middle < 1.5 * (middle - small) + 100_000
 
 

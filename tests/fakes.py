@@ -95,9 +95,12 @@ class FakeBootstrap:
     passing: dict[str, int] = field(default_factory=dict)
     deploys: list[Deploy] = field(default_factory=list)
 
-    def standing(self, node: Node, host: Host) -> Standing:
+    def reach(self, node: Node, host: Host) -> None:
         if node.name in self.dead:
             raise self.death or NodeError("no SSH answer", where=node.name)
+
+    def standing(self, node: Node, host: Host) -> Standing:
+        self.reach(node, host)
         return Standing.KNOWN if node.name in self.known else Standing.NEW
 
     def ahead(

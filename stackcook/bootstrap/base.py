@@ -76,6 +76,10 @@ class Bootstrap(Protocol):
     A step that raises Transient may be tried again.
     """
 
+    def reach(self, node: Node, host: Host) -> None:
+        """Log in to ``node``, and no more; raises NodeError if it can't be reached."""
+        ...
+
     def standing(self, node: Node, host: Host) -> Standing:
         """Reach ``node``, and see how far it is; raises NodeError if it can't be reached."""
         ...

@@ -21,6 +21,10 @@ class ChosenBootstrap:
     knife: Bootstrap
     means: Means
 
+    def reach(self, node: Node, host: Host) -> None:
+        """The same by both."""
+        self._of(node).reach(node, host)
+
     def standing(self, node: Node, host: Host) -> Standing:
         """The same by both."""
         return self._of(node).standing(node, host)

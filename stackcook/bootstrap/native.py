@@ -27,6 +27,11 @@ class NativeBootstrap:
 
     means: Means
 
+    def reach(self, node: Node, host: Host) -> None:
+        """Log in; the connection stays open for all that follows."""
+        with self.means.open(node, host):
+            pass
+
     def standing(self, node: Node, host: Host) -> Standing:
         """Ask the server and the node; raises NodeError if the node can't be reached."""
         return standing(self.means, node, host)

@@ -44,6 +44,11 @@ class ProvidedBootstrap:
     timeout: float = 3600
     _underway: Underway = field(default_factory=Underway)
 
+    def reach(self, node: Node, host: Host) -> None:
+        """Nobody is asked of a provider's machine: it may not be there yet."""
+        if not node.provider:
+            self.inner.reach(node, host)
+
     def standing(self, node: Node, host: Host) -> Standing:
         """The Chef server's word alone: a machine that it knows must not be made a second time."""
         if not node.provider:

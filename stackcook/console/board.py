@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stackcook.deploy.events import (
+    LOOKS,
     Event,
     NodeSkipped,
     Notice,
@@ -104,7 +105,7 @@ class Board:
             row.stage, row.began, row.shown = event.stage or row.stage, event.at, event.at
             row.said = ""
             row.resources, row.updated, row.total = 0, None, None
-            return _line(row.name, f"{row.step} …") if row.name and row.step != "reach" else None
+            return _line(row.name, f"{row.step} …") if row.name and row.step not in LOOKS else None
         if isinstance(event, StepProgress):
             row.text, row.resources, row.updated = event.text, event.resources, event.updated
             return None
@@ -121,7 +122,7 @@ class Board:
                 {"step": event.step, "seconds": round(event.seconds, 1), "text": event.text}
             )
             return _line(row.step, f"{event.text or 'ok'} ({duration(event.seconds)})")
-        if row.step == "reach":
+        if row.step in LOOKS:
             return None
         return _line(row.name, f"{row.step}: {event.text or 'ok'} ({duration(event.seconds)})")
 
@@ -182,7 +183,7 @@ class Board:
         for failure in self.failures:
             text.append(f"{failure.step} failed: ", "bold red")
             text.append(f"{failure.error}\n")
-            if failure.log and failure.step != "reach":  # whose log is what was just said
+            if failure.log and failure.step not in LOOKS:  # whose log is what was just said
                 text.append(f"    its log: {failure.log}\n", "dim")
         if self.failures and self.done and self.done.command == "deploy":
             text.append(

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 from stackcook.bootstrap.base import ResourceTime
 
+LOOKS = ("reach", "look")
+"""Steps that change nothing, and are no news where they end well."""
+
 
 @dataclass(frozen=True)
 class RunStarted:

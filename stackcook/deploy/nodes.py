@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stackcook.bootstrap.base import ConvergeResult, Deploy, NodeStep, Standing
@@ -25,13 +25,13 @@ def default_parallel(nodes: int) -> int:
     return max(1, min(nodes, 8 * (os.cpu_count() or 1)))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reached:
-    """A node that SSH has reached, and what the Chef server and it know of each other."""
+    """A node that SSH has reached; ``standing`` is None until somebody has looked."""
 
     node: Node
     host: Host
-    standing: Standing
+    standing: Standing | None = None
 
 
 class NodeRun:
@@ -55,14 +55,15 @@ class NodeRun:
         have failed than may: before anything is changed.
         """
         hosts = self._site.machines.hosts(nodes)
-        chef = self._site.bootstrap()
 
         def reach(node: Node) -> Reached:
-            standing = chef.standing(node, hosts[node.name])
-            if bootstrapped and standing is not Standing.KNOWN:
+            each = Reached(node, hosts[node.name])
+            if not bootstrapped and node.name not in done:
+                self._site.bootstrap().reach(node, each.host)
+            elif self._look(each) is not Standing.KNOWN and bootstrapped:
                 what = "it is not bootstrapped yet"
                 raise NodeError(what, where=node.name, remedy="run `stackcook deploy`")
-            return Reached(node, hosts[node.name], standing)
+            return each
 
         def step(node: Node, aside: Aside) -> Reached | None:
             stage = stage_of[node.name]
@@ -92,10 +93,8 @@ class NodeRun:
             stage = schedule.stages[turn.stage]
             if turn.part is Part.GATE:
                 return self._gate(stage, tuple(schedule.failed), deploy, codes)
-            each, chef = reached[turn.node], self._site.bootstrap()
-            steps_of = chef.ahead if turn.part is Part.AHEAD else chef.converge
-            steps = steps_of(each.node, each.host, each.standing, deploy)
-            return self._take(each, stage.name, steps, aside)
+            each = reached[turn.node]
+            return self._take(each, stage.name, self._steps_of(turn.part, each, deploy), aside)
 
         threads = self._threads(len(reached))
         try:
@@ -109,7 +108,6 @@ class NodeRun:
 
     def again(self, nodes: Sequence[Node], reached: Mapping[str, Reached], deploy: Deploy) -> None:
         """The second of two converges, in which Chef may change nothing."""
-        chef = self._site.bootstrap()
 
         def again(node: Node, step: NodeStep) -> NodeStep:
             def work(say: Say) -> ConvergeResult | str:
@@ -122,8 +120,8 @@ class NodeRun:
 
         def one(node: Node, aside: Aside) -> bool | None:
             each = reached[node.name]
-            steps = chef.converge(node, each.host, each.standing, deploy)
-            return self._take(each, "", [again(node, step) for step in steps], aside)
+            steps = self._steps_of(Part.CONVERGE, each, deploy)
+            return self._take(each, "", (again(node, step) for step in steps), aside)
 
         results = fan_out(
             nodes, one, parallel=self._threads(len(nodes)), on_interrupt=self._interrupt
@@ -131,8 +129,21 @@ class NodeRun:
         if not all(result.value for result in results):
             raise Halt(ExitCode.NODES)
 
+    def _look(self, each: Reached) -> Standing:
+        each.standing = self._site.bootstrap().standing(each.node, each.host)
+        return each.standing
+
+    def _steps_of(self, part: Part, each: Reached, deploy: Deploy) -> Iterator[NodeStep]:
+        """One after the other: a look comes first, where there was none, and decides the rest."""
+        chef = self._site.bootstrap()
+        if each.standing is None:
+            yield NodeStep("look", lambda _: self._look(each).value)
+        assert each.standing is not None
+        steps_of = chef.ahead if part is Part.AHEAD else chef.converge
+        yield from steps_of(each.node, each.host, each.standing, deploy)
+
     def _take(
-        self, each: Reached, stage: str, steps: Sequence[NodeStep], aside: Aside
+        self, each: Reached, stage: str, steps: Iterable[NodeStep], aside: Aside
     ) -> bool | None:
         """The steps of one node's turn, until one fails; whether all went well.
 

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from stackcook.deploy.events import LOOKS
 from stackcook.deploy.identity import LastDeploy
 from stackcook.errors import ExitCode, UsageError
 
@@ -35,18 +36,17 @@ class StepState:
 def latest(directory: Path) -> dict[str, StepState]:
     """The last step of each node, by name; read without a lock, while a run may write.
 
-    That it was reached is news only where nothing was done before: a run that goes on with a deploy
-    leaves it at that.
+    That it was reached, and looked at, is news only where nothing was done before: a run that goes
+    on with a deploy leaves it at that.
     """
     with reading(directory) as db:
         if db is None:
             return {}
         found = _last(db)
-        if any((step.step, step.result) == ("reach", "done") for step in found.values()):
-            before = _last(db, "AND step <> 'reach'")
-            for name, step in found.items():
-                if (step.step, step.result) == ("reach", "done"):
-                    found[name] = before.get(name, step)
+        only = [n for n, s in found.items() if s.step in LOOKS and s.result == "done"]
+        if only:
+            before = _last(db, f"AND step NOT IN {LOOKS}")
+            found.update((name, before[name]) for name in only if name in before)
         return found
 
 

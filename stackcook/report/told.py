@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from stackcook.errors import counted
+from stackcook.deploy.events import LOOKS
 from stackcook.deploy.history import Run
 from stackcook.report.causes import Cause, causes
 from stackcook.report.run import RunReport, Slow, StageRun, seconds
@@ -97,7 +98,7 @@ def _cause(cause: Cause) -> Text:
     attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
     text.append(f"{step.step} failed after {duration(seconds(step))}{attempt}\n")
     text.append(f"    {cause.error}", "red")
-    if first.log and step.step != "reach":  # whose log is what was just said
+    if first.log and step.step not in LOOKS:  # whose log is what was just said
         text.append(f"\n    log: {first.log}", "dim")
     return text
 

@@ -29,7 +29,8 @@ def test_a_run_is_told_by_stages_and_nodes(lab: Lab) -> None:
         *("controller", "compute1", "compute2", "compute3"),
     ]
     assert [node.result for node in report.nodes] == ["done", "done", "failed", "done"]
-    assert [step.step for step in report.nodes[1].steps] == ["reach", "install", "bootstrap"]
+    steps = [step.step for step in report.nodes[1].steps]
+    assert steps == ["reach", "look", "install", "bootstrap"]
     assert report.stages[0].gate is None and report.stages[1].gate is not None
     assert report.chef == ("18.10.17",)
     text = told.render(report).plain

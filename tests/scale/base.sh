@@ -26,6 +26,7 @@ cat >etc/systemd/system/ssh.service.d/keys.conf <<'UNIT'
 [Service]
 ExecStartPre=
 UNIT
+rm -f etc/update-motd.d/*
 mkdir -p etc/ssh/sshd_config.d etc/systemd/journald.conf.d
 printf 'HostKey /etc/ssh/ssh_host_ecdsa_key\nUseDNS no\n' >etc/ssh/sshd_config.d/scale.conf
 printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=2M\n' >etc/systemd/journald.conf.d/scale.conf

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -44,13 +43,14 @@ class Stage:
     def __init__(self, directory: Path, cookbooks: int) -> None:
         self.cookbooks = cookbooks
         self._repository = directory / "repository"
-        self._home = directory / "home"
-        self._state = directory / "server"
+        self._directory = directory
+        self._renewed = 0
         self._log = directory / "said"
         self._changes = 0
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self._server = EmbeddedServer(self._state, "127.0.0.1", probe.getsockname()[1])
+            self._port = probe.getsockname()[1]
+        self._server = EmbeddedServer(self._place("server"), "127.0.0.1", self._port)
         sample.write(self._repository, cookbooks)
 
     def close(self) -> None:
@@ -60,9 +60,11 @@ class Stage:
     def renew(self) -> None:
         """A new server, which has nothing, and a new home directory, which knows nothing."""
         self.close()
-        for directory in (self._state, self._home):
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir(mode=0o700)
+        # Nothing is removed: some file systems make files slowly for a while after that.
+        self._renewed += 1
+        for name in ("server", "home"):
+            self._place(name).mkdir(mode=0o700)
+        self._server = EmbeddedServer(self._place("server"), "127.0.0.1", self._port)
         server = self._server.start()
         sample.write_settings(self._repository, server.url, server.user, server.key)
 
@@ -116,13 +118,18 @@ class Stage:
         if not complete:
             raise Failed("the server does not hold the repository after an upload")
 
+    def _place(self, name: str) -> Path:
+        """Below which all is that the present server, or home directory, has."""
+        return self._directory / f"{name}-{self._renewed}"
+
     def _environment(self, path: Path | None) -> dict[str, str]:
         """Nothing of the user's own that the programs would look at."""
         here = {name: value for name, value in os.environ.items() if not _is_theirs(name)}
         own = Path(sys.executable).parent
         places = [*filter(None, (path, own)), here.get("PATH", os.defpath)]
         programs = os.pathsep.join(map(str, places))
-        return {**here, "PATH": programs, "HOME": str(self._home), "CHEF_LICENSE": "accept-silent"}
+        home = str(self._place("home"))
+        return {**here, "PATH": programs, "HOME": home, "CHEF_LICENSE": "accept-silent"}
 
     @staticmethod
     def _end(process: subprocess.Popen[bytes]) -> None:

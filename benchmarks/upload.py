@@ -66,7 +66,9 @@ def main() -> int:
     if load[0] > BUSY * (os.cpu_count() or 1):
         print(f"bench: this machine is busy (load {load[0]:.1f}): don't trust it", file=sys.stderr)
     try:
-        measured = _measure(_tools(pinned_only=options.pinned_only), options)
+        with tempfile.TemporaryDirectory(prefix="stackcook-bench-") as directory:
+            tools = _tools(pinned_only=options.pinned_only)
+            measured = _measure(Path(directory), tools, options)
     except Failed as failed:
         print(f"bench: {failed}", file=sys.stderr)
         return 1
@@ -103,17 +105,17 @@ def _tools(*, pinned_only: bool) -> list[Tool]:
     ]
 
 
-def _measure(tools: list[Tool], options: argparse.Namespace) -> Measured:
+def _measure(root: Path, tools: list[Tool], options: argparse.Namespace) -> Measured:
     measured = Measured(options.cookbooks)
     measured.tools = {tool.name: {} for tool in tools}
-    with _stage(options.cookbooks) as stage:
+    with _stage(root, options.cookbooks) as stage:
         for number in range(options.rounds):
             for tool in _turned(tools, number):
                 states = tool.always if number else (*tool.always, *tool.once)
                 _run(stage, tool, states, measured.tools[tool.name])
     measured.growth[options.cookbooks] = measured.tools[STACKCOOK]
     for size in (size for size in options.growth if size != options.cookbooks):
-        with _stage(size) as stage:
+        with _stage(root, size) as stage:
             for _ in range(options.rounds):
                 _run(stage, tools[0], STATES, measured.growth.setdefault(size, {}))
             if size == max(options.growth):
@@ -170,13 +172,14 @@ def _turned(tools: list[Tool], by: int) -> list[Tool]:
 
 
 @contextmanager
-def _stage(cookbooks: int) -> Iterator[Stage]:
-    with tempfile.TemporaryDirectory(prefix="stackcook-bench-") as directory:
-        stage = Stage(Path(directory), cookbooks)
-        try:
-            yield stage
-        finally:
-            stage.close()
+def _stage(root: Path, cookbooks: int) -> Iterator[Stage]:
+    directory = root / str(cookbooks)
+    directory.mkdir()
+    stage = Stage(directory, cookbooks)
+    try:
+        yield stage
+    finally:
+        stage.close()
 
 
 def _note(text: str) -> None:

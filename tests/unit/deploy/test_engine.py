@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -201,8 +202,8 @@ def test_a_node_s_lines_are_logged_and_shown(manifest: Manifest) -> None:
     assert shown == ["file[/etc/fake] create"]
 
 
-def test_one_interrupt_lets_end_what_is_under_way(manifest: Manifest) -> None:
-    site, events = FakeSite(), list[Event]()
+def interrupted(site: FakeSite, events: list[Event]) -> Callable[[Event], None]:
+    """Have Ctrl-C pressed in every step, and each wait for its notice; gives what listens."""
     told = threading.Event()
 
     def listen(event: Event) -> None:
@@ -215,6 +216,12 @@ def test_one_interrupt_lets_end_what_is_under_way(manifest: Manifest) -> None:
         assert told.wait(10)
 
     site.chef.during = during
+    return listen
+
+
+def test_one_interrupt_lets_end_what_is_under_way(manifest: Manifest) -> None:
+    site, events = FakeSite(), list[Event]()
+    listen = interrupted(site, events)
     with pytest.raises(KeyboardInterrupt):
         quick(manifest, site, listen).deploy()
     assert site.chef.known == {"controller"} and not site.chef.interrupted
@@ -225,19 +232,9 @@ def test_one_interrupt_lets_end_what_is_under_way(manifest: Manifest) -> None:
 
 
 def test_an_interrupt_lets_no_further_step_of_a_node_begin(manifest: Manifest) -> None:
-    site, events, told = FakeSite(), list[Event](), threading.Event()
+    site, events = FakeSite(), list[Event]()
     site.chef.ahead_steps = ("install", "register")
-
-    def listen(event: Event) -> None:
-        events.append(event)
-        if isinstance(event, Notice):
-            told.set()
-
-    def during(node: Node) -> None:
-        press_ctrl_c()
-        assert told.wait(10)
-
-    site.chef.during = during
+    listen = interrupted(site, events)
     with pytest.raises(KeyboardInterrupt):
         quick(manifest, site, listen, parallel=1).deploy()
     assert [asked for asked in site.asked if asked.startswith("install")] == ["install controller"]

@@ -8,7 +8,7 @@ from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from stackcook.bootstrap.base import ConvergeResult, Deploy, NodeStep, Standing
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, NodeStep, Standing
 from stackcook.errors import NodeError, Position, StackcookError, Transient
 from stackcook.manifest.model import Manifest, Node, Stage
 from stackcook.remote.base import Host
@@ -99,9 +99,9 @@ class FakeBootstrap:
         if node.name in self.dead:
             raise self.death or NodeError("no SSH answer", where=node.name)
 
-    def standing(self, node: Node, host: Host) -> Standing:
+    def look(self, node: Node, host: Host) -> Look:
         self.reach(node, host)
-        return Standing.KNOWN if node.name in self.known else Standing.NEW
+        return Look(Standing.KNOWN if node.name in self.known else Standing.NEW, "fit")
 
     def ahead(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy

@@ -26,6 +26,14 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True)
+class Look:
+    """What a look at a node has found: its standing, and in a few words what it is."""
+
+    standing: Standing
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class ResourceTime:
     """A Chef resource of one converge: ``package[nova]``, declared in ``cookbook::recipe``."""
 
@@ -80,14 +88,17 @@ class Bootstrap(Protocol):
         """Log in to ``node``, and no more; raises NodeError if it can't be reached."""
         ...
 
-    def standing(self, node: Node, host: Host) -> Standing:
-        """Reach ``node``, and see how far it is; raises NodeError if it can't be reached."""
+    def look(self, node: Node, host: Host) -> Look:
+        """See that ``node`` is fit, and how far it is; nothing is changed.
+
+        Raises NodeError if it can't be reached, or with what has to be put right first.
+        """
         ...
 
     def ahead(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
-        """What is to be done on ``node`` that needs no other node, in order."""
+        """What is to be done on ``node`` that needs no other node, in order; may be nothing."""
         ...
 
     def converge(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stackcook.bootstrap.base import Bootstrap, Deploy, NodeStep, Standing
+from stackcook.bootstrap.base import Bootstrap, Deploy, Look, NodeStep, Standing
 from stackcook.bootstrap.knife import KnifeBootstrap
 from stackcook.bootstrap.native import NativeBootstrap
 from stackcook.bootstrap.onnode import Means
@@ -25,9 +25,9 @@ class ChosenBootstrap:
         """The same by both."""
         self._of(node).reach(node, host)
 
-    def standing(self, node: Node, host: Host) -> Standing:
+    def look(self, node: Node, host: Host) -> Look:
         """The same by both."""
-        return self._of(node).standing(node, host)
+        return self._of(node).look(node, host)
 
     def ahead(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy

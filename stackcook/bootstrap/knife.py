@@ -9,14 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from stackcook.bootstrap import install
-from stackcook.bootstrap.base import ConvergeResult, Deploy, NodeStep, Say, Standing
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, NodeStep, Say, Standing
 from stackcook.bootstrap.converge import TIMEOUT, Reader, address, attributes, converge
-from stackcook.bootstrap.native import look_at
+from stackcook.bootstrap.look import look
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import Means
 from stackcook.bootstrap.options import Options
 from stackcook.bootstrap.output import Unwrapped
-from stackcook.bootstrap.probe import standing
 from stackcook.bootstrap.times import run_config
 from stackcook.chef.files import write_private
 from stackcook.command import Command, CommandError, Run, Secret, find_program, run
@@ -39,15 +38,15 @@ class KnifeBootstrap:
         with self.means.open(node, host):
             pass
 
-    def standing(self, node: Node, host: Host) -> Standing:
-        """Ask the server and the node; raises NodeError if the node can't be reached."""
-        return standing(self.means, node, host)
+    def look(self, node: Node, host: Host) -> Look:
+        """Ask the server and the node, as :func:`~stackcook.bootstrap.look.look` does."""
+        return look(self.means, node, host)
 
     def ahead(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
-        """See that the node is fit; knife does all the rest in one."""
-        return (NodeStep("preflight", lambda _: look_at(self.means, node, host)),)
+        """Nothing: knife does all in one."""
+        return ()
 
     def converge(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from stackcook.bootstrap import etc_chef, install, objects, preflight
-from stackcook.bootstrap.base import Deploy, NodeStep, Say, Standing
+from stackcook.bootstrap import etc_chef, install, objects
+from stackcook.bootstrap.base import Deploy, Look, NodeStep, Say, Standing
 from stackcook.bootstrap.converge import address, converge, prepare
+from stackcook.bootstrap.look import look
 from stackcook.bootstrap.onnode import Means, carry_out, failed
 from stackcook.bootstrap.output import ChefOutput
-from stackcook.bootstrap.probe import no_root, standing
-from stackcook.errors import NodeError, Transient
+from stackcook.errors import NodeError
 from stackcook.manifest.model import Node
-from stackcook.remote.base import Host, sudo
+from stackcook.remote.base import Host
 
 INSTALL_TIMEOUT = 1800.0
 REGISTER_TIMEOUT = 120.0
@@ -32,17 +31,16 @@ class NativeBootstrap:
         with self.means.open(node, host):
             pass
 
-    def standing(self, node: Node, host: Host) -> Standing:
-        """Ask the server and the node; raises NodeError if the node can't be reached."""
-        return standing(self.means, node, host)
+    def look(self, node: Node, host: Host) -> Look:
+        """Ask the server and the node, as :func:`~stackcook.bootstrap.look.look` does."""
+        return look(self.means, node, host)
 
     def ahead(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
-        """See that the node is fit; make it known to the server, and give it its packages."""
-        look = NodeStep("preflight", lambda _: look_at(self.means, node, host))
+        """Make the node known to the server, and give it its packages."""
         if standing is Standing.KNOWN:
-            return (look,)
+            return ()
         steps: tuple[tuple[str, Callable[[Say], str]], ...] = (
             ("install", partial(self._install, node, host)),
             ("register", partial(self._register, node, host)),
@@ -50,7 +48,7 @@ class NativeBootstrap:
         if recipes := deploy.ahead.get(node.name):
             early = partial(prepare, self.means, node, host, deploy, recipes)
             steps += (("prepare", early),)
-        return (look, *(NodeStep(name, work) for name, work in steps))
+        return tuple(NodeStep(name, work) for name, work in steps)
 
     def converge(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy
@@ -108,19 +106,3 @@ class NativeBootstrap:
         with objects.passing(node):
             objects.register(self.means.client, node, key, given, options.tags)
         return "registered"
-
-
-def look_at(means: Means, node: Node, host: Host) -> str:
-    """See that the node is fit. Raises NodeError with all that has to be put right first."""
-    options, url = means.options(node), means.server.url
-    command = preflight.command(url, proxied=bool(options.one("proxy")))
-    with means.open(node, host) as remote:
-        done = remote.run(sudo(command), timeout=preflight.TIMEOUT)
-    if "uid=0" not in done.output.splitlines():
-        raise no_root(host, done)
-    now, installs = time.time() - means.client.skew, not options.one("install")
-    found = preflight.judge(done.output, url=url, now=now, installs=installs)
-    if not found.problems:
-        return found.text
-    kind = Transient if found.passing else NodeError
-    raise kind("; ".join(found.problems), where=node.name, remedy="put this right, then run again")

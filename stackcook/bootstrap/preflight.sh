@@ -2,12 +2,11 @@
 # $1 and $2 are the Chef server's host and port, empty where a proxy leads to it.
 echo "uid=$(id -u)"
 (. /etc/os-release && echo "id=$ID" && echo "version=${VERSION_ID:-}" && echo "release=$PRETTY_NAME")
-echo "host=$(cat /proc/sys/kernel/hostname)"
+read -r host </proc/sys/kernel/hostname && echo "host=$host"
 echo "time=$(date +%s)"
-awk '/^MemAvailable/ { print "memory=" $2 }' /proc/meminfo
-for place in / /var; do
-  df -Pk "$place" | awk -v place="$place" 'NR == 2 { print "free " place "=" $4 }'
-done
+df -Pk / /var | awk '
+  /^MemAvailable/ { print "memory=" $2 }
+  FNR < NR && FNR > 1 { print "free " (FNR == 2 ? "/" : "/var") "=" $4 }' /proc/meminfo -
 if command -v chef-client >/dev/null; then echo client=yes; fi
 if [ -n "$1" ]; then
   # bash opens a connection by itself; what it says ends with the reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stackcook.bootstrap import providers
@@ -11,6 +11,7 @@ from stackcook.bootstrap.base import (
     Bootstrap,
     ConvergeResult,
     Deploy,
+    Look,
     NodeStep,
     Say,
     Standing,
@@ -49,21 +50,26 @@ class ProvidedBootstrap:
         if not node.provider:
             self.inner.reach(node, host)
 
-    def standing(self, node: Node, host: Host) -> Standing:
-        """The Chef server's word alone: a machine that it knows must not be made a second time."""
+    def look(self, node: Node, host: Host) -> Look:
+        """The Chef server's word alone: a machine that it knows must not be made a second time.
+
+        One that SSH leads to must be fit all the same.
+        """
         if not node.provider:
-            return self.inner.standing(node, host)
+            return self.inner.look(node, host)
         try:
             self.client.get(f"/nodes/{node.name}")
         except NotFound:
-            return Standing.NEW
-        return Standing.KNOWN
+            return Look(Standing.NEW, "the provider has yet to make it")
+        if node.provider in providers.WINDOWS:
+            return Look(Standing.KNOWN, "known to the Chef server")
+        return replace(self.inner.look(node, host), standing=Standing.KNOWN)
 
     def ahead(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
-        """Nothing on a provider's machine before it is there."""
-        if node.provider and standing is not Standing.KNOWN:
+        """Nothing on a provider's machine: its command does all."""
+        if node.provider:
             return ()
         return self.inner.ahead(node, host, standing, deploy)
 

@@ -122,7 +122,7 @@ class Board:
                 {"step": event.step, "seconds": round(event.seconds, 1), "text": event.text}
             )
             return _line(row.step, f"{event.text or 'ok'} ({duration(event.seconds)})")
-        if row.step in LOOKS:
+        if row.step in LOOKS and not event.text:
             return None
         return _line(row.name, f"{row.step}: {event.text or 'ok'} ({duration(event.seconds)})")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from stackcook.bootstrap.base import ResourceTime
 
-LOOKS = ("reach", "look")
-"""Steps that change nothing, and are no news where they end well."""
+LOOKS = ("reach", "preflight")
+"""Steps that change nothing: a node stands where it stood before them."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def default_parallel(nodes: int) -> int:
 
 @dataclass
 class Reached:
-    """A node that SSH has reached; ``standing`` is None until somebody has looked."""
+    """A node that SSH has reached; ``standing`` is None until somebody has looked at it."""
 
     node: Node
     host: Host
@@ -60,7 +60,9 @@ class NodeRun:
             each = Reached(node, hosts[node.name])
             if not bootstrapped and node.name not in done:
                 self._site.bootstrap().reach(node, each.host)
-            elif self._look(each) is not Standing.KNOWN and bootstrapped:
+                return each
+            self._look(each)
+            if bootstrapped and each.standing is not Standing.KNOWN:
                 what = "it is not bootstrapped yet"
                 raise NodeError(what, where=node.name, remedy="run `stackcook deploy`")
             return each
@@ -129,15 +131,16 @@ class NodeRun:
         if not all(result.value for result in results):
             raise Halt(ExitCode.NODES)
 
-    def _look(self, each: Reached) -> Standing:
-        each.standing = self._site.bootstrap().standing(each.node, each.host)
-        return each.standing
+    def _look(self, each: Reached) -> str:
+        found = self._site.bootstrap().look(each.node, each.host)
+        each.standing = found.standing
+        return found.text
 
     def _steps_of(self, part: Part, each: Reached, deploy: Deploy) -> Iterator[NodeStep]:
         """One after the other: a look comes first, where there was none, and decides the rest."""
         chef = self._site.bootstrap()
         if each.standing is None:
-            yield NodeStep("look", lambda _: self._look(each).value)
+            yield NodeStep("preflight", lambda _: self._look(each))
         assert each.standing is not None
         steps_of = chef.ahead if part is Part.AHEAD else chef.converge
         yield from steps_of(each.node, each.host, each.standing, deploy)

@@ -36,8 +36,8 @@ class StepState:
 def latest(directory: Path) -> dict[str, StepState]:
     """The last step of each node, by name; read without a lock, while a run may write.
 
-    That it was reached, and looked at, is news only where nothing was done before: a run that goes
-    on with a deploy leaves it at that.
+    That it was reached, and is fit, is news only where nothing was done before: a run that goes on
+    with a deploy leaves it at that.
     """
     with reading(directory) as db:
         if db is None:

@@ -60,13 +60,13 @@ def test_a_plugin_of_the_repository_makes_a_node(server: ChefServer, tmp_path: P
 
     with ChefClient(server) as client:
         chef = ProvidedBootstrap(FakeBootstrap([]), client, server, tmp_path)
-        assert chef.standing(NODE, HOST) is Standing.NEW
+        assert chef.look(NODE, HOST).standing is Standing.NEW
         (step,) = chef.converge(NODE, HOST, Standing.NEW, Deploy("d-1"))
         result = step.work(print)
         assert isinstance(result, ConvergeResult) and (result.updated, result.total) == (3, 4)
         made = client.get("/nodes/web01")
         assert (made["run_list"], made["automatic"]["ipaddress"]) == (["role[web]"], "127.0.0.7")
-        assert chef.standing(NODE, HOST) is Standing.KNOWN
+        assert chef.look(NODE, HOST).standing is Standing.KNOWN
 
         bad = Node("web02", AT, provider="ec2", options="-f huge")
         (step,) = chef.converge(bad, HOST, Standing.NEW, Deploy("d-1"))

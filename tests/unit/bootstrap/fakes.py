@@ -63,7 +63,7 @@ class Shell:
     ``asked`` and ``sent`` are the commands and their input; ``opened`` are the hosts logged in to.
     """
 
-    probe: str = "root\n"
+    login: str = ""
     fit: str = "uid=0\nid=debian\nversion=13\nrelease=Debian 13\nclient=yes\nhost=one\n"
     converge: Completed = Completed(0, DONE)
     install: Completed = Completed(0, "")
@@ -107,8 +107,9 @@ class Shell:
         if "client.pem.new" in stdin:
             return "register", self.register
         if "os-release" in command:
-            return "preflight", Completed(0, f"{self.fit}time={time.time()}\n")
-        return "probe", Completed(0, self.probe)
+            login = self.login if "client.pem" in command else ""
+            return "look", Completed(0, f"{self.fit}time={time.time()}\n{login}")
+        raise AssertionError(command)
 
     def put(self, data: bytes, path: str, mode: int) -> None:
         raise AssertionError("files go by standard input")
@@ -181,7 +182,7 @@ class Setting:
             },
         }
         digest = hashlib.sha256(f"{secret}\n".encode()).hexdigest()
-        self.shell.probe = f"root\nurl={url}\nsecret={digest}  -\n{mine if own_key else other}"
+        self.shell.login = f"url={url}\nsecret={digest}  -\n{mine if own_key else other}"
 
 
 def take(
@@ -192,7 +193,8 @@ def take(
     standing: Standing = Standing.NEW,
     deploy: Deploy = DEPLOY,
 ) -> ConvergeResult:
-    """Take every step of a node, as the engine does; what the last one says."""
+    """Look at a node, and take every step of it, as the engine does; what the last one says."""
+    chef.look(node, host)
     steps = (
         *chef.ahead(node, host, standing, deploy),
         *chef.converge(node, host, standing, deploy),

@@ -24,12 +24,28 @@ def chef(setting: Setting) -> KnifeBootstrap:
 
 
 def test_a_node_that_nobody_knows_is_new(setting: Setting, chef: KnifeBootstrap) -> None:
-    assert chef.standing(ONE, setting.host) is Standing.NEW
+    assert chef.look(ONE, setting.host).standing is Standing.NEW
 
 
-def test_a_node_that_logs_in_is_known(setting: Setting, chef: KnifeBootstrap) -> None:
+def test_a_node_that_logs_in_is_known_by_one_command(
+    setting: Setting, chef: KnifeBootstrap
+) -> None:
     setting.register()
-    assert chef.standing(ONE, setting.host) is Standing.KNOWN
+    assert chef.look(ONE, setting.host).standing is Standing.KNOWN
+    assert len(setting.shell.asked) == 1
+
+
+def test_a_key_is_the_same_however_a_library_writes_it(
+    setting: Setting, chef: KnifeBootstrap
+) -> None:
+    setting.register()
+    client = setting.chef.objects["/clients/one"]
+    head, *middle, foot = client["public_key"].strip().splitlines()
+    client["public_key"] = "\n".join((head, "".join(middle), foot))
+    assert chef.look(ONE, setting.host).standing is Standing.KNOWN
+    client["public_key"] = ""
+    setting.shell.login = setting.shell.login.partition("-----BEGIN")[0]
+    assert chef.look(ONE, setting.host).standing is Standing.HALF
 
 
 @pytest.mark.parametrize(
@@ -38,7 +54,7 @@ def test_a_node_that_logs_in_is_known(setting: Setting, chef: KnifeBootstrap) ->
         lambda s: s.register(url="http://10.9.9.9:4545"),
         lambda s: s.register(secret="another"),
         lambda s: s.register(own_key=False),
-        lambda s: (s.register(), setattr(s.shell, "probe", "root\n")),
+        lambda s: (s.register(), setattr(s.shell, "login", "")),
         lambda s: (s.register(), s.chef.objects.pop("/nodes/one")),
         lambda s: (s.register(), s.chef.objects.pop("/clients/one")),
     ],
@@ -48,14 +64,14 @@ def test_what_can_not_log_in_is_half_made(
     setting: Setting, chef: KnifeBootstrap, change: Callable[[Setting], object]
 ) -> None:
     change(setting)
-    assert chef.standing(ONE, setting.host) is Standing.HALF
+    assert chef.look(ONE, setting.host).standing is Standing.HALF
 
 
 def test_a_user_who_can_not_become_root_is_named(setting: Setting, chef: KnifeBootstrap) -> None:
     setting.register()
-    setting.shell.probe = "sudo: a password is required\n"
+    setting.shell.fit = "sudo: a password is required\n"
     with pytest.raises(NodeError, match="vagrant can't become root .*password is required"):
-        chef.standing(ONE, setting.host)
+        chef.look(ONE, setting.host)
 
 
 def test_knife_gets_all_by_file_and_verifies_our_host_keys(

@@ -60,7 +60,7 @@ def test_a_provider_s_command(change: dict[str, str], words: str) -> None:
 def test_it_is_made_where_the_server_does_not_know_it(tmp_path: Path) -> None:
     knife = Knife(Completed(0, f" [192.0.2.7] {DONE}"))
     chef = provided(tmp_path, knife)
-    assert chef.standing(WEB, HOST) is Standing.NEW
+    assert chef.look(WEB, HOST).standing is Standing.NEW
     result = take(chef, WEB, HOST)
     assert (result.updated, result.total) == (1, 2)
     assert knife.command and knife.command.cwd == tmp_path
@@ -71,9 +71,18 @@ def test_it_is_made_where_the_server_does_not_know_it(tmp_path: Path) -> None:
 def test_what_the_server_knows_is_converged_over_ssh(tmp_path: Path) -> None:
     knife = Knife()
     chef = provided(tmp_path, knife, known=True)
-    assert chef.standing(WEB, HOST) is Standing.KNOWN
+    assert chef.look(WEB, HOST).standing is Standing.KNOWN
     again(chef, WEB, HOST)
     assert knife.command is None and chef.inner.asked == ["converge web01"]  # type: ignore
+
+
+def test_nobody_logs_in_to_windows_to_look(tmp_path: Path) -> None:
+    chef = provided(tmp_path, Knife(), known=True)
+    chef.inner.dead = {"web01"}  # type: ignore[attr-defined]
+    windows = replace(WEB, provider="windows_winrm", host="win1")
+    assert chef.look(windows, HOST).standing is Standing.KNOWN
+    with pytest.raises(NodeError, match="no SSH answer"):
+        chef.look(WEB, HOST)
 
 
 def test_windows_is_converged_by_knife(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_suite_is_a_stage_and_a_case_a_step_of_a_node(lab: Lab) -> None:
     ]
     assert [(case.get("classname"), case.get("name")) for case in root[1].iter("testcase")] == [
         ("single-controller.controller", "reach"),
-        ("single-controller.controller", "look"),
+        ("single-controller.controller", "preflight"),
         ("single-controller.controller", "install"),
         ("single-controller.controller", "bootstrap"),
     ]

@@ -30,7 +30,7 @@ def test_a_run_is_told_by_stages_and_nodes(lab: Lab) -> None:
     ]
     assert [node.result for node in report.nodes] == ["done", "done", "failed", "done"]
     steps = [step.step for step in report.nodes[1].steps]
-    assert steps == ["reach", "look", "install", "bootstrap"]
+    assert steps == ["reach", "preflight", "install", "bootstrap"]
     assert report.stages[0].gate is None and report.stages[1].gate is not None
     assert report.chef == ("18.10.17",)
     text = told.render(report).plain

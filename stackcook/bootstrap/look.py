@@ -1,0 +1,102 @@
+"""A look at a node: is it fit, and can it log in to the Chef server as the client known there?"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives import serialization
+
+from stackcook.bootstrap import preflight
+from stackcook.bootstrap.base import Look, Standing
+from stackcook.bootstrap.objects import passing, public_key
+from stackcook.bootstrap.onnode import Means
+from stackcook.command import Completed
+from stackcook.errors import NodeError, Transient
+from stackcook.manifest.model import Node
+from stackcook.remote.base import Host, sudo
+
+# Lines url=… and secret=…, then the public half of the node's key; the private one stays where it
+# is. What is missing prints nothing.
+_LOGIN = """\
+command -v chef-client >/dev/null && cd /etc/chef 2>/dev/null || exit 0
+sed -n 's/^chef_server_url *"\\(.*\\)"/url=\\1/p' client.rb
+test -f encrypted_data_bag_secret && echo "secret=$(sha256sum <encrypted_data_bag_secret)"
+test -s client.pem || exit 0
+openssl pkey -in client.pem -pubout 2>/dev/null ||
+  PATH="$PATH:/opt/chef/embedded/bin" ruby -ropenssl -e \
+    'puts OpenSSL::PKey.read(File.read("client.pem")).public_key.to_pem'
+"""
+
+
+def look(means: Means, node: Node, host: Host) -> Look:
+    """Ask the Chef server, and then the node by one command.
+
+    Raises NodeError, if may be Transient, if the node or its root can't be reached, or with all
+    that has to be put right on it first.
+    """
+    client = f"/clients/{node.name}"
+    with passing(node):
+        there = means.there
+        key = public_key(means.client, node.name) if client in there else None
+        known = f"/nodes/{node.name}" in there
+    options, url = means.options(node), means.server.url
+    command = preflight.command(url, proxied=bool(options.one("proxy")))
+    if key is not None and known:
+        command += _LOGIN
+    with means.open(node, host) as remote:  # records the host key, for knife too
+        done = remote.run(sudo(command), timeout=preflight.TIMEOUT)
+    lines = done.output.splitlines()
+    if "uid=0" not in lines:
+        raise _no_root(host, done)
+    now = time.time() - means.client.skew
+    text = _fit(
+        node, preflight.judge(done.output, url=url, now=now, installs=not options.one("install"))
+    )
+    if key is None and not known:
+        return Look(Standing.NEW, text)
+    if key is None or not known or not _logs_in(lines, key, url, means.secret_of(node)):
+        return Look(Standing.HALF, text)
+    return Look(Standing.KNOWN, text)
+
+
+def _fit(node: Node, found: preflight.Preflight) -> str:
+    if not found.problems:
+        return found.text
+    kind = Transient if found.passing else NodeError
+    raise kind("; ".join(found.problems), where=node.name, remedy="put this right, then run again")
+
+
+def _logs_in(lines: Sequence[str], key: str, url: str, secret: str | None) -> bool:
+    """Whether the node has the client, its private key, the server's URL and the secret."""
+    if not any(line.rstrip("/") == f"url={url.rstrip('/')}" for line in lines):
+        return False
+    digest = hashlib.sha256(f"{secret}\n".encode()).hexdigest()
+    if secret is not None and not any(line.startswith(f"secret={digest}") for line in lines):
+        return False
+    begin = next((n for n, line in enumerate(lines) if line.startswith("-----BEGIN")), len(lines))
+    return _same_key(key, "\n".join(lines[begin:]))
+
+
+def _same_key(one: str, other: str) -> bool:
+    if one.strip() == other.strip():  # as always, but where another library wrote one of them
+        return bool(one.strip())
+    try:
+        left, right = (
+            serialization.load_pem_public_key(pem.encode()).public_bytes(
+                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+            for pem in (one, other)
+        )
+    except ValueError:  # a key cut short, or none: not the same
+        return False
+    return bool(left == right)
+
+
+def _no_root(host: Host, done: Completed) -> NodeError:
+    return NodeError(
+        f"{host.user} can't become root ({done.output.strip() or done.status})",
+        where=host.name,
+        remedy="let that user run `sudo -n` without a password",
+    )

@@ -40,7 +40,7 @@ def login(host: Host, known_hosts: Path, timeout: float, way: Any = None) -> Any
                 username=host.user,
                 pkey=key,
                 password=host.password.reveal() if host.password else None,
-                sock=way,
+                sock=way or _dial(host, timeout),
                 allow_agent=False,
                 look_for_keys=False,
                 timeout=timeout,
@@ -62,6 +62,16 @@ def hang_up(client: Any) -> None:
         with suppress(OSError):  # the other side was first
             transport.sock.shutdown(socket.SHUT_RDWR)  # what reads there wakes up
     client.close()
+
+
+def _dial(host: Host, timeout: float) -> socket.socket:
+    """A connection whose small messages go at once.
+
+    paramiko's own hold each back until the one before is acknowledged, 40 ms with most kernels.
+    """
+    found = socket.create_connection((host.address, host.port), timeout)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found
 
 
 def _load(host: Host) -> Any:
@@ -132,9 +142,6 @@ def translated(host: Host, known_hosts: Path) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    tried = getattr(error, "errors", None)  # paramiko's: what happened at each of its addresses
-    if isinstance(tried, dict):
-        return "; ".join(sorted({_reason(cause) for cause in tried.values()}))
     if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, OSError):

@@ -18,6 +18,7 @@ from stackcook.errors import NodeError, Transient
 from stackcook.remote import ssh
 from stackcook.remote.base import Host, Unreachable, sudo
 from stackcook.remote.hostkeys import forget
+from stackcook.remote.login import login
 from stackcook.remote.ssh import connect, wait_for
 
 
@@ -130,6 +131,15 @@ def test_a_changed_host_key_is_refused_and_how_to_forget_it_said(
     assert f"ssh-keygen -f {known_hosts} -R" in str(refused.value)
     forget(server.host.alias, known_hosts)
     connect(server.host, known_hosts).close()
+
+
+def test_a_command_does_not_wait_for_acknowledgements(server: Server, known_hosts: Path) -> None:
+    client = login(server.host, known_hosts, 5)
+    try:
+        sock = client.get_transport().sock
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    finally:
+        client.close()
 
 
 def test_a_login_reads_its_own_host_key_among_many(server: Server, known_hosts: Path) -> None:

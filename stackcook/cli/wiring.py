@@ -70,7 +70,8 @@ class RealSite(ChefSite):
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         """See that ``nodes`` have reported; wait for the services that others need of them."""
         names = tuple(node.name for node in nodes)
-        reported(placed(self._manifest, self.client, names), _theirs(nodes, deploy), deploy.id)
+        seen = placed(self._manifest, self.client, names, deploy.id)
+        reported(seen, _theirs(nodes, deploy), deploy.id)
         hosts = self.machines.hosts(self._manifest.nodes)
         gate.answers(self._manifest, self.client, hosts, self.credentials, only=names)
         return f"the services on {', '.join(names)} answer"
@@ -81,7 +82,8 @@ class RealSite(ChefSite):
 
     def silent(self, nodes: Sequence[Node], deploy: Deploy) -> tuple[str, ...]:
         """By the node objects, as the Chef server has them now."""
-        seen = placed(self._manifest, self.client, [node.name for node in nodes])
+        names = [node.name for node in nodes]
+        seen = placed(self._manifest, self.client, names, deploy.id)
         return silent(seen, _theirs(nodes, deploy), deploy.id)
 
     def verify(
@@ -92,7 +94,7 @@ class RealSite(ChefSite):
         deploy: Deploy = NONE,
     ) -> Report:
         """The smoke check; writes ``clouds.yaml`` first, so that one can look for oneself."""
-        self._seen = placed(self._manifest, self.client)
+        self._seen = placed(self._manifest, self.client, deploy=deploy.id)
         for keystone in running(self._seen, KEYSTONE)[:1]:
             path = self._manifest.root / "clouds.yaml"
             clouds.write(path, gate.auth_url(keystone), self.credentials.admin)

@@ -12,9 +12,25 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stackcook.bootstrap.providers import WINDOWS
+from stackcook.errors import ChefServerError
 from stackcook.manifest.model import Manifest, Node
 
 WORKERS = 8
+_MOST_ROWS = 10_000
+"""Of a search: Chef Infra Server refuses to give more."""
+
+_FACTS = {
+    "name": ("name",),
+    "address": ("normal", "openstack", "address"),
+    "deploy": ("normal", "stackcook", "deploy"),
+    "services": ("default", "openstack", "services"),
+    "hostname": ("automatic", "hostname"),
+    "fqdn": ("automatic", "fqdn"),
+    "ipaddress": ("automatic", "ipaddress"),
+    "ohai_time": ("automatic", "ohai_time"),
+}
+"""Where a node object has what is read of it."""
+
 KEYSTONE = "keystone"
 PLACEMENT = "placement-api"
 QUEUE = "rabbitmq-server"
@@ -26,10 +42,14 @@ METADATA = "neutron-ovn-metadata-agent"
 
 
 class ChefObjects(Protocol):
-    """The one thing that is needed of the Chef server's client."""
+    """What is needed of the Chef server's client."""
 
     def get(self, path: str) -> Any:
         """The JSON at ``path``; raises ChefServerError."""
+        ...
+
+    def post(self, path: str, value: Any) -> Any:
+        """The JSON that answers ``value``; raises ChefServerError."""
         ...
 
 
@@ -71,10 +91,13 @@ class Placed:
         return host.lower() in self.names or host.lower().split(".")[0] in self.names
 
 
-def placed(manifest: Manifest, chef: ChefObjects, only: Collection[str] = ()) -> tuple[Placed, ...]:
+def placed(
+    manifest: Manifest, chef: ChefObjects, only: Collection[str] = (), deploy: str = ""
+) -> tuple[Placed, ...]:
     """The nodes of the manifest as the Chef server knows them; raises ChefServerError.
 
-    ``only`` are the names of some; empty: all of them.
+    ``only`` are the names of some; empty: all of them. ``deploy`` is the one that they are looked
+    at for, if there is one.
     """
     known = chef.get("/nodes")
     wanted = [
@@ -83,9 +106,13 @@ def placed(manifest: Manifest, chef: ChefObjects, only: Collection[str] = ()) ->
         if (not only or node.name in only)
         and node.provider not in WINDOWS  # nobody logs in to those by SSH
     ]
+    few = len(known) <= min(2 * len(wanted), _MOST_ROWS)  # nodes that are none of ours
+    found = _found(chef, deploy, len(known)) if deploy and few else {}
 
     def one(node: Node) -> Placed:
-        return _placed(node, chef.get(f"/nodes/{node.name}") if node.name in known else {})
+        if node.name not in known:
+            return _placed(node, {})
+        return _placed(node, found.get(node.name) or _facts(chef.get(f"/nodes/{node.name}")))
 
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         return tuple(pool.map(one, wanted))
@@ -96,17 +123,36 @@ def running(nodes: Iterable[Placed], unit: str) -> tuple[Placed, ...]:
     return tuple(node for node in nodes if node.service(unit))
 
 
-def _placed(node: Node, data: Mapping[str, Any]) -> Placed:
-    automatic = data.get("automatic") or {}
-    address = node.address or _dig(data, "normal", "openstack", "address")
-    names = (node.name, automatic.get("hostname"), automatic.get("fqdn"))
+def _found(chef: ChefObjects, deploy: str, rows: int) -> dict[str, Mapping[str, Any]]:
+    """The facts of those that have reported ``deploy``, by one search: node objects are big.
+
+    A search may lag: who isn't found yet is to be asked for, and so are all where it fails.
+    To look for the deploy would take goiardi longer than to tell of all nodes.
+    """
+    wanted = {fact: path[1:] or path for fact, path in _FACTS.items()}  # of all levels in one
+    try:
+        answer = chef.post(f"/search/node?q=*:*&rows={rows}", wanted)
+        facts = [row["data"] for row in answer["rows"]]
+        return {each["name"]: each for each in facts if each["deploy"] == deploy}
+    except (ChefServerError, KeyError, TypeError):
+        return {}
+
+
+def _facts(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The facts that a whole node object has."""
+    return {fact: _dig(data, *path) for fact, path in _FACTS.items()}
+
+
+def _placed(node: Node, facts: Mapping[str, Any]) -> Placed:
+    address = node.address or facts.get("address") or facts.get("ipaddress") or node.name
+    names = (node.name, facts.get("hostname"), facts.get("fqdn"))
     return Placed(
         name=node.name,
-        address=str(address or automatic.get("ipaddress") or node.name),
+        address=str(address),
         names=frozenset(str(name).lower() for name in names if name),
-        services=tuple(_services(_dig(data, "default", "openstack", "services") or {})),
-        converged="ohai_time" in automatic,
-        deploy=str(_dig(data, "normal", "stackcook", "deploy") or ""),
+        services=tuple(_services(facts.get("services") or {})),
+        converged=facts.get("ohai_time") is not None,
+        deploy=str(facts.get("deploy") or ""),
     )
 
 

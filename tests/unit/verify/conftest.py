@@ -14,7 +14,7 @@ import pytest
 import responses
 
 from stackcook.command import Completed
-from stackcook.errors import NodeError, Position
+from stackcook.errors import ChefServerError, NodeError, Position
 from stackcook.manifest.model import Manifest, Node
 from stackcook.remote.base import Host
 from stackcook.verify.gate import Credentials
@@ -69,11 +69,32 @@ def node_object(name: str, services: dict[str, Any], *, converged: bool = True) 
 
 @dataclass
 class FakeChef:
-    """A Chef server that holds node objects."""
+    """A Chef server that holds node objects; its search knows ``indexed``, as they were then."""
 
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    indexed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    error: ChefServerError | None = None
+
+    def post(self, path: str, value: Any) -> Any:
+        self.asked.append(path)
+        if self.error:
+            raise self.error
+
+        def merged(node: dict[str, Any], keys: tuple[str, ...]) -> Any:
+            found = [node, *(node.get(level, {}) for level in ("default", "normal", "automatic"))]
+            for key in keys:
+                found = [each[key] for each in found if key in each]
+            return found[-1] if found else None
+
+        rows = [
+            {"data": {fact: merged(node, keys) for fact, keys in value.items()}}
+            for node in self.indexed.values()
+        ]
+        return {"total": len(rows), "start": 0, "rows": rows[: int(path.rpartition("=")[2])]}
 
     def get(self, path: str) -> Any:
+        self.asked.append(path)
         name = path.removeprefix("/nodes").strip("/")
         return (
             self.nodes[name] if name else {node: f"http://chef/nodes/{node}" for node in self.nodes}

@@ -25,7 +25,7 @@ from pathlib import Path
 from benchmarks.loop import ROOT, Failed, loop
 from benchmarks.stage import plain_knife
 from benchmarks.ways import IDLE, KNIFE, LOOP, NATIVE, PINNED, Way, covered, report
-from stackcook.chef.process import Process
+from stackcook.chef.server.process import Process
 from stackcook.command import find_program
 from stackcook.deploy.history import runs, steps
 from stackcook.errors import StackcookError

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import sample
-from stackcook.chef.client import ChefClient
-from stackcook.chef.cookbook import stored_files
-from stackcook.chef.server import EmbeddedServer
+from stackcook.chef.parts.cookbook import stored_files
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.embedded import EmbeddedServer
 
 LIMIT = 300.0
 """Seconds that a program may take."""

@@ -17,9 +17,9 @@ from stackcook.bootstrap.onnode import Means
 from stackcook.bootstrap.options import Options
 from stackcook.bootstrap.output import Unwrapped
 from stackcook.bootstrap.times import run_config
-from stackcook.chef.files import write_private
 from stackcook.command import Command, CommandError, Run, Secret, find_program, run
 from stackcook.errors import NodeError
+from stackcook.files import write_private
 from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
 

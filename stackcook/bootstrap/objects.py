@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from stackcook.chef.answers import Conflict, NotFound, Refused, Strange
+from stackcook.chef.rest.answers import Conflict, NotFound, Refused, Strange
 from stackcook.errors import ChefServerError, Transient
 from stackcook.manifest.model import Node
 

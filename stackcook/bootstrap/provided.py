@@ -19,8 +19,8 @@ from stackcook.bootstrap.base import (
 from stackcook.bootstrap.objects import ChefObjects
 from stackcook.bootstrap.output import ChefOutput, Unwrapped
 from stackcook.bootstrap.underway import Underway
-from stackcook.chef.client import NotFound
-from stackcook.chef.knife import server_arguments
+from stackcook.chef.rest.client import NotFound
+from stackcook.chef.server.knife import server_arguments
 from stackcook.command import Command, CommandError, Run, find_program, run
 from stackcook.errors import NodeError
 from stackcook.manifest.model import ChefServer, Node

@@ -7,14 +7,14 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from stackcook.chef.client import ChefClient
-from stackcook.chef.settings import find_chef_server
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.settings import find_chef_server
 from stackcook.errors import InputError, UsageError, counted
 from stackcook.manifest.model import ChefServer, Manifest, Node
 
 if TYPE_CHECKING:  # imported where it is used: the client reads its key meanwhile
-    from stackcook.chef.repository import Repository
-    from stackcook.chef.server import EmbeddedServer
+    from stackcook.chef.server.embedded import EmbeddedServer
+    from stackcook.chef.whole.repository import Repository
     from stackcook.deploy.steps import Say
     from stackcook.machines.base import Machines
 
@@ -44,7 +44,7 @@ class ChefSite:
     @cached_property
     def server(self) -> ChefServer:
         """The Chef server, started if it is the embedded one; knife's config.rb leads to it."""
-        from stackcook.chef.knifeconfig import write_config
+        from stackcook.chef.server.knifeconfig import write_config
 
         if self.own_server is None:
             return self.embedded.start()
@@ -64,28 +64,28 @@ class ChefSite:
     @property
     def running_server(self) -> ChefServer | None:
         """The user's Chef server, or the embedded one if it runs; looks at no machine for it."""
-        from stackcook.chef.server import EmbeddedServer
+        from stackcook.chef.server.embedded import EmbeddedServer
 
         return self.own_server or EmbeddedServer.running(self._manifest.state)
 
     @property
     def embedded(self) -> EmbeddedServer:
         """The embedded Chef server, running or not."""
-        from stackcook.chef.server import EmbeddedServer
+        from stackcook.chef.server.embedded import EmbeddedServer
 
         return EmbeddedServer(self._manifest.state, str(self.machines.server_address()))
 
     @cached_property
     def _read(self) -> Repository:
-        from stackcook.chef.repository import Repository
+        from stackcook.chef.whole.repository import Repository
 
         return Repository.read(self._manifest)
 
     @property
     def repository(self) -> Repository:
         """The Chef repository as it was read once, but with the passwords generated since then."""
-        from stackcook.chef.databags import read_data_bags
-        from stackcook.chef.findings import Findings
+        from stackcook.chef.parts.databags import read_data_bags
+        from stackcook.chef.source.findings import Findings
 
         bags = read_data_bags(self._manifest, Findings())  # what is wrong has been said already
         return replace(self._read, data_bags=bags)
@@ -127,7 +127,7 @@ class ChefSite:
 
     def digest(self) -> str:
         """A checksum of the manifest, of all that an upload would put, and of stackcook itself."""
-        from stackcook.chef.digest import digest
+        from stackcook.chef.whole.digest import digest
 
         return digest(self._manifest, self._read)
 
@@ -138,7 +138,7 @@ class ChefSite:
 
     def secrets(self) -> str:
         """Generate the passwords that are missing."""
-        from stackcook.chef import secrets
+        from stackcook.chef.parts import secrets
 
         secrets.ensure(self._manifest)
         return f"{sum(map(len, self._manifest.passwords.values()))} passwords"
@@ -150,7 +150,7 @@ class ChefSite:
 
     def upload(self, say: Say) -> str:
         """Bring the Chef server's objects in step with the repository."""
-        from stackcook.chef.upload import upload
+        from stackcook.chef.sync.upload import upload
 
         return str(upload(self.client, self.repository, on_event=say))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from stackcook.chef.client import ChefClient
-from stackcook.chef.databags import generated_bags, generated_item
-from stackcook.chef.difference import Difference, compare
-from stackcook.chef.prune import named
-from stackcook.chef.repository import Repository
+from stackcook.chef.parts.databags import generated_bags, generated_item
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.sync.difference import Difference, compare
+from stackcook.chef.sync.prune import named
+from stackcook.chef.whole.repository import Repository
 from stackcook.cli.chefsite import ChefSite
 from stackcook.deploy import outlook
 from stackcook.deploy.knife import Form, parts

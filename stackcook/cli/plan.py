@@ -46,7 +46,7 @@ def command(
     Looks at the machines, and asks the Chef server where one is running. With --format knife it
     asks nobody: it prints the commands of knife that the manifest stands for, as spiceweasel does.
     """
-    from stackcook.chef.selection import parse_sections
+    from stackcook.chef.whole.selection import parse_sections
     from stackcook.deploy.knife import Form
     from stackcook.deploy.limit import limited
 
@@ -74,7 +74,7 @@ def _check(flags: dict[str, bool], form: str) -> None:
 
 
 def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
-    from stackcook.chef.findings import Findings
+    from stackcook.chef.source.findings import Findings
     from stackcook.deploy.knife import commands
     from stackcook.deploy.knife.files import look
     from stackcook.errors import InputError, Severity

@@ -14,7 +14,7 @@ from stackcook.cli.options import only_option
 from stackcook.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from stackcook.chef.changes import Gone
+    from stackcook.chef.sync.changes import Gone
     from stackcook.cli.chefsite import ChefSite
     from stackcook.manifest.model import Manifest
 
@@ -48,8 +48,8 @@ def command(context: Context, **options: object) -> ExitCode:
     and sends only what differs. What else the server holds stays, unless --prune or --keep say
     otherwise; versions of cookbooks that an environment leads to stay in any case.
     """
-    from stackcook.chef.meanwhile import Meanwhile
     from stackcook.cli.chefsite import ChefSite
+    from stackcook.meanwhile import Meanwhile
 
     wishes = _Wishes(**options)  # type: ignore[arg-type]  # click has seen to the types
     if wishes.delete and (wishes.freeze or wishes.force or wishes.prune or wishes.keep):
@@ -65,10 +65,10 @@ def command(context: Context, **options: object) -> ExitCode:
 
 
 def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishes) -> ExitCode:
-    from stackcook.chef import prune
-    from stackcook.chef.difference import compare
-    from stackcook.chef.selection import parse_sections, select
-    from stackcook.chef.upload import apply, marked
+    from stackcook.chef.sync import prune
+    from stackcook.chef.sync.difference import compare
+    from stackcook.chef.sync.upload import apply, marked
+    from stackcook.chef.whole.selection import parse_sections, select
 
     sections, say = parse_sections(wishes.only), context.console.note
     site.secrets()
@@ -91,9 +91,9 @@ def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishe
 
 
 def _delete(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishes) -> ExitCode:
-    from stackcook.chef import prune
-    from stackcook.chef.selection import parse_sections
-    from stackcook.chef.upload import UploadResult
+    from stackcook.chef.sync import prune
+    from stackcook.chef.sync.upload import UploadResult
+    from stackcook.chef.whole.selection import parse_sections
 
     site.machines.prepare()
     _warn(context, site)

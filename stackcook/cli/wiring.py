@@ -12,10 +12,10 @@ from stackcook.bootstrap.chosen import bootstrap_of
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import Means
 from stackcook.bootstrap.provided import ProvidedBootstrap
-from stackcook.chef import secrets
-from stackcook.chef.client import ChefClient
-from stackcook.chef.ahead import ahead
-from stackcook.chef.knife import run_section
+from stackcook.chef.parts import secrets
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.knife import run_section
+from stackcook.chef.whole.ahead import ahead
 from stackcook.cli.chefsite import ChefSite
 from stackcook.deploy.steps import Say
 from stackcook.errors import counted
@@ -25,8 +25,8 @@ from stackcook.remote.ssh import connect, wait_for
 from stackcook.verify import clouds, gate, smoke
 from stackcook.verify.check import Report
 from stackcook.verify.gate import Credentials
-from stackcook.verify.reported import reported, silent
 from stackcook.verify.placing import DASHBOARD, KEYSTONE, Placed, placed, running
+from stackcook.verify.reported import reported, silent
 
 PATIENCE = 15.0
 """Seconds that a node may take to answer SSH: it may just be booting."""

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackcook.chef.changes import CookbookChange, Difference, ObjectChange, PolicyChange
-from stackcook.chef.repository import Repository
-from stackcook.chef.selection import select
+from stackcook.chef.sync.changes import CookbookChange, Difference, ObjectChange, PolicyChange
+from stackcook.chef.whole.repository import Repository
+from stackcook.chef.whole.selection import select
 from stackcook.deploy.knife.nodes import entries
 from stackcook.deploy.plan import Plan, Removal
 from stackcook.manifest.model import Manifest

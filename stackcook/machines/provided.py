@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook.bootstrap import providers
-from stackcook.chef.knife import server_arguments
+from stackcook.chef.server.knife import server_arguments
 from stackcook.command import Command, Run, find_program, run
 from stackcook.errors import MachineError
 from stackcook.machines.base import ABSENT, RUNNING, LineListener, Machines

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
-from stackcook.chef.changes import CookbookChange, Difference, ObjectChange, PolicyChange
+from stackcook.chef.sync.changes import CookbookChange, Difference, ObjectChange, PolicyChange
 
 Change = CookbookChange | ObjectChange | PolicyChange
 

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import requests
 
-from stackcook.chef import encryption
-from stackcook.chef.client import ChefClient
-from stackcook.chef.cookbook import SEGMENTS
+from stackcook.chef.parts import encryption
+from stackcook.chef.parts.cookbook import SEGMENTS
+from stackcook.chef.rest.client import ChefClient
 from tests.contract.uploads import SECRET, Site
 
 T = TypeVar("T")

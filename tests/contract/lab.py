@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.client import ChefClient
-from stackcook.chef.upload import upload
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.sync.upload import upload
 from stackcook.manifest.model import ChefServer
 from tests.contract.held import Held
 from tests.contract.proxy import Proxy

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from stackcook.chef.client import ChefClient
-from stackcook.chef.process import Process
-from stackcook.chef.server import EmbeddedServer
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.embedded import EmbeddedServer
+from stackcook.chef.server.process import Process
 from stackcook.command import find_program
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef import jsontext, ruby
+from stackcook.chef.checks import syntax
+from stackcook.chef.source import jsontext, ruby
 
 KNIFE = Path(sys.executable).with_name("knife")
-SYNTAX = Path(ruby.__file__).with_name("syntax.rb")
+SYNTAX = Path(syntax.__file__).with_name("syntax.rb")
 
 PIECES = (
     *("<% if x %>", "<% else -%>", "<%- end %>", "<% end -%>", "<% case x %>", "<% when 1 %>"),

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from stackcook.chef.client import ChefClient
-from stackcook.chef.upload import upload
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.sync.upload import upload
 from stackcook.errors import ChefServerError, ExitCode
 from tests.contract.held import Held
 from tests.contract.lab import Clean, Lab

@@ -8,7 +8,7 @@ from queue import Queue
 
 import pytest
 
-from stackcook.chef.client import ChefClient
+from stackcook.chef.rest.client import ChefClient
 from tests.contract.held import Held
 from tests.contract.lab import Clean, Lab
 from tests.contract.proxy import Fault, Proxy, Request

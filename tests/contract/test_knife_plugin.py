@@ -10,8 +10,8 @@ import pytest
 from stackcook.bootstrap import providers
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Standing
 from stackcook.bootstrap.provided import ProvidedBootstrap
-from stackcook.chef.client import ChefClient
-from stackcook.chef.server import EmbeddedServer
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.errors import NodeError
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote.base import Host

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.client import ChefClient
+from stackcook.chef.rest.client import ChefClient
 from tests.contract.held import files_of
 from tests.contract.lab import Lab
 

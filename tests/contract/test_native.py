@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from stackcook.bootstrap import etc_chef, objects
 from stackcook.bootstrap.onnode import Means
-from stackcook.chef.client import ChefClient
-from stackcook.chef.knifeconfig import write_config
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.knifeconfig import write_config
 from stackcook.command import Command, find_program, run
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer, Node

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.client import ChefClient
-from stackcook.chef.findings import Findings
-from stackcook.chef.policyfile import compare_policy
-from stackcook.chef.policylock import PolicyLock, read_policy
-from stackcook.chef.repository import Repository
-from stackcook.chef.upload import UploadResult, upload
-from stackcook.chef.server import EmbeddedServer
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.embedded import EmbeddedServer
+from stackcook.chef.source.findings import Findings
+from stackcook.chef.sync.policyfile import compare_policy
+from stackcook.chef.sync.upload import UploadResult, upload
+from stackcook.chef.whole.policylock import PolicyLock, read_policy
+from stackcook.chef.whole.repository import Repository
 from stackcook.command import Command, find_program, run
 from stackcook.errors import ChefServerError, Position
 from stackcook.manifest.model import ChefServer, Manifest, Policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from stackcook.chef.client import ChefClient
+from stackcook.chef.rest.client import ChefClient
 from stackcook.manifest.model import Manifest, Node
 from stackcook.verify.placing import Placed, Service, placed
 from tests.contract.conftest import AT

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from stackcook.chef import secrets
-from stackcook.chef.client import ChefClient, NotFound
-from stackcook.chef.process import Process
-from stackcook.chef.repository import Repository
-from stackcook.chef.server import EmbeddedServer
-from stackcook.chef.upload import upload
+from stackcook.chef.parts import secrets
+from stackcook.chef.rest.client import ChefClient, NotFound
+from stackcook.chef.server.embedded import EmbeddedServer
+from stackcook.chef.server.process import Process
+from stackcook.chef.sync.upload import upload
+from stackcook.chef.whole.repository import Repository
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import Manifest
 

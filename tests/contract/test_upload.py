@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from stackcook.chef import encryption, secrets
-from stackcook.chef.client import ChefClient
-from stackcook.chef.cookbook import stored_files
-from stackcook.chef.repository import Repository
-from stackcook.chef.server import EmbeddedServer
-from stackcook.chef.upload import upload
+from stackcook.chef.parts import encryption, secrets
+from stackcook.chef.parts.cookbook import stored_files
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.embedded import EmbeddedServer
+from stackcook.chef.sync.upload import upload
+from stackcook.chef.whole.repository import Repository
 from stackcook.command import Completed
 from stackcook.manifest.model import ChefServer, Manifest
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stackcook.chef.server import EmbeddedServer
+from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.command import Command, run
 from stackcook.errors import ExitCode
 from stackcook.manifest.model import Manifest

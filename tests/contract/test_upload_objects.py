@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from stackcook.chef import prune
-from stackcook.chef.client import ChefClient, NotFound
-from stackcook.chef.difference import compare
-from stackcook.chef.repository import Repository
-from stackcook.chef.upload import UploadResult, marked, upload
+from stackcook.chef.rest.client import ChefClient, NotFound
+from stackcook.chef.sync import prune
+from stackcook.chef.sync.difference import compare
+from stackcook.chef.sync.upload import UploadResult, marked, upload
+from stackcook.chef.whole.repository import Repository
 from stackcook.errors import ChefServerError, Position
 from stackcook.manifest.model import Cookbook, DataBag, Manifest, Pattern
 from tests.contract.held import Held

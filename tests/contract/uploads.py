@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef import secrets
-from stackcook.chef.repository import Repository
+from stackcook.chef.parts import secrets
+from stackcook.chef.whole.repository import Repository
 from stackcook.manifest.model import ChefServer, Manifest
 from stackcook.manifest.read import read
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.client import ChefClient
-from stackcook.chef.process import Process
-from stackcook.chef.server import EmbeddedServer
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.embedded import EmbeddedServer
+from stackcook.chef.server.process import Process
 from tests.scale.lab import Lab
 from tests.scale.machine import LabError, Machine
 

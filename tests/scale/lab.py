@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
-from stackcook.chef.process import Process
+from stackcook.chef.server.process import Process
 from stackcook.errors import StackcookError
 from stackcook.machines import box
 from stackcook.machines.cache import cache, held

@@ -13,13 +13,16 @@ PACKAGE = Path(__file__).parents[2] / "stackcook"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    {"errors", "jsoncomments", "nearest"},
+    {"errors", "files", "jsoncomments", "meanwhile", "nearest"},
     {"manifest", "remote", "hostkeys", "command", "redact"},
     {"chef", "machines", "bootstrap", "verify", "doctor"},
     {"deploy", "report", "console", "scaffold"},
     {"cli", "__main__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+CHEF = ("rest", "source", "elsewhere", "parts", "checks", "whole", "sync", "server")
+"""The packages of ``chef``: each knows only those named before it."""
 
 LIBRARIES = {
     "click": {"cli"},
@@ -36,7 +39,7 @@ MOST_FUNCTION_LINES = 40
 
 
 def name_of(path: Path) -> str:
-    """``chef.client`` for ``stackcook/chef/client.py``; the empty name is the package itself."""
+    """``chef.rest.tls`` for ``stackcook/chef/rest/tls.py``; the empty name is the package."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 
@@ -85,6 +88,19 @@ def test_imports_point_down(path: Path) -> None:
 
 
 @every_file
+def test_chefs_packages_know_those_before_them(path: Path) -> None:
+    parts = name_of(path).split(".")
+    if parts[0] != "chef" or len(parts) == 1:
+        return
+    assert parts[1] in CHEF, f"{path} lies in none of them"
+    for line, name in imports(path):
+        if name.startswith("stackcook.chef."):
+            there = name.split(".")[2]
+            known = CHEF[: CHEF.index(parts[1]) + 1]
+            assert there in known, f"{path}:{line}: {name} lies above {parts[1]}"
+
+
+@every_file
 def test_one_module_knows_a_library(path: Path) -> None:
     here = name_of(path)
     for line, name in imports(path):
@@ -123,5 +139,11 @@ def test_every_module_has_its_layer() -> None:
 def test_the_largest_package_has_its_map() -> None:
     text = (PACKAGE.parent / "docs" / "architecture.md").read_text()
     section = text.split("## Inside `chef/`")[1].split("## ")[0]
-    modules = {path.stem for path in (PACKAGE / "chef").glob("*.py")} - {"__init__"}
-    assert set(re.findall(r"`(\w+)`", section)) == modules
+    rows = re.findall(r"^\| `(\w+)/` \|.*\|(.*)\|$", section, re.MULTILINE)
+    told = {package: set(re.findall(r"`(\w+)`", files)) for package, files in rows}
+    there = {
+        package: {path.stem for path in (PACKAGE / "chef" / package).glob("*.py")} - {"__init__"}
+        for package in CHEF
+    }
+    assert told == there
+    assert list(told) == list(reversed(CHEF)), "what knows most stands above"

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stackcook.chef.findings import Findings
-from stackcook.chef.locate import locate
+from stackcook.chef.source.findings import Findings
+from stackcook.chef.source.locate import locate
 from stackcook.manifest.model import Berksfile, Manifest, Pattern
 
 _GLOB = re.compile(r"[*?\[{]")

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Deploy, Standing
 from stackcook.bootstrap.onnode import Means
-from stackcook.chef.answers import Conflict, NotFound
+from stackcook.chef.rest.answers import Conflict, NotFound
 from stackcook.command import Command, Completed
 from stackcook.manifest.model import ChefServer, Node
 from stackcook.remote.base import Host

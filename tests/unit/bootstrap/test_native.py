@@ -11,7 +11,7 @@ import pytest
 from stackcook.bootstrap.base import Deploy, Standing
 from stackcook.bootstrap.chosen import bootstrap_of
 from stackcook.bootstrap.native import NativeBootstrap
-from stackcook.chef.answers import Refused
+from stackcook.chef.rest.answers import Refused
 from stackcook.command import Completed
 from stackcook.errors import ChefServerError, NodeError, Transient
 from stackcook.manifest.model import BootstrapKind

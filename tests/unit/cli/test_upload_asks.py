@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from stackcook.chef.changes import Gone
+from stackcook.chef.sync.changes import Gone
 from stackcook.cli import upload
 from stackcook.cli.context import Context
 from stackcook.errors import UsageError

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.cookbook import Cookbook
-from stackcook.chef.databags import DataBag
-from stackcook.chef.policylock import PolicyLock
-from stackcook.chef.repository import Repository
+from stackcook.chef.parts.cookbook import Cookbook
+from stackcook.chef.parts.databags import DataBag
+from stackcook.chef.whole.policylock import PolicyLock
+from stackcook.chef.whole.repository import Repository
 from stackcook.deploy.outlook import chosen, everything
 from stackcook.manifest.model import Group, Manifest, Node
 from tests.fakes import AT

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef import secrets
-from stackcook.chef.encryption import encrypt, read_secret
+from stackcook.chef.parts import secrets
+from stackcook.chef.parts.encryption import encrypt, read_secret
 from stackcook.command import Command, Completed
 from stackcook.deploy.record import reading
 from stackcook.errors import NodeError, Position, UsageError

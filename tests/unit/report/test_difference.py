@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stackcook.chef.changes import CookbookChange, Difference, FileChanges, Gone, ObjectChange
-from stackcook.chef.cookbook import Cookbook
+from stackcook.chef.parts.cookbook import Cookbook
+from stackcook.chef.sync.changes import CookbookChange, Difference, FileChanges, Gone, ObjectChange
 from stackcook.report.difference import data, render
 
 

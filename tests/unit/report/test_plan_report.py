@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.changes import Difference
+from stackcook.chef.sync.changes import Difference
 from stackcook.deploy.outlook import Creation, Deletion, Outlook
 from stackcook.deploy.plan import Facts, Removal, plan
 from stackcook.manifest.model import MachineKind, Manifest, Node

@@ -1,0 +1,1 @@
+"""A Chef server's REST interface."""

@@ -1,0 +1,274 @@
+"""The embedded Chef server: goiardi, with authentication, as a process that outlives us."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.knifeconfig import write_config
+from stackcook.chef.server.process import Process
+from stackcook.chef.server.store import Store
+from stackcook.command import find_program
+from stackcook.errors import ChefServerError
+from stackcook.files import private_directory, write_private
+from stackcook.manifest.model import ChefServer
+
+PORT = 4545
+USER = "admin"
+
+_PATIENCE = 30.0
+"""Seconds that the server may take to start, to stop, or to write its data."""
+
+_PROBE = 2.0
+"""Seconds that a look whether it answers may take."""
+
+_CONFIG = """\
+# Written by stackcook, anew at each start.
+ipaddress = {address}
+hostname = {address}
+port = {port}
+conf-root = {keys}
+use-auth = true
+disable-webui = true
+data-file = {data}
+index-file = {index}
+freeze-interval = 1
+local-filestore-dir = {files}
+obj-max-size = 1073741824
+json-req-max-size = 104857600
+purge-sandboxes-after = "1h"
+log-file = {log}
+log-level = "warning"
+"""
+
+
+_NO_ADDRESS = {
+    errno.EADDRINUSE: ("another program listens there", "stop it, or use another address"),
+    errno.EADDRNOTAVAIL: (
+        "this machine does not have that address",
+        "bring the lab's network up, or correct server_address",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """Whether the server runs, as which process, and where it is (or was last) reached."""
+
+    running: bool
+    pid: int | None
+    url: str
+    log: Path
+
+
+class EmbeddedServer:
+    """goiardi on ``address``:``port``, its keys and data below ``state``/chef.
+
+    Several of these, also in other processes, may stand for the same server.
+    """
+
+    def __init__(self, state: Path, address: str, port: int = PORT) -> None:
+        self.state = state.absolute()
+        self.url = f"http://{address}:{port}"
+        self._address, self._port = address, port
+        self._keys = self.state / "chef"
+        self._directory = self._keys / "server"
+        self._store = Store(self._directory)
+        self._config = self._directory / "goiardi.toml"
+        self._pid = self._directory / "pid"
+        self._log = self._directory / "log"
+        self._wanted = _render(self._keys, self._store, self._log, address, port)
+
+    @classmethod
+    def running(cls, state: Path) -> ChefServer | None:
+        """The one of ``state`` that runs, wherever it listens; ``None`` if none does."""
+        there = cls(state, address="")
+        return there._running if there.status().running else None
+
+    @property
+    def chef_server(self) -> ChefServer:
+        """How clients reach it, as its administrator."""
+        return ChefServer(self.url, USER, self._keys / f"{USER}.pem")
+
+    @property
+    def _running(self) -> ChefServer:
+        """The server that runs, which may have been started with another address than ours."""
+        told = tomllib.loads(self._config.read_text())
+        return replace(self.chef_server, url=f"http://{told['ipaddress']}:{told['port']}")
+
+    def start(self) -> ChefServer:
+        """Start it, unless it runs already with these settings; it answers when this returns.
+
+        Raises ChefServerError: port taken, address not ours, data damaged, goiardi's own failure.
+        """
+        private_directory(self._store.files)
+        with self._lock():
+            process = Process.load(self._pid)
+            if process and process.alive and self._config.read_text() != self._wanted:
+                self._save_and_end(process)
+            if not process or not self._answers_or_ends(process):
+                self._start()
+            write_config(self.state, self.chef_server)
+        return self.chef_server
+
+    def stop(self) -> bool:
+        """Stop it, its data on disk; whether it ran. Raises ChefServerError if it won't stop."""
+        if not self._directory.is_dir():
+            return False
+        with self._lock():
+            process = Process.load(self._pid)
+            if not process or not process.alive:
+                return False
+            self._save_and_end(process)
+        return True
+
+    def status(self) -> ServerStatus:
+        """Whether it runs; asks the system, not the server."""
+        process = Process.load(self._pid)
+        running = process is not None and process.alive
+        return ServerStatus(
+            running=running,
+            pid=process.pid if process and running else None,
+            url=self._running.url if running else self.url,
+            log=self._log,
+        )
+
+    def settle(self) -> None:
+        """Wait until all that was written so far is on disk; at once where it does not run.
+
+        Raises ChefServerError if that takes too long.
+        """
+        if not self.status().running:
+            return
+        before = self._store.mark()
+        # A write of our own, so that there is something to save; sandboxes vanish by themselves.
+        checksum = hashlib.md5(b"settle", usedforsecurity=False).hexdigest()
+        with ChefClient(self._running) as client:
+            client.post("/sandboxes", {"checksums": {checksum: None}})
+        # Saving and writing exclude each other: what is saved from now on holds all before.
+        if not _wait(lambda: self._store.mark() != before):
+            raise self._error("it does not write its data", "is the disk full?")
+        self._store.keep()
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        with (self._directory / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _start(self) -> None:
+        goiardi = find_program("goiardi")
+        self._store.repair()
+        first = not self._store.data.exists()
+        self._check_address()
+        write_private(self._config, self._wanted)
+        logged = self._log.stat().st_size if self._log.exists() else 0
+        # Its settings are all in the file: variables of that name would win over them.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("GOIARDI")}
+        process = Process.spawn((str(goiardi), "-c", str(self._config)), self._log, env)
+        process.save(self._pid)
+        if not self._answers_or_ends(process):
+            self._pid.unlink()
+            raise self._why_not(logged)
+        if not first:
+            self._rebuild_index()
+
+    def _check_address(self) -> None:
+        """Raise ChefServerError if nothing can listen there."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self._address, self._port))
+            except OSError as error:
+                raise self._error(*_NO_ADDRESS.get(error.errno or 0, (str(error), ""))) from error
+
+    def _save_and_end(self, process: Process) -> None:
+        # Told to end while it is saving, goiardi ends before that is done.
+        with suppress(ChefServerError):  # one that does not answer is to end all the same
+            self.settle()
+        self._end(process)
+
+    def _end(self, process: Process) -> None:
+        if not process.end(_PATIENCE):
+            raise self._error(f"process {process.pid} does not stop", f"see {self._log}")
+        self._pid.unlink()
+        self._store.keep()
+
+    def _answers_or_ends(self, process: Process) -> bool:
+        """Wait until it answers (true) or has ended (false)."""
+        if not _wait(lambda: not process.alive or self._answers()):
+            self._end(process)
+            raise self._error("it does not answer", f"see {self._log}")
+        return process.alive
+
+    def _answers(self) -> bool:
+        """Whether it takes our signature: another server at this address would not."""
+        if not self.chef_server.key.exists():
+            return False
+        try:
+            with ChefClient(self.chef_server, timeout=_PROBE) as client:
+                client.get("/environments")
+        except ChefServerError:
+            return False
+        return True
+
+    def _rebuild_index(self) -> None:
+        """Let search find again all that is there."""
+        with ChefClient(self.chef_server) as client:
+            client.post("/search/reindex", {})
+            for kind in ("node", "role", "client", "environment"):
+                there = len(client.get(f"/{kind}s"))
+                query = f"/search/{kind}?q=*:*"
+                if not _wait(lambda: bool(client.get(query)["total"] >= there)):
+                    raise self._error(
+                        f"search does not find every {kind} again", f"see {self._log}"
+                    )
+
+    def _why_not(self, logged: int) -> ChefServerError:
+        """The error that goiardi's own last words amount to."""
+        with self._log.open("rb") as file:
+            file.seek(min(logged, self._log.stat().st_size))
+            said = file.read().decode(errors="replace")
+        last = (said.strip().splitlines() or ["goiardi ended without a word"])[-1]
+        return self._error(f"it does not start: {last}", f"see {self._log}")
+
+    def _error(self, what: str, remedy: str) -> ChefServerError:
+        return ChefServerError(f"the embedded Chef server: {what}", where=self.url, remedy=remedy)
+
+
+def _render(keys: Path, store: Store, log: Path, address: str, port: int) -> str:
+    return _CONFIG.format(
+        port=port,
+        **{
+            name: json.dumps(str(value), ensure_ascii=False)  # TOML's strings are JSON's
+            for name, value in {
+                "address": address,
+                "keys": keys,
+                "data": store.data,
+                "index": store.index,
+                "files": store.files,
+                "log": log,
+            }.items()
+        },
+    )
+
+
+def _wait(condition: Callable[[], bool]) -> bool:
+    """Whether the condition comes true in time."""
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

@@ -1,0 +1,145 @@
+"""Which Chef server: the manifest's, else that of the user's knife, else the embedded one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from stackcook.chef.source.ruby import Kind, Source, evaluate
+from stackcook.errors import Finding, InputError, UsageError
+from stackcook.manifest.model import ChefServer, Manifest
+
+_NAMES = ("config.rb", "knife.rb")
+_PROTOCOLS = ("1.0", "1.1", "1.3")
+_INLINE = "-----BEGIN"
+
+
+def find_chef_server(
+    manifest: Manifest, *, environ: Mapping[str, str] = os.environ
+) -> ChefServer | None:
+    """The user's Chef server; ``None`` where none is configured.
+
+    Looks where knife does, as if it were run in the manifest's directory. Raises InputError for a
+    file that can't be read, UsageError for a setting that can't be.
+    """
+    knife = _Knife(manifest.root, _home(environ) / ".chef")
+    if manifest.chef_server:
+        certificates = next((d for d in knife.certificates() if d.is_dir()), None)
+        return replace(manifest.chef_server, trusted_certs=certificates)
+    config = next(knife.configs(environ), None)
+    settings = {**_credentials(knife.home, environ), **_evaluate(config, knife.home)}
+    url = settings.get("chef_server_url")
+    if not url:
+        return None
+    user = str(settings.get("node_name") or environ.get("USER", ""))
+    directory = config.parent if config else knife.home
+    return ChefServer(
+        str(url),
+        user,
+        _key(settings, user, directory, knife.home),
+        ca_file=_path(settings.get("ssl_ca_file"), manifest.root),
+        trusted_certs=_path(settings.get("trusted_certs_dir", "trusted_certs"), directory),
+        verify=str(settings.get("ssl_verify_mode")).lstrip(":") != "verify_none",
+        protocol=_protocol(settings.get("authentication_protocol_version"), directory),
+    )
+
+
+@dataclass(frozen=True)
+class _Knife:
+    """Where knife looks: in ``root`` and the directories above, and in ``home``, ``~/.chef``."""
+
+    root: Path
+    home: Path
+
+    def configs(self, environ: Mapping[str, str]) -> Iterator[Path]:
+        """Configuration files in knife's order; only the first ``.chef`` upward counts."""
+        named = [Path(environ["KNIFE_HOME"])] if environ.get("KNIFE_HOME") else []
+        for directory in (*named, self.root, self._nearest(), self.home):
+            for name in _NAMES:
+                if (directory / name).is_file():
+                    yield directory / name
+
+    def certificates(self) -> Iterator[Path]:
+        """Where ``knife ssl fetch`` may have put the server's certificate."""
+        yield self._nearest() / "trusted_certs"
+        yield self.home / "trusted_certs"
+
+    def _nearest(self) -> Path:
+        upward = (path / ".chef" for path in (self.root, *self.root.parents))
+        return next((path for path in upward if path.is_dir()), self.home)
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    places = [environ.get(name) for name in ("KNIFE_HOME", "CHEF_HOME", "HOME")]
+    return next((Path(place) for place in places if place and Path(place).is_dir()), Path.home())
+
+
+def _evaluate(config: Path | None, home: Path) -> Mapping[str, Any]:
+    """What the configuration says, and the files of ``config.d`` beside it after it."""
+    more = (config.parent if config else home) / "config.d"
+    files = [config] if config else []
+    files += sorted(path for path in more.glob("*.rb") if path.is_file())
+    settings: dict[str, Any] = {}
+    for result in evaluate([Source(Kind.CONFIG, path) for path in files]).values():
+        if isinstance(result, Finding):
+            raise InputError([result])
+        settings |= {name: value for name, value in result.items() if value is not None}
+    return settings
+
+
+def _credentials(chef: Path, environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """The settings of the profile that CHEF_PROFILE or ``~/.chef/context`` names."""
+    path, context = chef / "credentials", chef / "context"
+    if not path.is_file():
+        return {}
+    import tomllib
+
+    profile = environ.get("CHEF_PROFILE") or (
+        context.read_text().strip() if context.is_file() else "default"
+    )
+    try:
+        profiles = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError([Finding(path, None, str(error), "correct the file")]) from error
+    if profile not in profiles:
+        if profile == "default":
+            return {}
+        what = f'it has no profile "{profile}"'
+        raise UsageError(what, where=str(path), remedy="correct CHEF_PROFILE, or its context")
+    found = dict(profiles[profile])
+    if "client_name" in found:
+        if "node_name" in found:
+            what = f'profile "{profile}" has both client_name and node_name'
+            raise UsageError(what, where=str(path), remedy="keep client_name")
+        found["node_name"] = found.pop("client_name")
+    if "client_key" in found and not str(found["client_key"]).startswith(_INLINE):
+        found["client_key"] = str(_path(found["client_key"], chef))
+    return found
+
+
+def _key(settings: Mapping[str, Any], user: str, directory: Path, home: Path) -> Path:
+    """The user's key: as set, else ``USER.pem`` or ``user.pem`` beside the configuration."""
+    said = str(settings.get("client_key", ""))
+    if said.startswith(_INLINE) or "client_key_contents" in settings:
+        what = "the settings hold the user's key itself"
+        raise UsageError(what, where=str(directory), remedy="put it in a file, and name that")
+    if said:
+        return _path(said, directory) or directory
+    places = [place / name for name in (f"{user}.pem", "user.pem") for place in (directory, home)]
+    return next((path for path in places if path.is_file()), places[0])
+
+
+def _path(said: object, directory: Path) -> Path | None:
+    return directory / Path(str(said)).expanduser() if said else None
+
+
+def _protocol(said: object, directory: Path) -> str:
+    if said is None:
+        return "1.3"
+    if str(said) not in _PROTOCOLS:
+        what = f'there is no authentication_protocol_version "{said}"'
+        raise UsageError(what, where=str(directory), remedy=f"it is {', '.join(_PROTOCOLS)}")
+    return str(said)

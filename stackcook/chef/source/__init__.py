@@ -1,0 +1,1 @@
+"""The files of a Chef repository: found, evaluated, each value with its place."""

@@ -1,0 +1,1 @@
+"""The Chef server made equal to the repository: compared, uploaded, pruned."""

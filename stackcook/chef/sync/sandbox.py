@@ -1,0 +1,132 @@
+"""Sends cookbook files: one question for many of them, and only those that the server lacks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from stackcook.chef.parts.cookbook import CookbookFile
+from stackcook.chef.rest.answers import Refused, strange
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.sync.listing import in_parallel
+from stackcook.errors import ChefServerError, counted
+
+# A sandbox, and the URLs that come with it, live for 15 min. As small as this, a line of 0.5
+# Mbit/s is fast enough, and a killed upload loses no more than this.
+_BYTES = 32 << 20
+_FILES = 2000
+
+_ROUNDS = 3
+"""How often a sandbox may have to be opened for the same files."""
+
+_STALE = (403, 404, 410, 503)
+"""What servers say to a URL, or to a sandbox, that is too old, or when a file got lost."""
+
+_SECONDS = 3.0
+"""Between two lines about the progress."""
+
+
+@dataclass
+class Progress:
+    """Says now and then how far the sending is."""
+
+    on_event: Callable[[str], None]
+    files: int
+    bytes: int
+    _done: set[str] = field(default_factory=set)
+    _sent: int = 0
+    said: float = field(default_factory=time.monotonic)
+
+    def begin(self) -> None:
+        """Say what is to be done."""
+        self.on_event(f"sending {counted(self.files, 'file')} of cookbooks, {size(self.bytes)}")
+
+    def sent(self, file: CookbookFile) -> None:
+        """Count a file, once."""
+        if file.md5 in self._done:
+            return
+        self._done.add(file.md5)
+        self._sent += file.size
+        if time.monotonic() - self.said > _SECONDS and len(self._done) < self.files:
+            self.said = time.monotonic()
+            part = f"{size(self._sent)} of {size(self.bytes)}"
+            self.on_event(f"sent {len(self._done)} of {counted(self.files, 'file')}, {part}")
+
+
+def send_files(
+    client: ChefClient, files: Iterable[CookbookFile], on_event: Callable[[str], None]
+) -> None:
+    """Send those of the files that the server lacks. Raises ChefServerError."""
+    wanted = {file.md5: file for file in files}
+    if not wanted:
+        return
+    progress = Progress(on_event, len(wanted), sum(file.size for file in wanted.values()))
+    progress.begin()
+    for batch in _batches(wanted):
+        _send_batch(client, batch, progress)
+
+
+def _batches(files: Mapping[str, CookbookFile]) -> Iterator[dict[str, CookbookFile]]:
+    batch: dict[str, CookbookFile] = {}
+    total = 0
+    for md5, file in files.items():
+        if batch and (total + file.size > _BYTES or len(batch) == _FILES):
+            yield batch
+            batch, total = {}, 0
+        batch[md5] = file
+        total += file.size
+    yield batch
+
+
+def _send_batch(client: ChefClient, files: Mapping[str, CookbookFile], progress: Progress) -> None:
+    for last in (False,) * (_ROUNDS - 1) + (True,):
+        sandbox, urls = _open(client, files)
+        try:
+            for md5 in files.keys() - urls.keys():
+                progress.sent(files[md5])
+            in_parallel(
+                lambda md5: _send(client, urls[md5], files[md5]),
+                urls,
+                each=lambda md5, _: progress.sent(files[md5]),
+            )
+            path = f"/sandboxes/{sandbox}"
+            done = client.put(path, {"is_completed": True})
+            if not isinstance(done, dict) or done.get("is_completed") is not True:
+                raise strange(client.server, f"PUT {path}")
+            return
+        except Refused as error:
+            if last or error.status not in _STALE:
+                raise
+
+
+def _open(client: ChefClient, files: Mapping[str, CookbookFile]) -> tuple[str, dict[str, str]]:
+    """A new sandbox's id, and where the files go that the server lacks, by checksum."""
+    answer = client.post("/sandboxes", {"checksums": dict.fromkeys(files)}, repeat=True)
+    try:
+        urls = {
+            md5: str(told["url"])
+            for md5, told in answer["checksums"].items()
+            if told["needs_upload"] and md5 in files
+        }
+        return str(answer["sandbox_id"]), urls
+    except (KeyError, TypeError, AttributeError) as error:
+        raise strange(client.server, "POST /sandboxes") from error
+
+
+def _send(client: ChefClient, url: str, file: CookbookFile) -> None:
+    try:
+        client.send_file(url, file.source, file.md5)
+    except OSError as error:
+        raise ChefServerError(
+            f"the file can't be read any more ({error.strerror})", where=str(file.source)
+        ) from error
+
+
+def size(number: float) -> str:
+    """Bytes for people: ``812 B``, ``3.4 MB``."""
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            break
+        number, unit = number / 1000, {"B": "kB", "kB": "MB", "MB": "GB"}[unit]
+    return f"{number:.0f} {unit}" if number >= 100 or unit == "B" else f"{number:.1f} {unit}"

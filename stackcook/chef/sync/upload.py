@@ -1,0 +1,174 @@
+"""Puts the Chef repository on the server: only what differs, never half of it visible.
+
+A node that converges meanwhile finds the files of each cookbook that it sees, and the cookbooks,
+items, environments and roles that each role names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stackcook.chef.rest.answers import confirmed
+from stackcook.chef.rest.client import ChefClient, Conflict
+from stackcook.chef.sync.changes import CookbookChange, Difference, ObjectChange, PolicyChange
+from stackcook.chef.sync.difference import compare, unexplained
+from stackcook.chef.sync.listing import in_parallel, object_path
+from stackcook.chef.sync.order import batches, cookbook_waves, object_waves
+from stackcook.chef.sync.policyfile import put_policy
+from stackcook.chef.sync.sandbox import send_files
+from stackcook.chef.whole.repository import Repository
+from stackcook.chef.whole.selection import SECTIONS
+from stackcook.errors import ChefServerError
+
+Say = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class UploadResult:
+    """What became of each object: ``cookbook apt 1.2.3``, ``role base``, …"""
+
+    created: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is now other than before."""
+        return bool(self.created or self.updated or self.deleted)
+
+    def data(self) -> dict[str, list[str]]:
+        """The same for JSON."""
+        return {name: list(getattr(self, name)) for name in self.__dataclass_fields__}
+
+    def __str__(self) -> str:
+        text = (
+            f"{len(self.created)} created, {len(self.updated)} updated, "
+            f"{len(self.unchanged)} unchanged"
+        )
+        return f"{text}, {len(self.deleted)} deleted" if self.deleted else text
+
+
+def upload(
+    client: ChefClient,
+    repository: Repository,
+    *,
+    sections: Collection[str] = SECTIONS,
+    on_event: Say = _silent,
+) -> UploadResult:
+    """Make the server hold ``sections`` of ``repository``; what else it holds stays.
+
+    ``on_event`` gets a line before each step. Raises ChefServerError; then what was put is whole,
+    and the next upload goes on.
+    """
+    on_event("comparing with the Chef server")
+    return apply(client, compare(client, repository, sections=sections), on_event=on_event)
+
+
+def marked(repository: Repository, *, freeze: bool, force: bool) -> Repository:
+    """The repository with all its cookbooks to be frozen, or put by force."""
+    cookbooks = tuple(
+        replace(book, freeze=book.freeze or freeze, force=book.force or force)
+        for book in repository.cookbooks
+    )
+    return replace(repository, cookbooks=cookbooks)
+
+
+def apply(client: ChefClient, difference: Difference, *, on_event: Say = _silent) -> UploadResult:
+    """Carry out a difference, but for what is gone; as :func:`upload`."""
+    _refuse_frozen(client, difference)
+    _put_cookbooks(client, difference, on_event)
+    for wave in object_waves(difference.objects):
+        for change in wave:
+            on_event(change.label)
+        in_parallel(lambda change: _put_object(client, change), wave)
+    policies = (difference.policy,) if difference.policy else ()
+    for policy in policies:
+        put_policy(client, policy, on_event)
+    changes: tuple[CookbookChange | ObjectChange | PolicyChange, ...] = (
+        *difference.cookbooks,
+        *difference.objects,
+        *policies,
+    )
+    return UploadResult(
+        created=tuple(change.label for change in changes if change.new),
+        updated=tuple(change.label for change in changes if not change.new),
+        unchanged=difference.unchanged,
+    )
+
+
+def _refuse_frozen(client: ChefClient, difference: Difference) -> None:
+    """Raise ChefServerError if a frozen cookbook differs: before anything is put."""
+    frozen = [
+        f"{change.cookbook.name} {change.cookbook.version}"
+        for change in difference.cookbooks
+        if change.frozen and not change.cookbook.force
+    ]
+    if frozen:
+        verbs = ("is", "differs") if len(frozen) == 1 else ("are", "differ")
+        raise ChefServerError(
+            "{} {} frozen there, and {} from what cookbooks/ has".format(", ".join(frozen), *verbs),
+            where=client.server.url,
+            remedy="raise the version in the metadata, or replace it with --force",
+        )
+
+
+def _put_cookbooks(client: ChefClient, difference: Difference, on_event: Say) -> None:
+    changes = difference.cookbooks
+    sources = {file.md5: file for change in changes for file in change.cookbook.files}
+    missing = dict.fromkeys(md5 for change in changes for md5 in sorted(change.missing))
+    send_files(client, (sources[md5] for md5 in missing), on_event)
+    dropped: frozenset[str] = frozenset()
+    for wave in cookbook_waves(changes):
+        for batch in batches(wave):
+            # Two cookbooks that swap files: the first one's update made the server drop what the
+            # second gets. No cookbook that is there needs it, so it can come again now.
+            lost = frozenset().union(*(change.missing for change in batch)) & dropped
+            send_files(client, (sources[md5] for md5 in lost), on_event)
+            for change in batch:
+                on_event(change.label)
+            in_parallel(lambda change: _put_cookbook(client, change), batch)
+            dropped = dropped.union(*(change.given for change in batch))
+
+
+def _put_cookbook(client: ChefClient, change: CookbookChange) -> None:
+    cookbook = change.cookbook
+    path = object_path("cookbooks", cookbook.name, cookbook.version)
+    manifest = cookbook.manifest(client.api_version, frozen=change.frozen)
+    answer = client.put(f"{path}?force=true" if change.frozen else path, manifest)
+    confirmed(client.server, f"PUT {path}", answer, cookbook.name)
+
+
+def _put_object(client: ChefClient, change: ObjectChange) -> None:
+    path = f"{change.collection}{object_path(change.name)}"
+    if not change.new:
+        _replace(client, change, path)
+        return
+    try:
+        answer = client.post(change.collection, change.value, repeat=True)
+        confirmed(client.server, f"POST {change.collection}", answer, change.name)
+    except Conflict:
+        # Somebody else has just made it, or we did and the answer got lost.
+        if change.collection == "/data":
+            return
+        if change.fixed:
+            _see_that_it_is_ours(client, change, path)
+        else:
+            _replace(client, change, path)
+
+
+def _replace(client: ChefClient, change: ObjectChange, path: str) -> None:
+    confirmed(client.server, f"PUT {path}", client.put(path, change.value), change.name)
+
+
+def _see_that_it_is_ours(client: ChefClient, change: ObjectChange, path: str) -> None:
+    stored = client.get_map(path)
+    wanted: dict[str, Any] = change.value["raw_data"]
+    if any(stored.get(field) != value for field, value in wanted.items()):
+        raise unexplained(client, change.value["data_bag"], change.name)

@@ -63,12 +63,8 @@ class Remote(Protocol):
         """
         ...
 
-    def put(self, data: bytes, path: str, mode: int) -> None:
-        """Write a file of the login user's, whole or not at all, never with a wider mode."""
-        ...
-
-    def get(self, path: str) -> bytes:
-        """The bytes of a file; raises NodeError if it can't be read."""
+    def answers(self, timeout: float) -> bool:
+        """Whether the node still answers over it, within ``timeout`` seconds."""
         ...
 
     def close(self) -> None:

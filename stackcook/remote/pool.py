@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 
 from stackcook.command import Completed
-from stackcook.errors import NodeError
 from stackcook.remote.base import Connect, Host, LineListener, Remote
 
 MOST = 128
@@ -66,14 +65,9 @@ class Pool:
             remote.close()
 
     def _works(self, remote: Remote, since: float) -> bool:
-        if self._clock() - since < _TRUSTED:
+        if self._clock() - since < _TRUSTED or remote.answers(timeout=10):
             return True
-        try:
-            if remote.run("true", timeout=10).status == 0:
-                return True
-        except NodeError:  # the machine was started anew, or made anew: a new one will tell
-            pass
-        remote.close()
+        remote.close()  # the machine was started anew, or made anew: a new one will tell
         return False
 
     def _back(self, host: Host, remote: Remote, good: bool) -> None:
@@ -111,13 +105,8 @@ class _Lent:
         with self._using():
             return self._remote.run(command, stdin=stdin, on_line=on_line, timeout=timeout)
 
-    def put(self, data: bytes, path: str, mode: int) -> None:
-        with self._using():
-            self._remote.put(data, path, mode)
-
-    def get(self, path: str) -> bytes:
-        with self._using():
-            return self._remote.get(path)
+    def answers(self, timeout: float) -> bool:
+        return self._remote.answers(timeout)
 
     def close(self) -> None:
         with self._lock:

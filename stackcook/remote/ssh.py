@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from typing import Any
 import paramiko
 
 from stackcook.command import Completed
-from stackcook.errors import NodeError, Transient
+from stackcook.errors import Transient
 from stackcook.remote.base import Connect, Host, LineListener, Remote, TimedOut, Unreachable
 from stackcook.remote.login import hang_up, login, translated
 
@@ -86,20 +85,37 @@ class _Connection:
         timeout: float | None = None,
     ) -> Completed:
         lines = _Lines(on_line)
-        status = self._exec(command, stdin.encode(), lines.feed, timeout, combine=True)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            with self._transport.open_session(timeout=60) as channel:
+                channel.set_combine_stderr(True)
+                with _answering(self._client):
+                    channel.exec_command(command)
+                    channel.sendall(stdin.encode())
+                    channel.shutdown_write()
+                while chunk := _receive(self._transport, channel, deadline):
+                    lines.feed(chunk)
+                if not channel.status_event.wait(ANSWER):
+                    raise EOFError(f"no answer within {ANSWER:g} s")
+                status: int = channel.recv_exit_status()
+        except TimeoutError as error:
+            raise TimedOut(
+                f"a command did not end within {timeout:.0f} s: {_shown(command)}",
+                where=self._host.name,
+                remedy="look at what it waits for on the node",
+            ) from error
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self._lost(error) from error
+        if status == -1:  # paramiko's word for a channel that closed without a status
+            raise self._lost(EOFError("no exit status"))
         return Completed(status, lines.end())
 
-    def put(self, data: bytes, path: str, mode: int) -> None:
-        target, part = shlex.quote(path), shlex.quote(f"{path}.part")
-        command = f"umask 077 && cat >{part} && chmod {mode:o} {part} && mv {part} {target}"
-        if self._exec(command, data, lambda chunk: None, 60, combine=True):
-            raise NodeError(f"{path} can't be written", where=self._host.name)
-
-    def get(self, path: str) -> bytes:
-        data = bytearray()
-        if self._exec(f"cat -- {shlex.quote(path)}", b"", data.extend, 60, combine=False):
-            raise NodeError(f"{path} can't be read", where=self._host.name)
-        return bytes(data)
+    def answers(self, timeout: float) -> bool:
+        try:
+            _ask(self._transport, timeout)
+        except (paramiko.SSHException, EOFError, OSError):
+            return False
+        return True
 
     def close(self) -> None:
         for client in (self._client, *self._gateways):
@@ -116,42 +132,12 @@ class _Connection:
     ) -> None:
         self.close()
 
-    def _exec(
-        self,
-        command: str,
-        data: bytes,
-        feed: Callable[[bytes], None],
-        timeout: float | None,
-        *,
-        combine: bool,
-    ) -> int:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        try:
-            transport = self._client.get_transport()
-            if transport is None:
-                raise EOFError("the connection is closed")
-            with transport.open_session(timeout=60) as channel:
-                channel.set_combine_stderr(combine)
-                with _answering(self._client):
-                    channel.exec_command(command)
-                    channel.sendall(data)
-                    channel.shutdown_write()
-                while chunk := _receive(transport, channel, deadline):
-                    feed(chunk)
-                if not channel.status_event.wait(ANSWER):
-                    raise EOFError(f"no answer within {ANSWER:g} s")
-                status: int = channel.recv_exit_status()
-        except TimeoutError as error:
-            raise TimedOut(
-                f"a command did not end within {timeout:.0f} s: {_shown(command)}",
-                where=self._host.name,
-                remedy="look at what it waits for on the node",
-            ) from error
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise self._lost(error) from error
-        if status == -1:  # paramiko's word for a channel that closed without a status
-            raise self._lost(EOFError("no exit status"))
-        return status
+    @property
+    def _transport(self) -> Any:
+        transport = self._client.get_transport()
+        if transport is None:
+            raise EOFError("the connection is closed")
+        return transport
 
     def _lost(self, error: Exception) -> Transient:
         return Transient(
@@ -200,11 +186,17 @@ def _receive(transport: Any, channel: Any, deadline: float | None) -> bytes:
             if left < SILENCE:
                 raise
         try:
-            transport.open_session(timeout=ANSWER).close()
-        except paramiko.ChannelException:
-            pass  # no more sessions for us: that is an answer
+            _ask(transport, ANSWER)
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise _silent() from error
+
+
+def _ask(transport: Any, timeout: float) -> None:
+    """See that sshd answers; no process has to be started for it. Raises what paramiko does."""
+    try:
+        transport.open_session(timeout=timeout).close()
+    except paramiko.ChannelException:
+        pass  # no more sessions for us: that is an answer
 
 
 def _silent() -> EOFError:

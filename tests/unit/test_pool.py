@@ -32,6 +32,9 @@ class Line:
             raise NodeError("the SSH connection broke")
         return Completed(0, "")
 
+    def answers(self, timeout: float) -> bool:
+        return not self.dead
+
     def close(self) -> None:
         self.closed = True
 

@@ -249,15 +249,11 @@ def test_closing_a_connection_ends_the_wait_for_a_command(
         assert isinstance(running.exception(timeout=30), NodeError)
 
 
-def test_files_go_and_come_as_they_are(server: Server, known_hosts: Path, tmp_path: Path) -> None:
-    path = tmp_path / "it's one"
+def test_a_connection_says_whether_the_node_answers(server: Server, known_hosts: Path) -> None:
     with connect(server.host, known_hosts) as remote:
-        remote.put(b"\x00\xff\n", str(path), 0o640)
-        assert remote.get(str(path)) == b"\x00\xff\n"
-        with pytest.raises(NodeError, match="can't be read"):
-            remote.get(str(tmp_path / "none"))
-    assert path.stat().st_mode & 0o777 == 0o640
-    assert list(tmp_path.glob("*.part")) == []
+        assert remote.answers(timeout=30)
+        remote.close()
+        assert not remote.answers(timeout=30)
 
 
 def test_root_needs_no_sudo_and_quoting_holds() -> None:

@@ -111,11 +111,8 @@ class Shell:
             return "look", Completed(0, f"{self.fit}time={time.time()}\n{login}")
         raise AssertionError(command)
 
-    def put(self, data: bytes, path: str, mode: int) -> None:
-        raise AssertionError("files go by standard input")
-
-    def get(self, path: str) -> bytes:
-        raise AssertionError("nothing is fetched from a node")
+    def answers(self, timeout: float) -> bool:
+        return True
 
     def close(self) -> None:
         ...

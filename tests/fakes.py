@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, NodeStep, Standing
-from stackcook.errors import NodeError, Position, StackcookError, Transient
+from stackcook.errors import ChefServerError, NodeError, Position, StackcookError, Transient
 from stackcook.manifest.model import Manifest, Node, Stage
 from stackcook.remote.base import Host
 from stackcook.verify.check import Check, Report
@@ -143,7 +143,8 @@ class FakeBootstrap:
 class FakeSite:
     """A Site in memory. ``errors`` makes the step of that name fail; ``bad`` are failed checks.
 
-    ``lost`` are nodes whose report the Chef server has lost.
+    ``lost`` are nodes whose report the Chef server has lost; it is ``away`` for a step of that name
+    so many times.
     """
 
     def __init__(self) -> None:
@@ -154,11 +155,15 @@ class FakeSite:
         self.inputs = "as ever"
         self.bad: tuple[Check, ...] = ()
         self.lost: set[str] = set()
+        self.away: dict[str, int] = {}
 
     def _step(self, name: str) -> str:
         self.asked.append(name)
         if name in self.errors:
             raise self.errors[name]
+        if self.away.get(name):
+            self.away[name] -= 1
+            raise ChefServerError("can't be reached", where="http://chef")
         return "fine"
 
     def check(self) -> str:

@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from stackcook.chef.rest.answers import Conflict, NotFound, Refused, Strange
-from stackcook.errors import ChefServerError, Transient
+from stackcook.errors import ChefServerError, NodeError, StackcookError, Transient
 from stackcook.manifest.model import Node
 
 PERMISSIONS = ("create", "read", "update", "delete", "grant")
 """What the maker of an object may do with it, where the server has access control lists."""
+
+
+class Lost(NodeError):
+    """The Chef server has the node no more: it was killed, and has forgotten its last second."""
 
 
 class ChefObjects(Protocol):
@@ -35,19 +39,45 @@ class ChefObjects(Protocol):
         ...
 
 
+def may_pass(error: StackcookError) -> bool:
+    """Whether it may pass by itself: a Chef server that failed or did not answer, as well.
+
+    The client itself has tried for some seconds by then. A server that refuses does not.
+    """
+    if isinstance(error, Strange) or (isinstance(error, Refused) and error.status < 500):
+        return False
+    return isinstance(error, (ChefServerError, Transient))
+
+
 @contextmanager
 def passing(node: Node) -> Iterator[None]:
-    """For the node, a Chef server that failed or did not answer is Transient; a refusal is not.
-
-    The client itself has tried for some seconds by then.
-    """
+    """A Chef server that failed or did not answer is Transient, and ``node``'s; see may_pass()."""
     try:
         yield
     except ChefServerError as error:
-        if isinstance(error, Strange) or (isinstance(error, Refused) and error.status < 500):
+        if not may_pass(error):
             raise
         where = f"{node.name}: {error.where}"
         raise Transient(error.what, where=where, remedy=error.remedy) from error
+
+
+@contextmanager
+def noticing_loss(client: ChefObjects, node: Node) -> Iterator[None]:
+    """Raises Lost where something failed, and the Chef server has no such node or client."""
+    try:
+        yield
+    except (NotFound, NodeError) as error:
+        if isinstance(error, Transient) or not _lost(client, node.name):
+            raise
+        what, remedy = "the Chef server has lost it", "run `stackcook deploy` again"
+        raise Lost(what, where=node.name, remedy=remedy) from error
+
+
+def _lost(client: ChefObjects, name: str) -> bool:
+    try:
+        return any(find(client, f"/{kind}/{name}") is None for kind in ("nodes", "clients"))
+    except ChefServerError:
+        return False  # who knows: what has failed is told as it is
 
 
 def find(client: ChefObjects, path: str) -> Mapping[str, Any] | None:
@@ -109,14 +139,16 @@ def register(
     """Make the client with the public ``key`` (PEM), and the node object anew, as knife does.
 
     ``attributes`` are the node's normal ones. The client of that name gets the new key, the node
-    object that was there is gone: it told of another machine, or of half a one.
+    object that was there is gone: it told of another machine, or of half a one. The node
+    comes first: a chef-client that may log in makes itself one, without a run list, where the
+    server has forgotten it.
     """
-    _make_client(client, node.name, key)
     made = _node(node, attributes, tags)
     try:
         client.post("/nodes", made, repeat=True)
     except Conflict:
         _make_anew(client, made)
+    _make_client(client, node.name, key)
     _permit(client, node.name)
 
 

@@ -149,10 +149,15 @@ class ChefSite:
         return f"{self.server.url} ({'own' if self.own_server else 'embedded'})"
 
     def upload(self, say: Say) -> str:
-        """Bring the Chef server's objects in step with the repository."""
+        """Bring the Chef server's objects in step with the repository; they are on disk then."""
         from stackcook.chef.sync.upload import upload
 
-        return str(upload(self.client, self.repository, on_event=say))
+        result = upload(self.client, self.repository, on_event=say)
+        if (
+            result.changed
+        ):  # a server that is killed forgets its last second, and all nodes need this
+            self.settle()
+        return str(result)
 
     def registered(self) -> frozenset[str]:
         """The nodes that the Chef server knows; none where the embedded one isn't running."""

@@ -92,8 +92,8 @@ class Board:
         elif isinstance(event, StepRetried):
             row = self._row(event.node)
             row.result, row.text = "waiting", event.cause
-            again = f"once more in {event.wait:.0f} s"
-            return _line(row.name, f"{event.step}: {event.cause}; {again}")
+            what = f"{event.step}: {event.cause}" if row.name else event.cause
+            return _line(row.name or event.step, f"{what}; once more in {event.wait:.0f} s")
         else:
             return self._step(event)
         return None

@@ -67,7 +67,7 @@ class Engine:
             self._steps.for_all("machines", lambda say: self._machines(nodes, say))
             done = self._done(nodes, deploy, going_on) if going_on else ()
             schedule, reached = self._nodes.reach(nodes, done)
-            self._steps.for_all("upload", self._site.upload)
+            self._steps.for_all("upload", self._site.upload, again=True)
             ahead = self._site.ahead(nodes)
             self._nodes.walk(schedule, reached, replace(deploy, ahead=ahead))
             if self._manifest.knife:
@@ -178,7 +178,7 @@ class Engine:
                 )
             return f"{count}, all well"
 
-        self._steps.for_all("verify", work)
+        self._steps.for_all("verify", work, again=True)
 
 
 def _names(nodes: Sequence[Node]) -> frozenset[str]:

@@ -165,7 +165,9 @@ class NodeRun:
     ) -> bool:
         before = tuple(node for node in stage.after if node.name not in failed)
         try:
-            self._steps.for_all("gate", lambda _: self._site.gate(before, deploy), stage.name)
+            self._steps.for_all(
+                "gate", lambda _: self._site.gate(before, deploy), stage.name, again=True
+            )
         except Halt as halt:
             codes.append(halt.code)
             return False

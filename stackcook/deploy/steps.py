@@ -6,13 +6,14 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from stackcook.bootstrap.base import ConvergeResult
+from stackcook.bootstrap.objects import may_pass
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.deploy.events import (
     Event,
@@ -25,14 +26,18 @@ from stackcook.deploy.events import (
 )
 from stackcook.deploy.logs import NodeLog, path_of
 from stackcook.deploy.walk import Aside
-from stackcook.errors import ExitCode, NodeError, StackcookError, Transient
+from stackcook.errors import ExitCode, NodeError, StackcookError
 
 T = TypeVar("T")
 Say = Callable[[str], None]
 """Takes a line of progress."""
 
 BACKOFF = (2.0, 8.0, 30.0)
-"""Seconds before the second, third and fourth try, at most."""
+"""Seconds before the second, third and fourth try, at least: half a minute without a Chef server is
+to be outlived, by steps that fail at once, too."""
+
+JITTER = 1.5
+"""What they may be multiplied by."""
 
 
 class Halt(Exception):
@@ -43,10 +48,21 @@ class Halt(Exception):
         super().__init__(code.name)
 
 
+@dataclass(frozen=True)
+class _Try:
+    """One try of a step, which began at ``started``."""
+
+    step: str
+    node: str
+    stage: str
+    attempt: int
+    started: float
+
+
 class Steps:
     """Carries out steps. ``state`` is where logs are; ``clock`` gives seconds since the epoch.
 
-    ``backoff`` are the most seconds before each further try of what may pass.
+    ``backoff`` are the least seconds before each further try of what may pass.
     """
 
     def __init__(
@@ -75,16 +91,25 @@ class Steps:
         """While a run is being interrupted, what its steps die of is no news."""
         self._muted = muted
 
-    def for_all(self, step: str, work: Callable[[Say], str], stage: str = "") -> None:
-        """A step for all nodes; ``work`` returns what it did. Raises Halt if it fails."""
-        started = self._start(step, "", stage)
-        try:
-            text = work(lambda line: self.emit(StepProgress(step, self.clock(), line)))
-        except StackcookError as error:
-            self._fail(step, started, error)
-            raise Halt(error.exit_code) from error
-        now = self.clock()
-        self.emit(StepDone(step, now, now - started, text=text))
+    def for_all(
+        self, step: str, work: Callable[[Say], str], stage: str = "", *, again: bool = False
+    ) -> None:
+        """A step for all nodes; ``work`` returns what it did. Raises Halt if it fails.
+
+        With ``again`` it is tried again as a node's steps are.
+        """
+        waits = iter(self._backoff if again else ())
+        for attempt in itertools.count(1):
+            started = self._start(step, "", stage, attempt)
+            try:
+                text = work(lambda line: self.emit(StepProgress(step, self.clock(), line)))
+            except StackcookError as error:
+                if not self._once_more(_Try(step, "", stage, attempt, started), error, waits):
+                    raise Halt(error.exit_code) from error
+            else:
+                now = self.clock()
+                self.emit(StepDone(step, now, now - started, text=text))
+                return
 
     def on_node(
         self,
@@ -96,8 +121,8 @@ class Steps:
     ) -> T | None:
         """A step on one node, its lines logged; None if it failed. Raises nothing of its own.
 
-        What is Transient is tried again, as long as the run goes on; ``aside`` is entered while it
-        waits for that.
+        What may pass by itself is tried again, as long as the run goes on; ``aside`` is entered
+        while it waits for that.
         """
         waits = iter(self._backoff)
         for attempt in itertools.count(1):
@@ -107,25 +132,35 @@ class Steps:
                     result = work(self._reader(step, node, log))
             except Exception as raised:  # one node's trouble, even a bug of ours, isn't the others'
                 error = raised if isinstance(raised, StackcookError) else _bug(node, raised)
-                wait = next(waits, None)
-                if wait is None or not isinstance(error, Transient) or self.stopping.is_set():
-                    self._fail(step, started, error, node)
-                    return None
-                self._retry(step, node, error, wait * random.uniform(0.5, 1.0), aside)
-                if self.stopping.is_set():  # nothing new begins, not even another try
-                    self._fail(step, self._start(step, node, stage, attempt + 1), error, node)
+                tried = _Try(step, node, stage, attempt, started)
+                if not self._once_more(tried, error, waits, aside):
                     return None
             else:
                 self._done(step, started, node, result)
                 return result
         return None  # never: counting has no end
 
-    def _retry(
-        self, step: str, node: str, error: StackcookError, wait: float, aside: Aside
-    ) -> None:
-        self.emit(StepRetried(step, self.clock(), node, str(error), wait))
-        with aside():
-            self.stopping.wait(wait)  # jitter is in it: the others may be trying again as well
+    def _once_more(
+        self,
+        tried: _Try,
+        error: StackcookError,
+        waits: Iterator[float],
+        aside: Aside = nullcontext,
+    ) -> bool:
+        """A try has failed: wait, and say whether there is to be another; else it was told."""
+        wait = next(waits, None)
+        if wait is not None and may_pass(error) and not self.stopping.is_set():
+            wait *= random.uniform(1.0, JITTER)  # the others may be trying again as well
+            self.emit(StepRetried(tried.step, self.clock(), tried.node, str(error), wait))
+            with aside():
+                self.stopping.wait(wait)
+            if not self.stopping.is_set():
+                return True
+            # Nothing new begins, not even another try.
+            started = self._start(tried.step, tried.node, tried.stage, tried.attempt + 1)
+            tried = replace(tried, started=started)
+        self._fail(tried.step, tried.started, error, tried.node)
+        return False
 
     def _done(self, step: str, started: float, node: str, result: object) -> None:
         now = self.clock()

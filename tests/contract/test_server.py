@@ -21,6 +21,7 @@ from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.chef.server.process import Process
 from stackcook.chef.sync.upload import upload
 from stackcook.chef.whole.repository import Repository
+from stackcook.cli.chefsite import ChefSite
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import Manifest
 
@@ -62,6 +63,23 @@ def test_survives_being_killed(manifest: Manifest, embedded: EmbeddedServer) -> 
         kill(embedded)
         assert not embedded.status().running
         assert_whole(manifest, embedded)
+
+
+def test_a_deploy_s_upload_is_safe_at_once(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    """And with it the server's own keys, which it makes at its first start."""
+
+    class Site(ChefSite):
+        own_server = None
+
+        @property
+        def embedded(self) -> EmbeddedServer:
+            return embedded
+
+    secrets.ensure(manifest)
+    Site(manifest).upload(print)
+    kill(embedded)
+    with ChefClient(embedded.start()) as client:
+        assert not upload(client, Repository.read(manifest)).changed
 
 
 def test_survives_being_stopped(manifest: Manifest, embedded: EmbeddedServer) -> None:

@@ -32,6 +32,7 @@ from stackcook.deploy.identity import LastDeploy
 from stackcook.deploy.logs import path_of
 from stackcook.deploy.record import last_deploy
 from stackcook.deploy.state import State
+from stackcook.deploy.steps import BACKOFF
 from stackcook.errors import (
     ChefServerError,
     ExitCode,
@@ -424,6 +425,35 @@ def test_what_does_not_pass_after_three_more_tries_has_failed(manifest: Manifest
     code, events = deploy(manifest, site)
     assert code is ExitCode.NODES
     assert failures(events) == [("bootstrap", "controller", "controller: the mirror hiccups")]
+
+
+def test_half_a_minute_without_a_chef_server_is_outlived(manifest: Manifest) -> None:
+    """By a step that fails at once, as one does whose connection is refused."""
+    assert sum(BACKOFF) > 30
+    site, events, least = FakeSite(), list[Event](), (0.001, 0.002, 0.003)
+    site.chef.passing = {"controller": 3}
+    late = Engine(manifest, site, (events.append,), backoff=least, spread=0)
+    assert late.deploy() is ExitCode.DONE
+    waits = [e.wait for e in events if isinstance(e, StepRetried)]
+    assert all(wait >= wanted for wait, wanted in zip(waits, least, strict=True))
+
+
+@pytest.mark.parametrize("step", ["upload", "gate controller", "verify"])
+def test_a_chef_server_that_is_away_ends_no_step_for_all(manifest: Manifest, step: str) -> None:
+    site = FakeSite()
+    site.away[step] = 3
+    code, events = deploy(manifest, site)
+    assert code is ExitCode.DONE and not failures(events)
+    retried = [(e.step, e.node, e.cause) for e in events if isinstance(e, StepRetried)]
+    assert retried == [(step.split()[0], "", "http://chef: can't be reached")] * 3
+
+
+def test_a_chef_server_that_never_was_there_is_told_at_once(manifest: Manifest) -> None:
+    site = FakeSite()
+    site.away["chef server"] = 1
+    code, events = deploy(manifest, site)
+    assert code is ExitCode.CHEF_SERVER
+    assert not [e for e in events if isinstance(e, StepRetried)]
 
 
 def test_the_next_deploy_goes_on_with_what_is_not_done(tmp_path: Path) -> None:

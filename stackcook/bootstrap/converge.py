@@ -10,7 +10,7 @@ from typing import Any
 
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Say
 from stackcook.bootstrap.install import HEAL
-from stackcook.bootstrap.objects import passing, synchronize
+from stackcook.bootstrap.objects import noticing_loss, passing, synchronize
 from stackcook.bootstrap.onnode import Means, carry_out, failed
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.bootstrap.times import CONFIG, Times, run_config
@@ -50,11 +50,15 @@ class Reader:
 
 
 def converge(means: Means, node: Node, host: Host, deploy: Deploy, say: Say) -> ConvergeResult:
-    """Bring the node object in step with the manifest, then converge the whole run list."""
-    with passing(node):
-        synchronize(means.client, node)
+    """Bring the node object in step with the manifest, then converge the whole run list.
+
+    Raises NodeError: Lost where the Chef server has the node no more.
+    """
     timeout = node.timeout or TIMEOUT
-    return _run(means, node, host, deploy, say, step="converge", timeout=timeout)
+    with noticing_loss(means.client, node):
+        with passing(node):
+            synchronize(means.client, node)
+        return _run(means, node, host, deploy, say, step="converge", timeout=timeout)
 
 
 def prepare(
@@ -63,11 +67,13 @@ def prepare(
     """Converge only ``recipes``, ahead of the rest; the node object stays as it is.
 
     With another run list chef-client saves nothing, and leaves the other cookbooks in its cache.
+    Raises what :func:`converge` does.
     """
     instead = ",".join(f"recipe[{recipe}]" for recipe in recipes)
     extra = ("--override-runlist", instead)
     timeout = min(node.timeout or PREPARE_TIMEOUT, PREPARE_TIMEOUT)
-    done = _run(means, node, host, deploy, say, *extra, step="prepare", timeout=timeout)
+    with noticing_loss(means.client, node):
+        done = _run(means, node, host, deploy, say, *extra, step="prepare", timeout=timeout)
     return f"{', '.join(recipes)}: {done.updated}/{done.total} resources updated"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from stackcook.bootstrap import etc_chef, install, objects
 from stackcook.bootstrap.base import Deploy, Look, NodeStep, Say, Standing
@@ -15,6 +16,8 @@ from stackcook.bootstrap.output import ChefOutput
 from stackcook.errors import NodeError
 from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
+
+T = TypeVar("T")
 
 INSTALL_TIMEOUT = 1800.0
 REGISTER_TIMEOUT = 120.0
@@ -47,18 +50,32 @@ class NativeBootstrap:
         )
         if recipes := deploy.ahead.get(node.name):
             early = partial(prepare, self.means, node, host, deploy, recipes)
-            steps += (("prepare", early),)
+            steps += (("prepare", self._even_if_lost(node, host, early)),)
         return tuple(NodeStep(name, work) for name, work in steps)
 
     def converge(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         """Converge, the same for all."""
-        return (NodeStep("converge", partial(converge, self.means, node, host, deploy)),)
+        whole = partial(converge, self.means, node, host, deploy)
+        return (NodeStep("converge", self._even_if_lost(node, host, whole)),)
 
     def interrupt(self) -> None:
         """End what is under way on any node; nothing that begins later lives."""
         self.means.underway.end()
+
+    def _even_if_lost(self, node: Node, host: Host, work: Callable[[Say], T]) -> Callable[[Say], T]:
+        """``work``, once more where the Chef server has lost the node."""
+
+        def even_if_lost(say: Say) -> T:
+            try:
+                return work(say)
+            except objects.Lost:
+                say("The Chef server has lost this node: it is registered anew")
+                self._register(node, host, say)
+                return work(say)
+
+        return even_if_lost
 
     def _install(self, node: Node, host: Host, say: Say) -> str:
         """See that the client is there, in the version that is wanted."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from threading import Event
 
@@ -44,11 +43,18 @@ class Means:
     opener: Connect = field(default_factory=lambda: Pool(connect))
     underway: Underway = field(default_factory=Underway)
     grace: float = 10.0
+    _there: list[frozenset[str]] = field(default_factory=list)
 
-    @cached_property
+    @property
     def there(self) -> frozenset[str]:
-        """The nodes and clients that the server had at first, as paths: most of new ones aren't."""
-        return names(self.client)
+        """The nodes and clients that the server had at first, as paths: most of new ones aren't.
+
+        Whoever asks before there is an answer asks the server: a lock around that would have all
+        nodes wait for a dead one, one after the other.
+        """
+        if not self._there:
+            self._there.append(names(self.client))
+        return self._there[0]
 
     @property
     def known_hosts(self) -> Path:

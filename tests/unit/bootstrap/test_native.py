@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -212,6 +214,93 @@ def test_a_chef_server_that_is_away_is_waited_for_by_each_node(setting: Setting,
             chef.look(ONE, setting.host)
         *_, step = chef.converge(ONE, setting.host, Standing.KNOWN, DEPLOY)
         step.work(print)
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("gone", ["/nodes/one", "/clients/one"])
+def test_a_node_that_the_server_has_lost_is_registered_anew(
+    setting: Setting, gone: str, early: bool
+) -> None:
+    """A server that is killed forgets its last second: after it refuses, or knows no such node."""
+    run, refused = setting.shell.run, Completed(1, 'FATAL: Net::HTTPClientException: 401 "no"\n')
+
+    def forgetting(command: str, *, stdin: str = "", **rest: Any) -> Completed:
+        if ("override" in stdin) == early and "run-lock" in stdin and not forgotten:
+            forgotten.append(setting.chef.objects.pop(gone))
+        lost = "run-lock" in stdin and gone not in setting.chef.objects
+        done = run(command, stdin=stdin, **rest)
+        return refused if lost else done
+
+    forgotten: list[Any] = []
+    setting.shell.run = forgetting  # type: ignore[method-assign]
+    said: list[str] = []
+    chef = NativeBootstrap(setting.means)
+    assert take(chef, ONE, setting.host, said.append, deploy=EARLY).updated == 1
+    assert setting.chef.objects[gone] == forgotten[0]
+    assert said.count("The Chef server has lost this node: it is registered anew") == 1
+
+
+def test_a_node_lost_before_it_converges_is_registered_anew(setting: Setting) -> None:
+    chef = NativeBootstrap(setting.means)
+    for step in chef.ahead(ONE, setting.host, Standing.NEW, DEPLOY):
+        step.work(print)
+    there, setting.chef.objects = setting.chef.objects, {}
+    (converge,) = chef.converge(ONE, setting.host, Standing.NEW, DEPLOY)
+    converge.work(print)
+    assert setting.chef.objects == there
+
+
+def test_a_node_that_is_lost_again_and_again_has_failed(setting: Setting) -> None:
+    class Forgetful(type(setting.chef)):  # type: ignore[misc]
+        def post(self, path: str, value: Any, *, repeat: bool = False) -> Any:
+            ...
+
+    setting.chef = Forgetful()
+    (converge,) = NativeBootstrap(setting.means).converge(ONE, setting.host, Standing.NEW, DEPLOY)
+    with pytest.raises(NodeError) as failed:
+        converge.work(print)
+    assert str(failed.value) == "one: the Chef server has lost it; run `stackcook deploy` again"
+
+
+def test_a_recipe_s_error_is_told_also_while_the_server_is_away(setting: Setting) -> None:
+    setting.register()
+    get = setting.chef.get
+
+    def away(path: str) -> Any:
+        if "run-lock" in "".join(setting.shell.sent):
+            raise ChefServerError("can't be reached", where="http://chef")
+        return get(path)
+
+    setting.chef.get = away  # type: ignore[method-assign]
+    setting.shell.converge = Completed(1, "FATAL: RuntimeError: boom\n")
+    with pytest.raises(NodeError, match="boom") as failed:
+        again(NativeBootstrap(setting.means), ONE, setting.host)
+    assert not isinstance(failed.value, Transient)
+
+
+def test_nobody_logs_in_to_the_server_before_its_node_is_there(
+    setting: Setting, chef: NativeBootstrap
+) -> None:
+    """chef-client would make itself one that has no run list, and say that all is well."""
+    take(chef, ONE, setting.host)
+    made = list(setting.chef.objects)
+    assert made.index("/nodes/one") < made.index("/clients/one")
+
+
+def test_no_node_waits_for_what_another_asks_the_server(setting: Setting) -> None:
+    """Where the server is dead, each would have to wait until all before it have given up."""
+    both, get = threading.Barrier(2, timeout=30), setting.chef.get
+
+    def meet(path: str) -> Any:
+        if path == "/nodes":
+            both.wait()
+        return get(path)
+
+    setting.chef.get = meet  # type: ignore[method-assign]
+    chef = NativeBootstrap(setting.means)
+    with ThreadPoolExecutor(2) as pool:
+        looks = list(pool.map(lambda _: chef.look(ONE, setting.host), range(2)))
+    assert [look.standing for look in looks] == [Standing.NEW] * 2
 
 
 def test_an_interrupt_ends_what_runs_on_the_node(setting: Setting) -> None:

@@ -120,7 +120,7 @@ class State:
         self._resources: list[tuple[int, str, str, float, bool]] = []
         self._lock = threading.Lock()
         self._error: UsageError | None = None
-        self._over = threading.Event()
+        self._fresh, self._over = threading.Event(), threading.Event()
         self._writer = threading.Thread(target=self._write_on, daemon=True)
         self._writer.start()
 
@@ -135,6 +135,8 @@ class State:
         else:
             with self._lock:
                 self._take(event)
+                if self._news:
+                    self._fresh.set()
 
     def flush(self) -> None:
         """Write what has not been written yet; raises UsageError."""
@@ -148,7 +150,8 @@ class State:
         self._news, self._resources = {}, []
 
     def _write_on(self) -> None:
-        while not self._over.wait(_MOMENT):
+        while self._fresh.wait() and not self._over.wait(_MOMENT):
+            self._fresh.clear()
             try:
                 self.flush()
             except UsageError as error:
@@ -185,6 +188,7 @@ class State:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
+        self._fresh.set()
         self._writer.join()
         try:
             self.flush()

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import IO
@@ -136,6 +137,16 @@ def test_the_record_is_read_while_somebody_writes_it(tmp_path: Path) -> None:
             writer.execute("UPDATE steps SET result = 'done'")
             assert latest(tmp_path)["one"].result == "running"
             writer.execute("ROLLBACK")
+
+
+def test_each_news_is_written_soon_without_a_word(tmp_path: Path) -> None:
+    deadline = time.monotonic() + 60
+    with State(tmp_path) as state:
+        state(RunStarted("deploy", 1.0, ("one",)))
+        for step in ("preflight", "converge"):
+            state(StepStarted(step, 2.0, "one"))
+            while step not in (found.step for found in latest(tmp_path).values()):
+                assert time.monotonic() < deadline, "nobody has written it"
 
 
 def test_a_record_that_breaks_is_said_at_the_next_step(tmp_path: Path) -> None:

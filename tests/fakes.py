@@ -155,6 +155,8 @@ class FakeSite:
         self.inputs = "as ever"
         self.bad: tuple[Check, ...] = ()
         self.lost: set[str] = set()
+        self.settled = 0
+        self.while_settling: Callable[[], None] = lambda: None
         self.away: dict[str, int] = {}
 
     def _step(self, name: str) -> str:
@@ -207,7 +209,10 @@ class FakeSite:
         return {"Horizon": "http://10.0.115.10/"}
 
     def settle(self) -> None:
-        self._step("settle")
+        self.settled += 1
+        self.while_settling()
+        if "settle" in self.errors:
+            raise self.errors["settle"]
 
     def forget(self, nodes: Sequence[Node]) -> str:
         return self._step("forget")

@@ -21,6 +21,7 @@ from stackcook.deploy.walk import SPREAD
 from stackcook.errors import ExitCode, StackcookError, VerifyError
 from stackcook.machines.base import ABSENT
 from stackcook.manifest.model import MachineKind, Manifest, Node
+from stackcook.meanwhile import Meanwhile
 from stackcook.remote.hostkeys import forget
 
 
@@ -90,6 +91,7 @@ class Engine:
             if twice:
                 left = [each for name, each in reached.items() if name not in failed]
                 self._nodes.again([each.node for each in left], reached, deploy)
+            self._site.settle()
             return ExitCode.WITHIN_BUDGET if failed else ExitCode.DONE
 
         return self._run("converge", work, only, deploy.id)
@@ -111,7 +113,6 @@ class Engine:
         code, facts = ExitCode.BUG, {}
         try:
             code = work()
-            self._site.settle()
             facts = dict(self._site.facts())
         except Halt as halt:
             code = halt.code
@@ -167,6 +168,7 @@ class Engine:
 
     def _verify(self, failed: Collection[str], deploy: Deploy) -> None:
         def work(_: Say) -> str:
+            settled = Meanwhile(self._site.settle)  # verification writes nothing there
             report = self._site.verify(without=failed, deploy=deploy)
             for check in report.failures:
                 self._steps.failed("verify", VerifyError(str(check)), check.node)
@@ -176,6 +178,7 @@ class Engine:
                     f"{len(report.failures)} of {count} failed",
                     remedy="look further as said above, then run `stackcook verify`",
                 )
+            settled.result()
             return f"{count}, all well"
 
         self._steps.for_all("verify", work, again=True)

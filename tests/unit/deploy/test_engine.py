@@ -43,7 +43,7 @@ from stackcook.errors import (
 )
 from stackcook.manifest.model import FailureBudget, KnifeCommand, Manifest, Node
 from stackcook.remote.base import Unreachable
-from stackcook.verify.check import Check
+from stackcook.verify.check import Check, Report
 from tests.fakes import AT, FakeSite, recipe_error, two_stages
 
 ALL_STEPS = [
@@ -57,7 +57,6 @@ ALL_STEPS = [
     "gate controller",
     "bootstrap compute1",
     "verify",
-    "settle",
 ]
 
 
@@ -96,7 +95,7 @@ def test_the_section_knife_runs_last_but_for_the_proof(manifest: Manifest) -> No
     commands = (KnifeCommand("status", AT),)
     code, _ = deploy(replace(manifest, knife=commands), site)
     assert code is ExitCode.DONE
-    assert site.asked[-4:] == ["bootstrap compute1", "knife", "verify", "settle"]
+    assert site.asked[-3:] == ["bootstrap compute1", "knife", "verify"]
 
 
 def test_controllers_come_first_whatever_the_manifest_lists_first(manifest: Manifest) -> None:
@@ -106,6 +105,34 @@ def test_controllers_come_first_whatever_the_manifest_lists_first(manifest: Mani
     assert site.asked == ALL_STEPS
     done = events[-1]
     assert isinstance(done, RunDone) and done.facts == {"Horizon": "http://10.0.115.10/"}
+
+
+def test_the_chef_servers_data_is_waited_for_while_the_cloud_is_verified(
+    manifest: Manifest,
+) -> None:
+    site, settling, verified = FakeSite(), threading.Event(), threading.Event()
+    verify = site.verify
+
+    def begins(**asked: Any) -> Report:
+        assert settling.wait(60)
+        verified.set()
+        return verify(**asked)
+
+    def waits() -> None:
+        settling.set()
+        assert verified.wait(60)
+
+    site.while_settling = waits
+    site.verify = begins  # type: ignore[method-assign]
+    assert deploy(manifest, site)[0] is ExitCode.DONE
+
+
+def test_data_that_the_chef_server_can_not_write_is_said(manifest: Manifest) -> None:
+    site = FakeSite()
+    site.errors["settle"] = ChefServerError("it does not write its data")
+    code, events = deploy(manifest, site)
+    assert code is ExitCode.CHEF_SERVER
+    assert failures(events) == [("verify", "", "it does not write its data")]
 
 
 def test_a_second_deploy_converges_and_updates_nothing(manifest: Manifest) -> None:
@@ -323,8 +350,8 @@ def test_converge_of_some_nodes(manifest: Manifest) -> None:
         "chef server",
         "gate controller",
         "converge compute1",
-        "settle",
     ]
+    assert site.settled == 1
 
 
 def test_converge_twice_names_what_changed_the_second_time(manifest: Manifest) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
-
-import requests
 
 from stackcook.errors import VerifyError
 from stackcook.verify import http
 from stackcook.verify.keystone import USER, status
+
+if TYPE_CHECKING:
+    from requests import Response, Session
 
 LOGIN = "/auth/login/"
 INSTANCES = "/project/instances/"
@@ -57,7 +59,7 @@ def sign_in(url: str, password: str) -> None:
         raise VerifyError("Horizon's list of instances shows no list, after a login")
 
 
-def _login_form(session: requests.Session, url: str) -> str:
+def _login_form(session: Session, url: str) -> str:
     answer = _follow(session, url + LOGIN)
     if answer.status_code != 200:
         raise VerifyError(f"Horizon's login page {url + LOGIN} answers {status(answer)}")
@@ -66,7 +68,7 @@ def _login_form(session: requests.Session, url: str) -> str:
     return answer.text
 
 
-def _follow(session: requests.Session, url: str) -> http.Response:
+def _follow(session: Session, url: str) -> Response:
     """The answer behind the redirects, if there are few and all of them stay on the host."""
     host = "/".join(url.split("/")[:3])
     for _ in range(HOPS):
@@ -80,7 +82,7 @@ def _follow(session: requests.Session, url: str) -> http.Response:
     raise VerifyError(f"Horizon redirects in a circle, at {url[:120]}")
 
 
-def _said(answer: http.Response) -> str:
+def _said(answer: Response) -> str:
     """Why the login form came back: the form's own word, else the status."""
     found = re.search(r'class="[^"]*(?:alert-danger|error)[^"]*"[^>]*>(.*?)</', answer.text, re.S)
     words = re.sub(r"<[^>]+>", " ", found.group(1)).split() if found else []

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from stackcook.errors import VerifyError
+
+if TYPE_CHECKING:
+    from requests import Response, Session
 
 TIMEOUT = 8.0
 """Seconds that an answer may take."""
 
-Response = requests.Response
 
-
-def new_session() -> requests.Session:
+def new_session() -> Session:
     """A session that goes straight to the node, past the proxies and .netrc of the user."""
+    import requests  # slow to load, and needed only where there is a cloud
+
     session = requests.Session()
     session.trust_env = False
     return session
@@ -26,7 +27,7 @@ def request(
     method: str,
     url: str,
     *,
-    session: requests.Session | None = None,
+    session: Session | None = None,
     headers: Mapping[str, str] | None = None,
     data: Mapping[str, str] | None = None,
     json: Any = None,
@@ -46,7 +47,7 @@ def request(
             timeout=(min(4.0, timeout), timeout),
             allow_redirects=False,
         )
-    except requests.RequestException as error:
+    except OSError as error:  # as all that requests raises
         raise VerifyError(f"{url} does not answer: {cause_of(error, timeout)}") from error
 
 
@@ -55,7 +56,7 @@ def cause_of(error: Exception, timeout: float) -> str:
     text = f"{error} {error.__cause__ or ''}"
     if "refused" in text:
         return "connection refused, nothing listens there"
-    if isinstance(error, (requests.Timeout, TimeoutError)) or "timed out" in text:
+    if isinstance(error, TimeoutError) or "timed out" in text:
         return f"no word within {timeout:.0f} s"
     if "No route to host" in text or "Network is unreachable" in text:
         return "no route there, is the machine up?"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackcook.errors import VerifyError
 from stackcook.verify import http
+
+if TYPE_CHECKING:
+    from requests import Response
 
 USER = "admin"
 PROJECT = "admin"
@@ -40,7 +43,7 @@ class Cloud:
                 return endpoint.url
         raise VerifyError(f"Keystone's catalog has no public endpoint of type {type_}")
 
-    def get(self, url: str) -> http.Response:
+    def get(self, url: str) -> Response:
         """GET with the token, whatever the status; raises VerifyError if nothing answers."""
         return http.request("GET", url, headers={"X-Auth-Token": self.token})
 
@@ -71,7 +74,7 @@ def sign_in(auth_url: str, password: str) -> Cloud:
     return Cloud(token, tuple(_catalog(parsed(answer, url))))
 
 
-def status(answer: http.Response) -> str:
+def status(answer: Response) -> str:
     """An answer's status, and what it says of itself."""
     words = [f"{answer.status_code} {answer.reason or ''}".strip()]
     try:
@@ -85,7 +88,7 @@ def status(answer: http.Response) -> str:
     return ": ".join(words)
 
 
-def parsed(answer: http.Response, url: str) -> Any:
+def parsed(answer: Response, url: str) -> Any:
     """An answer's JSON; raises VerifyError if it is none."""
     try:
         return answer.json()

@@ -47,7 +47,7 @@ class BusyBootstrap(FakeBootstrap):
         )
 
 
-class Lab:
+class FakeCloud:
     """A fake site below ``root``: a controller and ``computes``, one of which may fail."""
 
     def __init__(self, root: Path, computes: int = 3) -> None:

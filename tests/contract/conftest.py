@@ -13,7 +13,7 @@ from stackcook.chef.server.knifeconfig import write_config
 from stackcook.command import Command, Completed, find_program, run
 from stackcook.errors import Position
 from stackcook.manifest.model import ChefServer, Cookbook, DataBag, Manifest, Node, Pattern
-from tests.contract.lab import Lab, lab_with
+from tests.contract.uploader import Uploader, uploader_to
 from tests.contract.servers import SERVERS, chef_zero, free_port, organization
 
 AT = Position(1, 1)
@@ -139,10 +139,12 @@ def server(request: pytest.FixtureRequest) -> ChefServer:
 
 
 @pytest.fixture(scope="module")
-def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def uploader(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Uploader]:
     """A server for all tests of a module, by its name, and a small repository."""
-    with lab_with(request.param, tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
+    with uploader_to(request.param, tmp_path_factory.mktemp("uploader")) as uploader:
+        yield uploader
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.sync.upload import upload
 from stackcook.errors import ChefServerError, ExitCode
 from tests.contract.held import Held
-from tests.contract.lab import Clean, Lab
+from tests.contract.uploader import Clean, Uploader
 from tests.contract.proxy import Fault, Faults, Judge, Proxy, Reply, Request
 
 HTML = {"Content-Type": "text/html"}
@@ -28,67 +28,73 @@ STRANGE = {
 }
 
 
-ON_GOIARDI = pytest.mark.parametrize("lab", ["goiardi"], indirect=True, scope="module")
-ON_CHEF_ZERO = pytest.mark.parametrize("lab", ["chef-zero"], indirect=True, scope="module")
+ON_GOIARDI = pytest.mark.parametrize("uploader", ["goiardi"], indirect=True, scope="module")
+ON_CHEF_ZERO = pytest.mark.parametrize("uploader", ["chef-zero"], indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
-def clean(lab: Lab) -> Clean:
+def clean(uploader: Uploader) -> Clean:
     """An upload to a server with the old state."""
-    return lab.clean(update=True)
+    return uploader.clean(update=True)
 
 
 @ON_GOIARDI
 @pytest.mark.parametrize("seed", range(14))
-def test_faults_in_a_tenth_of_the_requests(lab: Lab, clean: Clean, seed: int) -> None:
-    right_or_clear(lab, clean, f"fault {seed}", Faults(seed))
+def test_faults_in_a_tenth_of_the_requests(uploader: Uploader, clean: Clean, seed: int) -> None:
+    right_or_clear(uploader, clean, f"fault {seed}", Faults(seed))
 
 
 @ON_CHEF_ZERO
 @pytest.mark.parametrize("seed", range(4))
-def test_faults_in_the_other_dialect(lab: Lab, clean: Clean, seed: int) -> None:
-    right_or_clear(lab, clean, f"fault {seed}", Faults(seed))
+def test_faults_in_the_other_dialect(uploader: Uploader, clean: Clean, seed: int) -> None:
+    right_or_clear(uploader, clean, f"fault {seed}", Faults(seed))
 
 
 @ON_GOIARDI
 @pytest.mark.parametrize("kind", [kind for kind in Fault if kind is not Fault.STALL])
-def test_the_first_answer_to_everything_is_lost(lab: Lab, clean: Clean, kind: Fault) -> None:
+def test_the_first_answer_to_everything_is_lost(
+    uploader: Uploader, clean: Clean, kind: Fault
+) -> None:
     """What may safely be repeated is repeated."""
 
     def judge(request: Request) -> Fault | None:
         return kind if request.nth == 1 and request.method in ("GET", "PUT") else None
 
-    assert right_or_clear(lab, clean, f"once {kind.name}", judge) is None
+    assert right_or_clear(uploader, clean, f"once {kind.name}", judge) is None
 
 
 @ON_GOIARDI
-def test_ten_seconds_of_nothing_are_waited_for(lab: Lab, clean: Clean) -> None:
+def test_ten_seconds_of_nothing_are_waited_for(uploader: Uploader, clean: Clean) -> None:
     def judge(request: Request) -> Fault | None:
         return Fault.STALL if request.thing.startswith("PUT /cookbooks/app") else None
 
-    assert right_or_clear(lab, clean, "ten", judge, timeout=60, stall=10) is None
+    assert right_or_clear(uploader, clean, "ten", judge, timeout=60, stall=10) is None
 
 
 @ON_GOIARDI
 @pytest.mark.parametrize("kind", STRANGE)
-def test_what_no_chef_server_says_is_no_success(lab: Lab, clean: Clean, kind: str) -> None:
+def test_what_no_chef_server_says_is_no_success(
+    uploader: Uploader, clean: Clean, kind: str
+) -> None:
     for number in (1, clean.requests // 2, clean.requests - 2):
-        assert strange_from(number, lab, clean, kind) is not None, f"from request {number} on"
+        assert strange_from(number, uploader, clean, kind) is not None, f"from request {number} on"
 
 
 @ON_CHEF_ZERO
 @pytest.mark.parametrize("kind", ["a page of another program", "null", "an empty map"])
-def test_nor_is_it_in_the_other_dialect(lab: Lab, clean: Clean, kind: str) -> None:
-    assert strange_from(clean.requests // 2, lab, clean, kind) is not None
+def test_nor_is_it_in_the_other_dialect(uploader: Uploader, clean: Clean, kind: str) -> None:
+    assert strange_from(clean.requests // 2, uploader, clean, kind) is not None
 
 
-def strange_from(number: int, lab: Lab, clean: Clean, kind: str) -> ChefServerError | None:
+def strange_from(
+    number: int, uploader: Uploader, clean: Clean, kind: str
+) -> ChefServerError | None:
     """All answers are strange from that request on."""
 
     def judge(request: Request) -> Reply | None:
         return STRANGE[kind] if request.number >= number else None
 
-    return right_or_clear(lab, clean, f"{kind} {number}", judge)
+    return right_or_clear(uploader, clean, f"{kind} {number}", judge)
 
 
 @ON_GOIARDI
@@ -97,26 +103,28 @@ def strange_from(number: int, lab: Lab, clean: Clean, kind: str) -> ChefServerEr
     [(kind, "POST", "/sandboxes") for kind in STRANGE]
     + [(kind, "PUT", "/file_store/") for kind in list(STRANGE)[:3]],
 )
-def test_nobody_takes_the_files(lab: Lab, clean: Clean, kind: str, method: str, path: str) -> None:
+def test_nobody_takes_the_files(
+    uploader: Uploader, clean: Clean, kind: str, method: str, path: str
+) -> None:
     def judge(request: Request) -> Reply | None:
         here = request.method == method and request.path.startswith(path)
         return STRANGE[kind] if here else None
 
-    assert right_or_clear(lab, clean, f"{kind} {method}", judge) is not None
+    assert right_or_clear(uploader, clean, f"{kind} {method}", judge) is not None
 
 
 @ON_GOIARDI
 @pytest.mark.parametrize("number", [1, 20])
-def test_the_command_says_it_in_one_line(lab: Lab, clean: Clean, number: int) -> None:
+def test_the_command_says_it_in_one_line(uploader: Uploader, clean: Clean, number: int) -> None:
     def judge(request: Request) -> Reply | None:
         return STRANGE["a login page elsewhere"] if request.number >= number else None
 
-    with ChefClient(lab.server) as client:
-        lab.prepare(client, f"command {number}", update=True)
+    with ChefClient(uploader.server) as client:
+        uploader.prepare(client, f"command {number}", update=True)
         before = Held.by(client)
-        with Proxy(lab.server.url, judge) as proxy:
-            status = lab.start(proxy.before(lab.server)).wait(60)
-        said = lab.said.read_text().splitlines()
+        with Proxy(uploader.server.url, judge) as proxy:
+            status = uploader.start(proxy.before(uploader.server)).wait(60)
+        said = uploader.said.read_text().splitlines()
         assert status == ExitCode.CHEF_SERVER
         assert_clear(said[-1], proxy.url)
         assert ["login.example.com" in line for line in said] == [False] * (len(said) - 1) + [True]
@@ -124,7 +132,7 @@ def test_the_command_says_it_in_one_line(lab: Lab, clean: Clean, number: int) ->
 
 
 def right_or_clear(
-    lab: Lab,
+    uploader: Uploader,
     clean: Clean,
     salt: str,
     judge: Judge,
@@ -137,24 +145,26 @@ def right_or_clear(
     Returns the error, if there was one.
     """
     error = None
-    with ChefClient(lab.server) as client:
-        lab.prepare(client, salt, update=True)
-        with Proxy(lab.server.url, judge) as proxy:
+    with ChefClient(uploader.server) as client:
+        uploader.prepare(client, salt, update=True)
+        with Proxy(uploader.server.url, judge) as proxy:
             proxy.stall = stall
-            error = _upload(lab, proxy, timeout)
+            error = _upload(uploader, proxy, timeout)
         held = Held.by(client)
         assert held.half_visible() == []
         if error is not None:
-            upload(client, lab.site.repository(lab.site.manifest(lab.server, new=True)))
+            upload(
+                client, uploader.site.repository(uploader.site.manifest(uploader.server, new=True))
+            )
             held = Held.by(client)
-    assert held.bare(lab.site) == clean.held
+    assert held.bare(uploader.site) == clean.held
     return error
 
 
-def _upload(lab: Lab, proxy: Proxy, timeout: float) -> ChefServerError | None:
+def _upload(uploader: Uploader, proxy: Proxy, timeout: float) -> ChefServerError | None:
     """Any other exception is a bug, and fails the test."""
-    through = proxy.before(lab.server)
-    repository = lab.site.repository(lab.site.manifest(through, new=True))
+    through = proxy.before(uploader.server)
+    repository = uploader.site.repository(uploader.site.manifest(through, new=True))
     with ChefClient(through, timeout=timeout, sleep=_not_at_all) as client:
         try:
             upload(client, repository)

@@ -10,7 +10,7 @@ import pytest
 
 from stackcook.chef.rest.client import ChefClient
 from tests.contract.held import Held
-from tests.contract.lab import Clean, Lab
+from tests.contract.uploader import Clean, Uploader
 from tests.contract.proxy import Fault, Proxy, Request
 
 MOMENTS = 20
@@ -20,42 +20,44 @@ SEED = 5
 
 
 @pytest.fixture(scope="module")
-def clean(lab: Lab) -> dict[bool, Clean]:
+def clean(uploader: Uploader) -> dict[bool, Clean]:
     """By whether the server holds the old state before."""
-    return {update: lab.clean(update=update) for update in (False, True)}
+    return {update: uploader.clean(update=update) for update in (False, True)}
 
 
-@pytest.mark.parametrize("lab", ["goiardi"], indirect=True, scope="module")
+@pytest.mark.parametrize("uploader", ["goiardi"], indirect=True, scope="module")
 @pytest.mark.parametrize("moment", range(MOMENTS))
 def test_the_next_upload_ends_as_a_clean_one(
-    lab: Lab, clean: dict[bool, Clean], moment: int
+    uploader: Uploader, clean: dict[bool, Clean], moment: int
 ) -> None:
-    kill_and_upload_again(lab, clean, moment)
+    kill_and_upload_again(uploader, clean, moment)
 
 
-@pytest.mark.parametrize("lab", ["chef-zero"], indirect=True, scope="module")
+@pytest.mark.parametrize("uploader", ["chef-zero"], indirect=True, scope="module")
 @pytest.mark.parametrize("moment", range(1, MOMENTS, 3))  # it takes three times as long
-def test_in_the_other_dialect_too(lab: Lab, clean: dict[bool, Clean], moment: int) -> None:
-    kill_and_upload_again(lab, clean, moment)
+def test_in_the_other_dialect_too(
+    uploader: Uploader, clean: dict[bool, Clean], moment: int
+) -> None:
+    kill_and_upload_again(uploader, clean, moment)
 
 
-def kill_and_upload_again(lab: Lab, clean: dict[bool, Clean], moment: int) -> None:
+def kill_and_upload_again(uploader: Uploader, clean: dict[bool, Clean], moment: int) -> None:
     """Uploads from nothing and from the old state, in turn."""
     dice = random.Random(f"{SEED} {moment}")
     update = bool(moment % 2)
     number = 1 + int((moment + dice.random()) / MOMENTS * clean[update].requests)
     fate = dice.choice((None, Fault.DROP, Fault.LOST))
-    with ChefClient(lab.server) as client:
-        lab.prepare(client, f"kill {moment}", update=update)
-        killed(lab, number, fate)
+    with ChefClient(uploader.server) as client:
+        uploader.prepare(client, f"kill {moment}", update=update)
+        killed(uploader, number, fate)
         assert Held.by(client).half_visible() == []
-        assert lab.start(lab.server).wait(60) == 0, lab.said.read_text()
+        assert uploader.start(uploader.server).wait(60) == 0, uploader.said.read_text()
         held = Held.by(client)
     assert held.half_visible() == []
-    assert held.bare(lab.site) == clean[update].held
+    assert held.bare(uploader.site) == clean[update].held
 
 
-def killed(lab: Lab, number: int, fate: Fault | None) -> None:
+def killed(uploader: Uploader, number: int, fate: Fault | None) -> None:
     """An upload that is killed when its ``number``-th request comes, the body half read or not."""
     started: Queue[subprocess.Popen[bytes]] = Queue()
 
@@ -67,7 +69,7 @@ def killed(lab: Lab, number: int, fate: Fault | None) -> None:
         victim.wait()
         return fate
 
-    with Proxy(lab.server.url, judge) as proxy:
-        process = lab.start(proxy.before(lab.server))
+    with Proxy(uploader.server.url, judge) as proxy:
+        process = uploader.start(proxy.before(uploader.server))
         started.put(process)
-        assert process.wait(60) == -9, lab.said.read_text()
+        assert process.wait(60) == -9, uploader.said.read_text()

@@ -12,7 +12,7 @@ import pytest
 
 from stackcook.chef.rest.client import ChefClient
 from tests.contract.held import files_of
-from tests.contract.lab import Lab
+from tests.contract.uploader import Uploader
 
 FILE = 50 << 20
 MOST = 70
@@ -21,18 +21,18 @@ MOST = 70
 MEASURE = Path(__file__).parents[2] / "benchmarks" / "measure.py"
 
 
-@pytest.mark.parametrize("lab", ["goiardi"], indirect=True, scope="module")
-def test_a_big_file_is_streamed(lab: Lab) -> None:
-    lab.site.write(new=False, salt="memory")
-    lab.site.manifest(lab.server, new=False)
+@pytest.mark.parametrize("uploader", ["goiardi"], indirect=True, scope="module")
+def test_a_big_file_is_streamed(uploader: Uploader) -> None:
+    uploader.site.write(new=False, salt="memory")
+    uploader.site.manifest(uploader.server, new=False)
     block = hashlib.sha256(b"not all the same").digest() * (1 << 15)
-    with (lab.site.root / "cookbooks" / "app" / "files" / "big").open("wb") as file:
+    with (uploader.site.root / "cookbooks" / "app" / "files" / "big").open("wb") as file:
         for _ in range(FILE // len(block)):
             file.write(block)
     done = subprocess.run(
-        (sys.executable, "-I", str(MEASURE), *lab.site.command, "--json"),
-        cwd=lab.site.root,
-        env=lab.site.environment,
+        (sys.executable, "-I", str(MEASURE), *uploader.site.command, "--json"),
+        cwd=uploader.site.root,
+        env=uploader.site.environment,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -40,7 +40,7 @@ def test_a_big_file_is_streamed(lab: Lab) -> None:
     *said, measured = done.stdout.splitlines()
     assert json.loads(measured)["status"] == 0, said
     assert json.loads(measured)["mib"] < MOST
-    with ChefClient(lab.server) as client:
+    with ChefClient(uploader.server) as client:
         stored = client.get("/cookbooks/app/1.0.0")
     checksum = hashlib.md5(block * (FILE // len(block))).hexdigest()
     assert checksum in [file["checksum"] for file in files_of(stored)]

@@ -16,6 +16,7 @@ from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.command import Command, run
 from stackcook.errors import ExitCode
 from stackcook.manifest.model import Manifest
+from tests.started import ROOT
 
 Stackcook = Callable[..., tuple[int, str]]
 
@@ -47,8 +48,7 @@ def stackcook(manifest: Manifest, tmp_path: Path) -> Iterator[Stackcook]:
 
     def stackcook(*arguments: str) -> tuple[int, str]:
         argv = (sys.executable, "-m", "stackcook", *arguments)
-        root = str(Path(__file__).parents[2])
-        environment = {"HOME": str(tmp_path), "PYTHONPATH": root, "COLUMNS": "200"}
+        environment = {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
         done = run(Command(argv, env=environment, cwd=manifest.root), timeout=60)
         return done.status, done.output
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from stackcook.chef.parts import secrets
 from stackcook.chef.whole.repository import Repository
 from stackcook.manifest.model import ChefServer, Manifest
 from stackcook.manifest.read import read
+from tests.started import command, environment
 
 PLAIN = ("one", "two", "three")
 """Cookbooks with nothing special about them; they are there to be many requests."""
@@ -73,13 +72,13 @@ class Site:
     @property
     def command(self) -> tuple[str, ...]:
         """``stackcook upload``, to be run in ``root``."""
-        return (sys.executable, "-m", "stackcook", "-f", "infrastructure.json", "upload")
+        return command("infrastructure.json", "upload")
 
     @property
     def environment(self) -> dict[str, str]:
         """What the command gets: nothing of the user's own, and a home that is the test's."""
-        home, code = str(self.root.parent), str(Path(__file__).parents[2])
-        return {**os.environ, "HOME": home, "XDG_CACHE_HOME": home, "PYTHONPATH": code}
+        home = str(self.root.parent)
+        return environment(HOME=home, XDG_CACHE_HOME=home)
 
 
 _ALL = {"items": ["*"]}

@@ -10,8 +10,6 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,22 +19,14 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.started import ROOT, Done, Started, command, environment
+
 NAME = "sctest"
 RANGE = "10.0.116"
-REPOSITORY = Path(__file__).resolve().parents[2]
 CONTENT = ("cookbooks", "roles", "environments")
 SUDO = () if os.geteuid() == 0 else ("sudo", "-n")
 
 log = logging.getLogger("lab")
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a program ended."""
-
-    status: int
-    out: str
-    err: str
 
 
 @dataclass
@@ -56,65 +46,25 @@ class Lab:
 
     def stackcook(self, *argv: str, timeout: float = 120, stdin: str = "") -> Done:
         """Run the command on this lab's manifest; every line goes to the log as it comes."""
-        return self.run(
-            sys.executable,
-            "-m",
-            "stackcook",
-            "-f",
-            str(self.manifest),
-            *argv,
-            timeout=timeout,
-            stdin=stdin,
-        )
+        return self.run(*command(self.manifest, *argv), timeout=timeout, stdin=stdin)
 
-    def on(self, node: str, command: str, *, stdin: str = "", timeout: float = 120) -> Done:
+    def on(self, node: str, script: str, *, stdin: str = "", timeout: float = 120) -> Done:
         """Run a shell command as root on a node."""
-        argv = ("sudo", "sh", "-c", f"'{command}'")
+        argv = ("sudo", "sh", "-c", f"'{script}'")
         return self.stackcook("ssh", node, "--", *argv, stdin=stdin, timeout=timeout)
 
     def run(self, *argv: str, timeout: float = 120, stdin: str = "") -> Done:
         """Run a program in the lab's directory; it is killed, with its children, when late."""
         began = time.monotonic()
         log.info("$ %s", " ".join(argv))
-        process = subprocess.Popen(
-            argv,
-            cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "CHEF_LICENSE": "accept-silent"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        assert process.stdin and process.stdout and process.stderr
-        texts: dict[str, list[str]] = {"out": [], "err": []}
-        streams = (("out", process.stdout), ("err", process.stderr))
-        readers = [
-            threading.Thread(target=self._read, args=(stream, texts[name]))
-            for name, stream in streams
-        ]
-        for reader in readers:
-            reader.start()
-        try:
-            process.stdin.write(stdin)
-            process.stdin.close()
-            status = process.wait(timeout)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, 9)
-                process.wait()
-            for reader in readers:
-                reader.join(timeout=5)
-        seconds = time.monotonic() - began
-        log.info("= %d after %.1f s", status, seconds)
-        return Done(status, "".join(texts["out"]), "".join(texts["err"]))
+        env = environment(CHEF_LICENSE="accept-silent")
+        done = Started(argv, cwd=self.root, tell=self._tell, env=env, stdin=stdin).ended(timeout)
+        log.info("= %d after %.1f s", done.status, time.monotonic() - began)
+        return done
 
-    def _read(self, stream: Any, into: list[str]) -> None:
-        for line in stream:
-            into.append(line)
-            self.transcript.append(line)
-            log.info("%s", line.rstrip())
+    def _tell(self, line: str) -> None:
+        self.transcript.append(line)
+        log.info("%s", line)
 
     def secrets(self) -> list[str]:
         """Every password of this lab, as stackcook itself reads them."""
@@ -190,8 +140,8 @@ def _prepare(root: Path) -> None:
     """The repository's content, and its manifest with this lab's name and addresses."""
     root.mkdir(parents=True, mode=0o700)
     for name in CONTENT:
-        shutil.copytree(REPOSITORY / name, root / name)
-    document = yaml.safe_load((REPOSITORY / "infrastructure.yml").read_text())
+        shutil.copytree(ROOT / name, root / name)
+    document = yaml.safe_load((ROOT / "infrastructure.yml").read_text())
     settings = document["stackcook"]
     settings |= {"name": NAME, "network": f"{RANGE}.0/24"}
     for number, node in enumerate(settings["nodes"].values(), start=10):
@@ -225,17 +175,27 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
     """Note a failure for the tests that build on it, and show what the nodes' logs end with."""
     result = yield
     report = result.get_result()  # type: ignore[attr-defined]
-    lab = getattr(item, "funcargs", {}).get("lab")
-    if not report.failed or not isinstance(lab, Lab):
+    if not report.failed:
         return
-    if item.parent and item.get_closest_marker("incremental"):
-        item.parent.failed_before = item.name  # type: ignore[attr-defined]
-    for path in sorted(lab.logs.glob("*.log")):
+    if item.get_closest_marker("incremental"):
+        _failed(item)[_teller(item)] = item.name
+    lab = getattr(item, "funcargs", {}).get("lab")
+    for path in sorted(lab.logs.glob("*.log")) if isinstance(lab, Lab) else ():
         tail = path.read_text(errors="replace").splitlines()[-40:]
         report.sections.append((f"the end of {path.name}", "\n".join(tail)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    before = getattr(item.parent, "failed_before", "")
+    before = _failed(item).get(_teller(item))
     if before and item.get_closest_marker("incremental"):
         pytest.skip(f"it builds on {before}, which failed")
+
+
+def _failed(item: pytest.Item) -> dict[Any, str]:
+    """The tests of its file that failed, by the story that they are of."""
+    return item.parent.__dict__.setdefault("failed_before", {})
+
+
+def _teller(item: pytest.Item) -> Any:
+    """What tells the file's stories from each other: the param of ``one``, if it has that."""
+    return item.callspec.params.get("one") if hasattr(item, "callspec") else None

@@ -103,7 +103,7 @@ def test_knife_finds_no_difference_after_an_upload(lab: Any) -> None:
 def test_a_second_deploy_changes_nothing(lab: Any) -> None:
     done = lab.stackcook("--json", "deploy", timeout=300)
     assert done.status == 0
-    assert updated(json.loads(done.out)) == {"controller": 0, "compute1": 0}
+    assert updated(done.data) == {"controller": 0, "compute1": 0}
 
 
 def updated(document: dict[str, Any]) -> dict[str, int]:
@@ -120,7 +120,7 @@ def test_status_shows_both_nodes(lab: Any) -> None:
 def test_no_secret_is_shown_to_anybody(lab: Any) -> None:
     secrets = lab.secrets()
     assert len(secrets) >= 13 and all(len(secret) >= 12 for secret in secrets)
-    output = "".join(lab.transcript)
+    output = "\n".join(lab.transcript)
     assert not [secret for secret in secrets if secret in output]
     for path in lab.root.rglob("*"):
         if path.is_file() and (path.is_relative_to(lab.logs) or path.stat().st_mode & 0o044):

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,10 +15,7 @@ from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.chef.server.process import Process
 from tests.scale.lab import Lab
 from tests.scale.machine import LabError, Machine
-
-ROOT = Path(__file__).resolve().parents[2]
-LONGEST = 1800.0
-"""Seconds after which a command that has not ended counts as hanging."""
+from tests.started import Done, Started, command, environment
 
 LOOKED_AT = 4
 """Nodes that are looked at in the same moment."""
@@ -31,30 +24,8 @@ say = logging.getLogger("chaos").info
 """Tells what goes on, for a test that takes half an hour must not look dead."""
 
 
-@dataclass
-class Underway:
-    """A stackcook that runs; ``lines`` are what it has said on stderr so far."""
-
-    command: str
-    process: subprocess.Popen[str]
-    lines: list[str] = field(default_factory=list)
-    out: list[str] = field(default_factory=list)
-    _news: threading.Condition = field(default_factory=threading.Condition)
-    _readers: list[threading.Thread] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        for stream, into in ((self.process.stderr, self.lines), (self.process.stdout, self.out)):
-            reader = threading.Thread(target=self._read, args=(stream, into))
-            reader.start()
-            self._readers.append(reader)
-
-    def wait_for(self, wanted: Callable[[Sequence[str]], bool]) -> None:
-        """Wait until ``wanted`` is true of the lines; raises LabError if it ends before."""
-        with self._news:
-            while not wanted(self.lines):
-                if not any(reader.is_alive() for reader in self._readers):
-                    raise LabError("it ended too early:\n" + "\n".join(self.lines[-20:]))
-                self._news.wait(1)
+class Underway(Started):
+    """A stackcook that runs."""
 
     def as_each_begins(
         self, step: str, machines: Sequence[Machine], act: Callable[[Machine], None]
@@ -62,54 +33,10 @@ class Underway:
         """Do ``act`` on each of the machines once its ``step`` has begun, in whatever order."""
         left = {(machine.name, step, "…"): machine for machine in machines}
         while left:
-            self.wait_for(lambda lines: any(tuple(line.split()) in left for line in lines))
-            begun = {tuple(line.split()) for line in self.lines}
-            for key in left.keys() & begun:
+            lines = self.wait_for(lambda lines: any(tuple(line.split()) in left for line in lines))
+            for key in left.keys() & {tuple(line.split()) for line in lines}:
                 act(machine := left.pop(key))
                 say("%s: %s", machine.name, act.__name__)
-
-    def ended(self, patience: float = LONGEST) -> Done:
-        """Wait for its end."""
-        try:
-            status = self.process.wait(patience)
-        finally:
-            self.kill()
-        say("%s ended with %d", self.command, status)
-        return Done(status, tuple(self.lines), "\n".join(self.out))
-
-    def kill(self) -> None:
-        """SIGKILL, if it still runs; not what it has started."""
-        self.process.kill()
-        self.process.wait()
-        for reader in self._readers:
-            reader.join(5)
-
-    def _read(self, stream: Any, into: list[str]) -> None:
-        for line in stream:
-            with self._news:
-                into.append(line.rstrip("\n"))
-                self._news.notify_all()
-            if into is self.lines:
-                say(into[-1])
-
-
-@dataclass(frozen=True)
-class Done:
-    """A stackcook that has ended."""
-
-    status: int
-    lines: tuple[str, ...]
-    out: str
-
-    @property
-    def data(self) -> Any:
-        """Its JSON document."""
-        return json.loads(self.out)
-
-    @property
-    def errors(self) -> dict[str, str]:
-        """What failed, by node."""
-        return {error["node"]: error["error"] for error in self.data["errors"]}
 
 
 @dataclass
@@ -133,19 +60,11 @@ class Cloud:
 
     def start(self, *arguments: str) -> Underway:
         """Run stackcook; gives it as soon as it runs."""
-        argv = (sys.executable, "-m", "stackcook", "-f", str(self.manifest), "--json", *arguments)
-        process = subprocess.Popen(
-            argv,
-            cwd=self.manifest.parent,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-        self._started.append(Underway(arguments[0], process))
-        return self._started[-1]
+        argv = command(self.manifest, "--json", *arguments)
+        env = environment(PYTHONUNBUFFERED="1")
+        underway = Underway(argv, cwd=self.manifest.parent, tell=say, env=env, quiet=True)
+        self._started.append(underway)
+        return underway
 
     def deploy(self, *arguments: str) -> Done:
         """A whole deploy."""

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.scale.cloud import Cloud, Done
+from tests.scale.cloud import Cloud
 from tests.scale.machine import Machine
+from tests.started import Done
 
 Make = Callable[..., Cloud]
 MOMENTS = 20

@@ -18,7 +18,7 @@ from stackcook.manifest.model import DataBag, Manifest
 from stackcook.redact import Redactor
 from stackcook.report import bundle, html, junit, rundata, told
 from stackcook.report.secrets import known_secrets
-from tests.ran import Lab, took
+from tests.ran import FakeCloud, took
 
 LOGIN = ["-----BEGIN OPENSSH PRIVATE KEY-----", "b3BlbnNzaC1rZXktdjEAAAAA", "AQAB", "-----END"]
 MANIFEST = """\
@@ -36,33 +36,33 @@ VERSIONS = {"stackcook": "0.1", "python": "3.11.2"}
 
 
 class Planted:
-    """A lab whose secrets its nodes tell to everybody."""
+    """A cloud whose secrets its nodes tell to everybody."""
 
     def __init__(self, root: Path) -> None:
-        self.lab = Lab(root)
+        self.cloud = FakeCloud(root)
         self.manifest = self._manifest(root)
         self.known = self._secrets()
-        self.lab.manifest.path.write_text(MANIFEST)
+        self.cloud.manifest.path.write_text(MANIFEST)
         told_ = ["it is " + secret for secret in self.known]
         key = [line.replace("-----END", "-----END OPENSSH PRIVATE KEY-----") for line in LOGIN]
         guessed = ["Setting password=unknown-one", "http://u:unknown-two@db/", *key]
-        self.lab.chef.lines["compute1"] = [*told_, *guessed]
-        self.lab.chef.lines["compute2"] = [*guessed, *told_]
+        self.cloud.chef.lines["compute1"] = [*told_, *guessed]
+        self.cloud.chef.lines["compute2"] = [*guessed, *told_]
         error = f"token: unknown-three; {'; '.join(told_)}"
-        self.lab.chef.broken["compute2"] = NodeError(error, where="compute2")
+        self.cloud.chef.broken["compute2"] = NodeError(error, where="compute2")
         name = f"execute[mysql -punknown-four {self.known[0]}]"
-        self.lab.chef.times["compute1"] = (took(name, 3),)
-        self.lab.deploy()
+        self.cloud.chef.times["compute1"] = (took(name, 3),)
+        self.cloud.deploy()
 
     def _manifest(self, root: Path) -> Manifest:
-        """The lab's, with generated passwords, and a data bag of the user's own."""
+        """The cloud's, with generated passwords, and a data bag of the user's own."""
         own = root / "own-secret"
         own.write_text("the bag's own key, long enough\n")
         item = {"id": "db", "db": "short", "note": "long enough to be one", "user": "nova"}
         (root / "data_bags" / "own").mkdir(parents=True)
         path = root / "data_bags" / "own" / "db.json"
         path.write_text(json.dumps(encrypt(item, read_secret(own))))
-        return replace(self.lab.manifest, data_bags=(DataBag("own", Position(1, 1), secret=own),))
+        return replace(self.cloud.manifest, data_bags=(DataBag("own", Position(1, 1), secret=own),))
 
     def _secrets(self) -> list[str]:
         state = self.manifest.state
@@ -119,7 +119,7 @@ def test_the_secrets_are_where_they_were_planted(planted: Planted) -> None:
 
 def test_no_secret_is_in_the_bundle(planted: Planted, tmp_path: Path) -> None:
     path = tmp_path / "bundle.tar.gz"
-    report = planted.lab.report(planted.redact)
+    report = planted.cloud.report(planted.redact)
     count = bundle.write(path, report, planted.manifest.state, MANIFEST, planted.redact, VERSIONS)
     files = unpack(path)
     assert {name.removeprefix("stackcook-run-1/") for name in files} == {
@@ -137,7 +137,7 @@ def test_no_secret_is_in_the_bundle(planted: Planted, tmp_path: Path) -> None:
 
 
 def test_no_secret_is_in_any_form_of_the_report(planted: Planted) -> None:
-    report = planted.lab.report(planted.redact)
+    report = planted.cloud.report(planted.redact)
     for text in (
         told.render(report).plain,
         html.render(report),
@@ -153,7 +153,7 @@ def test_a_bundle_is_private_and_replaced_whole_or_not_at_all(
 ) -> None:
     path = tmp_path / "bundle.tar.gz"
     path.write_text("as before")
-    report, state = planted.lab.report(planted.redact), planted.manifest.state
+    report, state = planted.cloud.report(planted.redact), planted.manifest.state
 
     class Broken(Redactor):
         def manifest(self, text: str) -> str:
@@ -171,13 +171,13 @@ def test_a_bundle_is_private_and_replaced_whole_or_not_at_all(
 
 
 def test_a_well_node_s_log_is_cut_sooner_than_a_failed_one_s(tmp_path: Path) -> None:
-    lab = Lab(tmp_path)
-    lab.chef.broken["compute2"] = NodeError("no", where="compute2")
+    cloud = FakeCloud(tmp_path)
+    cloud.chef.broken["compute2"] = NodeError("no", where="compute2")
     for name in ("compute1", "compute2"):
-        lab.chef.lines[name] = ["x" * 999 + "."] * 300
-    lab.deploy()
+        cloud.chef.lines[name] = ["x" * 999 + "."] * 300
+    cloud.deploy()
     path = tmp_path / "b.tar.gz"
-    bundle.write(path, lab.report(), lab.manifest.state, "", Redactor(), VERSIONS)
+    bundle.write(path, cloud.report(), cloud.manifest.state, "", Redactor(), VERSIONS)
     files = {name.split("/")[-1]: len(text) for name, text in unpack(path).items()}
     assert files["compute1.log"] <= bundle.WELL
     assert files["compute2.log"] > 300_000

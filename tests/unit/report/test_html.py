@@ -16,7 +16,7 @@ from stackcook.deploy.state import State
 from stackcook.errors import NodeError
 from stackcook.report import html, timeline
 from stackcook.report.run import RunReport
-from tests.ran import Lab, took
+from tests.ran import FakeCloud, took
 
 EVIL = "</title></svg><script>alert(1)</script><img src=x onerror=alert(2)> \" ' & \x1b[31m"
 
@@ -56,13 +56,13 @@ class Page(HTMLParser):
 @pytest.fixture
 def report(tmp_path: Path) -> RunReport:
     """A run with evil in every text that comes from a node, a failure, retries, and times."""
-    lab = Lab(tmp_path)
-    lab.chef.broken["compute1"] = NodeError(EVIL, where="compute1")
-    lab.chef.lines["compute1"] = [EVIL, "=" * 80, EVIL]
-    lab.chef.passing["compute2"] = 1
-    lab.chef.times["compute3"] = (took(f"execute[{EVIL}]", 12, f"nova::{EVIL}"),)
-    lab.deploy()
-    return lab.report()
+    cloud = FakeCloud(tmp_path)
+    cloud.chef.broken["compute1"] = NodeError(EVIL, where="compute1")
+    cloud.chef.lines["compute1"] = [EVIL, "=" * 80, EVIL]
+    cloud.chef.passing["compute2"] = 1
+    cloud.chef.times["compute3"] = (took(f"execute[{EVIL}]", 12, f"nova::{EVIL}"),)
+    cloud.deploy()
+    return cloud.report()
 
 
 def test_what_nodes_say_stays_text(report: RunReport) -> None:
@@ -104,11 +104,11 @@ def test_the_picture_shows_steps_failures_retries_and_gates(report: RunReport) -
 
 
 def test_a_page_of_a_run_that_did_nothing(tmp_path: Path) -> None:
-    lab = Lab(tmp_path)
-    with State(lab.manifest.state) as state:
+    cloud = FakeCloud(tmp_path)
+    with State(cloud.manifest.state) as state:
         state(RunStarted("deploy", 100.0, ()))
         state(RunDone("deploy", 100.0, 0.0, 3))
-    page = Page(html.render(lab.report()))
+    page = Page(html.render(cloud.report()))
     assert page.texts["h1"] == ["deploy: bad manifest or Chef repository (exit 3), 0.0 s"]
     assert "svg" not in page.texts
 
@@ -116,9 +116,9 @@ def test_a_page_of_a_run_that_did_nothing(tmp_path: Path) -> None:
 @pytest.fixture
 def big(tmp_path: Path) -> RunReport:
     """3,000 nodes, each slower than the one before; of the fast ones, one has failed."""
-    lab = Lab(tmp_path)
+    cloud = FakeCloud(tmp_path)
     names = [f"n{number}" for number in range(3000)]
-    with State(lab.manifest.state) as state:
+    with State(cloud.manifest.state) as state:
         state(RunStarted("deploy", 0.0, tuple(names)))
         for number, name in enumerate(names):
             state(StepStarted("converge", 1.0, name, "all"))
@@ -128,7 +128,7 @@ def big(tmp_path: Path) -> RunReport:
             else:
                 state(StepDone("converge", at, took, name))
         state(RunDone("deploy", 3001.0, 3001.0, 8))
-    return lab.report()
+    return cloud.report()
 
 
 def test_of_thousands_of_nodes_those_are_drawn_that_failed_or_were_slow(big: RunReport) -> None:

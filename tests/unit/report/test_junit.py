@@ -10,7 +10,7 @@ import pytest
 
 from stackcook.errors import NodeError
 from stackcook.report import junit
-from tests.ran import Lab
+from tests.ran import FakeCloud
 
 SUITE = {
     "name": ".+",
@@ -56,13 +56,13 @@ def validate(text: str) -> xml.Element:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    return Lab(tmp_path)
+def cloud(tmp_path: Path) -> FakeCloud:
+    return FakeCloud(tmp_path)
 
 
-def test_a_suite_is_a_stage_and_a_case_a_step_of_a_node(lab: Lab) -> None:
-    lab.deploy()
-    root = validate(junit.render(lab.report()))
+def test_a_suite_is_a_stage_and_a_case_a_step_of_a_node(cloud: FakeCloud) -> None:
+    cloud.deploy()
+    root = validate(junit.render(cloud.report()))
     assert [suite.get("name") for suite in root] == [
         *("all nodes", "single-controller", "single-compute"),
     ]
@@ -76,24 +76,24 @@ def test_a_suite_is_a_stage_and_a_case_a_step_of_a_node(lab: Lab) -> None:
     assert "gate single-compute" in names and names[-1] == "verify"
 
 
-def test_a_failure_says_why_and_ends_with_the_log(lab: Lab) -> None:
-    lab.chef.failing.add("compute2")
-    lab.chef.passing["compute1"] = 1
-    lab.deploy()
-    root = validate(junit.render(lab.report()))
+def test_a_failure_says_why_and_ends_with_the_log(cloud: FakeCloud) -> None:
+    cloud.chef.failing.add("compute2")
+    cloud.chef.passing["compute1"] = 1
+    cloud.deploy()
+    root = validate(junit.render(cloud.report()))
     (failure,) = root.iter("failure")
     assert "execute[boom]' (trivial/recipes/broken.rb:1): it is broken" in failure.attrib["message"]
     assert failure.text and "ShellCommandFailed" in failure.text
-    assert str(lab.manifest.state / "logs" / "compute2.log") in failure.text
+    assert str(cloud.manifest.state / "logs" / "compute2.log") in failure.text
     assert root[2].findtext("system-out") == (
         "1 step tried again\ncompute1: bootstrap, attempt 1: compute1: the mirror hiccups"
     )
 
 
-def test_nodes_whose_turn_never_came_are_skipped(lab: Lab) -> None:
-    lab.chef.failing.add("controller")
-    lab.deploy()
-    root = validate(junit.render(lab.report()))
+def test_nodes_whose_turn_never_came_are_skipped(cloud: FakeCloud) -> None:
+    cloud.chef.failing.add("controller")
+    cloud.deploy()
+    root = validate(junit.render(cloud.report()))
     skipped = [case for case in root[2].iter("testcase") if case.find("skipped") is not None]
     assert len(skipped) == 3
     (reason,) = {s.attrib["message"] for case in skipped for s in case}
@@ -101,9 +101,9 @@ def test_nodes_whose_turn_never_came_are_skipped(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("text", ["<&\"'>]]>", "\x00\x1b[31m\x0c", "\ud800", "\ufffe"])
-def test_whatever_a_node_says_is_valid(lab: Lab, text: str) -> None:
-    lab.chef.broken["compute1"] = NodeError(f"a{text}b", where="compute1")
-    lab.chef.lines["compute1"] = [f"c{text}d"]
-    lab.deploy()
-    (failure,) = validate(junit.render(lab.report(), "a host")).iter("failure")
+def test_whatever_a_node_says_is_valid(cloud: FakeCloud, text: str) -> None:
+    cloud.chef.broken["compute1"] = NodeError(f"a{text}b", where="compute1")
+    cloud.chef.lines["compute1"] = [f"c{text}d"]
+    cloud.deploy()
+    (failure,) = validate(junit.render(cloud.report(), "a host")).iter("failure")
     assert failure.attrib["message"].startswith("compute1: a")

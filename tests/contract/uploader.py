@@ -27,8 +27,8 @@ class Clean:
 
 
 @dataclass(frozen=True)
-class Lab:
-    """A running server, and the repository that goes to it."""
+class Uploader:
+    """A running server, and the site that is uploaded to it."""
 
     server: ChefServer
     site: Site
@@ -69,7 +69,7 @@ class Lab:
 
 
 @contextmanager
-def lab_with(server: str, directory: Path) -> Iterator[Lab]:
-    """A lab with one of SERVERS."""
+def uploader_to(server: str, directory: Path) -> Iterator[Uploader]:
+    """To one of SERVERS."""
     with running(server, directory) as chef_server:
-        yield Lab(chef_server, Site(directory / "repository"))
+        yield Uploader(chef_server, Site(directory / "repository"))

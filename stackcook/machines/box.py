@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stackcook.cache import cache, held
 from stackcook.command import Command, Run, run
 from stackcook.errors import MachineError
 from stackcook.machines.base import LineListener
-from stackcook.machines.cache import cache, held
 from stackcook.machines.root import as_root
 
 HERE = Path(__file__).parent

@@ -14,12 +14,12 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import IO, Any
 
+from stackcook.cache import held, package_cache
 from stackcook.command import Command, Run, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError
 from stackcook.machines import box
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED, LineListener
-from stackcook.machines.cache import held, package_cache
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest, Node

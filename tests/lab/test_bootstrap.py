@@ -21,9 +21,9 @@ import paramiko
 import pytest
 
 from stackcook.bootstrap.base import Deploy, Standing
+from stackcook.cache import cache
 from stackcook.cli.wiring import RealSite
 from stackcook.errors import NodeError
-from stackcook.machines.cache import cache
 from stackcook.manifest.model import Manifest, Node
 from stackcook.manifest.read import read
 from tests.contract.servers import wait

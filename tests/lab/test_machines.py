@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from stackcook.cache import cache
 from stackcook.errors import MachineError
 from stackcook.machines import factory, vagrant
-from stackcook.machines.cache import cache
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
+from stackcook.cache import cache, held
 from stackcook.chef.server.process import Process
 from stackcook.errors import StackcookError
 from stackcook.machines import box
-from stackcook.machines.cache import cache, held
 from stackcook.machines.network import LabNetwork
 from tests.scale.machine import LabError, Machine, checked
 

@@ -13,9 +13,11 @@ PACKAGE = Path(__file__).parents[2] / "stackcook"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    {"errors", "files", "jsoncomments", "meanwhile", "nearest"},
+    {"cache", "errors", "files", "jsoncomments", "meanwhile", "nearest"},
     {"manifest", "remote", "command", "redact"},
-    {"chef", "machines", "bootstrap", "verify", "doctor"},
+    {"chef"},
+    {"bootstrap"},
+    {"machines", "verify", "doctor"},
     {"deploy", "report", "console", "scaffold"},
     {"cli", "__main__"},
 )

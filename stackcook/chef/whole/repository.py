@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stackcook.cache import cache
 from stackcook.chef.checks.pins import check_client, check_pins
 from stackcook.chef.checks.references import Known, References
 from stackcook.chef.checks.syntax import check_syntax
@@ -27,7 +28,6 @@ from stackcook.chef.whole.read import (
     with_files,
 )
 from stackcook.errors import Finding, InputError, Severity
-from stackcook.machines.cache import cache
 from stackcook.manifest.model import Manifest
 from stackcook.meanwhile import Meanwhile
 

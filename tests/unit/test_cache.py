@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from stackcook.cache import cache, package_cache
 from stackcook.machines import box
-from stackcook.machines.cache import cache, package_cache
 
 
 @pytest.fixture(autouse=True)

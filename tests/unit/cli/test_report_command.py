@@ -13,7 +13,7 @@ from stackcook.cli.main import cli
 from stackcook.deploy.lock import exclusive
 from stackcook.errors import ExitCode
 from stackcook.report import bundle
-from tests.ran import Lab
+from tests.ran import FakeCloud
 
 MANIFEST = """\
 options: -P hunter22
@@ -29,25 +29,25 @@ stackcook:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """A lab that was deployed twice, the second time with a failure; the current directory."""
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
+    """A cloud that was deployed twice, the second time with a failure; the current directory."""
     (tmp_path / "key").touch()
     (tmp_path / "infrastructure.yml").write_text(MANIFEST)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bundle, "versions", lambda: {"python": "3.11"})
-    lab = Lab(tmp_path)
-    lab.chef.lines["compute2"] = ["login with hunter22"]
-    lab.deploy()
-    lab.chef.failing.add("compute2")
-    lab.deploy()
-    return lab
+    cloud = FakeCloud(tmp_path)
+    cloud.chef.lines["compute2"] = ["login with hunter22"]
+    cloud.deploy()
+    cloud.chef.failing.add("compute2")
+    cloud.deploy()
+    return cloud
 
 
 def run(*arguments: str) -> Result:
     return CliRunner(mix_stderr=False).invoke(cli, arguments)
 
 
-def test_report_tells_the_last_run(lab: Lab) -> None:
+def test_report_tells_the_last_run(cloud: FakeCloud) -> None:
     result = run("report")
     assert result.exit_code == ExitCode.DONE
     assert "exit 8" in result.stdout.splitlines()[0]
@@ -55,13 +55,13 @@ def test_report_tells_the_last_run(lab: Lab) -> None:
     assert "(trivial/recipes/broken.rb:1): it is broken" in result.stdout
 
 
-def test_another_command_that_goes_on_now_is_not_the_run(lab: Lab) -> None:
+def test_another_command_that_goes_on_now_is_not_the_run(cloud: FakeCloud) -> None:
     before = run("report").stdout
-    with exclusive(lab.manifest.state, "destroy"):
+    with exclusive(cloud.manifest.state, "destroy"):
         assert run("report").stdout == before
 
 
-def test_report_of_another_run_by_its_number_or_its_deploy(lab: Lab) -> None:
+def test_report_of_another_run_by_its_number_or_its_deploy(cloud: FakeCloud) -> None:
     assert run("report", "--run", "1").stdout.startswith("deploy: done, ")
     runs = json.loads(run("report", "--list", "--json").stdout)["runs"]
     assert [each["id"] for each in runs] == [2, 1]
@@ -71,16 +71,16 @@ def test_report_of_another_run_by_its_number_or_its_deploy(lab: Lab) -> None:
     assert result.stderr == "there is no run 7; see `stackcook report --list`\n"
 
 
-def test_list_has_a_line_for_each_run(lab: Lab) -> None:
+def test_list_has_a_line_for_each_run(cloud: FakeCloud) -> None:
     header, second, first = run("report", "--list").stdout.splitlines()
     assert header.split() == "run when who command took how it ended deploy".split()
     assert second.startswith("2 ") and "(exit 8)" in second
     assert first.startswith("1 ") and " done " in first
-    with exclusive(lab.manifest.state, "deploy"):
+    with exclusive(cloud.manifest.state, "deploy"):
         assert "under way" not in run("report", "--list").stdout  # that one is not begun yet
 
 
-def test_files_are_written_and_named(lab: Lab) -> None:
+def test_files_are_written_and_named(cloud: FakeCloud) -> None:
     result = run("report", "--html", "a.html", "--junit", "a.xml", "--bundle", "a.tar.gz")
     assert result.exit_code == ExitCode.DONE, result.stderr
     assert [line.split()[:2] for line in result.stdout.splitlines()] == [
@@ -94,7 +94,7 @@ def test_files_are_written_and_named(lab: Lab) -> None:
         assert log and b"login with ****" in log.read()
 
 
-def test_json_is_one_document_beside_files_too(lab: Lab) -> None:
+def test_json_is_one_document_beside_files_too(cloud: FakeCloud) -> None:
     result = run("report", "--html", "a.html", "--json")
     assert json.loads(result.stdout)["run"]["exit_code"] == ExitCode.WITHIN_BUDGET
     assert Path("a.html").exists()
@@ -107,13 +107,13 @@ def test_json_is_one_document_beside_files_too(lab: Lab) -> None:
         (["--list", "--run", "1"], "--list takes no other option"),
     ],
 )
-def test_what_can_t_be_done_is_said(lab: Lab, arguments: list[str], said: str) -> None:
+def test_what_can_t_be_done_is_said(cloud: FakeCloud, arguments: list[str], said: str) -> None:
     result = run("report", *arguments)
     assert result.exit_code == ExitCode.USAGE
     assert said in result.stderr
 
 
-def test_a_manifest_that_is_broken_now_keeps_nobody_from_the_report(lab: Lab) -> None:
+def test_a_manifest_that_is_broken_now_keeps_nobody_from_the_report(cloud: FakeCloud) -> None:
     Path("infrastructure.yml").write_text("nodes: [")
     result = run("report")
     assert (result.exit_code, result.stderr) == (ExitCode.DONE, "")
@@ -134,9 +134,9 @@ def test_before_the_first_run_there_is_nothing_to_tell_and_nothing_is_made(
     assert not (tmp_path / ".stackcook").exists()
 
 
-def test_logs_of_the_failure_begin_with_the_cause(lab: Lab) -> None:
-    lab.chef.failing.clear()
-    lab.deploy()
+def test_logs_of_the_failure_begin_with_the_cause(cloud: FakeCloud) -> None:
+    cloud.chef.failing.clear()
+    cloud.deploy()
     lines = run("logs", "compute2", "--failed").stdout.splitlines()
     assert lines[0].startswith("converge failed: compute2: Error executing action `run`")
     assert "Chef Infra Client, version" in lines[2]
@@ -146,7 +146,7 @@ def test_logs_of_the_failure_begin_with_the_cause(lab: Lab) -> None:
     assert not any("ShellCommandFailed" in line for line in last)
 
 
-def test_logs_of_a_node_that_never_failed(lab: Lab) -> None:
+def test_logs_of_a_node_that_never_failed(cloud: FakeCloud) -> None:
     result = run("logs", "controller", "--failed")
     assert (result.exit_code, result.stderr) == (
         *(ExitCode.USAGE, "controller: no step of it has failed; leave out --failed\n"),

@@ -13,7 +13,7 @@ from stackcook.bootstrap.install import HEAL
 from stackcook.bootstrap.objects import noticing_loss, passing, synchronize
 from stackcook.bootstrap.onnode import Means, carry_out, failed
 from stackcook.bootstrap.output import ChefOutput
-from stackcook.bootstrap.times import CONFIG, Times, run_config
+from stackcook.bootstrap.times import CONFIG, HEAP, Times, run_config
 from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
 
@@ -91,7 +91,8 @@ def command(node: Node, *extra: str) -> str:
     """chef-client as it is run here, in shell words."""
     place = () if node.policy_name else ("-E", node.environment)
     options = ("--run-lock-timeout", "600", "--no-color", "--force-formatter", "--format", "doc")
-    return shlex.join(("chef-client", "-c", CONFIG, *place, "-j", ATTRIBUTES, *options, *extra))
+    run = ("env", *HEAP, "chef-client", "-c", CONFIG)
+    return shlex.join((*run, *place, "-j", ATTRIBUTES, *options, *extra))
 
 
 def _run(

@@ -38,9 +38,18 @@ def inspec?
 end
 
 ASKED = %w(languages kernel dmi cpu platform hostname zpools virtualization)
-said = { before: paths(found(*ASKED)).sort }
+before = found(*ASKED)
+said = { before: paths(before).sort, ruby_before: before['languages']['ruby'] }
 Chef::Config.from_file(ENV.fetch('LEAN'))
-said[:after] = paths(found(*ASKED)).sort
+started = []
+Mixlib::ShellOut.prepend(Module.new do
+  define_method(:run_command) { started << command && super() }
+end)
+after = found(*ASKED)
+said[:after] = paths(after).sort
+said[:ruby_after] = after['languages']['ruby']
+said[:started] = started.map(&:to_s)
+said[:heap] = ENV.keys.grep(/RUBY_GC/)
 printed = StringIO.new
 doc = Chef::Formatters::Doc.new(printed, printed)
 doc.profiles_load_start
@@ -56,6 +65,8 @@ said[:loaded_then] = inspec?
 lua = File.join(ENV.fetch('TOOLS'), 'lua')
 File.write(lua, "#!/bin/sh\\necho 'Lua 5.4.6  Copyright'\\n", perm: 0o755)
 said[:lua] = found('languages').dig('languages', 'lua', 'version')
+File.write(File.join(ENV.fetch('TOOLS'), 'ruby'), "#!/bin/sh\\necho version=9.9\\n", perm: 0o755)
+said[:other_ruby] = found('languages').dig('languages', 'ruby')
 File.write(ENV.fetch('SAID'), JSON.generate(said))
 """
 
@@ -68,6 +79,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (here / "ask.rb").write_text(ASK)
     env = {
         **os.environ,
+        **dict(setting.split("=") for setting in times.HEAP),
         "PATH": f"{tools}:{os.environ['PATH']}",
         "TOOLS": str(tools),
         "LEAN": str(LEAN),
@@ -85,6 +97,13 @@ def test_ohai_finds_the_same(said: dict[str, Any]) -> None:
     assert said["after"] == said["before"]
 
 
+def test_our_own_ruby_is_asked_without_a_start(said: dict[str, Any]) -> None:
+    assert said["ruby_after"] == said["ruby_before"]
+    assert [command for command in said["started"] if command.startswith("uname")]
+    assert not [command for command in said["started"] if command.startswith("ruby")]
+    assert said["other_ruby"] == {"version": "9.9"}
+
+
 def test_ohai_finds_what_was_installed_meanwhile(said: dict[str, Any]) -> None:
     assert said["lua"] == "5.4.6"
 
@@ -98,3 +117,16 @@ def test_inspec_is_loaded_where_more_than_its_name_is_asked_for(said: dict[str, 
 
 def test_recipes_have_what_inspec_loads_of_ruby(said: dict[str, Any]) -> None:
     assert said["ruby"] == ["CSV", "ERB", "CGI", "OpenURI"]
+
+
+def test_what_recipes_start_does_not_inherit_chef_s_heap(said: dict[str, Any]) -> None:
+    assert said["heap"] == []
+
+
+def test_ruby_takes_the_heap_that_it_is_given() -> None:
+    """Whatever Ruby's version calls it; one that it doesn't know would change nothing, silently."""
+    make = "kept = Array.new(200_000) { 'a' * 100 }; puts GC.count"
+    given = subprocess.run(("env", *times.HEAP, "ruby", "-e", make), capture_output=True, text=True)
+    plain = subprocess.run(("ruby", "-e", make), capture_output=True, text=True)
+    assert (given.returncode, given.stderr) == (0, "")
+    assert int(given.stdout) < int(plain.stdout) / 2

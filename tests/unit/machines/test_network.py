@@ -11,7 +11,7 @@ import pytest
 from stackcook.errors import ExitCode, MachineError
 from stackcook.machines.network import LabNetwork
 
-from .fakes import ETH0, FakeHost
+from tests.unit.machines.fakes import ETH0, FakeHost
 
 RANGE = IPv4Network("10.9.0.0/24")
 

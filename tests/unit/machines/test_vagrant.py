@@ -14,7 +14,7 @@ from stackcook.machines.ssh import SshMachines
 from stackcook.machines.vagrant import VagrantMachines, choose_provider
 from stackcook.manifest.model import MachineKind, Manifest, Node
 
-from .fakes import FakeHost
+from tests.unit.machines.fakes import FakeHost
 
 NODES = tuple(
     Node(name, Position(1, 1), address=IPv4Address(f"10.9.0.{number}"))

@@ -150,8 +150,10 @@ class State:
         self._news, self._resources = {}, []
 
     def _write_on(self) -> None:
-        while self._fresh.wait() and not self._over.wait(_MOMENT):
-            self._fresh.clear()
+        while self._fresh.wait():
+            self._fresh.clear()  # before the next line: whoever ends it sets both, at any moment
+            if self._over.wait(_MOMENT):
+                return
             try:
                 self.flush()
             except UsageError as error:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -137,6 +138,22 @@ def test_the_record_is_read_while_somebody_writes_it(tmp_path: Path) -> None:
             writer.execute("UPDATE steps SET result = 'done'")
             assert latest(tmp_path)["one"].result == "running"
             writer.execute("ROLLBACK")
+
+
+def test_an_end_at_the_moment_of_writing_is_heard(tmp_path: Path) -> None:
+    class Late(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            over = self.is_set()
+            self.set()  # the end comes just after the look whether it has come
+            state._fresh.set()
+            return over
+
+    with State(tmp_path) as state:
+        state._over = Late()
+        state(RunStarted("deploy", 1.0, ("one",)))
+        state(StepStarted("converge", 2.0, "one"))
+        state._writer.join(30)
+        assert not state._writer.is_alive()
 
 
 def test_each_news_is_written_soon_without_a_word(tmp_path: Path) -> None:

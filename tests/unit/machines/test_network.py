@@ -10,7 +10,6 @@ import pytest
 
 from stackcook.errors import ExitCode, MachineError
 from stackcook.machines.network import LabNetwork
-
 from tests.unit.machines.fakes import ETH0, FakeHost
 
 RANGE = IPv4Network("10.9.0.0/24")

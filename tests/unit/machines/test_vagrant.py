@@ -13,7 +13,6 @@ from stackcook.machines.network import LabNetwork
 from stackcook.machines.ssh import SshMachines
 from stackcook.machines.vagrant import VagrantMachines, choose_provider
 from stackcook.manifest.model import MachineKind, Manifest, Node
-
 from tests.unit.machines.fakes import FakeHost
 
 NODES = tuple(

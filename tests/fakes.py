@@ -11,7 +11,7 @@ from pathlib import Path
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, NodeStep, Standing
 from stackcook.errors import ChefServerError, NodeError, Position, StackcookError, Transient
 from stackcook.manifest.model import Manifest, Node, Stage
-from stackcook.remote.base import Host
+from stackcook.remote.base import Host, Unreachable
 from stackcook.verify.check import Check, Report
 
 Say = Callable[[str], None]
@@ -78,7 +78,8 @@ class FakeBootstrap:
 
     ``during`` is called while a step is under way. ``broken`` are the nodes that fail, with what;
     ``restless`` those that always change something, ``dead`` those that can't be reached (by
-    ``death``), ``passing`` those that fail so many times by what passes. ``ahead_steps`` are done
+    ``death``), ``booting`` those that don't answer so many times, ``passing`` those that fail so
+    many times by what passes. ``ahead_steps`` are done
     on each node before any other is waited for.
     """
 
@@ -93,9 +94,13 @@ class FakeBootstrap:
     on_interrupt: Callable[[], None] = lambda: None
     ahead_steps: tuple[str, ...] = ()
     passing: dict[str, int] = field(default_factory=dict)
+    booting: dict[str, int] = field(default_factory=dict)
     deploys: list[Deploy] = field(default_factory=list)
 
     def reach(self, node: Node, host: Host) -> None:
+        if self.booting.get(node.name):
+            self.booting[node.name] -= 1
+            raise Unreachable("no SSH answer", where=node.name)
         if node.name in self.dead:
             raise self.death or NodeError("no SSH answer", where=node.name)
 

@@ -153,10 +153,8 @@ class ChefSite:
         from stackcook.chef.sync.upload import upload
 
         result = upload(self.client, self.repository, on_event=say)
-        if (
-            result.changed
-        ):  # a server that is killed forgets its last second, and all nodes need this
-            self.settle()
+        if result.changed:
+            self.settle()  # a server that is killed forgets its last second: all nodes need this
         return str(result)
 
     def registered(self) -> frozenset[str]:

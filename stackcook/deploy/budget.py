@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -58,6 +58,15 @@ class Budget:
                 most = f"{account.allowed} of {len(account.nodes)}"
                 return Verdict.STOP, f"{account.failed} of {account.name} failed, {most} may"
         return Verdict.GO_ON, ""
+
+    def bears(self, nodes: Collection[str]) -> bool:
+        """Whether all of these may fail as well, and the others would go on."""
+        theirs = [self._accounts.get(node, []) for node in nodes]
+        return all(theirs) and all(
+            account.failed + len(account.nodes.intersection(nodes)) <= account.allowed
+            for accounts in theirs
+            for account in accounts
+        )
 
 
 def _account(manifest: Manifest, budget: FailureBudget, waited_for: set[str]) -> _Account:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from stackcook.bootstrap.base import ConvergeResult, Deploy, NodeStep, Standing
@@ -27,11 +28,23 @@ def default_parallel(nodes: int) -> int:
 
 @dataclass
 class Reached:
-    """A node that SSH has reached; ``standing`` is None until somebody has looked at it."""
+    """A node that SSH has reached, or will have in its turn if it is ``late``.
+
+    ``standing`` is None until somebody has looked at it.
+    """
 
     node: Node
     host: Host
     standing: Standing | None = None
+    late: bool = False
+
+
+class _Later(Exception):
+    """There is to be another try, but not now."""
+
+
+def _not_now() -> AbstractContextManager[None]:
+    raise _Later
 
 
 class NodeRun:
@@ -52,7 +65,8 @@ class NodeRun:
         """The nodes by name, and their schedule; those that can't be reached have failed in it.
 
         Nodes in ``done`` have no turn, if they still are what they were. Raises Halt once more
-        have failed than may: before anything is changed.
+        have failed than may: before anything is changed. Nobody waits for nodes that don't answer
+        at first, if all of them may fail: they are tried again in their turn.
         """
         hosts = self._site.machines.hosts(nodes)
 
@@ -67,25 +81,48 @@ class NodeRun:
                 raise NodeError(what, where=node.name, remedy="run `stackcook deploy`")
             return each
 
-        def step(node: Node, aside: Aside) -> Reached | None:
-            stage = stage_of[node.name]
-            return self._steps.on_node("reach", node.name, stage, lambda _: reach(node), aside)
-
         stages = plan(self._manifest, Facts(), {node.name for node in nodes}).stages
+        budget = Budget.of(self._manifest)
+        reached, late = self._log_in(nodes, reach, stages, later=True)
+        missing = {node.name for node in nodes}.difference(reached)
+        if not bootstrapped and budget.bears(missing):
+            reached.update((node.name, Reached(node, hosts[node.name], late=True)) for node in late)
+        elif late:
+            reached.update(self._log_in(late, reach, stages)[0])
+        known = {name for name, each in reached.items() if each.standing is Standing.KNOWN}
+        schedule = Schedule(stages, budget, known.intersection(done))
+        for node in nodes:
+            if node.name not in reached:
+                schedule.fail(node.name)
+        self._end(schedule)
+        return schedule, reached
+
+    def _log_in(
+        self,
+        nodes: Sequence[Node],
+        reach: Callable[[Node], Reached],
+        stages: Sequence[StagePlan],
+        *,
+        later: bool = False,
+    ) -> tuple[dict[str, Reached], list[Node]]:
+        """Those that are reached, by name; and with ``later`` those to be tried once more."""
         stage_of = _stages(stages)
+
+        def step(node: Node, aside: Aside) -> Reached | None:
+            wait, tried = (_not_now, 0) if later else (aside, 1)
+            stage = stage_of[node.name]
+            return self._steps.on_node(
+                "reach", node.name, stage, lambda _: reach(node), wait, tried
+            )
+
         results = fan_out(
             nodes, step, parallel=self._threads(len(nodes)), on_interrupt=self._interrupt
         )
-        reached = {each.value.node.name: each.value for each in results if each.value}
-        known = {name for name, each in reached.items() if each.standing is Standing.KNOWN}
-        schedule = Schedule(stages, Budget.of(self._manifest), known.intersection(done))
         for result in results:
-            if result.error:
+            if result.error and not isinstance(result.error, _Later):
                 raise result.error  # a listener's; a step's own has been told
-            if not result.value:
-                schedule.fail(result.item.name)
-        self._end(schedule)
-        return schedule, reached
+        reached = {each.item.name: each.value for each in results if each.value}
+        return reached, [each.item for each in results if each.error]
 
     def walk(self, schedule: Schedule, reached: Mapping[str, Reached], deploy: Deploy) -> None:
         """Every node in its turn; raises Halt if not all could be done that must."""
@@ -96,7 +133,8 @@ class NodeRun:
             if turn.part is Part.GATE:
                 return self._gate(stage, tuple(schedule.failed), deploy, codes)
             each = reached[turn.node]
-            return self._take(each, stage.name, self._steps_of(turn.part, each, deploy), aside)
+            steps = self._steps_of(turn.part, each, deploy, aside)
+            return self._take(each, stage.name, steps, aside)
 
         threads = self._threads(len(reached))
         try:
@@ -122,7 +160,7 @@ class NodeRun:
 
         def one(node: Node, aside: Aside) -> bool | None:
             each = reached[node.name]
-            steps = self._steps_of(Part.CONVERGE, each, deploy)
+            steps = self._steps_of(Part.CONVERGE, each, deploy, aside)
             return self._take(each, "", (again(node, step) for step in steps), aside)
 
         results = fan_out(
@@ -136,9 +174,20 @@ class NodeRun:
         each.standing = found.standing
         return found.text
 
-    def _steps_of(self, part: Part, each: Reached, deploy: Deploy) -> Iterator[NodeStep]:
+    def _steps_of(
+        self, part: Part, each: Reached, deploy: Deploy, aside: Aside
+    ) -> Iterator[NodeStep]:
         """One after the other: a look comes first, where there was none, and decides the rest."""
         chef = self._site.bootstrap()
+
+        def reach(_: Say) -> str:
+            with aside():  # it may be off, and take its time to say so
+                chef.reach(each.node, each.host)
+            each.late = False
+            return ""
+
+        if each.late:
+            yield NodeStep("reach", reach)
         if each.standing is None:
             yield NodeStep("preflight", lambda _: self._look(each))
         assert each.standing is not None

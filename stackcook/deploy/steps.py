@@ -118,22 +118,23 @@ class Steps:
         stage: str,
         work: Callable[[Say], T],
         aside: Aside = nullcontext,
+        tried: int = 0,
     ) -> T | None:
         """A step on one node, its lines logged; None if it failed. Raises nothing of its own.
 
         What may pass by itself is tried again, as long as the run goes on; ``aside`` is entered
-        while it waits for that.
+        while it waits for that, and may raise something instead. It was ``tried`` so often before.
         """
-        waits = iter(self._backoff)
-        for attempt in itertools.count(1):
+        waits = iter(self._backoff[tried:])
+        for attempt in itertools.count(1 + tried):
             started = self._start(step, node, stage, attempt)
             try:
                 with NodeLog(self._state, node, step) as log:
                     result = work(self._reader(step, node, log))
             except Exception as raised:  # one node's trouble, even a bug of ours, isn't the others'
                 error = raised if isinstance(raised, StackcookError) else _bug(node, raised)
-                tried = _Try(step, node, stage, attempt, started)
-                if not self._once_more(tried, error, waits, aside):
+                failed = _Try(step, node, stage, attempt, started)
+                if not self._once_more(failed, error, waits, aside):
                     return None
             else:
                 self._done(step, started, node, result)

@@ -42,9 +42,9 @@ from stackcook.errors import (
     UsageError,
 )
 from stackcook.manifest.model import FailureBudget, KnifeCommand, Manifest, Node
-from stackcook.remote.base import Unreachable
+from stackcook.remote.base import Host, Unreachable
 from stackcook.verify.check import Check, Report
-from tests.fakes import AT, FakeSite, recipe_error, two_stages
+from tests.fakes import AT, FakeBootstrap, FakeSite, recipe_error, two_stages
 
 ALL_STEPS = [
     "check",
@@ -272,8 +272,10 @@ def test_an_interrupt_lets_no_further_step_of_a_node_begin(manifest: Manifest) -
     assert not failures(events)
 
 
-@pytest.mark.parametrize("step", ["reach", "bootstrap"])
-def test_an_interrupt_ends_the_wait_for_another_try(manifest: Manifest, step: str) -> None:
+@pytest.mark.parametrize("step, backoff", [("reach", (0, 3600)), ("bootstrap", (3600,))])
+def test_an_interrupt_ends_the_wait_for_another_try(
+    manifest: Manifest, step: str, backoff: tuple[float, ...]
+) -> None:
     site, events = FakeSite(), list[Event]()
     if step == "reach":
         site.chef.dead, site.chef.death = {"controller"}, Unreachable("off", where="controller")
@@ -282,11 +284,11 @@ def test_an_interrupt_ends_the_wait_for_another_try(manifest: Manifest, step: st
 
     def listen(event: Event) -> None:
         events.append(event)
-        if isinstance(event, StepRetried):
+        if isinstance(event, StepRetried) and event.wait:
             press_ctrl_c()
 
     with pytest.raises(KeyboardInterrupt):
-        Engine(manifest, site, (listen,), backoff=(3600.0,), spread=0).deploy()
+        Engine(manifest, site, (listen,), backoff=backoff, spread=0).deploy()
     (failed,) = failures(events)
     assert failed[:2] == (step, "controller")
     assert "bootstrap compute1" not in site.asked
@@ -427,11 +429,50 @@ def test_beyond_the_budget_no_node_begins(tmp_path: Path) -> None:
     assert skipped == {f"compute{n}": why for n in (3, 4, 5, 6)}
 
 
-def test_hosts_beyond_the_budget_are_found_before_anything_is_changed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("death", [None, Unreachable("off")])
+def test_hosts_beyond_the_budget_are_found_before_anything_is_changed(
+    tmp_path: Path, death: Unreachable | None
+) -> None:
     site = FakeSite()
-    site.chef.dead = {"compute1", "compute2"}
-    assert deploy(budgeted(tmp_path, 4, 1), site)[0] is ExitCode.NODES
+    site.chef.dead, site.chef.death = {"compute1", "compute2"}, death
+    code, events = deploy(budgeted(tmp_path, 4, 1), site)
+    assert code is ExitCode.NODES
     assert "upload" not in site.asked
+    assert sorted(node for _, node, _ in failures(events)) == ["compute1", "compute2"]
+    tries = [e.attempt for e in events if isinstance(e, StepStarted) and e.node == "compute1"]
+    assert tries == ([1, 2, 3, 4] if death else [1])
+
+
+def test_nobody_waits_for_a_host_that_may_fail(tmp_path: Path) -> None:
+    site = FakeSite()
+    site.chef.booting = {"compute1": 99, "compute2": 2}
+    code, events = deploy(budgeted(tmp_path, 4, 2), site)
+    assert code is ExitCode.WITHIN_BUDGET
+    assert failures(events) == [("reach", "compute1", "compute1: no SSH answer")]
+    assert site.chef.known == {"controller", "compute2", "compute3", "compute4"}
+    started = [(e.step, e.node) for e in events if isinstance(e, StepStarted)]
+    reached = started[: started.index(("upload", ""))]
+    assert [reached.count(("reach", f"compute{n}")) for n in (1, 2, 3)] == [1, 1, 1]
+
+
+def test_a_host_that_does_not_answer_takes_nobody_s_place(tmp_path: Path) -> None:
+    site, done, reach = FakeSite(), threading.Event(), FakeBootstrap.reach
+    site.chef.booting = {"compute1": 1}
+
+    def slow(node: Node, host: Host) -> None:
+        """In its turn it answers once the others have had theirs."""
+        if node.name == "compute1" and not site.chef.booting["compute1"]:
+            assert done.wait(10)
+        reach(site.chef, node, host)
+
+    def during(node: Node) -> None:
+        if node.name == "compute2":
+            done.set()
+
+    site.chef.reach, site.chef.during = slow, during  # type: ignore[method-assign]
+    one_by_one = quick(budgeted(tmp_path, 2, 1), site, parallel=1)
+    assert one_by_one.deploy() is ExitCode.DONE
+    assert site.chef.known == {"controller", "compute1", "compute2"}
 
 
 def test_what_passes_is_tried_again(manifest: Manifest) -> None:

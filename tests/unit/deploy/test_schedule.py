@@ -90,6 +90,15 @@ def test_the_budget_of_a_role(amount: int, percent: bool, bad: int, why: str) ->
     assert bool(made.skipped()) is bool(why)
 
 
+def test_how_many_more_the_budget_bears() -> None:
+    budget = Budget.of(with_budget(4, 2))
+    assert budget.bears(()) and budget.bears(["compute1", "compute4"])
+    assert not budget.bears(["compute1", "compute2", "compute3"])
+    assert not budget.bears(["compute1", "controller"]), "which others wait for"
+    budget.spend("compute3")
+    assert budget.bears(["compute1"]) and not budget.bears(["compute1", "compute2"])
+
+
 def test_a_controller_has_no_budget() -> None:
     manifest = with_budget(3, 100, percent=True)
     budget = FailureBudget("single-controller", 1, AT)

@@ -28,6 +28,7 @@ _PASSING = (
     r"Error connecting to https?://\S+ - .*"
     r"(Connection (refused|reset|timed out)|unreachable|execution expired|Temporary failure)",
     r"Net::HTTPFatalError: 50[0234]\b|The Chef Infra Server is temporarily unavailable",
+    r"Received an EOF on transport socket",
     # SSH, as knife tells it
     r"Net::SSH::(ConnectionTimeout|Disconnect)|closed by remote host",
     r"Train::\S+.*(Connection (refused|reset|timed out)|timeout|not responding|banner)",

@@ -61,11 +61,11 @@ class Budget:
 
     def bears(self, nodes: Collection[str]) -> bool:
         """Whether all of these may fail as well, and the others would go on."""
-        theirs = [self._accounts.get(node, []) for node in nodes]
+        theirs = [self._accounts.get(node, ()) for node in nodes]
+        each = {account.name: account for accounts in theirs for account in accounts}
         return all(theirs) and all(
             account.failed + len(account.nodes.intersection(nodes)) <= account.allowed
-            for accounts in theirs
-            for account in accounts
+            for account in each.values()
         )
 
 

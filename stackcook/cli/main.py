@@ -7,6 +7,7 @@ A command is a file of this package with a click command called ``command``; it 
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import importlib
@@ -173,4 +174,5 @@ def main() -> None:
     """The console script ``stackcook``."""
     # What is loaded and read stays: to look for garbage among it took 6 % of an upload.
     gc.set_threshold(_GARBAGE)
+    atexit.register(gc.freeze)  # nor is it worth 0.1 s of the end, when all of it goes
     cli(prog_name="stackcook")

@@ -205,7 +205,8 @@ class NodeRun:
         for step in steps:
             if self._steps.stopping.is_set():
                 return None
-            if self._steps.on_node(step.name, name, stage, step.work, aside) is None:
+            tried = int(each.late)  # so it has been, once
+            if self._steps.on_node(step.name, name, stage, step.work, aside, tried) is None:
                 return False
         return True
 

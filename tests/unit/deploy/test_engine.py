@@ -453,6 +453,8 @@ def test_nobody_waits_for_a_host_that_may_fail(tmp_path: Path) -> None:
     started = [(e.step, e.node) for e in events if isinstance(e, StepStarted)]
     reached = started[: started.index(("upload", ""))]
     assert [reached.count(("reach", f"compute{n}")) for n in (1, 2, 3)] == [1, 1, 1]
+    tries = [e.attempt for e in events if isinstance(e, StepStarted) and e.node == "compute1"]
+    assert tries == [1, 2, 3, 4]
 
 
 def test_a_host_that_does_not_answer_takes_nobody_s_place(tmp_path: Path) -> None:

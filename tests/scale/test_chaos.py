@@ -41,6 +41,11 @@ def begun(name: str, step: str = "converge") -> Callable[[Sequence[str]], bool]:
     return lambda lines: any(line.split() == [name, step, "…"] for line in lines)
 
 
+def uploaded(lines: Sequence[str]) -> bool:
+    """Whether the nodes' turns begin now."""
+    return any(line.startswith("upload ") for line in lines)
+
+
 def a_fifth(machines: Sequence[Machine], choose: random.Random) -> list[Machine]:
     return choose.sample(machines, max(1, len(machines) // 5))
 
@@ -102,6 +107,22 @@ def test_a_fifth_of_the_nodes_dies_midway(
     )
 
 
+def test_a_host_that_is_off_keeps_nobody_waiting(cloud: Make, choose: random.Random) -> None:
+    it = cloud(failure_budget={"role[base]": 1})
+    victim = choose.choice(it.machines)
+    victim.unplug()
+    done = it.deploy()
+    assert done.status == 8
+    assert set(done.errors) == {victim.name}
+    words = [line.split() for line in done.lines]
+    tries = [at for at, said in enumerate(words) if said[:2] == [victim.name, "reach:"]]
+    converges = [at for at, said in enumerate(words) if said[1:] == ["converge", "…"]]
+    assert converges and converges[0] < tries[1]
+    assert it.wrong(but=done.errors) == []
+    victim.plug()
+    goes_well(it)
+
+
 def test_a_node_is_rebooted_during_its_converge(cloud: Make, choose: random.Random) -> None:
     it = cloud()
     victim = choose.choice(it.machines)
@@ -115,16 +136,32 @@ def test_a_node_is_rebooted_during_its_converge(cloud: Make, choose: random.Rand
     changes_nothing(it)
 
 
-@pytest.mark.parametrize("step", ["preflight", "register", "converge"])
+@pytest.mark.parametrize("step", ["upload", "register", "converge"])
 def test_the_chef_server_is_away_for_half_a_minute(
     cloud: Make, step: str, choose: random.Random
 ) -> None:
     it = cloud()
     deploy = it.start("deploy")
-    deploy.wait_for(begun(choose.choice(it.machines).name, step))
+    victim = choose.choice(it.machines).name
+    deploy.wait_for(uploaded if step == "upload" else begun(victim, step))
     outage(it)
     done = deploy.ended()
-    goes_well(it, None if done.status else done)
+    if done.status == 5:
+        assert "no report of this deploy" in done.out
+        done = it.deploy()
+    goes_well(it, done)
+    changes_nothing(it)
+
+
+def test_the_chef_server_forgets_a_registration(cloud: Make, choose: random.Random) -> None:
+    """The node is registered anew, and nobody notices."""
+    it = cloud()
+    victim = choose.choice(it.machines).name
+    deploy = it.start("deploy")
+    deploy.wait_for(lambda lines: any(line.split()[:2] == [victim, "register:"] for line in lines))
+    it.kill_server()
+    it.server.start()
+    goes_well(it, deploy.ended())
     changes_nothing(it)
 
 

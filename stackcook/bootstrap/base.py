@@ -27,10 +27,14 @@ class Standing(Enum):
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at a node has found: its standing, and in a few words what it is."""
+    """What a look at a node has found: its standing, and in a few words what it is.
+
+    ``client`` says that a Chef client is there, of whatever version.
+    """
 
     standing: Standing
     text: str = ""
+    client: bool = False
 
 
 @dataclass(frozen=True)

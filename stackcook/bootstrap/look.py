@@ -54,11 +54,12 @@ def look(means: Means, node: Node, host: Host) -> Look:
     text = _fit(
         node, preflight.judge(done.output, url=url, now=now, installs=not options.one("install"))
     )
+    standing = Standing.KNOWN
     if key is None and not known:
-        return Look(Standing.NEW, text)
-    if key is None or not known or not _logs_in(lines, key, url, means.secret_of(node)):
-        return Look(Standing.HALF, text)
-    return Look(Standing.KNOWN, text)
+        standing = Standing.NEW
+    elif key is None or not known or not _logs_in(lines, key, url, means.secret_of(node)):
+        standing = Standing.HALF
+    return Look(standing, text, client=preflight.CLIENT in lines)
 
 
 def _fit(node: Node, found: preflight.Preflight) -> str:

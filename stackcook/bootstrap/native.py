@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -28,6 +28,8 @@ class NativeBootstrap:
     """No step does what another kind of bootstrap could not go on from."""
 
     means: Means
+    _has_client: dict[str, bool] = field(default_factory=dict)
+    """By a look at the node."""
 
     def reach(self, node: Node, host: Host) -> None:
         """Log in; the connection stays open for all that follows."""
@@ -36,7 +38,9 @@ class NativeBootstrap:
 
     def look(self, node: Node, host: Host) -> Look:
         """Ask the server and the node, as :func:`~stackcook.bootstrap.look.look` does."""
-        return look(self.means, node, host)
+        found = look(self.means, node, host)
+        self._has_client[node.name] = found.client
+        return found
 
     def ahead(
         self, node: Node, host: Host, standing: Standing, deploy: Deploy
@@ -79,8 +83,10 @@ class NativeBootstrap:
 
     def _install(self, node: Node, host: Host, say: Say) -> str:
         """See that the client is there, in the version that is wanted."""
-        output, script = ChefOutput(), install.script(self.means.options(node))
-        installed = False
+        options, output, installed = self.means.options(node), ChefOutput(), False
+        any_does = not options.version and not options.one("preinstall")
+        if any_does and self._has_client.get(node.name):
+            return "it was there"
 
         def read(line: str) -> None:
             nonlocal installed
@@ -92,7 +98,7 @@ class NativeBootstrap:
             self.means,
             node,
             host,
-            script,
+            install.script(options),
             step="install",
             timeout=INSTALL_TIMEOUT,
             read=read,

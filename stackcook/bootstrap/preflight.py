@@ -13,6 +13,9 @@ from stackcook.command import last_line
 
 SCRIPT = Path(__file__).with_name("preflight.sh")
 TIMEOUT = 60.0
+CLIENT = "client=yes"
+"""Said where there is a Chef client."""
+
 FREE = 1 << 20
 """KiB that must be free on / and on /var."""
 

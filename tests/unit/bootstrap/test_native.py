@@ -157,9 +157,32 @@ def test_all_that_a_node_lacks_is_one_message(setting: Setting, chef: NativeBoot
         take(chef, ONE, setting.host)
 
 
+@pytest.mark.parametrize(
+    "there, options, installs",
+    [
+        (True, "", False),
+        (False, "", True),
+        (True, "--bootstrap-version 18", True),  # whether it is that one, the node tells
+        (True, "--bootstrap-preinstall-command 'echo hi'", True),
+    ],
+)
+def test_a_client_that_a_look_has_seen_is_not_asked_for_again(
+    setting: Setting, chef: NativeBootstrap, there: bool, options: str, installs: bool
+) -> None:
+    if not there:
+        without_client(setting)
+    take(chef, replace(ONE, options=options), setting.host)
+    assert any("wanted=" in sent for sent in setting.shell.sent) == installs
+
+
+def without_client(setting: Setting) -> None:
+    setting.shell.fit = setting.shell.fit.replace("client=yes\n", "")
+
+
 def test_an_interrupted_mirror_is_worth_another_try_a_missing_package_is_not(
     setting: Setting, chef: NativeBootstrap
 ) -> None:
+    without_client(setting)
     setting.shell.install = Completed(100, "E: Failed to fetch http://m/x.deb  503  Unavailable\n")
     with pytest.raises(Transient, match="503"):
         take(chef, ONE, setting.host)
@@ -173,6 +196,7 @@ def test_an_interrupted_mirror_is_worth_another_try_a_missing_package_is_not(
 def test_a_step_whose_time_is_over_says_its_last_line_and_is_ended(
     setting: Setting, chef: NativeBootstrap, kind: str
 ) -> None:
+    without_client(setting)
     setattr(setting.shell, kind, Completed(0, "one\ntwo\n\n"))
     setting.shell.fails[kind] = TimedOut("too late")
     with pytest.raises(

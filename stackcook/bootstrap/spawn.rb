@@ -23,6 +23,8 @@ begin
     kept = words.map { |word| FFI::MemoryPointer.from_string(word) }
     [FFI::MemoryPointer.new(:pointer, kept.size + 1).write_array_of_pointer([*kept, nil]), kept]
   end
+  # where Ruby's own exec asks a shell
+  for_shell = /[*?{}\[\]<>()~&|\\$;'`"\n#]|\A\s*\S*=/
   new_session = FFI::MemoryPointer.new(:char, 1024)
   libc.posix_spawnattr_init(new_session)
   libc.posix_spawnattr_setflags(new_session, 0x80)
@@ -32,11 +34,16 @@ begin
       words = Array(command)
       return super() if user || group || umask || cwd || cgroup || !words.all?(String)
 
-      # one string is for the shell, if it has anything that only a shell understands
-      words = words.first.match?(%r{\A[\w./:,+@ -]+\z}) ? words.first.split : ['/bin/sh', '-c', *words] if words.one?
+      words = words.map(&:b) # of whatever encoding, or none
       env = ENV.to_h.merge(environment).compact
-      places = words.first.to_s.include?('/') ? [''] : env['PATH'].to_s.split(':').map { |place| "#{place}/" }
-      path = places.map { |place| "#{place}#{words.first}" }.find { |file| File.file?(file) && File.executable?(file) }
+      if words.one? && words.first.match?(for_shell)
+        path = '/bin/sh'
+        words = ['sh', '-c', *words]
+      else
+        words = words.first.split if words.one?
+        places = words.first.to_s.include?('/') ? [''] : env['PATH'].to_s.split(':').map { |place| "#{place}/" }
+        path = places.map { |place| "#{place}#{words.first}" }.find { |file| File.file?(file) && File.executable?(file) }
+      end
       return super() unless path
 
       initialize_ipc
@@ -49,7 +56,7 @@ begin
       end
       libc.posix_spawn_file_actions_addclosefrom_np(actions, 3)
       argv = strings.call(words)
-      vars = strings.call(env.map { |pair| pair.join('=') })
+      vars = strings.call(env.map { |pair| pair.map(&:b).join('=') })
       failed = libc.posix_spawn(pid, path, actions, new_session, argv.first, vars.first)
       libc.posix_spawn_file_actions_destroy(actions)
       return pid.read_int if failed.zero?

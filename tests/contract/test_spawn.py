@@ -43,12 +43,19 @@ def all
   # those that it ignores, but for 32 and 33, which the C library keeps for itself
   signals = 'set -- $(sed -n "s/^SigIgn:/0x/p" /proc/self/status); echo $(($1$2 & ~0x180000000))'
   env = { 'PATH' => "#{ENV.fetch('TOOLS')}:/usr/bin:/bin", 'GIVEN' => 'größe', 'HOME' => nil }
+  # the shell's own words and signs: it says 127 where Ruby says that there is no such program
+  each = (' '..'~').to_a - %w(& | >) + ["\\t", "\\n", 'ö']
+  each = each.flat_map { |sign| ["not-there a#{sign}b", "not#{sign}there a"] }
+  each += ['', ' ', ' uname  -s ', 'uname>/dev/null', 'true&', 'true|not-there', '! true', 'cd /']
+  each += ['exec true', 'lscpu -p=CPU']
   {
+    **each.to_h { |line| [line, tell(line)] },
     plain: tell('uname -s'),
     words: tell('printf', '%s|', 'a b', '$HOME', ''),
     shell: tell('echo one; echo two >&2; exit 3'),
     assignment: tell('A=b env', env: { 'LC_ALL' => 'C' }),
     builtin: tell('exit 4'),
+    bytes: tell("test \\xff = \\xff"),
     one_word: tell(['echo a']),
     session: tell(*alone),
     files: tell('ls /proc/self/fd'),

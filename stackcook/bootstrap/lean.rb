@@ -25,11 +25,12 @@ if chef18 && defined?(Ohai::DSL::Plugin) && Ohai::DSL::Plugin.method_defined?(:d
   answer = Struct.new(:stdout, :stderr, :exitstatus)
   sparing = Module.new do
     define_method(:shell_out) do |command, **options|
-      program = command[/\A[\w-]+/]
+      line = command.to_s
+      program = line[/\A[\w-]+/]
       path = default_paths.split(':').map { |place| "#{place}/#{program}" }.find { |file| File.exist?(file) }
       raise Ohai::Exceptions::Exec, "#{program} isn't there" if !path && optional.include?(program)
 
-      about = path && command[about_ruby, 1]
+      about = path && line[about_ruby, 1]
       if about && File.realpath(path) == File.realpath(RbConfig.ruby)
         return answer.new("#{eval(about)}\n", '', 0) # rubocop:disable Security/Eval -- Ohai's own words
       end

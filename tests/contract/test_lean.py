@@ -67,6 +67,7 @@ File.write(lua, "#!/bin/sh\\necho 'Lua 5.4.6  Copyright'\\n", perm: 0o755)
 said[:lua] = found('languages').dig('languages', 'lua', 'version')
 File.write(File.join(ENV.fetch('TOOLS'), 'ruby'), "#!/bin/sh\\necho version=9.9\\n", perm: 0o755)
 said[:other_ruby] = found('languages').dig('languages', 'ruby')
+said[:words] = Ohai.plugin(:Words) {}.new({}, Ohai::Log).shell_out(%w(printf %s|%s a b)).stdout
 File.write(ENV.fetch('SAID'), JSON.generate(said))
 """
 
@@ -102,6 +103,10 @@ def test_our_own_ruby_is_asked_without_a_start(said: dict[str, Any]) -> None:
     assert [command for command in said["started"] if command.startswith("uname")]
     assert not [command for command in said["started"] if command.startswith("ruby")]
     assert said["other_ruby"] == {"version": "9.9"}
+
+
+def test_a_plugin_may_give_a_command_as_words(said: dict[str, Any]) -> None:
+    assert said["words"] == "a|b"
 
 
 def test_ohai_finds_what_was_installed_meanwhile(said: dict[str, Any]) -> None:

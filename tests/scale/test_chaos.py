@@ -20,8 +20,8 @@ from tests.started import Done
 
 Make = Callable[..., Cloud]
 MOMENTS = 20
-LINES_OF_A_NODE = 8
-"""That a deploy says of each node: four steps, begun and ended."""
+LINES_OF_A_NODE = 5
+"""That a deploy says of each node: the preflight's end; register and converge, begun and ended."""
 
 OUTAGE = 30.0
 """Seconds for which the Chef server is away."""

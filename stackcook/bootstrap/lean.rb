@@ -35,7 +35,10 @@ if chef18 && defined?(Ohai::DSL::Plugin) && Ohai::DSL::Plugin.method_defined?(:d
         return answer.new("#{eval(about)}\n", '', 0) # rubocop:disable Security/Eval -- Ohai's own words
       end
 
+      Thread.current[:asked_by_ohai] = true # for spawn.rb
       super(command, **options)
+    ensure
+      Thread.current[:asked_by_ohai] = false
     end
   end
   Ohai::DSL::Plugin.prepend(sparing)

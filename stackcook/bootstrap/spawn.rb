@@ -1,6 +1,7 @@
-# Chef starts a program by a fork of all that it has loaded, which costs more than most programs that
-# Ohai asks. Here the C library does it, and gives the child the same: its own session, three pipes,
-# the environment. What needs more (another user, directory …), or fails, goes Chef's own way.
+# Chef starts a program by a fork of all that it has loaded, which costs more than most of the thirty
+# that Ohai asks. For Ohai alone (lean.rb says when) the C library does it, and gives the child the
+# same: its own session, three pipes, the environment. What needs more (another user, directory …), or
+# fails, and all that recipes start, goes Chef's own way.
 begin
   require 'mixlib/shellout'
   needed = %i(fork_subprocess initialize_ipc stdin_pipe stdout_pipe stderr_pipe process_status_pipe command
@@ -31,6 +32,8 @@ begin
 
   Mixlib::ShellOut.prepend(Module.new do
     define_method(:fork_subprocess) do
+      return super() unless Thread.current[:asked_by_ohai]
+
       words = Array(command)
       return super() if user || group || umask || cwd || cgroup || !words.all?(String)
 

@@ -42,13 +42,19 @@ before = found(*ASKED)
 said = { before: paths(before).sort, ruby_before: before['languages']['ruby'] }
 Chef::Config.from_file(ENV.fetch('LEAN'))
 started = []
+asked = []
 Mixlib::ShellOut.prepend(Module.new do
-  define_method(:run_command) { started << command && super() }
+  define_method(:run_command) do
+    started << command
+    asked << Thread.current[:asked_by_ohai]
+    super()
+  end
 end)
 after = found(*ASKED)
 said[:after] = paths(after).sort
 said[:ruby_after] = after['languages']['ruby']
 said[:started] = started.map(&:to_s)
+said[:asked] = asked.uniq + [Thread.current[:asked_by_ohai]]
 said[:heap] = ENV.keys.grep(/RUBY_GC/)
 printed = StringIO.new
 doc = Chef::Formatters::Doc.new(printed, printed)
@@ -103,6 +109,10 @@ def test_our_own_ruby_is_asked_without_a_start(said: dict[str, Any]) -> None:
     assert [command for command in said["started"] if command.startswith("uname")]
     assert not [command for command in said["started"] if command.startswith("ruby")]
     assert said["other_ruby"] == {"version": "9.9"}
+
+
+def test_only_ohai_s_programs_are_marked_as_its_own(said: dict[str, Any]) -> None:
+    assert said["asked"] == [True, False]
 
 
 def test_a_plugin_may_give_a_command_as_words(said: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A program that spawn.rb starts gets and gives what one that Mixlib::ShellOut forks does."""
+"""A program that spawn.rb starts for Ohai gets and gives what a forked one of Chef's does."""
 
 from __future__ import annotations
 
@@ -78,6 +78,8 @@ end
 
 said = { before: all }
 Chef::Config.from_file(ENV.fetch('SPAWN'))
+said[:recipe] = tell('uname -s')
+Thread.current[:asked_by_ohai] = true
 said[:after] = all
 File.write(ENV.fetch('SAID'), JSON.generate(said))
 """
@@ -113,6 +115,10 @@ def test_a_program_gets_and_gives_the_same(said: dict[str, Any]) -> None:
     assert after["too_long"] == ["Mixlib::ShellOut::CommandTimeout"]
     assert "GIVEN=größe\n" in after["environment"][0]
     assert "\nHOME=" not in f"\n{after['environment'][0]}"
+
+
+def test_what_recipes_start_is_started_as_ever(said: dict[str, Any]) -> None:
+    assert said["recipe"] == said["before"]["plain"]
 
 
 def test_chef_is_forked_only_where_it_must_be(said: dict[str, Any]) -> None:

@@ -20,8 +20,8 @@ from tests.started import Done
 
 Make = Callable[..., Cloud]
 MOMENTS = 20
-LINES_OF_A_NODE = 5
-"""That a deploy says of each node: the preflight's end; register and converge, begun and ended."""
+LINES_OF_A_NODE = 7
+"""That a deploy says of each node: the preflight's end, and three steps, begun and ended."""
 
 OUTAGE = 30.0
 """Seconds for which the Chef server is away."""
@@ -202,7 +202,7 @@ def test_a_disk_fills_up_midway(cloud: Make, at_work: bool, choose: random.Rando
     deploy = it.start("deploy")
     deploy.wait_for(begun(victim.name))
     if at_work:
-        victim.has("var/chef/cache/cookbooks/trivial")
+        victim.has("var/chef/cache/chef-client-running.pid")
     victim.fill_disk()
     done = deploy.ended()
     assert done.status == 4

@@ -12,9 +12,10 @@ import pytest
 
 from stackcook.bootstrap.base import Deploy, Standing
 from stackcook.bootstrap.chosen import bootstrap_of
+from stackcook.bootstrap.converge import GUID
 from stackcook.bootstrap.native import NativeBootstrap
 from stackcook.chef.rest.answers import Refused
-from stackcook.command import Completed
+from stackcook.command import Command, Completed, run
 from stackcook.errors import ChefServerError, NodeError, Transient
 from stackcook.manifest.model import BootstrapKind
 from stackcook.remote.base import TimedOut
@@ -135,6 +136,20 @@ def test_a_converge_tells_what_its_resources_took(setting: Setting, chef: Native
         ("file[/y]", 0.1),
     ]
     assert not any("stackcook-time" in line for line in lines)
+
+
+@pytest.mark.parametrize("found, left", [("", None), ("an id", "an id"), (None, None)])
+def test_an_id_that_a_full_disk_has_left_empty_is_taken_away(
+    setting: Setting, chef: NativeBootstrap, found: str | None, left: str | None
+) -> None:
+    guid = setting.root / "chef_guid"
+    if found is not None:
+        guid.write_text(found)
+    setting.register()
+    again(chef, ONE, setting.host)
+    assert f"\n{GUID}\nexec " in setting.shell.sent[-1]
+    run(Command(("sh", "-ec", GUID.replace("/etc/chef", str(setting.root)))), timeout=20)
+    assert (guid.read_text() if guid.exists() else None) == left
 
 
 def test_all_that_a_node_lacks_is_one_message(setting: Setting, chef: NativeBootstrap) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 from stackcook.bootstrap.base import ResourceTime
@@ -39,6 +40,7 @@ LEAST = 0.05
 _LINE = re.compile(r"stackcook-time (\d+\.\d+) ([01]) (\S+) (\S.*)")
 
 
+@cache
 def run_config() -> str:
     """The content of CONFIG, in Ruby; the same for all nodes."""
     return "\n".join(Path(__file__).with_name(part).read_text() for part in _PARTS)

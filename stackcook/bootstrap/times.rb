@@ -23,3 +23,11 @@ times = Class.new(Chef::Handler) do
   end
 end
 report_handlers << times.new
+
+# Chef writes each piece of a line by itself, which over SSH is a message each: ten a second will do.
+Chef.event_handler do
+  on :run_start do
+    STDOUT.sync = false
+    Thread.new { loop { sleep(0.1) && STDOUT.flush } }
+  end
+end

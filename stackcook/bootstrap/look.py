@@ -51,15 +51,14 @@ def look(means: Means, node: Node, host: Host) -> Look:
     if "uid=0" not in lines:
         raise _no_root(host, done)
     now = time.time() - means.client.skew
-    text = _fit(
-        node, preflight.judge(done.output, url=url, now=now, installs=not options.one("install"))
-    )
+    found = preflight.judge(done.output, url=url, now=now, installs=not options.one("install"))
+    text = _fit(node, found)
     standing = Standing.KNOWN
     if key is None and not known:
         standing = Standing.NEW
     elif key is None or not known or not _logs_in(lines, key, url, means.secret_of(node)):
         standing = Standing.HALF
-    return Look(standing, text, client=preflight.CLIENT in lines)
+    return Look(standing, text, client=found.client)
 
 
 def _fit(node: Node, found: preflight.Preflight) -> str:

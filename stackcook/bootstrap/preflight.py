@@ -13,9 +13,6 @@ from stackcook.command import last_line
 
 SCRIPT = Path(__file__).with_name("preflight.sh")
 TIMEOUT = 60.0
-CLIENT = "client=yes"
-"""Said where there is a Chef client."""
-
 FREE = 1 << 20
 """KiB that must be free on / and on /var."""
 
@@ -32,12 +29,13 @@ _PORTS = {"http": 80, "https": 443}
 class Preflight:
     """What was found: a few words for people, and what has to be put right first.
 
-    ``passing`` is set if all of that may pass by itself.
+    ``passing`` is set if all of that may pass by itself, ``client`` where a Chef client is there.
     """
 
     text: str
     problems: tuple[str, ...]
     passing: bool = False
+    client: bool = False
 
 
 def command(url: str, *, proxied: bool = False) -> str:
@@ -67,7 +65,8 @@ def judge(output: str, *, url: str, now: float, installs: bool = True) -> Prefli
     memory = int(said.get("memory", 0)) // 1024
     free = min((int(said[key]) for key in said if key.startswith("free ")), default=0)
     text = f"{said.get('release', '?')}, {memory} MiB of memory and {free >> 10} MiB of disk free"
-    return Preflight(text, (*others, *unreachable), passing=not others)
+    problems = (*others, *unreachable)
+    return Preflight(text, problems, passing=not others, client="client" in said)
 
 
 def _disk(said: Mapping[str, str]) -> list[str]:

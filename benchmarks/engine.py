@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from stackcook.console import Console  # noqa: E402
-from stackcook.deploy.engine import Engine  # noqa: E402
-from stackcook.deploy.record import last_deploy  # noqa: E402
-from stackcook.deploy.state import State  # noqa: E402
+from stackcook.operations.engine import Engine  # noqa: E402
+from stackcook.run.record import last_deploy  # noqa: E402
+from stackcook.run.state import State  # noqa: E402
 from stackcook.manifest.read import read  # noqa: E402
 from tests.fakes import FakeSite  # noqa: E402
 from tests.scale.repository import IN_A_LINE  # noqa: E402

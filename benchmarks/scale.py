@@ -27,7 +27,7 @@ from benchmarks.stage import plain_knife
 from benchmarks.ways import IDLE, KNIFE, LOOP, NATIVE, PINNED, Way, covered, report
 from stackcook.chef.server.process import Process
 from stackcook.command import find_program
-from stackcook.deploy.history import runs, steps
+from stackcook.run.history import runs, steps
 from stackcook.errors import StackcookError
 from tests.scale import repository
 from tests.scale.lab import Lab, locked

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import sample
-from stackcook.chef.parts.cookbook import stored_files
+from stackcook.chef.objects.cookbook import stored_files
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
 

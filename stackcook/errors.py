@@ -83,10 +83,12 @@ class StackcookError(Exception):
     """An expected failure.
 
     ``where`` is a node, a file or a URL; ``what`` says what went wrong with its cause; ``remedy``
-    is what to do about it. ``str()`` gives all three as one line.
+    is what to do about it. ``str()`` gives all three as one line. ``transient`` says that the same
+    work may succeed if it is tried again.
     """
 
     exit_code = ExitCode.BUG
+    transient = False
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
         self.where = where
@@ -126,7 +128,9 @@ class NodeError(StackcookError):
 
 
 class Transient(NodeError):
-    """A step failed by what often passes by itself: worth another try."""
+    """A step failed with a cause that often goes away by itself: worth another try."""
+
+    transient = True
 
 
 class VerifyError(StackcookError):
@@ -139,6 +143,7 @@ class ChefServerError(StackcookError):
     """The Chef server refused, or can't be reached; ``where`` is its URL."""
 
     exit_code = ExitCode.CHEF_SERVER
+    transient = True
 
 
 class MachineError(StackcookError):

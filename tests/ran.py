@@ -9,10 +9,10 @@ from pathlib import Path
 
 from stackcook.bootstrap.base import ConvergeResult, ResourceTime
 from stackcook.bootstrap.output import ChefOutput
-from stackcook.deploy import history
-from stackcook.deploy.engine import Engine
-from stackcook.deploy.record import last_deploy
-from stackcook.deploy.state import State
+from stackcook.run import history
+from stackcook.operations.engine import Engine
+from stackcook.run.record import last_deploy
+from stackcook.run.state import State
 from stackcook.errors import ExitCode, NodeError
 from stackcook.manifest.model import FailureBudget, Manifest, Node
 from stackcook.report import run as report

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from stackcook.chef.rest.answers import Conflict, NotFound, Refused, Strange
-from stackcook.errors import ChefServerError, NodeError, StackcookError, Transient
+from stackcook.chef.rest.answers import Conflict, NotFound, Refused
+from stackcook.errors import ChefServerError, NodeError, Transient
 from stackcook.manifest.model import Node
 
 PERMISSIONS = ("create", "read", "update", "delete", "grant")
@@ -39,23 +39,13 @@ class ChefObjects(Protocol):
         ...
 
 
-def may_pass(error: StackcookError) -> bool:
-    """Whether it may pass by itself: a Chef server that failed or did not answer, as well.
-
-    The client itself has tried for some seconds by then. A server that refuses does not.
-    """
-    if isinstance(error, Strange) or (isinstance(error, Refused) and error.status < 500):
-        return False
-    return isinstance(error, (ChefServerError, Transient))
-
-
 @contextmanager
 def passing(node: Node) -> Iterator[None]:
-    """A Chef server that failed or did not answer is Transient, and ``node``'s; see may_pass()."""
+    """A Chef server that failed or did not answer is Transient, and names ``node``."""
     try:
         yield
     except ChefServerError as error:
-        if not may_pass(error):
+        if not error.transient:
             raise
         where = f"{node.name}: {error.where}"
         raise Transient(error.what, where=where, remedy=error.remedy) from error

@@ -10,7 +10,7 @@ from stackcook.bootstrap.base import Say
 from stackcook.bootstrap.objects import ChefObjects, names
 from stackcook.bootstrap.options import Options, options_of
 from stackcook.bootstrap.output import ChefOutput
-from stackcook.bootstrap.transient import passes
+from stackcook.retry import output_is_transient
 from stackcook.bootstrap.underway import Underway
 from stackcook.command import Completed
 from stackcook.errors import NodeError, Transient
@@ -127,6 +127,6 @@ def _end(remote: Remote, over: Event, grace: float) -> None:
 
 def failed(node: Node, output: ChefOutput, cause: str = "") -> NodeError:
     """What a step has failed of, by its output; Transient if that may pass by itself."""
-    kind = Transient if passes(output.evidence) else NodeError
+    kind = Transient if output_is_transient(output.evidence) else NodeError
     remedy = f"see more with `stackcook logs {node.name}`"
     return kind(cause or output.error(), where=node.name, remedy=remedy)

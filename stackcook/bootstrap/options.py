@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.parts import encryption
+from stackcook.chef.objects import encryption
 from stackcook.command import Secret
 from stackcook.errors import NodeError
 from stackcook.manifest.model import Node

@@ -65,7 +65,7 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
     A part that can't be looked at is a finding, too, and hides nothing of the others.
     """
     from stackcook.bootstrap.providers import missing_plugins
-    from stackcook.chef.whole.repository import Repository
+    from stackcook.chef.repository.repository import Repository
 
     looked_at = {"nodes": len(manifest.nodes)}
 

@@ -17,10 +17,10 @@ def command(
     context: Context, nodes: tuple[str, ...], twice: bool, parallel: int | None
 ) -> ExitCode:
     """Run the Chef client again on all nodes, or those named, in the order of their stages."""
-    from stackcook.cli.wiring import RealSite
-    from stackcook.deploy.engine import Engine
-    from stackcook.deploy.lock import exclusive
-    from stackcook.deploy.state import State
+    from stackcook.operations.realsite import RealSite
+    from stackcook.operations.engine import Engine
+    from stackcook.run.lock import exclusive
+    from stackcook.run.state import State
 
     manifest = context.load()
     for name in nodes:

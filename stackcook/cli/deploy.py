@@ -11,7 +11,7 @@ from stackcook.cli.options import limit_option
 from stackcook.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from stackcook.deploy.identity import LastDeploy
+    from stackcook.run.identity import LastDeploy
     from stackcook.manifest.model import Manifest
 
 
@@ -34,11 +34,11 @@ def command(
     Chef repository have changed; when nothing is left to do, it changes nothing. Ctrl-C lets the
     steps under way end, a second one ends them too.
     """
-    from stackcook.cli.wiring import RealSite
-    from stackcook.deploy.engine import Engine
-    from stackcook.deploy.lock import exclusive, refuse
-    from stackcook.deploy.record import last_deploy
-    from stackcook.deploy.state import State
+    from stackcook.operations.realsite import RealSite
+    from stackcook.operations.engine import Engine
+    from stackcook.run.lock import exclusive, refuse
+    from stackcook.run.record import last_deploy
+    from stackcook.run.state import State
 
     manifest = context.load(warn=True)
     refuse(manifest.state)  # at once, not when the repository has been read
@@ -57,7 +57,7 @@ def command(
 
 def _only(manifest: Manifest, limit: tuple[str, ...]) -> frozenset[str]:
     """The names of the nodes that ``--limit`` selects; none of them stands for all."""
-    from stackcook.deploy.limit import limited
+    from stackcook.operations.limit import limited
 
     return limited(manifest, limit) or frozenset()
 

@@ -19,9 +19,9 @@ def command(context: Context, yes: bool) -> ExitCode:
 
     Hosts that were there before stay as they are. After a failure, run it again.
     """
-    from stackcook.cli.wiring import RealSite
-    from stackcook.deploy.destroy import destroy
-    from stackcook.deploy.lock import exclusive
+    from stackcook.operations.realsite import RealSite
+    from stackcook.operations.destroy import destroy
+    from stackcook.run.lock import exclusive
 
     manifest = context.load()
     if not yes and not _agreed(manifest):

@@ -9,7 +9,7 @@ import click
 
 from stackcook.cli.context import Context, node_names
 from stackcook.command import find_program
-from stackcook.deploy.logs import path_of
+from stackcook.run.logs import path_of
 from stackcook.errors import UsageError
 
 
@@ -40,7 +40,7 @@ def command(context: Context, node: str, follow: bool, last: bool, failed: bool)
 
 def _failed(state: Path, node: str) -> str:
     """Why the node failed, then what the step printed."""
-    from stackcook.deploy.history import failed_step
+    from stackcook.run.history import failed_step
     from stackcook.report.passages import passage
 
     step = failed_step(state, node)

@@ -10,7 +10,7 @@ from stackcook.cli.context import Context, format_option
 from stackcook.cli.options import limit_option, only_option
 
 if TYPE_CHECKING:
-    from stackcook.deploy.knife import Form
+    from stackcook.knife import Form
     from stackcook.manifest.model import Manifest
 
 _KNIFE_ONLY = ("--parallel", "--node-only", "--chef-client")
@@ -46,9 +46,9 @@ def command(
     Looks at the machines, and asks the Chef server where one is running. With --format knife it
     asks nobody: it prints the commands of knife that the manifest stands for, as spiceweasel does.
     """
-    from stackcook.chef.whole.selection import parse_sections
-    from stackcook.deploy.knife import Form
-    from stackcook.deploy.limit import limited
+    from stackcook.chef.repository.selection import parse_sections
+    from stackcook.knife import Form
+    from stackcook.operations.limit import limited
 
     shown = context.form(form)
     _check({"delete": delete, "rebuild": rebuild, **ways}, shown)
@@ -74,9 +74,9 @@ def _check(flags: dict[str, bool], form: str) -> None:
 
 
 def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
-    from stackcook.chef.source.findings import Findings
-    from stackcook.deploy.knife import commands
-    from stackcook.deploy.knife.files import look
+    from stackcook.chef.loader.findings import Findings
+    from stackcook.knife import commands
+    from stackcook.knife.files import look
     from stackcook.errors import InputError, Severity
     from stackcook.report.findings import ordered
 
@@ -92,7 +92,7 @@ def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
 
 
 def _print_plan(context: Context, manifest: Manifest, wanted: Form) -> None:
-    from stackcook.cli.foresight import foresee
+    from stackcook.operations.preview import foresee
     from stackcook.report import plan as report
 
     outlook = foresee(manifest, wanted)

@@ -13,7 +13,7 @@ from stackcook.cli.context import Context
 from stackcook.errors import UsageError
 
 if TYPE_CHECKING:
-    from stackcook.deploy.history import Run
+    from stackcook.run.history import Run
     from stackcook.manifest.model import Manifest
     from stackcook.redact import Redactor
     from stackcook.report.run import RunReport
@@ -41,8 +41,8 @@ def command(
     Passwords, keys and whatever looks like one are **** in all that it prints and writes. The
     bundle holds the report, the nodes' logs, the manifest and this machine's versions.
     """
-    from stackcook.deploy.history import runs
-    from stackcook.deploy.lock import in_use
+    from stackcook.run.history import runs
+    from stackcook.run.lock import in_use
 
     if listing and (wanted or html or junit or bundle):
         raise click.UsageError("--list takes no other option but --json.")
@@ -50,7 +50,7 @@ def command(
     manifest, state = _manifest(context), path.parent / ".stackcook"
     known, running = runs(state), in_use(state)
     if listing:
-        from stackcook.report import rundata, told
+        from stackcook.report import rundata, text as told
 
         context.console.result(told.listed(known, running), rundata.listed(known, running))
         return
@@ -126,7 +126,7 @@ def _bundle(target: Path, report: RunReport, state: Path, manifest: Path, redact
 
 def _show(context: Context, report: RunReport, written: list[str]) -> None:
     """The report; where files were asked for, only what was written."""
-    from stackcook.report import rundata, told
+    from stackcook.report import rundata, text as told
 
     if written and not context.json:
         context.console.result("\n".join(f"wrote {each}" for each in written), None)

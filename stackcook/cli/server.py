@@ -10,7 +10,7 @@ from stackcook.cli.context import Context
 from stackcook.errors import UsageError
 
 if TYPE_CHECKING:
-    from stackcook.cli.chefsite import ChefSite as Site
+    from stackcook.operations.chefsite import ChefSite as Site
 
 
 @click.group()
@@ -47,7 +47,7 @@ def status(context: Context) -> None:
 
 
 def _site(context: Context) -> Site:
-    from stackcook.cli.chefsite import ChefSite
+    from stackcook.operations.chefsite import ChefSite
 
     site = ChefSite(context.load())
     if site.own_server:

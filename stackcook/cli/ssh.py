@@ -16,7 +16,7 @@ from stackcook.command import find_program
 @click.pass_obj
 def command(context: Context, node: str, command_line: tuple[str, ...]) -> None:
     """Open a shell on a node, or run COMMAND there and end with its status."""
-    from stackcook.cli.wiring import RealSite
+    from stackcook.operations.realsite import RealSite
 
     manifest = context.load()
     found = context.node(manifest, node)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from stackcook.cli.context import Context
-from stackcook.deploy.lock import in_use
-from stackcook.deploy.record import StepState, latest
+from stackcook.run.lock import in_use
+from stackcook.run.record import StepState, latest
 
 if TYPE_CHECKING:
     from stackcook.machines.base import Machines
@@ -33,7 +33,7 @@ def _machines(manifest: Manifest) -> Machines:
         from stackcook.machines.factory import machines_for
 
         return machines_for(manifest)
-    from stackcook.cli.chefsite import ChefSite
+    from stackcook.operations.chefsite import ChefSite
 
     return ChefSite(manifest).machines
 

@@ -15,7 +15,7 @@ from stackcook.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from stackcook.chef.sync.changes import Gone
-    from stackcook.cli.chefsite import ChefSite
+    from stackcook.operations.chefsite import ChefSite
     from stackcook.manifest.model import Manifest
 
 
@@ -48,7 +48,7 @@ def command(context: Context, **options: object) -> ExitCode:
     and sends only what differs. What else the server holds stays, unless --prune or --keep say
     otherwise; versions of cookbooks that an environment leads to stay in any case.
     """
-    from stackcook.cli.chefsite import ChefSite
+    from stackcook.operations.chefsite import ChefSite
     from stackcook.meanwhile import Meanwhile
 
     wishes = _Wishes(**options)  # type: ignore[arg-type]  # click has seen to the types
@@ -68,7 +68,7 @@ def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishe
     from stackcook.chef.sync import prune
     from stackcook.chef.sync.difference import compare
     from stackcook.chef.sync.upload import apply, marked
-    from stackcook.chef.whole.selection import parse_sections, select
+    from stackcook.chef.repository.selection import parse_sections, select
 
     sections, say = parse_sections(wishes.only), context.console.note
     site.secrets()
@@ -93,7 +93,7 @@ def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishe
 def _delete(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishes) -> ExitCode:
     from stackcook.chef.sync import prune
     from stackcook.chef.sync.upload import UploadResult
-    from stackcook.chef.whole.selection import parse_sections
+    from stackcook.chef.repository.selection import parse_sections
 
     site.machines.prepare()
     _warn(context, site)

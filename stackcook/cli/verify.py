@@ -23,7 +23,7 @@ def command(context: Context, patience: float) -> ExitCode:
 
     Each failure comes with its node, the likely cause and the command to look further.
     """
-    from stackcook.cli.wiring import RealSite
+    from stackcook.operations.realsite import RealSite
     from stackcook.report.checks import render
 
     manifest = context.load()

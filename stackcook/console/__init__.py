@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from stackcook.console.board import Board
-    from stackcook.deploy.events import Event, Listener
+    from stackcook.run.events import Event, Listener
 
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _CONTROLS = dict.fromkeys(map(ord, "\a\b\v\f\r"))

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from stackcook.deploy.events import (
+from stackcook.run.events import (
     LOOKS,
     Event,
     NodeSkipped,

@@ -16,8 +16,8 @@ from typing import Any
 from stackcook import __version__
 from stackcook.command import Command, CommandError, Run, find_program
 from stackcook.command import run as run_command
-from stackcook.deploy.logs import path_of
-from stackcook.deploy.record import reading
+from stackcook.run.logs import path_of
+from stackcook.run.record import reading
 from stackcook.errors import UsageError, one_line
 from stackcook.redact import Redactor
 from stackcook.report import html, rundata

@@ -9,7 +9,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 
 from stackcook.errors import counted
-from stackcook.report import timeline, told, words
+from stackcook.report import timeline, text as told, words
 from stackcook.report.causes import NAMED, causes
 from stackcook.report.run import RunReport, seconds
 

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as xml
 from collections.abc import Iterable, Mapping
 
 from stackcook.errors import counted
-from stackcook.deploy.record import StepState
+from stackcook.run.record import StepState
 from stackcook.report.run import Failure, RunReport, seconds
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

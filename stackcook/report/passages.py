@@ -7,7 +7,7 @@ import re
 import time
 from pathlib import Path
 
-from stackcook.deploy.record import StepState
+from stackcook.run.record import StepState
 
 LATEST = 1 << 20
 """Bytes at the end of a log that are looked at."""

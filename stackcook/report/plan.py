@@ -9,8 +9,8 @@ from typing import Any
 from rich.text import Text
 
 from stackcook.bootstrap.providers import create_arguments
-from stackcook.deploy.outlook import Creation, Deletion, Outlook
-from stackcook.deploy.plan import ChefAction, MachineAction, NodePlan, Plan
+from stackcook.run.outlook import Creation, Deletion, Outlook
+from stackcook.run.plan import ChefAction, MachineAction, NodePlan, Plan
 from stackcook.errors import counted
 from stackcook.manifest.model import MachineKind, Node
 from stackcook.redact import Redactor

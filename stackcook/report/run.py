@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stackcook.deploy import history
-from stackcook.deploy.history import Run, Spent
-from stackcook.deploy.logs import path_of
-from stackcook.deploy.record import StepState
+from stackcook.run import history
+from stackcook.run.history import Run, Spent
+from stackcook.run.logs import path_of
+from stackcook.run.record import StepState
 from stackcook.errors import ExitCode, one_line
 from stackcook.report import passages
 from stackcook.report.words import natural, printable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from stackcook.deploy.history import Run
-from stackcook.deploy.record import StepState
+from stackcook.run.history import Run
+from stackcook.run.record import StepState
 from stackcook.report.run import Failure, NodeRun, RunReport, Slow, StageRun, seconds
 from stackcook.report.words import ending, iso
 

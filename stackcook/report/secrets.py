@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.parts import encryption
-from stackcook.chef.parts.secrets import SECRET
+from stackcook.chef.objects import encryption
+from stackcook.chef.objects.secrets import SECRET
 from stackcook.manifest.model import Manifest
 from stackcook.redact import in_manifest
 

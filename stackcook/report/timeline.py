@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stackcook.errors import counted
-from stackcook.deploy.record import StepState
+from stackcook.run.record import StepState
 from stackcook.report.run import NodeRun, RunReport, seconds
 from stackcook.report.words import duration
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from stackcook.chef.parts.chefignore import NAME, Chefignore
-from stackcook.chef.parts.cookbook import read_files
+from stackcook.chef.objects.chefignore import NAME, Chefignore
+from stackcook.chef.objects.cookbook import read_files
 from stackcook.errors import UsageError
 from stackcook.scaffold.lab import COMPUTE, CONTROLLER, ENVIRONMENT
 

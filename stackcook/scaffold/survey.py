@@ -9,10 +9,10 @@ from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.parts import metadata
-from stackcook.chef.source.findings import Findings
-from stackcook.chef.source.load import read_json
-from stackcook.chef.source.ruby import Kind, Source, evaluate
+from stackcook.chef.objects import metadata
+from stackcook.chef.loader.findings import Findings
+from stackcook.chef.loader.load import read_json
+from stackcook.chef.loader.ruby import Kind, Source, evaluate
 from stackcook.errors import Finding, Severity, UsageError
 
 _NAME = re.compile(r"\w[\w.:-]*(/\w[\w.:-]*)*", re.ASCII)

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import requests
 
-from stackcook.chef.parts import encryption
-from stackcook.chef.parts.cookbook import SEGMENTS
+from stackcook.chef.objects import encryption
+from stackcook.chef.objects.cookbook import SEGMENTS
 from stackcook.chef.rest.client import ChefClient
 from tests.contract.uploads import SECRET, Site
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.chef.checks import syntax
-from stackcook.chef.source import jsontext, ruby
+from stackcook.chef.loader import jsontext, ruby
 
 KNIFE = Path(sys.executable).with_name("knife")
 SYNTAX = Path(syntax.__file__).with_name("syntax.rb")

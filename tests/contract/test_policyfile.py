@@ -10,11 +10,11 @@ import pytest
 
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
-from stackcook.chef.source.findings import Findings
+from stackcook.chef.loader.findings import Findings
 from stackcook.chef.sync.policyfile import compare_policy
 from stackcook.chef.sync.upload import UploadResult, upload
-from stackcook.chef.whole.policylock import PolicyLock, read_policy
-from stackcook.chef.whole.repository import Repository
+from stackcook.chef.repository.policylock import PolicyLock, read_policy
+from stackcook.chef.repository.repository import Repository
 from stackcook.command import Command, find_program, run
 from stackcook.errors import ChefServerError, Position
 from stackcook.manifest.model import ChefServer, Manifest, Policy

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from stackcook.chef.parts import secrets
+from stackcook.chef.objects import secrets
 from stackcook.chef.rest.client import ChefClient, NotFound
 from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.chef.server.process import Process
 from stackcook.chef.sync.upload import upload
-from stackcook.chef.whole.repository import Repository
-from stackcook.cli.chefsite import ChefSite
+from stackcook.chef.repository.repository import Repository
+from stackcook.operations.chefsite import ChefSite
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import Manifest
 

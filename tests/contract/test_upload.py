@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from stackcook.chef.parts import encryption, secrets
-from stackcook.chef.parts.cookbook import stored_files
+from stackcook.chef.objects import encryption, secrets
+from stackcook.chef.objects.cookbook import stored_files
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.chef.sync.upload import upload
-from stackcook.chef.whole.repository import Repository
+from stackcook.chef.repository.repository import Repository
 from stackcook.command import Completed
 from stackcook.manifest.model import ChefServer, Manifest
 

@@ -13,7 +13,7 @@ from stackcook.chef.rest.client import ChefClient, NotFound
 from stackcook.chef.sync import prune
 from stackcook.chef.sync.difference import compare
 from stackcook.chef.sync.upload import UploadResult, marked, upload
-from stackcook.chef.whole.repository import Repository
+from stackcook.chef.repository.repository import Repository
 from stackcook.errors import ChefServerError, Position
 from stackcook.manifest.model import Cookbook, DataBag, Manifest, Pattern
 from tests.contract.held import Held

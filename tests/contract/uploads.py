@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.parts import secrets
-from stackcook.chef.whole.repository import Repository
+from stackcook.chef.objects import secrets
+from stackcook.chef.repository.repository import Repository
 from stackcook.manifest.model import ChefServer, Manifest
 from stackcook.manifest.read import read
 from tests.started import command, environment

@@ -68,7 +68,7 @@ class Lab:
 
     def secrets(self) -> list[str]:
         """Every password of this lab, as stackcook itself reads them."""
-        from stackcook.chef.parts.secrets import read as read_secret
+        from stackcook.chef.objects.secrets import read as read_secret
         from stackcook.manifest.read import read
 
         manifest, findings = read(self.manifest)

@@ -22,7 +22,7 @@ import pytest
 
 from stackcook.bootstrap.base import Deploy, Standing
 from stackcook.cache import cache
-from stackcook.cli.wiring import RealSite
+from stackcook.operations.realsite import RealSite
 from stackcook.errors import NodeError
 from stackcook.manifest.model import Manifest, Node
 from stackcook.manifest.read import read

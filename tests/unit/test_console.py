@@ -12,8 +12,8 @@ import pytest
 from stackcook.console import Console
 from stackcook.console.board import QUIET, SILENT, Board
 from stackcook.report.words import duration
-from stackcook.deploy.engine import Engine
-from stackcook.deploy.events import RunStarted, StepDone, StepFailed, StepProgress, StepStarted
+from stackcook.operations.engine import Engine
+from stackcook.run.events import RunStarted, StepDone, StepFailed, StepProgress, StepStarted
 from tests.fakes import FakeSite, recipe_error, two_stages
 
 

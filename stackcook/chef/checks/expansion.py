@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from stackcook.chef.parts import objects
-from stackcook.chef.parts.objects import RunListItem
+from stackcook.chef.objects import objects
+from stackcook.chef.objects.objects import RunListItem
 
 Role = Mapping[str, Any]
 

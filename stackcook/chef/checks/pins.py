@@ -9,9 +9,9 @@ from typing import Any
 
 from stackcook.chef.checks.expansion import cookbooks_of
 from stackcook.chef.checks.references import Known
-from stackcook.chef.parts import metadata
-from stackcook.chef.source.findings import Findings
-from stackcook.chef.source.load import Sources
+from stackcook.chef.objects import metadata
+from stackcook.chef.loader.findings import Findings
+from stackcook.chef.loader.load import Sources
 from stackcook.manifest.model import Manifest
 
 CLIENT_LOCK = Path(__file__).parents[2] / "machines" / "client.lock"

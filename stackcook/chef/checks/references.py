@@ -8,11 +8,11 @@ from pathlib import Path
 
 from stackcook.chef.checks.circles import circles, shown
 from stackcook.chef.checks.expansion import entries, run_list_for
-from stackcook.chef.parts import metadata
-from stackcook.chef.parts.cookbook import Cookbook
-from stackcook.chef.parts.objects import RunListItem
-from stackcook.chef.source.findings import Findings, suggestion
-from stackcook.chef.source.load import Sources
+from stackcook.chef.objects import metadata
+from stackcook.chef.objects.cookbook import Cookbook
+from stackcook.chef.objects.objects import RunListItem
+from stackcook.chef.loader.findings import Findings, suggestion
+from stackcook.chef.loader.load import Sources
 from stackcook.errors import Position
 from stackcook.manifest.model import Manifest
 

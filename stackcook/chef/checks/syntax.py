@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from stackcook.chef.parts.cookbook import CookbookFile
-from stackcook.chef.source import ruby
-from stackcook.chef.source.findings import Findings
+from stackcook.chef.objects.cookbook import CookbookFile
+from stackcook.chef.loader import ruby
+from stackcook.chef.loader.findings import Findings
 from stackcook.command import find_program
 from stackcook.errors import Position
 from stackcook.files import keep

@@ -21,6 +21,11 @@ class Refused(ChefServerError):
 
     status = 0
 
+    @property
+    def transient(self) -> bool:  # type: ignore[override]
+        """A server that failed may recover; one that refuses does not change its mind."""
+        return self.status >= 500
+
 
 class NotFound(Refused):
     """The Chef server has no such object."""
@@ -30,8 +35,10 @@ class Conflict(Refused):
     """The object is there already, or is frozen."""
 
 
-class Strange(ChefServerError):
+class UnexpectedAnswer(ChefServerError):
     """An answer that no Chef server gives: empty, a web page, or JSON of another shape."""
+
+    transient = False
 
 
 def parse(server: ChefServer, answer: Answer) -> Any:
@@ -50,22 +57,22 @@ def accepted(server: ChefServer, answer: Answer) -> None:
         raise _strange(server, answer)
 
 
-def _strange(server: ChefServer, answer: Answer) -> Strange:
+def _strange(server: ChefServer, answer: Answer) -> UnexpectedAnswer:
     kind = answer.headers.get("Content-Type", "").split(";")[0] or "nothing"
     if not answer.body:
         what = "an empty answer"
     else:
         what = "broken JSON" if "json" in kind else f"an answer of type {kind}"
-    return Strange(
+    return UnexpectedAnswer(
         f"{_request(answer)} got {what}, which no Chef server gives",
         where=server.url,
         remedy="correct the URL of the Chef server; many end in /organizations/NAME",
     )
 
 
-def strange(server: ChefServer, request: str) -> Strange:
+def strange(server: ChefServer, request: str) -> UnexpectedAnswer:
     """The error for an answer to ``request`` that is JSON, but not what a Chef server says."""
-    return Strange(
+    return UnexpectedAnswer(
         f"{request} got an answer that no Chef server gives",
         where=server.url,
         remedy="correct its URL, or look at what lies between and may change answers",
@@ -73,7 +80,7 @@ def strange(server: ChefServer, request: str) -> Strange:
 
 
 def confirmed(server: ChefServer, request: str, answer: Any, name: str) -> None:
-    """See that the answer to a write is about the object ``name``. Raises Strange."""
+    """See that the answer to a write is about the object ``name``. Raises UnexpectedAnswer."""
     said = answer if isinstance(answer, dict) else {}
     raw = said.get("raw_data")
     named = [said.get(field) for field in ("name", "cookbook_name", "id")]

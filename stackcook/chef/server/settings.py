@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.source.ruby import Kind, Source, evaluate
+from stackcook.chef.loader.ruby import Kind, Source, evaluate
 from stackcook.errors import Finding, InputError, UsageError
 from stackcook.manifest.model import ChefServer, Manifest
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stackcook.chef.parts.cookbook import Cookbook
-from stackcook.chef.whole.policylock import PolicyLock
+from stackcook.chef.objects.cookbook import Cookbook
+from stackcook.chef.repository.policylock import PolicyLock
 
 
 @dataclass(frozen=True)

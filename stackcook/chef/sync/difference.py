@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from stackcook.chef.parts import encryption, objects
-from stackcook.chef.parts.cookbook import Cookbook, differing_metadata, stored_files
-from stackcook.chef.parts.databags import DataBag
+from stackcook.chef.objects import encryption, objects
+from stackcook.chef.objects.cookbook import Cookbook, differing_metadata, stored_files
+from stackcook.chef.objects.databags import DataBag
 from stackcook.chef.rest.answers import strange
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.sync.changes import CookbookChange, Difference, FileChanges, Gone, ObjectChange
 from stackcook.chef.sync.listing import Listing, bag_path, in_parallel, object_path
 from stackcook.chef.sync.policyfile import compare_policy
-from stackcook.chef.whole.repository import Repository
-from stackcook.chef.whole.selection import SECTIONS, select
+from stackcook.chef.repository.repository import Repository
+from stackcook.chef.repository.selection import SECTIONS, select
 from stackcook.errors import ChefServerError
 
 __all__ = ["CookbookChange", "Difference", "FileChanges", "Gone", "ObjectChange", "compare"]

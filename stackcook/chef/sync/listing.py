@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from stackcook.chef.parts.databags import DataBag
+from stackcook.chef.objects.databags import DataBag
 from stackcook.chef.rest.answers import strange
 from stackcook.chef.rest.client import CONNECTIONS, ChefClient, NotFound
 from stackcook.chef.sync.changes import Gone
-from stackcook.chef.whole.repository import Repository
+from stackcook.chef.repository.repository import Repository
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import zip_longest
 from typing import Any, TypeVar
 
-from stackcook.chef.parts.objects import RunListItem
+from stackcook.chef.objects.objects import RunListItem
 from stackcook.chef.sync.changes import CookbookChange, ObjectChange
 
 T = TypeVar("T")

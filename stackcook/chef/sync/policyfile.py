@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stackcook.chef.rest.answers import Conflict, NotFound, Strange
+from stackcook.chef.rest.answers import Conflict, NotFound, UnexpectedAnswer
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.sync.changes import PolicyChange
 from stackcook.chef.sync.sandbox import send_files
-from stackcook.chef.whole.policylock import PolicyLock
+from stackcook.chef.repository.policylock import PolicyLock
 from stackcook.errors import ChefServerError
 
 
@@ -64,7 +64,7 @@ def _artifacts(client: ChefClient) -> Mapping[str, Any]:
     """What the server has under ``/cookbook_artifacts``: by name, the ``versions``."""
     try:
         return client.get_map("/cookbook_artifacts")
-    except (NotFound, Strange) as error:
+    except (NotFound, UnexpectedAnswer) as error:
         raise ChefServerError(
             "this Chef server has no policies",
             where=client.server.url,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from stackcook.chef.parts import metadata
+from stackcook.chef.objects import metadata
 from stackcook.chef.rest.client import ChefClient, NotFound
 from stackcook.chef.sync.changes import Gone
 from stackcook.chef.sync.listing import (
@@ -16,8 +16,8 @@ from stackcook.chef.sync.listing import (
     object_path,
 )
 from stackcook.chef.sync.order import role_waves
-from stackcook.chef.whole.repository import Repository
-from stackcook.chef.whole.selection import select
+from stackcook.chef.repository.repository import Repository
+from stackcook.chef.repository.selection import select
 
 _KINDS = ("environment", "cookbook", "data bag item", "data bag")
 """After the roles, in this order: what names others before what is named."""

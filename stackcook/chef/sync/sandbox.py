@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from stackcook.chef.parts.cookbook import CookbookFile
+from stackcook.chef.objects.cookbook import CookbookFile
 from stackcook.chef.rest.answers import Refused, strange
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.sync.listing import in_parallel

@@ -18,8 +18,8 @@ from stackcook.chef.sync.listing import in_parallel, object_path
 from stackcook.chef.sync.order import batches, cookbook_waves, object_waves
 from stackcook.chef.sync.policyfile import put_policy
 from stackcook.chef.sync.sandbox import send_files
-from stackcook.chef.whole.repository import Repository
-from stackcook.chef.whole.selection import SECTIONS
+from stackcook.chef.repository.repository import Repository
+from stackcook.chef.repository.selection import SECTIONS
 from stackcook.errors import ChefServerError
 
 Say = Callable[[str], None]

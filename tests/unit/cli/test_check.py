@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from stackcook import __version__
 from stackcook.bootstrap import providers
-from stackcook.chef.whole.repository import Repository
+from stackcook.chef.repository.repository import Repository
 from stackcook.cli.context import Context
 from stackcook.cli.main import cli
 from stackcook.command import CommandError

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stackcook.cli.main import cli
-from stackcook.deploy.lock import exclusive
+from stackcook.run.lock import exclusive
 from stackcook.errors import ExitCode
 from stackcook.report import bundle
 from tests.ran import FakeCloud

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from stackcook.cli import chefsite, wiring
+from stackcook.operations import chefsite, realsite as wiring
 from stackcook.cli.main import cli
-from stackcook.deploy.events import RunStarted, StepRetried, StepStarted
-from stackcook.deploy.lock import exclusive
-from stackcook.deploy.state import State
+from stackcook.run.events import RunStarted, StepRetried, StepStarted
+from stackcook.run.lock import exclusive
+from stackcook.run.state import State
 from stackcook.errors import ChefServerError, ExitCode
 from stackcook.machines import factory
 from tests.fakes import FakeSite, recipe_error

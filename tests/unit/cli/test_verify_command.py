@@ -37,7 +37,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         machines = SimpleNamespace(prepare=lambda: None)
         site = SimpleNamespace(machines=machines, verify=lambda patience: report)
         wiring = SimpleNamespace(RealSite=lambda manifest: site)
-        monkeypatch.setitem(sys.modules, "stackcook.cli.wiring", wiring)
+        monkeypatch.setitem(sys.modules, "stackcook.operations.realsite", wiring)
         arguments = ("-f", str(manifest), "verify", *options)
         return CliRunner(mix_stderr=False).invoke(main.cli, arguments)
 

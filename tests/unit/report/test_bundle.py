@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.parts import secrets
-from stackcook.chef.parts.encryption import encrypt, read_secret
+from stackcook.chef.objects import secrets
+from stackcook.chef.objects.encryption import encrypt, read_secret
 from stackcook.command import Command, Completed
-from stackcook.deploy.record import reading
+from stackcook.run.record import reading
 from stackcook.errors import NodeError, Position, UsageError
 from stackcook.manifest.model import DataBag, Manifest
 from stackcook.redact import Redactor
-from stackcook.report import bundle, html, junit, rundata, told
+from stackcook.report import bundle, html, junit, rundata, text as told
 from stackcook.report.secrets import known_secrets
 from tests.ran import FakeCloud, took
 

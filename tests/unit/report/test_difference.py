@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackcook.chef.parts.cookbook import Cookbook
+from stackcook.chef.objects.cookbook import Cookbook
 from stackcook.chef.sync.changes import CookbookChange, Difference, FileChanges, Gone, ObjectChange
 from stackcook.report.difference import data, render
 

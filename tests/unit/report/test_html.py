@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.deploy.events import RunDone, RunStarted, StepDone, StepFailed, StepStarted
-from stackcook.deploy.state import State
+from stackcook.run.events import RunDone, RunStarted, StepDone, StepFailed, StepStarted
+from stackcook.run.state import State
 from stackcook.errors import NodeError
 from stackcook.report import html, timeline
 from stackcook.report.run import RunReport

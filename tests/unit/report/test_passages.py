@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.deploy.record import StepState
+from stackcook.run.record import StepState
 from stackcook.report import passages
 
 AT = time.mktime(time.strptime("2026-11-22 10:00:00", "%Y-%m-%d %H:%M:%S"))

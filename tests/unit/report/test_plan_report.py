@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stackcook.chef.sync.changes import Difference
-from stackcook.deploy.outlook import Creation, Deletion, Outlook
-from stackcook.deploy.plan import Facts, Removal, plan
+from stackcook.run.outlook import Creation, Deletion, Outlook
+from stackcook.run.plan import Facts, Removal, plan
 from stackcook.manifest.model import MachineKind, Manifest, Node
 from stackcook.report.plan import data, render
 from tests.fakes import AT, node

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.deploy.events import NodeSkipped, RunDone, RunStarted, StepDone, StepStarted
-from stackcook.deploy.state import State
+from stackcook.run.events import NodeSkipped, RunDone, RunStarted, StepDone, StepStarted
+from stackcook.run.state import State
 from stackcook.errors import ExitCode, NodeError
-from stackcook.report import rundata, told
+from stackcook.report import rundata, text as told
 from stackcook.report.causes import causes
 from tests.ran import FakeCloud, took
 

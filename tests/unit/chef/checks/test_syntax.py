@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from stackcook.chef.source import ruby
-from stackcook.chef.whole.repository import Repository
+from stackcook.chef.loader import ruby
+from stackcook.chef.repository.repository import Repository
 from stackcook.errors import Position
 from stackcook.manifest.model import Manifest
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from stackcook.chef.rest.answers import Strange
+from stackcook.chef.rest.answers import UnexpectedAnswer
 from stackcook.chef.rest.client import ChefClient, Conflict, NotFound
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
@@ -140,14 +140,14 @@ def test_what_is_no_json_is_no_success(
     client: ChefClient, server: Scripted, body: bytes, kind: str, words: str
 ) -> None:
     server.add("GET", f"{ORGANIZATION}/x", body=body, headers={"Content-Type": kind})
-    with pytest.raises(Strange, match=f"got {words}, which no Chef server gives"):
+    with pytest.raises(UnexpectedAnswer, match=f"got {words}, which no Chef server gives"):
         client.get("/x")
 
 
 @pytest.mark.parametrize("value", [None, [], "ok", 1])
 def test_what_is_no_map_is_no_object(client: ChefClient, server: Scripted, value: Any) -> None:
     server.add("GET", f"{ORGANIZATION}/x", value)
-    with pytest.raises(Strange, match="GET /x got an answer that no Chef server gives"):
+    with pytest.raises(UnexpectedAnswer, match="GET /x got an answer that no Chef server gives"):
         client.get_map("/x")
 
 
@@ -255,7 +255,7 @@ def test_a_web_page_is_no_success_for_a_file(
     file = tmp_path / "empty"
     file.write_bytes(b"")
     server.add("PUT", "/store/x", body=b"<html>Log in", headers={"Content-Type": "text/html"})
-    with pytest.raises(Strange, match="an answer of type text/html"):
+    with pytest.raises(UnexpectedAnswer, match="an answer of type text/html"):
         client.send_file("/store/x", file, "d41d8cd98f00b204e9800998ecf8427e")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stackcook.chef.server.knifeconfig import write_config
-from stackcook.chef.source.ruby import Kind, Source, evaluate
+from stackcook.chef.loader.ruby import Kind, Source, evaluate
 from stackcook.manifest.model import ChefServer
 
 

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.parts.cookbook import Cookbook, CookbookFile
+from stackcook.chef.objects.cookbook import Cookbook, CookbookFile
 from stackcook.chef.sync.changes import CookbookChange, ObjectChange
 from stackcook.chef.sync.order import batches, cookbook_waves, object_waves
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.parts.cookbook import CookbookFile
+from stackcook.chef.objects.cookbook import CookbookFile
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.sync import sandbox
 from stackcook.chef.sync.changes import Difference, ObjectChange

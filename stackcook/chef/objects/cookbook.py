@@ -1,0 +1,148 @@
+"""A cookbook on disk: its files, its metadata, and the manifest that stands for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from stackcook.chef.objects.chefignore import Chefignore
+from stackcook.chef.objects.hashes import Hashes, file_md5
+
+SEGMENTS = (
+    "resources",
+    "providers",
+    "recipes",
+    "definitions",
+    "libraries",
+    "attributes",
+    "files",
+    "templates",
+    "root_files",
+)
+"""The lists that API versions 0 and 1 sort a cookbook's files into."""
+
+_VERSION_FILE = ".uploaded-cookbook-version.json"  # chef-zero's own
+
+
+@dataclass(frozen=True)
+class CookbookFile:
+    """A file of a cookbook: its path within it, where it is on disk, MD5 in hex, and bytes."""
+
+    path: str
+    source: Path
+    md5: str
+    size: int = 0
+
+    @property
+    def record(self) -> dict[str, str]:
+        """The file's entry in a manifest of API version 2."""
+        parts = PurePosixPath(self.path).parts
+        specificity = "default"
+        if parts[0] in ("templates", "files") and len(parts) > 1:
+            specificity = parts[1] if len(parts) > 2 else "root_default"
+        folder = parts[0] if len(parts) > 1 else "root_files"
+        return {
+            "name": f"{folder}/{parts[-1]}",
+            "path": self.path,
+            "checksum": self.md5,
+            "specificity": specificity,
+        }
+
+
+@dataclass(frozen=True)
+class Cookbook:
+    """A cookbook as it goes to the server; ``metadata`` is normalized.
+
+    ``freeze`` keeps the version from being replaced later, except by ``force``.
+    """
+
+    name: str
+    metadata: Mapping[str, Any]
+    files: tuple[CookbookFile, ...]
+    freeze: bool = False
+    force: bool = False
+
+    @property
+    def version(self) -> str:
+        """The version, all three numbers."""
+        return str(self.metadata["version"])
+
+    @property
+    def dependencies(self) -> Mapping[str, str]:
+        """Names of other cookbooks, each with its canonical version constraint."""
+        needed: Mapping[str, str] = self.metadata["dependencies"]
+        return needed
+
+    @cached_property
+    def recipes(self) -> frozenset[str]:
+        """What a run list may name: ``apt``, ``apt::default``, ``apt::proxy``."""
+        names = set(self.metadata["recipes"])
+        return frozenset(names | {f"{name}::default" for name in names if "::" not in name})
+
+    def manifest(self, api_version: int, *, frozen: bool = False) -> dict[str, Any]:
+        """The JSON that the server takes at this API version; ``frozen`` it stays."""
+        shape = {
+            "name": f"{self.name}-{self.version}",
+            "cookbook_name": self.name,
+            "version": self.version,
+            "metadata": dict(self.metadata),
+            "frozen?": self.freeze or frozen,
+            "chef_type": "cookbook_version",
+            "json_class": "Chef::CookbookVersion",
+        }
+        records = [file.record for file in self.files]
+        if api_version >= 2:
+            return {**shape, "all_files": records}
+        segments: dict[str, list[dict[str, str]]] = {segment: [] for segment in SEGMENTS}
+        for record in records:
+            folder, name = record["name"].split("/")
+            # Other folders, such as a `spec` that is not ignored, have no list of their own.
+            segments.get(folder, segments["root_files"]).append({**record, "name": name})
+        return {**shape, **segments}
+
+
+def stored_files(manifest: Mapping[str, Any]) -> Mapping[str, str]:
+    """Path → MD5 of the files in a manifest that a server gave, in either dialect."""
+    lists = [manifest.get("all_files", [])] + [manifest.get(segment, []) for segment in SEGMENTS]
+    return {file["path"]: file["checksum"] for files in lists for file in files or ()}
+
+
+def differing_metadata(cookbook: Cookbook, stored: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of the metadata that are not on the server as ``cookbook`` has them."""
+    theirs = stored.get("metadata") or {}
+    return tuple(f for f, value in cookbook.metadata.items() if theirs.get(f) != value)
+
+
+def read_files(
+    directory: Path, ignore: Chefignore, hashes: Hashes | None = None
+) -> tuple[CookbookFile, ...]:
+    """The files that go to the server, by path; raises OSError for one that can't be read.
+
+    A link to a file is that file, a link to a directory is left out: what knife does. Hidden
+    directories at the top, such as ``.git``, stay at home.
+    """
+    found = []
+    for path, entry in _walk(str(directory), ""):
+        if not path.isprintable() and any("\udc80" <= char <= "\udcff" for char in path):
+            raise OSError(errno.EILSEQ, "its name is not UTF-8", path)
+        if entry.name != _VERSION_FILE and not ignore.ignores(path):
+            stat = entry.stat()
+            md5 = hashes.md5(entry.path, stat) if hashes else file_md5(entry.path)
+            found.append(CookbookFile(path, Path(entry.path), md5, stat.st_size))
+    return tuple(sorted(found, key=lambda file: file.path))
+
+
+def _walk(directory: str, above: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Each file below ``directory`` with its path, which begins with ``above``."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if above or not entry.name.startswith("."):
+                    yield from _walk(entry.path, f"{above}{entry.name}/")
+            elif entry.is_file():
+                yield f"{above}{entry.name}", entry

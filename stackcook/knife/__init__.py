@@ -1,0 +1,118 @@
+"""The commands of knife (and Vagrant) that a manifest stands for: those of spiceweasel 2.8.
+
+They are printed for people and their scripts; ``stackcook deploy`` doesn't run them. What differs
+from spiceweasel's is named in docs/spiceweasel.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from stackcook.knife import parts
+from stackcook.knife.files import Files
+from stackcook.knife.nodes import Entry, entries, forget
+from stackcook.knife.parts import Part
+from stackcook.knife.search import converge
+from stackcook.manifest.model import MachineKind, Manifest
+
+_OBJECTS = {
+    "cookbooks": parts.cookbooks,
+    "environments": parts.environments,
+    "roles": parts.roles,
+    "data bags": parts.data_bags,
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """Which commands: of which sections and nodes (all, if that is None), and to what end.
+
+    ``node_only`` makes node objects and no machines, ``chef_client`` converges what is there.
+    """
+
+    sections: Collection[str]
+    nodes: Collection[str] | None = None
+    create: bool = True
+    delete: bool = False
+    parallel: bool = False
+    node_only: bool = False
+    chef_client: bool = False
+
+
+def commands(manifest: Manifest, files: Files, form: Form) -> tuple[str, ...]:
+    """The commands, those that delete first: each section before what it refers to."""
+    made = [*entries(manifest, form.nodes)]
+    nodes = [entry for entry in made if not entry.group.cluster]
+    clusters = [entry for entry in made if entry.group.cluster]
+    if form.chef_client:
+        sections = {"nodes": _converge(nodes), "clusters": _converge(clusters)}
+    else:
+        sections = {name: part(manifest, files) for name, part in _OBJECTS.items()}
+        sections["nodes"] = _nodes(manifest, files, form, nodes)
+        sections["clusters"] = _clusters(manifest, files, form, clusters)
+        sections["knife"] = parts.knife(manifest, files)
+    wanted = [part for name, part in sections.items() if name in form.sections]
+    deleted = [command for part in wanted[::-1] for command in part.delete if form.delete]
+    created = [command for part in wanted for command in part.create if form.create]
+    return (*deleted, *created)
+
+
+def _converge(wanted: Iterable[Entry]) -> Part:
+    return Part(tuple(command for entry in wanted for command in converge(entry)))
+
+
+def _nodes(manifest: Manifest, files: Files, form: Form, wanted: list[Entry]) -> Part:
+    """The machines of some entries, Vagrant's first, and the nodes on the Chef server."""
+    create: list[str] = []
+    delete: list[str] = []
+    names = [machine.node.name for e in wanted if not e.group.provider for machine in e.machines]
+    if names and manifest.machines is MachineKind.VAGRANT and not form.node_only:
+        create.append(parts.line("vagrant up", *names))
+        delete.append(parts.line("vagrant destroy -f", *names))
+    for entry in wanted:
+        create += _create(files, form, entry)
+        if not entry.nameless:
+            for machine in entry.machines:
+                delete += forget(machine.node) if form.node_only else entry.deletion(machine)
+    return Part(tuple(create), tuple(delete))
+
+
+def _create(files: Files, form: Form, entry: Entry) -> Iterator[str]:
+    if form.node_only:
+        if not entry.nameless:
+            yield from _node_objects(files, entry)
+        return
+    if form.parallel and entry.group.count:
+        yield entry.in_parallel()
+    else:
+        yield from map(entry.command, entry.machines)
+    yield from entry.group.additional_commands
+
+
+def _node_objects(files: Files, entry: Entry) -> Iterator[str]:
+    for machine in entry.machines:
+        name = machine.node.name
+        there = name in files.nodes
+        yield f"knife node from file {name}.json" if there else f"knife node create -d {name}"
+        if entry.run_list:
+            yield f"knife node run_list set {name} '{entry.run_list}'"
+
+
+def _clusters(manifest: Manifest, files: Files, form: Form, wanted: list[Entry]) -> Part:
+    """As nodes; but where all are wanted, all nodes of a cluster's environment are deleted."""
+    create: list[str] = []
+    delete: list[str] = []
+    for cluster, members in groupby(wanted, key=lambda entry: entry.group.cluster):
+        part = _nodes(manifest, files, form, [*members])
+        create += part.create
+        if form.nodes is not None:
+            delete += part.delete
+            continue
+        delete += (c for c in part.delete if not c.startswith(("knife node ", "knife client ")))
+        delete.append(
+            f"for N in $(knife node list -E {cluster}); "
+            "do knife client delete $N -y; knife node delete $N -y; done"
+        )
+    return Part(tuple(create), tuple(delete))

@@ -1,0 +1,76 @@
+"""What knife's commands need to know of the files on disk; all else about them is pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stackcook.chef.loader.findings import Findings
+from stackcook.chef.loader.locate import locate
+from stackcook.manifest.model import Berksfile, Manifest, Pattern
+
+_GLOB = re.compile(r"[*?\[{]")
+_LOCKED = re.compile(r"  ([\w.-]+) \((\d+(?:\.\d+)*)\)")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Names → files, relative to the directory of their kind; ``items`` by data bag.
+
+    ``cookbooks`` are the names in ``cookbooks/``, ``nodes`` those with a file in ``nodes/``,
+    ``locked`` the names and versions that Berkshelf has resolved.
+    """
+
+    environments: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    items: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cookbooks: Collection[str] = ()
+    nodes: Collection[str] = ()
+    locked: tuple[tuple[str, str], ...] = ()
+
+
+def look(manifest: Manifest, findings: Findings, *, delete: bool) -> Files:
+    """The files that the manifest names; notes those that aren't there.
+
+    What Berkshelf has resolved is of interest only where cookbooks are to ``delete``.
+    """
+    root = manifest.root
+
+    def below(
+        directory: Path, patterns: Iterable[Pattern], suffixes: tuple[str, ...]
+    ) -> Mapping[str, str]:
+        """Globs come after names, as spiceweasel has them."""
+        plain_first = sorted(patterns, key=lambda pattern: bool(_GLOB.search(pattern.text)))
+        found = locate(manifest.path, plain_first, directory, findings, suffixes=suffixes)
+        return {name: str(path.relative_to(directory)) for name, path in found.items()}
+
+    bags = {
+        bag.name: below(root / "data_bags" / bag.name, bag.items, (".json",))
+        for bag in manifest.data_bags
+    }
+    cookbooks = root / "cookbooks"
+    if manifest.cookbooks and not cookbooks.is_dir():
+        remedy = "make it: what isn't in it comes from the Supermarket, to there"
+        what = "there is no directory cookbooks/"
+        findings.error(manifest.path, manifest.cookbooks[0].at, what, remedy)
+    return Files(
+        environments=below(root / "environments", manifest.environments, (".json", ".rb")),
+        roles=below(root / "roles", manifest.roles, (".json", ".rb")),
+        items={name: tuple(items.values()) for name, items in bags.items()},
+        cookbooks={path.name for path in cookbooks.glob("*") if path.is_dir()},
+        nodes={path.stem for path in (root / "nodes").glob("*.json")},
+        locked=_locked(manifest.berksfile, findings) if delete and manifest.berksfile else (),
+    )
+
+
+def _locked(berksfile: Berksfile, findings: Findings) -> tuple[tuple[str, str], ...]:
+    lock = berksfile.path.with_name(f"{berksfile.path.name}.lock")
+    if not lock.is_file():
+        what = "Berkshelf has not resolved it: no command can delete its cookbooks"
+        findings.warning(berksfile.path, None, what, "run `berks install`")
+        return ()
+    graph = lock.read_text().partition("\nGRAPH\n")[2]
+    found = filter(None, map(_LOCKED.fullmatch, graph.splitlines()))
+    return tuple((match[1], match[2]) for match in found)

@@ -1,0 +1,171 @@
+"""The Chef server of one manifest and what goes onto it: all that an upload works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.settings import find_chef_server
+from stackcook.errors import InputError, UsageError, counted
+from stackcook.manifest.model import ChefServer, Manifest, Node
+
+if TYPE_CHECKING:  # imported where it is used: the client reads its key meanwhile
+    from stackcook.chef.server.embedded import EmbeddedServer
+    from stackcook.chef.repository.repository import Repository
+    from stackcook.operations.steps import Say
+    from stackcook.machines.base import Machines
+
+
+class ChefSite:
+    """The parts of ``RealSite`` that need no SSH and no OpenStack.
+
+    Apart from it, because an upload that changes nothing should not wait for libraries it never
+    uses. Parts are made when first used.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+
+    @cached_property
+    def machines(self) -> Machines:
+        """How the nodes' machines come up."""
+        from stackcook.machines.factory import machines_for
+
+        machines = machines_for(self._manifest)
+        if not self._provided:
+            return machines
+        from stackcook.machines.provided import ProvidedMachines
+
+        return ProvidedMachines(machines, self._lookup, lambda: self.server, self._manifest.root)
+
+    @cached_property
+    def server(self) -> ChefServer:
+        """The Chef server, started if it is the embedded one; knife's config.rb leads to it."""
+        from stackcook.chef.server.knifeconfig import write_config
+
+        if self.own_server is None:
+            return self.embedded.start()
+        write_config(self._manifest.state, self.own_server)
+        return self.own_server
+
+    @cached_property
+    def client(self) -> ChefClient:
+        """The Chef server's client; making it writes nothing where the server is the user's."""
+        return ChefClient(self.own_server or self.server)
+
+    @cached_property
+    def own_server(self) -> ChefServer | None:
+        """The user's Chef server; None where the embedded one is it."""
+        return find_chef_server(self._manifest)
+
+    @property
+    def running_server(self) -> ChefServer | None:
+        """The user's Chef server, or the embedded one if it runs; looks at no machine for it."""
+        from stackcook.chef.server.embedded import EmbeddedServer
+
+        return self.own_server or EmbeddedServer.running(self._manifest.state)
+
+    @property
+    def embedded(self) -> EmbeddedServer:
+        """The embedded Chef server, running or not."""
+        from stackcook.chef.server.embedded import EmbeddedServer
+
+        return EmbeddedServer(self._manifest.state, str(self.machines.server_address()))
+
+    @cached_property
+    def _read(self) -> Repository:
+        from stackcook.chef.repository.repository import Repository
+
+        return Repository.read(self._manifest)
+
+    @property
+    def repository(self) -> Repository:
+        """The Chef repository as it was read once, but with the passwords generated since then."""
+        from stackcook.chef.objects.databags import read_data_bags
+        from stackcook.chef.loader.findings import Findings
+
+        bags = read_data_bags(self._manifest, Findings())  # what is wrong has been said already
+        return replace(self._read, data_bags=bags)
+
+    @cached_property
+    def _checked(self) -> str:
+        from stackcook.bootstrap import providers
+
+        found = self._read
+        made = [node for node in self._provided if node.provider not in providers.WINDOWS]
+        if made and self.own_server is None:
+            what = f"{made[0].provider}'s machines can't reach a Chef server on this machine"
+            remedy = "name one that they reach in `stackcook: chef_server`, or in knife's config.rb"
+            raise UsageError(what, where=made[0].name, remedy=remedy)
+        if findings := providers.missing_plugins(self._manifest):
+            raise InputError(findings)
+        parts = (
+            ("cookbook", found.cookbooks),
+            ("role", found.roles),
+            ("environment", found.environments),
+        )
+        return ", ".join(counted(len(there), noun) for noun, there in parts)
+
+    @property
+    def _provided(self) -> tuple[Node, ...]:
+        """The nodes that a command of knife makes."""
+        return tuple(node for node in self._manifest.nodes if node.provider)
+
+    def _lookup(self, name: str) -> Mapping[str, Any] | None:
+        """The Chef server's node object; None where there is none, or no server yet."""
+        if name not in self.registered():
+            return None
+        found: Mapping[str, Any] = self.client.get(f"/nodes/{name}")
+        return found
+
+    def check(self) -> str:
+        """Read the Chef repository, once; see that knife has the providers' plugins."""
+        return self._checked
+
+    def digest(self) -> str:
+        """A checksum of the manifest, of all that an upload would put, and of stackcook itself."""
+        from stackcook.chef.repository.digest import digest
+
+        return digest(self._manifest, self._read)
+
+    def reach(self) -> None:
+        """See that a Chef server of the user's answers; for use before anything is written."""
+        if self.own_server:
+            self.client.get("/environments")
+
+    def secrets(self) -> str:
+        """Generate the passwords that are missing."""
+        from stackcook.chef.objects import secrets
+
+        secrets.ensure(self._manifest)
+        return f"{sum(map(len, self._manifest.passwords.values()))} passwords"
+
+    def chef_server(self) -> str:
+        """Start the embedded server, or see that the user's answers."""
+        self.client.get("/environments")
+        return f"{self.server.url} ({'own' if self.own_server else 'embedded'})"
+
+    def upload(self, say: Say) -> str:
+        """Bring the Chef server's objects in step with the repository; they are on disk then."""
+        from stackcook.chef.sync.upload import upload
+
+        result = upload(self.client, self.repository, on_event=say)
+        if result.changed:
+            self.settle()  # a server that is killed forgets its last second: all nodes need this
+        return str(result)
+
+    def registered(self) -> frozenset[str]:
+        """The nodes that the Chef server knows; none where the embedded one isn't running."""
+        server = self.running_server
+        if server is None:
+            return frozenset()
+        with ChefClient(server) as client:
+            return frozenset(client.get("/nodes"))
+
+    def settle(self) -> None:
+        """See that the embedded Chef server's data is on disk."""
+        if not self.own_server:
+            self.embedded.settle()

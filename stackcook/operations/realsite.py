@@ -1,0 +1,162 @@
+"""Puts the real parts together: what commands that touch the world work with."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+
+from stackcook.bootstrap.base import Bootstrap, Deploy
+from stackcook.bootstrap.chosen import bootstrap_of
+from stackcook.bootstrap.objects import forget
+from stackcook.bootstrap.onnode import Means
+from stackcook.bootstrap.provided import ProvidedBootstrap
+from stackcook.chef.objects import secrets
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.knife import run_section
+from stackcook.chef.repository.prepare import recipes_to_prepare
+from stackcook.operations.chefsite import ChefSite
+from stackcook.operations.steps import Say
+from stackcook.errors import counted
+from stackcook.manifest.model import Node
+from stackcook.remote.pool import Pool
+from stackcook.remote.ssh import connect, wait_for
+from stackcook.verify import clouds, gate, smoke
+from stackcook.verify.check import Report
+from stackcook.verify.gate import Credentials
+from stackcook.verify.placing import DASHBOARD, KEYSTONE, Placed, placed, running
+from stackcook.verify.reported import reported, silent
+
+PATIENCE = 15.0
+"""Seconds that a node may take to answer SSH: it may just be booting."""
+
+NONE = Deploy("")
+"""That takes up no node."""
+
+
+class RealSite(ChefSite):
+    """The ``Site`` of one manifest; parts are made when first used."""
+
+    _seen: tuple[Placed, ...] = ()
+    """The nodes as they were when they were verified."""
+
+    @cached_property
+    def _bootstrap(self) -> Bootstrap:
+        means = Means(
+            self.client,
+            self.server,
+            self._manifest.state,
+            secrets.ensure(self._manifest),
+            opener=self._connections,
+        )
+        chosen = bootstrap_of(self._manifest.bootstrap, means)
+        if not self._provided:
+            return chosen
+        return ProvidedBootstrap(chosen, self.client, self.server, self._manifest.root)
+
+    @cached_property
+    def _connections(self) -> Pool:
+        return Pool(partial(wait_for, patience=PATIENCE))
+
+    def bootstrap(self) -> Bootstrap:
+        """The one that the manifest wants."""
+        return self._bootstrap
+
+    def ahead(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+        """By the repository: a recipe ``NAME_packages`` beside each of the run list's."""
+        return recipes_to_prepare(self.repository, nodes)
+
+    def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
+        """See that ``nodes`` have reported; wait for the services that others need of them."""
+        names = tuple(node.name for node in nodes)
+        seen = placed(self._manifest, self.client, names, deploy.id)
+        reported(seen, _theirs(nodes, deploy), deploy.id)
+        hosts = self.machines.hosts(self._manifest.nodes)
+        gate.answers(self._manifest, self.client, hosts, self.credentials, only=names)
+        return f"the services on {', '.join(names)} answer"
+
+    def knife(self, say: Say) -> str:
+        """Run the section's commands, as the Chef server's user."""
+        return counted(run_section(self._manifest, self.server, say), "command")
+
+    def silent(self, nodes: Sequence[Node], deploy: Deploy) -> tuple[str, ...]:
+        """By the node objects, as the Chef server has them now."""
+        names = [node.name for node in nodes]
+        seen = placed(self._manifest, self.client, names, deploy.id)
+        return silent(seen, _theirs(nodes, deploy), deploy.id)
+
+    def verify(
+        self,
+        patience: float = smoke.AFTER_DEPLOY,
+        *,
+        without: Collection[str] = (),
+        deploy: Deploy = NONE,
+    ) -> Report:
+        """The smoke check; writes ``clouds.yaml`` first, so that one can look for oneself."""
+        self._seen = placed(self._manifest, self.client, deploy=deploy.id)
+        for keystone in running(self._seen, KEYSTONE)[:1]:
+            path = self._manifest.root / "clouds.yaml"
+            clouds.write(path, gate.auth_url(keystone), self.credentials.admin)
+        nodes = tuple(n for n in self._manifest.nodes if n.name not in without)
+        reported(self._seen, _theirs(nodes, deploy), deploy.id)
+        return smoke.verify(
+            replace(self._manifest, nodes=nodes),
+            tuple(node for node in self._seen if node.name not in without),
+            self.machines.hosts(nodes),
+            self.credentials,
+            patience=patience,
+            opener=self._connections.by(connect),  # a node that is down isn't waited for
+        )
+
+    def facts(self) -> Mapping[str, str]:
+        """Where Horizon is, where the password is, what to try; nothing where there is no cloud."""
+        seen = self._seen or placed(self._manifest, self.client)
+        facts = {
+            "Horizon": f"http://{dashboard.address}/" for dashboard in running(seen, DASHBOARD)[:1]
+        }
+        if running(seen, KEYSTONE):
+            path = self._manifest.root / "clouds.yaml"
+            facts["log in as"] = f"admin, domain Default; the password is in {path}"
+            facts["try"] = f"openstack --os-cloud {clouds.CLOUD} server list"
+        return facts
+
+    def forget(self, nodes: Sequence[Node]) -> str:
+        """Delete nodes and clients from a user's server; the embedded one goes as a whole."""
+        if self.own_server is None:
+            return "gone with the embedded Chef server"
+        with ChefClient(self.own_server) as client:
+            gone = [node.name for node in nodes if forget(client, node.name)]
+        return f"{', '.join(gone) or 'none'} deleted"
+
+    def stop_chef_server(self) -> str:
+        """Stop the embedded server."""
+        if self.own_server:
+            return f"{self.own_server.url} is left alone"
+        return "stopped" if self.embedded.stop() else "was not running"
+
+    def remove(self) -> str:
+        """Remove ``.stackcook``, and our cloud from ``clouds.yaml``."""
+        clouds.remove(self._manifest.root / "clouds.yaml")
+        shutil.rmtree(self._manifest.state)
+        return "removed"
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """The cloud's passwords; empty where the manifest has none."""
+        bags = {**self._manifest.passwords}
+        found = {
+            (bag, item): secrets.read(self._manifest, bag, item)
+            for bag, items in bags.items()
+            for item in items
+        }
+        return Credentials(
+            admin=found.get(("user_passwords", "admin"), ""),
+            queue=found.get(("user_passwords", "openstack"), ""),
+            secrets=tuple(found.values()),
+        )
+
+
+def _theirs(nodes: Iterable[Node], deploy: Deploy) -> tuple[str, ...]:
+    """The nodes that report ``deploy``; a provider's first converge is not ours."""
+    return tuple(n.name for n in nodes if n.name in deploy.nodes and not n.provider)

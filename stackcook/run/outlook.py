@@ -1,0 +1,80 @@
+"""What a deploy would do in all, on the Chef server and with the nodes: pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackcook.chef.sync.changes import CookbookChange, Difference, ObjectChange, PolicyChange
+from stackcook.chef.repository.repository import Repository
+from stackcook.chef.repository.selection import select
+from stackcook.knife.nodes import entries
+from stackcook.run.plan import Plan, Removal
+from stackcook.manifest.model import Manifest
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """Nodes and objects that go, each in their order; objects by their labels.
+
+    ``state`` is the directory of passwords, keys and the embedded server; ``None`` if it stays.
+    """
+
+    removals: tuple[Removal, ...] = ()
+    objects: tuple[str, ...] = ()
+    state: Path | None = None
+
+
+@dataclass(frozen=True)
+class Creation:
+    """What comes: ``difference`` is ``None`` where the sections have none of the server's objects.
+
+    ``passwords`` are those that are generated first, as BAG/ITEM; ``last`` the commands of the
+    section ``knife``.
+    """
+
+    difference: Difference | None = None
+    passwords: tuple[str, ...] = ()
+    plan: Plan = Plan(())
+    last: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """All of it; ``server`` is the URL of the Chef server, ``None`` where none is running."""
+
+    server: str | None
+    deletion: Deletion | None = None
+    creation: Creation | None = None
+
+
+def chosen(
+    manifest: Manifest, sections: Collection[str], wanted: Collection[str] | None
+) -> frozenset[str]:
+    """The names of the nodes that belong to ``sections`` and are among ``wanted`` (None: all)."""
+    return frozenset(
+        machine.node.name
+        for entry in entries(manifest, wanted)
+        if ("clusters" if entry.group.cluster else "nodes") in sections
+        for machine in entry.machines
+    )
+
+
+def everything(repository: Repository, sections: Collection[str]) -> Difference:
+    """The difference from a server that has nothing."""
+    wanted = select(repository, sections)
+    labels = [
+        *(f"data bag {bag.name}" for bag in wanted.data_bags),
+        *(f"data bag item {bag.name}/{item}" for bag in wanted.data_bags for item in bag.items),
+        *(f"environment {name}" for name in wanted.environments),
+        *(f"role {name}" for name in wanted.roles),
+    ]
+    cookbooks = tuple(CookbookChange(c, frozenset(), new=True) for c in wanted.cookbooks)
+    lock = wanted.policy
+    policy = PolicyChange(lock, lock.artifacts, new=True) if lock else None
+    return Difference(cookbooks, tuple(map(_new, labels)), (), policy=policy)
+
+
+def _new(label: str) -> ObjectChange:
+    return ObjectChange(label, "", "", {}, new=True)

@@ -1,0 +1,240 @@
+"""The repository as it is read, and all that can be wrong with it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackcook.chef.loader.findings import Findings
+from stackcook.chef.repository.repository import Repository
+from stackcook.errors import InputError, Severity
+from stackcook.manifest.model import Manifest
+
+BASE = {"cookbooks/base/metadata.rb": "name 'base'\nversion '1.0.0'\n"}
+
+
+def errors(manifest: Manifest) -> list[str]:
+    """The findings as the user reads them, without the directory."""
+    _, findings = Repository.inspect(manifest)
+    return [str(finding).replace(f"{manifest.root}/", "") for finding in findings]
+
+
+def test_an_empty_manifest_needs_nothing(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")  # not even Ruby
+    assert Repository.read(make({})) == Repository()
+
+
+def test_json_wins_over_ruby(make: Any) -> None:
+    files = {"roles/a.json": '{"name": "a", "description": "json"}', "roles/a.rb": "name 'a'"}
+    assert Repository.read(make(files, roles="a")).roles["a"]["description"] == "json"
+
+
+def test_a_role_in_ruby_is_what_chef_makes_of_it(make: Any) -> None:
+    role = """\
+name "db"
+run_list "recipe[base]", %w(base role[db])
+default_attributes :a => {:b => [1, nil]}
+env_run_lists "_default" => ["base"], "qa" => []
+"""
+    files = {**BASE, "cookbooks/base/recipes/default.rb": "", "roles/db.rb": role}
+    assert Repository.read(make(files, roles="db", cookbooks="base")).roles["db"] == {
+        "name": "db",
+        "description": "",
+        "json_class": "Chef::Role",
+        "chef_type": "role",
+        "default_attributes": {"a": {"b": [1, None]}},
+        "override_attributes": {},
+        "run_list": ["recipe[base]"],
+        "env_run_lists": {"qa": []},
+    }
+
+
+def test_globs_and_folders(make: Any) -> None:
+    files = {f"roles/{name}.json": "{}" for name in ("web1", "web2", "db", "sub/deep", "old")}
+    found = Repository.read(make(files, roles="web* {db,none} sub/*")).roles
+    assert sorted(found) == ["db", "deep", "web1", "web2"]
+
+
+def test_links_and_hidden_folders(make: Any, tmp_path: Path) -> None:
+    manifest = make(
+        {
+            **BASE,
+            "cookbooks/base/files/real": "x",
+            "cookbooks/base/.git/config": "x",
+            "cookbooks/base/files/.hidden/x": "x",
+            "elsewhere/y": "x",
+        },
+        cookbooks="base",
+    )
+    base = manifest.root / "cookbooks" / "base"
+    os.symlink("real", base / "files" / "link")
+    os.symlink("absent", base / "files" / "broken")
+    os.symlink(manifest.root / "elsewhere", base / "files" / "folder")
+    paths = [file.path for file in Repository.read(manifest).cookbooks[0].files]
+    assert paths == ["files/.hidden/x", "files/link", "files/real", "metadata.rb"]
+
+
+def test_all_findings_at_once(make: Any) -> None:
+    manifest = make(
+        {
+            "cookbooks/base/metadata.rb": "name 'base'\ndepends 'aptt'\n",
+            "cookbooks/apt/metadata.json": '{"name": "apt",\n "version": 1,}',
+            "roles/web.json": '{"run_list": ["role[wbe]", "recipe[base::nope]"]}',
+            "roles/bad.rb": "name 'bad'\nrun_lst 'x'\n",
+            "roles/other.json": '{\n  "name": "another"}',
+            "environments/qa.json": '{"cookbook_versions": {"base": "latest"}}',
+            "data_bags/users/al.json": "[]",
+        },
+        cookbooks="base apt aptt missing",
+        roles="web bad other web2",
+        environments="qa",
+        data_bags="users/al users/bob node",
+        nodes={"one": "role[webb] role[web"},
+        environment="prod",
+    )
+    assert errors(manifest) == [
+        "infrastructure.yml:7:3: error: there is no roles/web2 (.json or .rb);"
+        ' did you mean "web"?',
+        "infrastructure.yml:7:3: error: there is no cookbook cookbooks/aptt;"
+        ' did you mean "apt"?',
+        "infrastructure.yml:7:3: error: there is no cookbook cookbooks/missing;"
+        " put it there, or take the name out",
+        "cookbooks/apt/metadata.json:2:15: error: this is no JSON: expecting property name"
+        " enclosed in double quotes; correct it",
+        'roles/bad.rb:2:1: error: Ruby: `run_lst\' means nothing here; did you mean "run_list"?',
+        'roles/other.json:2:3: error: its name is "another"; name it other, as its file',
+        "infrastructure.yml:7:3: error: there is no data_bags/users/bob (.json);"
+        " make the file, or take the name out",
+        "data_bags/users/al.json:1:1: error: this is no JSON map; put it in braces",
+        'infrastructure.yml:7:3: error: a data bag can\'t be called "node";'
+        " search needs that name; give it another",
+        'infrastructure.yml:7:3: error: one: there is no environment "prod" in the manifest;'
+        " add it to `environments`",
+        'infrastructure.yml:7:3: error: one: there is no role "webb" in the manifest;'
+        ' did you mean "web"?',
+        "infrastructure.yml:7:3: error: one: 'role[web' is neither role[NAME] nor recipe[NAME];"
+        " correct the run list",
+        'roles/web.json:1:15: error: there is no role "wbe" in the manifest; did you mean "web"?',
+        'roles/web.json:1:28: error: cookbook base has no recipe "base::nope"; write it',
+        "environments/qa.json:1:24: error: base: 'latest' is no version constraint;"
+        ' write it as "~> 1.2"',
+    ]
+    with pytest.raises(InputError) as error:
+        Repository.read(manifest)
+    assert len(error.value.findings) == 15
+
+
+@pytest.mark.parametrize(
+    ("metadata", "what"),
+    [
+        ("version '1.0.0'", "the metadata has no name"),
+        ("name 'other'", 'the cookbook calls itself "other"; name it base, as its directory'),
+        ("name 'base'\nversion 'soon'", "version 'soon' is not x.y.z"),
+        ("name 'base'\ndepends 'base'", "cookbook base can't depend on itself"),
+        ("name 'base'\ndepends 'users'", 'it depends on "users", which is not in the manifest'),
+        ("name 'base'\ndepends 'two', '>= 3'", "it depends on two >= 3, but cookbooks/ has 2.0.0"),
+        ("name 'base'\nFoo::Bar", "base/metadata.rb:2:1: error: Ruby: `Foo' means nothing here"),
+        ("name 'base'\nexit", "base/metadata.rb:2:1: error: Ruby: SystemExit"),
+        ("name 'base'\n)", "base/metadata.rb:2:1: error: Ruby: unexpected ')'"),
+        ("name 'base'\nIO.read('absent')", "metadata.rb:2:1: error: Ruby: Errno::ENOENT"),
+    ],
+)
+def test_metadata(make: Any, metadata: str, what: str) -> None:
+    two = {"cookbooks/two/metadata.json": '{"name": "two", "version": "2.0"}'}
+    manifest = make({"cookbooks/base/metadata.rb": metadata, **two}, cookbooks="base two")
+    (only,) = errors(manifest)
+    assert what in only
+
+
+def test_the_wanted_version_must_be_there(make: Any) -> None:
+    assert errors(make(BASE, cookbooks="base=1.0")) == []
+    (only,) = errors(make(BASE, cookbooks="base=2.0.0"))
+    assert "base 2.0.0 is wanted, but cookbooks/ has 1.0.0" in only
+
+
+def test_a_pin_that_nothing_fits_is_a_warning(make: Any) -> None:
+    files = {**BASE, "environments/qa.rb": "name 'qa'\ncookbook 'base', '= 9.0.0'\n"}
+    _, findings = Repository.inspect(make(files, cookbooks="base", environments="qa"))
+    assert [finding.severity for finding in findings] == [Severity.WARNING]
+
+
+def test_a_loop_in_ruby_ends(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stackcook.chef.loader.ruby.TIMEOUT", 0.5)
+    files = {"roles/a.rb": "loop {}", "roles/b.rb": "exit!", "roles/c.rb": "name 'd'"}
+    assert errors(make(files, roles="*")) == [
+        "roles/a.rb:1:1: error: Ruby: does not come to an end with this file; correct the file",
+        "roles/b.rb:1:1: error: Ruby: does not come to an end with this file; correct the file",
+        'roles/c.rb:1:1: error: its name is "d"; name it c, as its file',
+    ]
+
+
+def test_cookbooks_from_elsewhere_count_as_named(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        "cookbooks/base/metadata.rb": "name 'base'\nversion '1.0.0'\ndepends 'yum'\n",
+        "elsewhere/base/metadata.rb": "name 'base'\nversion '9.0.0'\n",
+        "elsewhere/yum/metadata.rb": "name 'yum'\nversion '2.0.0'\n",
+        "elsewhere/yum/recipes/default.rb": ")",
+        "cookbooks/yum/metadata.rb": "not named in the manifest, so the other is taken",
+    }
+    manifest = make(files, cookbooks="base", nodes={"one": "recipe[yum::none]"})
+    brought = {name: tmp_path / "elsewhere" / name for name in ("base", "yum")}
+    monkeypatch.setattr("stackcook.chef.repository.read.fetch", lambda *_: brought)
+    repository, _ = Repository.inspect(manifest)
+    found = [(cookbook.name, cookbook.version) for cookbook in repository.cookbooks]
+    assert found == [("base", "1.0.0"), ("yum", "2.0.0")]
+    assert [line.split(";")[0] for line in errors(manifest)] == [
+        "elsewhere/yum/recipes/default.rb:1:1: error: Ruby: unexpected ')'",
+        'infrastructure.yml:7:3: error: one: cookbook yum has no recipe "yum::none"',
+    ]
+
+
+def test_cookbooks_that_could_not_be_brought_are_missed_by_nobody(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(manifest: Manifest, findings: Findings) -> dict[str, Path]:
+        findings.error(manifest.root / "Berksfile", None, "it broke", "mend it")
+        return {}
+
+    files = {
+        "cookbooks/base/metadata.rb": "name 'base'\nversion '1.0.0'\ndepends 'yum'\n",
+        "environments/lab.json": '{"name": "lab", "cookbook_versions": {"yum": "= 1.0.0"}}',
+    }
+    manifest = make(
+        files, cookbooks="base yum", environments="lab", nodes={"one": "recipe[yum]"}, roles=""
+    )
+    monkeypatch.setattr("stackcook.chef.repository.read.fetch", fetch)
+    assert errors(manifest) == ["Berksfile: error: it broke; mend it"]
+
+
+def test_knifes_options_of_a_cookbook(make: Any) -> None:
+    manifest = make(BASE, cookbooks="base")
+    for options, freeze, force in (("", False, False), ("--freeze --force", True, True)):
+        wanted = replace(manifest.cookbooks[0], options=options)
+        (cookbook,) = Repository.read(replace(manifest, cookbooks=(wanted,))).cookbooks
+        assert (cookbook.freeze, cookbook.force) == (freeze, force)
+
+
+def test_generated_and_own_bags_do_not_mix(make: Any) -> None:
+    files = {"data_bags/db/nova.json": '{"id": "nova"}'}
+    (only,) = errors(make(files, passwords={"db": ("nova",)}))
+    assert "db is generated, but is in data_bags/ too" in only
+    assert errors(make(files, passwords={"db": ("nova",)}, data_bags="db/nova")) == []
+
+
+def test_utf_8_whatever_the_locale(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("RUBYOPT", "-rnone")  # the user's, not ours
+    readme = "long_description IO.read(File.join(File.dirname(__FILE__), 'README.md'))\n"
+    files = {
+        "cookbooks/base/metadata.rb": f"name 'base'\nmaintainer 'Jürgen'\n{readme}",
+        "cookbooks/base/README.md": "Ünïcode ✓\n",
+    }
+    (cookbook,) = Repository.read(make(files, cookbooks="base")).cookbooks
+    assert cookbook.metadata["maintainer"] == "Jürgen"
+    assert cookbook.metadata["long_description"] == "Ünïcode ✓\n"

@@ -8,7 +8,7 @@ from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, NodeStep, Standing
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, NodeStep, Registration
 from stackcook.errors import ChefServerError, NodeError, Position, StackcookError, Transient
 from stackcook.manifest.model import Manifest, Node, Stage
 from stackcook.remote.base import Host, Unreachable
@@ -106,20 +106,20 @@ class FakeBootstrap:
 
     def look(self, node: Node, host: Host) -> Look:
         self.reach(node, host)
-        return Look(Standing.KNOWN if node.name in self.known else Standing.NEW, "fit")
+        return Look(Registration.REGISTERED if node.name in self.known else Registration.NEW, "fit")
 
     def ahead(
-        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+        self, node: Node, host: Host, registration: Registration, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         if not self.ahead_steps:
             return ()
         return tuple(NodeStep(name, partial(self._ahead, name, node)) for name in self.ahead_steps)
 
     def converge(
-        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+        self, node: Node, host: Host, registration: Registration, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         self.deploys.append(deploy)
-        name = "converge" if standing is Standing.KNOWN else "bootstrap"
+        name = "converge" if registration is Registration.REGISTERED else "bootstrap"
         return (NodeStep(name, lambda say: self._run(name, node, say)),)
 
     def interrupt(self) -> None:

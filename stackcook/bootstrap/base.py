@@ -14,25 +14,25 @@ Say = Callable[[str], None]
 """Takes a line that the node printed."""
 
 
-class Standing(Enum):
+class Registration(Enum):
     """What the Chef server and the node know of each other."""
 
     NEW = "new"
     """The server has no such client: bootstrap."""
-    HALF = "half made"
+    PARTIAL = "partial"
     """The server has one, but the node can't log in as it (made anew, or killed midway)."""
-    KNOWN = "known"
+    REGISTERED = "registered"
     """The node logs in to the server: converge."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at a node has found: its standing, and in a few words what it is.
+    """What a look at a node has found: its registration, and in a few words what it is.
 
     ``client`` says that a Chef client is there, of whatever version.
     """
 
-    standing: Standing
+    registration: Registration
     text: str = ""
     client: bool = False
 
@@ -100,13 +100,13 @@ class Bootstrap(Protocol):
         ...
 
     def ahead(
-        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+        self, node: Node, host: Host, registration: Registration, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         """What is to be done on ``node`` that needs no other node, in order; may be nothing."""
         ...
 
     def converge(
-        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+        self, node: Node, host: Host, registration: Registration, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         """What is to be done then, in order; the last is the converge of the whole run list."""
         ...

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stackcook.bootstrap.base import Bootstrap, Deploy, Look, NodeStep, Standing
+from stackcook.bootstrap.base import Bootstrap, Deploy, Look, NodeStep, Registration
 from stackcook.bootstrap.knife import KnifeBootstrap
 from stackcook.bootstrap.native import NativeBootstrap
-from stackcook.bootstrap.onnode import Means
+from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.bootstrap.options import needs_knife
 from stackcook.manifest.model import BootstrapKind, Node
 from stackcook.remote.base import Host
@@ -19,7 +19,7 @@ class ChosenBootstrap:
 
     native: Bootstrap
     knife: Bootstrap
-    means: Means
+    context: BootstrapContext
 
     def reach(self, node: Node, host: Host) -> None:
         """The same by both."""
@@ -30,28 +30,28 @@ class ChosenBootstrap:
         return self._of(node).look(node, host)
 
     def ahead(
-        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+        self, node: Node, host: Host, registration: Registration, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         """By the one that is chosen."""
-        return self._of(node).ahead(node, host, standing, deploy)
+        return self._of(node).ahead(node, host, registration, deploy)
 
     def converge(
-        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+        self, node: Node, host: Host, registration: Registration, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         """By the one that is chosen."""
-        return self._of(node).converge(node, host, standing, deploy)
+        return self._of(node).converge(node, host, registration, deploy)
 
     def interrupt(self) -> None:
         """End what is under way on any node."""
-        self.means.underway.end()
+        self.context.underway.end()
 
     def _of(self, node: Node) -> Bootstrap:
-        return self.knife if needs_knife(node, self.means.state.parent) else self.native
+        return self.knife if needs_knife(node, self.context.state.parent) else self.native
 
 
-def bootstrap_of(kind: BootstrapKind, means: Means) -> Bootstrap:
+def bootstrap_of(kind: BootstrapKind, context: BootstrapContext) -> Bootstrap:
     """The bootstrap of a manifest that wants ``kind``."""
-    knife = KnifeBootstrap(means)
+    knife = KnifeBootstrap(context)
     if kind is BootstrapKind.KNIFE:
         return knife
-    return ChosenBootstrap(NativeBootstrap(means), knife, means)
+    return ChosenBootstrap(NativeBootstrap(context), knife, context)

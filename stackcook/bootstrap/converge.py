@@ -11,7 +11,7 @@ from typing import Any
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Say
 from stackcook.bootstrap.install import HEAL
 from stackcook.bootstrap.objects import noticing_loss, passing, synchronize
-from stackcook.bootstrap.onnode import Means, carry_out, failed
+from stackcook.bootstrap.onnode import BootstrapContext, carry_out, failed
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.bootstrap.times import CONFIG, HEAP, Times, run_config
 from stackcook.manifest.model import Node
@@ -52,20 +52,27 @@ class Reader:
         raise failed(node, output, "" if status else silent)
 
 
-def converge(means: Means, node: Node, host: Host, deploy: Deploy, say: Say) -> ConvergeResult:
+def converge(
+    context: BootstrapContext, node: Node, host: Host, deploy: Deploy, say: Say
+) -> ConvergeResult:
     """Bring the node object in step with the manifest, then converge the whole run list.
 
     Raises NodeError: Lost where the Chef server has the node no more.
     """
     timeout = node.timeout or TIMEOUT
-    with noticing_loss(means.client, node):
+    with noticing_loss(context.client, node):
         with passing(node):
-            synchronize(means.client, node)
-        return _run(means, node, host, deploy, say, step="converge", timeout=timeout)
+            synchronize(context.client, node)
+        return _run(context, node, host, deploy, say, step="converge", timeout=timeout)
 
 
 def prepare(
-    means: Means, node: Node, host: Host, deploy: Deploy, recipes: Sequence[str], say: Say
+    context: BootstrapContext,
+    node: Node,
+    host: Host,
+    deploy: Deploy,
+    recipes: Sequence[str],
+    say: Say,
 ) -> str:
     """Converge only ``recipes``, ahead of the rest; the node object stays as it is.
 
@@ -75,8 +82,8 @@ def prepare(
     instead = ",".join(f"recipe[{recipe}]" for recipe in recipes)
     extra = ("--override-runlist", instead)
     timeout = min(node.timeout or PREPARE_TIMEOUT, PREPARE_TIMEOUT)
-    with noticing_loss(means.client, node):
-        done = _run(means, node, host, deploy, say, *extra, step="prepare", timeout=timeout)
+    with noticing_loss(context.client, node):
+        done = _run(context, node, host, deploy, say, *extra, step="prepare", timeout=timeout)
     return f"{', '.join(recipes)}: {done.updated}/{done.total} resources updated"
 
 
@@ -99,7 +106,7 @@ def command(node: Node, *extra: str) -> str:
 
 
 def _run(
-    means: Means,
+    context: BootstrapContext,
     node: Node,
     host: Host,
     deploy: Deploy,
@@ -120,5 +127,7 @@ def _run(
         f"exec {command(node, *extra)}",
     )
     reader = Reader(say)
-    done = carry_out(means, node, host, "\n".join(script), step=step, timeout=timeout, read=reader)
+    done = carry_out(
+        context, node, host, "\n".join(script), step=step, timeout=timeout, read=reader
+    )
     return reader.result(node, done.status)

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from stackcook.bootstrap import install
-from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, NodeStep, Say, Standing
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, NodeStep, Say, Registration
 from stackcook.bootstrap.converge import TIMEOUT, Reader, address, attributes, converge
 from stackcook.bootstrap.look import look
 from stackcook.bootstrap.objects import forget
-from stackcook.bootstrap.onnode import Means
+from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.bootstrap.options import Options
 from stackcook.bootstrap.output import Unwrapped
 from stackcook.bootstrap.times import run_config
@@ -30,39 +30,39 @@ TEMPLATE = Path(__file__).with_name("node.sh.erb")
 class KnifeBootstrap:
     """``knife bootstrap`` with our template, unless a node's options name another."""
 
-    means: Means
+    context: BootstrapContext
     runner: Run = run
 
     def reach(self, node: Node, host: Host) -> None:
         """Log in; the connection stays open for all that follows."""
-        with self.means.open(node, host):
+        with self.context.open(node, host):
             pass
 
     def look(self, node: Node, host: Host) -> Look:
         """Ask the server and the node, as :func:`~stackcook.bootstrap.look.look` does."""
-        return look(self.means, node, host)
+        return look(self.context, node, host)
 
     def ahead(
-        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+        self, node: Node, host: Host, registration: Registration, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         """Nothing: knife does all in one."""
         return ()
 
     def converge(
-        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+        self, node: Node, host: Host, registration: Registration, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         """Bootstrap a node that isn't known; converge one that is."""
-        if standing is Standing.KNOWN:
-            return (NodeStep("converge", partial(converge, self.means, node, host, deploy)),)
+        if registration is Registration.REGISTERED:
+            return (NodeStep("converge", partial(converge, self.context, node, host, deploy)),)
         return (NodeStep("bootstrap", partial(self._bootstrap, node, host, deploy)),)
 
     def interrupt(self) -> None:
         """End what is under way on any node; nothing that begins later lives."""
-        self.means.underway.end()
+        self.context.underway.end()
 
     def _bootstrap(self, node: Node, host: Host, deploy: Deploy, say: Say) -> ConvergeResult:
         """Take away what a half-made node left on the server, then ``knife bootstrap``."""
-        forget(self.means.client, node.name)
+        forget(self.context.client, node.name)
         reader, plain = Reader(say), Unwrapped(host.address)
 
         def read(said: str) -> None:
@@ -72,7 +72,7 @@ class KnifeBootstrap:
         command = self._command(node, host, deploy)
         timeout = node.timeout or TIMEOUT
         try:
-            with self.means.underway.noting() as note:
+            with self.context.underway.noting() as note:
                 done = self.runner(command, on_line=read, timeout=timeout, on_start=note)
         except CommandError as error:
             last = reader.output.last or "none"
@@ -82,7 +82,7 @@ class KnifeBootstrap:
         return reader.result(node, done.status)
 
     def _command(self, node: Node, host: Host, deploy: Deploy) -> Command:
-        options = self.means.options(node)
+        options = self.context.options(node)
         argv = [
             *(str(find_program("knife")), "bootstrap", host.address),
             *("-c", str(self._config(node, options)), "--no-color"),
@@ -106,7 +106,7 @@ class KnifeBootstrap:
 
     def _config(self, node: Node, options: Options) -> Path:
         """knife's settings; a password stands in a file of the node's own, never in argv."""
-        common = self.means.state / "chef" / "config.rb"
+        common = self.context.state / "chef" / "config.rb"
         if not (password := options.one("password")):
             return common
         path = common.parent / "first-boot" / f"{node.name}.rb"
@@ -119,17 +119,17 @@ class KnifeBootstrap:
 
         The deploy's id is not among them: what a bootstrap leaves does not depend on it.
         """
-        path = self.means.state / "chef" / "first-boot" / f"{node.name}.json"
+        path = self.context.state / "chef" / "first-boot" / f"{node.name}.json"
         write_private(path, json.dumps({**options.attributes(node.name), **address(node)}))
         return path
 
     def _secret(self, node: Node) -> Path | None:
         """The file with what decrypts data bag items."""
-        options = self.means.options(node)
+        options = self.context.options(node)
         if not options.one("secret"):
             named = options.one("secret_file")
-            return options.path(named) if named else self.means.secret
-        path = self.means.state / "chef" / "first-boot" / f"{node.name}.secret"
+            return options.path(named) if named else self.context.secret
+        path = self.context.state / "chef" / "first-boot" / f"{node.name}.secret"
         write_private(path, f"{options.one('secret')}\n")
         return path
 
@@ -139,9 +139,9 @@ class KnifeBootstrap:
         train gives net-ssh /dev/null as the user's known_hosts; only the *global* file can be
         named, and only in the ssh configuration of the home directory.
         """
-        home, options = self.means.state / "chef" / "home", self.means.options(node)
+        home, options = self.context.state / "chef" / "home", self.context.options(node)
         # Written whole: another node's knife may just be reading it.
-        config = f'Host *\n  GlobalKnownHostsFile "{self.means.known_hosts}"\n'
+        config = f'Host *\n  GlobalKnownHostsFile "{self.context.known_hosts}"\n'
         write_private(home / ".ssh" / "config", config)
         return {
             "HOME": str(home),

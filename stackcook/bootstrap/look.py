@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives import serialization
 
 from stackcook.bootstrap import preflight
-from stackcook.bootstrap.base import Look, Standing
+from stackcook.bootstrap.base import Look, Registration
 from stackcook.bootstrap.objects import passing, public_key
-from stackcook.bootstrap.onnode import Means
+from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.command import Completed
 from stackcook.errors import NodeError, Transient
 from stackcook.manifest.model import Node
@@ -30,7 +30,7 @@ openssl pkey -in client.pem -pubout 2>/dev/null ||
 """
 
 
-def look(means: Means, node: Node, host: Host) -> Look:
+def look(context: BootstrapContext, node: Node, host: Host) -> Look:
     """Ask the Chef server, and then the node by one command.
 
     Raises NodeError, if may be Transient, if the node or its root can't be reached, or with all
@@ -38,27 +38,27 @@ def look(means: Means, node: Node, host: Host) -> Look:
     """
     client = f"/clients/{node.name}"
     with passing(node):
-        there = means.there
-        key = public_key(means.client, node.name) if client in there else None
+        there = context.there
+        key = public_key(context.client, node.name) if client in there else None
         known = f"/nodes/{node.name}" in there
-    options, url = means.options(node), means.server.url
+    options, url = context.options(node), context.server.url
     command = preflight.command(url, proxied=bool(options.one("proxy")))
     if key is not None and known:
         command += _LOGIN
-    with means.open(node, host) as remote:  # records the host key, for knife too
+    with context.open(node, host) as remote:  # records the host key, for knife too
         done = remote.run(sudo(command), timeout=preflight.TIMEOUT)
     lines = done.output.splitlines()
     if "uid=0" not in lines:
         raise _no_root(host, done)
-    now = time.time() - means.client.skew
+    now = time.time() - context.client.skew
     found = preflight.judge(done.output, url=url, now=now, installs=not options.one("install"))
     text = _fit(node, found)
-    standing = Standing.KNOWN
+    registration = Registration.REGISTERED
     if key is None and not known:
-        standing = Standing.NEW
-    elif key is None or not known or not _logs_in(lines, key, url, means.secret_of(node)):
-        standing = Standing.HALF
-    return Look(standing, text, client=found.client)
+        registration = Registration.NEW
+    elif key is None or not known or not _logs_in(lines, key, url, context.secret_of(node)):
+        registration = Registration.PARTIAL
+    return Look(registration, text, client=found.client)
 
 
 def _fit(node: Node, found: preflight.Preflight) -> str:

@@ -28,7 +28,7 @@ _END = f'test -s {PID} && kill -INT "$(cat {PID})"'
 
 
 @dataclass(frozen=True)
-class Means:
+class BootstrapContext:
     """What both bootstraps work with. ``state`` is ``.stackcook``, beside the manifest.
 
     ``secret`` is the file whose content decrypts data bag items, where a node's options name no
@@ -76,7 +76,7 @@ class Means:
 
 
 def carry_out(
-    means: Means,
+    context: BootstrapContext,
     node: Node,
     host: Host,
     script: str,
@@ -98,9 +98,9 @@ def carry_out(
         read(line)
 
     whole = f"{{\necho $$ >{PID}\n{script}\n}} </dev/null\n"
-    with means.open(node, host) as remote, means.underway.noting() as note:
+    with context.open(node, host) as remote, context.underway.noting() as note:
         over = Event()
-        note(lambda: _end(remote, over, means.grace))
+        note(lambda: _end(remote, over, context.grace))
         try:
             shell = sudo("exec sh -s")
             return remote.run(shell, stdin=whole, on_line=note_and_read, timeout=timeout)

@@ -14,7 +14,7 @@ from stackcook.bootstrap.base import (
     Look,
     NodeStep,
     Say,
-    Standing,
+    Registration,
 )
 from stackcook.bootstrap.objects import ChefObjects
 from stackcook.bootstrap.output import ChefOutput, Unwrapped
@@ -60,30 +60,30 @@ class ProvidedBootstrap:
         try:
             self.client.get(f"/nodes/{node.name}")
         except NotFound:
-            return Look(Standing.NEW, "the provider has yet to make it")
+            return Look(Registration.NEW, "the provider has yet to make it")
         if node.provider in providers.WINDOWS:
-            return Look(Standing.KNOWN, "known to the Chef server")
-        return replace(self.inner.look(node, host), standing=Standing.KNOWN)
+            return Look(Registration.REGISTERED, "known to the Chef server")
+        return replace(self.inner.look(node, host), registration=Registration.REGISTERED)
 
     def ahead(
-        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+        self, node: Node, host: Host, registration: Registration, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         """Nothing on a provider's machine: its command does all."""
         if node.provider:
             return ()
-        return self.inner.ahead(node, host, standing, deploy)
+        return self.inner.ahead(node, host, registration, deploy)
 
     def converge(
-        self, node: Node, host: Host, standing: Standing, deploy: Deploy
+        self, node: Node, host: Host, registration: Registration, deploy: Deploy
     ) -> tuple[NodeStep, ...]:
         """Run the provider's command; then on over SSH as all nodes, on Windows by knife."""
-        if node.provider and standing is not Standing.KNOWN:
+        if node.provider and registration is not Registration.REGISTERED:
             return (NodeStep("bootstrap", lambda say: self._make(node, say)),)
         if protocol := providers.WINDOWS.get(node.provider or ""):
             words = (protocol, f"name:{node.name}", "chef-client")
             arguments = (*words, *providers.connection_arguments(node))
             return (NodeStep("converge", lambda say: self._knife(node, arguments, say, _LOGS)),)
-        return self.inner.converge(node, host, standing, deploy)
+        return self.inner.converge(node, host, registration, deploy)
 
     def _make(self, node: Node, on_line: Say) -> ConvergeResult:
         remedy = _LOGS

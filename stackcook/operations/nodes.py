@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from stackcook.bootstrap.base import ConvergeResult, Deploy, NodeStep, Standing
+from stackcook.bootstrap.base import ConvergeResult, Deploy, NodeStep, Registration
 from stackcook.run.budget import Budget
 from stackcook.run.events import NodeSkipped, Notice
 from stackcook.operations.fanout import fan_out
@@ -30,12 +30,12 @@ def default_parallel(nodes: int) -> int:
 class Reached:
     """A node that SSH has reached, or will have in its turn if it is ``late``.
 
-    ``standing`` is None until somebody has looked at it.
+    ``registration`` is None until somebody has looked at it.
     """
 
     node: Node
     host: Host
-    standing: Standing | None = None
+    registration: Registration | None = None
     late: bool = False
 
 
@@ -76,7 +76,7 @@ class NodeRun:
                 self._site.bootstrap().reach(node, each.host)
                 return each
             self._look(each)
-            if bootstrapped and each.standing is not Standing.KNOWN:
+            if bootstrapped and each.registration is not Registration.REGISTERED:
                 what = "it is not bootstrapped yet"
                 raise NodeError(what, where=node.name, remedy="run `stackcook deploy`")
             return each
@@ -89,7 +89,9 @@ class NodeRun:
             reached.update((node.name, Reached(node, hosts[node.name], late=True)) for node in late)
         elif late:
             reached.update(self._log_in(late, reach, stages)[0])
-        known = {name for name, each in reached.items() if each.standing is Standing.KNOWN}
+        known = {
+            name for name, each in reached.items() if each.registration is Registration.REGISTERED
+        }
         schedule = Schedule(stages, budget, known.intersection(done))
         for node in nodes:
             if node.name not in reached:
@@ -171,7 +173,7 @@ class NodeRun:
 
     def _look(self, each: Reached) -> str:
         found = self._site.bootstrap().look(each.node, each.host)
-        each.standing = found.standing
+        each.registration = found.registration
         return found.text
 
     def _steps_of(
@@ -188,11 +190,11 @@ class NodeRun:
 
         if each.late:
             yield NodeStep("reach", reach)
-        if each.standing is None:
+        if each.registration is None:
             yield NodeStep("preflight", lambda _: self._look(each))
-        assert each.standing is not None
+        assert each.registration is not None
         steps_of = chef.ahead if part is Part.AHEAD else chef.converge
-        yield from steps_of(each.node, each.host, each.standing, deploy)
+        yield from steps_of(each.node, each.host, each.registration, deploy)
 
     def _take(
         self, each: Reached, stage: str, steps: Iterable[NodeStep], aside: Aside

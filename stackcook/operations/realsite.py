@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from stackcook.bootstrap.base import Bootstrap, Deploy
 from stackcook.bootstrap.chosen import bootstrap_of
 from stackcook.bootstrap.objects import forget
-from stackcook.bootstrap.onnode import Means
+from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.bootstrap.provided import ProvidedBootstrap
 from stackcook.chef.objects import secrets
 from stackcook.chef.rest.client import ChefClient
@@ -43,14 +43,14 @@ class RealSite(ChefSite):
 
     @cached_property
     def _bootstrap(self) -> Bootstrap:
-        means = Means(
+        context = BootstrapContext(
             self.client,
             self.server,
             self._manifest.state,
             secrets.ensure(self._manifest),
             opener=self._connections,
         )
-        chosen = bootstrap_of(self._manifest.bootstrap, means)
+        chosen = bootstrap_of(self._manifest.bootstrap, context)
         if not self._provided:
             return chosen
         return ProvidedBootstrap(chosen, self.client, self.server, self._manifest.root)

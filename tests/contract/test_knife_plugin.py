@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.bootstrap import providers
-from stackcook.bootstrap.base import ConvergeResult, Deploy, Standing
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Registration
 from stackcook.bootstrap.provided import ProvidedBootstrap
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
@@ -60,15 +60,15 @@ def test_a_plugin_of_the_repository_makes_a_node(server: ChefServer, tmp_path: P
 
     with ChefClient(server) as client:
         chef = ProvidedBootstrap(FakeBootstrap([]), client, server, tmp_path)
-        assert chef.look(NODE, HOST).standing is Standing.NEW
-        (step,) = chef.converge(NODE, HOST, Standing.NEW, Deploy("d-1"))
+        assert chef.look(NODE, HOST).registration is Registration.NEW
+        (step,) = chef.converge(NODE, HOST, Registration.NEW, Deploy("d-1"))
         result = step.work(print)
         assert isinstance(result, ConvergeResult) and (result.updated, result.total) == (3, 4)
         made = client.get("/nodes/web01")
         assert (made["run_list"], made["automatic"]["ipaddress"]) == (["role[web]"], "127.0.0.7")
-        assert chef.look(NODE, HOST).standing is Standing.KNOWN
+        assert chef.look(NODE, HOST).registration is Registration.REGISTERED
 
         bad = Node("web02", AT, provider="ec2", options="-f huge")
-        (step,) = chef.converge(bad, HOST, Standing.NEW, Deploy("d-1"))
+        (step,) = chef.converge(bad, HOST, Registration.NEW, Deploy("d-1"))
         with pytest.raises(NodeError, match="no such flavor.*knife ec2 server list"):
             step.work(print)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from stackcook.bootstrap import etc_chef, objects
-from stackcook.bootstrap.onnode import Means
+from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.knifeconfig import write_config
 from stackcook.command import Command, find_program, run
@@ -43,8 +43,8 @@ class Site:
     client: ChefClient
 
     @property
-    def means(self) -> Means:
-        return Means(self.client, self.server, self.root / ".stackcook")
+    def context(self) -> BootstrapContext:
+        return BootstrapContext(self.client, self.server, self.root / ".stackcook")
 
     @property
     def has_policies(self) -> bool:
@@ -54,8 +54,8 @@ class Site:
     def register(self, node: Node) -> tuple[dict[str, Any], bytes]:
         """Bootstrap natively, but for the node itself: its files, and its private key."""
         private, public = pair()
-        options = self.means.options(node)
-        attributes, secret = options.attributes(node.name), self.means.secret_of(node)
+        options = self.context.options(node)
+        attributes, secret = options.attributes(node.name), self.context.secret_of(node)
         found = etc_chef.files(self.server, node, options, first_boot=attributes, secret=secret)
         objects.register(self.client, node, public, attributes, options.tags)
         return {file.path: file.text for file in found}, private

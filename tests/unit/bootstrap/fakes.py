@@ -12,8 +12,8 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Deploy, Standing
-from stackcook.bootstrap.onnode import Means
+from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Deploy, Registration
+from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.chef.rest.answers import Conflict, NotFound
 from stackcook.command import Command, Completed
 from stackcook.manifest.model import ChefServer, Node
@@ -161,10 +161,10 @@ class Setting:
         return self.root / ".stackcook"
 
     @property
-    def means(self) -> Means:
+    def context(self) -> BootstrapContext:
         server = ChefServer(URL, "me", self.state / "me.pem")
         secret = self.root / "secret"
-        return Means(self.chef, server, self.state, secret, opener=self.shell, grace=0)
+        return BootstrapContext(self.chef, server, self.state, secret, opener=self.shell, grace=0)
 
     def register(self, *, url: str = URL, secret: str = "s3", own_key: bool = True) -> None:
         """The server and the node know each other, unless told otherwise."""
@@ -187,14 +187,14 @@ def take(
     node: Node,
     host: Host,
     say: Callable[[str], None] = print,
-    standing: Standing = Standing.NEW,
+    registration: Registration = Registration.NEW,
     deploy: Deploy = DEPLOY,
 ) -> ConvergeResult:
     """Look at a node, and take every step of it, as the engine does; what the last one says."""
     chef.look(node, host)
     steps = (
-        *chef.ahead(node, host, standing, deploy),
-        *chef.converge(node, host, standing, deploy),
+        *chef.ahead(node, host, registration, deploy),
+        *chef.converge(node, host, registration, deploy),
     )
     *_, result = [step.work(say) for step in steps]
     assert isinstance(result, ConvergeResult)
@@ -205,7 +205,7 @@ def again(
     chef: Bootstrap, node: Node, host: Host, say: Callable[[str], None] = print
 ) -> ConvergeResult:
     """Take every step of a node that is known."""
-    return take(chef, node, host, say, Standing.KNOWN)
+    return take(chef, node, host, say, Registration.REGISTERED)
 
 
 def pem() -> str:

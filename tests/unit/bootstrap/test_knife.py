@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.bootstrap.base import Standing
+from stackcook.bootstrap.base import Registration
 from stackcook.bootstrap.knife import KnifeBootstrap
 from stackcook.bootstrap.underway import Underway
 from stackcook.command import Completed
@@ -20,18 +20,18 @@ from tests.unit.bootstrap.fakes import DEPLOY, DONE, ONE, Setting, again, take
 
 @pytest.fixture
 def chef(setting: Setting) -> KnifeBootstrap:
-    return KnifeBootstrap(setting.means, runner=setting.knife)
+    return KnifeBootstrap(setting.context, runner=setting.knife)
 
 
 def test_a_node_that_nobody_knows_is_new(setting: Setting, chef: KnifeBootstrap) -> None:
-    assert chef.look(ONE, setting.host).standing is Standing.NEW
+    assert chef.look(ONE, setting.host).registration is Registration.NEW
 
 
 def test_a_node_that_logs_in_is_known_by_one_command(
     setting: Setting, chef: KnifeBootstrap
 ) -> None:
     setting.register()
-    assert chef.look(ONE, setting.host).standing is Standing.KNOWN
+    assert chef.look(ONE, setting.host).registration is Registration.REGISTERED
     assert len(setting.shell.asked) == 1
 
 
@@ -42,10 +42,10 @@ def test_a_key_is_the_same_however_a_library_writes_it(
     client = setting.chef.objects["/clients/one"]
     head, *middle, foot = client["public_key"].strip().splitlines()
     client["public_key"] = "\n".join((head, "".join(middle), foot))
-    assert chef.look(ONE, setting.host).standing is Standing.KNOWN
+    assert chef.look(ONE, setting.host).registration is Registration.REGISTERED
     client["public_key"] = ""
     setting.shell.login = setting.shell.login.partition("-----BEGIN")[0]
-    assert chef.look(ONE, setting.host).standing is Standing.HALF
+    assert chef.look(ONE, setting.host).registration is Registration.PARTIAL
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_can_not_log_in_is_half_made(
     setting: Setting, chef: KnifeBootstrap, change: Callable[[Setting], object]
 ) -> None:
     change(setting)
-    assert chef.look(ONE, setting.host).standing is Standing.HALF
+    assert chef.look(ONE, setting.host).registration is Registration.PARTIAL
 
 
 def test_a_user_who_can_not_become_root_is_named(setting: Setting, chef: KnifeBootstrap) -> None:
@@ -166,7 +166,7 @@ def test_converging_leaves_a_node_that_is_in_step_alone(
 def test_a_node_that_the_server_has_lost_is_told_with_what_helps(
     setting: Setting, chef: KnifeBootstrap
 ) -> None:
-    (converge,) = chef.converge(ONE, setting.host, Standing.KNOWN, DEPLOY)
+    (converge,) = chef.converge(ONE, setting.host, Registration.REGISTERED, DEPLOY)
     with pytest.raises(
         NodeError, match="^one: the Chef server has lost it; run `stackcook deploy`"
     ):

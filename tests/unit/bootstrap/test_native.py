@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stackcook.bootstrap.base import Deploy, Standing
+from stackcook.bootstrap.base import Deploy, Registration
 from stackcook.bootstrap.chosen import bootstrap_of
 from stackcook.bootstrap.converge import GUID
 from stackcook.bootstrap.native import NativeBootstrap
@@ -26,12 +26,14 @@ EARLY = Deploy("d-1", ahead={"one": ("base::default_packages", "web::db_packages
 
 @pytest.fixture
 def chef(setting: Setting) -> NativeBootstrap:
-    return NativeBootstrap(setting.means)
+    return NativeBootstrap(setting.context)
 
 
-def names(chef: NativeBootstrap, setting: Setting, standing: Standing, deploy: Deploy) -> list[str]:
-    steps = chef.ahead(ONE, setting.host, standing, deploy)
-    steps += chef.converge(ONE, setting.host, standing, deploy)
+def names(
+    chef: NativeBootstrap, setting: Setting, registration: Registration, deploy: Deploy
+) -> list[str]:
+    steps = chef.ahead(ONE, setting.host, registration, deploy)
+    steps += chef.converge(ONE, setting.host, registration, deploy)
     return [step.name for step in steps]
 
 
@@ -39,9 +41,9 @@ def test_a_new_node_takes_every_step_and_a_known_one_few(
     setting: Setting, chef: NativeBootstrap
 ) -> None:
     new = ["install", "register", "prepare", "converge"]
-    assert names(chef, setting, Standing.NEW, EARLY) == new
-    assert names(chef, setting, Standing.HALF, DEPLOY) == [*new[:2], "converge"]
-    assert names(chef, setting, Standing.KNOWN, EARLY) == ["converge"]
+    assert names(chef, setting, Registration.NEW, EARLY) == new
+    assert names(chef, setting, Registration.PARTIAL, DEPLOY) == [*new[:2], "converge"]
+    assert names(chef, setting, Registration.REGISTERED, EARLY) == ["converge"]
 
 
 def test_the_server_gets_the_public_key_and_the_node(
@@ -67,7 +69,7 @@ def test_what_the_server_has_is_asked_once_for_all_nodes(
     get = setting.chef.get
     setting.chef.get = lambda path: asked.append(path) or get(path)  # type: ignore
     for _ in range(3):
-        assert chef.look(ONE, setting.host).standing is Standing.NEW
+        assert chef.look(ONE, setting.host).registration is Registration.NEW
     assert sorted(asked) == ["/clients", "/nodes"]
 
 
@@ -98,7 +100,7 @@ def test_another_client_s_key_is_replaced_as_the_server_wants_it(
 
     setting.chef = Zero()
     setting.chef.objects["/clients/one"] = {"name": "one"}
-    take(NativeBootstrap(setting.means), ONE, setting.host)
+    take(NativeBootstrap(setting.context), ONE, setting.host)
     assert setting.chef.objects["/clients/one"]["public_key"] == key
 
 
@@ -234,7 +236,7 @@ def test_a_chef_server_that_fails_is_worth_another_try_one_that_refuses_is_not(
 
     setting.chef = Failing()
     with pytest.raises(ChefServerError if not passing else Transient, match="no"):
-        take(NativeBootstrap(setting.means), ONE, setting.host)
+        take(NativeBootstrap(setting.context), ONE, setting.host)
 
 
 @pytest.mark.parametrize("asks", ["look", "converge"])
@@ -247,11 +249,11 @@ def test_a_chef_server_that_is_away_is_waited_for_by_each_node(setting: Setting,
 
     setting.chef = Away()
     setting.register()
-    chef = NativeBootstrap(setting.means)
+    chef = NativeBootstrap(setting.context)
     with pytest.raises(Transient, match="^one: http://chef: can't be reached"):
         if asks == "look":
             chef.look(ONE, setting.host)
-        *_, step = chef.converge(ONE, setting.host, Standing.KNOWN, DEPLOY)
+        *_, step = chef.converge(ONE, setting.host, Registration.REGISTERED, DEPLOY)
         step.work(print)
 
 
@@ -273,18 +275,18 @@ def test_a_node_that_the_server_has_lost_is_registered_anew(
     forgotten: list[Any] = []
     setting.shell.run = forgetting  # type: ignore[method-assign]
     said: list[str] = []
-    chef = NativeBootstrap(setting.means)
+    chef = NativeBootstrap(setting.context)
     assert take(chef, ONE, setting.host, said.append, deploy=EARLY).updated == 1
     assert setting.chef.objects[gone] == forgotten[0]
     assert said.count("The Chef server has lost this node: it is registered anew") == 1
 
 
 def test_a_node_lost_before_it_converges_is_registered_anew(setting: Setting) -> None:
-    chef = NativeBootstrap(setting.means)
-    for step in chef.ahead(ONE, setting.host, Standing.NEW, DEPLOY):
+    chef = NativeBootstrap(setting.context)
+    for step in chef.ahead(ONE, setting.host, Registration.NEW, DEPLOY):
         step.work(print)
     there, setting.chef.objects = setting.chef.objects, {}
-    (converge,) = chef.converge(ONE, setting.host, Standing.NEW, DEPLOY)
+    (converge,) = chef.converge(ONE, setting.host, Registration.NEW, DEPLOY)
     converge.work(print)
     assert setting.chef.objects == there
 
@@ -295,7 +297,9 @@ def test_a_node_that_is_lost_again_and_again_has_failed(setting: Setting) -> Non
             ...
 
     setting.chef = Forgetful()
-    (converge,) = NativeBootstrap(setting.means).converge(ONE, setting.host, Standing.NEW, DEPLOY)
+    (converge,) = NativeBootstrap(setting.context).converge(
+        ONE, setting.host, Registration.NEW, DEPLOY
+    )
     with pytest.raises(NodeError) as failed:
         converge.work(print)
     assert str(failed.value) == "one: the Chef server has lost it; run `stackcook deploy` again"
@@ -313,7 +317,7 @@ def test_a_recipe_s_error_is_told_also_while_the_server_is_away(setting: Setting
     setting.chef.get = away  # type: ignore[method-assign]
     setting.shell.converge = Completed(1, "FATAL: RuntimeError: boom\n")
     with pytest.raises(NodeError, match="boom") as failed:
-        again(NativeBootstrap(setting.means), ONE, setting.host)
+        again(NativeBootstrap(setting.context), ONE, setting.host)
     assert not isinstance(failed.value, Transient)
 
 
@@ -336,20 +340,20 @@ def test_no_node_waits_for_what_another_asks_the_server(setting: Setting) -> Non
         return get(path)
 
     setting.chef.get = meet  # type: ignore[method-assign]
-    chef = NativeBootstrap(setting.means)
+    chef = NativeBootstrap(setting.context)
     with ThreadPoolExecutor(2) as pool:
         looks = list(pool.map(lambda _: chef.look(ONE, setting.host), range(2)))
-    assert [look.standing for look in looks] == [Standing.NEW] * 2
+    assert [look.registration for look in looks] == [Registration.NEW] * 2
 
 
 def test_an_interrupt_ends_what_runs_on_the_node(setting: Setting) -> None:
-    chef = NativeBootstrap(setting.means)
-    means = chef.means
+    chef = NativeBootstrap(setting.context)
+    context = chef.context
     run = setting.shell.run
 
     def interrupted(command: str, *, stdin: str = "", **rest: Any) -> Completed:
         if "run-lock" in stdin:
-            means.underway.end()
+            context.underway.end()
         return run(command, stdin=stdin, **rest)
 
     setting.shell.run = interrupted  # type: ignore[method-assign]
@@ -359,13 +363,15 @@ def test_an_interrupt_ends_what_runs_on_the_node(setting: Setting) -> None:
 
 
 def test_only_what_knife_alone_can_goes_to_knife(setting: Setting) -> None:
-    chef = bootstrap_of(BootstrapKind.NATIVE, setting.means)
-    native = chef.ahead(ONE, setting.host, Standing.NEW, DEPLOY)
-    knife = chef.ahead(replace(ONE, options="-t mine.erb"), setting.host, Standing.NEW, DEPLOY)
+    chef = bootstrap_of(BootstrapKind.NATIVE, setting.context)
+    native = chef.ahead(ONE, setting.host, Registration.NEW, DEPLOY)
+    knife = chef.ahead(replace(ONE, options="-t mine.erb"), setting.host, Registration.NEW, DEPLOY)
     assert [step.name for step in native] == ["install", "register"]
     assert [step.name for step in knife] == []
-    kind = bootstrap_of(BootstrapKind.KNIFE, setting.means)
-    assert [s.name for s in kind.converge(ONE, setting.host, Standing.NEW, DEPLOY)] == ["bootstrap"]
+    kind = bootstrap_of(BootstrapKind.KNIFE, setting.context)
+    assert [s.name for s in kind.converge(ONE, setting.host, Registration.NEW, DEPLOY)] == [
+        "bootstrap"
+    ]
 
 
 def test_a_password_and_a_gateway_are_used_for_the_connection(
@@ -381,7 +387,7 @@ def test_a_password_and_a_gateway_are_used_for_the_connection(
 
 
 def test_what_a_step_returns_is_a_few_words(setting: Setting, chef: NativeBootstrap) -> None:
-    steps = chef.ahead(ONE, setting.host, Standing.NEW, EARLY)
+    steps = chef.ahead(ONE, setting.host, Registration.NEW, EARLY)
     said = [step.work(print) for step in steps]
     assert said == [
         "it was there",

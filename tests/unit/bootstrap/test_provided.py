@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.bootstrap import providers
-from stackcook.bootstrap.base import Standing
+from stackcook.bootstrap.base import Registration
 from stackcook.bootstrap.provided import ProvidedBootstrap
 from stackcook.command import CommandError, Completed
 from stackcook.errors import MachineError, NodeError
@@ -60,7 +60,7 @@ def test_a_provider_s_command(change: dict[str, str], words: str) -> None:
 def test_it_is_made_where_the_server_does_not_know_it(tmp_path: Path) -> None:
     knife = Knife(Completed(0, f" [192.0.2.7] {DONE}"))
     chef = provided(tmp_path, knife)
-    assert chef.look(WEB, HOST).standing is Standing.NEW
+    assert chef.look(WEB, HOST).registration is Registration.NEW
     result = take(chef, WEB, HOST)
     assert (result.updated, result.total) == (1, 2)
     assert knife.command and knife.command.cwd == tmp_path
@@ -71,7 +71,7 @@ def test_it_is_made_where_the_server_does_not_know_it(tmp_path: Path) -> None:
 def test_what_the_server_knows_is_converged_over_ssh(tmp_path: Path) -> None:
     knife = Knife()
     chef = provided(tmp_path, knife, known=True)
-    assert chef.look(WEB, HOST).standing is Standing.KNOWN
+    assert chef.look(WEB, HOST).registration is Registration.REGISTERED
     again(chef, WEB, HOST)
     assert knife.command is None and chef.inner.asked == ["converge web01"]  # type: ignore
 
@@ -80,7 +80,7 @@ def test_nobody_logs_in_to_windows_to_look(tmp_path: Path) -> None:
     chef = provided(tmp_path, Knife(), known=True)
     chef.inner.dead = {"web01"}  # type: ignore[attr-defined]
     windows = replace(WEB, provider="windows_winrm", host="win1")
-    assert chef.look(windows, HOST).standing is Standing.KNOWN
+    assert chef.look(windows, HOST).registration is Registration.REGISTERED
     with pytest.raises(NodeError, match="no SSH answer"):
         chef.look(WEB, HOST)
 

@@ -98,7 +98,7 @@ def test_another_ruby_judges_anew(
     shim.parent.mkdir()
     shim.write_text(f'#!/bin/sh\n[ "$1" != --version ] || exec echo "$FAKE"\nexec {program} "$@"\n')
     shim.chmod(0o755)
-    for module in ("source.ruby", "checks.syntax"):
+    for module in ("loader.ruby", "checks.syntax"):
         monkeypatch.setattr(f"stackcook.chef.{module}.find_program", lambda name: shim)
     for version, looked_at in (("3.1", 2), ("3.1", 0), ("3.2", 2), ("3.1", 0)):
         monkeypatch.setenv("FAKE", version)
@@ -154,7 +154,7 @@ def test_a_ruby_that_does_not_run(
     program = tmp_path / "ruby"
     program.write_text("#!/bin/sh\nexit 1\n")
     program.chmod(0o755)
-    for module in ("source.ruby", "checks.syntax"):
+    for module in ("loader.ruby", "checks.syntax"):
         monkeypatch.setattr(f"stackcook.chef.{module}.find_program", lambda name: program)
     (only,) = findings(manifest)
     assert only.startswith("infrastructure.yml: error: ruby does not run, so no Ruby file")

@@ -1,43 +1,65 @@
-"""Files that are nobody else's business, replaced whole or not at all."""
+"""Files on disk: replaced as a whole, private to the user, locked."""
 
 from __future__ import annotations
 
+import fcntl
 import os
-import tempfile
+import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
+
+from stackcook.errors import UsageError
 
 UNUSED = 90 * 24 * 3600.0
-"""Seconds after which a file of the cache is nobody's any more: its repository is gone, mostly."""
+"""Seconds after which an unused file of the cache is removed."""
 
 
 def private_directory(path: Path) -> Path:
-    """Make the directory, and those above it, with mode 0700; returns ``path``."""
+    """Make the directory and its missing parents with mode 0700; returns ``path``."""
     if not path.is_dir():
         private_directory(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace the file by ``text``, mode 0600; a crash leaves the old one or the new one."""
-    private_directory(path.parent)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+@contextmanager
+def replacing(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
+    """A new file that replaces ``path`` once it is complete and on disk; never half a file.
+
+    The umask applies to ``mode``. Raises UsageError if ``path`` can't be a file.
+    """
+    if not path.parent.is_dir():
+        remedy = f"create {path.parent}, or use another path"
+        raise UsageError("its directory does not exist", where=str(path), remedy=remedy)
+    if path.is_dir():
+        raise UsageError("is a directory", where=str(path), remedy="use the path of a file")
+    new = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        os.replace(new, path)
     except BaseException:
-        os.unlink(name)
+        os.unlink(new)
         raise
 
 
-def keep(path: Path, text: str) -> None:
-    """Write a file ``KIND-*.json`` of the cache; those of its kind that are ``UNUSED`` go.
+def write_private(path: Path, text: str) -> None:
+    """Replace the file by ``text``, mode 0600, in a directory that is made if it is missing."""
+    private_directory(path.parent)
+    with replacing(path) as file:
+        file.write(text.encode())
 
-    What can't be written or removed, on a full disk for instance, costs the next run time only.
+
+def keep(path: Path, text: str) -> None:
+    """Write a file ``KIND-*.json`` of the cache, and remove those of its kind that are ``UNUSED``.
+
+    Failures are ignored: without the cache, the next run only takes longer.
     """
     try:
         write_private(path, text)
@@ -45,5 +67,25 @@ def keep(path: Path, text: str) -> None:
             stat = other.stat()
             if max(stat.st_atime, stat.st_mtime) < time.time() - UNUSED:
                 other.unlink()
-    except OSError:
+    except (OSError, UsageError):
         pass
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path``, made if it is missing, against other processes and threads."""
+    private_directory(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+") as file:
+        try_lock(file, wait=True)
+        yield
+
+
+def try_lock(file: IO[Any], *, shared: bool = False, wait: bool = False) -> bool:
+    """Lock an open file until it is closed; false if another one holds it, unless ``wait``."""
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

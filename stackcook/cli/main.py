@@ -7,9 +7,7 @@ A command is a file of this package with a click command called ``command``; it 
 
 from __future__ import annotations
 
-import atexit
 import errno
-import gc
 import importlib
 import traceback
 from collections.abc import Callable
@@ -75,10 +73,6 @@ def _with_json(command: click.Command) -> click.Command:
             )
         )
     return command
-
-
-_GARBAGE = 50_000
-"""Objects made since Python last looked for what is in nobody's reach; some MB at most."""
 
 
 class Commands(click.Group):
@@ -172,7 +166,4 @@ def cli(ctx: click.Context, path: Path, json: bool, color: bool | None) -> None:
 
 def main() -> None:
     """The console script ``stackcook``."""
-    # What is loaded and read stays: to look for garbage among it took 6 % of an upload.
-    gc.set_threshold(_GARBAGE)
-    atexit.register(gc.freeze)  # nor is it worth 0.1 s of the end, when all of it goes
     cli(prog_name="stackcook")

@@ -22,7 +22,7 @@ from stackcook.errors import ExitCode, StackcookError, VerifyError
 from stackcook.machines.base import ABSENT
 from stackcook.manifest.model import MachineKind, Manifest, Node
 from stackcook.meanwhile import Meanwhile
-from stackcook.remote.hostkeys import forget
+from stackcook.remote.login import forget
 
 
 class Engine:

@@ -1,4 +1,4 @@
-"""What the rest of stackcook knows of a node that is reached over SSH."""
+"""The interface of an SSH connection: a host, a connection, and what opens one."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Host:
 
 
 class Unreachable(Transient):
-    """Nothing answered as an SSH server does; worth another try while a machine boots."""
+    """No SSH server answered; worth another try while a machine boots."""
 
 
 class TimedOut(NodeError):
-    """A command on a node was not done in time; it may still run there."""
+    """A command on a node did not end in time; it may still run there."""
 
 
 class Remote(Protocol):
@@ -58,8 +58,8 @@ class Remote(Protocol):
         """Run a shell command; its stdout and stderr come in order, in ``output``.
 
         ``timeout`` is in seconds for the whole command. Raises Transient if the connection breaks,
-        TimedOut if the time is over; a status other than 0 is the caller's to judge. Secrets go by
-        ``stdin``, never in ``command``.
+        TimedOut at the timeout. What a status other than 0 means is up to the caller. Pass secrets
+        by ``stdin``, never in ``command``.
         """
         ...
 
@@ -84,14 +84,14 @@ class Remote(Protocol):
 
 
 class Connect(Protocol):
-    """What opens a connection: :func:`connect`, or a fake."""
+    """Opens a connection: :func:`stackcook.remote.ssh.connect`, or a fake."""
 
     def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
         ...
 
 
 def sudo(command: str) -> str:
-    """The shell command that runs ``command`` as root, without ever asking for a password."""
+    """The shell command that runs ``command`` as root; it never asks for a password."""
     quoted = shlex.quote(command)
-    # bash knows UID by itself: no process has to be asked
+    # bash sets UID, which saves a process
     return f"if [ ${{UID:-$(id -u)}} = 0 ]; then sh -c {quoted}; else sudo -n -- sh -c {quoted}; fi"

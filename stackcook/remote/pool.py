@@ -1,4 +1,4 @@
-"""SSH connections kept open between the steps of a node: logging in costs more than most steps."""
+"""SSH connections that stay open between a node's steps: a login takes longer than most steps."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from types import TracebackType
 from stackcook.command import Completed
 from stackcook.remote.base import Connect, Host, LineListener, Remote
 
-MOST = 128
-"""Connections kept that nobody uses."""
+MAX_IDLE = 128
+"""Idle connections that are kept."""
 
-_TRUSTED = 5.0
-"""Seconds for which a connection that nobody uses is taken to be as good as it was."""
+_FRESH = 5.0
+"""Seconds for which an idle connection is used again without a check."""
 
 
 class Pool:
-    """A :class:`Connect` whose connections go back to it when they are closed.
+    """A :class:`Connect` whose connections return to it when they are closed.
 
-    One that has failed, or that is closed while a command runs, is really closed. Safe to share
-    between threads; ``clock`` gives seconds.
+    One that has failed, or is closed while a command runs, is really closed. Thread-safe;
+    ``clock`` gives seconds.
     """
 
     def __init__(
-        self, opener: Connect, most: int = MOST, clock: Callable[[], float] = time.monotonic
+        self, opener: Connect, most: int = MAX_IDLE, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._opener = opener
         self._most = most
@@ -37,11 +37,11 @@ class Pool:
         self._idle: OrderedDict[Host, tuple[Remote, float]] = OrderedDict()
 
     def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
-        """The connection to ``host`` that is there, if it still works, or a new one."""
+        """The idle connection to ``host``, if it still works, or a new one."""
         return self._lend(host, known_hosts, timeout, self._opener)
 
     def by(self, opener: Connect) -> Connect:
-        """The same, but ``opener`` opens where no connection is there."""
+        """The same pool, with ``opener`` for new connections."""
 
         def open(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
             return self._lend(host, known_hosts, timeout, opener)
@@ -58,16 +58,16 @@ class Pool:
         return _Lent(remote, lambda good: self._back(host, remote, good))
 
     def close(self) -> None:
-        """Close those that nobody uses."""
+        """Close the idle connections."""
         with self._lock:
             idle, self._idle = self._idle, OrderedDict()
         for remote, _ in idle.values():
             remote.close()
 
     def _works(self, remote: Remote, since: float) -> bool:
-        if self._clock() - since < _TRUSTED or remote.answers(timeout=10):
+        if self._clock() - since < _FRESH or remote.answers(timeout=10):
             return True
-        remote.close()  # the machine was started anew, or made anew: a new one will tell
+        remote.close()  # the machine was restarted or replaced
         return False
 
     def _back(self, host: Host, remote: Remote, good: bool) -> None:
@@ -84,7 +84,7 @@ class Pool:
 
 
 class _Lent:
-    """A connection out of the pool; ``back`` is told whether it is still good."""
+    """A connection out of the pool; ``back`` is called with whether it still works."""
 
     def __init__(self, remote: Remote, back: Callable[[bool], None]) -> None:
         self._remote = remote

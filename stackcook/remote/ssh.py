@@ -1,4 +1,4 @@
-"""Nodes over SSH with paramiko, whose exceptions end here: as NodeError, with cause and remedy."""
+"""Commands on nodes over SSH, with paramiko; its exceptions become NodeErrors here."""
 
 from __future__ import annotations
 
@@ -6,43 +6,34 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from math import ceil
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import paramiko
 
+from stackcook import retry
 from stackcook.command import Completed
 from stackcook.errors import Transient
 from stackcook.remote.base import Connect, Host, LineListener, Remote, TimedOut, Unreachable
-from stackcook.remote.login import hang_up, login, translated
+from stackcook.remote.login import dial, hang_up, login
 
 SILENCE = 30.0
-"""Seconds without a word from a command, after which the node is asked whether it is still there.
-"""
+"""Seconds without output from a command after which the node is asked if it still answers."""
 
 ANSWER = 60.0
-"""Seconds that it has to answer; it may be busy."""
+"""Seconds that a node has to answer; it may be busy."""
 
 
 def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
     """Log in to ``host``; each phase (TCP, banner, login) may take ``timeout`` seconds.
 
     Raises Unreachable if no SSH server answers, NodeError if it answers but the host key changed
-    or the login is refused; so for the gateway, if there is one.
+    or the login is refused; the same for the gateway, if there is one.
     """
-    if host.gateway is None:
-        return _Connection(host, login(host, known_hosts, timeout))
-    gateway = login(host.gateway, known_hosts, timeout)
-    try:
-        with translated(host, known_hosts):
-            transport = gateway.get_transport()
-            address = (host.address, host.port)
-            way = transport.open_channel("direct-tcpip", address, ("", 0), timeout=timeout)
-        return _Connection(host, login(host, known_hosts, timeout, way), gateway)
-    except BaseException:
-        hang_up(gateway)
-        raise
+    return _connect(host, known_hosts, timeout)
 
 
 def wait_for(
@@ -55,26 +46,37 @@ def wait_for(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Remote:
-    """Connect as soon as ``host`` answers; raises what the last try raised after ``patience`` s.
+    """Connect, and try again each second for ``patience`` seconds while ``host`` is unreachable.
 
-    Each phase of a try may take ``timeout`` seconds.
+    Each phase of a try may take ``timeout`` seconds. Raises what the last try raised.
     """
     deadline = clock() + patience
-    while True:
-        try:
-            left = max(1.0, min(timeout, deadline - clock()))
-            return opener(host, known_hosts, timeout=left)
-        except Unreachable:
-            if clock() >= deadline:
-                raise
-        sleep(1.0)
+    return retry.call(
+        lambda: opener(host, known_hosts, timeout=max(1.0, min(timeout, deadline - clock()))),
+        retry.Backoff((1.0,) * ceil(patience), jitter=(1.0, 1.0)),
+        again=lambda error: isinstance(error, Unreachable) and clock() < deadline,
+        sleep=sleep,
+    )
+
+
+def _connect(host: Host, known_hosts: Path, timeout: float) -> _Connection:
+    gateway = _connect(host.gateway, known_hosts, timeout) if host.gateway else None
+    try:
+        dialed = partial(gateway.forward if gateway else dial, host, timeout)
+        return _Connection(host, *login(host, known_hosts, timeout, dialed), gateway)
+    except BaseException:
+        if gateway:
+            gateway.close()
+        raise
 
 
 class _Connection:
-    def __init__(self, host: Host, *clients: Any) -> None:
-        """``clients`` are the one logged in to ``host``, and then those it goes through."""
+    def __init__(self, host: Host, client: Any, sock: Any, gateway: _Connection | None) -> None:
+        """``client`` is logged in to ``host`` over ``sock``, a channel of ``gateway`` if given."""
         self._host = host
-        self._client, self._gateways = clients[0], clients[1:]
+        self._client = client
+        self._sock = sock
+        self._gateway = gateway
 
     def run(
         self,
@@ -89,7 +91,7 @@ class _Connection:
         try:
             with self._transport.open_session(timeout=60) as channel:
                 channel.set_combine_stderr(True)
-                with _answering(self._client):
+                with self._answering():
                     channel.exec_command(command)
                     channel.sendall(stdin.encode())
                     channel.shutdown_write()
@@ -102,13 +104,18 @@ class _Connection:
             raise TimedOut(
                 f"a command did not end within {timeout:.0f} s: {_shown(command)}",
                 where=self._host.name,
-                remedy="look at what it waits for on the node",
+                remedy="find out on the node what it waits for",
             ) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise self._lost(error) from error
-        if status == -1:  # paramiko's word for a channel that closed without a status
+        if status == -1:  # the channel was closed without a status
             raise self._lost(EOFError("no exit status"))
         return Completed(status, lines.end())
+
+    def forward(self, host: Host, timeout: float) -> Any:
+        """A channel from this node to another one."""
+        address = (host.address, host.port)
+        return self._transport.open_channel("direct-tcpip", address, ("", 0), timeout=timeout)
 
     def answers(self, timeout: float) -> bool:
         try:
@@ -118,8 +125,9 @@ class _Connection:
         return True
 
     def close(self) -> None:
-        for client in (self._client, *self._gateways):
-            hang_up(client)
+        hang_up(self._client, self._sock)
+        if self._gateway:
+            self._gateway.close()
 
     def __enter__(self) -> Remote:
         return self
@@ -139,42 +147,40 @@ class _Connection:
             raise EOFError("the connection is closed")
         return transport
 
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Close the connection unless the block ends in time, where paramiko has no time limit.
+
+        Raises EOFError then.
+        """
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self.close()
+
+        timer = threading.Timer(ANSWER, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise _silent() if late.is_set() else error
+        finally:
+            timer.cancel()
+
     def _lost(self, error: Exception) -> Transient:
         return Transient(
-            f"the SSH connection broke ({error or type(error).__name__})",
+            f"the SSH connection was lost ({error or type(error).__name__})",
             where=self._host.name,
-            remedy="look whether the node is up, then run again",
+            remedy="check that the node is up, then run the command again",
         )
 
 
-@contextmanager
-def _answering(client: Any) -> Iterator[None]:
-    """Where paramiko would wait for good: the connection ends unless the block does in time.
-
-    Raises EOFError then.
-    """
-    late = threading.Event()
-
-    def end() -> None:
-        late.set()
-        hang_up(client)
-
-    over = threading.Timer(ANSWER, end)
-    over.daemon = True
-    over.start()
-    try:
-        yield
-    except (paramiko.SSHException, EOFError, OSError) as error:
-        raise _silent() if late.is_set() else error
-    finally:
-        over.cancel()
-
-
 def _receive(transport: Any, channel: Any, deadline: float | None) -> bytes:
-    """What the command says next, empty at its end; raises TimeoutError at the deadline.
+    """The next output of the command, empty at its end; raises TimeoutError at the deadline.
 
-    Raises EOFError once the node has stopped answering: sshd answers however busy a command is,
-    while a node that is frozen, off or without network would keep us waiting for good.
+    Raises EOFError if sshd no longer answers: the node is frozen, off or without network.
     """
     while True:
         left = SILENCE if deadline is None else min(SILENCE, deadline - time.monotonic())
@@ -192,11 +198,11 @@ def _receive(transport: Any, channel: Any, deadline: float | None) -> bytes:
 
 
 def _ask(transport: Any, timeout: float) -> None:
-    """See that sshd answers; no process has to be started for it. Raises what paramiko does."""
+    """Check that sshd answers, without starting a process. Raises what paramiko does."""
     try:
         transport.open_session(timeout=timeout).close()
     except paramiko.ChannelException:
-        pass  # no more sessions for us: that is an answer
+        pass  # a refusal is an answer
 
 
 def _silent() -> EOFError:
@@ -204,7 +210,7 @@ def _silent() -> EOFError:
 
 
 class _Lines:
-    """Bytes in, whole lines out."""
+    """Collects bytes, and passes on whole lines."""
 
     def __init__(self, on_line: LineListener | None) -> None:
         self._on_line = on_line
@@ -214,14 +220,14 @@ class _Lines:
     def feed(self, chunk: bytes) -> None:
         *whole, self._rest = (self._rest + chunk).split(b"\n")
         for line in whole:
-            self._say(line)
+            self._add(line)
 
     def end(self) -> str:
         if self._rest:
-            self._say(self._rest)
+            self._add(self._rest)
         return "".join(f"{line}\n" for line in self._all)
 
-    def _say(self, line: bytes) -> None:
+    def _add(self, line: bytes) -> None:
         text = line.decode(errors="replace").rstrip("\r")
         self._all.append(text)
         if self._on_line:

@@ -185,7 +185,7 @@ def test_a_changed_host_key_is_refused_by_us_and_by_knife(one: OneNode) -> None:
     try:
         code, _, errors = one.deploy()
         assert code == 4
-        assert "is not the one recorded on first contact" in errors
+        assert "the SSH host key of" in errors and "has changed" in errors
         manifest, node = manifest_of(one)
         site = RealSite(manifest)
         host = site.machines.hosts([node])["one"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -35,11 +32,3 @@ def package_cache(machine: str) -> Path:
             except PermissionError:
                 break  # the kernel lets only root share what a machine's root wrote
     return mine
-
-
-@contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path``, made if it isn't there, against other processes."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+
+from stackcook.parallel import parallel_map
 
 End = Callable[[], None]
 """Ends something that has begun; from another thread."""
@@ -43,6 +44,4 @@ class Underway:
         with self._lock:
             self._over = True
             ends = tuple(self._ends)
-        with ThreadPoolExecutor(max_workers=32) as pool:  # a dead node must not keep the others
-            for done in [pool.submit(end) for end in ends]:
-                done.result()
+        parallel_map(lambda end: end(), ends, workers=32)  # a dead node must not keep the others

@@ -100,18 +100,18 @@ def _read(state: Path, run: Run, redact: Redactor, *, under_way: bool) -> RunRep
 
 def _files(report: RunReport, html: Path | None, junit: Path | None) -> Iterator[str]:
     """Write what was asked for; says what was written."""
-    from stackcook.report.output import replacing
+    from stackcook.files import replacing
 
     if html:
         from stackcook.report.html import render as page
 
-        with replacing(html) as file:
+        with replacing(html, 0o666) as file:
             file.write(page(report).encode())
         yield str(html)
     if junit:
         from stackcook.report.junit import render as document
 
-        with replacing(junit) as file:
+        with replacing(junit, 0o666) as file:
             file.write(document(report).encode())
         yield str(junit)
 

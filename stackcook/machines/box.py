@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stackcook.cache import cache, held
+from stackcook.cache import cache
 from stackcook.command import Command, Run, run
 from stackcook.errors import MachineError
+from stackcook.files import lock
 from stackcook.machines.base import LineListener
 from stackcook.machines.root import as_root
 
@@ -70,7 +71,7 @@ def locked() -> Iterator[Path]:
     """Hold the directory of the box against other processes that build or add it; gives it."""
     directory = cache() / "boxes" / key()
     directory.mkdir(parents=True, exist_ok=True)
-    with held(directory / "lock"):
+    with lock(directory / "lock"):
         yield directory
 
 

@@ -12,6 +12,7 @@ from stackcook.errors import MachineError
 from stackcook.machines.base import RUNNING, UNREACHABLE, LineListener
 from stackcook.machines.probe import listening
 from stackcook.manifest.model import Manifest, Node
+from stackcook.parallel import parallel_map
 from stackcook.remote.base import Host
 
 PROBE_TIMEOUT = 1.5
@@ -101,14 +102,9 @@ class SshMachines:
 
     def _up_by_name(self, nodes: Sequence[Node]) -> Iterator[str]:
         """Those of nodes without an address that run."""
-        if not nodes:
-            return
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(max_workers=32) as pool:  # resolving a name takes its time
-            for node, listens in zip(nodes, pool.map(self._listens, nodes)):
-                if listens:
-                    yield node.name
+        for node, listens in zip(nodes, parallel_map(self._listens, nodes, workers=32)):
+            if listens:
+                yield node.name
 
     def _listens(self, node: Node) -> bool:
         try:

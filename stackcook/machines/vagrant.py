@@ -14,10 +14,11 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import IO, Any
 
-from stackcook.cache import held, package_cache
+from stackcook.cache import package_cache
 from stackcook.command import Command, Run, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError
+from stackcook.files import lock
 from stackcook.machines import box
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED, LineListener
 from stackcook.machines.lxc import Containers
@@ -46,7 +47,7 @@ class VagrantMachines:
             return
         self.manifest.state.mkdir(mode=0o700, exist_ok=True)
         # `vagrant up` has this done once for each machine, at the same time.
-        with held(self.manifest.state / "machines.lock"):
+        with lock(self.manifest.state / "machines.lock"):
             self.network.up()
             self._make_key()
         self.network.guard(node.address for node in self.manifest.nodes if node.address)

@@ -8,7 +8,6 @@ import platform
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ from stackcook.command import run as run_command
 from stackcook.run.logs import path_of
 from stackcook.run.record import reading
 from stackcook.errors import UsageError, one_line
+from stackcook.files import replacing
+from stackcook.parallel import parallel_map
 from stackcook.redact import Redactor
 from stackcook.report import html, rundata
-from stackcook.report.output import replacing
 from stackcook.report.passages import end_of
 from stackcook.report.run import RunReport
 
@@ -51,7 +51,7 @@ def write(
     ``manifest`` is the manifest's text. Raises UsageError if it can't be written there.
     """
     top, count = f"stackcook-run-{report.run.id}", 0
-    with replacing(path, 0o600) as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+    with replacing(path) as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
         for name, text in _files(report, state, manifest, redact, versions):
             content = redact.known(text).encode()
             info = tarfile.TarInfo(f"{top}/{name}")
@@ -98,8 +98,7 @@ def _rows(state: Path, run: int, redact: Redactor) -> dict[str, list[dict[str, A
 
 def versions(run: Run = run_command) -> dict[str, str]:
     """Of stackcook and of what it runs on; empty for a program that is not there."""
-    with ThreadPoolExecutor() as pool:
-        programs = dict(zip(PROGRAMS, pool.map(lambda name: _version(name, run), PROGRAMS)))
+    programs = dict(zip(PROGRAMS, parallel_map(lambda name: _version(name, run), PROGRAMS)))
     release = Path("/etc/debian_version")
     return {
         "stackcook": __version__,

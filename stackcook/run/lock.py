@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import pwd
@@ -10,9 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from stackcook.errors import UsageError
+from stackcook.files import try_lock
 
 
 def user() -> str:
@@ -35,7 +34,7 @@ def exclusive(directory: Path, command: str) -> Iterator[None]:
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (directory / "lock").open("a+") as file:
-        while not _locked(file, fcntl.LOCK_EX):
+        while not try_lock(file):
             refuse(directory)  # or else it was somebody who only looked
         file.truncate(0)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -59,18 +58,9 @@ def in_use(directory: Path) -> bool:
     """Whether a command holds the deployment now."""
     try:
         with (directory / "lock").open() as file:
-            return not _locked(file, fcntl.LOCK_SH)
+            return not try_lock(file, shared=True)
     except FileNotFoundError:
         return False
-
-
-def _locked(file: IO[str], kind: int) -> bool:
-    """Whether the lock was to be had at once."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _holder(directory: Path) -> str:

@@ -5,14 +5,13 @@ Other clouds in a file of the user's stay as they are; only ours is put in, repl
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from stackcook.errors import VerifyError
+from stackcook.files import replacing
 from stackcook.verify.keystone import DOMAIN, PROJECT, REGION, USER
 
 CLOUD = "stackcook"
@@ -82,15 +81,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _replace(path: Path, document: dict[str, Any]) -> None:
-    """Write the whole file beside the old one, then put it in its place: never half a file."""
     try:
-        handle, name = tempfile.mkstemp(prefix=".clouds-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w") as file:
-                yaml.safe_dump(document, file, sort_keys=False)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+        with replacing(path) as file:
+            file.write(yaml.safe_dump(document, sort_keys=False).encode())
     except OSError as error:
         raise VerifyError(f"can't be written ({error.strerror})", where=str(path)) from error

@@ -7,15 +7,14 @@ client saves it only after a converge without failure.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stackcook.bootstrap.providers import WINDOWS
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import Manifest, Node
+from stackcook.parallel import parallel_map
 
-WORKERS = 8
 _MOST_ROWS = 10_000
 """Of a search: Chef Infra Server refuses to give more."""
 
@@ -114,8 +113,7 @@ def placed(
             return _placed(node, {})
         return _placed(node, found.get(node.name) or _facts(chef.get(f"/nodes/{node.name}")))
 
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        return tuple(pool.map(one, wanted))
+    return tuple(parallel_map(one, wanted))
 
 
 def running(nodes: Iterable[Placed], unit: str) -> tuple[Placed, ...]:

@@ -25,9 +25,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
-from stackcook.cache import cache, held
+from stackcook.cache import cache
 from stackcook.chef.server.process import Process
 from stackcook.errors import StackcookError
+from stackcook.files import lock
 from stackcook.machines import box
 from stackcook.machines.network import LabNetwork
 from tests.scale.machine import LabError, Machine, checked
@@ -167,7 +168,7 @@ def _base(say: Say) -> Path:
         packed = box.build(directory, say)
     bases = cache() / NAME
     bases.mkdir(parents=True, exist_ok=True)
-    with held(bases / "lock"):
+    with lock(bases / "lock"):
         base = bases / made_of
         if not base.exists():
             say("unpacking the root that all nodes share")

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "stackcook"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    {"cache", "errors", "files", "jsoncomments", "meanwhile", "nearest", "retry"},
+    {"cache", "errors", "files", "jsoncomments", "meanwhile", "nearest", "parallel", "retry"},
     {"manifest", "remote", "command", "redact"},
     {"chef"},
     {"bootstrap"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -18,7 +17,7 @@ from stackcook.chef.loader.findings import Findings
 from stackcook.command import Command, CommandError, Completed, Run, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import UsageError
-from stackcook.files import private_directory, write_private
+from stackcook.files import lock, write_private
 from stackcook.redact import Redactor
 
 TIMEOUT = 900.0
@@ -68,9 +67,7 @@ class Shelf:
 
         One process at a time: another one waits.
         """
-        private_directory(self.directory)
-        with (self.directory / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock(self.directory / "lock"):
             write_private(self.log, "")
             with tempfile.TemporaryDirectory(dir=self.directory, prefix="new-") as place:
                 yield Path(place) / "cookbooks"

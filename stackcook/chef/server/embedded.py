@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import socket
 import time
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from stackcook.chef.server.process import Process
 from stackcook.chef.server.store import Store
 from stackcook.command import find_program
 from stackcook.errors import ChefServerError
-from stackcook.files import private_directory, write_private
+from stackcook.files import lock, private_directory, write_private
 from stackcook.manifest.model import ChefServer
 
 PORT = 4545
@@ -113,7 +112,7 @@ class EmbeddedServer:
         Raises ChefServerError: port taken, address not ours, data damaged, goiardi's own failure.
         """
         private_directory(self._store.files)
-        with self._lock():
+        with lock(self._directory / "lock"):
             process = Process.load(self._pid)
             if process and process.alive and self._config.read_text() != self._wanted:
                 self._save_and_end(process)
@@ -126,7 +125,7 @@ class EmbeddedServer:
         """Stop it, its data on disk; whether it ran. Raises ChefServerError if it won't stop."""
         if not self._directory.is_dir():
             return False
-        with self._lock():
+        with lock(self._directory / "lock"):
             process = Process.load(self._pid)
             if not process or not process.alive:
                 return False
@@ -160,12 +159,6 @@ class EmbeddedServer:
         if not _wait(lambda: self._store.mark() != before):
             raise self._error("it does not write its data", "is the disk full?")
         self._store.keep()
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        with (self._directory / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def _start(self) -> None:
         goiardi = find_program("goiardi")

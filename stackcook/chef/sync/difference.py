@@ -13,11 +13,12 @@ from stackcook.chef.objects.databags import DataBag
 from stackcook.chef.rest.answers import strange
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.sync.changes import CookbookChange, Difference, FileChanges, Gone, ObjectChange
-from stackcook.chef.sync.listing import Listing, bag_path, in_parallel, object_path
+from stackcook.chef.sync.listing import Listing, bag_path, object_path
 from stackcook.chef.sync.policyfile import compare_policy
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.repository.selection import SECTIONS, select
 from stackcook.errors import ChefServerError
+from stackcook.parallel import parallel_map
 
 __all__ = ["CookbookChange", "Difference", "FileChanges", "Gone", "ObjectChange", "compare"]
 
@@ -42,7 +43,7 @@ def compare(
     repository = select(repository, sections)
     there = Listing.ask(client, sections, [bag.name for bag in repository.data_bags])
     questions = _Questions(client, there)
-    answers = in_parallel(lambda question: question(), questions.about(repository))
+    answers = parallel_map(lambda question: question(), questions.about(repository))
     policy = compare_policy(client, repository.policy) if repository.policy else None
     as_is = (repository.policy.label,) if repository.policy and not policy else ()
     return Difference(

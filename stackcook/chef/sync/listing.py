@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from stackcook.chef.objects.databags import DataBag
 from stackcook.chef.rest.answers import strange
-from stackcook.chef.rest.client import CONNECTIONS, ChefClient, NotFound
+from stackcook.chef.rest.client import ChefClient, NotFound
 from stackcook.chef.sync.changes import Gone
 from stackcook.chef.repository.repository import Repository
-
-T = TypeVar("T")
-R = TypeVar("R")
+from stackcook.parallel import parallel_map
 
 DEFAULT_ENVIRONMENT = "_default"
 
@@ -52,7 +49,7 @@ class Listing:
                     return {}  # the bag is not there
                 raise
 
-        found = dict(zip((*wanted, *of_bags), in_parallel(ask, (*wanted, *of_bags))))
+        found = dict(zip((*wanted, *of_bags), parallel_map(ask, (*wanted, *of_bags))))
         items = {bag: frozenset(found[bag_path(bag)]) for bag in bags}
         return cls(
             cookbooks=_versions(client, found.get(paths["cookbooks"], {})),
@@ -87,55 +84,6 @@ class Listing:
             for item in sorted(self.bags[name] - bag.items.keys()):
                 label = f"data bag item {name}/{item}"
                 yield Gone("data bag item", label, object_path("data", name, item))
-
-
-def in_parallel(
-    function: Callable[[T], R],
-    values: Iterable[T],
-    *,
-    each: Callable[[T, R], None] = lambda value, result: None,
-) -> list[R]:
-    """``function`` of each value, in their order, as many at once as there are connections.
-
-    ``each`` is called for every result, never twice at once. The first exception ends it, once
-    those that are under way have ended.
-    """
-    values = tuple(values)
-    results: dict[int, R] = {}
-    waiting = iter(enumerate(values))  # all threads take from it: Python sees to it that they can
-    errors: list[BaseException] = []
-    telling = threading.Lock()
-
-    def work() -> None:
-        try:
-            for number, value in waiting:
-                if errors:
-                    return
-                results[number] = function(value)
-                with telling:
-                    each(value, results[number])
-        except BaseException as error:
-            errors.append(error)
-
-    _run(work, len(values[:CONNECTIONS]), errors)
-    if errors:
-        raise errors[0]
-    return [results[number] for number in range(len(values))]
-
-
-def _run(work: Callable[[], None], count: int, errors: list[BaseException]) -> None:
-    """``work`` in ``count`` threads, of which ours is one; an interrupt of ours ends them all."""
-    threads = [threading.Thread(target=work) for _ in range(1, count)]
-    try:
-        for thread in threads:
-            thread.start()
-        work()
-        for thread in threads:
-            thread.join()
-    except BaseException as error:
-        errors.append(error)
-        for thread in filter(threading.Thread.is_alive, threads):
-            thread.join()
 
 
 def bag_path(name: str) -> str:

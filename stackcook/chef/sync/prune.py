@@ -12,12 +12,12 @@ from stackcook.chef.sync.listing import (
     DEFAULT_ENVIRONMENT,
     Listing,
     bag_path,
-    in_parallel,
     object_path,
 )
 from stackcook.chef.sync.order import role_waves
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.repository.selection import select
+from stackcook.parallel import parallel_map
 
 _KINDS = ("environment", "cookbook", "data bag item", "data bag")
 """After the roles, in this order: what names others before what is named."""
@@ -54,7 +54,7 @@ def _roles(client: ChefClient, gone: list[Gone]) -> list[Gone]:
         except NotFound:
             return {}
 
-    values = dict(zip(gone, in_parallel(look, gone)))
+    values = dict(zip(gone, parallel_map(look, gone)))
     waves = role_waves(gone, lambda e: str(values[e].get("name", e.path)), values.__getitem__)
     return [each for wave in waves for each in wave][::-1]
 
@@ -69,7 +69,7 @@ def superseded(client: ChefClient, repository: Repository, keep: int) -> Iterato
     others = sorted(there.environments - repository.environments.keys())
     environments = [
         *repository.environments.values(),
-        *in_parallel(lambda name: client.get_map(object_path("environments", name)), others),
+        *parallel_map(lambda name: client.get_map(object_path("environments", name)), others),
     ]
     wanted = [environment.get("cookbook_versions") or {} for environment in environments]
     wanted += [cookbook.dependencies for cookbook in repository.cookbooks]

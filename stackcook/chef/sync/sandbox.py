@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from stackcook.chef.objects.cookbook import CookbookFile
 from stackcook.chef.rest.answers import Refused, strange
 from stackcook.chef.rest.client import ChefClient
-from stackcook.chef.sync.listing import in_parallel
 from stackcook.errors import ChefServerError, counted
+from stackcook.parallel import parallel_map
 
 # A sandbox, and the URLs that come with it, live for 15 min. As small as this, a line of 0.5
 # Mbit/s is fast enough, and a killed upload loses no more than this.
@@ -85,7 +85,7 @@ def _send_batch(client: ChefClient, files: Mapping[str, CookbookFile], progress:
         try:
             for md5 in files.keys() - urls.keys():
                 progress.sent(files[md5])
-            in_parallel(
+            parallel_map(
                 lambda md5: _send(client, urls[md5], files[md5]),
                 urls,
                 each=lambda md5, _: progress.sent(files[md5]),

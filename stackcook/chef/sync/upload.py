@@ -14,13 +14,14 @@ from stackcook.chef.rest.answers import confirmed
 from stackcook.chef.rest.client import ChefClient, Conflict
 from stackcook.chef.sync.changes import CookbookChange, Difference, ObjectChange, PolicyChange
 from stackcook.chef.sync.difference import compare, unexplained
-from stackcook.chef.sync.listing import in_parallel, object_path
+from stackcook.chef.sync.listing import object_path
 from stackcook.chef.sync.order import batches, cookbook_waves, object_waves
 from stackcook.chef.sync.policyfile import put_policy
 from stackcook.chef.sync.sandbox import send_files
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.repository.selection import SECTIONS
 from stackcook.errors import ChefServerError
+from stackcook.parallel import parallel_map
 
 Say = Callable[[str], None]
 
@@ -87,7 +88,7 @@ def apply(client: ChefClient, difference: Difference, *, on_event: Say = _silent
     for wave in object_waves(difference.objects):
         for change in wave:
             on_event(change.label)
-        in_parallel(lambda change: _put_object(client, change), wave)
+        parallel_map(lambda change: _put_object(client, change), wave)
     policies = (difference.policy,) if difference.policy else ()
     for policy in policies:
         put_policy(client, policy, on_event)
@@ -133,7 +134,7 @@ def _put_cookbooks(client: ChefClient, difference: Difference, on_event: Say) ->
             send_files(client, (sources[md5] for md5 in lost), on_event)
             for change in batch:
                 on_event(change.label)
-            in_parallel(lambda change: _put_cookbook(client, change), batch)
+            parallel_map(lambda change: _put_cookbook(client, change), batch)
             dropped = dropped.union(*(change.given for change in batch))
 
 

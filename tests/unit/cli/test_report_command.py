@@ -103,7 +103,7 @@ def test_json_is_one_document_beside_files_too(cloud: FakeCloud) -> None:
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--html", "no/a.html"], "no/a.html: its directory is not there; make no, or name"),
+        (["--html", "no/a.html"], "no/a.html: its directory does not exist; create no, or use"),
         (["--list", "--run", "1"], "--list takes no other option"),
     ],
 )

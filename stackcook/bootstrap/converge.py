@@ -6,19 +6,23 @@ import json
 import shlex
 import time
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Say
-from stackcook.bootstrap.install import HEAL
+from stackcook.bootstrap.install import FIX_DPKG
 from stackcook.bootstrap.objects import noticing_loss, passing, synchronize
 from stackcook.bootstrap.onnode import BootstrapContext, carry_out, failed
-from stackcook.bootstrap.output import ChefOutput
-from stackcook.bootstrap.times import CONFIG, HEAP, Times, run_config
+from stackcook.bootstrap.output import ChefOutput, Times
 from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
 
 ATTRIBUTES = "/etc/chef/stackcook.json"
 """Where a node finds the attributes of a converge."""
+
+CONFIG = "/etc/chef/stackcook.rb"
+"""The configuration of a converge: the node's own client.rb, and a report handler."""
 
 TIMEOUT = 3600.0
 """Seconds for a converge, where the manifest gives the node no other."""
@@ -26,11 +30,17 @@ TIMEOUT = 3600.0
 PREPARE_TIMEOUT = 1800.0
 
 GUID = "[ -s /etc/chef/chef_guid ] || rm -f /etc/chef/chef_guid"
-"""Takes away what a chef-client has left that found the disk full: an empty one ends all others."""
+"""Removes an empty chef_guid: a full disk leaves one, and every later chef-client fails on it."""
+
+
+@cache
+def run_config() -> str:
+    """The content of CONFIG, in Ruby; the same for all nodes."""
+    return Path(__file__).with_name("times.rb").read_text()
 
 
 class Reader:
-    """Takes the lines of a run; those that are for people go on to ``say``."""
+    """Reads the lines of a run; passes all but the report handler's on to ``say``."""
 
     def __init__(self, say: Say) -> None:
         self.output = ChefOutput()
@@ -98,11 +108,10 @@ def address(node: Node) -> dict[str, Any]:
 
 
 def command(node: Node, *extra: str) -> str:
-    """chef-client as it is run here, in shell words."""
+    """The command line of chef-client, quoted for a shell."""
     place = () if node.policy_name else ("-E", node.environment)
     options = ("--run-lock-timeout", "600", "--no-color", "--force-formatter", "--format", "doc")
-    run = ("env", *HEAP, "chef-client", "-c", CONFIG)
-    return shlex.join((*run, *place, "-j", ATTRIBUTES, *options, *extra))
+    return shlex.join(("chef-client", "-c", CONFIG, *place, "-j", ATTRIBUTES, *options, *extra))
 
 
 def _run(
@@ -122,7 +131,7 @@ def _run(
         f"printf %s {given} | cat >{ATTRIBUTES}",
         f"printf %s {shlex.quote(run_config())} | cat >{CONFIG}",
         "umask 022",
-        HEAL,
+        FIX_DPKG,
         GUID,
         f"exec {command(node, *extra)}",
     )

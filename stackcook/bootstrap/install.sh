@@ -1,5 +1,5 @@
-# Sees that the Chef client is there, as root: one that is there, and is what is wanted, is kept,
-# else it is installed from gems. $wanted is a version or its first parts; empty: any.
+# Installs the Chef client from gems, as root, unless one of the wanted version is installed already.
+# $wanted is a version or its first parts; empty: any.
 say() { echo "-----> $1"; }
 
 is_there() {
@@ -7,7 +7,7 @@ is_there() {
   [ -n "$wanted" ] || return 0
   there=$(chef-client --version | sed -n 's/.*: *//p' | head -n 1)
   case "$there." in "$wanted".*) return 0 ;; esac
-  say "Chef Infra Client $there is there, $wanted is wanted"
+  say "Chef Infra Client $there is installed, but $wanted is wanted"
   return 1
 }
 

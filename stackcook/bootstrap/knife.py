@@ -10,13 +10,19 @@ from pathlib import Path
 
 from stackcook.bootstrap import install
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, NodeStep, Say, Registration
-from stackcook.bootstrap.converge import TIMEOUT, Reader, address, attributes, converge
+from stackcook.bootstrap.converge import (
+    TIMEOUT,
+    Reader,
+    address,
+    attributes,
+    converge,
+    run_config,
+)
 from stackcook.bootstrap.look import look
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.bootstrap.options import Options
 from stackcook.bootstrap.output import Unwrapped
-from stackcook.bootstrap.times import run_config
 from stackcook.command import Command, CommandError, Run, Secret, find_program, run
 from stackcook.errors import NodeError
 from stackcook.files import write_private

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 
 from stackcook.bootstrap.base import Say
 from stackcook.bootstrap.objects import ChefObjects, names
 from stackcook.bootstrap.options import Options, options_of
 from stackcook.bootstrap.output import ChefOutput
-from stackcook.retry import output_is_transient
-from stackcook.bootstrap.underway import Underway
 from stackcook.command import Completed
 from stackcook.errors import NodeError, Transient
 from stackcook.manifest.model import ChefServer, Node
+from stackcook.parallel import parallel_map
 from stackcook.remote.base import Connect, Host, Remote, TimedOut, sudo
 from stackcook.remote.pool import Pool
 from stackcook.remote.ssh import connect
+from stackcook.retry import output_is_transient
 
 PID = "/run/stackcook.pid"
 """On a node: the process of the step that is under way."""
@@ -25,6 +27,45 @@ PID = "/run/stackcook.pid"
 # chef-client heeds INT, and ends the programs that it has started; TERM it keeps for later. A
 # shell is ended by it, while the program that it waits for goes on to its end: no dpkg is cut off.
 _END = f'test -s {PID} && kill -INT "$(cat {PID})"'
+
+
+End = Callable[[], None]
+"""Ends something that has begun; from another thread."""
+
+
+class Underway:
+    """Takes note of what begins and is over, on any number of nodes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ends: list[End] = []
+        self._over = False
+
+    @contextmanager
+    def noting(self) -> Iterator[Callable[[End], None]]:
+        """Yields what takes the end of something that has begun; it is over after the block."""
+        mine: list[End] = []
+
+        def note(end: End) -> None:
+            with self._lock:
+                mine.append(end)
+                self._ends.append(end)
+                over = self._over
+            if over:  # it began while the others were being ended
+                end()
+
+        try:
+            yield note
+        finally:
+            with self._lock:
+                self._ends = [end for end in self._ends if end not in mine]
+
+    def end(self) -> None:
+        """End everything, and what begins from now on."""
+        with self._lock:
+            self._over = True
+            ends = tuple(self._ends)
+        parallel_map(lambda end: end(), ends, workers=32)  # a dead node must not keep the others
 
 
 @dataclass(frozen=True)
@@ -99,7 +140,7 @@ def carry_out(
 
     whole = f"{{\necho $$ >{PID}\n{script}\n}} </dev/null\n"
     with context.open(node, host) as remote, context.underway.noting() as note:
-        over = Event()
+        over = threading.Event()
         note(lambda: _end(remote, over, context.grace))
         try:
             shell = sudo("exec sh -s")
@@ -115,7 +156,7 @@ def carry_out(
             over.set()
 
 
-def _end(remote: Remote, over: Event, grace: float) -> None:
+def _end(remote: Remote, over: threading.Event, grace: float) -> None:
     """End the command of a step and, when it has had its time, the connection."""
     try:
         remote.run(sudo(_END), timeout=5)

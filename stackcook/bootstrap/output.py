@@ -1,10 +1,12 @@
-"""chef-client's output, line by line: where it stands, how it ended, and why it failed."""
+"""chef-client's output, line by line: progress, result, cause of failure, time of each resource."""
 
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
+
+from stackcook.bootstrap.base import ResourceTime
 
 _RESOURCE = re.compile(r"^\s*\* (?P<name>\S+\[.*\]) action (?P<action>\w+)(?P<rest>.*)$")
 _CHANGE = re.compile(r"^\s*- ")
@@ -29,6 +31,15 @@ _FATAL = re.compile(
 )
 _STDERR = re.compile(r"^\s*STDERR: ?(?P<text>.*)$")
 _END = re.compile(r"^\s*---- End output")
+
+# What the report handler of times.rb prints.
+_TIME = re.compile(r"stackcook-time (\d+\.\d+) ([01]) (\S+) (\S.*)")
+
+MOST = 100
+"""Resources whose times are kept."""
+
+LEAST = 0.05
+"""Seconds below which the time of a resource is not kept; that is most of them."""
 
 _TAIL = 30
 """Lines kept of an output that has no error report of Chef's: what installs the client."""
@@ -96,7 +107,7 @@ class ChefOutput:
 
     @property
     def evidence(self) -> tuple[str, ...]:
-        """The lines that tell why it failed, for :func:`~stackcook.bootstrap.transient.passes`."""
+        """The lines that tell why it failed, for :func:`stackcook.retry.output_is_transient`."""
         failure = self._failure
         if failure is None or not failure.title:
             return tuple(self._tail)
@@ -150,6 +161,32 @@ class ChefOutput:
                 failure.part = "rest"  # the next heading
             elif text and len(failure.message) < 2:
                 failure.message.append(text)
+
+
+class Times:
+    """Reads the lines of the report handler (times.rb): what each resource of a run took."""
+
+    def __init__(self) -> None:
+        self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._updated: set[tuple[str, str]] = set()
+
+    def feed(self, line: str) -> bool:
+        """Take the next line; returns whether it was one of the handler's."""
+        match = _TIME.fullmatch(line.strip())
+        if match:
+            seconds, updated, recipe, name = match.groups()
+            key = (name, "" if recipe == "-" else recipe)
+            self._seconds[key] += float(seconds)
+            if updated == "1":
+                self._updated.add(key)
+        return bool(match)
+
+    @property
+    def slowest(self) -> tuple[ResourceTime, ...]:
+        """At most MOST, the slowest first; a resource with several actions counts once."""
+        slow = (item for item in self._seconds.items() if item[1] >= LEAST)
+        found = sorted(slow, key=lambda item: -item[1])[:MOST]
+        return tuple(ResourceTime(*key, seconds, key in self._updated) for key, seconds in found)
 
 
 class Unwrapped:

@@ -17,8 +17,8 @@ from stackcook.bootstrap.base import (
     Registration,
 )
 from stackcook.bootstrap.objects import ChefObjects
+from stackcook.bootstrap.onnode import Underway
 from stackcook.bootstrap.output import ChefOutput, Unwrapped
-from stackcook.bootstrap.underway import Underway
 from stackcook.chef.rest.client import NotFound
 from stackcook.chef.server.knife import server_arguments
 from stackcook.command import Command, CommandError, Run, find_program, run

@@ -1,5 +1,5 @@
-# Written by stackcook, anew for each converge: the node's own settings, and a handler that prints
-# what the run's resources took: seconds, 1 if it changed something, recipe, name.
+# Written by stackcook before each converge: the node's own settings, and a report handler that prints
+# the slowest resources of the run: seconds, 1 if something was changed, recipe, name.
 from_file '/etc/chef/client.rb'
 require 'chef/handler'
 
@@ -23,11 +23,3 @@ times = Class.new(Chef::Handler) do
   end
 end
 report_handlers << times.new
-
-# Chef writes each piece of a line by itself, which over SSH is a message each: ten a second will do.
-Chef.event_handler do
-  on :run_start do
-    STDOUT.sync = false
-    Thread.new { loop { sleep(0.1) && STDOUT.flush } }
-  end
-end

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stackcook.cache import cache
+from stackcook.client import FETCH, LOCK, gems
 from stackcook.command import Command, Run, run
 from stackcook.errors import MachineError
 from stackcook.files import lock
@@ -19,15 +20,15 @@ from stackcook.machines.root import as_root
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "box.sh"
-LOCK = HERE / "client.lock"
-_MADE_OF = (SCRIPT, LOCK, HERE / "quick.lock", HERE / "quick.sh")
+QUICK = HERE / "quick.sh"
+"""Lets the client start faster. Only in the box: it is not how Chef or RubyGems start it."""
+
+_LOCKS = (LOCK, HERE / "quick.lock")
+_MADE_OF = (SCRIPT, *_LOCKS, QUICK)
 
 
 def key() -> str:
-    """Names what the box is made of: the scripts with their packages, and the locked gems.
-
-    The Vagrantfile computes the same.
-    """
+    """A checksum of what the box is made of: the scripts with their packages, the locked gems."""
     return hashlib.sha256(b"".join(path.read_bytes() for path in _MADE_OF)).hexdigest()[:12]
 
 
@@ -46,9 +47,9 @@ def build(directory: Path, on_line: LineListener, *, again: bool = False, run: R
         return box
     on_line("building the box of the lab's machines (two to four minutes, once)")
     new = box.with_suffix(".new")
-    with tempfile.TemporaryDirectory(prefix="stackcook-gems-") as gems:
-        _collect_gems(Path(gems))
-        argv = as_root("bash", str(SCRIPT), str(new), str(LOCK), gems)
+    with tempfile.TemporaryDirectory(prefix="stackcook-gems-") as collected:
+        _collect_gems(Path(collected))
+        argv = as_root("bash", str(SCRIPT), str(new), collected, str(FETCH), *map(str, _LOCKS))
         done = run(Command(argv), on_line=on_line)
     if done.status:
         raise MachineError(
@@ -77,7 +78,6 @@ def locked() -> Iterator[Path]:
 
 def _collect_gems(directory: Path) -> None:
     """Put what this machine's own set-up downloaded where the build looks for it."""
-    lines = (line.split() for line in LOCK.read_text().splitlines() if not line.startswith("#"))
-    for gem in (f"{name}-{version}.gem" for name, version in lines):
+    for gem in (f"{name}-{version}.gem" for name, version in gems().items()):
         for path in (cache() / "gems").glob(f"*/cache/{gem}"):
             shutil.copyfile(path, directory / gem)

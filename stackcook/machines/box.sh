@@ -1,15 +1,15 @@
 #!/bin/bash
 # Builds the Vagrant box of the lab's LXC machines: Debian 13 with systemd, SSH and the Chef client.
 #
-#   box.sh BOX LOCK GEMS
+#   box.sh BOX GEMS FETCH LOCK…
 #
-# BOX is the file to make. LOCK lists the Chef client's gems, "NAME VERSION" a line; quick.lock has
-# those that let it start fast. GEMS is a directory of this build's own with .gem files, those that
-# lack are downloaded into it. Packages come from the mirror that this machine's own apt uses. Runs
-# as root.
+# BOX is the file to make. GEMS is a directory of this build's own with .gem files; FETCH is a Ruby
+# script that downloads those that lack. A LOCK lists gems, "NAME VERSION" a line. Packages come from
+# the mirror that this machine's own apt uses. Runs as root.
 set -euo pipefail
-box=$1 lock=$2 gems=$3 here=$(dirname "$0")
-locks=("$lock" "$here/quick.lock")
+box=$1 gems=$2 fetch=$3 here=$(dirname "$0")
+shift 3
+locks=("$@")
 suite=trixie
 packages=systemd,systemd-sysv,dbus,openssh-server,sudo,ca-certificates,curl,iproute2,iputils-ping
 packages+=,procps,less,eatmydata,rsync,ruby,libarchive13t64,debian-archive-keyring
@@ -20,7 +20,7 @@ work=$(mktemp -d -p "$(dirname "$box")" .build-XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
 
 echo 'collecting gems'
-/usr/bin/ruby "$here/fetch_gems.rb" "$gems" "${locks[@]}"
+/usr/bin/ruby "$fetch" "$gems" "${locks[@]}"
 sed -E '/^(#|$)/d; s/ (.*)/-\1.gem/' "${locks[@]}" >"$gems/files"
 cp "$here/quick.sh" "$gems"
 
@@ -41,8 +41,7 @@ set -euo pipefail
 cd /var/tmp/gems
 # Two at a time, each a run of neighbours: what an extension is built against comes before it.
 xargs -P 2 -n 45 eatmydata gem install --local --ignore-dependencies --no-document <files
-. ./quick.sh
-quick_client
+sh quick.sh
 apt-get purge -qq -y --auto-remove -o APT::AutoRemove::RecommendsImportant=false \
     -o APT::AutoRemove::SuggestsImportant=false $(cat to_build) >/dev/null
 

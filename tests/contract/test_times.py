@@ -7,7 +7,8 @@ import subprocess
 import threading
 from pathlib import Path
 
-from stackcook.bootstrap.times import Times, run_config
+from stackcook.bootstrap.converge import run_config
+from stackcook.bootstrap.output import Times
 from stackcook.command import find_program
 
 RECIPE = """

@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parents[2] / "stackcook"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    {"cache", "errors", "files", "jsoncomments", "meanwhile", "nearest", "parallel", "retry"},
+    {"cache", "client", "errors", "files", "jsoncomments"}
+    | {"meanwhile", "nearest", "parallel", "retry"},
     {"manifest", "remote", "command", "redact"},
     {"chef"},
     {"bootstrap"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from stackcook.chef.checks.expansion import cookbooks_of
@@ -12,10 +11,8 @@ from stackcook.chef.checks.references import Known
 from stackcook.chef.objects import metadata
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.loader.load import Sources
+from stackcook.client import gems
 from stackcook.manifest.model import Manifest
-
-CLIENT_LOCK = Path(__file__).parents[2] / "machines" / "client.lock"
-"""The gems of the Chef client that nodes get, "name version" a line."""
 
 
 def check_pins(manifest: Manifest, known: Known, sources: Sources, findings: Findings) -> None:
@@ -83,8 +80,7 @@ def _needed(
 
 def check_client(known: Known, sources: Sources, findings: Findings) -> None:
     """Warn of cookbooks whose ``chef_version`` leaves out the client that nodes get."""
-    lines = (line.split() for line in CLIENT_LOCK.read_text().splitlines())
-    client = next(words[1] for words in lines if words[:1] == ["chef"])
+    client = gems()["chef"]
     for name, cookbook in known.cookbooks.items():
         wanted = cookbook.metadata["chef_versions"]
         if not metadata.suits(client, wanted):

@@ -46,6 +46,7 @@ def test_without_a_client_the_locked_gems_are_installed(tmp_path: Path) -> None:
     assert status == 0
     assert [line.split()[0] for line in ran] == ["apt-get", "apt-get", "gem"]
     assert "--ignore-dependencies" in ran[-1] and " chef:18.10.17 " in ran[-1]
+    assert "bootsnap" not in ran[-1]  # Chef starts as Chef ships it
 
 
 @pytest.mark.parametrize("wanted, asked", [("17.10", "~>17.10.0"), ("17.9.26", "17.9.26")])

@@ -11,7 +11,7 @@ import pytest
 
 from stackcook.bootstrap.base import Registration
 from stackcook.bootstrap.knife import KnifeBootstrap
-from stackcook.bootstrap.underway import Underway
+from stackcook.bootstrap.onnode import Underway
 from stackcook.command import Completed
 from stackcook.errors import NodeError
 from stackcook.remote.base import Host

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stackcook.bootstrap.base import ResourceTime
-from stackcook.bootstrap.times import MOST, Times
+from stackcook.bootstrap.output import MOST, Times
 
 REAL = """\
 Running handlers:

@@ -13,7 +13,7 @@ from stackcook.command import find_program
 
 RECIPE = """
 ruby_block 'wait' do
-  block { sleep 0.05 until File.exist?(%r) }
+  block { loop { sleep 0.1; break if File.exist?(%r) } }
 end
 """
 CLIENT = """

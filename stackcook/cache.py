@@ -12,17 +12,21 @@ def cache() -> Path:
     return Path(home) / "stackcook"
 
 
+def packages() -> Path:
+    """Where machines keep their .deb files, each in a directory of its own."""
+    return cache() / "packages"
+
+
 def package_cache(machine: str) -> Path:
     """The directory that a machine keeps its .deb files in, with all that others had downloaded.
 
     Each machine has its own, because apt locks it; the files are shared by hard links, which is
     safe since apt never writes into one that is complete.
     """
-    packages = cache() / "packages"
-    mine = packages / machine
+    mine = packages() / machine
     mine.mkdir(parents=True, exist_ok=True)
     here = {path.name for path in mine.iterdir()}
-    for package in packages.glob("*/*.deb"):
+    for package in packages().glob("*/*.deb"):
         if package.name not in here:
             here.add(package.name)
             try:

@@ -31,6 +31,7 @@ COMMANDS = {
     "converge": "Run the Chef client again on some or all nodes.",
     "verify": "Prove that the cloud works.",
     "status": "Show where each node stands, and why.",
+    "machines": "Show the machines: names, addresses, sizes.",
     "logs": "Show a node's log.",
     "report": "Say what the last run did, what failed and why, and what took long.",
     "ssh": "Open a shell on a node, or run a command there.",

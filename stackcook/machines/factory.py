@@ -5,7 +5,6 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from stackcook.machines.base import Machines
 from stackcook.machines.ssh import SshMachines
 from stackcook.manifest.model import MachineKind, Manifest
 
@@ -16,7 +15,7 @@ DEFAULT_NETWORK = IPv4Network("10.0.112.0/24")
 """The management network of a manifest that names none."""
 
 
-def machines_for(manifest: Manifest) -> Machines:
+def machines_for(manifest: Manifest) -> SshMachines | VagrantMachines:
     """The machines of ``manifest``, by their kind; nothing is touched yet.
 
     Raises UsageError if Vagrant can't make machines here.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 from stackcook.errors import MachineError
 from stackcook.machines.base import RUNNING, UNREACHABLE, LineListener
@@ -27,6 +28,23 @@ class SshMachines:
 
     manifest: Manifest
     keys: Path = Path("~/.ssh")
+
+    def describe(self) -> dict[str, Any]:
+        """The hosts, as JSON; nobody makes them."""
+        return {
+            "name": self.manifest.name,
+            "provider": None,
+            "machines": [
+                {
+                    "name": node.name,
+                    "address": str(node.address or node.host) or None,
+                    "user": node.user or "root",
+                    "port": node.port,
+                }
+                for node in self.manifest.nodes
+                if not node.provider
+            ],
+        }
 
     def prepare(self) -> None:
         """Nothing: the network is there."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import IO, Any
 
-from stackcook.cache import package_cache
+from stackcook.cache import package_cache, packages
 from stackcook.command import Command, Run, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError
@@ -28,6 +30,9 @@ from stackcook.remote.base import Host
 
 HERE = Path(__file__).parent
 
+DEBIAN_BOX = "cloud-image/debian-13"
+"""The box of libvirt's and VirtualBox's machines."""
+
 PROVIDERS = {"lxc": "lxc-create", "libvirt": "virsh", "virtualbox": "VBoxManage"}
 """Vagrant's providers, the best first, each with the program that tells that it works here."""
 
@@ -40,6 +45,33 @@ class VagrantMachines:
     network: LabNetwork
     provider: str
     run: Run = run_command
+
+    def describe(self) -> dict[str, Any]:
+        """All that the Vagrantfile needs, as JSON; memory is in MiB."""
+        network = self.network.network
+        return {
+            "name": self.manifest.name,
+            "provider": self.provider,
+            "box": box.name() if self.provider == "lxc" else DEBIAN_BOX,
+            "network": str(network),
+            "prefix": network.prefixlen,
+            "netmask": str(network.netmask),
+            "gateway": str(self.network.address),
+            "bridge": self.network.bridge,
+            "key": str(self._key),
+            "machines": [
+                {
+                    "name": node.name,
+                    "address": str(node.address),
+                    "memory": node.memory,
+                    "cpus": node.cpus,
+                    "container": self._container(node),
+                    "packages": str(packages() / self._container(node)),
+                }
+                for node in self.manifest.nodes
+                if node.address and not node.provider
+            ],
+        }
 
     def prepare(self) -> None:
         """The lab's network and login key; libvirt and VirtualBox make their own."""
@@ -179,14 +211,13 @@ class VagrantMachines:
 
     @cached_property
     def _environment(self) -> dict[str, str]:
-        """For Vagrant: whose manifest, whose state; nobody's gems but its own."""
+        """Vagrant's: which manifest, where its state is, and no gems but its own."""
         foreign = {"GEM_HOME", "GEM_PATH", "RUBYOPT", "RUBYLIB", "BUNDLE_GEMFILE"}
         own = {name: value for name, value in os.environ.items() if name not in foreign}
         return {
             **own,
-            "STACKCOOK_MACHINES": str(HERE),
+            "STACKCOOK_COMMAND": shlex.join((sys.executable, "-m", "stackcook")),
             "STACKCOOK_MANIFEST": str(self.manifest.path),
-            "STACKCOOK_PROVIDED": "1",
             "VAGRANT_DOTFILE_PATH": str(self.manifest.root / ".vagrant"),
             "VAGRANT_CWD": str(self._directory),
             "VAGRANT_CHECKPOINT_DISABLE": "1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +64,7 @@ def manifest() -> Iterator[Manifest]:
     root = cache() / "lab" / NAME
     clear(root)
     root.mkdir(parents=True)
-    shutil.copy(Path(__file__).parents[2] / "Vagrantfile", root)
+    (root / "Vagrantfile").write_text(f"load '{vagrant.HERE}/Vagrantfile'\n")
     (root / "infrastructure.yml").write_text(MANIFEST)
     found, findings = read(root / "infrastructure.yml")
     assert found is not None, findings
@@ -84,9 +85,13 @@ def clear(root: Path) -> None:
 
 def typed(manifest: Manifest, *argv: str) -> str:
     """What somebody gets who types a Vagrant command beside the manifest."""
-    env = {**os.environ, "STACKCOOK_MACHINES": str(vagrant.HERE)}
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     done = subprocess.run(
-        ["vagrant", *argv], cwd=manifest.root, env=env, capture_output=True, text=True
+        ["vagrant", *argv],
+        cwd=manifest.root,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,0 +1,27 @@
+"""``stackcook machines``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from stackcook.cli.context import Context
+
+
+@click.command()
+@click.pass_obj
+def command(context: Context) -> None:
+    """Show the machines of the manifest and where they are reached; changes nothing.
+
+    With --json also all that Vagrant needs to make them: the Vagrantfile reads it.
+    """
+    from stackcook.machines.factory import machines_for
+
+    described = machines_for(context.load()).describe()
+    context.console.result("\n".join(map(_line, described["machines"])), described)
+
+
+def _line(machine: dict[str, Any]) -> str:
+    size = f"  {machine['memory']} MiB, {machine['cpus']} CPUs" if "memory" in machine else ""
+    return f"{machine['name']:24} {machine['address'] or '-':15}{size}"

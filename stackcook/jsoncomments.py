@@ -1,4 +1,4 @@
-"""Comments in JSON: Ruby's parsers, and so Chef and spiceweasel, pass over them."""
+"""Comments in JSON, which Ruby's parsers, and so Chef and spiceweasel, allow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ COMMENT = r"//[^\n]*|/\*.*?\*/"
 _SKIM = re.compile(rf"{STRING}|(?P<comment>{COMMENT})", re.DOTALL)
 
 
-def blanked(text: str) -> str:
-    """The text with white space of the same shape for each comment."""
+def blank_comments(text: str) -> str:
+    """The text with each comment replaced by white space, so that positions stay the same."""
     return _SKIM.sub(_blank, text) if "/" in text else text
 
 

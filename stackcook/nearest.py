@@ -1,24 +1,23 @@
-"""The name that was likely meant by one that isn't there."""
+"""The known name that an unknown one is likely meant to be."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Iterator, Mapping, Set
 
 FEW = 200
-"""As many names are compared one by one; ten thousand by ten thousand would take minutes."""
+"""More names than this are not compared one by one: that would take minutes for 10,000."""
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
 def nearest(word: str, known: Collection[str]) -> str:
-    """The one of ``known`` that ``word`` is likely meant to be; empty if it is like none.
+    """The one of ``known`` that ``word`` is likely meant to be; empty if none is similar.
 
-    Of more than ``FEW`` names only one that differs in one letter, or in two that changed places.
+    Of more than ``FEW`` names only one that differs in one letter, or in two swapped ones.
     """
     if len(known) <= FEW:
-        from difflib import get_close_matches  # mistakes are seldom, and it is slow to load
-
-        return next(iter(get_close_matches(word, known, n=1)), "")
+        return next(iter(difflib.get_close_matches(word, known, n=1)), "")
     names = known if isinstance(known, (Set, Mapping)) else frozenset(known)
     return next((name for name in _one_letter_off(word) if name in names), "")
 

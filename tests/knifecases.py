@@ -1,7 +1,7 @@
 """The cases of tests/cases/knife: a manifest, files, and the commands that they stand for.
 
 A case's ``knife`` maps options of ``plan --format knife`` to the commands. Where these are not
-spiceweasel's there are both, with the row of docs/spiceweasel.md that says why (``mended``);
+spiceweasel's there are both, with the row of docs/spiceweasel.md that says why (``differs``);
 ``null`` is a crash of spiceweasel's, and what it has no option for has no ``spiceweasel``.
 """
 
@@ -17,15 +17,15 @@ from tests.casefiles import DIRECTORY, read_cases
 
 @dataclass(frozen=True)
 class KnifeCase:
-    """One manifest with one set of options; ``theirs`` is ``None`` where spiceweasel crashes."""
+    """One manifest with one set of options; ``spiceweasel`` is ``None`` where that crashes."""
 
     name: str
     manifest: str
     files: dict[str, str | None]
     options: tuple[str, ...]
-    ours: list[str]
-    theirs: list[str] | None
-    mended: tuple[str, ...]
+    stackcook: list[str]
+    spiceweasel: list[str] | None
+    differs: tuple[str, ...]
     compared: bool
 
     def lay_out(self, root: Path) -> None:
@@ -56,15 +56,15 @@ def _case(name: str, document: dict[str, Any], options: str, wanted: Any) -> Kni
     files = document.get("files") or {}
     if isinstance(wanted, str):
         wanted = {"stackcook": wanted, "spiceweasel": wanted}
-    theirs = wanted.get("spiceweasel")
+    spiceweasel = wanted.get("spiceweasel")
     return KnifeCase(
         name,
         document["manifest"],
         files if isinstance(files, dict) else dict.fromkeys(files),
         tuple(options.split()),
         folded(wanted["stackcook"]),
-        None if theirs is None else folded(theirs),
-        tuple(wanted.get("mended", ())),
+        None if spiceweasel is None else folded(spiceweasel),
+        tuple(wanted.get("differs", ())),
         "spiceweasel" in wanted,
     )
 

@@ -1,15 +1,13 @@
-"""Nodes that one knife command makes and brings under Chef: a cloud's, and Windows hosts."""
+"""Nodes that one knife command makes and bootstraps: a cloud's machines, and Windows hosts."""
 
 from __future__ import annotations
-
-import shlex
 
 from stackcook.command import Command, Run, find_program, run
 from stackcook.errors import Finding
 from stackcook.manifest.model import Manifest, Node
 
 WINDOWS = {"windows_ssh": "ssh", "windows_winrm": "winrm"}
-"""Providers of hosts that are there already, and the protocol that reaches them."""
+"""Providers of existing hosts, and the protocol that reaches them."""
 
 _MACHINES = {
     "digital_ocean": ("droplet", "create", "destroy"),
@@ -19,8 +17,7 @@ _MACHINES = {
 """What a plugin calls a machine, making and deleting one; the others say server, create, delete."""
 
 _SERVER = ("server", "create", "delete")
-_NAMES = ("-N", "--node-name")
-_LOGIN = ("-x", "-U", "-i", "-P", "-p", "-G", "--ssh-user", "--winrm-user", "--winrm-password")
+_LOGIN = ("user", "key", "password", "port", "gateway", "--winrm-user", "--winrm-password")
 
 
 def create_words(provider: str) -> tuple[str, ...]:
@@ -43,34 +40,18 @@ def create_arguments(node: Node) -> tuple[str, ...]:
     else:
         words = [*create_words(node.provider), *([node.name] * (node.provider == "google"))]
     run_list = ("-r", ",".join(node.run_list)) if node.run_list else ()
-    return (*words, *_own(node), "-N", node.name, "-E", node.environment, *run_list)
-
-
-def _own(node: Node) -> tuple[str, ...]:
-    """The node's options, but for its name and environment: those are known.
-
-    knife would take the last of a kind, but the nearest to the node, which comes first, is meant.
-    """
-    words = shlex.split(node.options)
-    kept: list[str] = []
-    while words:
-        word = words.pop(0)
-        if word in (*_NAMES, "-E", "--environment") or (word in _LOGIN and word in kept):
-            words[:1] = []
-        elif not word.startswith(("-N", "--node-name=", "-E", "--environment=")):
-            kept.append(word)
-    return tuple(kept)
+    options = node.options.without(("name", "environment"))
+    return (*words, *options, "-N", node.name, "-E", node.environment, *run_list)
 
 
 def connection_arguments(node: Node) -> tuple[str, ...]:
     """How ``knife ssh`` and ``knife winrm`` log in, from the node's options."""
-    words = _own(node)
-    pairs = zip(words, words[1:])
-    return tuple(part for flag, value in pairs if flag in _LOGIN for part in (flag, value))
+    found = filter(None, map(node.options.last, _LOGIN))
+    return tuple(word for option in found for word in option.words)
 
 
 def missing_plugins(manifest: Manifest, runner: Run = run) -> tuple[Finding, ...]:
-    """The providers whose machines knife can't make; asks knife itself, once a provider.
+    """The providers whose plugin knife lacks; asks knife itself, once a provider.
 
     knife looks for its configuration, and for plugins, from the manifest's directory upward.
     """
@@ -82,10 +63,10 @@ def missing_plugins(manifest: Manifest, runner: Run = run) -> tuple[Finding, ...
     for provider, node in first.items():
         words = create_words(provider)
         command = Command((str(find_program("knife")), *words, "--help"), cwd=manifest.root)
-        said = f"\n{runner(command, timeout=120).output}"
-        if f"\nknife {' '.join(words)} " not in said:  # its help; knife ends that with 1
+        output = f"\n{runner(command, timeout=120).output}"
+        if f"\nknife {' '.join(words)} " not in output:  # its help, whose exit status is 1
             what = f"knife has no command `{' '.join(words)}`"
             gem = f"knife-{provider.replace('_', '-')}"
-            remedy = f"install knife's plugin for it, as with `gem install {gem}`"
+            remedy = f"install the knife plugin, for example with `gem install {gem}`"
             found.append(Finding(manifest.path, node.at, what, remedy))
     return tuple(found)

@@ -10,18 +10,17 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from stackcook.knife import parts
+from stackcook.knife import objects
 from stackcook.knife.files import Files
 from stackcook.knife.nodes import Entry, entries, forget
-from stackcook.knife.parts import Part
-from stackcook.knife.search import converge
+from stackcook.knife.objects import Commands
 from stackcook.manifest.model import MachineKind, Manifest
 
 _OBJECTS = {
-    "cookbooks": parts.cookbooks,
-    "environments": parts.environments,
-    "roles": parts.roles,
-    "data bags": parts.data_bags,
+    "cookbooks": objects.cookbooks,
+    "environments": objects.environments,
+    "roles": objects.roles,
+    "data bags": objects.data_bags,
 }
 
 
@@ -52,31 +51,31 @@ def commands(manifest: Manifest, files: Files, form: Form) -> tuple[str, ...]:
         sections = {name: part(manifest, files) for name, part in _OBJECTS.items()}
         sections["nodes"] = _nodes(manifest, files, form, nodes)
         sections["clusters"] = _clusters(manifest, files, form, clusters)
-        sections["knife"] = parts.knife(manifest, files)
+        sections["knife"] = objects.knife(manifest, files)
     wanted = [part for name, part in sections.items() if name in form.sections]
     deleted = [command for part in wanted[::-1] for command in part.delete if form.delete]
     created = [command for part in wanted for command in part.create if form.create]
     return (*deleted, *created)
 
 
-def _converge(wanted: Iterable[Entry]) -> Part:
-    return Part(tuple(command for entry in wanted for command in converge(entry)))
+def _converge(wanted: Iterable[Entry]) -> Commands:
+    return Commands(tuple(command for entry in wanted for command in entry.converge()))
 
 
-def _nodes(manifest: Manifest, files: Files, form: Form, wanted: list[Entry]) -> Part:
+def _nodes(manifest: Manifest, files: Files, form: Form, wanted: list[Entry]) -> Commands:
     """The machines of some entries, Vagrant's first, and the nodes on the Chef server."""
     create: list[str] = []
     delete: list[str] = []
     names = [machine.node.name for e in wanted if not e.group.provider for machine in e.machines]
     if names and manifest.machines is MachineKind.VAGRANT and not form.node_only:
-        create.append(parts.line("vagrant up", *names))
-        delete.append(parts.line("vagrant destroy -f", *names))
+        create.append(objects.line("vagrant up", *names))
+        delete.append(objects.line("vagrant destroy -f", *names))
     for entry in wanted:
         create += _create(files, form, entry)
         if not entry.nameless:
             for machine in entry.machines:
                 delete += forget(machine.node) if form.node_only else entry.deletion(machine)
-    return Part(tuple(create), tuple(delete))
+    return Commands(tuple(create), tuple(delete))
 
 
 def _create(files: Files, form: Form, entry: Entry) -> Iterator[str]:
@@ -96,12 +95,12 @@ def _node_objects(files: Files, entry: Entry) -> Iterator[str]:
         name = machine.node.name
         there = name in files.nodes
         yield f"knife node from file {name}.json" if there else f"knife node create -d {name}"
-        if entry.run_list:
-            yield f"knife node run_list set {name} '{entry.run_list}'"
+        if run_list := ",".join(entry.group.run_list):
+            yield f"knife node run_list set {name} '{run_list}'"
 
 
-def _clusters(manifest: Manifest, files: Files, form: Form, wanted: list[Entry]) -> Part:
-    """As nodes; but where all are wanted, all nodes of a cluster's environment are deleted."""
+def _clusters(manifest: Manifest, files: Files, form: Form, wanted: list[Entry]) -> Commands:
+    """As nodes; but unless some are chosen, all nodes of a cluster's environment are deleted."""
     create: list[str] = []
     delete: list[str] = []
     for cluster, members in groupby(wanted, key=lambda entry: entry.group.cluster):
@@ -115,4 +114,4 @@ def _clusters(manifest: Manifest, files: Files, form: Form, wanted: list[Entry])
             f"for N in $(knife node list -E {cluster}); "
             "do knife client delete $N -y; knife node delete $N -y; done"
         )
-    return Part(tuple(create), tuple(delete))
+    return Commands(tuple(create), tuple(delete))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, NoReturn, Union
 import yaml
 
 from stackcook.errors import Finding, Position
-from stackcook.jsoncomments import blanked
+from stackcook.jsoncomments import blank_comments
 
 MAX_DEPTH = 50  # a manifest needs seven
 MAX_KEY = 1024  # YAML's own limit, for keys without a `?` before them
@@ -62,15 +62,15 @@ _Events = Callable[[], Any]  # gives the next event
 
 
 def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]]:
-    """The document in ``content`` and what is wrong with its form.
+    """The document in ``content``, and what is wrong with its form.
 
-    ``None`` where it isn't UTF-8 or isn't YAML, else a null Scalar for an empty one.
+    The document is ``None`` where it isn't UTF-8 or isn't YAML, and a null Scalar if it is empty.
     """
     composer = _Composer(path)
     try:
         text = content.decode("utf-8-sig")
         if path.suffix == ".json":
-            text = blanked(text.replace("\t", " "))  # JSON may be indented by tabs, YAML may not
+            text = blank_comments(text.replace("\t", " "))  # YAML may not be indented by tabs
             text = _PAIR.sub(_joined, text)
         return composer.document(text), tuple(composer.findings)
     except _Malformed as error:
@@ -79,7 +79,7 @@ def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]
         what = f"byte 0x{content[error.start]:02x} is not UTF-8"
         finding = Finding(path, _offset(content, error.start), what, "save the file as UTF-8")
     except yaml.reader.ReaderError as error:
-        what = f"character U+{_code(error.character):04X} may not be in YAML"
+        what = f"character U+{_code(error.character):04X} is not allowed in YAML"
         at = _offset(text.encode(), error.position)
         finding = Finding(path, at, what, "remove it, or escape it in double quotes")
     except yaml.MarkedYAMLError as error:
@@ -88,7 +88,7 @@ def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]
 
 
 class _Malformed(Exception):
-    """The document can't be made sense of any further."""
+    """The rest of the document can't be read."""
 
     def __init__(self, finding: Finding) -> None:
         self.finding = finding
@@ -112,7 +112,7 @@ class _Composer:
         events()  # the document's end
         after = events()
         if not isinstance(after, yaml.StreamEndEvent):
-            self._stop(_position(after.start_mark), "a second document", "keep one in a file")
+            self._stop(_position(after.start_mark), "the file has a second document", "keep one")
         return value
 
     def _value(self, event: Any, events: _Events, depth: int) -> Value:
@@ -121,7 +121,7 @@ class _Composer:
         if isinstance(event, _ALIAS):
             return self._alias(event.anchor, at)
         if depth > MAX_DEPTH:
-            self._stop(at, "values are nested too deep", "a manifest needs seven levels")
+            self._stop(at, "values are nested too deeply", "a manifest needs seven levels")
         value: Value
         if isinstance(event, _SCALAR):
             text = event.value
@@ -143,8 +143,8 @@ class _Composer:
         value = self.anchors.get(anchor)
         if value is None:
             known = anchor in self.anchors
-            what = f"*{anchor} is inside of what it stands for" if known else f"no anchor &{anchor}"
-            self._stop(at, what, f'define &{anchor} before it; a glob is quoted: "*{anchor}"')
+            what = f"*{anchor} contains itself" if known else f"unknown anchor &{anchor}"
+            self._stop(at, what, f'define &{anchor} before it, or quote a glob: "*{anchor}"')
         return value
 
     def _items(self, events: _Events, depth: int) -> Iterator[Value]:
@@ -158,19 +158,19 @@ class _Composer:
             key = self._value(event, events, depth)
             value = self._value(events(), events, depth)
             if not isinstance(key, Scalar):
-                what = "a key that is a list or a mapping"
-                self._note(key.at, what, "write a name; braces in one are quoted")
+                what = "a key is a list or a mapping"
+                self._note(key.at, what, "write a name, and quote one with braces")
             elif key.text == "<<":
                 merged += value.items if isinstance(value, List) else [value]
             elif key.text in entries:
                 first = entries[key.text][0].at.line
-                what = f'key "{key.text}" is there twice, first in line {first}'
-                self._note(key.at, what, "keep one")
+                what = f'duplicate key "{key.text}", first on line {first}'
+                self._note(key.at, what, "remove one")
             else:
                 entries[key.text] = (key, value)
         for value in merged:
             if not isinstance(value, Map):
-                self._note(value.at, "<< merges what is no mapping", "merge an alias of a mapping")
+                self._note(value.at, "<< does not merge a mapping", "write an alias of a mapping")
                 continue
             for key, inherited in value.entries:
                 entries.setdefault(key.text, (key, inherited))
@@ -209,11 +209,11 @@ def _code(character: int | str | bytes) -> int:
 
 
 def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> Finding:
-    """Why it isn't YAML, and the likeliest way to make it so."""
+    """Why it isn't YAML, and the likeliest fix."""
     mark: Any = error.problem_mark or error.context_mark
     what = error.problem or "not YAML"
     if error.context and error.context_mark and error.context_mark.line != mark.line:
-        what += f" {error.context} that begins in line {error.context_mark.line + 1}"
+        what += f" {error.context} that begins on line {error.context_mark.line + 1}"
     lines = _BREAK.split(text)
     if mark.line >= len(lines):  # behind a last line that has no end
         at, line = Position(len(lines), len(lines[-1]) + 1), ""
@@ -227,11 +227,11 @@ def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> Finding:
     elif "alias" in (error.context or ""):
         remedy = 'quote a glob: "*"'
     elif here == "[" and line[: mark.column].endswith(("role", "recipe")):
-        remedy = 'between brackets and braces a run list is quoted: "role[NAME]"'
+        remedy = 'quote a run list between brackets or braces: "role[NAME]"'
     elif here == ":" and mark.column > MAX_KEY:
-        remedy = f"a key has at most {MAX_KEY} characters: list these names in several entries"
+        remedy = f"list these names in several entries: a key has at most {MAX_KEY} characters"
     elif "mapping values" in what:
-        remedy = "align the keys of a mapping, and quote a value that holds a colon and a blank"
+        remedy = "align the keys of a mapping, and quote a value that contains `: `"
     else:
-        remedy = "look at the indentation, the quotes and the brackets up to here"
+        remedy = "check the indentation, quotes and brackets up to here"
     return Finding(path, at, what, remedy)

@@ -6,6 +6,7 @@ the rest. Addresses are :mod:`ipaddress` values, memory is in MiB, paths are abs
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -13,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from stackcook.errors import Position
+from stackcook.manifest.knifeoptions import KnifeOptions, parse
 
 DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
     "db_passwords": ("keystone", "glance", "placement", "nova", "neutron"),
@@ -24,8 +26,8 @@ DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Cookbook:
-    """A cookbook to upload; ``options`` are knife's, as spiceweasel passes them on."""
+class CookbookEntry:
+    """A cookbook to upload; ``options`` are those of knife, as written."""
 
     name: str
     at: Position
@@ -82,12 +84,11 @@ class Node:
     """A machine, by its name on the Chef server.
 
     ``run_list`` holds entries such as ``role[single-controller]``. ``user``, ``key`` and ``port``
-    are how SSH reaches a host that is there already; ``None`` leaves it to the machines' provider.
-    ``host`` is the name that SSH goes to where there is no address. ``options`` are those of knife
-    that hold for this node, its own before the common ones, as a shell would read them.
-    ``provider`` is set where a knife plugin brings the machine up and under Chef (``ec2``), or
-    where it is a Windows host (``windows_ssh``, ``windows_winrm``). ``timeout`` is how many seconds
-    its bootstrap, or a converge, may take.
+    are for SSH to an existing host; ``None`` leaves them to what makes the machine. ``host`` is
+    the name for SSH where there is no address. ``options`` are all options of knife that hold for
+    this node. ``provider`` is set where a knife plugin makes the machine (``ec2``), and for
+    Windows hosts (``windows_ssh``, ``windows_winrm``). ``timeout`` is how many seconds its
+    bootstrap, or a converge, may take.
     """
 
     name: str
@@ -101,7 +102,7 @@ class Node:
     key: Path | None = None
     port: int = 22
     host: str = ""
-    options: str = ""
+    options: KnifeOptions = KnifeOptions()
     provider: str | None = None
     policy_name: str | None = None
     policy_group: str | None = None
@@ -119,11 +120,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Group:
-    """An entry of ``nodes`` or ``clusters`` as it was written: what knife's commands are made of.
+    """An entry of ``nodes`` or ``clusters``: what knife's commands are made of.
 
     ``hosts`` are the names in its key. With a ``provider`` (``ec2``, ``windows_ssh``, …) these are
     the words after it, and ``count`` is how many machines a cloud is to make. ``run_list`` has the
-    entries as written, ``options`` only the entry's own.
+    entries as written, ``options`` are only the entry's own.
     """
 
     at: Position
@@ -131,12 +132,23 @@ class Group:
     provider: str | None = None
     count: int = 0
     run_list: tuple[str, ...] = ()
-    options: str = ""
+    options: KnifeOptions = KnifeOptions()
     cluster: str | None = None
     name: str | None = None
     timeout: int | None = None
     additional_commands: tuple[str, ...] = ()
     allow_create_failure: bool = False
+
+    @property
+    def cluster_options(self) -> KnifeOptions:
+        """The option that a cluster stands for: its name is its nodes' environment."""
+        if not self.cluster or self.options.one("environment"):
+            return KnifeOptions()
+        return parse(f"-E {shlex.quote(self.cluster)}")
+
+    def all_options(self, common: KnifeOptions) -> KnifeOptions:
+        """The options of its nodes: its own, over the cluster's, over ``common`` ones."""
+        return self.options.over(self.cluster_options).over(common)
 
 
 @dataclass(frozen=True)
@@ -204,13 +216,13 @@ class Manifest:
     path: Path
     name: str
     berksfile: Berksfile | None = None
-    cookbooks: tuple[Cookbook, ...] = ()
+    cookbooks: tuple[CookbookEntry, ...] = ()
     environments: tuple[Pattern, ...] = ()
     roles: tuple[Pattern, ...] = ()
     data_bags: tuple[DataBag, ...] = ()
     nodes: tuple[Node, ...] = ()
     groups: tuple[Group, ...] = ()
-    options: str = ""
+    options: KnifeOptions = KnifeOptions()
     knife: tuple[KnifeCommand, ...] = ()
     policy: Policy | None = None
     machines: MachineKind = MachineKind.VAGRANT

@@ -1,139 +1,376 @@
-"""The nodes: what the sections list, with what ``stackcook: nodes`` and ``options`` add."""
+"""The nodes: the sections ``nodes``, ``clusters`` and ``options``, with ``stackcook: nodes``.
+
+What is nearest to a node counts: ``stackcook: nodes``, its own options, its cluster, then the
+section ``options``.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 from stackcook.errors import Position
-from stackcook.manifest.document import Scalar
-from stackcook.manifest.entries import Common, Entry, note_broken, note_unknown
+from stackcook.manifest.document import List, Scalar, Value
+from stackcook.manifest.fields import FieldReader, Fields, suggest, take
+from stackcook.manifest.knifeoptions import NUMBER, KnifeOptions, parse, remedy_for
 from stackcook.manifest.model import Group, MachineKind, Node
-from stackcook.manifest.options import Options
-from stackcook.manifest.settings import Seat, Settings
-from stackcook.manifest.shapes import Shapes, suggest
+from stackcook.manifest.settings import NodeSettings, Settings
+from stackcook.nearest import nearest
 
+KEYS = "run_list options name timeout additional_commands allow_create_failure".split()
+PROVIDERS = (
+    "bluebox clodo cs digital_ocean ec2 gandi google hp joyent kvm linode lxc openstack "
+    "rackspace vagrant vcair vsphere"
+).split()
+WINDOWS = ("windows_ssh", "windows_winrm")
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
-NUMBER = "{{n}}"
-"""What stands for a machine's number in the names and options of an entry."""
+MOST_MACHINES = 10_000
+LONGEST_TIMEOUT = 86_400  # seconds: a day
+RECIPE = re.compile(r"[\w.-]+(::[\w.-]+)?(@\d+(\.\d+){1,2})?", re.ASCII)
+RUN_LIST_ENTRY = re.compile(rf"role\[[\w:.-]+\]|recipe\[{RECIPE.pattern}\]", re.ASCII)
+ENVIRONMENT = re.compile(r"[\w-]+", re.ASCII)
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII | re.IGNORECASE)
-NODE_NAME = re.compile(r"\w[\w.:-]*", re.ASCII)
-_NO_HOST = re.compile(r"\.\.|[^.]{64}")  # looking it up would not even begin
+_HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII | re.IGNORECASE)
+_NODE_NAME = re.compile(r"\w[\w.:-]*", re.ASCII)
+_BAD_LABEL = re.compile(r"\.\.|[^.]{64}")  # looking it up would not even begin
 _LITERAL = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
 
+_NO_EFFECT = {
+    "additional_commands": (
+        "`deploy` does not run additional_commands",
+        "run them yourself: `stackcook plan --format knife` prints them",
+    ),
+    "allow_create_failure": (
+        "allow_create_failure has no effect",
+        "remove it: a node that fails never stops the others",
+    ),
+}
 
-def build(
-    shapes: Shapes, listed: Iterable[Entry], common: Common, settings: Settings
-) -> tuple[Node, ...]:
-    """The nodes of all entries.
 
-    What is nearest to a node counts: ``stackcook: nodes``, its own options, its cluster, then the
-    section ``options``.
-    """
-    builder = _Builder(shapes, common, settings)
-    nodes = [node for entry in listed for node in builder.nodes(entry)]
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes, the entries that list them, and the section ``options``."""
+
+    nodes: tuple[Node, ...]
+    groups: tuple[Group, ...]
+    options: KnifeOptions
+
+
+@dataclass(frozen=True)
+class _Common:
+    """The section ``options``, and its place."""
+
+    options: KnifeOptions = KnifeOptions()
+    at: Position | None = None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One entry: as written, its run list as Chef shows it, and the place of its options."""
+
+    group: Group
+    run_list: tuple[str, ...]
+    options_at: Position
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the words of an entry's key are."""
+
+    hosts: tuple[str, ...] = ()
+    provider: str | None = None
+    count: int = 0
+
+
+def read_nodes(reader: FieldReader, fields: Fields, settings: Settings) -> Nodes:
+    """Read the nodes of all entries."""
+    common = _common(reader, fields["options"][1]) if "options" in fields else _Common()
+    entries = tuple(_Entries(reader, settings.nodes).read(fields))
+    builder = _Builder(reader, common, settings)
+    nodes = tuple(node for entry in entries for node in builder.nodes(entry))
     if common.at and any(node.provider is None for node in nodes):
-        note_broken(shapes, common.at, "options", common.options.faulty)
-        note_unknown(shapes, common.at, "options", common.options)
-    for name, seat in settings.seats.items():
+        _note_options(reader, common.at, "options", common.options)
+    for name, given in settings.nodes.items():
         if name not in builder.lines:
             remedy = suggest(name, builder.lines) if builder.lines else "list it under `nodes`"
-            shapes.error(seat.at, f'stackcook: nodes: there is no node "{name}"', remedy)
-    return tuple(nodes)
+            reader.error(given.at, f'stackcook: nodes: unknown node "{name}"', remedy)
+    return Nodes(nodes, tuple(entry.group for entry in entries), common.options)
 
 
-def names(group: Group, given: str | None, before: int) -> Iterator[tuple[str, str, str]]:
+def _common(reader: FieldReader, value: Value) -> _Common:
+    found = parse(reader.words(value, "options"))
+    _note_broken(reader, value.at, "options", found)
+    return _Common(found, value.at)
+
+
+def _note_broken(reader: FieldReader, at: Position, what: str, found: KnifeOptions) -> None:
+    if found.broken:
+        reader.error(at, f"{what}: {found.broken}", "quote the options as for a shell")
+
+
+def _note_options(reader: FieldReader, at: Position, what: str, found: KnifeOptions) -> None:
+    """Note what ``knife bootstrap`` would refuse; a provider's plugin has options of its own."""
+    for fault in found.faults:
+        reader.error(at, f"{what}: {fault}", "write it as for `knife bootstrap`")
+    for flag in found.unknown:
+        problem = f"{what}: unknown option {flag} of `knife bootstrap`"
+        reader.warning(at, problem, remedy_for(flag))
+
+
+class _Entries:
+    """Reads the entries of ``nodes`` and ``clusters``.
+
+    A name in ``hosts`` is a host's even if a provider is called so, too.
+    """
+
+    def __init__(self, reader: FieldReader, hosts: Collection[str]) -> None:
+        self.reader = reader
+        self.hosts = hosts
+
+    def read(self, fields: Fields) -> Iterator[_Entry]:
+        """The entries of ``nodes``, then those of ``clusters``."""
+        if "nodes" in fields:
+            yield from self._entries(fields["nodes"][1], "nodes", None)
+        if "clusters" in fields:
+            yield from self._clusters(fields["clusters"][1])
+
+    def _clusters(self, value: Value) -> Iterator[_Entry]:
+        """Environment → list as in ``nodes``."""
+        lines: dict[str, int] = {}
+        for name, body in self.reader.entries(value, "clusters"):
+            what = f"clusters: {name.text}"
+            if not ENVIRONMENT.fullmatch(name.text):
+                remedy = "use letters, digits, `_` and `-`: a cluster is an environment"
+                self.reader.error(name.at, f'clusters: invalid name "{name.text}"', remedy)
+            elif name.text in lines:
+                twice = f"{what} is defined twice, first on line {lines[name.text]}"
+                self.reader.warning(name.at, twice, "list its nodes there")
+            elif _empty(body):
+                self.reader.warning(name.at, f"{what} has no nodes", "list its nodes or remove it")
+            lines.setdefault(name.text, name.at.line)
+            yield from self._entries(body, what, name.text)
+
+    def _entries(self, value: Value, section: str, cluster: str | None) -> Iterator[_Entry]:
+        for key, body in self.reader.entries(value, section):
+            kind = self._kind(key, section)
+            if kind:
+                yield self._entry(key, kind, body, f"{section}: {key.text}", cluster)
+
+    def _entry(
+        self, key: Scalar, kind: _Kind, body: Value, what: str, cluster: str | None
+    ) -> _Entry:
+        reader, fields = self.reader, self._body(body, what)
+        run_list = tuple(self._run_list(fields, what))
+        at = fields["options"][1].at if "options" in fields else key.at
+        timeout = partial(reader.number, least=1, most=LONGEST_TIMEOUT)
+        commands = partial(reader.texts, example="COMMAND")
+        group = Group(
+            at=key.at,
+            hosts=kind.hosts,
+            provider=kind.provider,
+            count=kind.count,
+            run_list=run_list,
+            options=parse(take(fields, "options", reader.words, what) or ""),
+            cluster=cluster,
+            name=take(fields, "name", reader.text, what),
+            timeout=take(fields, "timeout", timeout, what),
+            additional_commands=tuple(
+                command.text
+                for command in take(fields, "additional_commands", commands, what) or ()
+            ),
+            allow_create_failure=bool(take(fields, "allow_create_failure", reader.boolean, what)),
+        )
+        self._check(group, at, fields, what)
+        return _Entry(group, tuple(map(_canonical, run_list)), at)
+
+    def _body(self, body: Value, what: str) -> Fields:
+        """What is below a key; a run list directly below it is noted."""
+        first = body.items[0] if isinstance(body, List) and body.items else body
+        if isinstance(first, Scalar) and not first.null and "[" in first.text:
+            self.reader.error(body.at, f"{what} is a run list", "write `run_list:` before it")
+            return {}
+        return self.reader.fields(body, what, KEYS)
+
+    def _check(self, group: Group, at: Position, fields: Fields, what: str) -> None:
+        """Note keys and options that contradict each other or have no effect."""
+        own, where = group.options, f"{what}: options"
+        _note_broken(self.reader, at, where, own)
+        environment = own.one("environment")
+        if group.cluster and environment not in ("", group.cluster):
+            problem = f"environment {environment} in the cluster {group.cluster}"
+            self.reader.error(at, f"{where}: {problem}", "remove -E: a cluster is an environment")
+        if not group.provider:
+            _note_options(self.reader, at, where, own)
+        for key, (problem, remedy) in _NO_EFFECT.items():
+            if key in fields:
+                self.reader.warning(fields[key][0].at, f"{what}: {problem}", remedy)
+
+    def _kind(self, key: Scalar, section: str) -> _Kind | None:
+        """What one key lists; ``None`` where that is noted to be wrong."""
+        first, *rest = words = key.text.split()
+        if len(words) == 1 and first in self.hosts:
+            return _Kind((first,))
+        if first in PROVIDERS:
+            return self._cloud(key, section, first, rest)
+        if first in WINDOWS:
+            if not rest:
+                remedy = f"write `- {first} HOST:`"
+                self.reader.error(key.at, f"{section}: {first} has no hosts", remedy)
+            return _Kind(tuple(rest), first) if rest else None
+        if first.startswith("windows_") or first == "windows" and rest:
+            meant = first if "_" in first else f"windows_{rest[0]}"
+            what = f'{section}: unknown provider "{first}"'
+            self.reader.error(key.at, what, suggest(meant, WINDOWS))
+            return None
+        if len(rest) == 1 and rest[0].isdigit():
+            what = f'{section}: unknown provider "{first}" for {rest[0]} machines'
+            self.reader.error(key.at, what, suggest(first, PROVIDERS, most=len(PROVIDERS)))
+            return None
+        return _Kind(tuple(words))
+
+    def _cloud(self, key: Scalar, section: str, provider: str, words: list[str]) -> _Kind | None:
+        """A provider, and how many machines it is to make (by default one), or their names."""
+        google = provider == "google"
+        if google and words and not words[0].isdigit():
+            return _Kind(tuple(words), provider)
+        number = words[0] if words else "" if google else "1"
+        good = number.isascii() and number.isdigit() and len(number) < 9
+        if len(words) < 2 and good and 1 <= int(number) <= MOST_MACHINES:
+            return _Kind((), provider, int(number))
+        remedy = f"write `- {provider} 3:`, with a number from 1 to {MOST_MACHINES}"
+        if google:
+            remedy += ", or the machines' names"
+        what = f'{section}: "{key.text}" is not a provider and a number of machines'
+        self.reader.error(key.at, what, remedy)
+        return None
+
+    def _run_list(self, fields: Fields, what: str) -> Iterator[str]:
+        """The entries of a run list as written, separated by blanks or commas."""
+        if "run_list" not in fields:
+            return
+        for text in self.reader.texts(fields["run_list"][1], f"{what}: run_list"):
+            for entry in text.text.replace(",", " ").split():
+                if RUN_LIST_ENTRY.fullmatch(entry) or RECIPE.fullmatch(entry):
+                    yield entry
+                else:
+                    problem = f'{what}: run_list: invalid entry "{entry}"'
+                    self.reader.error(text.at, problem, _run_list_remedy(entry))
+
+
+def _empty(value: Value) -> bool:
+    return isinstance(value, Scalar) and value.null or isinstance(value, List) and not value.items
+
+
+def _run_list_remedy(entry: str) -> str:
+    kind, bracket, name = entry.partition("[")
+    near = nearest(kind.lower(), ("role", "recipe")) if bracket else ""
+    meant = f"{near}[{name.rstrip(']')}]"
+    if near and RUN_LIST_ENTRY.fullmatch(meant):
+        return f'did you mean "{meant}"?'
+    return "write role[NAME] or recipe[COOKBOOK::RECIPE]"
+
+
+def _canonical(entry: str) -> str:
+    """A run list's entry as Chef shows it: a bare name is a recipe's."""
+    return entry if entry.endswith("]") else f"recipe[{entry}]"
+
+
+def machine_names(group: Group, name: str, before: int) -> Iterator[tuple[str, str, str]]:
     """Name, host and number of each machine of an entry, as spiceweasel numbers them.
 
     A cloud's numbers have one digit more than their count, those of listed hosts have no zeros.
-    ``before`` is how many machines without a name that cloud has in the entries before.
+    ``before`` is how many machines without a name the entries before have of that cloud.
     """
     if group.count:
         digits = len(str(group.count)) + 1
         for number in range(1, group.count + 1):
             shown = f"{number:0{digits}}"
             unnamed = f"{group.provider}-{before + number:0{digits}}"
-            yield given.replace(NUMBER, shown) if given else unnamed, "", shown
+            yield name.replace(NUMBER, shown) if name else unnamed, "", shown
     else:
         for number, host in enumerate(group.hosts, start=1):
             shown = str(number)
             host = host.replace(NUMBER, shown)
-            yield given.replace(NUMBER, shown) if given else host, host, shown
+            yield name.replace(NUMBER, shown) if name else host, host, shown
 
 
 class _Builder:
     """Makes the nodes of one manifest; keeps what is looked up once for all of them."""
 
-    def __init__(self, shapes: Shapes, common: Common, settings: Settings) -> None:
-        self.shapes = shapes
+    def __init__(self, reader: FieldReader, common: _Common, settings: Settings) -> None:
+        self.reader = reader
         self.common = common
         self.settings = settings
         self.lines: dict[str, int] = {}  # of each name the line
         self._unnamed: Counter[str | None] = Counter()
         self._keys: dict[tuple[str, Position], Path | None] = {}
 
-    def nodes(self, entry: Entry) -> Iterator[Node]:
+    def nodes(self, entry: _Entry) -> Iterator[Node]:
+        """The nodes of one entry."""
         group = entry.group
-        wanted = entry.options.over(Options(environment=group.cluster)).over(self.common.options)
-        self._check_policy(entry, wanted)
-        own = entry.options.environment
-        cluster = f"-E {group.cluster}" if group.cluster and not own else ""
-        text = " ".join(filter(None, (group.options, cluster, self.common.text)))
-        given = group.name or entry.options.name or self.common.options.name
+        options = group.all_options(self.common.options)
+        self._check_policy(entry, options)
+        name = group.name or options.one("name")
         before = self._unnamed[group.provider]
-        if not given:
+        if not name:
             self._unnamed[group.provider] += group.count
-        for name, host, number in names(group, given, before):
-            if name not in self.lines:
-                self.lines[name] = group.at.line
-                self._check_name(group, name, host)
-                yield self._node(entry, wanted, name, host, text.replace(NUMBER, number))
+        for called, host, number in machine_names(group, name, before):
+            if called not in self.lines:
+                self.lines[called] = group.at.line
+                self._check_name(group, called, host)
+                yield self._node(entry, called, host, options.numbered(number))
                 continue
-            what = f"two nodes are called {name}, the first in line {self.lines[name]}"
-            if given and NUMBER not in given:  # so are all the others of this entry
-                remedy = f"put {NUMBER}, their number, into the name"
-                self.shapes.error(group.at, what, remedy)
+            what = f"duplicate node {called}, first on line {self.lines[called]}"
+            if name and NUMBER not in name:  # so are all the others of this entry
+                remedy = f"put {NUMBER}, the machine's number, into the name"
+                self.reader.error(group.at, what, remedy)
                 return
-            self.shapes.error(group.at, what, "give each its own name")
+            self.reader.error(group.at, what, "give each node its own name")
 
-    def _check_policy(self, entry: Entry, wanted: Options) -> None:
-        """Note half a policy, and one beside what it takes the place of."""
+    def _check_policy(self, entry: _Entry, options: KnifeOptions) -> None:
+        """Note half a policy, and one together with what it replaces."""
         at = entry.options_at
-        if bool(wanted.policy_name) != bool(wanted.policy_group):
-            other = "--policy-group" if wanted.policy_name else "--policy-name"
-            self.shapes.error(at, f"a policy without {other}", f"add {other} to the options")
-        if wanted.policy_name and (entry.run_list or wanted.environment):
-            what = "a policy takes the place of run list and environment"
-            self.shapes.error(at, what, "leave them out, or the policy")
+        name, group = options.one("policy_name"), options.one("policy_group")
+        if bool(name) != bool(group):
+            given, other = ("name", "group") if name else ("group", "name")
+            remedy = f"add --policy-{other} to the options"
+            self.reader.error(at, f"--policy-{given} without --policy-{other}", remedy)
+        if name and (entry.run_list or options.one("environment")):
+            what = "a policy replaces run list and environment"
+            self.reader.error(at, what, "remove these, or the policy")
 
     def _check_name(self, group: Group, name: str, host: str) -> None:
-        """Note a name, or a host, that is none."""
         vagrant = not group.provider and self.settings.machines is MachineKind.VAGRANT
-        if vagrant and not HOSTNAME.fullmatch(name):
-            remedy = "use letters, digits and `-` (63 between dots)"
-            self.shapes.error(group.at, f'node "{name}" is no host name', remedy)
+        if vagrant:
+            if not _HOSTNAME.fullmatch(name):
+                remedy = "use letters, digits and `-`, at most 63 between dots"
+                self.reader.error(group.at, f'"{name}" is not a valid host name', remedy)
+            return
         for word in dict.fromkeys((name, host or name)):
-            if not vagrant and not NODE_NAME.fullmatch(word):
-                remedy = "use letters, digits, `_`, `-`, `.` and `:`, the first none of `-.:`"
+            if not _NODE_NAME.fullmatch(word):
+                remedy = "use letters, digits, `_`, `-`, `.` and `:`, and begin with none of `-.:`"
                 if "@" in word:
                     remedy = "give the user as `-x USER` in its options"
-                self.shapes.error(group.at, f'"{word}" is no name of a node or host', remedy)
-        if not vagrant and _NO_HOST.search(host):
-            remedy = "between its dots are 1 to 63 characters"
-            self.shapes.error(group.at, f'"{host}" is no name of a host', remedy)
+                what = f'"{word}" is not a valid name of a node or host'
+                self.reader.error(group.at, what, remedy)
+        if _BAD_LABEL.search(host):
+            remedy = "use 1 to 63 characters between dots"
+            self.reader.error(group.at, f'"{host}" is not a valid host name', remedy)
 
-    def _node(self, entry: Entry, wanted: Options, name: str, host: str, text: str) -> Node:
-        seat = self.settings.seats.get(name) or Seat(entry.group.at)
+    def _node(self, entry: _Entry, name: str, host: str, options: KnifeOptions) -> Node:
+        given = self.settings.nodes.get(name) or NodeSettings(entry.group.at)
         provider = entry.group.provider
-        user, key, port = seat.user or wanted.user, seat.key, seat.port or wanted.port
+        user, key, port = given.user or options.one("user") or None, given.key, given.port
+        port = port or options.port
         if provider:
-            key = key or self._path(wanted.key)
+            key = key or self._path(options.one("key"))
         elif self.settings.machines is MachineKind.SSH:
             user, key = user or "root", key or self._key(entry)
         else:
@@ -142,48 +379,51 @@ class _Builder:
             name=name,
             at=entry.group.at,
             run_list=entry.run_list,
-            environment=wanted.environment or Node.environment,
-            address=seat.address or _literal(host),
-            memory=seat.memory or Node.memory,
-            cpus=seat.cpus or Node.cpus,
+            environment=options.one("environment") or Node.environment,
+            address=given.address or _literal(host),
+            memory=given.memory or Node.memory,
+            cpus=given.cpus or Node.cpus,
             user=user,
             key=key,
             port=port or Node.port,
             host=host,
-            options=text,
+            options=options,
             provider=provider,
-            policy_name=wanted.policy_name,
-            policy_group=wanted.policy_group,
+            policy_name=options.one("policy_name") or None,
+            policy_group=options.one("policy_group") or None,
             timeout=entry.group.timeout,
         )
         if not provider and self.settings.machines is MachineKind.VAGRANT:
-            self._check_vagrant(node, seat)
+            self._check_vagrant(node, given)
         return node
 
-    def _check_vagrant(self, node: Node, seat: Seat) -> None:
-        if node.address is None and not seat.address_at:
-            remedy = f"give its address in stackcook: nodes: {node.name}"
-            self.shapes.error(seat.at, f"node {node.name} has no address", remedy)
+    def _check_vagrant(self, node: Node, given: NodeSettings) -> None:
+        if node.address is None and not given.address_at:
+            remedy = f"set address in stackcook: nodes: {node.name}"
+            self.reader.error(given.at, f"node {node.name} has no address", remedy)
         for name in ("user", "key", "port"):
-            if getattr(seat, name) is not None:
+            if getattr(given, name) is not None:
                 what = f"stackcook: nodes: {node.name}: {name} has no effect"
-                remedy = "Vagrant's machines bring theirs; remove it"
-                self.shapes.warning(seat.at, what, remedy)
+                self.reader.warning(given.at, what, "remove it: Vagrant sets it for its machines")
 
-    def _key(self, entry: Entry) -> Path | None:
+    def _key(self, entry: _Entry) -> Path | None:
         """The SSH key of the options, else the user's own; the same file is looked at once."""
-        text, at, what = entry.options.key, entry.options_at, f"node {entry.group.hosts[0]}: "
+        text, at, what = (
+            entry.group.options.one("key"),
+            entry.options_at,
+            f"node {entry.group.hosts[0]}: ",
+        )
         if not text and self.common.at:
-            text, at, what = self.common.options.key, self.common.at, "options: "
-        place = (text or "", at)
+            text, at, what = self.common.options.one("key"), self.common.at, "options: "
+        place = (text, at)
         if place not in self._keys:
-            found = self.shapes.file(Scalar(text, at), f"{what}key") if text else _own_key()
+            found = self.reader.file(Scalar(text, at), f"{what}key") if text else _own_key()
             self._keys[place] = found
         return self._keys[place]
 
-    def _path(self, text: str | None) -> Path | None:
+    def _path(self, text: str) -> Path | None:
         """A file that only knife reads."""
-        return self.shapes.path.parent / os.path.expanduser(text) if text else None
+        return self.reader.path.parent / os.path.expanduser(text) if text else None
 
 
 def _own_key() -> Path | None:

@@ -9,10 +9,10 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from stackcook.manifest import budgets, entries, sections, settings
+from stackcook.manifest import nodes, sections, settings
 from stackcook.manifest.model import BootstrapKind, MachineKind, Node
 from stackcook.manifest.read import SECTIONS
-from stackcook.manifest.shapes import BOOLEANS
+from stackcook.manifest.fields import BOOLEANS
 
 Schema = dict[str, Any]
 
@@ -20,7 +20,7 @@ _SCALAR = ["string", "number"]  # YAML reads 1.2 as a number, the manifest's rea
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = rf"^{_OCTET}(\.{_OCTET}){{3}}"
 _MEMORY = r"^\d{1,9} *([MmGgTt]([Ii]?[Bb])?)?$"
-_ENTRY = f"({entries.RUN_LIST_ENTRY.pattern}|{entries.RECIPE.pattern})"
+_ENTRY = f"({nodes.RUN_LIST_ENTRY.pattern}|{nodes.RECIPE.pattern})"
 _RUN_LIST = rf"^[\s,]*({_ENTRY}([\s,]+{_ENTRY})*)?[\s,]*$"
 _ANY_NAME = re.compile(r".*\S.*")
 
@@ -46,7 +46,7 @@ def schema() -> Schema:
         "nodes": _nodes("The nodes: one or several names, or a provider and a count (`ec2 3`)."),
         "clusters": _listed(
             "Nodes by environment: the cluster's name is that of its nodes' environment.",
-            entries.ENVIRONMENT,
+            nodes.ENVIRONMENT,
             _nodes("The nodes of this environment."),
         ),
         "options": _words("Options of knife bootstrap, added to every node's own."),
@@ -94,7 +94,7 @@ def _nodes(about: str) -> Schema:
         "options": _words("Options of knife bootstrap, such as `-E lab -x debian`."),
         "name": _text("The name on the Chef server; {{n}} in it is the node's number."),
         "timeout": _number(
-            "Seconds that its bootstrap, or a converge, may take.", 1, entries.LONGEST_TIMEOUT
+            "Seconds that its bootstrap, or a converge, may take.", 1, nodes.LONGEST_TIMEOUT
         ),
         "additional_commands": _words(
             "Commands that `plan --format knife` prints after the node's."
@@ -106,7 +106,7 @@ def _nodes(about: str) -> Schema:
     }
     for run_list in (keys["run_list"], keys["run_list"]["items"]):
         run_list["pattern"] = _RUN_LIST
-    return _listed(about, _ANY_NAME, _body({key: keys[key] for key in entries.KEYS}))
+    return _listed(about, _ANY_NAME, _body({key: keys[key] for key in nodes.KEYS}))
 
 
 def _knife() -> Schema:
@@ -127,7 +127,7 @@ def _stackcook() -> Schema:
         "nodes": {
             "description": "Of each node what Chef need not know.",
             "type": ["object", "null"],
-            "additionalProperties": _seat(),
+            "additionalProperties": _node_settings(),
         },
         "stages": {
             **_words("Roles in the order in which their nodes converge; a list is one stage."),
@@ -153,16 +153,16 @@ def _stackcook() -> Schema:
 
 
 def _failure_budget() -> Schema:
-    amount = {"type": ["string", "integer"], "minimum": 0, "pattern": _whole(budgets.BUDGET)}
+    amount = {"type": ["string", "integer"], "minimum": 0, "pattern": _whole(settings.BUDGET)}
     return {
         "description": "Role → how many of its nodes may fail: a number, or a percentage.",
         "type": ["object", "null"],
-        "propertyNames": {"pattern": _whole(budgets.ROLE)},
+        "propertyNames": {"pattern": _whole(settings.ROLE)},
         "additionalProperties": amount,
     }
 
 
-def _seat() -> Schema:
+def _node_settings() -> Schema:
     memory = f"MiB, or with a unit as 8G; {Node.memory} if it isn't given."
     keys = {
         "address": _address("The node's IPv4 address."),
@@ -177,7 +177,7 @@ def _seat() -> Schema:
         "key": _text("That user's private key."),
         "port": _number(f"SSH's port; {Node.port} if it isn't given.", 1, 65535),
     }
-    return _body({key: keys[key] for key in settings.SEAT_KEYS})
+    return _body({key: keys[key] for key in settings.NODE_KEYS})
 
 
 def _chef_server() -> Schema:

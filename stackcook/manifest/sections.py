@@ -9,150 +9,145 @@ from collections.abc import Iterator
 
 from stackcook.errors import Position
 from stackcook.manifest.document import List, Map, Scalar, Value
-from stackcook.manifest.model import Berksfile, Cookbook, DataBag, KnifeCommand, Pattern
-from stackcook.manifest.shapes import Shapes
+from stackcook.manifest.model import Berksfile, CookbookEntry, DataBag, KnifeCommand, Pattern
+from stackcook.manifest.fields import FieldReader, take
 
 COOKBOOK_OPTIONS = ("--freeze", "--force")
 VERSION = re.compile(r"\d+\.\d+(\.\d+)?", re.ASCII)
 NAME = re.compile(r"\w[\w.:-]*", re.ASCII)
-_SEGMENT = r"(?!\.)(?!.*\*\*)[\w.:*?{},!\[\]-]+"  # never `..`: the repository is all there is
+_SEGMENT = r"(?!\.)(?!.*\*\*)[\w.:*?{},!\[\]-]+"  # never `..`: all files are in the repository
 PATTERN = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*", re.ASCII)
 _REMEDY = "use letters, digits, `_`, `-` and `.`"
 
 
-def berksfile(shapes: Shapes, value: Value, at: Position) -> Berksfile | None:
+def berksfile(reader: FieldReader, value: Value, at: Position) -> Berksfile | None:
     """``berksfile``: null for ``./Berksfile``, a path, or ``{path, options}``.
 
     ``None`` where there is no such file.
     """
     options, file, text = "", value, ""
     if isinstance(value, Map):
-        fields = shapes.fields(value, "berksfile", ("path", "options"))
+        fields = reader.fields(value, "berksfile", ("path", "options"))
         file = fields["path"][1] if "path" in fields else Scalar("", value.at, null=True)
-        if "options" in fields:
-            options = shapes.words(fields["options"][1], "berksfile: options")
+        options = take(fields, "options", reader.words, "berksfile") or ""
     if isinstance(file, Scalar) and file.null:
         file = Scalar("Berksfile", file.at if isinstance(value, Map) else at)
     elif isinstance(file, Scalar):
         text = file.text.strip()
-    path = shapes.file(file, "berksfile")
+    path = reader.file(file, "berksfile")
     return Berksfile(path, at, options, text) if path and os.path.isfile(path) else None
 
 
-def knife(shapes: Shapes, value: Value) -> tuple[KnifeCommand, ...]:
-    """``knife``: subcommand → null, or the arguments of each time that it is run."""
+def knife(reader: FieldReader, value: Value) -> tuple[KnifeCommand, ...]:
+    """``knife``: subcommand → null, or the arguments of each run."""
     result = []
-    for name, body in shapes.entries(value, "knife", several=True):
-        arguments = shapes.texts(body, f"knife: {name.text}", "ARGUMENT")
+    for name, body in reader.entries(value, "knife", several=True):
+        arguments = reader.texts(body, f"knife: {name.text}", "ARGUMENT")
         if isinstance(body, List) and not body.items:
-            remedy = "remove it; to run it once, leave the list out too"
-            shapes.warning(name.at, f"knife: {name.text} is never run", remedy)
+            remedy = "remove it, or only its empty list to run it once"
+            reader.warning(name.at, f"knife: {name.text} is never run", remedy)
             continue
         for argument in arguments:
             try:
                 shlex.split(argument.text)
             except ValueError as error:
                 what = f"knife: {name.text}: {str(error).lower()}"
-                shapes.error(argument.at, what, "quote its words as for a shell")
+                reader.error(argument.at, what, "quote the arguments as for a shell")
         words = tuple(argument.text for argument in arguments)
         result.append(KnifeCommand(name.text.strip(), name.at, words))
     return tuple(result)
 
 
-def cookbooks(shapes: Shapes, value: Value) -> tuple[Cookbook, ...]:
+def cookbooks(reader: FieldReader, value: Value) -> tuple[CookbookEntry, ...]:
     """``cookbooks``: name → null or ``{version, options}``."""
     return tuple(
-        _cookbook(shapes, name, body) for name, body in _named(shapes, value, "cookbooks", NAME)
+        _cookbook(reader, name, body) for name, body in _named(reader, value, "cookbooks", NAME)
     )
 
 
-def _cookbook(shapes: Shapes, name: Scalar, body: Value) -> Cookbook:
+def _cookbook(reader: FieldReader, name: Scalar, body: Value) -> CookbookEntry:
     what = f"cookbooks: {name.text}"
-    fields = shapes.fields(body, what, ("version", "options"))
-    version, options = None, ""
-    if "version" in fields:
-        value = fields["version"][1]
-        version = shapes.text(value, f"{what}: version")
-        if version and not VERSION.fullmatch(version):
-            shapes.error(value.at, f'{what}: version is "{version}"', "write it as 1.2.3")
-    if "options" in fields:
-        value = fields["options"][1]
-        options = shapes.words(value, f"{what}: options")
-        for word in options.split():
-            if word not in COOKBOOK_OPTIONS:
-                remedy = "known: " + ", ".join(COOKBOOK_OPTIONS)
-                shapes.warning(value.at, f"{what}: options: {word} has no effect", remedy)
-    return Cookbook(name.text, name.at, version, options)
+    fields = reader.fields(body, what, ("version", "options"))
+    version = take(fields, "version", reader.text, what)
+    if version and not VERSION.fullmatch(version):
+        reader.invalid(fields["version"][1], f"{what}: version", "write it as 1.2.3")
+    options = take(fields, "options", reader.words, what) or ""
+    for word in options.split():
+        if word not in COOKBOOK_OPTIONS:
+            remedy = f"use {' or '.join(COOKBOOK_OPTIONS)}"
+            at = fields["options"][1].at
+            reader.warning(at, f"{what}: options: {word} has no effect", remedy)
+    return CookbookEntry(name.text, name.at, version, options)
 
 
-def environments(shapes: Shapes, value: Value) -> tuple[Pattern, ...]:
+def environments(reader: FieldReader, value: Value) -> tuple[Pattern, ...]:
     """``environments``: names, ``sub/name`` or globs."""
-    return _patterns(shapes, value, "environments")
+    return _patterns(reader, value, "environments")
 
 
-def roles(shapes: Shapes, value: Value) -> tuple[Pattern, ...]:
+def roles(reader: FieldReader, value: Value) -> tuple[Pattern, ...]:
     """``roles``: names, ``sub/name`` or globs."""
-    return _patterns(shapes, value, "roles")
+    return _patterns(reader, value, "roles")
 
 
-def _patterns(shapes: Shapes, value: Value, section: str) -> tuple[Pattern, ...]:
+def _patterns(reader: FieldReader, value: Value, section: str) -> tuple[Pattern, ...]:
     """Patterns with nothing below them; one map may hold several."""
     result = []
-    for name, body in _named(shapes, value, section, PATTERN, several=True):
-        shapes.fields(body, f"{section}: {name.text}", ())
+    for name, body in _named(reader, value, section, PATTERN, several=True):
+        reader.fields(body, f"{section}: {name.text}", ())
         result.append(Pattern(name.text, name.at))
     return tuple(result)
 
 
-def data_bags(shapes: Shapes, value: Value) -> tuple[DataBag, ...]:
+def data_bags(reader: FieldReader, value: Value) -> tuple[DataBag, ...]:
     """``data bags``: name → null or ``{items, secret}``."""
     return tuple(
-        _data_bag(shapes, name, body) for name, body in _named(shapes, value, "data bags", NAME)
+        _data_bag(reader, name, body) for name, body in _named(reader, value, "data bags", NAME)
     )
 
 
-def _data_bag(shapes: Shapes, name: Scalar, body: Value) -> DataBag:
+def _data_bag(reader: FieldReader, name: Scalar, body: Value) -> DataBag:
     what = f"data bags: {name.text}"
-    fields = shapes.fields(body, what, ("items", "secret"))
+    fields = reader.fields(body, what, ("items", "secret"))
     items: tuple[Pattern, ...] = ()
     if "items" in fields:
-        texts = shapes.texts(fields["items"][1], f"{what}: items")
+        texts = reader.texts(fields["items"][1], f"{what}: items")
         for item in texts:
             if not PATTERN.fullmatch(item.text):
-                shapes.error(item.at, f'{what}: "{item.text}" is no name', _REMEDY)
+                reader.error(item.at, f'{what}: invalid name "{item.text}"', _REMEDY)
         items = tuple(Pattern(i.text, i.at) for i in texts if PATTERN.fullmatch(i.text))
     if "secret" in fields:
         value = fields["secret"][1]
-        secret = shapes.file(value, f"{what}: secret")
+        secret = reader.file(value, f"{what}: secret")
         if secret and os.path.isfile(secret) and isinstance(value, Scalar):
             return DataBag(name.text, name.at, items, secret, value.text.strip())
     return DataBag(name.text, name.at, items)
 
 
-def passwords(shapes: Shapes, value: Value) -> dict[str, tuple[str, ...]]:
+def passwords(reader: FieldReader, value: Value) -> dict[str, tuple[str, ...]]:
     """``stackcook: passwords``: data bag → the items to fill with generated passwords."""
     result: dict[str, tuple[str, ...]] = {}
     what = "stackcook: passwords"
-    for name, body in shapes.mapping(value, what):
-        items = shapes.texts(body, f"{what}: {name.text}")
+    for name, body in reader.mapping(value, what):
+        items = reader.texts(body, f"{what}: {name.text}")
         for word in (name, *items):
             if not NAME.fullmatch(word.text):
-                shapes.error(word.at, f'{what}: "{word.text}" is no name', _REMEDY)
+                reader.error(word.at, f'{what}: invalid name "{word.text}"', _REMEDY)
         result[name.text] = tuple(dict.fromkeys(item.text for item in items))
     return result
 
 
 def _named(
-    shapes: Shapes, value: Value, section: str, form: re.Pattern[str], *, several: bool = False
+    reader: FieldReader, value: Value, section: str, form: re.Pattern[str], *, several: bool = False
 ) -> Iterator[tuple[Scalar, Value]]:
     """The entries of a section whose name is well formed and new."""
     lines: dict[str, int] = {}
-    for name, body in shapes.entries(value, section, several=several):
+    for name, body in reader.entries(value, section, several=several):
         if not form.fullmatch(name.text):
-            shapes.error(name.at, f'{section}: "{name.text}" is no name', _REMEDY)
+            reader.error(name.at, f'{section}: invalid name "{name.text}"', _REMEDY)
         elif name.text in lines:
-            what = f"{section}: {name.text} is there twice, first in line {lines[name.text]}"
-            shapes.warning(name.at, what, "keep one")
+            what = f"{section}: duplicate {name.text}, first on line {lines[name.text]}"
+            reader.warning(name.at, what, "remove one")
         else:
             lines[name.text] = name.at.line
             yield name, body

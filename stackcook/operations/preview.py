@@ -11,8 +11,9 @@ from stackcook.chef.sync.prune import named
 from stackcook.chef.repository.repository import Repository
 from stackcook.operations.chefsite import ChefSite
 from stackcook.run import outlook
-from stackcook.knife import Form, parts
+from stackcook.knife import Form
 from stackcook.knife.files import Files
+from stackcook.knife.objects import knife
 from stackcook.run.outlook import Creation, Deletion, Outlook
 from stackcook.run.plan import Facts, Plan, plan, removals
 from stackcook.manifest.model import ChefServer, Manifest
@@ -45,7 +46,7 @@ def foresee(manifest: Manifest, wanted: Form) -> Outlook:
             _difference(before, repository, objects, manifest.passwords),
             tuple(_passwords(manifest, anew=state is not None)) if bags else (),
             plan(manifest, facts, names) if names else Plan(()),
-            parts.knife(manifest, Files()).create if "knife" in wanted.sections else (),
+            knife(manifest, Files()).create if "knife" in wanted.sections else (),
         )
     return Outlook(server.url if server else None, deletion, creation)
 

@@ -12,7 +12,7 @@ from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.chef.server.knifeconfig import write_config
 from stackcook.command import Command, Completed, find_program, run
 from stackcook.errors import Position
-from stackcook.manifest.model import ChefServer, Cookbook, DataBag, Manifest, Node, Pattern
+from stackcook.manifest.model import ChefServer, CookbookEntry, DataBag, Manifest, Node, Pattern
 from tests.contract.uploader import Uploader, uploader_to
 from tests.contract.servers import SERVERS, chef_zero, free_port, organization
 
@@ -96,7 +96,7 @@ def manifest(tmp_path: Path) -> Manifest:
     return Manifest(
         path=root / "infrastructure.yml",
         name="contract",
-        cookbooks=(Cookbook("base", AT), Cookbook("users", AT, "0.1.3")),
+        cookbooks=(CookbookEntry("base", AT), CookbookEntry("users", AT, "0.1.3")),
         environments=(Pattern("*", AT),),
         roles=(Pattern("web", AT), Pattern("d*", AT)),
         data_bags=(DataBag("accounts", AT, (Pattern("*", AT),)), DataBag("empty", AT)),

@@ -13,6 +13,7 @@ from stackcook.bootstrap.provided import ProvidedBootstrap
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.errors import NodeError
+from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote.base import Host
 from tests.fakes import AT, FakeBootstrap
@@ -39,7 +40,7 @@ class Chef::Knife::Ec2ServerCreate < Chef::Knife
 end
 """
 NODE = Node(
-    "web01", AT, ("role[web]",), "_default", provider="ec2", options="-f m1.small -N w{{n}}"
+    "web01", AT, ("role[web]",), "_default", provider="ec2", options=parse("-f m1.small -N w{{n}}")
 )
 HOST = Host("web01", "", "root", Path("/key"))
 
@@ -68,7 +69,7 @@ def test_a_plugin_of_the_repository_makes_a_node(server: ChefServer, tmp_path: P
         assert (made["run_list"], made["automatic"]["ipaddress"]) == (["role[web]"], "127.0.0.7")
         assert chef.look(NODE, HOST).registration is Registration.REGISTERED
 
-        bad = Node("web02", AT, provider="ec2", options="-f huge")
+        bad = Node("web02", AT, provider="ec2", options=parse("-f huge"))
         (step,) = chef.converge(bad, HOST, Registration.NEW, Deploy("d-1"))
         with pytest.raises(NodeError, match="no such flavor.*knife ec2 server list"):
             step.work(print)

@@ -19,6 +19,7 @@ from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.knifeconfig import write_config
 from stackcook.command import Command, find_program, run
 from stackcook.errors import ChefServerError
+from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import ChefServer, Node
 from tests.contract.conftest import AT
 from tests.contract.servers import SERVERS, running
@@ -130,7 +131,7 @@ def test_files_and_objects_are_knife_s(site: Site, knifes: Mapping[str, Any], na
         node = Node("own-policy", AT, policy_name="web", policy_group="prod")
     else:
         run_list = ("role[base]", "recipe[x::y]")
-        node = Node(f"own-{name}", AT, run_list, options=OPTIONS[name])
+        node = Node(f"own-{name}", AT, run_list, options=parse(OPTIONS[name]))
     files, _ = site.register(node)
     theirs = knifes[name]
     assert files["client.rb"].replace("own-", "knife-") == theirs["client.rb"]

@@ -1,4 +1,4 @@
-"""spiceweasel itself: it prints what the cases say, and where they don't mark it, what we print."""
+"""spiceweasel itself prints what the cases say, which is what we print unless they say why not."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
 @pytest.mark.parametrize("case", COMPARED, ids=lambda case: case.name)
 def test_prints_what_the_case_says(case: KnifeCase, printed: dict[str, dict[str, Any]]) -> None:
     found = printed[case.name]
-    if case.theirs is None:
+    if case.spiceweasel is None:
         assert found["status"] == 1 and "NoMethodError" in found["errors"]
     else:
         assert found["status"] == 0, found["errors"]
-        assert folded(found["output"]) == case.theirs
+        assert folded(found["output"]) == case.spiceweasel

@@ -15,7 +15,7 @@ from stackcook.chef.sync.difference import compare
 from stackcook.chef.sync.upload import UploadResult, marked, upload
 from stackcook.chef.repository.repository import Repository
 from stackcook.errors import ChefServerError, Position
-from stackcook.manifest.model import Cookbook, DataBag, Manifest, Pattern
+from stackcook.manifest.model import CookbookEntry, DataBag, Manifest, Pattern
 from tests.contract.held import Held
 from tests.contract.servers import SERVERS, running
 
@@ -43,7 +43,7 @@ class Site:
             Manifest(
                 path=self.root / "infrastructure.yml",
                 name="objects",
-                cookbooks=tuple(Cookbook(path.name, AT) for path in sorted(there.glob("*"))),
+                cookbooks=tuple(CookbookEntry(path.name, AT) for path in sorted(there.glob("*"))),
                 roles=every,
                 environments=every,
                 data_bags=tuple(DataBag(name, AT, every) for name in bags.split()),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from stackcook.errors import Position
-from stackcook.jsoncomments import COMMENT, STRING, blanked
+from stackcook.jsoncomments import COMMENT, STRING, blank_comments
 
 Key = str | int
 
@@ -34,7 +34,7 @@ def parse(text: str) -> Any:
         if "/" not in text:
             raise _malformed(error) from error
         try:
-            value = _value(blanked(text))
+            value = _value(blank_comments(text))
         except json.JSONDecodeError as second:
             raise _malformed(second) from second
     if _PAIR.search(text):

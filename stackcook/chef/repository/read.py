@@ -17,7 +17,7 @@ from stackcook.chef.objects.hashes import Hashes
 from stackcook.chef.loader.findings import Findings, suggestion
 from stackcook.chef.loader.load import Sources
 from stackcook.errors import Severity
-from stackcook.manifest.model import Cookbook as Wanted
+from stackcook.manifest.model import CookbookEntry
 from stackcook.manifest.model import Manifest
 
 _NAME = re.compile(r"[-\w]+")
@@ -29,7 +29,7 @@ class Found:
     """A cookbook's directory: the manifest's entry for it, the metadata's file, all files."""
 
     directory: Path
-    wanted: Wanted | None
+    wanted: CookbookEntry | None
     metadata: Path | None
     files: tuple[CookbookFile, ...] = ()
 
@@ -60,7 +60,7 @@ def find_cookbooks(manifest: Manifest, findings: Findings) -> tuple[dict[str, Fo
     return found, all_there
 
 
-def _directory(directory: Path, wanted: Wanted | None, findings: Findings) -> Found:
+def _directory(directory: Path, wanted: CookbookEntry | None, findings: Findings) -> Found:
     there = [directory / name for name in ("metadata.json", "metadata.rb")]
     there = [path for path in there if path.is_file()]
     if not there:

@@ -1,4 +1,4 @@
-"""The options of knife bootstrap: which stackcook heeds itself, and for which it needs knife."""
+"""The options of knife bootstrap: files, secrets and the way in; the same for every bootstrap."""
 
 from __future__ import annotations
 
@@ -7,45 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.bootstrap.options import Options, needs_knife, options_of
+from stackcook.bootstrap.chosen import bootstrap_of
+from stackcook.bootstrap.knife import KnifeBootstrap
+from stackcook.bootstrap.options import Options, options_of
+from stackcook.bootstrap.providers import create_arguments
+from stackcook.knife import Form, commands
+from stackcook.knife.files import Files
+from stackcook.manifest.knifeoptions import parse
+from stackcook.manifest.model import BootstrapKind
+from stackcook.manifest.read import read
 from stackcook.remote.base import Host
-from tests.unit.bootstrap.fakes import ONE
+from tests.unit.bootstrap.fakes import ONE, Setting, take
 
 HOST = Host("one", "10.0.115.10", "me", Path("/key"))
 
 
 def options(text: str, root: Path = Path("/repo")) -> Options:
-    return options_of(replace(ONE, options=text), root)
-
-
-@pytest.mark.parametrize(
-    "text, foreign",
-    [
-        ("", ()),
-        ("-E lab -U me -x me -i key -p 2222 -N a --sudo -y -r role[x] --no-host-key-verify", ()),
-        ("--tags a -j {} --hint ec2 --secret s --bootstrap-version 18 -G gate -P pw -V", ()),
-        ("--policy-name=web --policy-group prod --bootstrap-proxy http://127.0.0.1:1", ()),
-        ("-t mine.erb --tags a", ("-t",)),
-        ("--bootstrap-template=mine.erb", ("--bootstrap-template",)),
-        (
-            "--bootstrap-vault-item a:b --tags x --su-user root",
-            ("--bootstrap-vault-item", "--su-user"),
-        ),
-        ("--flavor 'm1 small' --winrm-ssl", ("--flavor", "--winrm-ssl")),
-    ],
-)
-def test_what_only_knife_can(text: str, foreign: tuple[str, ...]) -> None:
-    assert needs_knife(replace(ONE, options=text), Path("/repo")) == foreign
-
-
-def test_what_is_nearest_to_the_node_comes_first_and_counts() -> None:
-    found = options("--tags a,b --tags c --bootstrap-version 18.4 --bootstrap-version 17")
-    assert (found.tags, found.version) == (("a", "b"), "18.4")
-
-
-@pytest.mark.parametrize("text, version", [("latest", ""), ("v18.2.7", "18.2.7"), ("18", "18")])
-def test_versions(text: str, version: str) -> None:
-    assert options(f"--bootstrap-version {text}").version == version
+    return options_of(replace(ONE, options=parse(text)), root)
 
 
 def test_hints_and_attributes_are_read_beside_the_manifest(tmp_path: Path) -> None:
@@ -64,13 +42,54 @@ def test_a_secret_is_the_node_s_own_or_the_deployment_s(tmp_path: Path) -> None:
     assert options("").secret("one", None) is None
 
 
-def test_knife_gets_what_it_is_not_told_otherwise_once() -> None:
-    text = "--tags a --tags b --hint x --hint y -t mine.erb --secret s -P pw -E lab --sudo -j {}"
-    words = "--tags a --hint x --hint y -t mine.erb"
-    assert options(text).for_knife == tuple(words.split())
-
-
 def test_a_gateway_is_a_host_like_others() -> None:
     assert options("").reach(HOST) == HOST
     reached = options("-G gate").reach(HOST)
     assert reached.gateway == replace(HOST, name="gateway gate", address="gate")
+
+
+@pytest.mark.parametrize(
+    "common, own, password",
+    [
+        ("-P common", "", "common"),
+        ("-P a -P b", "", "b"),
+        ("-P common", "-P own", "own"),
+        ("--ssh-password common", "-P first --connection-password=own", "own"),
+    ],
+)
+def test_all_use_the_same_password(common: str, own: str, password: str, setting: Setting) -> None:
+    """The last of a text, as knife has it; of several texts the one that is nearest to the node."""
+    path = setting.root / "infrastructure.yml"
+    entries = f"- one: {{options: {own}}}\n- ec2 1: {{name: cloud, options: {own}}}\n"
+    path.write_text(f"options: {common} -i key\nnodes:\n{entries}")
+    (setting.root / "key").touch()
+    manifest, findings = read(path)
+    assert manifest and not findings
+    host, cloud = manifest.nodes
+    assert host.options.one("password") == password
+
+    native = bootstrap_of(BootstrapKind.NATIVE, setting.context)
+    native.look(host, setting.host)
+    given = setting.shell.opened[-1].password
+    assert given and given.reveal() == password
+
+    take(KnifeBootstrap(setting.context, runner=setting.knife), host, setting.host)
+    assert setting.knife.command
+    config = setting.knife.command.argv[setting.knife.command.argv.index("-c") + 1]
+    assert f'knife[:connection_password] = "{password}"' in Path(config).read_text()
+
+    plan = commands(manifest, Files(), Form(("nodes",)))
+    for line in (" ".join(create_arguments(cloud)), *plan):
+        assert parse(line).one("password") == password, line
+
+
+def test_the_nearest_counts_of_a_secret_and_attributes_however_they_are_given(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own").write_text('{"zone": "b"}')
+    common = parse("--secret x -j '{}'")
+    node = replace(ONE, options=parse("--secret-file own --json-attribute-file own").over(common))
+    found = options_of(node, tmp_path)
+    secret = found.secret("one", None)
+    assert secret and secret.reveal() == '{"zone": "b"}'
+    assert found.attributes("one") == {"zone": "b"}

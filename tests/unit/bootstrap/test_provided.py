@@ -13,6 +13,7 @@ from stackcook.bootstrap.provided import ProvidedBootstrap
 from stackcook.command import CommandError, Completed
 from stackcook.errors import MachineError, NodeError
 from stackcook.machines.provided import ProvidedMachines
+from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote.base import Host
 from tests.fakes import AT, FakeBootstrap, FakeMachines, node
@@ -26,7 +27,7 @@ WEB = Node(
     ("role[web]", "recipe[app]"),
     "prod",
     provider="ec2",
-    options="-f m1.small -N web{{n}} -E prod --tags 'a b' -P s3cret",
+    options=parse("-f m1.small -N web{{n}} -E prod --tags 'a b' -P s3cret"),
 )
 HOST = Host("web01", "", "root", Path("/key"))
 
@@ -88,7 +89,10 @@ def test_nobody_logs_in_to_windows_to_look(tmp_path: Path) -> None:
 def test_windows_is_converged_by_knife(tmp_path: Path) -> None:
     knife = Knife(Completed(0, f"win1 {DONE}"))
     windows = replace(
-        WEB, provider="windows_winrm", host="win1", options="-x Admin -P pw -E prod -x other"
+        WEB,
+        provider="windows_winrm",
+        host="win1",
+        options=parse("-x Admin -P pw -E prod").over(parse("-x other")),
     )
     again(provided(tmp_path, knife, known=True), windows, HOST)
     assert knife.command

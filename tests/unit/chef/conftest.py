@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.errors import Position
-from stackcook.manifest.model import Cookbook, DataBag, Manifest, Node, Pattern
+from stackcook.manifest.model import CookbookEntry, DataBag, Manifest, Node, Pattern
 
 AT = Position(7, 3)
 Make = Callable[..., Manifest]
@@ -51,7 +51,7 @@ def make(tmp_path: Path) -> Make:
             path=tmp_path / "infrastructure.yml",
             name="unit",
             cookbooks=tuple(
-                Cookbook(name, AT, version or None)
+                CookbookEntry(name, AT, version or None)
                 for name, _, version in (word.partition("=") for word in cookbooks.split())
             ),
             roles=tuple(Pattern(word, AT) for word in roles.split()),

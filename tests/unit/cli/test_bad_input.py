@@ -34,17 +34,17 @@ FAULTS = {
     "two nodes with one address": (
         "127.0.0.12",
         "127.0.0.11",
-        "infrastructure.yml:11:21: error: node web2: address 127.0.0.11 is that of node web1 too;",
+        "infrastructure.yml:11:21: error: node web2: address 127.0.0.11 is also that of node web1;",
     ),
     "an address outside the network": (
         "127.0.0.12",
         "198.51.100.1",
-        "infrastructure.yml:11:21: error: node web2: address 198.51.100.1 is outside of ",
+        "infrastructure.yml:11:21: error: node web2: address 198.51.100.1 is outside ",
     ),
     "a wrong key": (
         "127.0.0.12, key: key",
         "127.0.0.12, key: nokey",
-        "infrastructure.yml:11:38: error: stackcook: nodes: web2: key: there is no file nokey;",
+        "infrastructure.yml:11:38: error: stackcook: nodes: web2: key: file not found: nokey;",
     ),
 }
 

@@ -26,7 +26,7 @@ stackcook:
     web1: {address: 10.0.112.10}
 """
 WARNED = GOOD.replace("10.0.112", "8.8.8")
-"""Its only finding is the warning that this network is in use on the Internet."""
+"""Its only finding is the warning that this network is public."""
 
 BAD = "rolls:\nroles:\n- base:\n"
 

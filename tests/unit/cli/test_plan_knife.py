@@ -33,19 +33,19 @@ def test_commands(case: KnifeCase, repository: Path) -> None:
     before = sorted(repository.rglob("*"))
     result = plan(*case.options)
     assert result.exit_code == 0, result.stderr
-    assert folded(result.stdout) == case.ours
+    assert folded(result.stdout) == case.stackcook
     assert sorted(repository.rglob("*")) == before
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.compared], ids=lambda case: case.name)
 def test_a_difference_is_one_and_has_its_reason(case: KnifeCase) -> None:
-    assert (case.ours != case.theirs) == bool(case.mended)
+    assert (case.stackcook != case.spiceweasel) == bool(case.differs)
 
 
 def test_the_docs_name_every_difference() -> None:
     named = re.findall(r"^\| ([^|]+?) +\|", DOCS.read_text(), re.MULTILINE)
-    mended = {reason for case in CASES for reason in case.mended}
-    assert mended <= set(named), mended - set(named)
+    differs = {reason for case in CASES for reason in case.differs}
+    assert differs <= set(named), differs - set(named)
 
 
 def test_a_missing_file_is_a_finding(repository: Path) -> None:

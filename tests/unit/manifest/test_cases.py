@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from stackcook.errors import Position, Severity
+from stackcook.manifest.knifeoptions import KnifeOptions
 from stackcook.manifest.read import read
 from tests.casefiles import read_cases
 
@@ -47,7 +48,9 @@ def test_case(case: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def plain(value: Any, base: Path) -> Any:
-    """The model as YAML can say it; paths are relative to ``base``."""
+    """The model as YAML can say it: paths relative to ``base``, options as they are written."""
+    if isinstance(value, KnifeOptions):
+        return value.text
     if dataclasses.is_dataclass(value):
         return {f.name: plain(getattr(value, f.name), base) for f in dataclasses.fields(value)}
     if isinstance(value, Position):

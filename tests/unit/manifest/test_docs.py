@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.manifest import entries, options
+from stackcook.manifest import nodes
+from stackcook.manifest.knifeoptions import NODE_OPTIONS
 from stackcook.manifest.read import SECTIONS, read
 from stackcook.manifest.settings import KEYS
 
@@ -40,15 +41,17 @@ def test_every_key_of_the_section_stackcook_is_explained() -> None:
 
 
 def test_every_key_of_a_node_is_explained() -> None:
-    assert rows("key of a node") == [f"`{key}`" for key in entries.KEYS]
+    assert rows("key of a node") == [f"`{key}`" for key in nodes.KEYS]
 
 
 def test_every_option_that_has_an_effect_is_explained() -> None:
-    assert sorted(re.findall(r"`(-.*?)`", " ".join(rows("option")))) == sorted(options.MEANING)
+    assert sorted(re.findall(r"`(-.*?)`", " ".join(rows("option")))) == sorted(
+        flag for flags in NODE_OPTIONS.values() for flag in flags
+    )
 
 
 def test_every_section_and_every_provider_is_there() -> None:
     example = EXAMPLES[0]
     assert [name for name in SECTIONS if not re.search(rf"^{name}:", example, re.MULTILINE)] == []
     listed = DOCS.partition("Providers: ")[2].partition(".")[0]
-    assert re.split(r",\s+", listed) == entries.PROVIDERS
+    assert re.split(r",\s+", listed) == nodes.PROVIDERS

@@ -14,16 +14,16 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stackcook.manifest import entries
+from stackcook.manifest import nodes
 from stackcook.manifest.read import SECTIONS, read
-from stackcook.manifest.settings import KEYS, SEAT_KEYS
+from stackcook.manifest.settings import KEYS, NODE_KEYS
 
 OURS = (Path(__file__).parents[3] / "infrastructure.yml").read_text()
 CASES = Path(__file__).parents[2] / "cases" / "spiceweasel.yml"
 THEIRS = next(yaml.safe_load_all(CASES.read_text()))["manifest"]
 
 NAMES = [
-    *(*SECTIONS, *KEYS, *SEAT_KEYS, *entries.KEYS),
+    *(*SECTIONS, *KEYS, *NODE_KEYS, *nodes.KEYS),
     *"url key items secret version path lock group << {{n}} windows_ssh".split(),
     *("ec2 3", "google a", "web1 web2", "a{{n}}"),
 ]

@@ -18,15 +18,15 @@ from stackcook.errors import Finding
 from stackcook.manifest.document import Value
 from stackcook.manifest.read import read
 from stackcook.manifest.schema import Schema, schema
-from stackcook.manifest.shapes import Fields, Shapes
+from stackcook.manifest.fields import FieldReader, Fields
 from tests.casefiles import read_cases
 
 SCHEMA = schema()
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 SHAPE = re.compile(
-    "unknown key|is no list|is no mapping|has several keys|an entry of .* has no name"
-    "|holds something else|is (a list|a mapping|empty)$|has no (url|lock|group)"
+    "unknown key|is not a list|is not a mapping|has several keys|an entry of .* has no name"
+    "|must be a list of|is (a list|a mapping|empty)$|has no (url|lock|group)"
 )
 """What the reader says of a wrong shape, which a schema can know as well."""
 
@@ -169,13 +169,13 @@ def test_every_key_of_the_reader_is_in_the_schema_with_its_description(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known: dict[str, set[str]] = {}
-    fields = Shapes.fields
+    fields = FieldReader.fields
 
-    def note(self: Shapes, value: Value, what: str, keys: Collection[str]) -> Fields:
+    def note(self: FieldReader, value: Value, what: str, keys: Collection[str]) -> Fields:
         known[what] = set(keys)
         return fields(self, value, what, keys)
 
-    monkeypatch.setattr(Shapes, "fields", note)
+    monkeypatch.setattr(FieldReader, "fields", note)
     path = tmp_path / "infrastructure.yml"
     path.write_text(EVERYTHING)
     read(path)

@@ -10,12 +10,15 @@ import pytest
 from stackcook.chef.sync.changes import Difference
 from stackcook.run.outlook import Creation, Deletion, Outlook
 from stackcook.run.plan import Facts, Removal, plan
+from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import MachineKind, Manifest, Node
 from stackcook.report.plan import data, render
 from tests.fakes import AT, node
 
 STATE = Path("/nowhere/.stackcook")
-CLOUD = Node("web01", AT, ("role[web]",), "lab", provider="ec2", options="-f m1 -P 'se cret' -Kkey")
+CLOUD = Node(
+    "web01", AT, ("role[web]",), "lab", provider="ec2", options=parse("-f m1 -P 'se cret' -Kkey")
+)
 
 
 def lines(outlook: Outlook, kind: MachineKind = MachineKind.VAGRANT) -> list[str]:

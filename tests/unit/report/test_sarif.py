@@ -133,9 +133,9 @@ def test_a_fingerprint_outlives_other_changes() -> None:
     def prints(*findings: Finding) -> list[str]:
         return [found["partialFingerprints"]["finding/v1"] for found in run(*findings)["results"]]
 
-    twice = one(MANIFEST, 9, "b is there twice, first in line 4")
+    twice = one(MANIFEST, 9, "duplicate b, first on line 4")
     before = prints(one(MANIFEST, 1, "a"), twice)
-    after = prints(one(MANIFEST, 11, "b is there twice, first in line 6"))
+    after = prints(one(MANIFEST, 11, "duplicate b, first on line 6"))
     assert after == before[1:]
     alike = prints(*[one(path, line) for path in (MANIFEST, ROOT / "b.yml") for line in (1, 2)])
     assert len(set(alike)) == 4  # no finding hides another

@@ -1,11 +1,12 @@
-"""Takes values out of a document in the shape that is wanted, and notes whatever is wrong."""
+"""Takes typed values out of a document and collects what is wrong with them."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from stackcook.errors import Finding, Position, Severity
 from stackcook.manifest.document import List, Map, Scalar, Value
@@ -16,6 +17,7 @@ Fields = Mapping[str, tuple[Scalar, Value]]
 
 MEMORY = re.compile(r"(\d{1,9}) *(?:([MGT])(?:i?B)?)?", re.IGNORECASE)
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+T = TypeVar("T")
 _MIB = {"M": 1, "G": 1024, "T": 1024 * 1024}
 
 
@@ -25,14 +27,20 @@ def suggest(word: str, known: Collection[str], most: int = 12) -> str:
     if near:
         return f'did you mean "{near}"?'
     if len(known) > FEW:
-        return f"none of the {len(known)} names is like it"
-    return "known: " + ", ".join(sorted(known)[:most]) if known else "there are none"
+        return f"none of the {len(known)} known names is similar"
+    return "known: " + ", ".join(sorted(known)[:most]) if known else "none is defined"
 
 
-class Shapes:
-    """The findings of one document, and the readers that add to them.
+def take(fields: Fields, key: str, read: Callable[[Value, str], T | None], what: str) -> T | None:
+    """What ``read`` makes of a key's value; ``None`` where the key isn't there."""
+    return read(fields[key][1], f"{what}: {key}") if key in fields else None
 
-    A reader returns ``None``, or leaves out what is wrong, once it has noted a finding.
+
+class FieldReader:
+    """Reads the values of one document, and keeps the findings.
+
+    ``what`` names a value in findings: ``stackcook: nodes: web1``. For a wrong value a method
+    adds a finding, and returns ``None`` or leaves the value out.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,15 +49,15 @@ class Shapes:
         self._files: dict[str, tuple[Path, bool]] = {}
 
     def error(self, at: Position | None, what: str, remedy: str) -> None:
-        """Note what must be mended."""
+        """Add a finding that must be fixed."""
         self.findings.append(Finding(self.path, at, what, remedy))
 
     def warning(self, at: Position | None, what: str, remedy: str) -> None:
-        """Note what may be as it is, but is hardly meant so."""
+        """Add a finding that does no harm, but is hardly meant."""
         self.findings.append(Finding(self.path, at, what, remedy, Severity.WARNING))
 
     def fields(self, value: Value, what: str, known: Collection[str]) -> Fields:
-        """A mapping with no other keys than ``known``; null is an empty one."""
+        """A mapping with no keys but ``known``; null is an empty one."""
         entries = self.mapping(value, what)
         for key, _ in entries:
             if key.text not in known:
@@ -62,7 +70,7 @@ class Shapes:
         if isinstance(value, Map):
             return value.entries
         if not (isinstance(value, Scalar) and value.null):
-            self.error(value.at, f"{what} is no mapping", "write `key: value` lines below it")
+            self.error(value.at, f"{what} is not a mapping", "write `KEY: VALUE` lines below it")
         return ()
 
     def entries(
@@ -76,7 +84,8 @@ class Shapes:
             return
         if not isinstance(value, List):
             name = value.entries[0][0].text if isinstance(value, Map) and value.entries else "NAME"
-            self.error(value.at, f"{section} is no list", f"begin each name with `- `: `- {name}:`")
+            what = f"{section} is not a list"
+            self.error(value.at, what, f"begin each name with `- `: `- {name}:`")
             return
         for item in value.items:
             keys = item.entries if isinstance(item, Map) else ()
@@ -88,16 +97,16 @@ class Shapes:
                 shown = ", ".join(key.text for key, _ in keys)
                 what = f"an entry of {section} has several keys: {shown}"
                 first = keys[0][0].text
-                remedy = f"indent what belongs to {first}, begin the next name with `- `"
+                remedy = f"indent what belongs to {first}, and begin the next name with `- `"
                 self.error(item.at, what, remedy)
             else:
                 self.error(item.at, f"an entry of {section} has no name", "write `- NAME:`")
 
     def text(self, value: Value, what: str) -> str | None:
-        """A text that isn't empty."""
+        """Text that isn't empty."""
         if isinstance(value, Scalar) and value.text.strip() and not value.null:
             return value.text.strip()
-        self.error(value.at, f"{what} has no value", "write one text after the colon")
+        self.error(value.at, f"{what} has no value", "write a value after the colon")
         return None
 
     def texts(self, value: Value, what: str, example: str = "NAME") -> tuple[Scalar, ...]:
@@ -109,19 +118,19 @@ class Shapes:
             if isinstance(item, Scalar) and item.text:
                 good.append(item)
             else:
-                wrong = f"{what} holds something else than {example.lower()}s"
-                self.error(item.at, wrong, f"write `- {example}`")
+                wrong = f"{what} must be a list of {example.lower()}s"
+                self.error(item.at, wrong, f"write `- {example}` for each")
         return tuple(good)
 
     def words(self, value: Value, what: str) -> str:
-        """Options: one text, or a list of texts joined by blanks; null is none."""
+        """Options: text, or a list of texts, which are joined by blanks; null is none."""
         return " ".join(item.text for item in self.texts(value, what, "OPTION")).strip()
 
     def boolean(self, value: Value, what: str) -> bool | None:
         """True or false, in any of YAML's words."""
         found = BOOLEANS.get(value.text.lower()) if isinstance(value, Scalar) else None
         if found is None:
-            self.error(value.at, f"{what} is {_shown(value)}", "write true or false")
+            self.invalid(value, what, "write true or false")
         return found
 
     def number(self, value: Value, what: str, least: int, most: int) -> int | None:
@@ -129,7 +138,7 @@ class Shapes:
         text = value.text if isinstance(value, Scalar) else ""
         if re.fullmatch(r"\d{1,9}", text, re.ASCII) and least <= int(text) <= most:
             return int(text)
-        self.error(value.at, f"{what} is {_shown(value)}", f"write a number from {least} to {most}")
+        self.invalid(value, what, f"write a number from {least} to {most}")
         return None
 
     def memory(self, value: Value, what: str, least: int) -> int | None:
@@ -137,19 +146,19 @@ class Shapes:
         text = value.text.strip() if isinstance(value, Scalar) else ""
         match = MEMORY.fullmatch(text)
         if not match:
-            self.error(value.at, f"{what} is {_shown(value)}", "write MiB as 4096, or 4G")
+            self.invalid(value, what, "write MiB, such as 4096, or use a unit: 4G")
             return None
         mib = int(match[1]) * _MIB[(match[2] or "M").upper()]
         if mib < least:
             remedy = f"write at least {least}" + ("" if match[2] or mib > 64 else f", or {text}G")
-            self.error(value.at, f"{what} is only {mib} MiB", remedy)
+            self.error(value.at, f"{what}: {mib} MiB is too little", remedy)
             return None
         return mib
 
     def file(self, value: Value, what: str) -> Path | None:
         """A file: absolute, below ``~``, or relative to the document.
 
-        One that isn't there is noted and returned all the same: nothing else takes its place.
+        A file that doesn't exist adds a finding, and is returned all the same.
         """
         text = self.text(value, what)
         if text is None:
@@ -158,19 +167,20 @@ class Shapes:
             path = self.path.parent / os.path.expanduser(text)
             # unlike Path.is_file, False for whatever can't be one
             self._files[text] = path, os.path.isfile(path)
-        path, there = self._files[text]
-        if not there:
-            remedy = "correct the path, or make it"
-            self.error(value.at, f"{what}: there is no file {text}", remedy)
+        path, exists = self._files[text]
+        if not exists:
+            remedy = "correct the path or create the file"
+            self.error(value.at, f"{what}: file not found: {text}", remedy)
         return path
+
+    def invalid(self, value: Value, what: str, remedy: str) -> None:
+        """Add a finding for a value that isn't of the right kind."""
+        if isinstance(value, Scalar):
+            problem = f'{what}: invalid value "{value.text}"' if value.text else f"{what} is empty"
+        else:
+            problem = f"{what} is a {'list' if isinstance(value, List) else 'mapping'}"
+        self.error(value.at, problem, remedy)
 
 
 def _named(key: Scalar) -> bool:
     return not key.null and bool(key.text.strip())
-
-
-def _shown(value: Value) -> str:
-    """A wrong value in a finding."""
-    if isinstance(value, Scalar):
-        return f'"{value.text}"' if value.text else "empty"
-    return "a list" if isinstance(value, List) else "a mapping"

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from stackcook.knife.files import Files
-from stackcook.manifest.model import Cookbook, Manifest
+from stackcook.manifest.model import CookbookEntry, Manifest
 
 
 @dataclass(frozen=True)
-class Part:
-    """The commands that make what a section names, and those that take it away."""
+class Commands:
+    """The commands that create what a section names, and those that delete it."""
 
     create: tuple[str, ...] = ()
     delete: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ def line(*words: str | None) -> str:
     return " ".join(filter(None, plain))
 
 
-def cookbooks(manifest: Manifest, files: Files) -> Part:
+def cookbooks(manifest: Manifest, files: Files) -> Commands:
     """Berkshelf's, then those of ``cookbooks``: neighbours without options go up together."""
     create: list[str] = []
     delete: list[str] = []
@@ -43,14 +43,14 @@ def cookbooks(manifest: Manifest, files: Files) -> Part:
             row.append(cookbook.name)
         delete.append(line("knife cookbook delete", cookbook.name, cookbook.version, "-a -y"))
     create += _upload(row)
-    return Part(tuple(create), tuple(delete))
+    return Commands(tuple(create), tuple(delete))
 
 
 def _upload(names: list[str], options: str = "") -> list[str]:
     return [line("knife cookbook upload", *names, options)] if names else []
 
 
-def _supermarket(cookbook: Cookbook) -> Iterator[str]:
+def _supermarket(cookbook: CookbookEntry) -> Iterator[str]:
     archive = f"cookbooks/{cookbook.name}.tgz"
     download = ("knife cookbook site download", cookbook.name, cookbook.version)
     yield line(*download, "--file", archive, cookbook.options)
@@ -58,24 +58,24 @@ def _supermarket(cookbook: Cookbook) -> Iterator[str]:
     yield f"rm -f {archive}"
 
 
-def environments(_: Manifest, files: Files) -> Part:
+def environments(_: Manifest, files: Files) -> Commands:
     """All environments in one command."""
     return _named("environment", files.environments)
 
 
-def roles(_: Manifest, files: Files) -> Part:
+def roles(_: Manifest, files: Files) -> Commands:
     """All roles in one command."""
     return _named("role", files.roles)
 
 
-def _named(kind: str, found: Mapping[str, str]) -> Part:
+def _named(kind: str, found: Mapping[str, str]) -> Commands:
     if not found:
-        return Part()
+        return Commands()
     create = line(f"knife {kind} from file", *sorted(found.values()))
-    return Part((create,), tuple(f"knife {kind} delete {name} -y" for name in found))
+    return Commands((create,), tuple(f"knife {kind} delete {name} -y" for name in found))
 
 
-def data_bags(manifest: Manifest, files: Files) -> Part:
+def data_bags(manifest: Manifest, files: Files) -> Commands:
     """Each data bag, and its items in one command."""
     create = []
     for bag in manifest.data_bags:
@@ -86,14 +86,14 @@ def data_bags(manifest: Manifest, files: Files) -> Part:
             in_order = sorted(items, key=lambda item: item.removesuffix(".json"))
             create.append(line("knife data bag from file", bag.name, *in_order, *secret))
     delete = (f"knife data bag delete {bag.name} -y" for bag in manifest.data_bags)
-    return Part(tuple(create), tuple(delete))
+    return Commands(tuple(create), tuple(delete))
 
 
-def knife(manifest: Manifest, _: Files) -> Part:
+def knife(manifest: Manifest, _: Files) -> Commands:
     """The section ``knife``: what it asks for, once for each of its arguments."""
     commands = (
         line("knife", command.name, arguments)
         for command in manifest.knife
         for arguments in command.arguments or ("",)
     )
-    return Part(tuple(commands))
+    return Commands(tuple(commands))

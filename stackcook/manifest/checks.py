@@ -1,0 +1,130 @@
+"""What the sections of a manifest must agree on: addresses and the network, keys, roles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv4Network
+
+from stackcook.errors import Position
+from stackcook.manifest.fields import FieldReader, suggest
+from stackcook.manifest.model import MachineKind, Node
+from stackcook.manifest.settings import Settings
+
+
+def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:
+    """Note what section ``stackcook`` and the nodes don't agree on."""
+    if settings.machines is MachineKind.SSH:
+        _check_keys(reader, settings, nodes)
+        if settings.provider:
+            what = "stackcook: provider has no effect with `machines: ssh`"
+            reader.warning(settings.at, what, "remove it")
+    roles = {role for node in nodes for role in node.roles}
+    for role in (role for stage in settings.stages for role in stage):
+        if role.text not in roles:
+            what = f'stackcook: stages: no run list has the role "{role.text}"'
+            reader.warning(role.at, what, suggest(role.text, roles))
+    for budget in settings.failure_budget:
+        if budget.role not in roles:
+            what = f'stackcook: failure_budget: no run list has the role "{budget.role}"'
+            reader.warning(budget.at, what, suggest(budget.role, roles))
+    _check_addresses(reader, settings, nodes)
+
+
+def _check_keys(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:
+    """Note once, at the first of them, for which hosts there is no key."""
+    keyless = [node for node in nodes if node.key is None and not node.provider]
+    if not keyless:
+        return
+    first, *others = keyless
+    given = settings.nodes.get(first.name)
+    who = f"{first.name} and {len(others)} more" if others else f"node {first.name}"
+    what = f"no SSH key for {who}, and none in ~/.ssh"
+    if settings.at is None:  # plan --format knife, which needs none, is all that some use
+        where = "the section `options`" if others else "its options"
+        reader.warning(first.at, what, f"add -i KEY to {where}")
+    else:
+        remedy = f"set key in stackcook: nodes: {first.name}"
+        reader.error(given.at if given else first.at, what, remedy)
+
+
+def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:
+    """Note addresses that are used twice or don't fit the network.
+
+    Machines that a provider makes get their addresses from it.
+    """
+    users: dict[IPv4Address | str, str] = {}
+    if settings.server_address:
+        users[settings.server_address] = "the Chef server"
+    ours = [node for node in nodes if not node.provider]
+    for node in ours:
+        if node.address is None:
+            if settings.machines is MachineKind.SSH:
+                _check_host(reader, users, node)
+            continue
+        given = settings.nodes.get(node.name)
+        at = given.address_at if given and given.address_at else node.at
+        if node.address in users:
+            what = f"node {node.name}: address {node.address} is also that of"
+            reader.error(at, f"{what} {users[node.address]}", "give each its own")
+        else:
+            users[node.address] = f"node {node.name}"
+            _check_place(reader, settings, at, node.name, node.address)
+    if ours or not nodes:
+        _check_network(reader, settings, len(ours))
+
+
+def _check_host(reader: FieldReader, users: dict[IPv4Address | str, str], node: Node) -> None:
+    """Note a node whose host is another node's."""
+    if node.host in users:
+        what = f"node {node.name}: host {node.host} is also that of {users[node.host]}"
+        reader.error(node.at, what, "give each its own")
+    users.setdefault(node.host, f"node {node.name}")
+
+
+def _check_place(
+    reader: FieldReader, settings: Settings, at: Position, name: str, address: IPv4Address
+) -> None:
+    network = settings.network
+    if network is None or network.num_addresses <= 2:
+        return  # a link of two has no addresses for network, bridge and broadcast
+    if address not in network:
+        wrong = f"is outside the network {network}"
+    elif address == network.network_address:
+        wrong = "is that of the network itself"
+    elif address == network.broadcast_address:
+        wrong = "is the network's broadcast address"
+    elif settings.machines is MachineKind.VAGRANT and address == _first(network):
+        wrong = "is that of the bridge"
+    else:
+        return
+    hosts = f"use one of {_first(network) + 1} to {network.broadcast_address - 1}"
+    reader.error(at, f"node {name}: address {address} {wrong}", hosts)
+
+
+def _check_network(reader: FieldReader, settings: Settings, count: int) -> None:
+    """Note a network that doesn't do for Vagrant's machines."""
+    if settings.machines is not MachineKind.VAGRANT or settings.at is None:
+        return
+    network, at = settings.network, settings.network_at
+    if network is None:
+        if at is None:
+            what = "stackcook: Vagrant's machines need a network"
+            reader.error(settings.at, what, "add `network: 10.0.112.0/24`")
+        return
+    # all but those of the network, the bridge and the broadcast
+    room = max(network.num_addresses - 3, 0)
+    private = "use a private network, such as 10.0.112.0/24"
+    if network.is_loopback or network.is_link_local or network.is_multicast:
+        what = f"stackcook: network: machines cannot have addresses in {network}"
+        reader.error(at, what, private)
+    elif room < count:
+        what = f"stackcook: network: {network} has addresses for {room} of {count} nodes"
+        reader.error(at, what, "use a larger network")
+    elif not network.is_private:
+        what = f"stackcook: network: {network} is a public network"
+        reader.warning(at, what, private)
+
+
+def _first(network: IPv4Network) -> IPv4Address:
+    """The first host's address: the lab bridge's."""
+    return network.network_address + 1

@@ -1,0 +1,255 @@
+"""The options of ``knife bootstrap`` that nodes carry, parsed once for all who heed them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from stackcook.nearest import nearest
+
+NUMBER = "{{n}}"
+"""What stands for a machine's number in the names and options of an entry."""
+
+NODE_OPTIONS = {
+    "environment": ("-E", "--environment"),
+    "name": ("-N", "--node-name"),
+    "user": ("-x", "--ssh-user", "-U", "--connection-user"),
+    "key": ("-i", "--ssh-identity-file", "--identity-file"),
+    "port": ("-p", "--ssh-port", "--connection-port"),
+    "policy_name": ("--policy-name",),
+    "policy_group": ("--policy-group",),
+}
+"""Those that a manifest can give in another way, too: what they mean, and how they are written."""
+
+_BOOTSTRAP_OPTIONS = {
+    "tags": ("--tags",),
+    "json": ("-j", "--json-attributes"),
+    "json_file": ("--json-attribute-file",),
+    "hint": ("--hint",),
+    "secret": ("--secret",),
+    "secret_file": ("--secret-file",),
+    "version": ("--bootstrap-version",),
+    "proxy": ("--bootstrap-proxy",),
+    "no_proxy": ("--bootstrap-no-proxy",),
+    "ssl_verify_mode": ("--node-ssl-verify-mode",),
+    "install": ("--bootstrap-install-command",),
+    "preinstall": ("--bootstrap-preinstall-command",),
+    "gateway": ("-G", "--ssh-gateway"),
+    "gateway_key": ("--ssh-gateway-identity",),
+    "password": ("-P", "--connection-password", "--ssh-password"),
+}
+"""Those that the native bootstrap heeds; all have a value."""
+
+_VERIFY_API_CERT = {"--node-verify-api-cert": "true", "--no-node-verify-api-cert": "false"}
+
+# Without effect: stackcook gives knife these itself, or always does what they ask for.
+_IGNORED_VALUES = """-r --run-list --ssh-verify-host-key --max-wait -W --session-timeout --channel
+""".split()
+_IGNORED_SWITCHES = """--sudo --use-sudo -y --yes --no-host-key-verify --no-color --color -V
+""".split()
+
+# The others of knife 18 and before, which only knife can carry out.
+_KNIFE_VALUES = """-F -R -S -c -e -f -k -m -o -s -t -u -w --bootstrap-curl-options
+--bootstrap-product --bootstrap-protocol --bootstrap-proxy-pass --bootstrap-proxy-user
+--bootstrap-template --bootstrap-url --bootstrap-vault-file --bootstrap-vault-item
+--bootstrap-vault-json --bootstrap-wget-options --ca-trust-file --chef-license --config
+--config-option --connection-protocol --editor --format --kerberos-realm --kerberos-service --key
+--msi-url --profile --server-url --ssl-peer-fingerprint --su-password --su-user --user
+--winrm-auth-method --winrm-authentication-protocol --winrm-password --winrm-port
+--winrm-session-timeout --winrm-ssl-peer-fingerprint --winrm-ssl-verify-mode --winrm-transport
+--winrm-user""".split()
+_KNIFE_SWITCHES = """-A -d -v -z --defaults --disable-editing --encrypt --fips --forward-agent
+--host-key-verify --local-mode --no-fips --prerelease --ssh-forward-agent --sudo-preserve-home
+--use-sudo-password --verbose --winrm-basic-auth-only --winrm-no-verify-cert --winrm-ssl""".split()
+
+_NAMES = {
+    flag: name for name, flags in (NODE_OPTIONS | _BOOTSTRAP_OPTIONS).items() for flag in flags
+}
+_WITH_VALUE = frozenset((*_NAMES, *_IGNORED_VALUES, *_KNIFE_VALUES))
+_SWITCHES = frozenset((*_VERIFY_API_CERT, *_IGNORED_SWITCHES, *_KNIFE_SWITCHES))
+_KNOWN = _WITH_VALUE | _SWITCHES
+_NATIVE = frozenset((*_NAMES.values(), *_IGNORED_VALUES, *_IGNORED_SWITCHES, *_VERIFY_API_CERT, ""))
+_BY_FILE = ("json", "json_file", "secret", "secret_file", "password")  # argv is public
+_NOT_FOR_KNIFE = frozenset((*NODE_OPTIONS, *_IGNORED_VALUES, *_IGNORED_SWITCHES, *_BY_FILE, ""))
+
+_WORD = re.compile(r"""(?:[^ \t\r\n'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
+_FLAG = re.compile(r"(--[\w-]+)(?:=(.*))?|(-\w)(.*)", re.DOTALL)
+
+
+class Option(NamedTuple):
+    """One option. ``name`` is what it means, or ``flag`` where that has only one spelling.
+
+    Both are empty for words that follow no option that takes them. ``value`` is ``None`` for a
+    switch, and ``written`` the value with its quotes. ``words`` are all its words, as in argv.
+    """
+
+    flag: str
+    name: str
+    value: str | None
+    written: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class KnifeOptions:
+    """Options in the order in which knife gets them, those nearest to the node last.
+
+    Of several of a kind the last counts. ``text`` is how they are written, ``broken`` why that
+    can't be split into words.
+    """
+
+    given: tuple[Option, ...] = ()
+    text: str = ""
+    broken: str = ""
+
+    def over(self, farther: KnifeOptions) -> KnifeOptions:
+        """These options after those of ``farther``, which they override."""
+        if not (farther.given and self.given):
+            return self if self.given else farther
+        return KnifeOptions((*farther.given, *self.given), f"{farther.text} {self.text}")
+
+    def overrides(self, farther: KnifeOptions) -> bool:
+        """Whether an option of ``farther`` is given here, too, and can be given only once."""
+        both = {o.name for o in self.given} & {o.name for o in farther.given}
+        return bool(both - {"", "hint"})
+
+    def numbered(self, number: str) -> KnifeOptions:
+        """The options of one machine: its number in the place of ``{{n}}``."""
+        if NUMBER not in self.text:
+            return self
+
+        def put(text: str) -> str:
+            return text.replace(NUMBER, number)
+
+        given = tuple(
+            option._replace(
+                value=None if option.value is None else put(option.value),
+                written=put(option.written),
+                words=tuple(map(put, option.words)),
+            )
+            for option in self.given
+        )
+        return KnifeOptions(given, put(self.text), self.broken)
+
+    def last(self, *names: str) -> Option | None:
+        """The option that counts among those of ``names``."""
+        return next((option for option in self.given[::-1] if option.name in names), None)
+
+    def one(self, name: str) -> str:
+        """The value that counts of an option; empty without one."""
+        option = self.last(name)
+        return (option.value or "") if option else ""
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """All values of an option that may be given more than once."""
+        return tuple(option.value or "" for option in self.given if option.name == name)
+
+    def without(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The words of all options but those of ``names``."""
+        left_out = frozenset(names)
+        return tuple(word for o in self.given if o.name not in left_out for word in o.words)
+
+    @property
+    def port(self) -> int | None:
+        """SSH's port; ``None`` where there is none, or it isn't one."""
+        text = self.one("port")
+        good = re.fullmatch(r"\d{1,5}", text, re.ASCII) and 1 <= int(text) <= 65535
+        return int(text) if good else None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The node's tags."""
+        return tuple(filter(None, re.split(r"[\s,]+", self.one("tags"))))
+
+    @property
+    def version(self) -> str:
+        """The version of the client that is wanted, or its first parts; empty: any."""
+        return self.one("version").removeprefix("latest").lstrip("v~>= ")
+
+    @property
+    def verify_api_cert(self) -> str:
+        """``true`` or ``false``, as ``client.rb`` has it; empty where nothing is said."""
+        option = self.last(*_VERIFY_API_CERT)
+        return _VERIFY_API_CERT[option.flag] if option else ""
+
+    @property
+    def knife_only(self) -> tuple[str, ...]:
+        """The flags that the native bootstrap can't heed."""
+        flags = (option.flag for option in self.given if option.name not in _NATIVE)
+        return tuple(dict.fromkeys(flags))
+
+    @property
+    def for_knife(self) -> tuple[str, ...]:
+        """The words to pass on to ``knife bootstrap``: what it isn't given in another way."""
+        return self.without(_NOT_FOR_KNIFE)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The flags that ``knife bootstrap`` doesn't have."""
+        return tuple(o.flag for o in self.given if o.flag and o.flag not in _KNOWN)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the values, as options of ``knife bootstrap``."""
+        faults = [
+            f"{option.flag} has no value"
+            for option in self.given
+            if option.flag in _WITH_VALUE and option.value is None
+        ]
+        if (port := self.one("port")) and not self.port:
+            faults.append(f'"{port}" is not a port')
+        return tuple(faults)
+
+
+@lru_cache(maxsize=256)  # a thousand nodes have the same few
+def parse(text: str) -> KnifeOptions:
+    """Read one text as a shell and knife would."""
+    try:
+        unquoted = shlex.split(text)
+    except ValueError as error:
+        return KnifeOptions(text=text, broken=str(error).lower())
+    words = [*zip(unquoted, _WORD.findall(text), strict=True)][::-1]
+    given = []
+    while words:
+        given.append(_option(words))
+    return KnifeOptions(tuple(given), text)
+
+
+def _option(words: list[tuple[str, str]]) -> Option:
+    """Take the next option from the end of ``words``: each unquoted, and as written."""
+    word, written = words.pop()
+    match = _FLAG.fullmatch(word)
+    if not match:
+        return Option("", "", word, written, (word,))
+    flag, value = match[1] or match[3], match[2] or match[4]
+    name = _NAMES.get(flag, flag)
+    if flag in _SWITCHES:
+        return Option(flag, name, None, "", (word,))
+    if value:
+        before = word.removesuffix(value)
+        quoted = not written.startswith(before)
+        return Option(
+            flag, name, value, shlex.quote(value) if quoted else written[len(before) :], (word,)
+        )
+    taken: list[tuple[str, str]] = []
+    while words and _belongs(words[-1][0], flag, len(taken)):
+        taken.append(words.pop())
+    value, written = taken[0] if taken else (None, "")
+    return Option(flag, name, value, written, (word, *(word for word, _ in taken)))
+
+
+def _belongs(word: str, flag: str, taken: int) -> bool:
+    """Whether a word is a value of ``flag``; one that knife doesn't have may take several."""
+    if flag in _WITH_VALUE:
+        return not taken and word not in _KNOWN and not word.startswith("--")
+    return not word.startswith("-")
+
+
+def remedy_for(flag: str) -> str:
+    """What to write instead of an option that knife doesn't have."""
+    near = nearest(flag, _KNOWN) if flag.startswith("--") else ""
+    return f'did you mean "{near}"?' if near else "see `knife bootstrap --help`"

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from stackcook.console import Console  # noqa: E402
-from stackcook.operations.engine import Engine  # noqa: E402
+from stackcook.operations.deploy import deploy as run  # noqa: E402
+from stackcook.operations.runner import Settings  # noqa: E402
 from stackcook.run.record import last_deploy  # noqa: E402
 from stackcook.run.state import State  # noqa: E402
 from stackcook.manifest.read import read  # noqa: E402
@@ -119,11 +120,10 @@ def deploy(path: Path) -> None:
     if manifest is None:
         sys.exit("\n".join(map(str, findings)))
     site = FakeSite()
-    site.chef.ahead_steps = ("preflight", "install", "register", "prepare")
     with Console().run() as listener, State(manifest.state) as state:
         began = time.process_time()
-        engine = Engine(manifest, site, (state, listener), parallel=PARALLEL, spread=0)
-        code = engine.deploy(last=last_deploy(manifest.state))
+        settings, last = Settings(parallel=PARALLEL), last_deploy(manifest.state)
+        code = run(manifest, site, (state, listener), last=last, settings=settings)
         own = time.process_time() - began
     print(f"{own:.2f} s of CPU for {len(manifest.nodes)} nodes", file=sys.stderr)
     sys.exit(code)

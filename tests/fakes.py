@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, NodeStep, Registration
+from stackcook.chef.repository.repository import Repository
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration
 from stackcook.errors import ChefServerError, NodeError, Position, StackcookError, Transient
-from stackcook.manifest.model import Manifest, Node, Stage
+from stackcook.manifest.model import BootstrapKind, Manifest, Node, Stage
 from stackcook.remote.base import Host, Unreachable
 from stackcook.verify.check import Check, Report
 
@@ -24,7 +24,7 @@ def node(name: str, role: str, number: int) -> Node:
 
 
 def two_stages(root: Path, computes: int = 1) -> Manifest:
-    """A controller in the first stage, compute nodes in the second."""
+    """A controller in the first stage, compute nodes in the second; bootstrapped in one step."""
     return Manifest(
         path=root / "infrastructure.yml",
         name="fake",
@@ -33,6 +33,7 @@ def two_stages(root: Path, computes: int = 1) -> Manifest:
             node("controller", "single-controller", 10),
         ),
         stages=tuple(Stage(role, (role,)) for role in ("single-controller", "single-compute")),
+        bootstrap=BootstrapKind.KNIFE,
     )
 
 
@@ -78,9 +79,8 @@ class FakeBootstrap:
 
     ``during`` is called while a step is under way. ``broken`` are the nodes that fail, with what;
     ``restless`` those that always change something, ``dead`` those that can't be reached (by
-    ``death``), ``booting`` those that don't answer so many times, ``passing`` those that fail so
-    many times by what passes. ``ahead_steps`` are done
-    on each node before any other is waited for.
+    ``death``), ``booting`` those that don't answer so many times, ``transient`` those that fail so
+    many times with a transient error.
     """
 
     asked: list[str]
@@ -92,8 +92,7 @@ class FakeBootstrap:
     during: Callable[[Node], None] = lambda node: None
     interrupted: bool = False
     on_interrupt: Callable[[], None] = lambda: None
-    ahead_steps: tuple[str, ...] = ()
-    passing: dict[str, int] = field(default_factory=dict)
+    transient: dict[str, int] = field(default_factory=dict)
     booting: dict[str, int] = field(default_factory=dict)
     deploys: list[Deploy] = field(default_factory=list)
 
@@ -108,41 +107,28 @@ class FakeBootstrap:
         self.reach(node, host)
         return Look(Registration.REGISTERED if node.name in self.known else Registration.NEW, "fit")
 
-    def ahead(
-        self, node: Node, host: Host, registration: Registration, deploy: Deploy
-    ) -> tuple[NodeStep, ...]:
-        if not self.ahead_steps:
-            return ()
-        return tuple(NodeStep(name, partial(self._ahead, name, node)) for name in self.ahead_steps)
-
-    def converge(
-        self, node: Node, host: Host, registration: Registration, deploy: Deploy
-    ) -> tuple[NodeStep, ...]:
+    def perform(
+        self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
+    ) -> ConvergeResult | str:
+        self.asked.append(f"{step} {node.name}")
         self.deploys.append(deploy)
-        name = "converge" if registration is Registration.REGISTERED else "bootstrap"
-        return (NodeStep(name, lambda say: self._run(name, node, say)),)
-
-    def interrupt(self) -> None:
-        self.interrupted = True
-        self.on_interrupt()
-
-    def _ahead(self, what: str, node: Node, on_line: Say) -> str:
-        self.asked.append(f"{what} {node.name}")
+        if step not in ("bootstrap", "converge"):
+            self.during(node)
+            return "fine"
+        if self.transient.get(node.name):
+            self.transient[node.name] -= 1
+            raise Transient("the mirror is unreachable", where=node.name)
         self.during(node)
-        return "fine"
-
-    def _run(self, what: str, node: Node, on_line: Say) -> ConvergeResult:
-        self.asked.append(f"{what} {node.name}")
-        if self.passing.get(node.name):
-            self.passing[node.name] -= 1
-            raise Transient("the mirror hiccups", where=node.name)
-        self.during(node)
-        on_line("  * file[/etc/fake] action create")
+        say("  * file[/etc/fake] action create")
         if node.name in self.broken:
             raise self.broken[node.name]
         idle = node.name in self.known and node.name not in self.restless
         self.known.add(node.name)
         return ConvergeResult(0 if idle else 3, 4, 0.1, () if idle else ("file[/etc/fake]",))
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+        self.on_interrupt()
 
 
 class FakeSite:
@@ -163,6 +149,8 @@ class FakeSite:
         self.settled = 0
         self.while_settling: Callable[[], None] = lambda: None
         self.away: dict[str, int] = {}
+        self.running_server = None
+        self.repository = Repository()
 
     def _step(self, name: str) -> str:
         self.asked.append(name)
@@ -185,6 +173,9 @@ class FakeSite:
     def chef_server(self) -> str:
         return self._step("chef server")
 
+    def forget_host_keys(self, nodes: Sequence[Node]) -> None:
+        """There are none."""
+
     def upload(self, say: Say) -> str:
         return self._step("upload")
 
@@ -194,7 +185,10 @@ class FakeSite:
     def digest(self) -> str:
         return self.inputs
 
-    def ahead(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+    def registered(self) -> Collection[str]:
+        return frozenset(self.chef.known)
+
+    def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         return {node.name: ("base::packages",) for node in nodes}
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stackcook.bootstrap.base import ConvergeResult, ResourceTime
+from stackcook.bootstrap.base import ConvergeResult, Deploy, ResourceTime
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.run import history
-from stackcook.operations.engine import Engine
+from stackcook.operations.deploy import deploy
+from stackcook.operations.runner import Settings
+from stackcook.remote.base import Host
+from stackcook.retry import Backoff
 from stackcook.run.record import last_deploy
 from stackcook.run.state import State
 from stackcook.errors import ExitCode, NodeError
@@ -22,6 +25,8 @@ from tests.fakes import AT, FakeBootstrap, FakeSite, Say, two_stages
 BROKEN = (Path(__file__).parent / "unit/bootstrap/broken.txt").read_text()
 """What a real chef-client printed when a recipe of its run failed."""
 
+AT_ONCE = Settings(backoff=Backoff((0, 0, 0)))
+
 
 @dataclass
 class BusyBootstrap(FakeBootstrap):
@@ -31,17 +36,22 @@ class BusyBootstrap(FakeBootstrap):
     times: dict[str, tuple[ResourceTime, ...]] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
 
-    def _run(self, what: str, node: Node, on_line: Say) -> ConvergeResult:
-        on_line("Chef Infra Client, version 18.10.17")
-        for line in self.lines.get(node.name, ()):
-            on_line(line)
-        if node.name in self.failing:
-            output = ChefOutput()
-            for line in BROKEN.splitlines():
-                on_line(line)
-                output.feed(line)
-            raise NodeError(output.error(), where=node.name, remedy="see its log")
-        result = super()._run(what, node, on_line)
+    def perform(
+        self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
+    ) -> ConvergeResult | str:
+        if step == "converge":
+            say("Chef Infra Client, version 18.10.17")
+            for line in self.lines.get(node.name, ()):
+                say(line)
+            if node.name in self.failing:
+                output = ChefOutput()
+                for line in BROKEN.splitlines():
+                    say(line)
+                    output.feed(line)
+                raise NodeError(output.error(), where=node.name, remedy="see its log")
+        result = super().perform(step, node, host, deploy, timeout, say)
+        if isinstance(result, str):
+            return result
         return ConvergeResult(
             result.updated, result.total, 0.1, result.changed, self.times.get(node.name, ())
         )
@@ -57,14 +67,16 @@ class FakeCloud:
             made.path, made.name, nodes=made.nodes, stages=made.stages, failure_budget=budget
         )
         self.site = FakeSite()
-        self.chef = BusyBootstrap(self.site.asked, ahead_steps=("install",))
+        self.chef = BusyBootstrap(self.site.asked)
         self.site.chef = self.chef
 
     def deploy(self, *, anew: bool = True) -> ExitCode:
         """Run a deploy, and write down what happens."""
         with State(self.manifest.state) as state:
-            engine = Engine(self.manifest, self.site, (state,), backoff=(0, 0, 0), spread=0)
-            return engine.deploy(last=last_deploy(self.manifest.state), anew=anew)
+            last = last_deploy(self.manifest.state)
+            return deploy(
+                self.manifest, self.site, (state,), last=last, anew=anew, settings=AT_ONCE
+            )
 
     def report(self, redact: Callable[[str], str] = str, *, under_way: bool = False) -> RunReport:
         """What the last run did."""

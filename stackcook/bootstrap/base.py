@@ -65,52 +65,39 @@ class ConvergeResult:
 class Deploy:
     """What the steps of all nodes share: the deploy's ``id``, which every converge records.
 
-    ``nodes`` are the names of those that it takes up, in this run or an earlier one of it;
-    ``ahead`` are, by node, the recipes that need no other node.
+    ``nodes`` are the names of those that it covers, in this run or an earlier one of it;
+    ``recipes`` are, by node, the recipes that need no other node.
     """
 
     id: str
     nodes: frozenset[str] = frozenset()
-    ahead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class NodeStep:
-    """One step on one node; ``work`` returns what it did, in a few words or as a converge."""
-
-    name: str
-    work: Callable[[Say], ConvergeResult | str]
+    recipes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Bootstrap(Protocol):
-    """A way to bring nodes under Chef; its steps raise NodeError, or ChefServerError.
-
-    A step that raises Transient may be tried again.
-    """
+    """A way to bring nodes under Chef. Raises NodeError, or ChefServerError."""
 
     def reach(self, node: Node, host: Host) -> None:
         """Log in to ``node``, and no more; raises NodeError if it can't be reached."""
         ...
 
     def look(self, node: Node, host: Host) -> Look:
-        """See that ``node`` is fit, and how far it is; nothing is changed.
+        """Inspect ``node``: is it fit, and how is it registered? Changes nothing.
 
-        Raises NodeError if it can't be reached, or with what has to be put right first.
+        Raises NodeError if it can't be reached, or with what has to be fixed first.
         """
         ...
 
-    def ahead(
-        self, node: Node, host: Host, registration: Registration, deploy: Deploy
-    ) -> tuple[NodeStep, ...]:
-        """What is to be done on ``node`` that needs no other node, in order; may be nothing."""
-        ...
+    def perform(
+        self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
+    ) -> ConvergeResult | str:
+        """Carry out the step of that name, one of those that :mod:`.steps` lists for the node.
 
-    def converge(
-        self, node: Node, host: Host, registration: Registration, deploy: Deploy
-    ) -> tuple[NodeStep, ...]:
-        """What is to be done then, in order; the last is the converge of the whole run list."""
+        It may take ``timeout`` seconds; ``say`` gets each line that the node prints. Returns what
+        it did, in a few words or as a converge.
+        """
         ...
 
     def interrupt(self) -> None:
-        """End what is under way on any node, and begin nothing more; from another thread."""
+        """End what runs on any node, and begin nothing more; call it from another thread."""
         ...

@@ -1,52 +1,45 @@
-"""Native bootstrap where it can do what a node's options want, knife's where it can't."""
+"""Native bootstrap where it supports a node's options, real knife where it doesn't."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stackcook.bootstrap.base import Bootstrap, Deploy, Look, NodeStep, Registration
+from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Deploy, Look, Say
 from stackcook.bootstrap.knife import KnifeBootstrap
 from stackcook.bootstrap.native import NativeBootstrap
 from stackcook.bootstrap.onnode import BootstrapContext
-from stackcook.bootstrap.options import needs_knife
+from stackcook.bootstrap.steps import Way, way_of
 from stackcook.manifest.model import BootstrapKind, Node
 from stackcook.remote.base import Host
 
 
 @dataclass(frozen=True)
 class ChosenBootstrap:
-    """One of two for each node; both end what is under way on an interrupt."""
+    """One of two for each node. Both reach and inspect nodes in the same way."""
 
     native: Bootstrap
     knife: Bootstrap
     context: BootstrapContext
 
     def reach(self, node: Node, host: Host) -> None:
-        """The same by both."""
-        self._of(node).reach(node, host)
+        """Log in to ``node``."""
+        self.native.reach(node, host)
 
     def look(self, node: Node, host: Host) -> Look:
-        """The same by both."""
-        return self._of(node).look(node, host)
+        """Inspect ``node``."""
+        return self.native.look(node, host)
 
-    def ahead(
-        self, node: Node, host: Host, registration: Registration, deploy: Deploy
-    ) -> tuple[NodeStep, ...]:
-        """By the one that is chosen."""
-        return self._of(node).ahead(node, host, registration, deploy)
-
-    def converge(
-        self, node: Node, host: Host, registration: Registration, deploy: Deploy
-    ) -> tuple[NodeStep, ...]:
-        """By the one that is chosen."""
-        return self._of(node).converge(node, host, registration, deploy)
+    def perform(
+        self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
+    ) -> ConvergeResult | str:
+        """Carry out a step, by the bootstrap that suits the node's options."""
+        way = way_of(node, BootstrapKind.NATIVE, self.context.state.parent)
+        chosen = self.knife if way is Way.KNIFE else self.native
+        return chosen.perform(step, node, host, deploy, timeout, say)
 
     def interrupt(self) -> None:
-        """End what is under way on any node."""
+        """End what runs on any node."""
         self.context.underway.end()
-
-    def _of(self, node: Node) -> Bootstrap:
-        return self.knife if needs_knife(node, self.context.state.parent) else self.native
 
 
 def bootstrap_of(kind: BootstrapKind, context: BootstrapContext) -> Bootstrap:

@@ -24,11 +24,6 @@ ATTRIBUTES = "/etc/chef/stackcook.json"
 CONFIG = "/etc/chef/stackcook.rb"
 """The configuration of a converge: the node's own client.rb, and a report handler."""
 
-TIMEOUT = 3600.0
-"""Seconds for a converge, where the manifest gives the node no other."""
-
-PREPARE_TIMEOUT = 1800.0
-
 GUID = "[ -s /etc/chef/chef_guid ] || rm -f /etc/chef/chef_guid"
 """Removes an empty chef_guid: a full disk leaves one, and every later chef-client fails on it."""
 
@@ -63,13 +58,12 @@ class Reader:
 
 
 def converge(
-    context: BootstrapContext, node: Node, host: Host, deploy: Deploy, say: Say
+    context: BootstrapContext, node: Node, host: Host, deploy: Deploy, say: Say, timeout: float
 ) -> ConvergeResult:
     """Bring the node object in step with the manifest, then converge the whole run list.
 
     Raises NodeError: Lost where the Chef server has the node no more.
     """
-    timeout = node.timeout or TIMEOUT
     with noticing_loss(context.client, node):
         with passing(node):
             synchronize(context.client, node)
@@ -83,6 +77,7 @@ def prepare(
     deploy: Deploy,
     recipes: Sequence[str],
     say: Say,
+    timeout: float,
 ) -> str:
     """Converge only ``recipes``, ahead of the rest; the node object stays as it is.
 
@@ -91,7 +86,6 @@ def prepare(
     """
     instead = ",".join(f"recipe[{recipe}]" for recipe in recipes)
     extra = ("--override-runlist", instead)
-    timeout = min(node.timeout or PREPARE_TIMEOUT, PREPARE_TIMEOUT)
     with noticing_loss(context.client, node):
         done = _run(context, node, host, deploy, say, *extra, step="prepare", timeout=timeout)
     return f"{', '.join(recipes)}: {done.updated}/{done.total} resources updated"

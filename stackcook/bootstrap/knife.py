@@ -5,19 +5,11 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from stackcook.bootstrap import install
-from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, NodeStep, Say, Registration
-from stackcook.bootstrap.converge import (
-    TIMEOUT,
-    Reader,
-    address,
-    attributes,
-    converge,
-    run_config,
-)
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Say
+from stackcook.bootstrap.converge import Reader, address, attributes, converge, run_config
 from stackcook.bootstrap.look import look
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext
@@ -48,25 +40,21 @@ class KnifeBootstrap:
         """Ask the server and the node, as :func:`~stackcook.bootstrap.look.look` does."""
         return look(self.context, node, host)
 
-    def ahead(
-        self, node: Node, host: Host, registration: Registration, deploy: Deploy
-    ) -> tuple[NodeStep, ...]:
-        """Nothing: knife does all in one."""
-        return ()
-
-    def converge(
-        self, node: Node, host: Host, registration: Registration, deploy: Deploy
-    ) -> tuple[NodeStep, ...]:
-        """Bootstrap a node that isn't known; converge one that is."""
-        if registration is Registration.REGISTERED:
-            return (NodeStep("converge", partial(converge, self.context, node, host, deploy)),)
-        return (NodeStep("bootstrap", partial(self._bootstrap, node, host, deploy)),)
+    def perform(
+        self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
+    ) -> ConvergeResult:
+        """Bootstrap the node by knife, or converge it over SSH."""
+        if step == "bootstrap":
+            return self._bootstrap(node, host, deploy, timeout, say)
+        return converge(self.context, node, host, deploy, say, timeout)
 
     def interrupt(self) -> None:
         """End what is under way on any node; nothing that begins later lives."""
         self.context.underway.end()
 
-    def _bootstrap(self, node: Node, host: Host, deploy: Deploy, say: Say) -> ConvergeResult:
+    def _bootstrap(
+        self, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
+    ) -> ConvergeResult:
         """Take away what a half-made node left on the server, then ``knife bootstrap``."""
         forget(self.context.client, node.name)
         reader, plain = Reader(say), Unwrapped(host.address)
@@ -76,7 +64,6 @@ class KnifeBootstrap:
                 reader(line)
 
         command = self._command(node, host, deploy)
-        timeout = node.timeout or TIMEOUT
         try:
             with self.context.underway.noting() as note:
                 done = self.runner(command, on_line=read, timeout=timeout, on_start=note)

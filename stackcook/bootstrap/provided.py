@@ -12,7 +12,6 @@ from stackcook.bootstrap.base import (
     ConvergeResult,
     Deploy,
     Look,
-    NodeStep,
     Say,
     Registration,
 )
@@ -34,7 +33,6 @@ class ProvidedBootstrap:
     """Adds the nodes of providers to ``inner``, which does all others.
 
     ``root`` is where knife looks for its own configuration, and so for the plugins' credentials.
-    ``timeout`` is for one command, in seconds.
     """
 
     inner: Bootstrap
@@ -42,7 +40,6 @@ class ProvidedBootstrap:
     server: ChefServer
     root: Path
     runner: Run = run
-    timeout: float = 3600
     _underway: Underway = field(default_factory=Underway)
 
     def reach(self, node: Node, host: Host) -> None:
@@ -65,32 +62,24 @@ class ProvidedBootstrap:
             return Look(Registration.REGISTERED, "known to the Chef server")
         return replace(self.inner.look(node, host), registration=Registration.REGISTERED)
 
-    def ahead(
-        self, node: Node, host: Host, registration: Registration, deploy: Deploy
-    ) -> tuple[NodeStep, ...]:
-        """Nothing on a provider's machine: its command does all."""
-        if node.provider:
-            return ()
-        return self.inner.ahead(node, host, registration, deploy)
-
-    def converge(
-        self, node: Node, host: Host, registration: Registration, deploy: Deploy
-    ) -> tuple[NodeStep, ...]:
-        """Run the provider's command; then on over SSH as all nodes, on Windows by knife."""
-        if node.provider and registration is not Registration.REGISTERED:
-            return (NodeStep("bootstrap", lambda say: self._make(node, say)),)
+    def perform(
+        self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
+    ) -> ConvergeResult | str:
+        """Run the provider's command; converge over SSH like all nodes, on Windows by knife."""
+        if node.provider and step == "bootstrap":
+            return self._make(node, timeout, say)
         if protocol := providers.WINDOWS.get(node.provider or ""):
             words = (protocol, f"name:{node.name}", "chef-client")
             arguments = (*words, *providers.connection_arguments(node))
-            return (NodeStep("converge", lambda say: self._knife(node, arguments, say, _LOGS)),)
-        return self.inner.converge(node, host, registration, deploy)
+            return self._knife(node, arguments, timeout, say, _LOGS)
+        return self.inner.perform(step, node, host, deploy, timeout, say)
 
-    def _make(self, node: Node, on_line: Say) -> ConvergeResult:
+    def _make(self, node: Node, timeout: float, on_line: Say) -> ConvergeResult:
         remedy = _LOGS
         if node.provider and node.provider not in providers.WINDOWS:
             listed = " ".join((*providers.create_words(node.provider)[:-1], "list"))
             remedy += f"; look with `knife {listed}` whether a machine was left behind"
-        return self._knife(node, providers.create_arguments(node), on_line, remedy)
+        return self._knife(node, providers.create_arguments(node), timeout, on_line, remedy)
 
     def interrupt(self) -> None:
         """End what is under way on any node."""
@@ -98,7 +87,7 @@ class ProvidedBootstrap:
         self.inner.interrupt()
 
     def _knife(
-        self, node: Node, arguments: tuple[str, ...], on_line: Say, remedy: str
+        self, node: Node, arguments: tuple[str, ...], timeout: float, on_line: Say, remedy: str
     ) -> ConvergeResult:
         remedy = remedy.replace("NODE", node.name, 1)
         output, plain = ChefOutput(), Unwrapped()
@@ -110,7 +99,6 @@ class ProvidedBootstrap:
 
         started = time.monotonic()
         argv = (str(find_program("knife")), *arguments, *server_arguments(self.server))
-        timeout = node.timeout or self.timeout
         try:
             with self._underway.noting() as note:
                 done = self.runner(

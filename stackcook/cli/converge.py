@@ -18,7 +18,8 @@ def command(
 ) -> ExitCode:
     """Run the Chef client again on all nodes, or those named, in the order of their stages."""
     from stackcook.operations.realsite import RealSite
-    from stackcook.operations.engine import Engine
+    from stackcook.operations.converge import converge
+    from stackcook.operations.runner import Settings
     from stackcook.run.lock import exclusive
     from stackcook.run.state import State
 
@@ -29,5 +30,7 @@ def command(
     site.reach()
     with exclusive(manifest.state, "converge"), context.console.run() as listener:
         with State(manifest.state) as state:
-            engine = Engine(manifest, site, (state, listener), parallel=parallel or 0)
-            return engine.converge(nodes, twice=twice)
+            settings = Settings(parallel=parallel or 0)
+            return converge(
+                manifest, site, (state, listener), nodes, twice=twice, settings=settings
+            )

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.command()
 @limit_option()
 @click.option("--retry-failed", is_flag=True, help="Only nodes that failed in the last deploy.")
-@click.option("--anew", is_flag=True, help="Take up every node, also those that are done.")
+@click.option(
+    "--anew", is_flag=True, help="Start over: converge every node, also those that are done."
+)
 @click.option("--parallel", type=click.IntRange(1), help="How many nodes at once.")
 @click.pass_obj
 def command(
@@ -30,12 +32,13 @@ def command(
 ) -> ExitCode:
     """Bring up the cloud: Chef server, machines, every node in its stage, and a check of it all.
 
-    Run it again after a failure, and it goes on with what is not done, unless the manifest or the
-    Chef repository have changed; when nothing is left to do, it changes nothing. Ctrl-C lets the
-    steps under way end, a second one ends them too.
+    After a failure, run it again: it resumes with what is not done, unless the manifest or the Chef
+    repository have changed. When nothing is left to do, it changes nothing. Ctrl-C waits for the
+    running steps; a second one stops them.
     """
     from stackcook.operations.realsite import RealSite
-    from stackcook.operations.engine import Engine
+    from stackcook.operations.deploy import deploy
+    from stackcook.operations.runner import Settings
     from stackcook.run.lock import exclusive, refuse
     from stackcook.run.record import last_deploy
     from stackcook.run.state import State
@@ -51,12 +54,13 @@ def command(
         if retry_failed:
             only = _failed(last, only)
         with context.console.run() as listener:
-            engine = Engine(manifest, site, (state, listener), parallel=parallel or 0)
-            return engine.deploy(only, last=last, anew=anew)
+            settings = Settings(parallel=parallel or 0)
+            listeners = (state, listener)
+            return deploy(manifest, site, listeners, only, last=last, anew=anew, settings=settings)
 
 
 def _only(manifest: Manifest, limit: tuple[str, ...]) -> frozenset[str]:
-    """The names of the nodes that ``--limit`` selects; none of them stands for all."""
+    """The names of the nodes that ``--limit`` selects; empty: all."""
     from stackcook.operations.limit import limited
 
     return limited(manifest, limit) or frozenset()
@@ -67,6 +71,6 @@ def _failed(last: LastDeploy | None, only: frozenset[str]) -> frozenset[str]:
     if only:
         failed &= only
     if not failed:
-        what = "no such node failed in the last deploy" if last else "there was no deploy yet"
+        what = "no such node failed in the last deploy" if last else "nothing was deployed yet"
         raise UsageError(what, where="--retry-failed", remedy="leave it out")
     return failed

@@ -12,10 +12,10 @@ from stackcook.manifest.model import MachineKind, Manifest
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def command(context: Context, yes: bool) -> ExitCode:
-    """Take away the machines, their nodes and clients on the Chef server, and all local state.
+    """Remove the machines, their nodes and clients on the Chef server, and all local state.
 
     Hosts that were there before stay as they are. After a failure, run it again.
     """
@@ -33,7 +33,7 @@ def command(context: Context, yes: bool) -> ExitCode:
 
 def _agreed(manifest: Manifest) -> bool:
     if not sys.stdin.isatty():
-        raise UsageError("there is nobody to ask", remedy="say --yes if you mean it")
+        raise UsageError("cannot ask: no terminal", remedy="add --yes")
     names = ", ".join(node.name for node in manifest.nodes)
     what = f"the machines {names} with all that is on them"
     if manifest.machines is MachineKind.SSH:

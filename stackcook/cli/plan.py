@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _KNIFE_ONLY = ("--parallel", "--node-only", "--chef-client")
 _CONTRADICTIONS = (
     ("--delete", "--rebuild"),
+    ("--converge", "--delete"),
+    ("--converge", "--rebuild"),
     ("--chef-client", "--delete"),
     ("--chef-client", "--rebuild"),
     ("--chef-client", "--node-only"),
@@ -28,6 +30,7 @@ _CONTRADICTIONS = (
 @limit_option("Without --only, nothing but nodes.")
 @click.option("--delete", is_flag=True, help="What `upload --delete` and `destroy` take away.")
 @click.option("--rebuild", is_flag=True, help="The same, and then all of it anew.")
+@click.option("--converge", is_flag=True, help="What `converge` does.")
 @click.option("--parallel", is_flag=True, help="knife: make a cloud's machines at the same time.")
 @click.option("--node-only", is_flag=True, help="knife: node objects instead of machines.")
 @click.option("--chef-client", is_flag=True, help="knife: converge the nodes that are there.")
@@ -39,6 +42,7 @@ def command(
     limit: tuple[str, ...],
     delete: bool,
     rebuild: bool,
+    converge: bool,
     **ways: bool,
 ) -> None:
     """Show what deploy would do, on the Chef server and with each node; change nothing.
@@ -51,7 +55,7 @@ def command(
     from stackcook.operations.limit import limited
 
     shown = context.form(form)
-    _check({"delete": delete, "rebuild": rebuild, **ways}, shown)
+    _check({"delete": delete, "rebuild": rebuild, "converge": converge, **ways}, shown)
     manifest = context.load(warn=shown != "knife")
     nodes = limited(manifest, limit)
     sections = parse_sections(only or ("nodes", "clusters") * (nodes is not None))
@@ -59,7 +63,7 @@ def command(
     if shown == "knife":
         _print_commands(context, manifest, wanted)
     else:
-        _print_plan(context, manifest, wanted)
+        _print_plan(context, manifest, wanted, converge)
 
 
 def _check(flags: dict[str, bool], form: str) -> None:
@@ -71,6 +75,8 @@ def _check(flags: dict[str, bool], form: str) -> None:
     for option in _KNIFE_ONLY:
         if option in given and form != "knife":
             raise click.UsageError(f"{option} is for --format knife.")
+    if "--converge" in given and form == "knife":
+        raise click.UsageError("--converge is not for --format knife: use --chef-client.")
 
 
 def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
@@ -91,9 +97,9 @@ def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
         context.console.write(printed)
 
 
-def _print_plan(context: Context, manifest: Manifest, wanted: Form) -> None:
-    from stackcook.operations.preview import foresee
+def _print_plan(context: Context, manifest: Manifest, wanted: Form, converge: bool) -> None:
+    from stackcook.operations.preview import preview_of, preview_of_converge
     from stackcook.report import plan as report
 
-    outlook = foresee(manifest, wanted)
-    context.console.result(report.render(outlook, manifest.machines), report.data(outlook))
+    preview = (preview_of_converge if converge else preview_of)(manifest, wanted)
+    context.console.result(report.render(preview), report.data(preview))

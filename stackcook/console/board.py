@@ -14,6 +14,7 @@ from stackcook.run.events import (
     Event,
     NodeSkipped,
     Notice,
+    PlanChanged,
     RunDone,
     RunStarted,
     StepDone,
@@ -85,6 +86,9 @@ class Board:
             self.done = event
         elif isinstance(event, Notice):
             return event.text
+        elif isinstance(event, PlanChanged):
+            steps = ", ".join(event.after) or "nothing"
+            return _line(event.node, f"plan changed, as {event.why}: now {steps}")
         elif isinstance(event, NodeSkipped):
             row = self._row(event.node)
             row.result, row.text = "skipped", event.why

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from stackcook.manifest.model import ChefServer, Manifest, Node
 if TYPE_CHECKING:  # imported where it is used: the client reads its key meanwhile
     from stackcook.chef.server.embedded import EmbeddedServer
     from stackcook.chef.repository.repository import Repository
-    from stackcook.operations.steps import Say
+    from stackcook.operations.site import Say
     from stackcook.machines.base import Machines
 
 
@@ -130,6 +130,12 @@ class ChefSite:
         from stackcook.chef.repository.digest import digest
 
         return digest(self._manifest, self._read)
+
+    def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+        """By the repository: a recipe ``NAME_packages`` beside each of the run list's."""
+        from stackcook.chef.repository.prepare import recipes_to_prepare
+
+        return recipes_to_prepare(self._read, nodes)
 
     def reach(self) -> None:
         """See that a Chef server of the user's answers; for use before anything is written."""

@@ -1,15 +1,20 @@
-"""The way back: machines, then what the Chef server knows of them, then what this machine keeps."""
+"""``destroy``: machines, what the Chef server knows of them, and what this machine keeps."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Collection
 
-from stackcook.run.events import Listener, RunDone, RunStarted
-from stackcook.operations.site import Site
-from stackcook.operations.steps import Halt, Say, Steps
+from stackcook.bootstrap.providers import WINDOWS
 from stackcook.errors import ExitCode
-from stackcook.manifest.model import MachineKind, Manifest
+from stackcook.machines.base import ABSENT
+from stackcook.manifest.model import MachineKind, Manifest, Node
+from stackcook.operations.nodes import Facts
+from stackcook.operations.runner import Operation, Settings, run
+from stackcook.operations.site import Site
+from stackcook.run.events import Listener
+from stackcook.run.executor import Action, Task
+from stackcook.run.plan import Plan, Step
+from stackcook.run.preview import Removal
 
 
 def destroy(
@@ -17,35 +22,82 @@ def destroy(
     site: Site,
     listeners: tuple[Listener, ...],
     *,
-    clock: Callable[[], float] = time.time,
+    settings: Settings = Settings(),
 ) -> ExitCode:
-    """Undo a deploy in reverse order; what is gone already is left at that.
+    """Undo a deploy in reverse order; what is gone already is no failure.
 
     It ends at the first step that fails, with all that a second try needs still there.
     """
-    steps = Steps(listeners, manifest.state, clock)
-    nodes = tuple(node for _, stage in manifest.staged() for node in stage)[::-1]
+    operation = Operation(destroy_plan(manifest), actions(manifest, site))
+    return run(operation, manifest, site, listeners, settings)
 
-    def machines(say: Say) -> str:
-        site.machines.destroy(nodes, say)
+
+def destroy_plan(manifest: Manifest) -> Plan:
+    """The plan for all nodes. Pure."""
+    names = ", ".join(node.name for node in _nodes(manifest))
+    machines = f"destroy the machines of {names}"
+    if manifest.machines is MachineKind.SSH:
+        machines = f"leave the hosts of {names} as they are"
+    wanted = (
+        ("machines", machines),
+        ("nodes", "delete the nodes and their clients from the Chef server"),
+        ("chef server", "stop the embedded Chef server"),
+        ("network", "remove the network of the machines"),
+        ("state", f"remove {manifest.state} and the cloud from clouds.yaml"),
+    )
+    steps: list[Step] = []
+    for name, does in wanted:
+        steps.append(Step(name, does, after=(steps[-1].key,) if steps else ()))
+    return Plan("destroy", tuple(steps))
+
+
+def actions(manifest: Manifest, site: Site) -> dict[str, Action]:
+    """What the steps do."""
+    nodes = _nodes(manifest)
+
+    def machines(task: Task) -> str:
+        site.machines.destroy(nodes, task.say)
         if manifest.machines is MachineKind.SSH:
             return f"{', '.join(node.name for node in nodes)} left as they are, with /etc/chef"
         return "gone"
 
-    def network(_: Say) -> str:
+    def network(_: Task) -> str:
         site.machines.tear_down()
         return "gone"
 
-    started = clock()
-    steps.emit(RunStarted("destroy", started, ()))
-    code = ExitCode.DONE
-    try:
-        steps.for_all("machines", machines)
-        steps.for_all("nodes", lambda _: site.forget(nodes))
-        steps.for_all("chef server", lambda _: site.stop_chef_server())
-        steps.for_all("network", network)
-        steps.for_all("state", lambda _: site.remove())
-    except Halt as halt:
-        code = halt.code
-    steps.emit(RunDone("destroy", clock(), clock() - started, code))
-    return code
+    return {
+        "machines": machines,
+        "nodes": lambda _: site.forget(nodes),
+        "chef server": lambda _: site.stop_chef_server(),
+        "network": network,
+        "state": lambda _: site.remove(),
+    }
+
+
+def removals(manifest: Manifest, facts: Facts, only: Collection[str] = ()) -> tuple[Removal, ...]:
+    """What there is to remove of the nodes, or of those in ``only``, in the order of ``destroy``.
+
+    Hosts that were there before stay, as do nodes of which nothing is there.
+    """
+    found = (
+        Removal(
+            node,
+            machine=_made(manifest, node) and facts.machines.get(node.name, ABSENT) != ABSENT,
+            registered=node.name in facts.registered,
+        )
+        for node in _nodes(manifest)
+        if not only or node.name in only
+    )
+    return tuple(removal for removal in found if removal.machine or removal.registered)
+
+
+def _nodes(manifest: Manifest) -> tuple[Node, ...]:
+    """All nodes, those of the last stage first."""
+    return tuple(node for _, nodes in manifest.staged() for node in nodes)[::-1]
+
+
+def _made(manifest: Manifest, node: Node) -> bool:
+    """Whether the node's machine is made for it: by a cloud, or by Vagrant."""
+    if node.provider:
+        return node.provider not in WINDOWS
+    return manifest.machines is MachineKind.VAGRANT

@@ -1,264 +1,233 @@
-"""The nodes' part of a run: reach them all, then take each in its turn."""
+"""What deploy and converge do with each node: its steps as data, and the actions behind them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from stackcook.bootstrap.base import ConvergeResult, Deploy, NodeStep, Registration
-from stackcook.run.budget import Budget
-from stackcook.run.events import NodeSkipped, Notice
-from stackcook.operations.fanout import fan_out
-from stackcook.run.plan import Facts, StagePlan, plan
-from stackcook.run.schedule import Part, Schedule, Turn
-from stackcook.operations.site import Site
-from stackcook.operations.steps import Halt, Say, Steps
-from stackcook.operations.walk import Aside, walk
-from stackcook.errors import ExitCode, NodeError
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Registration
+from stackcook.bootstrap.steps import steps_of
 from stackcook.manifest.model import Manifest, Node
+from stackcook.operations.site import Site
 from stackcook.remote.base import Host
+from stackcook.run.executor import Action, NewPlan, Task
+from stackcook.run.plan import Key, Step
+
+NODE_STEPS = ("install", "register", "prepare", "bootstrap", "converge")
+"""The steps that the node's bootstrap carries out."""
+
+_WHY = {
+    Registration.NEW: "it is not registered with the Chef server",
+    Registration.PARTIAL: "its registration with the Chef server is incomplete",
+    Registration.REGISTERED: "it is registered with the Chef server already",
+}
 
 
-def default_parallel(nodes: int) -> int:
-    """How many nodes at once, if nobody says: what this machine's cores can feed."""
-    return max(1, min(nodes, 8 * (os.cpu_count() or 1)))
+@dataclass(frozen=True)
+class Facts:
+    """What was observed before a plan is made; a field that nobody asked about is empty.
 
-
-@dataclass
-class Reached:
-    """A node that SSH has reached, or will have in its turn if it is ``late``.
-
-    ``registration`` is None until somebody has looked at it.
+    ``machines`` are the machines' states, ``registered`` the nodes that the Chef server has,
+    ``recipes`` those of each node that need no other node, ``done`` the nodes that the deploy which
+    is resumed has finished.
     """
 
-    node: Node
-    host: Host
-    registration: Registration | None = None
-    late: bool = False
+    machines: Mapping[str, str] = field(default_factory=dict)
+    registered: Collection[str] = frozenset()
+    recipes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
 
 
-class _Later(Exception):
-    """There is to be another try, but not now."""
+@dataclass(frozen=True)
+class StageNodes:
+    """The nodes of one stage that have a part in a plan, and all those of the stages before it."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    before: tuple[Node, ...]
 
 
-def _not_now() -> AbstractContextManager[None]:
-    raise _Later
+def staged(manifest: Manifest, only: Collection[str] = ()) -> tuple[StageNodes, ...]:
+    """The stages that have nodes, or some of the nodes ``only``, in order.
+
+    A stage waits for all nodes of the stages before it, whether or not they have a part.
+    """
+    found: list[StageNodes] = []
+    before: tuple[Node, ...] = ()
+    for stage, nodes in manifest.staged():
+        mine = tuple(node for node in nodes if not only or node.name in only)
+        if mine:
+            found.append(StageNodes(stage.name, mine, before))
+        before += nodes
+    return tuple(found)
 
 
-class NodeRun:
-    """One run's nodes. ``parallel`` is how many at once, 0: as many as is good."""
+def reach_steps(stages: Sequence[StageNodes], after: Key) -> Iterator[Step]:
+    """Log in to every node, before anything is changed on one."""
+    for stage in stages:
+        for node in stage.nodes:
+            does = "wait until it answers SSH, and log in"
+            if node.provider:
+                does = "nothing: its provider makes it"
+            yield Step(
+                "reach", does, node.name, stage.name, after=(after,), retry=True, changes=False
+            )
+
+
+def gate_step(stage: StageNodes, after: Key, *, converged: Sequence[Key] = ()) -> Step | None:
+    """Wait for the services of the stages before, if there are any.
+
+    It begins once their nodes are done, or after the steps ``converged`` if these are given.
+    """
+    if not stage.before:
+        return None
+    names = tuple(node.name for node in stage.before)
+    shown = ", ".join(names) if len(names) < 5 else f"{len(names)} nodes"
+    return Step(
+        "gate",
+        f"wait until the services on {shown} answer",
+        stage=stage.name,
+        after=(after, *converged),
+        after_nodes=() if converged else names,
+        retry=True,
+        changes=False,
+    )
+
+
+def preflight_step(node: Node, stage: StageNodes, after: Key, does: str) -> Step:
+    """Inspect a node; what follows is as :func:`chef_steps` says, or changes by what it finds."""
+    return Step(
+        "preflight",
+        does,
+        node.name,
+        stage.name,
+        after=((node.name, "reach"), after),
+        retry=True,
+        changes=False,
+    )
+
+
+def chef_steps(
+    manifest: Manifest,
+    node: Node,
+    stage: StageNodes,
+    facts: Facts,
+    *,
+    registered: bool,
+    gated: bool = True,
+) -> tuple[Step, ...]:
+    """The steps on a node after its preflight; its converge waits for the stage's gate.
+
+    If the plan has no gate for the stage (``gated``), it waits for the nodes before.
+    """
+    wanted = steps_of(
+        node, manifest, registered=registered, recipes=facts.recipes.get(node.name, ())
+    )
+    steps: list[Step] = []
+    last: Key = (node.name, "preflight")
+    for each in wanted:
+        step = Step(
+            each.name,
+            each.does,
+            node.name,
+            stage.name,
+            after=(last,),
+            timeout=each.timeout,
+            retry=True,
+        )
+        steps.append(step)
+        last = step.key
+    if stage.before and gated:
+        gate: Key = (stage.name, "gate")
+        steps[-1] = replace(steps[-1], after=(*steps[-1].after, gate))
+    elif stage.before:
+        before = tuple(each.name for each in stage.before)
+        steps[-1] = replace(steps[-1], after_nodes=before)
+    return tuple(steps)
+
+
+class NodeActions:
+    """The actions on nodes of one run over ``stages``, and what they share."""
 
     def __init__(
-        self, manifest: Manifest, site: Site, steps: Steps, *, parallel: int, spread: float
+        self,
+        manifest: Manifest,
+        site: Site,
+        stages: Sequence[StageNodes],
+        facts: Facts,
+        deploy: Deploy,
     ) -> None:
         self._manifest = manifest
         self._site = site
-        self._steps = steps
-        self._parallel = parallel
-        self._spread = spread
+        self._facts = facts
+        self._deploy = deploy
+        self._stage = {node.name: stage for stage in stages for node in stage.nodes}
+        self._nodes = {node.name: node for stage in stages for node in stage.nodes}
+        self._before = {stage.name: stage.before for stage in stages}
+        self._lock = threading.Lock()
+        self._hosts: Mapping[str, Host] = {}
+        self._silent: Collection[str] | None = None
 
-    def reach(
-        self, nodes: Sequence[Node], done: Collection[str] = (), *, bootstrapped: bool = False
-    ) -> tuple[Schedule, dict[str, Reached]]:
-        """The nodes by name, and their schedule; those that can't be reached have failed in it.
-
-        Nodes in ``done`` have no turn, if they still are what they were. Raises Halt once more
-        have failed than may: before anything is changed. Nobody waits for nodes that don't answer
-        at first, if all of them may fail: they are tried again in their turn.
-        """
-        hosts = self._site.machines.hosts(nodes)
-
-        def reach(node: Node) -> Reached:
-            each = Reached(node, hosts[node.name])
-            if not bootstrapped and node.name not in done:
-                self._site.bootstrap().reach(node, each.host)
-                return each
-            self._look(each)
-            if bootstrapped and each.registration is not Registration.REGISTERED:
-                what = "it is not bootstrapped yet"
-                raise NodeError(what, where=node.name, remedy="run `stackcook deploy`")
-            return each
-
-        stages = plan(self._manifest, Facts(), {node.name for node in nodes}).stages
-        budget = Budget.of(self._manifest)
-        reached, late = self._log_in(nodes, reach, stages, later=True)
-        missing = {node.name for node in nodes}.difference(reached)
-        if not bootstrapped and budget.bears(missing):
-            reached.update((node.name, Reached(node, hosts[node.name], late=True)) for node in late)
-        elif late:
-            reached.update(self._log_in(late, reach, stages)[0])
-        known = {
-            name for name, each in reached.items() if each.registration is Registration.REGISTERED
+    def actions(self) -> dict[str, Action]:
+        """By the steps' names."""
+        return {
+            "reach": self._reach,
+            "preflight": self._preflight,
+            "gate": self._gate,
+            **dict.fromkeys(NODE_STEPS, self._perform),
         }
-        schedule = Schedule(stages, budget, known.intersection(done))
-        for node in nodes:
-            if node.name not in reached:
-                schedule.fail(node.name)
-        self._end(schedule)
-        return schedule, reached
 
-    def _log_in(
-        self,
-        nodes: Sequence[Node],
-        reach: Callable[[Node], Reached],
-        stages: Sequence[StagePlan],
-        *,
-        later: bool = False,
-    ) -> tuple[dict[str, Reached], list[Node]]:
-        """Those that are reached, by name; and with ``later`` those to be tried once more."""
-        stage_of = _stages(stages)
+    def _host(self, name: str) -> Host:
+        with self._lock:
+            if not self._hosts:
+                self._hosts = self._site.machines.hosts(tuple(self._nodes.values()))
+        return self._hosts[name]
 
-        def step(node: Node, aside: Aside) -> Reached | None:
-            wait, tried = (_not_now, 0) if later else (aside, 1)
-            stage = stage_of[node.name]
-            return self._steps.on_node(
-                "reach", node.name, stage, lambda _: reach(node), wait, tried
-            )
+    def _reach(self, task: Task) -> str:
+        name = task.step.node
+        self._site.bootstrap().reach(self._nodes[name], self._host(name))
+        return ""
 
-        results = fan_out(
-            nodes, step, parallel=self._threads(len(nodes)), on_interrupt=self._interrupt
+    def _preflight(self, task: Task) -> str | NewPlan:
+        name = task.step.node
+        node, stage = self._nodes[name], self._stage[name]
+        found = self._site.bootstrap().look(node, self._host(name))
+        registered = found.registration is Registration.REGISTERED
+        if registered and name in self._facts.done:
+            if name not in self._lost():
+                return found.text
+            why = "the Chef server has lost the report of its converge"
+        elif registered == (name in self._facts.registered) and name not in self._facts.done:
+            return found.text
+        else:
+            why = _WHY[found.registration]
+        gated = name not in self._facts.done
+        steps = chef_steps(
+            self._manifest, node, stage, self._facts, registered=registered, gated=gated
         )
-        for result in results:
-            if result.error and not isinstance(result.error, _Later):
-                raise result.error  # a listener's; a step's own has been told
-        reached = {each.item.name: each.value for each in results if each.value}
-        return reached, [each.item for each in results if each.error]
+        return NewPlan(found.text, why, steps)
 
-    def walk(self, schedule: Schedule, reached: Mapping[str, Reached], deploy: Deploy) -> None:
-        """Every node in its turn; raises Halt if not all could be done that must."""
-        codes: list[ExitCode] = []
+    def _lost(self) -> Collection[str]:
+        """Of the nodes that are done, those whose report a killed Chef server has lost."""
+        with self._lock:
+            if self._silent is None:
+                done = [node for node in self._nodes.values() if node.name in self._facts.done]
+                self._silent = self._site.silent(done, self._deploy)
+        return self._silent
 
-        def take(turn: Turn, aside: Aside) -> bool | None:
-            stage = schedule.stages[turn.stage]
-            if turn.part is Part.GATE:
-                return self._gate(stage, tuple(schedule.failed), deploy, codes)
-            each = reached[turn.node]
-            steps = self._steps_of(turn.part, each, deploy, aside)
-            return self._take(each, stage.name, steps, aside)
+    def _gate(self, task: Task) -> str:
+        before = self._before[task.step.stage]
+        return self._site.gate([n for n in before if n.name not in task.failed], self._deploy)
 
-        threads = self._threads(len(reached))
-        try:
-            walk(
-                schedule, take, parallel=threads, on_interrupt=self._interrupt, spread=self._spread
-            )
-        except KeyboardInterrupt:
-            self._skip(schedule)
-            raise
-        self._end(schedule, *codes)
-
-    def again(self, nodes: Sequence[Node], reached: Mapping[str, Reached], deploy: Deploy) -> None:
-        """The second of two converges, in which Chef may change nothing."""
-
-        def again(node: Node, step: NodeStep) -> NodeStep:
-            def work(say: Say) -> ConvergeResult | str:
-                result = step.work(say)
-                if isinstance(result, ConvergeResult) and result.updated:
-                    raise _restless(node, result)
-                return result
-
-            return NodeStep("converge again", work)
-
-        def one(node: Node, aside: Aside) -> bool | None:
-            each = reached[node.name]
-            steps = self._steps_of(Part.CONVERGE, each, deploy, aside)
-            return self._take(each, "", (again(node, step) for step in steps), aside)
-
-        results = fan_out(
-            nodes, one, parallel=self._threads(len(nodes)), on_interrupt=self._interrupt
+    def _perform(self, task: Task) -> ConvergeResult | str:
+        step = task.step
+        assert step.timeout is not None
+        return self._site.bootstrap().perform(
+            step.name,
+            self._nodes[step.node],
+            self._host(step.node),
+            self._deploy,
+            step.timeout,
+            task.say,
         )
-        if not all(result.value for result in results):
-            raise Halt(ExitCode.NODES)
-
-    def _look(self, each: Reached) -> str:
-        found = self._site.bootstrap().look(each.node, each.host)
-        each.registration = found.registration
-        return found.text
-
-    def _steps_of(
-        self, part: Part, each: Reached, deploy: Deploy, aside: Aside
-    ) -> Iterator[NodeStep]:
-        """One after the other: a look comes first, where there was none, and decides the rest."""
-        chef = self._site.bootstrap()
-
-        def reach(_: Say) -> str:
-            with aside():  # it may be off, and take its time to say so
-                chef.reach(each.node, each.host)
-            each.late = False
-            return ""
-
-        if each.late:
-            yield NodeStep("reach", reach)
-        if each.registration is None:
-            yield NodeStep("preflight", lambda _: self._look(each))
-        assert each.registration is not None
-        steps_of = chef.ahead if part is Part.AHEAD else chef.converge
-        yield from steps_of(each.node, each.host, each.registration, deploy)
-
-    def _take(
-        self, each: Reached, stage: str, steps: Iterable[NodeStep], aside: Aside
-    ) -> bool | None:
-        """The steps of one node's turn, until one fails; whether all went well.
-
-        None where an interrupt has let some of them not begin.
-        """
-        name = each.node.name
-        for step in steps:
-            if self._steps.stopping.is_set():
-                return None
-            tried = int(each.late)  # so it has been, once
-            if self._steps.on_node(step.name, name, stage, step.work, aside, tried) is None:
-                return False
-        return True
-
-    def _gate(
-        self, stage: StagePlan, failed: Collection[str], deploy: Deploy, codes: list[ExitCode]
-    ) -> bool:
-        before = tuple(node for node in stage.after if node.name not in failed)
-        try:
-            self._steps.for_all(
-                "gate", lambda _: self._site.gate(before, deploy), stage.name, again=True
-            )
-        except Halt as halt:
-            codes.append(halt.code)
-            return False
-        return True
-
-    def _interrupt(self, count: int) -> None:
-        self._steps.stopping.set()
-        if count == 1:
-            text = "Interrupted: what is under way ends first. Ctrl-C again ends that as well."
-            self._steps.emit(Notice(self._steps.clock(), text))
-            return
-        self._steps.mute(True)
-        self._site.bootstrap().interrupt()
-
-    def _end(self, schedule: Schedule, *codes: ExitCode) -> None:
-        """Go on if the schedule does, else raise Halt."""
-        if schedule.why:
-            self._skip(schedule)
-            raise Halt(codes[0] if codes else ExitCode.NODES)
-
-    def _skip(self, schedule: Schedule) -> None:
-        stages = _stages(schedule.stages)
-        for name in schedule.skipped():
-            now = self._steps.clock()
-            self._steps.emit(NodeSkipped(name, now, schedule.why, stages[name]))
-
-    def _threads(self, nodes: int) -> int:
-        return self._parallel or default_parallel(nodes)
-
-
-def _stages(stages: Sequence[StagePlan]) -> dict[str, str]:
-    """Node → the name of its stage."""
-    return {part.node.name: stage.name for stage in stages for part in stage.nodes}
-
-
-def _restless(node: Node, result: ConvergeResult) -> NodeError:
-    changed = ", ".join(result.changed)
-    return NodeError(
-        f"the second converge changed {result.updated} of {result.total} resources ({changed})",
-        where=node.name,
-        remedy="make these resources look at what they change",
-    )

@@ -1,54 +1,76 @@
-"""Asks the machines and the Chef server what a plan is made of; changes neither."""
+"""Asks the machines and the Chef server what a plan depends on; changes neither."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator
 
 from stackcook.chef.objects.databags import generated_bags, generated_item
+from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.sync.difference import Difference, compare
 from stackcook.chef.sync.prune import named
-from stackcook.chef.repository.repository import Repository
-from stackcook.operations.chefsite import ChefSite
-from stackcook.run import outlook
 from stackcook.knife import Form
 from stackcook.knife.files import Files
 from stackcook.knife.objects import knife
-from stackcook.run.outlook import Creation, Deletion, Outlook
-from stackcook.run.plan import Facts, Plan, plan, removals
 from stackcook.manifest.model import ChefServer, Manifest
+from stackcook.operations.chefsite import ChefSite
+from stackcook.operations.converge import converge_plan
+from stackcook.operations.deploy import deploy_plan, observe
+from stackcook.operations.destroy import destroy_plan, removals
+from stackcook.operations.nodes import Facts
+from stackcook.run import preview
+from stackcook.run.plan import Plan
+from stackcook.run.preview import Creation, Deletion, Preview
+from stackcook.run.record import last_deploy
 
 _OBJECTS = ("cookbooks", "environments", "roles", "data bags")
 
 
-def foresee(manifest: Manifest, wanted: Form) -> Outlook:
-    """What would be done in the wanted sections, to the wanted nodes.
+def preview_of(manifest: Manifest, wanted: Form) -> Preview:
+    """What ``deploy`` (or ``destroy``) would do in the wanted sections, to the wanted nodes.
 
     Raises InputError for a bad Chef repository, ChefServerError where a server does not answer.
     """
-    repository = Repository.read(manifest)
     site = ChefSite(manifest)
+    site.check()
     server = site.running_server
     objects = [section for section in _OBJECTS if section in wanted.sections]
-    names = outlook.chosen(manifest, wanted.sections, wanted.nodes)
-    facts = _facts(manifest, site, names)
+    names = preview.chosen(manifest, wanted.sections, wanted.nodes)
+    last = last_deploy(manifest.state)
+    resumed = last and last.resumable(site.digest(), time.time())
+    facts = observe(manifest, site, names, resumed) if names else Facts()
     deletion = creation = state = None
     if wanted.delete:
-        if wanted.nodes is None and {"nodes", "clusters"}.issubset(wanted.sections):
+        whole = wanted.nodes is None and {"nodes", "clusters"}.issubset(wanted.sections)
+        if whole:
             state = manifest.state if manifest.state.is_dir() else None
-        gone = _gone(server, repository, objects)
-        deletion = Deletion(removals(manifest, facts, names) if names else (), gone, state)
-        facts = Facts()
+        deletion = Deletion(
+            removals(manifest, facts, names) if names else (),
+            _gone(server, site.repository, objects),
+            state,
+            destroy_plan(manifest) if whole else Plan("destroy"),
+        )
+        facts = Facts(recipes=facts.recipes)
     if wanted.create:
         before = None if wanted.delete else server
         bags = "data bags" in wanted.sections
         creation = Creation(
-            _difference(before, repository, objects, manifest.passwords),
+            _difference(before, site.repository, objects, manifest.passwords),
             tuple(_passwords(manifest, anew=state is not None)) if bags else (),
-            plan(manifest, facts, names) if names else Plan(()),
+            deploy_plan(manifest, facts, names) if names else Plan("deploy"),
+            tuple(node for node in manifest.nodes if node.name in names),
             knife(manifest, Files()).create if "knife" in wanted.sections else (),
         )
-    return Outlook(server.url if server else None, deletion, creation)
+    return Preview(server.url if server else None, deletion, creation)
+
+
+def preview_of_converge(manifest: Manifest, wanted: Form) -> Preview:
+    """What ``converge`` would do to the wanted nodes; asks nobody."""
+    names = preview.chosen(manifest, wanted.sections, wanted.nodes)
+    nodes = tuple(node for node in manifest.nodes if node.name in names)
+    plan = converge_plan(manifest, names) if names else Plan("converge")
+    return Preview(None, creation=Creation(plan=plan, nodes=nodes))
 
 
 def _gone(
@@ -71,16 +93,9 @@ def _difference(
     if not objects:
         return None
     if not server:
-        return outlook.everything(repository, objects)
+        return preview.everything(repository, objects)
     with ChefClient(server) as client:
         return compare(client, repository, sections=objects, keep=keep)
-
-
-def _facts(manifest: Manifest, site: ChefSite, names: Collection[str]) -> Facts:
-    if not names:
-        return Facts()
-    nodes = [node for node in manifest.nodes if node.name in names]
-    return Facts(site.machines.states(nodes), site.registered())
 
 
 def _passwords(manifest: Manifest, *, anew: bool) -> Iterator[str]:

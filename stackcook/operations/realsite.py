@@ -15,11 +15,11 @@ from stackcook.bootstrap.provided import ProvidedBootstrap
 from stackcook.chef.objects import secrets
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.knife import run_section
-from stackcook.chef.repository.prepare import recipes_to_prepare
 from stackcook.operations.chefsite import ChefSite
-from stackcook.operations.steps import Say
+from stackcook.operations.site import Say
 from stackcook.errors import counted
 from stackcook.manifest.model import Node
+from stackcook.remote import login
 from stackcook.remote.pool import Pool
 from stackcook.remote.ssh import connect, wait_for
 from stackcook.verify import clouds, gate, smoke
@@ -59,13 +59,14 @@ class RealSite(ChefSite):
     def _connections(self) -> Pool:
         return Pool(partial(wait_for, patience=PATIENCE))
 
+    def forget_host_keys(self, nodes: Sequence[Node]) -> None:
+        """Remove them from ``.stackcook/known_hosts``."""
+        for host in self.machines.hosts(nodes).values() if nodes else ():
+            login.forget(host.alias, self._manifest.state / "known_hosts")
+
     def bootstrap(self) -> Bootstrap:
         """The one that the manifest wants."""
         return self._bootstrap
-
-    def ahead(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
-        """By the repository: a recipe ``NAME_packages`` beside each of the run list's."""
-        return recipes_to_prepare(self.repository, nodes)
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         """See that ``nodes`` have reported; wait for the services that others need of them."""

@@ -1,15 +1,17 @@
-"""The world outside, as a run needs it: put together in ``cli``, replaced by a fake in tests."""
+"""The world outside, as an operation needs it: ``realsite`` in the product, a fake in tests."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from stackcook.bootstrap.base import Bootstrap, Deploy
-from stackcook.operations.steps import Say
 from stackcook.machines.base import Machines
 from stackcook.manifest.model import Node
 from stackcook.verify.check import Report
+
+Say = Callable[[str], None]
+"""Takes a line of progress."""
 
 
 class Site(Protocol):
@@ -24,7 +26,7 @@ class Site(Protocol):
         ...
 
     def check(self) -> str:
-        """Look at the Chef repository; raises InputError with every finding."""
+        """Read the Chef repository; raises InputError with every finding."""
         ...
 
     def secrets(self) -> str:
@@ -32,11 +34,19 @@ class Site(Protocol):
         ...
 
     def chef_server(self) -> str:
-        """See that a Chef server answers; starts the embedded one."""
+        """Start the embedded Chef server, or check that the user's answers."""
+        ...
+
+    def registered(self) -> Collection[str]:
+        """The nodes that the Chef server has; none if the embedded one is not running."""
+        ...
+
+    def forget_host_keys(self, nodes: Sequence[Node]) -> None:
+        """Remove the recorded SSH host keys of these nodes."""
         ...
 
     def upload(self, say: Say) -> str:
-        """Bring the Chef server's objects in step with the repository."""
+        """Make the Chef server's objects equal to the repository's."""
         ...
 
     def bootstrap(self) -> Bootstrap:
@@ -44,16 +54,15 @@ class Site(Protocol):
         ...
 
     def digest(self) -> str:
-        """What stands for the manifest and the Chef repository; another one if either changes."""
+        """A checksum of the manifest and the Chef repository."""
         ...
 
-    def ahead(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+    def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         """The recipes of each node, by its name, that need no other node."""
         ...
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
-        """Wait until those of ``nodes`` that it takes up have reported this deploy, and the
-        services of all answer.
+        """Wait until the services of ``nodes`` answer, and those in the deploy have reported it.
 
         Raises VerifyError.
         """
@@ -64,13 +73,13 @@ class Site(Protocol):
         ...
 
     def silent(self, nodes: Sequence[Node], deploy: Deploy) -> Collection[str]:
-        """Those of ``nodes`` that the Chef server has no report of this deploy from."""
+        """Those of ``nodes`` that have not reported this deploy to the Chef server."""
         ...
 
     def verify(self, *, without: Collection[str] = (), deploy: Deploy) -> Report:
-        """Look whether the cloud works, leaving out the nodes named in ``without``.
+        """Check that the cloud works, leaving out the nodes named in ``without``.
 
-        Raises VerifyError if one of the others has not reported ``deploy``, which took it up.
+        Raises VerifyError if one of the others is in the deploy and has not reported it.
         """
         ...
 
@@ -79,7 +88,7 @@ class Site(Protocol):
         ...
 
     def settle(self) -> None:
-        """See that the embedded Chef server's data is on disk."""
+        """Wait until the embedded Chef server's data is on disk."""
         ...
 
     def forget(self, nodes: Sequence[Node]) -> str:
@@ -87,7 +96,7 @@ class Site(Protocol):
         ...
 
     def stop_chef_server(self) -> str:
-        """Stop the embedded Chef server; another one is none of ours."""
+        """Stop the embedded Chef server; leaves another one alone."""
         ...
 
     def remove(self) -> str:

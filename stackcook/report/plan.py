@@ -1,44 +1,39 @@
-"""A plan for people and as JSON holds it: the Chef server's objects, then stages and nodes."""
+"""A plan for people and as JSON: the Chef server's objects, then every step in its order."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from rich.text import Text
 
-from stackcook.bootstrap.providers import create_arguments
-from stackcook.run.outlook import Creation, Deletion, Outlook
-from stackcook.run.plan import ChefAction, MachineAction, NodePlan, Plan
 from stackcook.errors import counted
-from stackcook.manifest.model import MachineKind, Node
+from stackcook.manifest.model import Node
 from stackcook.redact import Redactor
 from stackcook.report import difference
-
-_MACHINE: Mapping[MachineKind, Mapping[MachineAction, str]] = {
-    MachineKind.VAGRANT: {
-        MachineAction.MAKE: "make the machine, ",
-        MachineAction.START: "start the machine, ",
-    },
-    MachineKind.SSH: {MachineAction.MAKE: "wait until it answers SSH, "},
-}
+from stackcook.run.events import LOOKS
+from stackcook.run.plan import Plan, Step
+from stackcook.run.preview import Creation, Deletion, Preview
 
 
-def render(outlook: Outlook, kind: MachineKind) -> Text:
-    """The plan as lines; ends without a newline. ``kind`` says how machines come up."""
+def render(preview: Preview) -> Text:
+    """The plan as lines; ends without a newline."""
     parts: list[Text] = []
-    if outlook.deletion:
-        parts += _deletion(outlook.deletion, outlook.server)
-    if outlook.creation:
-        parts += _creation(outlook.creation, outlook.server, kind)
-    return Text("\n").join(parts) if parts else Text("there is nothing to do")
+    if preview.deletion:
+        parts += _deletion(preview.deletion, preview.server)
+    if preview.creation:
+        parts += _creation(preview.creation, preview.server)
+    return Text("\n").join(parts) if parts else Text("nothing to do")
 
 
-def data(outlook: Outlook) -> dict[str, Any]:
-    """The plan as JSON holds it; what wasn't asked for is null."""
-    deletion, creation = outlook.deletion, outlook.creation
+def data(preview: Preview) -> dict[str, Any]:
+    """The plan as JSON holds it; what wasn't asked for is null.
+
+    ``steps`` are all steps in the order in which one worker would take them.
+    """
+    deletion, creation = preview.deletion, preview.creation
     found = creation.difference if creation else None
+    plans = [part.plan for part in (deletion, creation) if part]
     return {
         "delete": deletion
         and {
@@ -49,100 +44,26 @@ def data(outlook: Outlook) -> dict[str, Any]:
             "objects": list(deletion.objects),
             "state": str(deletion.state) if deletion.state else None,
         },
-        "chef_server": found and {"url": outlook.server, **difference.data(found)},
+        "chef_server": found and {"url": preview.server, **difference.data(found)},
         "passwords": creation and list(creation.passwords),
-        "stages": creation
-        and [
-            {
-                "name": stage.name,
-                "after": [node.name for node in stage.after],
-                "nodes": [_node(part) for part in stage.nodes],
-            }
-            for stage in creation.plan.stages
-        ],
-        "knife": creation and [Redactor().command(command) for command in creation.last],
+        "stages": creation and list(_stage_data(creation)),
+        "steps": [_step(plan, step) for plan in plans for step in plan.steps],
+        "knife": creation and [Redactor().command(command) for command in creation.commands],
     }
 
 
-def _deletion(deletion: Deletion, server: str | None) -> Iterator[Text]:
-    if deletion.removals or deletion.state:
-        yield Text("`stackcook destroy` takes away")
-    for gone in deletion.removals:
-        what = ["machine"] * gone.machine + ["node and client"] * gone.registered
-        yield _word("gone", f"{' and '.join(what)} {gone.node.name}")
-    if deletion.state:
-        yield _word("gone", f"{deletion.state} with passwords, keys and the embedded Chef server")
-    if deletion.objects:
-        yield Text(f"`stackcook upload --delete` takes from {server}")
-    yield from (_word("gone", label) for label in deletion.objects)
-    if deletion == Deletion():
-        yield Text("there is nothing to delete")
+def _stage_data(creation: Creation) -> Iterator[dict[str, Any]]:
+    plan, nodes = creation.plan, {node.name: node for node in creation.nodes}
+    for name, names in plan.stages:
+        gate = _gate(plan, name)
+        yield {
+            "name": name,
+            "after": list(gate.after_nodes) if gate else [],
+            "nodes": [_node(plan, nodes[name]) for name in names],
+        }
 
 
-def _creation(creation: Creation, server: str | None, kind: MachineKind) -> Iterator[Text]:
-    if creation.difference:
-        nothing = "no Chef server is running: everything is new"
-        yield Text(f"Chef server {server}" if server else nothing)
-        if creation.passwords:
-            yield Text.assemble("  ", ("new      ", "green"), f"  {_passwords(creation.passwords)}")
-        yield difference.render(creation.difference)
-    yield from map(Text, _stages(creation.plan, kind))
-    if creation.last:
-        yield Text("last")
-        yield from (Text(f"  {Redactor().command(command)}") for command in creation.last)
-
-
-def _passwords(names: tuple[str, ...]) -> str:
-    return f"{counted(len(names), 'password')}, generated"
-
-
-def _word(word: str, label: str) -> Text:
-    return Text.assemble("  ", (f"{word:9}", "red"), f"  {label}")
-
-
-def _stages(made: Plan, kind: MachineKind) -> Iterator[str]:
-    """A line a stage and a line a node; below a node that knife makes, knife's command."""
-    name = max((len(node.name) for node in made.nodes), default=0)
-    place = max((len(_place(node)) for node in made.nodes), default=0)
-    for stage in made.stages:
-        gate = ", once the services on the nodes above answer" if stage.after else ""
-        yield f"stage {stage.name}{gate}"
-        for part in stage.nodes:
-            shown = f"{part.node.name:{name}}  {_place(part.node):{place}}"
-            yield f"  {shown}  {_machine(part, kind)}{_chef(part)}"
-            if command := _command(part):
-                yield f"    {command}"
-
-
-def _place(node: Node) -> str:
-    """Where the node is: its address, else the name that it is reached by, else who makes it."""
-    return str(node.address or node.host or node.provider)
-
-
-def _machine(part: NodePlan, kind: MachineKind) -> str:
-    if part.node.provider:
-        return ""  # one command makes the machine and brings it under Chef
-    return _MACHINE[kind].get(part.machine, "")
-
-
-def _chef(part: NodePlan) -> str:
-    node = part.node
-    verb = "bootstrap with" if part.chef is ChefAction.BOOTSTRAP else "converge"
-    if node.policy_name:
-        return f"{verb} policy {node.policy_name} of {node.policy_group}"
-    environment = "" if node.environment == Node.environment else f" in {node.environment}"
-    return f"{verb} {', '.join(node.run_list) or 'an empty run list'}{environment}"
-
-
-def _command(part: NodePlan) -> str | None:
-    """The command of knife that the bootstrap is."""
-    if not part.node.provider or part.chef is not ChefAction.BOOTSTRAP:
-        return None
-    return Redactor().command(shlex.join(("knife", *create_arguments(part.node))))
-
-
-def _node(part: NodePlan) -> dict[str, Any]:
-    node = part.node
+def _node(plan: Plan, node: Node) -> dict[str, Any]:
     return {
         "name": node.name,
         "address": str(node.address) if node.address else None,
@@ -150,7 +71,97 @@ def _node(part: NodePlan) -> dict[str, Any]:
         "environment": node.environment,
         "run_list": list(node.run_list),
         "policy": node.policy_name,
-        "machine": part.machine.value,
-        "chef": part.chef.value,
-        "command": _command(part),
+        "machine": plan.machines.get(node.name),
+        "done": node.name in plan.done,
+        "steps": [step.name for step in plan.of(node.name)],
     }
+
+
+def _step(plan: Plan, step: Step) -> dict[str, Any]:
+    after = [f"{where}: {name}" if where else name for where, name in step.after]
+    return {
+        "command": plan.command,
+        "step": step.name,
+        "node": step.node or None,
+        "stage": step.stage or None,
+        "does": step.does,
+        "after": after,
+        "after_nodes": list(step.after_nodes),
+        "timeout": step.timeout,
+        "retry": step.retry,
+    }
+
+
+def _deletion(deletion: Deletion, server: str | None) -> Iterator[Text]:
+    if deletion.removals or deletion.state:
+        yield Text("`stackcook destroy` removes")
+    for gone in deletion.removals:
+        what = ["machine"] * gone.machine + ["node and client"] * gone.registered
+        yield _word("gone", f"{' and '.join(what)} {gone.node.name}")
+    if deletion.state:
+        yield _word("gone", f"{deletion.state} with passwords, keys and the embedded Chef server")
+    if deletion.objects:
+        yield Text(f"`stackcook upload --delete` removes from {server}")
+    yield from (_word("gone", label) for label in deletion.objects)
+    if not (deletion.removals or deletion.state or deletion.objects):
+        yield Text("nothing to delete")
+
+
+def _creation(creation: Creation, server: str | None) -> Iterator[Text]:
+    if creation.difference:
+        nothing = "no Chef server is running: everything is new"
+        yield Text(f"Chef server {server}" if server else nothing)
+        if creation.passwords:
+            generated = f"{counted(len(creation.passwords), 'password')}, generated"
+            yield Text.assemble("  ", ("new      ", "green"), f"  {generated}")
+        yield difference.render(creation.difference)
+    yield from map(Text, _steps(creation))
+    if creation.commands:
+        yield Text("commands of the section `knife`")
+        yield from (Text(f"  {Redactor().command(command)}") for command in creation.commands)
+
+
+def _word(word: str, label: str) -> Text:
+    return Text.assemble("  ", (f"{word:9}", "red"), f"  {label}")
+
+
+def _steps(creation: Creation) -> Iterator[str]:
+    """A line a step for the whole deployment, and a line a node with all of its steps."""
+    plan, nodes = creation.plan, {node.name: node for node in creation.nodes}
+    places = {name: _place(node) for name, node in nodes.items()}
+    name = max(map(len, places), default=0)
+    place = max(map(len, places.values()), default=0)
+    whole = max((len(step.name) for step in plan.of("") if not step.stage), default=0)
+    shown: set[str] = set()
+    head = ""
+    for step in plan.steps:
+        if not step.node and not step.stage:
+            if head != (head := "finally" if shown else "first"):
+                yield head
+            yield f"  {step.name:{whole}}  {step.does}"
+        elif step.node and step.name not in ("reach", "converge again"):
+            if step.node in shown:
+                continue
+            if head != (head := step.stage):
+                gate = _gate(plan, step.stage)
+                yield f"stage {step.stage}{f': {gate.does}, then' if gate else ''}"
+            shown.add(step.node)
+            line = f"  {step.node:{name}}  {places[step.node]:{place}}  {_node_line(plan, step)}"
+            yield line.rstrip()
+
+
+def _node_line(plan: Plan, step: Step) -> str:
+    """What is done with the node of ``step``."""
+    machine = plan.machines.get(step.node)
+    does = [f"{machine} the machine"] if machine else []
+    does += (each.does for each in plan.of(step.node) if each.name not in LOOKS)
+    return ", ".join(does) or "converged already by the deploy that this one resumes"
+
+
+def _gate(plan: Plan, stage: str) -> Step | None:
+    return next((each for each in plan.of("") if each.key == (stage, "gate")), None)
+
+
+def _place(node: Node) -> str:
+    """Where the node is: its address, else the name that it is reached by, else its provider."""
+    return str(node.address or node.host or node.provider)

@@ -1,4 +1,4 @@
-"""How many nodes may fail, and what becomes of the others once one more has."""
+"""How many nodes may fail, and what one more failure means for the others."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from stackcook.manifest.model import FailureBudget, Manifest
 class Verdict(Enum):
     """What a node's failure means for the others."""
 
-    GO_ON = "within the budget"
-    STAGE = "the others of its stage go on; later stages don't begin"
-    STOP = "no node begins any more"
+    CONTINUE = "within the budget"
+    LATER = "what waits for the node does not begin; the others of its stage continue"
+    STOP = "no further step begins"
 
 
 @dataclass
@@ -28,9 +28,9 @@ class _Account:
 
 
 class Budget:
-    """The failure budget of one run.
+    """The failure budget of one run; without accounts no node may fail.
 
-    A node without one must not fail; but those beside it, which don't need it, get their turn.
+    A node without a budget does not stop nodes that do not wait for it.
     """
 
     def __init__(self, accounts: Iterable[_Account] = ()) -> None:
@@ -41,7 +41,7 @@ class Budget:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Budget:
-        """The manifest's. Nodes that others wait for have none: their failure is everybody's."""
+        """The manifest's. Nodes that later stages wait for have none."""
         staged = manifest.staged()
         waited_for = {node.name for _, nodes in staged[:-1] for node in nodes}
         return cls(_account(manifest, budget, waited_for) for budget in manifest.failure_budget)
@@ -50,17 +50,17 @@ class Budget:
         """A node has failed: what that means, and why."""
         accounts = self._accounts.get(node, ())
         if not accounts:
-            return Verdict.STAGE, f"{node} failed, and has no failure budget"
+            return Verdict.LATER, f"{node} failed and has no failure budget"
         for account in accounts:
             account.failed += 1
         for account in accounts:
             if account.failed > account.allowed:
-                most = f"{account.allowed} of {len(account.nodes)}"
-                return Verdict.STOP, f"{account.failed} of {account.name} failed, {most} may"
-        return Verdict.GO_ON, ""
+                allowed = f"the failure budget allows {account.allowed} of {len(account.nodes)}"
+                return Verdict.STOP, f"{account.failed} nodes of {account.name} failed, {allowed}"
+        return Verdict.CONTINUE, ""
 
     def bears(self, nodes: Collection[str]) -> bool:
-        """Whether all of these may fail as well, and the others would go on."""
+        """Whether all of these nodes may fail as well, and the others would continue."""
         theirs = [self._accounts.get(node, ()) for node in nodes]
         each = {account.name: account for accounts in theirs for account in accounts}
         return all(theirs) and all(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from stackcook.bootstrap.base import ResourceTime
 
 LOOKS = ("reach", "preflight")
-"""Steps that change nothing: a node stands where it stood before them."""
+"""Steps that only look: they change nothing on the node."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,17 @@ class StepRetried:
 
 
 @dataclass(frozen=True)
+class PlanChanged:
+    """Inspecting a node has changed the plan: the names of its remaining steps, then and now."""
+
+    node: str
+    at: float
+    why: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Notice:
     """Something that people should know now."""
 
@@ -132,6 +143,7 @@ Event = (
     | StepRetried
     | StepFailed
     | NodeSkipped
+    | PlanChanged
     | Notice
     | RunDone
 )

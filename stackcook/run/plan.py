@@ -1,123 +1,81 @@
-"""What is to be done with each node, as plain data: no I/O, so it can be printed and compared."""
+"""What a command will do, as plain data: the plan that `plan` prints and the executor carries out.
+
+An operation is a function that returns a Plan. What a step's name stands for, the actions of
+``operations/actions.py`` know.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from functools import cached_property
 
-from stackcook.bootstrap.providers import WINDOWS
-from stackcook.machines.base import ABSENT, RUNNING, STOPPED
-from stackcook.manifest.model import MachineKind, Manifest, Node
-
-
-class MachineAction(Enum):
-    """What a node's machine needs before SSH can reach it."""
-
-    MAKE = "make"
-    START = "start"
-    NONE = "none"
-
-
-class ChefAction(Enum):
-    """How the node comes under Chef."""
-
-    BOOTSTRAP = "bootstrap"
-    CONVERGE = "converge"
+Key = tuple[str, str]
+"""What tells a step from the others: its node, or the stage of a gate, or "", and its name."""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What was observed: the machines' states, and the nodes that the Chef server knows."""
+class Step:
+    """One thing to do: on one node, or (``node`` empty) for the whole deployment.
 
-    machines: Mapping[str, str] = field(default_factory=dict)
-    registered: Collection[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class NodePlan:
-    """One node's part."""
-
-    node: Node
-    machine: MachineAction
-    chef: ChefAction
-
-
-@dataclass(frozen=True)
-class StagePlan:
-    """Nodes that converge together, once the services of those in ``after`` answer."""
+    ``does`` says in a few words what it does. It begins after the steps ``after``, and once every
+    step of the nodes ``after_nodes`` is done; nodes that the plan does not have are not waited for.
+    ``timeout`` is in seconds, None: no limit of its own. With ``retry`` it is tried again after a
+    transient failure. A step that only looks does not change anything (``changes``).
+    """
 
     name: str
-    nodes: tuple[NodePlan, ...]
-    after: tuple[Node, ...] = ()
+    does: str
+    node: str = ""
+    stage: str = ""
+    after: tuple[Key, ...] = ()
+    after_nodes: tuple[str, ...] = ()
+    timeout: float | None = None
+    retry: bool = False
+    changes: bool = True
+    waits_for_retries: bool = True
+    """Whether it waits for nodes that are being retried, even if the budget lets them fail."""
+
+    @property
+    def key(self) -> Key:
+        """What other steps name it by."""
+        return (self.node or self.stage, self.name)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages, in order."""
+    """The steps of one run of ``command``, in the order in which one worker would take them.
 
-    stages: tuple[StagePlan, ...]
-
-    @property
-    def nodes(self) -> tuple[Node, ...]:
-        """Every node that has a part, in the order of the stages."""
-        return tuple(part.node for stage in self.stages for part in stage.nodes)
-
-
-@dataclass(frozen=True)
-class Removal:
-    """One node's way back: whether its machine goes, and its node and client on the Chef server."""
-
-    node: Node
-    machine: bool
-    registered: bool
-
-
-_MACHINE = {RUNNING: MachineAction.NONE, STOPPED: MachineAction.START}
-
-
-def plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) -> Plan:
-    """The plan for every node, or those named in ``only``.
-
-    A stage waits for all nodes of the stages before it, whether or not they have a part in this
-    plan. A node that the server knows is converged, unless its machine is yet to be made.
+    ``machines`` says of each node that needs it what becomes of its machine first: "create" or
+    "start". ``done`` are the nodes that the deploy which this one resumes has finished.
     """
-    stages: list[StagePlan] = []
-    before: tuple[Node, ...] = ()
-    for stage, nodes in manifest.staged():
-        parts = tuple(_part(node, facts) for node in nodes if not only or node.name in only)
-        if parts:
-            stages.append(StagePlan(stage.name, parts, before))
-        before += nodes
-    return Plan(tuple(stages))
 
+    command: str
+    steps: tuple[Step, ...] = ()
+    machines: Mapping[str, str] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
 
-def _part(node: Node, facts: Facts) -> NodePlan:
-    machine = _MACHINE.get(facts.machines.get(node.name, ABSENT), MachineAction.MAKE)
-    known = node.name in facts.registered and machine is not MachineAction.MAKE
-    return NodePlan(node, machine, ChefAction.CONVERGE if known else ChefAction.BOOTSTRAP)
+    @cached_property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that have steps, in the order of their stages."""
+        return tuple(name for _, names in self.stages for name in names)
 
+    @cached_property
+    def stages(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Each stage with its nodes."""
+        found: dict[str, dict[str, None]] = {}
+        for step in self.steps:
+            if step.node:
+                found.setdefault(step.stage, {})[step.node] = None
+        return tuple((stage, tuple(names)) for stage, names in found.items())
 
-def removals(manifest: Manifest, facts: Facts, only: Collection[str] = ()) -> tuple[Removal, ...]:
-    """What ``destroy`` takes away of the nodes, or of those named in ``only``, in its order.
+    def of(self, node: str) -> tuple[Step, ...]:
+        """The steps of one node; of none, those for the whole deployment."""
+        return self._by_node.get(node, ())
 
-    Hosts that were there before stay, as do nodes of which nothing is there.
-    """
-    nodes = [node for _, staged in manifest.staged() for node in staged][::-1]
-    found = (
-        Removal(
-            node,
-            machine=_made(manifest, node) and facts.machines.get(node.name, ABSENT) != ABSENT,
-            registered=node.name in facts.registered,
-        )
-        for node in nodes
-        if not only or node.name in only
-    )
-    return tuple(removal for removal in found if removal.machine or removal.registered)
-
-
-def _made(manifest: Manifest, node: Node) -> bool:
-    """Whether the node's machine is made for it: by a cloud, or by Vagrant."""
-    if node.provider:
-        return node.provider not in WINDOWS
-    return manifest.machines is MachineKind.VAGRANT
+    @cached_property
+    def _by_node(self) -> dict[str, tuple[Step, ...]]:
+        found: dict[str, list[Step]] = {}
+        for step in self.steps:
+            found.setdefault(step.node, []).append(step)
+        return {node: tuple(steps) for node, steps in found.items()}

@@ -73,9 +73,11 @@ def last_deploy(directory: Path) -> LastDeploy | None:
         done = db.execute(
             "SELECT node, step, result FROM steps WHERE id IN"
             " (SELECT max(steps.id) FROM steps JOIN runs ON runs.id = run"
-            "  WHERE deploy = ? AND node <> '' AND step NOT IN ('reach', 'verify') GROUP BY node)",
+            "  WHERE deploy = ? AND node <> '' AND step NOT IN ('reach', 'preflight', 'verify')"
+            "  GROUP BY node)",
             (deploy,),
-        )
+        ).fetchall()
+        converged = frozenset(n for n, step, end in done if end == "done" and step in CONVERGES)
         begun = db.execute(
             "SELECT node, step, result, exit_code FROM steps JOIN runs ON runs.id = run"
             " WHERE steps.id IN"
@@ -89,20 +91,21 @@ def last_deploy(directory: Path) -> LastDeploy | None:
             digest=digest,
             at=started,
             exit_code=exit_code,
-            done=frozenset(n for n, step, end in done if end == "done" and step in CONVERGES),
-            failed=frozenset(n for n, *end in begun if _failed(*end)),
+            done=converged,
+            failed=frozenset(n for n, *end in begun if _failed(n in converged, *end)),
         )
 
 
-def _failed(step: str, result: str, exit_code: int | None) -> bool:
+def _failed(converged: bool, step: str, result: str, exit_code: int | None) -> bool:
     """Whether a node failed, by the last step that it began, and how the run of that one ended.
 
-    One that was between two steps when its run was broken off was to go on.
+    One that was between two steps when its run was interrupted has failed; one that an earlier run
+    ``converged``, and this one only inspected, has not.
     """
     if result != "done":
         return True
-    broken_off = exit_code in (None, ExitCode.INTERRUPTED)
-    return broken_off and step not in (*CONVERGES, "verify")
+    interrupted = exit_code in (None, ExitCode.INTERRUPTED)
+    return interrupted and not converged and step not in (*CONVERGES, "verify")
 
 
 @contextmanager

@@ -1,125 +1,277 @@
-"""Which node's turn it is: pure, and of constant cost an event, so that 10,000 nodes are no matter.
+"""Which step of a plan is next: pure, told of what has ended, and of the time.
 
-Every node first does what needs no other node (*ahead*), earlier stages first. A stage converges
-once its gate is open: when all nodes of the stages before it have ended, and answer.
+Of the steps that may begin, the first in the plan's order does: one worker takes the steps exactly
+as the plan lists them. Each event costs as much with 10,000 nodes as with ten.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection, Sequence
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 
+from stackcook.errors import ExitCode, StackcookError
+from stackcook.retry import STEP, Backoff
 from stackcook.run.budget import Budget, Verdict
-from stackcook.run.plan import StagePlan
+from stackcook.run.plan import Key, Plan, Step
 
+MOST_RETRIES = 64
+"""Tasks waiting for a retry beyond which no further node begins: nothing may be going well, as
+without a package mirror."""
 
-class Part(Enum):
-    """What a turn is for."""
-
-    AHEAD = "ahead"
-    GATE = "gate"
-    CONVERGE = "converge"
+_Order = tuple[int, int]
+_LAST: _Order = (1 << 62, 0)
 
 
 @dataclass(frozen=True)
-class Turn:
-    """Something that may begin now: a part of one node, or (``node`` empty) a stage's gate."""
+class Retry:
+    """A task that failed is to be tried again ``wait`` seconds later."""
 
-    part: Part
-    stage: int
-    node: str = ""
+    wait: float
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """A task that waited for a retry when the run was stopped."""
+
+    step: Step
+    attempt: int
+    error: StackcookError
 
 
 class Schedule:
-    """The order of one run; tell it what has ended, and it says what may begin.
+    """The order of one run. Times are seconds of any clock. Not safe to share between threads.
 
-    ``done`` are nodes that need no turn. Not safe to share between threads.
+    ``failed`` are the nodes that failed, in that order; ``why`` says why some steps will not begin,
+    empty while all may; ``code`` is the exit code that follows from both.
     """
 
-    def __init__(
-        self, stages: Sequence[StagePlan], budget: Budget, done: Collection[str] = ()
-    ) -> None:
-        self.stages = tuple(stages)
+    def __init__(self, plan: Plan, budget: Budget | None = None, backoff: Backoff = STEP) -> None:
         self.failed: dict[str, None] = {}
         self.why = ""
-        """Why not every node gets its turn; empty while all go on."""
-        self._budget = budget
-        self._stage = {part.node.name: n for n, s in enumerate(stages) for part in s.nodes}
-        self._waiting = deque(name for name in self._stage if name not in done)
-        self._left = [0] * len(self.stages)
-        for name in self._waiting:
-            self._left[self._stage[name]] += 1
-        self._prepared: list[deque[str]] = [deque() for _ in self.stages]
-        self._open = 0
-        """The first stages so many are open."""
-        self._at_gate = False
-        self._last = len(self.stages)
-        """Stages from here on don't begin."""
-        self._done = set(done)
+        self._code = ExitCode.DONE
+        self._budget = budget or Budget()
+        self._backoff = backoff
+        self._stopped = False
+        self._nodes: dict[str, dict[Key, Step]] = {}
+        """The steps of each node that have not ended."""
+        self._order: dict[Key, _Order] = {}
+        self._missing: dict[Key, int] = {}
+        """How many of the things that a step waits for are not there yet."""
+        self._dependents: defaultdict[Key | str, dict[Key, None]] = defaultdict(dict)
+        self._ready: list[tuple[_Order, Key]] = []
+        self._waiting: dict[Key, Abandoned] = {}
+        self._due: list[tuple[float, _Order, Key]] = []
+        self._abandoned: list[Abandoned] = []
+        self._attempts: defaultdict[Key, int] = defaultdict(int)
+        self._changed: set[str] = set()
+        """Nodes on which a step that changes something has begun."""
+        self._blocked: set[Key] = set()
+        self._impatient: dict[Key, set[Key]] = {}
+        """Steps that do not wait for retries, and the steps before them that have not ended."""
+        self._late: set[Key] = set()
+        """Steps that nothing waits for any more: they are retried once nothing else is ready."""
+        self._steps: dict[Key, Step] = {}
+        for number, step in enumerate(plan.steps):
+            self._enter(step, (number, 0))
+        for step in plan.steps:
+            self._connect(step)
 
-    def next(self) -> Turn | None:
-        """What begins now; None until something else has ended, or for good."""
-        if turn := self._gate():
-            return turn
-        for stage in range(min(self._open, self._last)):
-            if self._prepared[stage]:
-                return Turn(Part.CONVERGE, stage, self._prepared[stage].popleft())
-        while self._waiting:
-            name = self._waiting.popleft()
-            if name not in self.failed and self._stage[name] < self._last:
-                return Turn(Part.AHEAD, self._stage[name], name)
+    @property
+    def code(self) -> ExitCode:
+        """How the run ended."""
+        if self._code is not ExitCode.DONE:
+            return self._code
+        return ExitCode.WITHIN_BUDGET if self.failed else ExitCode.DONE
+
+    @property
+    def next_retry(self) -> float | None:
+        """When the next task is to be tried again; None if none is waiting."""
+        return self._due[0][0] if self._due else None
+
+    def attempt(self, step: Step) -> int:
+        """Which try of the step it is that :meth:`next` gave last, from 1."""
+        return self._attempts[step.key]
+
+    def next(self, now: float) -> Step | None:
+        """The step that begins now; None until something ends or a retry is due, or for good."""
+        if self._stopped:
+            return None
+        self._release_impatient()
+        while self._due and self._due[0][0] <= now:
+            _, order, key = heapq.heappop(self._due)
+            del self._waiting[key]
+            heapq.heappush(self._ready, (_LAST if key in self._late else order, key))
+        while self._ready:
+            _, key = self._ready[0]
+            step = self._steps.get(key)
+            if step is None or (key in self._blocked and not self._attempts[key]):
+                heapq.heappop(self._ready)
+                continue
+            if step.node and step.changes:
+                if len(self._waiting) >= MOST_RETRIES and step.node not in self._changed:
+                    return None
+                self._changed.add(step.node)
+            heapq.heappop(self._ready)
+            self._attempts[key] += 1
+            return step
         return None
 
-    def ended(self, turn: Turn, well: bool) -> None:
-        """Take in how a turn ended. A gate that stays shut ends the run."""
-        if turn.part is Part.GATE:
-            self._at_gate = False
-            if well:
-                self._open += 1
-            else:
-                self.stop(f"the gate of stage {self.stages[turn.stage].name} stayed shut")
-        elif not well:
-            self.fail(turn.node)
-        elif turn.part is Part.AHEAD:
-            self._prepared[turn.stage].append(turn.node)
+    def done(self, step: Step) -> None:
+        """A step has succeeded."""
+        self._forget(step)
+        self._satisfy(step.key)
+        if step.node and not self._nodes[step.node]:
+            self._satisfy(step.node)
+
+    def failure(self, step: Step, error: StackcookError, now: float) -> Retry | None:
+        """A step has failed: when it is tried again, None if it is not."""
+        attempt = self._attempts[step.key]
+        wait = self._backoff.after(attempt) if step.retry and error.transient else None
+        if wait is not None and not self._stopped:
+            self._waiting[step.key] = Abandoned(step, attempt, error)
+            heapq.heappush(self._due, (now + wait, self._order[step.key], step.key))
+            return Retry(wait)
+        if step.node:
+            self._fail_node(step)
         else:
-            self._left[turn.stage] -= 1
-            self._done.add(turn.node)
+            self._forget(step)
+            self.stop(f"{step.name} failed", error.exit_code)
+        return None
 
-    def fail(self, node: str) -> None:
-        """A node has failed, in its turn or before it had one."""
-        self.failed[node] = None
-        self._left[self._stage[node]] -= 1
-        verdict, why = self._budget.spend(node)
-        if verdict is Verdict.STOP:
-            self.stop(why)
-        elif verdict is Verdict.STAGE:
-            self.stop(why, after=self._stage[node])
+    def replace(self, current: Step, steps: Iterable[Step]) -> tuple[Step, ...]:
+        """The plan has changed: ``steps`` take the place of what follows ``current`` on its node.
 
-    def stop(self, why: str, *, after: int = -1) -> None:
-        """Let nothing more begin, or nothing of a stage ``after`` that one.
-
-        What is under way ends as it will.
+        Call it while ``current`` is still running. Returns the steps that they replace.
         """
+        old = [step for key, step in self._nodes[current.node].items() if key != current.key]
+        for step in old:
+            self._forget(step)
+            needs: tuple[Key | str, ...] = (*step.after, *step.after_nodes)
+            for need in needs:
+                self._dependents[need].pop(step.key, None)
+        new = tuple(steps)
+        first, last = self._order[current.key]
+        for number, step in enumerate(new, last + 1):
+            self._enter(step, (first, number))
+        for step in new:
+            self._connect(step)
+        return tuple(old)
+
+    def stop(self, why: str, code: ExitCode) -> None:
+        """Let no further step begin; tasks that wait for a retry have failed."""
+        self._note(why, code)
+        self._stopped = True
+        for each in self._waiting.values():
+            self._abandoned.append(each)
+            self._forget(each.step)
+            if each.step.node:
+                self.failed[each.step.node] = None
+        self._waiting, self._due = {}, []
+
+    def abandoned(self) -> tuple[Abandoned, ...]:
+        """The tasks that were waiting for a retry when the run was stopped; each is given once."""
+        found, self._abandoned = tuple(self._abandoned), []
+        return found
+
+    def left(self) -> tuple[Step, ...]:
+        """The steps that have not ended."""
+        return tuple(self._steps.values())
+
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """The nodes that were not finished and did not fail, each with its stage."""
+        return tuple(
+            (node, next(iter(steps.values())).stage)
+            for node, steps in self._nodes.items()
+            if node and steps and node not in self.failed
+        )
+
+    def _note(self, why: str, code: ExitCode) -> None:
         self.why = self.why or why
-        self._last = min(self._last, after + 1)
+        if self._code is ExitCode.DONE:
+            self._code = code
 
-    def skipped(self) -> tuple[str, ...]:
-        """The nodes whose turn never came, or was not their last, in the order of stages."""
-        return tuple(n for n in self._stage if n not in self._done and n not in self.failed)
+    def _enter(self, step: Step, order: _Order) -> None:
+        key = step.key
+        self._steps[key] = step
+        self._order[key] = order
+        self._attempts.pop(key, None)
+        self._nodes.setdefault(step.node, {})[key] = step
 
-    def _gate(self) -> Turn | None:
-        """The next stage's gate, once nothing before it is left to do."""
-        stage = self._open
-        if self._at_gate or stage >= self._last or any(self._left[:stage]):
-            return None
-        if not self._left[stage]:
-            self._open += 1  # nobody is left there to be let in
-            return self._gate()
-        if not self.stages[stage].after:
-            self._open += 1
-            return self._gate()
-        self._at_gate = True
-        return Turn(Part.GATE, stage)
+    def _connect(self, step: Step) -> None:
+        """Note what the step waits for."""
+        needs: list[Key | str] = [key for key in step.after if key in self._steps]
+        needs += [node for node in step.after_nodes if self._nodes.get(node)]
+        self._missing[step.key] = len(needs)
+        for need in needs:
+            self._dependents[need][step.key] = None
+        if not step.waits_for_retries:
+            self._impatient[step.key] = {need for need in needs if isinstance(need, tuple)}
+        if not needs:
+            heapq.heappush(self._ready, (self._order[step.key], step.key))
+        if self._blocked.intersection(step.after):
+            self._block([step.key])
+
+    def _forget(self, step: Step) -> None:
+        self._steps.pop(step.key, None)
+        self._nodes[step.node].pop(step.key, None)
+
+    def _satisfy(self, need: Key | str) -> None:
+        """What waits for ``need`` waits for one thing less."""
+        for key in self._dependents.pop(need, ()):
+            if isinstance(need, tuple) and key in self._impatient:
+                self._impatient[key].discard(need)
+            self._missing[key] -= 1
+            if not self._missing[key] and key in self._steps:
+                self._impatient.pop(key, None)
+                heapq.heappush(self._ready, (self._order[key], key))
+
+    def _release_impatient(self) -> None:
+        """Let steps begin that wait only for nodes which are being retried and may fail."""
+        for key, needs in tuple(self._impatient.items()):
+            if not 0 < len(needs) == self._missing[key] <= len(self._waiting):
+                continue
+            nodes = {node for node, _ in needs}
+            if needs <= self._waiting.keys() and self._budget.bears(nodes):
+                del self._impatient[key]
+                self._missing[key] = 0
+                heapq.heappush(self._ready, (self._order[key], key))
+                self._late |= needs
+                for need in needs:
+                    self._dependents[need].pop(key, None)
+
+    def _fail_node(self, step: Step) -> None:
+        node = step.node
+        self.failed[node] = None
+        verdict, why = self._budget.spend(node)
+        left = list(self._nodes[node].values())
+        for each in left:
+            self._forget(each)
+        needs: list[Key | str] = [*(each.key for each in left), node]
+        if verdict is Verdict.CONTINUE:
+            for need in needs:
+                self._satisfy(need)
+            return
+        self._note(why, ExitCode.NODES)
+        if verdict is Verdict.STOP:
+            self.stop(why, ExitCode.NODES)
+        else:
+            self._block(key for need in needs for key in self._dependents[need])
+
+    def _block(self, keys: Iterable[Key]) -> None:
+        """These steps will never begin; nor will what waits for them.
+
+        A node that can't be finished is not changed any further, but it is still looked at.
+        """
+        todo = [key for key in keys if key in self._steps and key not in self._blocked]
+        self._blocked.update(todo)
+        while todo:
+            step = self._steps[todo.pop()]
+            more = list(self._dependents[step.key])
+            if step.node:
+                more += self._dependents[step.node]
+                more += (key for key, each in self._nodes[step.node].items() if each.changes)
+            fresh = [key for key in more if key in self._steps and key not in self._blocked]
+            self._blocked.update(fresh)
+            todo += dict.fromkeys(fresh)

@@ -62,14 +62,12 @@ def test_a_plugin_of_the_repository_makes_a_node(server: ChefServer, tmp_path: P
     with ChefClient(server) as client:
         chef = ProvidedBootstrap(FakeBootstrap([]), client, server, tmp_path)
         assert chef.look(NODE, HOST).registration is Registration.NEW
-        (step,) = chef.converge(NODE, HOST, Registration.NEW, Deploy("d-1"))
-        result = step.work(print)
+        result = chef.perform("bootstrap", NODE, HOST, Deploy("d-1"), 600, print)
         assert isinstance(result, ConvergeResult) and (result.updated, result.total) == (3, 4)
         made = client.get("/nodes/web01")
         assert (made["run_list"], made["automatic"]["ipaddress"]) == (["role[web]"], "127.0.0.7")
         assert chef.look(NODE, HOST).registration is Registration.REGISTERED
 
         bad = Node("web02", AT, provider="ec2", options=parse("-f huge"))
-        (step,) = chef.converge(bad, HOST, Registration.NEW, Deploy("d-1"))
         with pytest.raises(NodeError, match="no such flavor.*knife ec2 server list"):
-            step.work(print)
+            chef.perform("bootstrap", bad, HOST, Deploy("d-1"), 600, print)

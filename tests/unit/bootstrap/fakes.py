@@ -6,17 +6,20 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Deploy, Registration
+from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Deploy, Registration, Say
+from stackcook.bootstrap.knife import KnifeBootstrap
 from stackcook.bootstrap.onnode import BootstrapContext
+from stackcook.bootstrap.steps import steps_of
 from stackcook.chef.rest.answers import Conflict, NotFound
 from stackcook.command import Command, Completed
-from stackcook.manifest.model import ChefServer, Node
+from stackcook.manifest.model import BootstrapKind, ChefServer, Manifest, Node
 from stackcook.remote.base import Host
 from tests.fakes import node
 
@@ -182,6 +185,24 @@ class Setting:
         self.shell.login = f"url={url}\nsecret={digest}  -\n{mine if own_key else other}"
 
 
+def steps(
+    chef: Bootstrap,
+    node: Node,
+    host: Host,
+    registration: Registration = Registration.NEW,
+    deploy: Deploy = DEPLOY,
+) -> list[tuple[str, Callable[[Say], ConvergeResult | str]]]:
+    """The steps of a node, as a plan has them: each with a function that performs it."""
+    kind = BootstrapKind.KNIFE if isinstance(chef, KnifeBootstrap) else BootstrapKind.NATIVE
+    manifest = Manifest(Path("/x/infrastructure.yml"), "fake", nodes=(node,), bootstrap=kind)
+    known = registration is Registration.REGISTERED
+    wanted = steps_of(node, manifest, registered=known, recipes=deploy.recipes.get(node.name, ()))
+    return [
+        (each.name, partial(chef.perform, each.name, node, host, deploy, each.timeout))
+        for each in wanted
+    ]
+
+
 def take(
     chef: Bootstrap,
     node: Node,
@@ -190,13 +211,9 @@ def take(
     registration: Registration = Registration.NEW,
     deploy: Deploy = DEPLOY,
 ) -> ConvergeResult:
-    """Look at a node, and take every step of it, as the engine does; what the last one says."""
+    """Inspect a node and perform every step of it; returns what the last one says."""
     chef.look(node, host)
-    steps = (
-        *chef.ahead(node, host, registration, deploy),
-        *chef.converge(node, host, registration, deploy),
-    )
-    *_, result = [step.work(say) for step in steps]
+    *_, result = [work(say) for _, work in steps(chef, node, host, registration, deploy)]
     assert isinstance(result, ConvergeResult)
     return result
 

@@ -15,7 +15,7 @@ from stackcook.bootstrap.onnode import Underway
 from stackcook.command import Completed
 from stackcook.errors import NodeError
 from stackcook.remote.base import Host
-from tests.unit.bootstrap.fakes import DEPLOY, DONE, ONE, Setting, again, take
+from tests.unit.bootstrap.fakes import DONE, ONE, Setting, again, steps, take
 
 
 @pytest.fixture
@@ -166,11 +166,11 @@ def test_converging_leaves_a_node_that_is_in_step_alone(
 def test_a_node_that_the_server_has_lost_is_told_with_what_helps(
     setting: Setting, chef: KnifeBootstrap
 ) -> None:
-    (converge,) = chef.converge(ONE, setting.host, Registration.REGISTERED, DEPLOY)
+    ((_, converge),) = steps(chef, ONE, setting.host, Registration.REGISTERED)
     with pytest.raises(
         NodeError, match="^one: the Chef server has lost it; run `stackcook deploy`"
     ):
-        converge.work(print)
+        converge(print)
 
 
 def test_converging_brings_run_list_environment_and_address_in_step(

@@ -20,9 +20,9 @@ from stackcook.errors import ChefServerError, NodeError, Transient
 from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import BootstrapKind
 from stackcook.remote.base import TimedOut
-from tests.unit.bootstrap.fakes import DEPLOY, ONE, Setting, again, take
+from tests.unit.bootstrap.fakes import DEPLOY, ONE, Setting, again, steps, take
 
-EARLY = Deploy("d-1", ahead={"one": ("base::default_packages", "web::db_packages")})
+EARLY = Deploy("d-1", recipes={"one": ("base::default_packages", "web::db_packages")})
 
 
 @pytest.fixture
@@ -33,9 +33,7 @@ def chef(setting: Setting) -> NativeBootstrap:
 def names(
     chef: NativeBootstrap, setting: Setting, registration: Registration, deploy: Deploy
 ) -> list[str]:
-    steps = chef.ahead(ONE, setting.host, registration, deploy)
-    steps += chef.converge(ONE, setting.host, registration, deploy)
-    return [step.name for step in steps]
+    return [name for name, _ in steps(chef, ONE, setting.host, registration, deploy)]
 
 
 def test_a_new_node_takes_every_step_and_a_known_one_few(
@@ -254,8 +252,8 @@ def test_a_chef_server_that_is_away_is_waited_for_by_each_node(setting: Setting,
     with pytest.raises(Transient, match="^one: http://chef: can't be reached"):
         if asks == "look":
             chef.look(ONE, setting.host)
-        *_, step = chef.converge(ONE, setting.host, Registration.REGISTERED, DEPLOY)
-        step.work(print)
+        ((_, converge),) = steps(chef, ONE, setting.host, Registration.REGISTERED)
+        converge(print)
 
 
 @pytest.mark.parametrize("early", [True, False])
@@ -279,16 +277,16 @@ def test_a_node_that_the_server_has_lost_is_registered_anew(
     chef = NativeBootstrap(setting.context)
     assert take(chef, ONE, setting.host, said.append, deploy=EARLY).updated == 1
     assert setting.chef.objects[gone] == forgotten[0]
-    assert said.count("The Chef server has lost this node: it is registered anew") == 1
+    assert said.count("The Chef server has lost this node: registering it again") == 1
 
 
 def test_a_node_lost_before_it_converges_is_registered_anew(setting: Setting) -> None:
     chef = NativeBootstrap(setting.context)
-    for step in chef.ahead(ONE, setting.host, Registration.NEW, DEPLOY):
-        step.work(print)
+    *others, (_, converge) = steps(chef, ONE, setting.host)
+    for _, work in others:
+        work(print)
     there, setting.chef.objects = setting.chef.objects, {}
-    (converge,) = chef.converge(ONE, setting.host, Registration.NEW, DEPLOY)
-    converge.work(print)
+    converge(print)
     assert setting.chef.objects == there
 
 
@@ -298,11 +296,9 @@ def test_a_node_that_is_lost_again_and_again_has_failed(setting: Setting) -> Non
             ...
 
     setting.chef = Forgetful()
-    (converge,) = NativeBootstrap(setting.context).converge(
-        ONE, setting.host, Registration.NEW, DEPLOY
-    )
+    *_, (_, converge) = steps(NativeBootstrap(setting.context), ONE, setting.host)
     with pytest.raises(NodeError) as failed:
-        converge.work(print)
+        converge(print)
     assert str(failed.value) == "one: the Chef server has lost it; run `stackcook deploy` again"
 
 
@@ -365,16 +361,12 @@ def test_an_interrupt_ends_what_runs_on_the_node(setting: Setting) -> None:
 
 def test_only_what_knife_alone_can_goes_to_knife(setting: Setting) -> None:
     chef = bootstrap_of(BootstrapKind.NATIVE, setting.context)
-    native = chef.ahead(ONE, setting.host, Registration.NEW, DEPLOY)
-    knife = chef.ahead(
-        replace(ONE, options=parse("-t mine.erb")), setting.host, Registration.NEW, DEPLOY
-    )
-    assert [step.name for step in native] == ["install", "register"]
-    assert [step.name for step in knife] == []
+    native = steps(chef, ONE, setting.host)
+    knife = steps(chef, replace(ONE, options=parse("-t mine.erb")), setting.host)
+    assert [name for name, _ in native] == ["install", "register", "converge"]
+    assert [name for name, _ in knife] == ["bootstrap"]
     kind = bootstrap_of(BootstrapKind.KNIFE, setting.context)
-    assert [s.name for s in kind.converge(ONE, setting.host, Registration.NEW, DEPLOY)] == [
-        "bootstrap"
-    ]
+    assert [name for name, _ in steps(kind, ONE, setting.host)] == ["bootstrap"]
 
 
 def test_a_password_and_a_gateway_are_used_for_the_connection(
@@ -390,8 +382,8 @@ def test_a_password_and_a_gateway_are_used_for_the_connection(
 
 
 def test_what_a_step_returns_is_a_few_words(setting: Setting, chef: NativeBootstrap) -> None:
-    steps = chef.ahead(ONE, setting.host, Registration.NEW, EARLY)
-    said = [step.work(print) for step in steps]
+    *early, _ = steps(chef, ONE, setting.host, deploy=EARLY)
+    said = [work(print) for _, work in early]
     assert said == [
         "it was there",
         "registered",

@@ -31,6 +31,9 @@ stackcook:
 """
 
 
+NEW = "install the Chef client, register it with the Chef server"
+
+
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / "repository"
@@ -62,15 +65,23 @@ def test_stages_in_order(repository: Path) -> None:
         "  new        cookbook ntp 1.0.0\n"
         "  new        role controller\n"
         "  new        role compute\n"
+        "first\n"
+        "  check        read and check the Chef repository\n"
+        "  secrets      generate the passwords that are missing\n"
+        "  network      set up the network of the machines\n"
+        "  chef server  start the Chef server, or check that it answers\n"
+        "  machines     check that the machines are up\n"
+        "  upload       make the Chef server equal to the Chef repository\n"
         "stage controller\n"
-        "  controller  127.0.0.2  wait until it answers SSH, bootstrap with role[controller]\n"
-        "stage compute, once the services on the nodes above answer\n"
-        "  compute1    127.0.0.3  wait until it answers SSH, bootstrap with"
-        " role[compute], recipe[ntp]\n"
-        "  compute2    127.0.0.4  wait until it answers SSH, bootstrap with"
-        " role[compute], recipe[ntp]\n"
-        "stage rest, once the services on the nodes above answer\n"
-        "  other       127.0.0.5  wait until it answers SSH, bootstrap with an empty run list\n"
+        f"  controller  127.0.0.2  {NEW}, converge role[controller]\n"
+        "stage compute: wait until the services on controller answer, then\n"
+        f"  compute1    127.0.0.3  {NEW}, converge role[compute], recipe[ntp]\n"
+        f"  compute2    127.0.0.4  {NEW}, converge role[compute], recipe[ntp]\n"
+        "stage rest: wait until the services on controller, compute1, compute2 answer, then\n"
+        f"  other       127.0.0.5  {NEW}, converge an empty run list\n"
+        "finally\n"
+        "  save         wait until the Chef server has saved its data\n"
+        "  verify       check that the cloud works\n"
     )
 
 
@@ -99,9 +110,9 @@ def test_json(repository: Path) -> None:
             "environment": "_default",
             "run_list": ["role[controller]"],
             "policy": None,
-            "machine": "make",
-            "chef": "bootstrap",
-            "command": None,
+            "machine": None,
+            "done": False,
+            "steps": ["reach", "preflight", "install", "register", "converge"],
         }
     ]
 
@@ -118,22 +129,22 @@ def test_only_some_sections(repository: Path) -> None:
         "  new        role controller\n"
         "  new        role compute\n"
     )
-    assert plan("--only", "knife").stdout == "there is nothing to do\n"
+    assert plan("--only", "knife").stdout == "nothing to do\n"
 
 
 def test_only_some_nodes(repository: Path) -> None:
-    assert plan("--limit", "compute2,role[controller]").stdout == (
-        "stage controller\n"
-        "  controller  127.0.0.2  wait until it answers SSH, bootstrap with role[controller]\n"
-        "stage compute, once the services on the nodes above answer\n"
-        "  compute2    127.0.0.4  wait until it answers SSH, bootstrap with"
-        " role[compute], recipe[ntp]\n"
-    )
+    found = plan("--limit", "compute2,role[controller]").stdout.splitlines()
+    assert found[found.index("stage controller") : found.index("finally")] == [
+        "stage controller",
+        f"  controller  127.0.0.2  {NEW}, converge role[controller]",
+        "stage compute: wait until the services on controller answer, then",
+        f"  compute2    127.0.0.4  {NEW}, converge role[compute], recipe[ntp]",
+    ]
 
 
 def test_nothing_to_delete(repository: Path) -> None:
-    assert plan("--delete").stdout == "there is nothing to delete\n"
-    assert plan("--rebuild").stdout == f"there is nothing to delete\n{plan().stdout}"
+    assert plan("--delete").stdout == "nothing to delete\n"
+    assert plan("--rebuild").stdout == f"nothing to delete\n{plan().stdout}"
 
 
 def test_what_deploys_leave_here_is_deleted(repository: Path) -> None:
@@ -143,7 +154,7 @@ def test_what_deploys_leave_here_is_deleted(repository: Path) -> None:
     assert "  new        1 password, generated\n" in plan().stdout
     assert "  new        2 passwords, generated\n" in plan("--rebuild").stdout
     assert f"  gone       {repository}/.stackcook with passwords" in plan("--delete").stdout
-    assert plan("--delete", "--limit", "other").stdout == "there is nothing to delete\n"
+    assert plan("--delete", "--limit", "other").stdout == "nothing to delete\n"
 
 
 @pytest.mark.parametrize("option", ["--parallel", "--node-only", "--chef-client"])
@@ -172,7 +183,7 @@ def test_a_host_to_which_no_way_leads_is_planned_all_the_same(repository: Path) 
     (repository / "infrastructure.yml").write_text(f"cookbooks: [ntp]\n{manifest}")
     result = plan("--limit", "controller")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "controller  255.255.255.255  wait until it answers SSH" in result.stdout
+    assert "controller  255.255.255.255  install the Chef client" in result.stdout
 
 
 @pytest.mark.parametrize("command", ["plan", "upload"])

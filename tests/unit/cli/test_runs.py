@@ -73,7 +73,7 @@ def test_status_and_logs_say_what_failed_and_why(root: Path, site: FakeSite) -> 
     assert run("deploy").exit_code == ExitCode.NODES
     header, controller, compute = run("status").stdout.splitlines()
     assert header.split() == "node address machine step result when why".split()
-    assert controller.split()[:5] == ["controller", "127.0.0.2", "running", "bootstrap", "done"]
+    assert controller.split()[:5] == ["controller", "127.0.0.2", "running", "converge", "done"]
     assert "failed" in compute and "execute[boom] (x.rb:1): no" in compute
     nodes = {node["node"]: node for node in json.loads(run("status", "--json").stdout)["nodes"]}
     assert nodes["compute1"]["result"] == "failed"
@@ -140,13 +140,13 @@ def test_deploy_of_some_nodes(root: Path, site: FakeSite) -> None:
 def test_deploy_again_takes_up_what_failed(root: Path, site: FakeSite) -> None:
     result = run("deploy", "--retry-failed")
     assert (result.exit_code, site.asked[-1]) == (ExitCode.USAGE, "reach")
-    assert "there was no deploy yet" in result.stderr
+    assert "nothing was deployed yet" in result.stderr
     site.chef.broken["compute1"] = recipe_error("compute1")
     assert run("deploy").exit_code == ExitCode.NODES
     site.chef.broken.clear()
     site.asked.clear()
     assert run("deploy", "--retry-failed").exit_code == ExitCode.DONE
-    assert [step for step in site.asked if "bootstrap" in step] == ["bootstrap compute1"]
+    assert [step for step in site.asked if "converge" in step] == ["converge compute1"]
     assert run("deploy", "--retry-failed").exit_code == ExitCode.USAGE
     site.asked.clear()
     assert run("deploy", "--anew").exit_code == ExitCode.DONE

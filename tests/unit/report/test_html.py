@@ -59,7 +59,7 @@ def report(tmp_path: Path) -> RunReport:
     cloud = FakeCloud(tmp_path)
     cloud.chef.broken["compute1"] = NodeError(EVIL, where="compute1")
     cloud.chef.lines["compute1"] = [EVIL, "=" * 80, EVIL]
-    cloud.chef.passing["compute2"] = 1
+    cloud.chef.transient["compute2"] = 1
     cloud.chef.times["compute3"] = (took(f"execute[{EVIL}]", 12, f"nova::{EVIL}"),)
     cloud.deploy()
     return cloud.report()
@@ -96,8 +96,8 @@ def test_the_picture_shows_steps_failures_retries_and_gates(report: RunReport) -
     assert len(page.drawn("failed")) == len(page.drawn("retried")) == 1
     assert [a["class"] for tag, a in page.elements if a.get("class") == "gate"] == ["gate"]
     titles = page.texts["title"]
-    assert any(re.match(r"compute2: bootstrap, attempt 2, done, ", title) for title in titles)
-    assert any(re.match(r"compute1: bootstrap, failed, .*</svg>", title) for title in titles)
+    assert any(re.match(r"compute2: converge, attempt 2, done, ", title) for title in titles)
+    assert any(re.match(r"compute1: converge, failed, .*</svg>", title) for title in titles)
     for bar in (bar for row in timeline.lay_out(report).rows for bar in row.bars):
         assert timeline.LEFT <= bar.x and bar.width > 0
         assert bar.x + bar.width <= timeline.WIDTH

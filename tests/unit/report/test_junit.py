@@ -70,7 +70,9 @@ def test_a_suite_is_a_stage_and_a_case_a_step_of_a_node(cloud: FakeCloud) -> Non
         ("single-controller.controller", "reach"),
         ("single-controller.controller", "preflight"),
         ("single-controller.controller", "install"),
-        ("single-controller.controller", "bootstrap"),
+        ("single-controller.controller", "register"),
+        ("single-controller.controller", "prepare"),
+        ("single-controller.controller", "converge"),
     ]
     names = [case.get("name") for case in root[0].iter("testcase")]
     assert "gate single-compute" in names and names[-1] == "verify"
@@ -78,7 +80,7 @@ def test_a_suite_is_a_stage_and_a_case_a_step_of_a_node(cloud: FakeCloud) -> Non
 
 def test_a_failure_says_why_and_ends_with_the_log(cloud: FakeCloud) -> None:
     cloud.chef.failing.add("compute2")
-    cloud.chef.passing["compute1"] = 1
+    cloud.chef.transient["compute1"] = 1
     cloud.deploy()
     root = validate(junit.render(cloud.report()))
     (failure,) = root.iter("failure")
@@ -86,7 +88,7 @@ def test_a_failure_says_why_and_ends_with_the_log(cloud: FakeCloud) -> None:
     assert failure.text and "ShellCommandFailed" in failure.text
     assert str(cloud.manifest.state / "logs" / "compute2.log") in failure.text
     assert root[2].findtext("system-out") == (
-        "1 step tried again\ncompute1: bootstrap, attempt 1: compute1: the mirror hiccups"
+        "1 step tried again\ncompute1: converge, attempt 1: compute1: the mirror is unreachable"
     )
 
 
@@ -97,7 +99,7 @@ def test_nodes_whose_turn_never_came_are_skipped(cloud: FakeCloud) -> None:
     skipped = [case for case in root[2].iter("testcase") if case.find("skipped") is not None]
     assert len(skipped) == 3
     (reason,) = {s.attrib["message"] for case in skipped for s in case}
-    assert reason == "controller failed, and has no failure budget"
+    assert reason == "controller failed and has no failure budget"
 
 
 @pytest.mark.parametrize("text", ["<&\"'>]]>", "\x00\x1b[31m\x0c", "\ud800", "\ufffe"])

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from stackcook.chef.sync.changes import Difference
-from stackcook.run.outlook import Creation, Deletion, Outlook
-from stackcook.run.plan import Facts, Removal, plan
 from stackcook.manifest.knifeoptions import parse
-from stackcook.manifest.model import MachineKind, Manifest, Node
+from stackcook.manifest.model import Manifest, Node
+from stackcook.operations.deploy import deploy_plan
+from stackcook.operations.nodes import Facts
 from stackcook.report.plan import data, render
+from stackcook.run.preview import Creation, Deletion, Preview, Removal
 from tests.fakes import AT, node
 
 STATE = Path("/nowhere/.stackcook")
@@ -21,60 +22,94 @@ CLOUD = Node(
 )
 
 
-def lines(outlook: Outlook, kind: MachineKind = MachineKind.VAGRANT) -> list[str]:
-    return render(outlook, kind).plain.splitlines()
+def lines(preview: Preview) -> list[str]:
+    return render(preview).plain.splitlines()
 
 
-def planned(*nodes: Node, **facts: object) -> Outlook:
+def planned(*nodes: Node, **facts: object) -> Preview:
+    """The preview of a deploy of these nodes."""
     manifest = Manifest(Path("/nowhere/infrastructure.yml"), "fake", nodes=nodes)
-    made = plan(manifest, Facts(**facts))  # type: ignore[arg-type]
-    return Outlook("http://chef", creation=Creation(plan=made))
+    made = deploy_plan(manifest, Facts(**facts))  # type: ignore[arg-type]
+    return Preview("http://chef", creation=Creation(plan=made, nodes=nodes))
+
+
+def node_lines(preview: Preview) -> list[str]:
+    """The lines of the stages, without the steps for the whole deployment."""
+    found = lines(preview)
+    return found[found.index("stage all") : found.index("finally")]
 
 
 @pytest.mark.parametrize(
     "made, wanted",
     [
-        (node("a", "web", 7), "a  10.0.115.7  make the machine, bootstrap with role[web] in lab"),
+        (
+            node("a", "web", 7),
+            "a  10.0.115.7  create the machine, install the Chef client,"
+            " register it with the Chef server, converge role[web] in lab",
+        ),
         (
             replace(node("a", "web", 7), run_list=(), environment="_default"),
-            "a  10.0.115.7  make the machine, bootstrap with an empty run list",
+            "a  10.0.115.7  create the machine, install the Chef client,"
+            " register it with the Chef server, converge an empty run list",
         ),
         (
             replace(node("a", "web", 7), policy_name="web", policy_group="lab"),
-            "a  10.0.115.7  make the machine, bootstrap with policy web of lab",
+            "a  10.0.115.7  create the machine, install the Chef client,"
+            " register it with the Chef server, converge policy web of lab",
         ),
         (
             replace(CLOUD, provider="windows_ssh", host="win1"),
-            "web01  win1  bootstrap with role[web] in lab",
+            "web01  win1  knife bootstrap win1 -o ssh -f m1 -P **** -K**** -N web01 -E lab"
+            " -r 'role[web]'",
         ),
     ],
 )
 def test_a_node(made: Node, wanted: str) -> None:
-    assert lines(planned(made))[:2] == ["stage all", f"  {wanted}"]
+    assert node_lines(planned(made)) == ["stage all", f"  {wanted}"]
 
 
 def test_a_node_that_is_there() -> None:
-    outlook = planned(node("a", "web", 7), machines={"a": "running"}, registered={"a"})
-    assert lines(outlook)[1] == "  a  10.0.115.7  converge role[web] in lab"
+    preview = planned(node("a", "web", 7), machines={"a": "running"}, registered={"a"})
+    assert node_lines(preview)[1] == "  a  10.0.115.7  converge role[web] in lab"
+
+
+def test_a_node_that_is_done() -> None:
+    preview = planned(node("a", "web", 7), machines={"a": "running"}, done=frozenset({"a"}))
+    what = "converged already by the deploy that this one resumes"
+    assert node_lines(preview)[1] == f"  a  10.0.115.7  {what}"
+
+
+def test_the_steps_around_the_nodes() -> None:
+    found = lines(planned(node("a", "web", 7)))
+    assert found[:7] == [
+        "first",
+        "  check        read and check the Chef repository",
+        "  secrets      generate the passwords that are missing",
+        "  network      set up the network of the machines",
+        "  chef server  start the Chef server, or check that it answers",
+        "  machines     create a",
+        "  upload       make the Chef server equal to the Chef repository",
+    ]
+    assert found[-2:] == [
+        "  save         wait until the Chef server has saved its data",
+        "  verify       check that the cloud works",
+    ]
 
 
 def test_a_clouds_node_shows_knifes_command_without_its_secrets() -> None:
     command = "knife ec2 server create -f m1 -P **** -K**** -N web01 -E lab -r 'role[web]'"
-    assert lines(planned(CLOUD)) == [
-        "stage all",
-        "  web01  ec2  bootstrap with role[web] in lab",
-        f"    {command}",
-    ]
-    assert data(planned(CLOUD))["stages"][0]["nodes"][0]["command"] == command
+    assert node_lines(planned(CLOUD)) == ["stage all", f"  web01  ec2  {command}"]
+    steps = data(planned(CLOUD))["steps"]
+    assert [each["does"] for each in steps if each["step"] == "bootstrap"] == [command]
 
 
 def test_commands_of_knife_come_last_without_their_secrets() -> None:
     last = ("knife ssh 'name:a' uptime --ssh-password=x", "knife status --secret-file keys/secret")
-    outlook = Outlook(None, creation=Creation(Difference((), (), ()), last=last))
-    assert lines(outlook) == [
+    preview = Preview(None, creation=Creation(Difference((), (), ()), commands=last))
+    assert lines(preview) == [
         "no Chef server is running: everything is new",
         "  unchanged  0",
-        "last",
+        "commands of the section `knife`",
         "  knife ssh 'name:a' uptime --ssh-password=****",
         "  knife status --secret-file keys/secret",
     ]
@@ -82,17 +117,17 @@ def test_commands_of_knife_come_last_without_their_secrets() -> None:
 
 def test_deletion() -> None:
     removals = (Removal(node("b", "web", 8), True, True), Removal(node("a", "web", 7), False, True))
-    outlook = Outlook("http://chef", Deletion(removals, ("role web", "data bag db"), STATE))
-    assert lines(outlook) == [
-        "`stackcook destroy` takes away",
+    preview = Preview("http://chef", Deletion(removals, ("role web", "data bag db"), STATE))
+    assert lines(preview) == [
+        "`stackcook destroy` removes",
         "  gone       machine and node and client b",
         "  gone       node and client a",
         "  gone       /nowhere/.stackcook with passwords, keys and the embedded Chef server",
-        "`stackcook upload --delete` takes from http://chef",
+        "`stackcook upload --delete` removes from http://chef",
         "  gone       role web",
         "  gone       data bag db",
     ]
-    assert data(outlook)["delete"] == {
+    assert data(preview)["delete"] == {
         "nodes": [
             {"name": "b", "machine": True, "registered": True},
             {"name": "a", "machine": False, "registered": True},
@@ -100,4 +135,4 @@ def test_deletion() -> None:
         "objects": ["role web", "data bag db"],
         "state": "/nowhere/.stackcook",
     }
-    assert lines(Outlook(None, Deletion())) == ["there is nothing to delete"]
+    assert lines(Preview(None, Deletion())) == ["nothing to delete"]

@@ -30,7 +30,7 @@ def test_a_run_is_told_by_stages_and_nodes(cloud: FakeCloud) -> None:
     ]
     assert [node.result for node in report.nodes] == ["done", "done", "failed", "done"]
     steps = [step.step for step in report.nodes[1].steps]
-    assert steps == ["reach", "preflight", "install", "bootstrap"]
+    assert steps == ["reach", "preflight", "install", "register", "prepare", "converge"]
     assert report.stages[0].gate is None and report.stages[1].gate is not None
     assert report.chef == ("18.10.17",)
     text = told.render(report).plain
@@ -73,7 +73,7 @@ def test_the_same_failure_on_many_nodes_is_told_once(tmp_path: Path) -> None:
 
 
 def test_what_was_tried_again_says_so(cloud: FakeCloud) -> None:
-    cloud.chef.passing["compute1"] = 2
+    cloud.chef.transient["compute1"] = 2
     assert cloud.deploy() is ExitCode.DONE
     report = cloud.report()
     tries = [(step.attempt, step.result) for step in report.nodes[1].steps][-3:]

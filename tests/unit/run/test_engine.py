@@ -1,4 +1,4 @@
-"""The engine's order, what it tells, and what one failure does to the rest."""
+"""Deploy and converge over fakes: order, events, and what one failure does to the rest."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from typing import Any
 import pytest
 
 from stackcook.console.board import Board
-from stackcook.operations.engine import Engine
+from stackcook.operations.converge import converge
+from stackcook.operations.deploy import deploy as real_deploy
+from stackcook.operations.runner import Settings
+from stackcook.retry import STEP, Backoff
+from stackcook.run.executor import Executor
+from stackcook.run.plan import Plan, Step
 from stackcook.run.events import (
     Event,
     Listener,
     NodeSkipped,
     Notice,
+    PlanChanged,
     RunDone,
     RunStarted,
     StepDone,
@@ -32,7 +38,6 @@ from stackcook.run.identity import LastDeploy
 from stackcook.run.logs import path_of
 from stackcook.run.record import last_deploy
 from stackcook.run.state import State
-from stackcook.operations.steps import BACKOFF
 from stackcook.errors import (
     ChefServerError,
     ExitCode,
@@ -41,9 +46,9 @@ from stackcook.errors import (
     MachineError,
     UsageError,
 )
-from stackcook.manifest.model import FailureBudget, KnifeCommand, Manifest, Node
+from stackcook.manifest.model import BootstrapKind, FailureBudget, KnifeCommand, Manifest, Node
 from stackcook.remote.base import Host, Unreachable
-from stackcook.verify.check import Check, Report
+from stackcook.verify.check import Check
 from tests.fakes import AT, FakeBootstrap, FakeSite, recipe_error, two_stages
 
 ALL_STEPS = [
@@ -65,10 +70,6 @@ def manifest(tmp_path: Path) -> Manifest:
     return two_stages(tmp_path)
 
 
-def engine(manifest: Manifest, site: FakeSite, events: list[Event]) -> Engine:
-    return quick(manifest, site, events.append)
-
-
 def press_ctrl_c() -> None:
     """What a terminal does; in the main thread, whoever calls."""
     main = threading.main_thread().ident
@@ -76,14 +77,24 @@ def press_ctrl_c() -> None:
     signal.pthread_kill(main, signal.SIGINT)
 
 
-def quick(manifest: Manifest, site: FakeSite, *listeners: Listener, parallel: int = 0) -> Engine:
-    """An engine that waits for nothing."""
-    return Engine(manifest, site, listeners, parallel=parallel, backoff=(0, 0, 0), spread=0)
+def backoff(*waits: float) -> Backoff:
+    return Backoff(waits, jitter=(1, 1))
 
 
-def deploy(manifest: Manifest, site: FakeSite) -> tuple[ExitCode, list[Event]]:
+def quick(parallel: int = 0) -> Settings:
+    """A run that does not wait before a retry."""
+    return Settings(parallel=parallel, backoff=backoff(0, 0, 0))
+
+
+def run(
+    manifest: Manifest, site: FakeSite, *listeners: Listener, parallel: int = 0, **options: Any
+) -> ExitCode:
+    return real_deploy(manifest, site, listeners, settings=quick(parallel), **options)
+
+
+def deploy(manifest: Manifest, site: FakeSite, **options: Any) -> tuple[ExitCode, list[Event]]:
     events: list[Event] = []
-    return engine(manifest, site, events).deploy(), events
+    return run(manifest, site, events.append, **options), events
 
 
 def failures(events: list[Event]) -> list[tuple[str, str, str]]:
@@ -107,32 +118,12 @@ def test_controllers_come_first_whatever_the_manifest_lists_first(manifest: Mani
     assert isinstance(done, RunDone) and done.facts == {"Horizon": "http://10.0.115.10/"}
 
 
-def test_the_chef_servers_data_is_waited_for_while_the_cloud_is_verified(
-    manifest: Manifest,
-) -> None:
-    site, settling, verified = FakeSite(), threading.Event(), threading.Event()
-    verify = site.verify
-
-    def begins(**asked: Any) -> Report:
-        assert settling.wait(60)
-        verified.set()
-        return verify(**asked)
-
-    def waits() -> None:
-        settling.set()
-        assert verified.wait(60)
-
-    site.while_settling = waits
-    site.verify = begins  # type: ignore[method-assign]
-    assert deploy(manifest, site)[0] is ExitCode.DONE
-
-
 def test_data_that_the_chef_server_can_not_write_is_said(manifest: Manifest) -> None:
     site = FakeSite()
     site.errors["settle"] = ChefServerError("it does not write its data")
     code, events = deploy(manifest, site)
     assert code is ExitCode.CHEF_SERVER
-    assert failures(events) == [("verify", "", "it does not write its data")]
+    assert failures(events) == [("save", "", "it does not write its data")]
 
 
 def test_a_second_deploy_converges_and_updates_nothing(manifest: Manifest) -> None:
@@ -198,12 +189,14 @@ def test_compute_nodes_do_not_start_after_a_failed_controller(manifest: Manifest
     assert [e.node for e in events if isinstance(e, NodeSkipped)] == ["compute1"]
 
 
-def test_a_bug_on_one_node_is_its_failure_and_its_log_has_the_traceback(manifest: Manifest) -> None:
+def test_an_internal_error_on_one_node_is_its_failure_with_the_traceback_in_its_log(
+    manifest: Manifest,
+) -> None:
     site = FakeSite()
     site.chef.broken["controller"] = ZeroDivisionError("division by zero")
     code, events = deploy(manifest, site)
     assert code is ExitCode.NODES
-    assert "a bug of ours: ZeroDivisionError" in failures(events)[0][2]
+    assert "internal error: ZeroDivisionError" in failures(events)[0][2]
     assert "Traceback" in path_of(manifest.state, "controller").read_text()
 
 
@@ -251,7 +244,7 @@ def test_one_interrupt_lets_end_what_is_under_way(manifest: Manifest) -> None:
     site, events = FakeSite(), list[Event]()
     listen = interrupted(site, events)
     with pytest.raises(KeyboardInterrupt):
-        quick(manifest, site, listen).deploy()
+        run(manifest, site, listen)
     assert site.chef.known == {"controller"} and not site.chef.interrupted
     assert [e.node for e in events if isinstance(e, NodeSkipped)] == ["compute1"]
     assert "Ctrl-C again" in next(e.text for e in events if isinstance(e, Notice))
@@ -261,10 +254,10 @@ def test_one_interrupt_lets_end_what_is_under_way(manifest: Manifest) -> None:
 
 def test_an_interrupt_lets_no_further_step_of_a_node_begin(manifest: Manifest) -> None:
     site, events = FakeSite(), list[Event]()
-    site.chef.ahead_steps = ("install", "register")
+    manifest = replace(manifest, bootstrap=BootstrapKind.NATIVE)
     listen = interrupted(site, events)
     with pytest.raises(KeyboardInterrupt):
-        quick(manifest, site, listen, parallel=1).deploy()
+        run(manifest, site, listen, parallel=1)
     assert [asked for asked in site.asked if asked.startswith("install")] == ["install controller"]
     assert "register controller" not in site.asked
     skipped = [(e.node, e.why) for e in events if isinstance(e, NodeSkipped)]
@@ -272,15 +265,15 @@ def test_an_interrupt_lets_no_further_step_of_a_node_begin(manifest: Manifest) -
     assert not failures(events)
 
 
-@pytest.mark.parametrize("step, backoff", [("reach", (0, 3600)), ("bootstrap", (3600,))])
-def test_an_interrupt_ends_the_wait_for_another_try(
-    manifest: Manifest, step: str, backoff: tuple[float, ...]
+@pytest.mark.parametrize("step, waits", [("reach", (0, 3600)), ("bootstrap", (3600,))])
+def test_an_interrupt_ends_the_wait_for_a_retry(
+    manifest: Manifest, step: str, waits: tuple[float, ...]
 ) -> None:
     site, events = FakeSite(), list[Event]()
     if step == "reach":
         site.chef.dead, site.chef.death = {"controller"}, Unreachable("off", where="controller")
     else:
-        site.chef.passing["controller"] = 1
+        site.chef.transient["controller"] = 1
 
     def listen(event: Event) -> None:
         events.append(event)
@@ -288,7 +281,7 @@ def test_an_interrupt_ends_the_wait_for_another_try(
             press_ctrl_c()
 
     with pytest.raises(KeyboardInterrupt):
-        Engine(manifest, site, (listen,), backoff=backoff, spread=0).deploy()
+        real_deploy(manifest, site, (listen,), settings=Settings(backoff=backoff(*waits)))
     (failed,) = failures(events)
     assert failed[:2] == (step, "controller")
     assert "bootstrap compute1" not in site.asked
@@ -322,7 +315,7 @@ def test_a_second_interrupt_ends_that_as_well(manifest: Manifest) -> None:
 
     site.chef.during, site.chef.on_interrupt = during, ended.set
     with pytest.raises(KeyboardInterrupt):
-        quick(manifest, site, listen).deploy()
+        run(manifest, site, listen)
     assert site.chef.interrupted
     assert not failures(events), "what the second interrupt has ended is no failure"
 
@@ -338,7 +331,7 @@ def test_a_dead_host_is_found_before_anything_is_changed(manifest: Manifest) -> 
 
 def test_converge_names_who_is_not_bootstrapped(manifest: Manifest) -> None:
     site, events = FakeSite(), list[Event]()
-    assert engine(manifest, site, events).converge() is ExitCode.NODES
+    assert converge(manifest, site, (events.append,), settings=quick()) is ExitCode.NODES
     assert "run `stackcook deploy`" in failures(events)[0][2]
     assert "bootstrap controller" not in site.asked
 
@@ -346,7 +339,9 @@ def test_converge_names_who_is_not_bootstrapped(manifest: Manifest) -> None:
 def test_converge_of_some_nodes(manifest: Manifest) -> None:
     site, events = FakeSite(), list[Event]()
     site.chef.known = {"controller", "compute1"}
-    assert engine(manifest, site, events).converge(["compute1"]) is ExitCode.DONE
+    assert (
+        converge(manifest, site, (events.append,), ["compute1"], settings=quick()) is ExitCode.DONE
+    )
     assert site.asked == [
         "network",
         "chef server",
@@ -358,10 +353,14 @@ def test_converge_of_some_nodes(manifest: Manifest) -> None:
 
 def test_converge_twice_names_what_changed_the_second_time(manifest: Manifest) -> None:
     site, events = FakeSite(), list[Event]()
+
+    def again() -> ExitCode:
+        return converge(manifest, site, (events.append,), twice=True, settings=quick())
+
     site.chef.known = {"controller", "compute1"}
-    assert engine(manifest, site, events).converge(twice=True) is ExitCode.DONE
+    assert again() is ExitCode.DONE
     site.chef.restless = {"compute1"}
-    assert engine(manifest, site, events).converge(twice=True) is ExitCode.NODES
+    assert again() is ExitCode.NODES
     assert failures(events)[0][1] == "compute1"
     assert "(file[/etc/fake])" in failures(events)[0][2]
 
@@ -375,7 +374,7 @@ def test_many_nodes_are_bounded(tmp_path: Path) -> None:
         now.discard(node.name)
 
     site.chef.during = during
-    assert quick(manifest, site, parallel=4).deploy() is ExitCode.DONE
+    assert run(manifest, site, parallel=4) is ExitCode.DONE
     assert most[0] <= 4
     assert len(site.chef.known) == 41
 
@@ -390,7 +389,7 @@ def test_memory_grows_no_faster_than_the_nodes(tmp_path: Path) -> None:
         tracemalloc.start()
         try:
             with State(manifest.state) as state:
-                assert quick(manifest, FakeSite(), state, show).deploy() is ExitCode.DONE
+                assert run(manifest, FakeSite(), state, show) is ExitCode.DONE
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -421,11 +420,11 @@ def test_beyond_the_budget_no_node_begins(tmp_path: Path) -> None:
     site, events = FakeSite(), list[Event]()
     for n in (1, 2):
         site.chef.broken[f"compute{n}"] = recipe_error(f"compute{n}")
-    one_by_one = quick(budgeted(tmp_path, 6, 1), site, events.append, parallel=1)
-    assert one_by_one.deploy() is ExitCode.NODES
+    manifest = budgeted(tmp_path, 6, 1)
+    assert run(manifest, site, events.append, parallel=1) is ExitCode.NODES
     assert site.chef.known == {"controller"} and "verify" not in site.asked
     skipped = {e.node: e.why for e in events if isinstance(e, NodeSkipped)}
-    why = "2 of role[single-compute] failed, 1 of 6 may"
+    why = "2 nodes of role[single-compute] failed, the failure budget allows 1 of 6"
     assert skipped == {f"compute{n}": why for n in (3, 4, 5, 6)}
 
 
@@ -450,9 +449,6 @@ def test_nobody_waits_for_a_host_that_may_fail(tmp_path: Path) -> None:
     assert code is ExitCode.WITHIN_BUDGET
     assert failures(events) == [("reach", "compute1", "compute1: no SSH answer")]
     assert site.chef.known == {"controller", "compute2", "compute3", "compute4"}
-    started = [(e.step, e.node) for e in events if isinstance(e, StepStarted)]
-    reached = started[: started.index(("upload", ""))]
-    assert [reached.count(("reach", f"compute{n}")) for n in (1, 2, 3)] == [1, 1, 1]
     tries = [e.attempt for e in events if isinstance(e, StepStarted) and e.node == "compute1"]
     assert tries == [1, 2, 3, 4]
 
@@ -472,38 +468,40 @@ def test_a_host_that_does_not_answer_takes_nobody_s_place(tmp_path: Path) -> Non
             done.set()
 
     site.chef.reach, site.chef.during = slow, during  # type: ignore[method-assign]
-    one_by_one = quick(budgeted(tmp_path, 2, 1), site, parallel=1)
-    assert one_by_one.deploy() is ExitCode.DONE
+    settings = Settings(parallel=1, backoff=backoff(1))
+    assert real_deploy(budgeted(tmp_path, 2, 1), site, (), settings=settings) is ExitCode.DONE
     assert site.chef.known == {"controller", "compute1", "compute2"}
 
 
 def test_what_passes_is_tried_again(manifest: Manifest) -> None:
     site = FakeSite()
-    site.chef.passing = {"controller": 3}
+    site.chef.transient = {"controller": 3}
     code, events = deploy(manifest, site)
     assert code is ExitCode.DONE
     assert site.asked.count("bootstrap controller") == 4
     again = [e for e in events if isinstance(e, StepRetried)]
-    assert [e.cause for e in again] == ["controller: the mirror hiccups"] * 3
+    assert [e.cause for e in again] == ["controller: the mirror is unreachable"] * 3
     attempts = [e.attempt for e in events if isinstance(e, StepStarted) and e.step == "bootstrap"]
     assert attempts[:4] == [1, 2, 3, 4]
 
 
 def test_what_does_not_pass_after_three_more_tries_has_failed(manifest: Manifest) -> None:
     site = FakeSite()
-    site.chef.passing = {"controller": 4}
+    site.chef.transient = {"controller": 4}
     code, events = deploy(manifest, site)
     assert code is ExitCode.NODES
-    assert failures(events) == [("bootstrap", "controller", "controller: the mirror hiccups")]
+    assert failures(events) == [
+        ("bootstrap", "controller", "controller: the mirror is unreachable")
+    ]
 
 
 def test_half_a_minute_without_a_chef_server_is_outlived(manifest: Manifest) -> None:
     """By a step that fails at once, as one does whose connection is refused."""
-    assert sum(BACKOFF) > 30
+    assert sum(STEP.waits) > 30
     site, events, least = FakeSite(), list[Event](), (0.001, 0.002, 0.003)
-    site.chef.passing = {"controller": 3}
-    late = Engine(manifest, site, (events.append,), backoff=least, spread=0)
-    assert late.deploy() is ExitCode.DONE
+    site.chef.transient = {"controller": 3}
+    settings = Settings(backoff=Backoff(least))
+    assert real_deploy(manifest, site, (events.append,), settings=settings) is ExitCode.DONE
     waits = [e.wait for e in events if isinstance(e, StepRetried)]
     assert all(wait >= wanted for wait, wanted in zip(waits, least, strict=True))
 
@@ -530,19 +528,19 @@ def test_the_next_deploy_goes_on_with_what_is_not_done(tmp_path: Path) -> None:
     manifest, site = two_stages(tmp_path, computes=2), FakeSite()
     site.chef.broken["compute2"] = recipe_error("compute2")
     with State(manifest.state) as state:
-        assert quick(manifest, site, state).deploy() is ExitCode.NODES
+        assert run(manifest, site, state) is ExitCode.NODES
     first = last_deploy(manifest.state)
     assert first and (first.done, first.failed) == ({"controller", "compute1"}, {"compute2"})
     site.chef.broken.clear()
     site.asked.clear()
     with State(manifest.state) as state:
-        assert quick(manifest, site, state).deploy(last=first) is ExitCode.DONE
+        assert run(manifest, site, state, last=first) is ExitCode.DONE
     taken = [step for step in site.asked if step.startswith(("bootstrap", "converge"))]
     assert taken == ["bootstrap compute2"]
     second = last_deploy(manifest.state)
     assert second and second.id == first.id
     assert second.done == {"controller", "compute1", "compute2"}
-    assert second.to_go_on(site.inputs, second.at) is None, "it is at its end"
+    assert second.resumable(site.inputs, second.at) is None, "it is at its end"
 
 
 def test_a_node_whose_report_the_chef_server_lost_is_taken_up_again(tmp_path: Path) -> None:
@@ -551,7 +549,7 @@ def test_a_node_whose_report_the_chef_server_lost_is_taken_up_again(tmp_path: Pa
     done = frozenset({"controller", "compute1"})
     last = LastDeploy("d-1", site.inputs, time.time(), None, done)
     site.lost = {"compute1"}
-    assert quick(manifest, site).deploy(last=last) is ExitCode.DONE
+    assert run(manifest, site, last=last) is ExitCode.DONE
     taken = {step for step in site.asked if step.startswith("converge")}
     assert taken == {"converge compute1", "converge compute2"}
 
@@ -565,13 +563,13 @@ def test_a_deploy_of_other_things_or_at_its_end_is_not_gone_on_with(
     site = FakeSite()
     site.chef.known = {"controller", "compute1"}
     last = LastDeploy("d-1", site.inputs, time.time() - 60, 4, frozenset({"controller"}))
-    assert quick(manifest, site).deploy(last=replace(last, **change)) is ExitCode.DONE
+    assert run(manifest, site, last=replace(last, **change)) is ExitCode.DONE
     assert "converge controller" in site.asked
     site.asked.clear()
-    assert quick(manifest, site).deploy(last=last) is ExitCode.DONE
+    assert run(manifest, site, last=last) is ExitCode.DONE
     assert "converge controller" not in site.asked
     site.asked.clear()
-    assert quick(manifest, site).deploy(last=last, anew=True) is ExitCode.DONE
+    assert run(manifest, site, last=last, anew=True) is ExitCode.DONE
     assert "converge controller" in site.asked
 
 
@@ -579,20 +577,46 @@ def test_a_node_made_anew_is_taken_up_whatever_the_deploy_has_done(manifest: Man
     site = FakeSite()
     site.chef.known = {"compute1"}
     last = LastDeploy("d-1", site.inputs, time.time(), None, frozenset({"controller", "compute1"}))
-    assert quick(manifest, site).deploy(last=last) is ExitCode.DONE
+    assert run(manifest, site, last=last) is ExitCode.DONE
     assert [s for s in site.asked if s.endswith(("controller", "compute1"))] == [
         "bootstrap controller"
     ]
 
 
-def test_every_converge_is_told_the_deploy_and_the_recipes_ahead(manifest: Manifest) -> None:
-    site = FakeSite()
-    site.chef.ahead_steps = ("install", "prepare")
-    code, events = deploy(manifest, site)
+def test_every_converge_records_the_deploy_and_packages_come_before_the_gate(
+    manifest: Manifest,
+) -> None:
+    site, prepared = FakeSite(), threading.Event()
+
+    def during(node: Node) -> None:
+        """The controller converges until the compute node is prepared."""
+        if site.asked[-1] == "prepare compute1":
+            prepared.set()
+        if site.asked[-1] == "converge controller":
+            assert prepared.wait(10)
+
+    site.chef.during = during
+    code, events = deploy(replace(manifest, bootstrap=BootstrapKind.NATIVE), site)
     assert code is ExitCode.DONE
     started = next(e for e in events if isinstance(e, RunStarted))
     assert {deploy.id for deploy in site.chef.deploys} == {started.deploy}
-    assert site.asked.index("prepare compute1") < site.asked.index("bootstrap compute1")
+    order = [site.asked.index(s) for s in ("prepare compute1", "gate controller")]
+    assert order == sorted(order)
+
+
+def test_a_node_that_is_registered_already_changes_the_plan(manifest: Manifest) -> None:
+    site = FakeSite()
+    site.chef.known = {"controller"}  # whose machine is not there yet: the plan says bootstrap
+    code, events = deploy(manifest, site)
+    assert code is ExitCode.DONE
+    (changed,) = [e for e in events if isinstance(e, PlanChanged)]
+    assert (changed.node, changed.before, changed.after) == (
+        "controller",
+        ("bootstrap",),
+        ("converge",),
+    )
+    assert changed.why == "it is registered with the Chef server already"
+    assert "converge controller" in site.asked and "bootstrap controller" not in site.asked
 
 
 def test_a_record_that_can_t_be_kept_ends_the_run(manifest: Manifest) -> None:
@@ -602,6 +626,12 @@ def test_a_record_that_can_t_be_kept_ends_the_run(manifest: Manifest) -> None:
         if isinstance(event, StepDone) and event.step == "bootstrap":
             raise UsageError("the disk is full")
 
-    assert quick(manifest, site, full, events.append).deploy() is ExitCode.USAGE
+    assert run(manifest, site, full, events.append) is ExitCode.USAGE
     assert "bootstrap compute1" not in site.asked
     assert failures(events) == [("deploy", "", "the disk is full")]
+
+
+def test_steps_that_wait_for_each_other_are_an_internal_error(tmp_path: Path) -> None:
+    steps = (Step("a", "", after=(("", "b"),)), Step("b", "", after=(("", "a"),)))
+    with pytest.raises(RuntimeError, match="wait for each other: .*a, .*b"):
+        Executor({}, (), tmp_path).run(Plan("deploy", steps))

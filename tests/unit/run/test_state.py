@@ -15,7 +15,7 @@ from typing import IO
 
 import pytest
 
-from stackcook.operations.engine import Engine
+from stackcook.operations.deploy import deploy
 from stackcook.run.events import (
     Event,
     RunDone,
@@ -58,7 +58,7 @@ def test_the_last_step_of_each_node_is_kept(tmp_path: Path) -> None:
     manifest, site = two_stages(tmp_path, computes=2), FakeSite()
     site.chef.broken["compute2"] = recipe_error("compute2")
     with State(manifest.state) as state:
-        assert Engine(manifest, site, (state,)).deploy() is ExitCode.NODES
+        assert deploy(manifest, site, (state,)) is ExitCode.NODES
     found = latest(manifest.state)
     assert {name: step.result for name, step in found.items()} == {
         "controller": "done",
@@ -235,7 +235,7 @@ def test_checks_that_fail_within_a_step_leave_it_its_end(tmp_path: Path) -> None
     site.bad = (Check("catalog", "", False, "empty", "look"),)
     manifest = two_stages(tmp_path)
     with State(manifest.state) as state:
-        assert Engine(manifest, site, (state,), spread=0).deploy() is ExitCode.VERIFY
+        assert deploy(manifest, site, (state,)) is ExitCode.VERIFY
     with sqlite3.connect(manifest.state / "state.db") as db:
         rows = db.execute("SELECT result, text FROM steps WHERE step = 'verify'").fetchall()
     assert [result for result, _ in rows] == ["failed", "failed"]

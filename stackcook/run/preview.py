@@ -1,4 +1,4 @@
-"""What a deploy would do in all, on the Chef server and with the nodes: pure data."""
+"""What a command would do in all, on the Chef server and with the nodes: pure data."""
 
 from __future__ import annotations
 
@@ -6,43 +6,55 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackcook.chef.sync.changes import CookbookChange, Difference, ObjectChange, PolicyChange
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.repository.selection import select
+from stackcook.chef.sync.changes import CookbookChange, Difference, ObjectChange, PolicyChange
 from stackcook.knife.nodes import entries
-from stackcook.run.plan import Plan, Removal
-from stackcook.manifest.model import Manifest
+from stackcook.manifest.model import Manifest, Node
+from stackcook.run.plan import Plan
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What ``destroy`` removes of a node: its machine, its node and client on the Chef server."""
+
+    node: Node
+    machine: bool
+    registered: bool
 
 
 @dataclass(frozen=True)
 class Deletion:
-    """Nodes and objects that go, each in their order; objects by their labels.
+    """What goes: nodes and objects, each in their order; objects by their labels.
 
-    ``state`` is the directory of passwords, keys and the embedded server; ``None`` if it stays.
+    ``state`` is the directory with passwords, keys and the embedded server, None if it stays;
+    ``plan`` has no steps unless everything goes.
     """
 
     removals: tuple[Removal, ...] = ()
     objects: tuple[str, ...] = ()
     state: Path | None = None
+    plan: Plan = Plan("destroy")
 
 
 @dataclass(frozen=True)
 class Creation:
-    """What comes: ``difference`` is ``None`` where the sections have none of the server's objects.
+    """What comes: ``difference`` is None where the sections have none of the server's objects.
 
-    ``passwords`` are those that are generated first, as BAG/ITEM; ``last`` the commands of the
-    section ``knife``.
+    ``passwords`` are those that are generated first, as BAG/ITEM; ``nodes`` those of the plan,
+    ``commands`` those of the section ``knife``.
     """
 
     difference: Difference | None = None
     passwords: tuple[str, ...] = ()
-    plan: Plan = Plan(())
-    last: tuple[str, ...] = ()
+    plan: Plan = Plan("deploy")
+    nodes: tuple[Node, ...] = ()
+    commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """All of it; ``server`` is the URL of the Chef server, ``None`` where none is running."""
+class Preview:
+    """All of it; ``server`` is the URL of the Chef server, None where none is running."""
 
     server: str | None
     deletion: Deletion | None = None

@@ -10,7 +10,7 @@ from stackcook.chef.objects.cookbook import Cookbook
 from stackcook.chef.objects.databags import DataBag
 from stackcook.chef.repository.policylock import PolicyLock
 from stackcook.chef.repository.repository import Repository
-from stackcook.run.outlook import chosen, everything
+from stackcook.run.preview import chosen, everything
 from stackcook.manifest.model import Group, Manifest, Node
 from tests.fakes import AT
 

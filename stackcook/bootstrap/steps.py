@@ -1,0 +1,84 @@
+"""Which steps bring a node under Chef and converge it: pure, so that a plan can be printed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from stackcook.bootstrap.options import needs_knife
+from stackcook.bootstrap.providers import WINDOWS, create_arguments
+from stackcook.manifest.model import BootstrapKind, Manifest, Node
+from stackcook.redact import Redactor
+
+CONVERGE_TIMEOUT = 3600.0
+"""Seconds for a bootstrap or a converge, unless the manifest gives the node others."""
+
+PREPARE_TIMEOUT = 1800.0
+INSTALL_TIMEOUT = 1800.0
+REGISTER_TIMEOUT = 120.0
+
+
+class Way(Enum):
+    """How a node comes under Chef."""
+
+    NATIVE = "native"
+    KNIFE = "knife bootstrap"
+    PROVIDER = "a cloud's knife plugin"
+    WINDOWS = "knife bootstrap of a Windows host"
+
+
+@dataclass(frozen=True)
+class NodeStep:
+    """One step on a node; ``does`` says what it does, ``timeout`` is in seconds."""
+
+    name: str
+    does: str
+    timeout: float
+
+
+def way_of(node: Node, kind: BootstrapKind, root: Path) -> Way:
+    """How ``node`` comes under Chef in a manifest in ``root`` that wants ``kind``."""
+    if node.provider:
+        return Way.WINDOWS if node.provider in WINDOWS else Way.PROVIDER
+    if kind is BootstrapKind.KNIFE or needs_knife(node, root):
+        return Way.KNIFE
+    return Way.NATIVE
+
+
+def steps_of(
+    node: Node, manifest: Manifest, *, registered: bool, recipes: Sequence[str] = ()
+) -> tuple[NodeStep, ...]:
+    """The steps of a node that is registered with the Chef server, or is not; in order.
+
+    The last one is the converge of the whole run list. ``recipes`` need no other node: they can be
+    converged before the stage begins.
+    """
+    timeout = float(node.timeout or CONVERGE_TIMEOUT)
+    converge = NodeStep("converge", f"converge {_target(node)}", timeout)
+    if registered:
+        return (converge,)
+    way = way_of(node, manifest.bootstrap, manifest.root)
+    if way is Way.NATIVE:
+        steps = [
+            NodeStep("install", "install the Chef client", INSTALL_TIMEOUT),
+            NodeStep("register", "register it with the Chef server", REGISTER_TIMEOUT),
+        ]
+        if recipes:
+            limit = min(timeout, PREPARE_TIMEOUT)
+            steps.append(NodeStep("prepare", f"converge only {', '.join(recipes)}", limit))
+        return (*steps, converge)
+    does = f"knife bootstrap, and converge {_target(node)}"
+    if way is not Way.KNIFE:
+        does = Redactor().command(shlex.join(("knife", *create_arguments(node))))
+    return (NodeStep("bootstrap", does, timeout),)
+
+
+def _target(node: Node) -> str:
+    """What the node becomes."""
+    if node.policy_name:
+        return f"policy {node.policy_name} of {node.policy_group}"
+    environment = "" if node.environment == Node.environment else f" in {node.environment}"
+    return f"{', '.join(node.run_list) or 'an empty run list'}{environment}"

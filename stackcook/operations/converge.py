@@ -1,0 +1,131 @@
+"""``converge``: run chef-client again, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from stackcook.bootstrap.base import ConvergeResult, Deploy
+from stackcook.errors import ExitCode, NodeError
+from stackcook.manifest.model import Manifest
+from stackcook.operations.nodes import (
+    Facts,
+    NodeActions,
+    chef_steps,
+    gate_step,
+    preflight_step,
+    reach_steps,
+    staged,
+)
+from stackcook.operations.runner import Operation, Settings, run
+from stackcook.operations.site import Site
+from stackcook.run.budget import Budget
+from stackcook.run.events import Listener
+from stackcook.run.executor import Action, NewPlan, Task
+from stackcook.run.identity import new_id
+from stackcook.run.plan import Key, Plan, Step
+
+_SAVE = "wait until the Chef server has saved its data"
+
+
+def converge(
+    manifest: Manifest,
+    site: Site,
+    listeners: tuple[Listener, ...],
+    only: Collection[str] = (),
+    *,
+    twice: bool = False,
+    settings: Settings = Settings(),
+) -> ExitCode:
+    """Run chef-client on all nodes, or those in ``only``; ``twice``: the second changes nothing."""
+    id = new_id("c", settings.clock())
+    operation = Operation(
+        converge_plan(manifest, only, twice=twice),
+        actions(manifest, site, id, only),
+        id,
+        budget=Budget.of(manifest),
+    )
+    return run(operation, manifest, site, listeners, settings)
+
+
+def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool = False) -> Plan:
+    """The plan for all nodes, or those in ``only``. Pure."""
+    stages = staged(manifest, only)
+    facts = _facts(manifest)
+    network = Step("network", "set up the network of the machines")
+    server = Step(
+        "chef server", "start the Chef server, or check that it answers", after=(network.key,)
+    )
+    steps = [network, server, *reach_steps(stages, server.key)]
+    converged: list[Key] = []
+    for stage in stages:
+        if gate := gate_step(stage, server.key, converged=converged):
+            steps.append(gate)
+        for node in stage.nodes:
+            steps.append(preflight_step(node, stage, server.key, "inspect it"))
+            steps += chef_steps(manifest, node, stage, facts, registered=True)
+            converged.append(steps[-1].key)
+    save = Step("save", _SAVE, after=tuple(converged), changes=False)
+    steps.append(save)
+    if twice:
+        does = "converge again; nothing may change"
+        again = [
+            replace(step, name="converge again", does=does, after=(save.key,))
+            for step in steps
+            if step.name == "converge"
+        ]
+        ended = tuple(step.key for step in again)
+        steps += [*again, Step("save again", _SAVE, after=ended, changes=False)]
+    return Plan("converge", tuple(steps))
+
+
+def actions(manifest: Manifest, site: Site, id: str, only: Collection[str]) -> dict[str, Action]:
+    """What the steps of a converge do."""
+    stages = staged(manifest, only)
+    names = frozenset(node.name for stage in stages for node in stage.nodes)
+    on_nodes = NodeActions(manifest, site, stages, _facts(manifest), Deploy(id, names)).actions()
+
+    def network(_: Task) -> str:
+        site.machines.prepare()
+        return str(manifest.network or "the hosts' own")
+
+    def preflight(task: Task) -> str:
+        found = on_nodes["preflight"](task)
+        if isinstance(found, NewPlan):
+            raise NodeError(
+                f"it can't be converged yet: {found.why}",
+                where=task.step.node,
+                remedy="run `stackcook deploy` first",
+            )
+        return str(found)
+
+    def again(task: Task) -> ConvergeResult | str | NewPlan:
+        result = on_nodes["converge"](replace(task, step=replace(task.step, name="converge")))
+        if isinstance(result, ConvergeResult) and result.updated:
+            changed = ", ".join(result.changed)
+            raise NodeError(
+                f"the second converge changed {result.updated} of {result.total} resources"
+                f" ({changed})",
+                where=task.step.node,
+                remedy="make these resources look at what they change",
+            )
+        return result
+
+    def save(_: Task) -> str:
+        site.settle()
+        return ""
+
+    return {
+        "network": network,
+        "chef server": lambda _: site.chef_server(),
+        **on_nodes,
+        "preflight": preflight,
+        "converge again": again,
+        "save": save,
+        "save again": save,
+    }
+
+
+def _facts(manifest: Manifest) -> Facts:
+    """A converge assumes that every node is registered; its preflight checks that."""
+    return Facts(registered=frozenset(node.name for node in manifest.nodes))

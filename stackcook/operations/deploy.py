@@ -1,0 +1,219 @@
+"""``deploy``: from the manifest to a verified cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from stackcook.bootstrap.base import Deploy
+from stackcook.errors import ExitCode, VerifyError
+from stackcook.machines.base import ABSENT, RUNNING, STOPPED, Machines
+from stackcook.manifest.model import MachineKind, Manifest, Node
+from stackcook.operations.nodes import (
+    Facts,
+    NodeActions,
+    chef_steps,
+    gate_step,
+    preflight_step,
+    reach_steps,
+    staged,
+)
+from stackcook.operations.runner import Operation, Settings, run
+from stackcook.operations.site import Site
+from stackcook.run.budget import Budget
+from stackcook.run.events import Listener
+from stackcook.run.executor import Action, Task
+from stackcook.run.identity import LastDeploy, new_id
+from stackcook.run.plan import Plan, Step
+
+_MACHINE = {RUNNING: "", STOPPED: "start"}
+"""What becomes of a machine in that state; in any other it is created."""
+
+
+def deploy(
+    manifest: Manifest,
+    site: Site,
+    listeners: tuple[Listener, ...],
+    only: Collection[str] = (),
+    *,
+    last: LastDeploy | None = None,
+    anew: bool = False,
+    settings: Settings = Settings(),
+) -> ExitCode:
+    """Bring up the cloud: all nodes, or those in ``only``.
+
+    Resumes the ``last`` deploy if its inputs are the same and it did not finish, unless ``anew``:
+    the nodes that it has converged are only inspected.
+    """
+    now, digest = settings.clock(), site.digest()
+    resumed = None if anew else last and last.resumable(digest, now)
+    deploy = resumed.id if resumed else new_id("d", now)
+    facts = observe(manifest, site, only, resumed)
+    operation = Operation(
+        deploy_plan(manifest, facts, only),
+        actions(manifest, site, facts, deploy, only),
+        deploy,
+        digest,
+        Budget.of(manifest),
+    )
+    return run(operation, manifest, site, listeners, settings)
+
+
+class Observed(Protocol):
+    """The part of the site that :func:`observe` asks."""
+
+    @property
+    def machines(self) -> Machines:
+        ...
+
+    def registered(self) -> Collection[str]:
+        ...
+
+    def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+        ...
+
+
+def observe(
+    manifest: Manifest,
+    site: Observed,
+    only: Collection[str] = (),
+    resumed: LastDeploy | None = None,
+) -> Facts:
+    """What the plan of a deploy depends on; changes nothing."""
+    nodes = [node for node in manifest.nodes if not only or node.name in only]
+    names = {node.name for node in nodes}
+    states = site.machines.states(nodes) if nodes else {}
+    there = {name for name, state in states.items() if state in _MACHINE}
+    return Facts(
+        states,
+        there.intersection(site.registered()) if there else frozenset(),
+        site.recipes_to_prepare(nodes),
+        frozenset(names.intersection(resumed.done)) if resumed else frozenset(),
+    )
+
+
+def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) -> Plan:
+    """The plan for all nodes, or those in ``only``. Pure."""
+    stages = staged(manifest, only)
+    nodes = [node for stage in stages for node in stage.nodes]
+    machines = {node.name: _machine(node, manifest, facts) for node in nodes}
+    steps = _chain(
+        Step("check", "read and check the Chef repository", changes=False),
+        Step("secrets", "generate the passwords that are missing"),
+        Step("network", "set up the network of the machines"),
+        Step("chef server", "start the Chef server, or check that it answers"),
+        Step("machines", _machines(machines)),
+    )
+    reach = list(reach_steps(stages, steps[-1].key))
+    upload = Step(
+        "upload",
+        "make the Chef server equal to the Chef repository",
+        after=(steps[-1].key, *(step.key for step in reach)),
+        retry=True,
+        waits_for_retries=False,
+    )
+    steps += [*reach, upload]
+    for stage in stages:
+        gate = gate_step(stage, upload.key)
+        if gate and not facts.done.issuperset(node.name for node in stage.nodes):
+            steps.append(gate)
+        for node in stage.nodes:
+            done = node.name in facts.done
+            does = "check that it is still as the last run left it" if done else "inspect it"
+            steps.append(preflight_step(node, stage, upload.key, does))
+            if not done:
+                registered = node.name in facts.registered
+                steps += chef_steps(manifest, node, stage, facts, registered=registered)
+    names = tuple(node.name for node in nodes)
+    last = upload.key
+    if manifest.knife:
+        does = "run the commands of the section `knife`"
+        steps.append(Step("knife", does, after=(last,), after_nodes=names))
+        last = ("", "knife")
+    does = "wait until the Chef server has saved its data"
+    steps.append(Step("save", does, after=(last,), after_nodes=names, changes=False))
+    does = "check that the cloud works"
+    verify = Step("verify", does, after=(last,), after_nodes=names, retry=True, changes=False)
+    made = {name: what for name, what in machines.items() if what}
+    return Plan("deploy", (*steps, verify), made, facts.done)
+
+
+def actions(
+    manifest: Manifest, site: Site, facts: Facts, id: str, only: Collection[str]
+) -> dict[str, Action]:
+    """What the steps of a deploy do."""
+    stages = staged(manifest, only)
+    nodes = [node for stage in stages for node in stage.nodes]
+    deploy = Deploy(id, frozenset(node.name for node in nodes), facts.recipes)
+
+    def network(_: Task) -> str:
+        site.machines.prepare()
+        return str(manifest.network or "the hosts' own")
+
+    def machines(task: Task) -> str:
+        if _creates(manifest):
+            # A machine that is about to be created has a host key that nobody has seen yet. A host
+            # has not: it may only be off, and another machine may answer at its address.
+            states = site.machines.states(nodes)
+            site.forget_host_keys([node for node in nodes if states[node.name] == ABSENT])
+        site.machines.up(nodes, task.say)
+        names = ", ".join(node.name for node in nodes) if len(nodes) < 10 else f"{len(nodes)} nodes"
+        return f"{'up' if _creates(manifest) else 'already there'}: {names}"
+
+    def save(_: Task) -> str:
+        site.settle()
+        return ""
+
+    def verify(task: Task) -> str:
+        report = site.verify(without=task.failed, deploy=deploy)
+        for check in report.failures:
+            task.report(VerifyError(str(check)), check.node)
+        if not report.ok:
+            raise VerifyError(
+                f"{len(report.failures)} of {len(report.checks)} checks failed",
+                remedy="fix what the lines above say, then run `stackcook verify`",
+            )
+        return f"{len(report.checks)} checks passed"
+
+    return {
+        "check": lambda _: site.check(),
+        "secrets": lambda _: site.secrets(),
+        "network": network,
+        "chef server": lambda _: site.chef_server(),
+        "machines": machines,
+        "upload": lambda task: site.upload(task.say),
+        **NodeActions(manifest, site, stages, facts, deploy).actions(),
+        "knife": lambda task: site.knife(task.say),
+        "save": save,
+        "verify": verify,
+    }
+
+
+def _chain(*steps: Step) -> list[Step]:
+    """Each step waits for the one before it."""
+    found: list[Step] = []
+    for step in steps:
+        after = (found[-1].key,) if found else ()
+        found.append(Step(step.name, step.does, after=after, changes=step.changes))
+    return found
+
+
+def _creates(manifest: Manifest) -> bool:
+    return manifest.machines is MachineKind.VAGRANT
+
+
+def _machine(node: Node, manifest: Manifest, facts: Facts) -> str:
+    """What becomes of the node's machine: "create", "start", or nothing."""
+    if node.provider or not _creates(manifest):
+        return ""
+    return _MACHINE.get(facts.machines.get(node.name, ABSENT), "create")
+
+
+def _machines(machines: dict[str, str]) -> str:
+    """What the step ``machines`` does."""
+    parts = []
+    for verb in ("create", "start"):
+        if names := [name for name, what in machines.items() if what == verb]:
+            shown = ", ".join(names) if len(names) < 10 else f"{len(names)} machines"
+            parts.append(f"{verb} {shown}")
+    return " and ".join(parts) or "check that the machines are up"

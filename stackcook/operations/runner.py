@@ -1,0 +1,88 @@
+"""Runs the plan of an operation, and tells the listeners how it began and ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stackcook.errors import ExitCode, StackcookError
+from stackcook.manifest.model import Manifest
+from stackcook.operations.site import Site
+from stackcook.retry import STEP, Backoff
+from stackcook.run.budget import Budget
+from stackcook.run.events import Listener, RunDone, RunStarted
+from stackcook.run.executor import Action, Executor
+from stackcook.run.plan import Plan
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run. ``parallel`` is how many tasks run at once, 0: as many as suits this machine.
+
+    ``clock`` gives seconds since the epoch.
+    """
+
+    parallel: int = 0
+    clock: Callable[[], float] = time.time
+    backoff: Backoff = STEP
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a command does: its plan, and what each step's name stands for.
+
+    ``deploy`` names the deploy that it is, or resumes; ``digest`` is the checksum of its inputs.
+    """
+
+    plan: Plan
+    actions: Mapping[str, Action]
+    deploy: str = ""
+    digest: str = ""
+    budget: Budget | None = None
+
+
+def run(
+    operation: Operation,
+    manifest: Manifest,
+    site: Site,
+    listeners: tuple[Listener, ...],
+    settings: Settings,
+) -> ExitCode:
+    """Carry out an operation. Raises KeyboardInterrupt if Ctrl-C ended it."""
+    plan = operation.plan
+    clock, started = settings.clock, settings.clock()
+    executor = Executor(
+        operation.actions,
+        listeners,
+        manifest.state,
+        parallel=settings.parallel,
+        clock=clock,
+        backoff=settings.backoff,
+        end=lambda: site.bootstrap().interrupt(),
+    )
+    executor.emit(
+        RunStarted(
+            plan.command,
+            started,
+            plan.nodes,
+            tuple(name for name, _ in plan.stages),
+            operation.deploy,
+            operation.digest,
+            str(manifest.path),
+        )
+    )
+    code, facts = ExitCode.BUG, {}
+    try:
+        code = executor.run(plan, operation.budget).code
+        if plan.nodes and code in (ExitCode.DONE, ExitCode.WITHIN_BUDGET):
+            facts = dict(site.facts())
+    except StackcookError as error:
+        executor.failed(plan.command, error)
+        code = error.exit_code
+    finally:
+        now = clock()
+        executor.emit(RunDone(plan.command, now, now - started, code, facts))
+    if code is ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    return code

@@ -1,0 +1,305 @@
+"""Carries out a plan: each step on a thread of a pool, told to the listeners from begin to end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stackcook.bootstrap.base import ConvergeResult
+from stackcook.bootstrap.output import ChefOutput
+from stackcook.errors import ExitCode, NodeError, StackcookError
+from stackcook.retry import STEP, Backoff
+from stackcook.run.budget import Budget
+from stackcook.run.events import (
+    Event,
+    Listener,
+    NodeSkipped,
+    Notice,
+    PlanChanged,
+    StepDone,
+    StepFailed,
+    StepProgress,
+    StepRetried,
+    StepStarted,
+)
+from stackcook.run.logs import NodeLog, path_of
+from stackcook.run.plan import Plan, Step
+from stackcook.run.schedule import Schedule
+
+log = logging.getLogger(__name__)
+
+_LONGEST_WAIT = 0.5
+"""Seconds after which the loop looks for Ctrl-C: a signal does not end ``wait``."""
+
+
+@dataclass(frozen=True)
+class NewPlan:
+    """What inspecting a node has found, where the plan assumed something else.
+
+    ``steps`` take the place of the node's steps that have not begun; ``why`` is for people.
+    """
+
+    text: str
+    why: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A step while it runs. ``failed`` are the nodes that have failed so far.
+
+    ``say`` takes a line of progress; ``report`` a failure that is one of several of this step, on a
+    node or (empty) on none.
+    """
+
+    step: Step
+    attempt: int
+    failed: tuple[str, ...]
+    say: Callable[[str], None]
+    report: Callable[[StackcookError, str], None]
+
+
+Action = Callable[[Task], "str | ConvergeResult | NewPlan"]
+"""Does what a step is for; returns what it did in a few words. Raises StackcookError."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. ``failed`` are the nodes that did."""
+
+    code: ExitCode
+    failed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """What became of a task, which began and ended at these seconds since the epoch."""
+
+    began: float
+    at: float
+    result: str | ConvergeResult | NewPlan = ""
+    error: StackcookError | None = None
+
+
+def default_parallel(nodes: int) -> int:
+    """How many tasks at once unless the user says: what this machine's cores can feed."""
+    return max(2, min(nodes, 8 * (os.cpu_count() or 1)))
+
+
+class Executor:
+    """Carries out plans. ``actions`` says what each step's name stands for.
+
+    ``state`` is the directory with the nodes' logs; ``parallel`` is how many tasks run at once, 0:
+    as many as suits this machine; ``clock`` gives seconds since the epoch. ``end`` ends what runs
+    on nodes: it is called at a second Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        actions: Mapping[str, Action],
+        listeners: tuple[Listener, ...],
+        state: Path,
+        *,
+        parallel: int = 0,
+        clock: Callable[[], float] = time.time,
+        backoff: Backoff = STEP,
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.clock = clock
+        self._actions = actions
+        self._listeners = listeners
+        self._state = state
+        self._parallel = parallel
+        self._backoff = backoff
+        self._end = end
+        self._lock = threading.Lock()
+        self._muted = False
+        self._interrupts = 0
+
+    def emit(self, event: Event) -> None:
+        """Tell the listeners, one event at a time."""
+        with self._lock:
+            for listener in () if self._muted else self._listeners:
+                listener(event)
+
+    def run(self, plan: Plan, budget: Budget | None = None) -> Outcome:
+        """Carry out the plan. Raises what a listener raises, once all that runs has ended.
+
+        Ctrl-C lets no new step begin; a second one also ends what runs on nodes.
+        """
+        schedule = Schedule(plan, budget, self._backoff)
+        workers = self._parallel or default_parallel(len(plan.nodes))
+        pool = ThreadPoolExecutor(max_workers=workers)
+        running: dict[Future[_Ended], Step] = {}
+        try:
+            with self._counting_interrupts():
+                self._loop(schedule, pool, running, workers)
+        finally:
+            self._muted = False
+            # A second Ctrl-C does not wait for steps that are not on a node: they can't be ended.
+            pool.shutdown(wait=not (self._interrupts > 1 and running), cancel_futures=True)
+        for node, stage in schedule.skipped():
+            if node not in plan.done:
+                self.emit(NodeSkipped(node, self.clock(), schedule.why, stage))
+        code = ExitCode.INTERRUPTED if self._interrupts else schedule.code
+        return Outcome(code, tuple(schedule.failed))
+
+    def failed(self, step: str, error: StackcookError, node: str = "", attempt: int = 1) -> None:
+        """Tell of a failure that no task of its own stands for."""
+        now = self.clock()
+        self.emit(StepStarted(step, now, node, attempt=attempt))
+        self.emit(self._step_failed(step, node, error, now, now))
+
+    def _loop(
+        self,
+        schedule: Schedule,
+        pool: ThreadPoolExecutor,
+        running: dict[Future[_Ended], Step],
+        workers: int,
+    ) -> None:
+        handled = 0
+        while True:
+            if self._interrupts > handled:
+                handled = self._interrupts
+                self._interrupt(schedule, handled)
+            if handled > 1 and not any(step.node for step in running.values()):
+                return
+            for each in schedule.abandoned():
+                step = each.step
+                self.failed(step.name, each.error, step.node, each.attempt + 1)
+            while len(running) < workers and (task := schedule.next(time.monotonic())):
+                running[self._begin(task, schedule, pool)] = task
+            due = schedule.next_retry
+            if not running and due is None:
+                if not schedule.why and (left := schedule.left()):
+                    names = ", ".join(f"{step.node} {step.name}" for step in left[:5])
+                    raise RuntimeError(f"steps of the plan wait for each other: {names}")
+                return
+            patience = _LONGEST_WAIT if due is None else max(0.0, due - time.monotonic())
+            patience = min(patience, _LONGEST_WAIT)
+            if running:
+                ended, _ = wait(running, patience, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    self._take(running.pop(future), future.result(), schedule)
+            else:
+                time.sleep(patience)
+
+    def _begin(self, step: Step, schedule: Schedule, pool: ThreadPoolExecutor) -> Future[_Ended]:
+        attempt = schedule.attempt(step)
+        now = self.clock()
+        self.emit(StepStarted(step.name, now, step.node, step.stage, attempt))
+        output = ChefOutput()
+
+        def say(line: str) -> None:
+            if not step.node:
+                self.emit(StepProgress(step.name, self.clock(), line))
+            elif text := output.feed(line):
+                counts = output.resources, output.updated
+                self.emit(StepProgress(step.name, self.clock(), text, step.node, *counts))
+
+        def report(error: StackcookError, node: str) -> None:
+            self.failed(step.name, error, node)
+
+        task = Task(step, attempt, tuple(schedule.failed), say, report)
+        return pool.submit(self._carry_out, task, now)
+
+    def _carry_out(self, task: Task, began: float) -> _Ended:
+        """On a thread of the pool; an unexpected error of one node is not the others'."""
+        step = task.step
+        try:
+            if not step.node:
+                result = self._actions[step.name](task)
+            else:
+                with NodeLog(self._state, step.node, step.name) as written:
+                    say = task.say
+
+                    def both(line: str) -> None:
+                        written(line)
+                        say(line)
+
+                    result = self._actions[step.name](replace(task, say=both))
+        except StackcookError as error:
+            return _Ended(began, self.clock(), error=error)
+        except Exception as error:
+            if not step.node:
+                raise
+            return _Ended(began, self.clock(), error=_internal(step.node, error))
+        return _Ended(began, self.clock(), result)
+
+    def _take(self, step: Step, ended: _Ended, schedule: Schedule) -> None:
+        if ended.error:
+            retry = schedule.failure(step, ended.error, time.monotonic())
+            if not retry:
+                self.emit(
+                    self._step_failed(step.name, step.node, ended.error, ended.began, ended.at)
+                )
+                return
+            cause = str(ended.error)
+            log.info(
+                "%s%s: retry %d in %.1f s: %s",
+                f"{step.node}: " if step.node else "",
+                step.name,
+                schedule.attempt(step),
+                retry.wait,
+                cause,
+            )
+            self.emit(StepRetried(step.name, ended.at, step.node, cause, retry.wait))
+            return
+        result = ended.result
+        done = StepDone(step.name, ended.at, ended.at - ended.began, step.node)
+        if isinstance(result, ConvergeResult):
+            text = f"{result.updated}/{result.total} resources updated"
+            counts = {"updated": result.updated, "total": result.total}
+            done = replace(done, text=text, resources=result.resources, **counts)
+        else:
+            done = replace(done, text=result.text if isinstance(result, NewPlan) else result)
+        self.emit(done)
+        if isinstance(result, NewPlan):
+            before = schedule.replace(step, result.steps)
+            names = (tuple(each.name for each in steps) for steps in (before, result.steps))
+            self.emit(PlanChanged(step.node, ended.at, result.why, *names))
+        schedule.done(step)
+
+    def _interrupt(self, schedule: Schedule, count: int) -> None:
+        schedule.stop("interrupted", ExitCode.INTERRUPTED)
+        if count == 1:
+            text = "Interrupted: waiting for running steps. Press Ctrl-C again to stop them."
+            self.emit(Notice(self.clock(), text))
+            return
+        self._muted = True  # how the steps that are being ended fail is no news
+        self._end()
+
+    def _step_failed(
+        self, step: str, node: str, error: StackcookError, began: float, at: float
+    ) -> StepFailed:
+        path = str(path_of(self._state, node)) if node else ""
+        return StepFailed(step, at, at - began, str(error), node, path)
+
+    @contextmanager
+    def _counting_interrupts(self) -> Iterator[None]:
+        """Count Ctrl-C instead of raising KeyboardInterrupt; only the main thread gets signals."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def count(*_: object) -> None:
+            self._interrupts += 1
+
+        before = signal.signal(signal.SIGINT, count)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _internal(node: str, error: Exception) -> NodeError:
+    what = f"internal error: {type(error).__name__}: {error}"
+    return NodeError(what, where=node, remedy="report it with the traceback in the node's log")

@@ -1,0 +1,92 @@
+"""From the manifest and what was observed to a plan: no world needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stackcook.manifest.model import BootstrapKind, Manifest
+from stackcook.operations.converge import converge_plan
+from stackcook.operations.deploy import deploy_plan, observe
+from stackcook.operations.nodes import Facts
+from stackcook.run.plan import Plan
+from tests.fakes import FakeSite, two_stages
+
+MANIFEST = replace(two_stages(Path("/nowhere"), computes=2), bootstrap=BootstrapKind.NATIVE)
+
+
+def names(plan: Plan, node: str) -> list[str]:
+    return [step.name for step in plan.of(node)]
+
+
+def observed(machine: str, registered: bool) -> Facts:
+    site = FakeSite()
+    site.machines.state = {"controller": machine}
+    site.chef.known = {"controller"} if registered else set()
+    return observe(MANIFEST, site, {"controller"})
+
+
+@pytest.mark.parametrize(
+    "machine, registered, becomes, steps",
+    [
+        ("running", True, None, ["converge"]),
+        ("running", False, None, ["install", "register", "prepare", "converge"]),
+        ("stopped", True, "start", ["converge"]),
+        ("absent", True, "create", ["install", "register", "prepare", "converge"]),
+        ("absent", False, "create", ["install", "register", "prepare", "converge"]),
+    ],
+)
+def test_what_a_node_needs(
+    machine: str, registered: bool, becomes: str | None, steps: list[str]
+) -> None:
+    plan = deploy_plan(MANIFEST, observed(machine, registered), {"controller"})
+    assert plan.machines.get("controller") == becomes
+    assert names(plan, "controller") == ["reach", "preflight", *steps]
+
+
+def test_stages_wait_for_all_nodes_before_them() -> None:
+    plan = deploy_plan(MANIFEST, Facts())
+    assert plan.stages == (
+        ("single-controller", ("controller",)),
+        ("single-compute", ("compute1", "compute2")),
+    )
+    (gate,) = [step for step in plan.steps if step.name == "gate"]
+    assert (gate.stage, gate.after_nodes) == ("single-compute", ("controller",))
+    converge = plan.of("compute2")[-1]
+    assert converge.after == (("compute2", "register"), gate.key)
+
+
+def test_some_nodes_still_wait_for_the_services_of_those_left_out() -> None:
+    plan = deploy_plan(MANIFEST, Facts(), {"compute2"})
+    assert plan.nodes == ("compute2",)
+    assert [step.name for step in plan.steps if step.stage and not step.node] == ["gate"]
+
+
+def test_time_limits_are_the_node_s_own() -> None:
+    nodes = tuple(replace(node, timeout=60) for node in MANIFEST.nodes)
+    plan = deploy_plan(replace(MANIFEST, nodes=nodes), Facts())
+    assert [s.timeout for s in plan.of("controller")] == [None, None, 1800.0, 120.0, 60.0]
+
+
+def test_a_step_waits_only_for_steps_that_come_before_it() -> None:
+    for plan in (
+        deploy_plan(MANIFEST, Facts()),
+        deploy_plan(MANIFEST, Facts(done=frozenset({"controller"}))),
+        converge_plan(MANIFEST),
+        converge_plan(MANIFEST, twice=True),
+    ):
+        before = set()
+        for step in plan.steps:
+            assert before.issuperset(step.after), step
+            for node in step.after_nodes:
+                assert before.issuperset(each.key for each in plan.of(node)), step
+            assert step.key not in before, "no two steps have the same key"
+            before.add(step.key)
+
+
+def test_a_manifest_without_nodes_still_uploads_and_verifies() -> None:
+    empty = Manifest(Path("/nowhere/infrastructure.yml"), "fake")
+    plan = deploy_plan(empty, Facts())
+    assert [step.name for step in plan.steps][-3:] == ["upload", "save", "verify"]

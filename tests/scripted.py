@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 from collections import defaultdict
@@ -80,7 +81,7 @@ class Scripted:
 
 
 @contextmanager
-def scripted(tls: ssl.SSLContext | None = None) -> Iterator[Scripted]:
+def scripted(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Scripted]:
     """A running server, on a port of its own."""
     script = Scripted()
 
@@ -109,15 +110,17 @@ def scripted(tls: ssl.SSLContext | None = None) -> Iterator[Scripted]:
             """Say nothing."""
 
     class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
             """A client that goes away is no fault here."""
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server((host, 0), Handler) as server:
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
-        script.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
+        shown = f"[{host}]" if ":" in host else host
+        script.url = f"http{'s' if tls else ''}://{shown}:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

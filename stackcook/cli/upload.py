@@ -49,18 +49,14 @@ def command(context: Context, **options: object) -> ExitCode:
     otherwise; versions of cookbooks that an environment leads to stay in any case.
     """
     from stackcook.operations.chefsite import ChefSite
-    from stackcook.meanwhile import Meanwhile
 
     wishes = _Wishes(**options)  # type: ignore[arg-type]  # click has seen to the types
     if wishes.delete and (wishes.freeze or wishes.force or wishes.prune or wishes.keep):
         raise UsageError("--delete uploads nothing", remedy="give it only --only and --yes")
     manifest = context.load(warn=True)
     site = ChefSite(manifest)
-    # It reads the key, and asks the user's server, while we read the repository.
-    reached = Meanwhile(site.reach) if site.own_server else None
     site.check()
-    if reached:
-        reached.result()
+    site.reach()
     return (_delete if wishes.delete else _upload)(context, manifest, site, wishes)
 
 

@@ -197,7 +197,7 @@ class ChefServer:
     """A Chef server of the user's: its URL, the user's name there, and that user's key.
 
     Its certificate may be signed by one of ``ca_file``, or be among the files of ``trusted_certs``,
-    as ``knife ssl fetch`` puts them there. ``protocol`` is the version of its signatures.
+    as ``knife ssl fetch`` puts them there.
     """
 
     url: str
@@ -206,7 +206,6 @@ class ChefServer:
     ca_file: Path | None = None
     trusted_certs: Path | None = None
     verify: bool = True
-    protocol: str = "1.3"
 
 
 @dataclass(frozen=True)

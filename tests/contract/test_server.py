@@ -185,7 +185,7 @@ def test_a_wrong_key_is_named(embedded: EmbeddedServer, tmp_path: Path) -> None:
     wrong = replace(server, key=embedded.state / "chef" / "chef-validator.pem")
     with ChefClient(wrong) as client, pytest.raises(ChefServerError) as error:
         client.get("/nodes")
-    assert f"is {wrong.key} admin's key?" in str(error.value)
+    assert f"is {wrong.key} admin's private key?" in str(error.value)
     with ChefClient(replace(server, user="nobody")) as client, pytest.raises(ChefServerError):
         client.get("/nodes")
 
@@ -193,7 +193,7 @@ def test_a_wrong_key_is_named(embedded: EmbeddedServer, tmp_path: Path) -> None:
 def test_an_empty_answer_is_no_success(embedded: EmbeddedServer) -> None:
     server = embedded.start()
     wrong = replace(server, url=f"{server.url}/organizations/none")
-    with ChefClient(wrong) as client, pytest.raises(ChefServerError, match="empty answer"):
+    with ChefClient(wrong) as client, pytest.raises(ChefServerError, match="is empty"):
         client.get("/nodes")
     with ChefClient(server) as client, pytest.raises(NotFound, match="no such object"):
         client.get("/nodes/none")

@@ -96,7 +96,7 @@ def test_an_own_server_that_is_not_there(stackcook: Stackcook, manifest: Manifes
     manifest.path.write_text(manifest.path.read_text() + own)
     status, output = stackcook("upload")
     assert status == ExitCode.CHEF_SERVER
-    assert "http://127.0.0.1:9: the Chef server: can't be reached (connection refused)" in output
+    assert "http://127.0.0.1:9: cannot connect to the Chef server (connection refused)" in output
     assert not manifest.state.exists()
     status, output = stackcook("server", "start")
     assert status == ExitCode.USAGE and "there is no embedded one" in output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -229,10 +229,3 @@ def test_all_that_the_manifest_names_goes(site: Site) -> None:
     assert set(site.client.get("/data/some")) == {"theirs"}
     with pytest.raises(NotFound):
         site.client.get("/cookbooks/apt/1.0.0")
-
-
-@pytest.mark.parametrize("protocol", ["1.0", "1.1", "1.3"])
-def test_signatures_of_every_version_are_taken(client: ChefClient, protocol: str) -> None:
-    with ChefClient(replace(client.server, protocol=protocol)) as other:
-        assert "_default" in other.get("/environments")
-        assert other.post("/data", {"name": f"signed-{protocol}"})

@@ -33,6 +33,7 @@ LIBRARIES = {
     "jinja2": {"report.html"},
     "paramiko": {"remote"},
     "rich": {"cli", "console", "report"},
+    "urllib3": {"chef.rest.transport"},
     "vagrant": {"machines.vagrant"},
     "yaml": {"manifest.document", "verify.clouds"},
 }

@@ -1,4 +1,4 @@
-"""What the Chef server's answers mean; each failure becomes one clear sentence."""
+"""What the Chef server's responses mean; each failure becomes one clear sentence."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from stackcook.chef.rest.exchange import Answer, NoAnswer
+from stackcook.chef.rest.transport import Answer
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
 
 _SKEW = 600.0
-"""Seconds that clocks may differ before we say so; servers refuse from 900 on."""
+"""Seconds by which clocks may differ before an error mentions it; servers refuse from 900 on."""
 
 
 class Refused(ChefServerError):
-    """The Chef server said no, with the HTTP ``status``."""
+    """The Chef server refused the request, with the HTTP ``status``."""
 
     status = 0
 
     @property
     def transient(self) -> bool:  # type: ignore[override]
-        """A server that failed may recover; one that refuses does not change its mind."""
+        """Only a server that failed may recover."""
         return self.status >= 500
 
 
@@ -32,17 +32,17 @@ class NotFound(Refused):
 
 
 class Conflict(Refused):
-    """The object is there already, or is frozen."""
+    """The object already exists, or is frozen."""
 
 
 class UnexpectedAnswer(ChefServerError):
-    """An answer that no Chef server gives: empty, a web page, or JSON of another shape."""
+    """A response that is not a Chef server's: empty, a web page, or JSON of another shape."""
 
     transient = False
 
 
 def parse(server: ChefServer, answer: Answer) -> Any:
-    """The JSON of an answer. Raises ChefServerError for what no Chef server would send."""
+    """The JSON of a response. Raises ChefServerError for a failure or anything but JSON."""
     judge(server, answer)
     try:
         return json.loads(answer.body)
@@ -51,36 +51,36 @@ def parse(server: ChefServer, answer: Answer) -> Any:
 
 
 def accepted(server: ChefServer, answer: Answer) -> None:
-    """See that a file was taken. Raises ChefServerError: for a web page, too."""
+    """Check that a file was accepted. Raises ChefServerError, also for a web page."""
     judge(server, answer)
     if "html" in answer.headers.get("Content-Type", ""):
         raise _strange(server, answer)
 
 
 def _strange(server: ChefServer, answer: Answer) -> UnexpectedAnswer:
-    kind = answer.headers.get("Content-Type", "").split(";")[0] or "nothing"
+    kind = answer.headers.get("Content-Type", "").split(";")[0] or "no content type"
     if not answer.body:
-        what = "an empty answer"
+        what = "empty"
     else:
-        what = "broken JSON" if "json" in kind else f"an answer of type {kind}"
+        what = "broken JSON" if "json" in kind else f"not JSON ({kind})"
     return UnexpectedAnswer(
-        f"{_request(answer)} got {what}, which no Chef server gives",
+        f"the response to {_request(answer)} is {what}",
         where=server.url,
-        remedy="correct the URL of the Chef server; many end in /organizations/NAME",
+        remedy="check the URL of the Chef server; most end in /organizations/NAME",
     )
 
 
 def strange(server: ChefServer, request: str) -> UnexpectedAnswer:
-    """The error for an answer to ``request`` that is JSON, but not what a Chef server says."""
+    """The error for a response to ``request`` that is JSON, but not what Chef servers send."""
     return UnexpectedAnswer(
-        f"{request} got an answer that no Chef server gives",
+        f"the response to {request} is not what Chef servers send",
         where=server.url,
-        remedy="correct its URL, or look at what lies between and may change answers",
+        remedy="check its URL, and any proxy or gateway in front of it",
     )
 
 
 def confirmed(server: ChefServer, request: str, answer: Any, name: str) -> None:
-    """See that the answer to a write is about the object ``name``. Raises UnexpectedAnswer."""
+    """Check that a write's response is about the object ``name``. Raises UnexpectedAnswer."""
     said = answer if isinstance(answer, dict) else {}
     raw = said.get("raw_data")
     named = [said.get(field) for field in ("name", "cookbook_name", "id")]
@@ -90,7 +90,7 @@ def confirmed(server: ChefServer, request: str, answer: Any, name: str) -> None:
 
 
 def judge(server: ChefServer, answer: Answer) -> None:
-    """Raise what a failed answer means: NotFound, Conflict or another ChefServerError."""
+    """Raise what a failed request means: NotFound, Conflict or another ChefServerError."""
     status = answer.status
     if 200 <= status < 300:
         return
@@ -105,26 +105,14 @@ def judge(server: ChefServer, answer: Answer) -> None:
     raise error
 
 
-def unreachable(server: ChefServer, error: NoAnswer) -> ChefServerError:
-    """The error for a request that got no answer."""
-    remedy = error.remedy or "is it running, and is the URL right?"
-    return ChefServerError(f"the Chef server: {error}", where=server.url, remedy=remedy)
-
-
 def message(answer: Answer) -> str:
-    """What the server says is wrong, on one line of at most 200 characters."""
+    """The error that the server reports, on one line of at most 200 characters."""
     try:
         said = json.loads(answer.body).get("error", "")
     except (ValueError, AttributeError):
         return ""
     text = "; ".join(map(str, said)) if isinstance(said, list) else str(said)
     return " ".join(text.split())[:200]
-
-
-def wants_older_signatures(answer: Answer) -> bool:
-    """Whether the server does not know the version of the authentication protocol."""
-    # A Chef Infra Server's own words for it.
-    return answer.status in (400, 401) and "authentication protocol version" in message(answer)
 
 
 def patience(headers: Mapping[str, str], *, most: float) -> float:
@@ -144,37 +132,38 @@ def patience(headers: Mapping[str, str], *, most: float) -> float:
 def _meaning(server: ChefServer, answer: Answer) -> tuple[str, str]:
     """Cause and remedy."""
     status = answer.status
+    # In the words of Chef Infra Server.
+    if status in (400, 401) and "authentication protocol version" in message(answer):
+        cause = "the Chef server does not support signatures of version 1.3 (SHA-256)"
+        return cause, "upgrade it: stackcook uses no other version"
     if status == 401:
         off = skew(answer.headers)
         if abs(off) > _SKEW:
             minutes = f"{abs(off) / 60:.0f} min {'ahead of' if off > 0 else 'behind'}"
-            return f"this clock is {minutes} the server's", "set this machine's clock"
+            return f"this machine's clock is {minutes} the server's", "set this machine's clock"
         user, key = server.user, server.key
-        return f"the server does not accept {user}'s signature", f"is {key} {user}'s key?"
+        return f"the Chef server rejected {user}'s signature", f"is {key} {user}'s private key?"
     if status < 400:
-        there = answer.headers.get("Location", "another place")
-        return f"the server sends us to {there}", "correct the URL of the Chef server"
+        there = answer.headers.get("Location", "another URL")
+        return f"the server redirects to {there}", "correct the URL of the Chef server"
     if status in _MEANINGS:
         return _MEANINGS[status]
     if status >= 500:
-        return "the Chef server failed", "look into its log, then try again"
-    return "the Chef server refused the request", "look into its log"
+        return "the Chef server failed", "check its log, then try again"
+    return "the Chef server refused the request", "check its log"
 
 
 _MEANINGS = {
+    403: ("permission denied", "ask the Chef server's administrator for the permission"),
     404: ("there is no such object on the Chef server", "upload it first"),
-    403: ("the user may not do this", "let the server's administrator give the permission"),
-    405: ("the Chef server does not know this operation", "is this the URL of a Chef server?"),
-    406: ("the Chef server speaks no version of the API that stackcook does", "use Chef 12 to 15"),
-    407: ("the proxy wants a name and a password", "put them into the proxy's URL"),
-    409: ("the object is there already, or frozen", "give the cookbook a new version"),
-    413: ("the object is too big for the Chef server", "make it smaller, or raise the limit"),
-    429: ("the Chef server has too much to do", "try again later"),
-    503: (
-        "the Chef server has no time, or is not ready",
-        "try again later; see its status and log",
-    ),
-    504: ("what lies before the Chef server got no answer from it", "is the Chef server running?"),
+    405: ("the Chef server does not support this operation", "is this the URL of a Chef server?"),
+    406: ("the Chef server supports no API version that stackcook does", "use Chef 12 to 15"),
+    407: ("the proxy requires a user and a password", "add them to the proxy's URL"),
+    409: ("the object already exists, or is frozen", "give the cookbook a new version"),
+    413: ("the object is too large for the Chef server", "make it smaller, or raise the limit"),
+    429: ("the Chef server receives too many requests", "try again later"),
+    503: ("the Chef server is overloaded, or not ready", "check its log, then try again"),
+    504: ("the gateway got no response from the Chef server", "is the Chef server running?"),
 }
 
 
@@ -185,7 +174,7 @@ def _request(answer: Answer) -> str:
 def skew(headers: Mapping[str, str], now: datetime | None = None) -> float:
     """Seconds that this machine's clock is ahead of the server's; 0 where that is not known.
 
-    ``now`` is when the answer came, if not just now.
+    ``now`` is when the response came, if not just now.
     """
     try:
         theirs = parsedate_to_datetime(headers["Date"])

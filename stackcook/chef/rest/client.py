@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import os
-import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from functools import partial
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import urljoin, urlsplit
+from typing import Any, BinaryIO
+from urllib.parse import urljoin
 
 from stackcook.chef.rest.answers import (
     Conflict,
@@ -23,49 +23,36 @@ from stackcook.chef.rest.answers import (
     patience,
     skew,
     strange,
-    unreachable,
-    wants_older_signatures,
 )
-from stackcook.chef.rest.exchange import Answer, NoAnswer
-from stackcook.chef.rest.tls import context
-from stackcook.chef.rest.transport import Transport
+from stackcook.chef.rest.signing import Signer
+from stackcook.chef.rest.transport import CONNECTIONS, Answer, NoAnswer, Transport, split_url
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
-from stackcook.meanwhile import Meanwhile
-
-if TYPE_CHECKING:
-    from stackcook.chef.rest.signing import Signer
+from stackcook.retry import REQUEST, TRANSIENT_STATUSES
 
 __all__ = ["CONNECTIONS", "ChefClient", "Conflict", "NotFound"]
 
-CONNECTIONS = 8
-"""Connections kept open; more threads than this wait for one."""
-
-_CONNECT = 5.0
-"""Seconds that connecting may take."""
+logger = logging.getLogger(__name__)
 
 _STREAMED = 1 << 20
 """Bytes above which a file is never wholly in memory."""
 
-_TRIES = 6
 _PATIENCE = 120.0
 """Seconds after which nothing is tried again."""
-_WAIT = 0.2
-"""Seconds before the second try; doubled for each after it, and shortened at random."""
+
 _LONGEST_WAIT = 30.0
+"""Seconds to wait between two tries, at most, whatever the server asks for."""
 
 _REPEATABLE = ("GET", "PUT", "DELETE")
-_TRANSIENT = (429, 500, 502, 503, 504)
 _PREFERRED_VERSION = 2
-_NEWEST_PROTOCOL, _OLDER_PROTOCOL = "1.3", "1.1"
 
 
 class ChefClient:
     """Talks to a Chef server as one user; safe to share between threads.
 
-    The API version is 2 where the server takes it, else the highest that it takes. ``timeout`` is
-    how many seconds may pass between two bytes of an answer. The key is read meanwhile: what is
-    wrong with it is said at the first request.
+    The API version is 2 where the server supports it, else the highest that it does. ``timeout`` is
+    how many seconds may pass between two bytes of a response. The key and the certificates are read
+    at the first request.
     """
 
     def __init__(
@@ -78,15 +65,8 @@ class ChefClient:
         self.server = server
         self._base = server.url.rstrip("/")
         self._sleep = sleep
-        self._signer = Meanwhile(partial(_signer, server))
-        self._transport = Transport(
-            connections=CONNECTIONS,
-            connect=_CONNECT,
-            read=timeout,
-            tls=partial(context, server),
-        )
+        self._transport = Transport(server, timeout=timeout)
         self._version: int | None = None
-        self._protocol = server.protocol
         self._reached = False
         self._heard: tuple[Mapping[str, str], datetime] = ({}, datetime.now(timezone.utc))
 
@@ -163,16 +143,13 @@ class ChefClient:
     def _request(self, method: str, path: str, value: Any = None, *, repeat: bool = True) -> Any:
         url = f"{self._base}/{path.lstrip('/')}"
         body = b"" if value is None else json.dumps(value).encode()
-        send = partial(self._send, method, url, body, repeat=repeat or method in _REPEATABLE)
-        spoken = (self._protocol, self._spoken)
-        answer, tries = send()
-        if wants_older_signatures(answer) and spoken[0] == _NEWEST_PROTOCOL:
-            self._protocol = _OLDER_PROTOCOL
-            answer, tries = send()
-        if answer.status == 406 and self._learn_version(answer) != spoken[1]:
-            answer, tries = send()
+        repeat = repeat or method in _REPEATABLE
+        spoken = self._spoken
+        answer, tries = self._send(method, url, body, repeat=repeat)
+        if answer.status == 406 and self._learn_version(answer) != spoken:
+            answer, tries = self._send(method, url, body, repeat=repeat)
         if method == "DELETE" and answer.status == 404 and tries > 1:
-            return {}  # an earlier try took it away, and its answer got lost
+            return {}  # an earlier try deleted it, and its response was lost
         parsed = parse(self.server, answer)
         if self._version is None:
             self._learn_version(answer)
@@ -187,41 +164,60 @@ class ChefClient:
         headers: Mapping[str, str] | None = None,
         repeat: bool = True,
     ) -> tuple[Answer, int]:
-        """The answer and the number of tries: again where that may help, if it may be repeated.
+        """The response and the number of tries; with ``repeat`` there may be more than one.
 
         Signed unless with ``headers``.
         """
         begun = time.monotonic()
-        for tries in range(1, _TRIES + 1):
-            last = not repeat or tries == _TRIES or time.monotonic() - begun > _PATIENCE
-            wait = _WAIT * 2 ** (tries - 1) * random.uniform(0.5, 1)  # others retry, too
-            if not isinstance(body, bytes):
-                body.seek(0)
+        tries = 0
+        while True:
+            tries += 1
+            patient = repeat and time.monotonic() - begun <= _PATIENCE
+            wait = REQUEST.after(tries) if patient else None
             try:
-                signed = headers or self._signed(method, url, body)
-                answer = self._transport.send(method, url, body, signed)
+                answer = self._send_once(method, url, body, headers, tries)
             except NoAnswer as error:
-                # Who has never been reached may have another address.
-                if last or error.final or (error.connecting and not self._reached):
-                    raise unreachable(self.server, error) from error
+                error.where = self.server.url
+                # A server that has never been reached may have another address.
+                unknown = error.connecting and not self._reached
+                if wait is None or not error.transient or unknown:
+                    raise
+                reason = error.what
             else:
                 self._reached = True
                 self._heard = answer.headers, datetime.now(timezone.utc)
-                if last or answer.status not in _TRANSIENT:
+                if wait is None or answer.status not in TRANSIENT_STATUSES:
                     return answer, tries
                 wait = max(wait, patience(answer.headers, most=_LONGEST_WAIT))
+                reason = f"HTTP {answer.status}"
+            path = split_url(url).path
+            logger.info("%s %s: %s; retrying in %.1f s", method, path, reason, wait)
             self._sleep(wait)
-        raise AssertionError("the last try returns or raises")
 
-    def _signed(self, method: str, url: str, body: bytes | BinaryIO) -> Mapping[str, str]:
+    def _send_once(
+        self,
+        method: str,
+        url: str,
+        body: bytes | BinaryIO,
+        headers: Mapping[str, str] | None,
+        number: int,
+    ) -> Answer:
+        path = split_url(url).path  # a query may hold a secret: it is not logged
+        headers = headers or self._signed(method, path, body)
+        begun = time.monotonic()
+        outcome = "no response"
+        try:
+            answer = self._transport.send(method, url, body, headers)
+            outcome = f"HTTP {answer.status}"
+            return answer
+        finally:
+            milliseconds = (time.monotonic() - begun) * 1000
+            logger.debug("%s %s: %s, %.0f ms, try %d", method, path, outcome, milliseconds, number)
+
+    def _signed(self, method: str, path: str, body: bytes | BinaryIO) -> Mapping[str, str]:
         assert isinstance(body, bytes), "files are not signed"
-        signature = self._signer.result().headers(
-            method,
-            urlsplit(url).path,
-            body,
-            api_version=self._spoken,
-            now=datetime.now(timezone.utc),
-            protocol=self._protocol,
+        signature = self._signer.headers(
+            method, path, body, api_version=self._spoken, now=datetime.now(timezone.utc)
         )
         return {
             "Accept": "application/json",
@@ -229,6 +225,10 @@ class ChefClient:
             "X-Chef-Version": "18.0.0",
             **signature,
         }
+
+    @cached_property
+    def _signer(self) -> Signer:
+        return Signer.load(self.server.user, self.server.key)
 
     @property
     def skew(self) -> float:
@@ -248,10 +248,3 @@ class ChefClient:
             low, high = 0, 1
         self._version = max(low, min(high, _PREFERRED_VERSION))
         return self._version
-
-
-def _signer(server: ChefServer) -> Signer:
-    # Loading the library, and its checking of the key, take longer than many an upload.
-    from stackcook.chef.rest.signing import Signer
-
-    return Signer.load(server.user, server.key)

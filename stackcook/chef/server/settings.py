@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,9 @@ from stackcook.errors import Finding, InputError, UsageError
 from stackcook.manifest.model import ChefServer, Manifest
 
 _NAMES = ("config.rb", "knife.rb")
-_PROTOCOLS = ("1.0", "1.1", "1.3")
+_PROTOCOL = "1.3"
+"""The version of the signatures that stackcook makes."""
+
 _INLINE = "-----BEGIN"
 
 
@@ -36,6 +39,10 @@ def find_chef_server(
         return None
     user = str(settings.get("node_name") or environ.get("USER", ""))
     directory = config.parent if config else knife.home
+    protocol = str(settings.get("authentication_protocol_version", _PROTOCOL))
+    if protocol != _PROTOCOL:
+        what = f"authentication_protocol_version is {protocol}; stackcook only supports {_PROTOCOL}"
+        raise UsageError(what, where=str(directory), remedy="remove the setting")
     return ChefServer(
         str(url),
         user,
@@ -43,7 +50,6 @@ def find_chef_server(
         ca_file=_path(settings.get("ssl_ca_file"), manifest.root),
         trusted_certs=_path(settings.get("trusted_certs_dir", "trusted_certs"), directory),
         verify=str(settings.get("ssl_verify_mode")).lstrip(":") != "verify_none",
-        protocol=_protocol(settings.get("authentication_protocol_version"), directory),
     )
 
 
@@ -95,8 +101,6 @@ def _credentials(chef: Path, environ: Mapping[str, str]) -> Mapping[str, Any]:
     path, context = chef / "credentials", chef / "context"
     if not path.is_file():
         return {}
-    import tomllib
-
     profile = environ.get("CHEF_PROFILE") or (
         context.read_text().strip() if context.is_file() else "default"
     )
@@ -134,12 +138,3 @@ def _key(settings: Mapping[str, Any], user: str, directory: Path, home: Path) ->
 
 def _path(said: object, directory: Path) -> Path | None:
     return directory / Path(str(said)).expanduser() if said else None
-
-
-def _protocol(said: object, directory: Path) -> str:
-    if said is None:
-        return "1.3"
-    if str(said) not in _PROTOCOLS:
-        what = f'there is no authentication_protocol_version "{said}"'
-        raise UsageError(what, where=str(directory), remedy=f"it is {', '.join(_PROTOCOLS)}")
-    return str(said)

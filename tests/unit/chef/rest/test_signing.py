@@ -23,7 +23,7 @@ DATA = Path(__file__).parents[1] / "data"
 CASES = json.loads((DATA / "signatures.json").read_text())
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["protocol"] + case["path"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["path"])
 @pytest.mark.parametrize("key", ["pkcs1.pem", "pkcs8.pem"])
 def test_signs_as_the_gem_does(case: dict, key: str) -> None:
     headers = Signer.load("spec-user", DATA / key).headers(
@@ -32,18 +32,17 @@ def test_signs_as_the_gem_does(case: dict, key: str) -> None:
         case["body"].encode(),
         api_version=case["api_version"],
         now=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=timezone.utc),
-        protocol=case["protocol"],
     )
     version = {"X-Ops-Server-API-Version": str(case["api_version"])}
     assert headers == {**case["headers"], **version}
 
 
 def test_says_which_key_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ChefServerError, match="absent.pem: the key of Chef user alice"):
+    with pytest.raises(ChefServerError, match="absent.pem: cannot read the key of Chef user alice"):
         Signer.load("alice", tmp_path / "absent.pem")
 
 
-def test_refuses_what_is_no_rsa_key(tmp_path: Path) -> None:
+def test_refuses_anything_but_an_rsa_key(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     key = generate_private_key(SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -51,7 +50,7 @@ def test_refuses_what_is_no_rsa_key(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(ChefServerError) as error:
             Signer.load("alice", path)
-        assert "no RSA private key" in str(error.value)
+        assert "not an RSA private key" in str(error.value)
         assert "nonsense" not in str(error.value)
 
 
@@ -62,10 +61,3 @@ def test_says_that_a_key_has_a_passphrase(tmp_path: Path, form: PrivateFormat) -
     path.write_bytes(key.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"secret")))
     with pytest.raises(ChefServerError, match="key.pem: the key of Chef user alice is protected"):
         Signer.load("alice", path)
-
-
-def test_says_that_a_key_is_too_short(tmp_path: Path) -> None:
-    signer = Signer("alice", rsa.generate_private_key(65537, 1024))
-    now = datetime.now(timezone.utc)
-    with pytest.raises(ChefServerError, match="the key of alice is too short"):
-        signer.headers("GET", "/", b"", api_version=1, now=now, protocol="1.1")

@@ -100,7 +100,7 @@ def test_whom_to_trust(manifest: Manifest, tmp_path: Path) -> None:
 ssl_ca_file "#{current_dir}/ca.pem"
 trusted_certs_dir '/etc/certs'
 ssl_verify_mode :verify_none
-authentication_protocol_version '1.1'
+authentication_protocol_version '1.3'
 """
     write(tmp_path / ".chef" / "config.rb", CONFIG % "'me'" + more)
     assert find(manifest, tmp_path) == ChefServer(
@@ -110,7 +110,6 @@ authentication_protocol_version '1.1'
         ca_file=tmp_path / ".chef" / "ca.pem",
         trusted_certs=Path("/etc/certs"),
         verify=False,
-        protocol="1.1",
     )
     (tmp_path / ".chef" / "config.rb").unlink()
     write(tmp_path / ".chef" / "credentials", PROFILE + 'ssl_verify_mode = ":verify_none"\n')
@@ -131,8 +130,8 @@ def test_certificates_that_knife_fetched_hold_for_the_manifests_server(
     ("setting", "words"),
     [
         (
-            "authentication_protocol_version '2.0'",
-            'no authentication_protocol_version "2.0"; it is',
+            "authentication_protocol_version '1.1'",
+            "authentication_protocol_version is 1.1; stackcook only supports 1.3; remove",
         ),
         ("client_key_contents 'x'", "the settings hold the user's key itself; put it in a file"),
         ("client_key '-----BEGIN RSA'", "the settings hold the user's key itself"),

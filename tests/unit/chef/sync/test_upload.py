@@ -88,7 +88,7 @@ def test_an_answer_about_something_else_is_no_success(
     for method, path in (("PUT", "/roles/web"), ("POST", "/roles")):
         server.add(method, path, value)
         change = ObjectChange("role web", "/roles", "web", ROLE, new=method == "POST")
-        with pytest.raises(ChefServerError, match=f"{method} {path} got an answer that no Chef"):
+        with pytest.raises(ChefServerError, match=f"response to {method} {path} is not what"):
             put(client, change)
 
 

@@ -1,7 +1,8 @@
-"""Connections that stay open, and what servers do to them."""
+"""Connections: kept open, lost, to IPv6 addresses, through the user's proxy."""
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import threading
@@ -14,17 +15,19 @@ import pytest
 from stackcook.chef.rest.client import ChefClient
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
+from tests.contract.servers import free_port
+from tests.scripted import Scripted, scripted
 
 KEY = Path(__file__).parents[1] / "data" / "pkcs1.pem"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 Serve = Callable[[socket.socket, int], None]
-"""What a server does with a connection, which is its how manieth (from 1)."""
+"""What a server does with a connection; the number counts connections from 1."""
 
 
 @contextmanager
 def serving(serve: Serve) -> Iterator[tuple[ChefClient, list[int]]]:
-    """A client of a server that does so, and the numbers of the connections that there were."""
+    """A client of a server that does so, and the numbers of its connections so far."""
     connections: list[int] = []
 
     def run() -> None:
@@ -82,8 +85,8 @@ def test_one_connection_for_all_requests() -> None:
     assert connections == [1]
 
 
-def test_one_that_was_closed_meanwhile_is_made_anew() -> None:
-    """Else what may not be repeated would fail for nothing."""
+def test_a_connection_that_the_server_closed_is_replaced() -> None:
+    """Else a request that may not be repeated would fail."""
     closed = threading.Event()
 
     def serve(connection: socket.socket, number: int) -> None:
@@ -100,7 +103,7 @@ def test_one_that_was_closed_meanwhile_is_made_anew() -> None:
     assert connections == [1, 2, 3]
 
 
-def test_answers_of_every_form() -> None:
+def test_responses_of_every_form() -> None:
     forms = [
         b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n3\r\n 1}\r\n0\r\n\r\n',
         b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{"a": 1}',
@@ -116,17 +119,17 @@ def test_answers_of_every_form() -> None:
     assert connections == [1]
 
 
-def test_chunks_without_an_end_are_no_answer() -> None:
+def test_chunks_without_an_end_are_an_error() -> None:
     def serve(connection: socket.socket, number: int) -> None:
         request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")
 
     with serving(serve) as (client, _):
-        with pytest.raises(ChefServerError, match="broke off before the answer was whole"):
+        with pytest.raises(ChefServerError, match="closed before the response was complete"):
             client.post("/roles", {})
 
 
-def test_who_takes_no_more_of_a_file_may_say_why(tmp_path: Path) -> None:
+def test_a_server_that_refuses_a_big_file_is_understood(tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(bytes(1 << 25))
 
     def serve(connection: socket.socket, number: int) -> None:
@@ -137,19 +140,89 @@ def test_who_takes_no_more_of_a_file_may_say_why(tmp_path: Path) -> None:
             pass
 
     with serving(serve) as (client, _):
-        with pytest.raises(ChefServerError, match="too big for the Chef server"):
+        with pytest.raises(ChefServerError, match="too large for the Chef server"):
             client.send_file("/store/x", tmp_path / "big", "0" * 32)
 
 
-@pytest.mark.parametrize("url", ["http://", "http://:80", "http://chef:what/", "http://a b/"])
-def test_a_url_that_leads_nowhere(url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["http://", "http://:80", "http://chef:what/", "http://a b/", "http://[::1/", "http://a..b/"],
+)
+def test_an_invalid_url(url: str) -> None:
     with ChefClient(ChefServer(url, "alice", KEY)) as client:
-        with pytest.raises(ChefServerError, match="its URL is none"):
+        with pytest.raises(ChefServerError, match="this is not a valid URL"):
             client.get("/nodes")
 
 
-def test_nothing_is_put_into_the_headers() -> None:
+def test_a_user_name_cannot_add_headers() -> None:
     with serving(lambda connection, number: None) as (client, _):
         client = ChefClient(ChefServer(client.server.url, "alice\r\nX-Other: 1", KEY))
-        with pytest.raises(ChefServerError, match="a user's name has no line breaks"):
+        with pytest.raises(ChefServerError, match="user's name contains characters"):
             client.get("/nodes")
+
+
+def test_an_ipv6_address() -> None:
+    with scripted(host="::1") as script:
+        script.add("GET", "/nodes", {"one": "url"})
+        with ChefClient(ChefServer(script.url, "alice", KEY)) as client:
+            assert client.get("/nodes") == {"one": "url"}
+        assert script.received[0].headers["Host"] == script.url.removeprefix("http://")
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+    """A proxy for HTTP that the user's environment names."""
+    with scripted() as script:
+        monkeypatch.setenv("http_proxy", script.url.replace("//", "//me:p%40ss@"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        yield script
+
+
+def test_the_proxy_of_the_environment_is_used(proxy: Scripted) -> None:
+    proxy.add("GET", "http://chef.example.com/nodes", {"one": "url"})
+    with ChefClient(ChefServer("http://chef.example.com", "alice", KEY)) as client:
+        assert client.get("/nodes") == {"one": "url"}
+    assert proxy.received[0].headers["Proxy-Authorization"] == "Basic bWU6cEBzcw=="
+
+
+def test_a_private_address_needs_no_proxy(proxy: Scripted) -> None:
+    assert_direct(f"http://127.0.0.1:{free_port()}", proxy)
+
+
+def test_no_proxy_names_hosts_without_a_proxy(
+    proxy: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "example.com,localhost")
+    assert_direct(f"http://localhost:{free_port()}", proxy)
+
+
+def assert_direct(url: str, proxy: Scripted) -> None:
+    """Nothing listens there, which only a direct connection finds out."""
+    with ChefClient(ChefServer(url, "alice", KEY)) as client:
+        with pytest.raises(ChefServerError, match="cannot connect .*connection refused"):
+            client.get("/nodes")
+    assert not proxy.received
+
+
+def test_a_proxy_that_does_not_run_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with ChefClient(ChefServer("http://chef.example.com", "alice", KEY)) as client:
+        with pytest.raises(ChefServerError, match=r"the proxy cannot connect .*refused.*_proxy"):
+            client.get("/nodes")
+
+
+def test_a_file_that_becomes_shorter_is_not_sent(tmp_path: Path) -> None:
+    """Else both sides would wait: the server for the rest, the client for a response."""
+    file = tmp_path / "big"
+    file.write_bytes(bytes(1 << 25))
+
+    def serve(connection: socket.socket, number: int) -> None:
+        head(connection)
+        os.truncate(file, 1 << 20)
+        while connection.recv(1 << 20):
+            pass
+
+    with serving(serve) as (client, _):
+        with pytest.raises(ChefServerError, match="big: it has just become shorter"):
+            client.send_file("/store/x", file, "0" * 32)

@@ -32,7 +32,7 @@ class Options(KnifeOptions):
 
     def hints(self, node: str) -> dict[str, Any]:
         """Ohai's hints: name → content. Raises NodeError if one can't be read."""
-        pairs = (hint.partition("=") for hint in self.all("hint"))
+        pairs = (hint.partition("=") for hint in self.every("hint"))
         return {
             name: _map(node, f"--hint {name}", self._text(node, path)) if path else {}
             for name, _, path in pairs

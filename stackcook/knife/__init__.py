@@ -1,7 +1,7 @@
-"""The commands of knife (and Vagrant) that a manifest stands for: those of spiceweasel 2.8.
+"""The commands of knife (and Vagrant) for a manifest, as spiceweasel 2.8 prints them.
 
-They are printed for people and their scripts; ``stackcook deploy`` doesn't run them. What differs
-from spiceweasel's is named in docs/spiceweasel.md.
+They are only printed; ``stackcook deploy`` doesn't run them. docs/spiceweasel.md lists what differs
+from spiceweasel.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _OBJECTS = {
 
 @dataclass(frozen=True)
 class Form:
-    """Which commands: of which sections and nodes (all, if that is None), and to what end.
+    """Which commands to print, for which sections and nodes (``None``: all).
 
-    ``node_only`` makes node objects and no machines, ``chef_client`` converges what is there.
+    ``node_only`` creates node objects and no machines; ``chef_client`` converges existing nodes.
     """
 
     sections: Collection[str]
@@ -41,7 +41,7 @@ class Form:
 
 
 def commands(manifest: Manifest, files: Files, form: Form) -> tuple[str, ...]:
-    """The commands, those that delete first: each section before what it refers to."""
+    """The commands; those that delete come first, each section before what it refers to."""
     made = [*entries(manifest, form.nodes)]
     nodes = [entry for entry in made if not entry.group.cluster]
     clusters = [entry for entry in made if entry.group.cluster]
@@ -93,8 +93,8 @@ def _create(files: Files, form: Form, entry: Entry) -> Iterator[str]:
 def _node_objects(files: Files, entry: Entry) -> Iterator[str]:
     for machine in entry.machines:
         name = machine.node.name
-        there = name in files.nodes
-        yield f"knife node from file {name}.json" if there else f"knife node create -d {name}"
+        exists = name in files.nodes
+        yield f"knife node from file {name}.json" if exists else f"knife node create -d {name}"
         if run_list := ",".join(entry.group.run_list):
             yield f"knife node run_list set {name} '{run_list}'"
 

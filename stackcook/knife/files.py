@@ -1,4 +1,4 @@
-"""What knife's commands need to know of the files on disk; all else about them is pure."""
+"""The files on disk that knife's commands depend on; the rest is pure."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Files:
 
 
 def look(manifest: Manifest, findings: Findings, *, delete: bool) -> Files:
-    """The files that the manifest names; notes those that aren't there.
+    """The files that the manifest names; missing ones are findings.
 
-    What Berkshelf has resolved is of interest only where cookbooks are to ``delete``.
+    ``Berksfile.lock`` is read only to ``delete`` cookbooks.
     """
     root = manifest.root
 
@@ -52,8 +52,8 @@ def look(manifest: Manifest, findings: Findings, *, delete: bool) -> Files:
     }
     cookbooks = root / "cookbooks"
     if manifest.cookbooks and not cookbooks.is_dir():
-        remedy = "make it: what isn't in it comes from the Supermarket, to there"
-        what = "there is no directory cookbooks/"
+        remedy = "create it: the commands download cookbooks from the Supermarket into it"
+        what = "directory not found: cookbooks/"
         findings.error(manifest.path, manifest.cookbooks[0].at, what, remedy)
     return Files(
         environments=below(root / "environments", manifest.environments, (".json", ".rb")),
@@ -68,7 +68,7 @@ def look(manifest: Manifest, findings: Findings, *, delete: bool) -> Files:
 def _locked(berksfile: Berksfile, findings: Findings) -> tuple[tuple[str, str], ...]:
     lock = berksfile.path.with_name(f"{berksfile.path.name}.lock")
     if not lock.is_file():
-        what = "Berkshelf has not resolved it: no command can delete its cookbooks"
+        what = f"{lock.name} not found: no command deletes this Berksfile's cookbooks"
         findings.warning(berksfile.path, None, what, "run `berks install`")
         return ()
     graph = lock.read_text().partition("\nGRAPH\n")[2]

@@ -16,9 +16,9 @@ _LOGIN = {
     "password": "-P",
     "port": "-p",
     "user": "-x",
-    "--no-host-key-verify": "--no-host-key-verify",
+    "--host-key-verify": "",
 }
-"""The options that ``knife ssh`` has, too, in its spelling."""
+"""The options that ``knife ssh`` has, too, and how it spells them if not always alike."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Entry:
         """A command for each name to search for; one for all machines that share a pattern."""
         protocol = WINDOWS.get(self.group.provider or "", "ssh")
         login = (
-            f"{_LOGIN[option.name]} {option.written}"
+            f"{_LOGIN[option.name] or option.flag} {option.written}"
             for part in self._parts
             for option in part.given
             if option.name in _LOGIN

@@ -32,12 +32,18 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class Scalar(NamedTuple):
     """A scalar as it was written; ``null`` where it is plain and means nothing.
 
-    A tuple, as a large manifest has a hundred thousand of them.
+    A flat tuple, as a large manifest has a hundred thousand of them.
     """
 
     text: str
-    at: Position
+    line: int
+    column: int
     null: bool = False
+
+    @property
+    def at(self) -> Position:
+        """Its place."""
+        return Position(self.line, self.column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ class _Composer:
         events: _Events = _LOADER(text).get_event  # half the time of `for event in yaml.parse`
         events()  # the stream's start
         if isinstance(events(), yaml.StreamEndEvent):
-            return Scalar("", Position(1, 1), null=True)
+            return Scalar("", 1, 1, null=True)
         value = self._value(events(), events, 0)
         events()  # the document's end
         after = events()
@@ -117,18 +123,19 @@ class _Composer:
 
     def _value(self, event: Any, events: _Events, depth: int) -> Value:
         mark = event.start_mark
-        at = Position(mark.line + 1, mark.column + 1)
+        value: Value
+        if isinstance(event, _SCALAR):
+            text = event.value
+            null = not event.style and _NULL.fullmatch(text) is not None
+            value = Scalar(text, mark.line + 1, mark.column + 1, null)
+            if event.anchor:
+                self.anchors[event.anchor] = value
+            return value
+        at = _position(mark)
         if isinstance(event, _ALIAS):
             return self._alias(event.anchor, at)
         if depth > MAX_DEPTH:
             self._stop(at, "values are nested too deeply", "a manifest needs seven levels")
-        value: Value
-        if isinstance(event, _SCALAR):
-            text = event.value
-            value = Scalar(text, at, not event.style and _NULL.fullmatch(text) is not None)
-            if event.anchor:
-                self.anchors[event.anchor] = value
-            return value
         if event.anchor:
             self.anchors[event.anchor] = None
         if isinstance(event, yaml.SequenceStartEvent):

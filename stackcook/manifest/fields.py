@@ -92,7 +92,7 @@ class FieldReader:
             if (len(keys) == 1 or several and keys) and all(_named(key) for key, _ in keys):
                 yield from keys
             elif isinstance(item, Scalar) and _named(item):
-                yield item, Scalar("", item.at, null=True)
+                yield item, Scalar("", *item.at, null=True)
             elif len(keys) > 1:
                 shown = ", ".join(key.text for key, _ in keys)
                 what = f"an entry of {section} has several keys: {shown}"

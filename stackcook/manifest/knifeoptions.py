@@ -44,47 +44,67 @@ _BOOTSTRAP_OPTIONS = {
 }
 """Those that the native bootstrap heeds; all have a value."""
 
-_VERIFY_API_CERT = {"--node-verify-api-cert": "true", "--no-node-verify-api-cert": "false"}
+
+def _named(text: str) -> dict[str, str]:
+    """The spellings of options, separated by commas, and their name: the last of these."""
+    groups = (word.split(",") for word in text.split())
+    return {flag: group[-1] for group in groups for flag in group}
+
 
 # Without effect: stackcook gives knife these itself, or always does what they ask for.
-_IGNORED_VALUES = """-r --run-list --ssh-verify-host-key --max-wait -W --session-timeout --channel
-""".split()
-_IGNORED_SWITCHES = """--sudo --use-sudo -y --yes --no-host-key-verify --no-color --color -V
-""".split()
+_IGNORED_VALUES = _named(
+    "-r,--run-list --ssh-verify-host-key -W,--max-wait --session-timeout --channel"
+)
+_IGNORED_SWITCHES = _named("--sudo --use-sudo -y,--yes --host-key-verify --color -V")
 
 # The others of knife 18 and before, which only knife can carry out.
-_KNIFE_VALUES = """-F -R -S -c -e -f -k -m -o -s -t -u -w --bootstrap-curl-options
---bootstrap-product --bootstrap-protocol --bootstrap-proxy-pass --bootstrap-proxy-user
---bootstrap-template --bootstrap-url --bootstrap-vault-file --bootstrap-vault-item
---bootstrap-vault-json --bootstrap-wget-options --ca-trust-file --chef-license --config
---config-option --connection-protocol --editor --format --kerberos-realm --kerberos-service --key
---msi-url --profile --server-url --ssl-peer-fingerprint --su-password --su-user --user
---winrm-auth-method --winrm-authentication-protocol --winrm-password --winrm-port
---winrm-session-timeout --winrm-ssl-peer-fingerprint --winrm-ssl-verify-mode --winrm-transport
---winrm-user""".split()
-_KNIFE_SWITCHES = """-A -d -v -z --defaults --disable-editing --encrypt --fips --forward-agent
---host-key-verify --local-mode --no-fips --prerelease --ssh-forward-agent --sudo-preserve-home
---use-sudo-password --verbose --winrm-basic-auth-only --winrm-no-verify-cert --winrm-ssl""".split()
+_KNIFE_VALUES = _named(
+    """
+-F,--format -R,--kerberos-realm -S,--kerberos-service -c,--config -e,--editor -f,--ca-trust-file
+-k,--key -m,--msi-url -o,--connection-protocol -s,--server-url -t,--bootstrap-template -u,--user
+-w,--winrm-auth-method --bootstrap-curl-options --bootstrap-product --bootstrap-protocol
+--bootstrap-proxy-pass --bootstrap-proxy-user --bootstrap-url --bootstrap-vault-file
+--bootstrap-vault-item --bootstrap-vault-json --bootstrap-wget-options --chef-license
+--config-option --profile --ssl-peer-fingerprint --su-password --su-user
+--winrm-authentication-protocol --winrm-password --winrm-port --winrm-session-timeout
+--winrm-ssl-peer-fingerprint --winrm-ssl-verify-mode --winrm-transport --winrm-user
+"""
+)
+_KNIFE_SWITCHES = _named(
+    """
+-A,--ssh-forward-agent -d,--disable-editing -v,--version -z,--local-mode --defaults --encrypt
+--fips --forward-agent --prerelease --sudo-preserve-home --use-sudo-password --verbose
+--winrm-basic-auth-only --winrm-no-verify-cert --winrm-ssl
+"""
+)
+_VERIFY_API_CERT = "--node-verify-api-cert"
 
-_NAMES = {
+_HEEDED = {
     flag: name for name, flags in (NODE_OPTIONS | _BOOTSTRAP_OPTIONS).items() for flag in flags
 }
-_WITH_VALUE = frozenset((*_NAMES, *_IGNORED_VALUES, *_KNIFE_VALUES))
-_SWITCHES = frozenset((*_VERIFY_API_CERT, *_IGNORED_SWITCHES, *_KNIFE_SWITCHES))
-_KNOWN = _WITH_VALUE | _SWITCHES
-_NATIVE = frozenset((*_NAMES.values(), *_IGNORED_VALUES, *_IGNORED_SWITCHES, *_VERIFY_API_CERT, ""))
+_WITH_VALUE = _HEEDED | _IGNORED_VALUES | _KNIFE_VALUES
+_SWITCHES = _IGNORED_SWITCHES | _KNIFE_SWITCHES | {_VERIFY_API_CERT: _VERIFY_API_CERT}
+_NEGATED = {
+    flag.replace("--", "--no-", 1): flag
+    for flag in (_VERIFY_API_CERT, "--host-key-verify", "--color", "--fips")
+}
+_KNOWN = frozenset((*_WITH_VALUE, *_SWITCHES, *_NEGATED))
+
+_IGNORED = ("", *_IGNORED_VALUES.values(), *_IGNORED_SWITCHES.values())
 _BY_FILE = ("json", "json_file", "secret", "secret_file", "password")  # argv is public
-_NOT_FOR_KNIFE = frozenset((*NODE_OPTIONS, *_IGNORED_VALUES, *_IGNORED_SWITCHES, *_BY_FILE, ""))
+_NATIVE = frozenset((*_HEEDED.values(), *_IGNORED, _VERIFY_API_CERT))
+_NOT_FOR_KNIFE = frozenset((*NODE_OPTIONS, *_IGNORED, *_BY_FILE))
 
 _WORD = re.compile(r"""(?:[^ \t\r\n'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
 _FLAG = re.compile(r"(--[\w-]+)(?:=(.*))?|(-\w)(.*)", re.DOTALL)
 
 
 class Option(NamedTuple):
-    """One option. ``name`` is what it means, or ``flag`` where that has only one spelling.
+    """One option: ``flag`` as it is written, ``name`` for what all its spellings mean.
 
-    Both are empty for words that follow no option that takes them. ``value`` is ``None`` for a
-    switch, and ``written`` the value with its quotes. ``words`` are all its words, as in argv.
+    Both are empty for a word that no option takes. ``value`` is ``true`` or ``false`` for a switch,
+    and ``None`` where it is missing; ``written`` is the value with its quotes. ``words`` are all
+    words of the option, as in argv.
     """
 
     flag: str
@@ -113,9 +133,12 @@ class KnifeOptions:
         return KnifeOptions((*farther.given, *self.given), f"{farther.text} {self.text}")
 
     def overrides(self, farther: KnifeOptions) -> bool:
-        """Whether an option of ``farther`` is given here, too, and can be given only once."""
-        both = {o.name for o in self.given} & {o.name for o in farther.given}
-        return bool(both - {"", "hint"})
+        """Whether an option of ``farther`` is given here with another value."""
+        return any(
+            own.name == other.name and own.name not in ("", "hint") and own.value != other.value
+            for own in self.given
+            for other in farther.given
+        )
 
     def numbered(self, number: str) -> KnifeOptions:
         """The options of one machine: its number in the place of ``{{n}}``."""
@@ -144,7 +167,7 @@ class KnifeOptions:
         option = self.last(name)
         return (option.value or "") if option else ""
 
-    def all(self, name: str) -> tuple[str, ...]:
+    def every(self, name: str) -> tuple[str, ...]:
         """All values of an option that may be given more than once."""
         return tuple(option.value or "" for option in self.given if option.name == name)
 
@@ -172,13 +195,12 @@ class KnifeOptions:
 
     @property
     def verify_api_cert(self) -> str:
-        """``true`` or ``false``, as ``client.rb`` has it; empty where nothing is said."""
-        option = self.last(*_VERIFY_API_CERT)
-        return _VERIFY_API_CERT[option.flag] if option else ""
+        """``true`` or ``false``, as ``client.rb`` has it; empty without the option."""
+        return self.one(_VERIFY_API_CERT)
 
     @property
     def knife_only(self) -> tuple[str, ...]:
-        """The flags that the native bootstrap can't heed."""
+        """The flags that only knife can carry out."""
         flags = (option.flag for option in self.given if option.name not in _NATIVE)
         return tuple(dict.fromkeys(flags))
 
@@ -226,15 +248,16 @@ def _option(words: list[tuple[str, str]]) -> Option:
     if not match:
         return Option("", "", word, written, (word,))
     flag, value = match[1] or match[3], match[2] or match[4]
-    name = _NAMES.get(flag, flag)
     if flag in _SWITCHES:
-        return Option(flag, name, None, "", (word,))
+        return Option(flag, _SWITCHES[flag], "true", "", (word,))
+    if flag in _NEGATED:
+        return Option(flag, _NEGATED[flag], "false", "", (word,))
+    name = _WITH_VALUE.get(flag, flag)
     if value:
         before = word.removesuffix(value)
-        quoted = not written.startswith(before)
-        return Option(
-            flag, name, value, shlex.quote(value) if quoted else written[len(before) :], (word,)
-        )
+        plain = written.startswith(before)
+        written = written.removeprefix(before) if plain else shlex.quote(value)
+        return Option(flag, name, value, written, (word,))
     taken: list[tuple[str, str]] = []
     while words and _belongs(words[-1][0], flag, len(taken)):
         taken.append(words.pop())

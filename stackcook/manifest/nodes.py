@@ -417,7 +417,7 @@ class _Builder:
             text, at, what = self.common.options.one("key"), self.common.at, "options: "
         place = (text, at)
         if place not in self._keys:
-            found = self.reader.file(Scalar(text, at), f"{what}key") if text else _own_key()
+            found = self.reader.file(Scalar(text, *at), f"{what}key") if text else _own_key()
             self._keys[place] = found
         return self._keys[place]
 

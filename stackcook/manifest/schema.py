@@ -1,6 +1,6 @@
-"""The manifest's JSON Schema (draft 7), for editors: shapes and names, not what is on disk.
+"""The manifest's JSON Schema (draft 7), for editors: structure and names, not what is on disk.
 
-Made of the reader's own constants; tests/unit/manifest/test_schema.py holds the two together.
+It is made of the reader's own constants; tests/unit/manifest/test_schema.py compares the two.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ def schema() -> Schema:
         "berksfile": _berksfile(),
         "cookbooks": _cookbooks(),
         "environments": _listed(
-            "Chef environments of environments/: names, sub/name, or quoted globs.",
+            "Environments in environments/: names, sub/name, or quoted globs.",
             sections.PATTERN,
             _body({}),
             several=True,
         ),
         "roles": _listed(
-            "Chef roles of roles/: names, sub/name, or quoted globs.",
+            "Roles in roles/: names, sub/name, or quoted globs.",
             sections.PATTERN,
             _body({}),
             several=True,
         ),
         "data bags": _data_bags(),
-        "nodes": _nodes("The nodes: one or several names, or a provider and a count (`ec2 3`)."),
+        "nodes": _nodes("The nodes: one or several names, or a provider and a number (`ec2 3`)."),
         "clusters": _listed(
-            "Nodes by environment: the cluster's name is that of its nodes' environment.",
+            "Nodes by environment: a cluster is called like its nodes' environment.",
             nodes.ENVIRONMENT,
             _nodes("The nodes of this environment."),
         ),
-        "options": _words("Options of knife bootstrap, added to every node's own."),
+        "options": _words("Options of knife bootstrap for all nodes."),
         "knife": _knife(),
         "stackcook": _stackcook(),
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "stackcook's manifest",
-        "description": "What goes on the Chef server, which nodes there are, how they are reached.",
+        "description": "What to upload to the Chef server, the nodes, and how to reach them.",
         "type": "object",
         **_keys({name: known[name] for name in SECTIONS}),
     }
@@ -64,43 +64,49 @@ def schema() -> Schema:
 
 def _berksfile() -> Schema:
     keys = {
-        "path": _text("The Berksfile; without it, the one beside the manifest."),
+        "path": _text("The Berksfile; by default ./Berksfile."),
         "options": _words("Options of berks, such as `-e test`."),
     }
-    about = "A Berksfile whose cookbooks are uploaded, too: null for ./Berksfile, a path, or both."
+    about = (
+        "A Berksfile whose cookbooks to upload: null for ./Berksfile, a path, or path and options."
+    )
     return {"description": about, "type": ["string", "object", "null"], **_keys(keys)}
 
 
 def _cookbooks() -> Schema:
-    version = "An error where cookbooks/ has another version."
+    version = "The version that cookbooks/ must have."
     keys = {
         "version": _text(version, sections.VERSION),
         "options": _words(f"{' and '.join(sections.COOKBOOK_OPTIONS)}, or both."),
     }
-    return _listed("Cookbooks of cookbooks/.", sections.NAME, _body(keys))
+    return _listed("Cookbooks in cookbooks/.", sections.NAME, _body(keys))
 
 
 def _data_bags() -> Schema:
     keys = {
-        "items": _words("The items: names of files, sub/name, or quoted globs.", sections.PATTERN),
-        "secret": _text("The file whose secret the items are encrypted with."),
+        "items": _words("The items: file names, sub/name, or quoted globs.", sections.PATTERN),
+        "secret": _text("The file with the secret that encrypts the items."),
     }
-    return _listed("Data bags of data_bags/.", sections.NAME, _body(keys))
+    return _listed("Data bags in data_bags/.", sections.NAME, _body(keys))
 
 
 def _nodes(about: str) -> Schema:
     keys = {
-        "run_list": _words("role[NAME] and recipe[COOKBOOK::RECIPE], a list or one text."),
+        "run_list": _words(
+            "role[NAME] and recipe[COOKBOOK::RECIPE], as a list or separated by commas."
+        ),
         "options": _words("Options of knife bootstrap, such as `-E lab -x debian`."),
-        "name": _text("The name on the Chef server; {{n}} in it is the node's number."),
+        "name": _text("The name on the Chef server; {{n}} is replaced by the node's number."),
         "timeout": _number(
-            "Seconds that its bootstrap, or a converge, may take.", 1, nodes.LONGEST_TIMEOUT
+            "Time limit of its bootstrap and of each converge, in seconds.",
+            1,
+            nodes.LONGEST_TIMEOUT,
         ),
         "additional_commands": _words(
-            "Commands that `plan --format knife` prints after the node's."
+            "Commands that `plan --format knife` prints after those of the node."
         ),
         "allow_create_failure": {
-            "description": "Nothing: a node that fails never stops the others.",
+            "description": "Has no effect: a node that fails never stops the others.",
             "enum": [True, False, *BOOLEANS],
         },
     }
@@ -110,8 +116,8 @@ def _nodes(about: str) -> Schema:
 
 
 def _knife() -> Schema:
-    run = _words("The arguments, one text for each time that it is run.")
-    return _listed("knife's commands that are run last.", _ANY_NAME, run, several=True)
+    run = _words("The arguments, one text for each run.")
+    return _listed("Commands of knife that `deploy` runs last.", _ANY_NAME, run, several=True)
 
 
 def _stackcook() -> Schema:
@@ -119,43 +125,49 @@ def _stackcook() -> Schema:
     keys = {
         "name": _text("The lab's name: machines are called NAME-NODE.", settings.NAME),
         "machines": _choice(
-            "vagrant: stackcook makes the machines. ssh: they are there already.",
+            "vagrant: stackcook creates the machines. ssh: they exist already.",
             [kind.value for kind in MachineKind],
         ),
-        "provider": _choice("Vagrant's; by default the one that works.", settings.PROVIDERS),
+        "provider": _choice(
+            "The Vagrant provider; by default the one that works here.", settings.PROVIDERS
+        ),
         "network": _text("The management network, such as 10.0.112.0/24.", pattern=network),
         "nodes": {
-            "description": "Of each node what Chef need not know.",
+            "description": "The address and the hardware of each node, and how to log in.",
             "type": ["object", "null"],
             "additionalProperties": _node_settings(),
         },
         "stages": {
-            **_words("Roles in the order in which their nodes converge; a list is one stage."),
+            **_words(
+                "Roles in the order in which their nodes converge; an inner list is one stage."
+            ),
             "items": {"type": [*_SCALAR, "array"], "items": {"type": _SCALAR}},
         },
         "bootstrap": _choice(
-            "Who brings new nodes under Chef: stackcook itself over SSH, or knife bootstrap.",
+            "What bootstraps new nodes: stackcook itself over SSH, or knife bootstrap.",
             [kind.value for kind in BootstrapKind],
         ),
         "failure_budget": _failure_budget(),
         "chef_server": _chef_server(),
-        "server_address": _address("This machine's, where the embedded Chef server listens."),
+        "server_address": _address(
+            "The address of this machine on which the embedded Chef server listens."
+        ),
         "passwords": {
-            "description": "Data bags, and their items to fill with generated passwords.",
+            "description": "Data bags, and their items that get generated passwords.",
             "type": ["object", "null"],
             "propertyNames": {"pattern": _whole(sections.NAME)},
             "additionalProperties": _words("The items.", sections.NAME),
         },
         "policy": _policy(),
     }
-    about = "How machines come up, and all else that is no matter of Chef's."
+    about = "The machines, the Chef server, and how to deploy."
     return {**_body({key: keys[key] for key in settings.KEYS}), "description": about}
 
 
 def _failure_budget() -> Schema:
     amount = {"type": ["string", "integer"], "minimum": 0, "pattern": _whole(settings.BUDGET)}
     return {
-        "description": "Role → how many of its nodes may fail: a number, or a percentage.",
+        "description": "Role → how many of its nodes may fail, as a number or a percentage.",
         "type": ["object", "null"],
         "propertyNames": {"pattern": _whole(settings.ROLE)},
         "additionalProperties": amount,
@@ -163,7 +175,7 @@ def _failure_budget() -> Schema:
 
 
 def _node_settings() -> Schema:
-    memory = f"MiB, or with a unit as 8G; {Node.memory} if it isn't given."
+    memory = f"In MiB, or with a unit: 8G; by default {Node.memory}."
     keys = {
         "address": _address("The node's IPv4 address."),
         "memory": {
@@ -172,10 +184,10 @@ def _node_settings() -> Schema:
             "minimum": settings.LEAST_MEMORY,
             "pattern": _MEMORY,
         },
-        "cpus": _number(f"Processors; {Node.cpus} if it isn't given.", 1, 1024),
-        "user": _text("Who SSH logs in as; root if it isn't given."),
-        "key": _text("That user's private key."),
-        "port": _number(f"SSH's port; {Node.port} if it isn't given.", 1, 65535),
+        "cpus": _number(f"Number of CPUs; by default {Node.cpus}.", 1, 1024),
+        "user": _text("The SSH user; by default root."),
+        "key": _text("The SSH user's private key."),
+        "port": _number(f"The SSH port; by default {Node.port}.", 1, 65535),
     }
     return _body({key: keys[key] for key in settings.NODE_KEYS})
 
@@ -183,21 +195,21 @@ def _node_settings() -> Schema:
 def _chef_server() -> Schema:
     keys = {
         "url": _text("https://NAME/organizations/ORGANISATION", pattern=r"^https?://\S+$"),
-        "user": _text("Your name there."),
-        "key": _text("Your private key there, a file."),
-        "ca_file": _text("The authorities that may have signed its certificate, a file."),
+        "user": _text("Your user name there."),
+        "key": _text("The file with that user's private key."),
+        "ca_file": _text("A file with the CA certificates for TLS."),
     }
-    about = "A Chef server of yours; without it knife's configuration, or the embedded one."
+    about = "Your Chef server; by default the one in knife's configuration, or the embedded one."
     required = ["url", "user", "key"]
     return {**_body(keys), "type": "object", "required": required, "description": about}
 
 
 def _policy() -> Schema:
     keys = {
-        "lock": _text("The Policyfile's lock, such as Policyfile.lock.json."),
-        "group": _text("The policy group of its nodes.", settings.POLICY_GROUP),
+        "lock": _text("The lock file of a Policyfile, such as Policyfile.lock.json."),
+        "group": _text("The policy group on the Chef server.", settings.POLICY_GROUP),
     }
-    about = "A policy that takes the place of run lists and environments."
+    about = "A policy, which replaces run lists and environments."
     return {**_body(keys), "type": "object", "required": [*keys], "description": about}
 
 

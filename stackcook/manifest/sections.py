@@ -28,10 +28,10 @@ def berksfile(reader: FieldReader, value: Value, at: Position) -> Berksfile | No
     options, file, text = "", value, ""
     if isinstance(value, Map):
         fields = reader.fields(value, "berksfile", ("path", "options"))
-        file = fields["path"][1] if "path" in fields else Scalar("", value.at, null=True)
+        file = fields["path"][1] if "path" in fields else Scalar("", *value.at, null=True)
         options = take(fields, "options", reader.words, "berksfile") or ""
     if isinstance(file, Scalar) and file.null:
-        file = Scalar("Berksfile", file.at if isinstance(value, Map) else at)
+        file = Scalar("Berksfile", *(file.at if isinstance(value, Map) else at))
     elif isinstance(file, Scalar):
         text = file.text.strip()
     path = reader.file(file, "berksfile")

@@ -55,8 +55,8 @@ def test_a_missing_file_is_a_finding(repository: Path) -> None:
     assert result.exit_code == 3
     assert result.stdout == ""
     assert [line.split(": ", 2)[2] for line in result.stderr.splitlines()] == [
-        "there is no directory cookbooks/; make it: what isn't in it comes from the Supermarket,"
-        " to there",
+        "directory not found: cookbooks/; create it: the commands download cookbooks from the"
+        " Supermarket into it",
         "there is no roles/web (.json or .rb); make the file, or take the name out",
         "there is no data_bags/users/bob (.json); make the file, or take the name out",
     ]
@@ -67,7 +67,7 @@ def test_an_unresolved_berksfile_is_noted(repository: Path) -> None:
     (repository / "infrastructure.yml").write_text("berksfile:\n")
     result = plan("--delete")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "Berkshelf has not resolved it" in result.stderr
+    assert "Berksfile.lock not found" in result.stderr
     assert plan().stderr == ""  # only who deletes needs to know what it resolved
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stackcook.manifest.knifeoptions import KnifeOptions, Option, parse
 
-COMMON = parse("-P common -x debian --hint a -t common.erb")
+COMMON = parse("-P common -x debian --hint a -t common.erb --node-verify-api-cert")
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ COMMON = parse("-P common -x debian --hint a -t common.erb")
         ("--ssh-user='my self'", Option("--ssh-user", "user", "my self", "'my self'", ())),
         ("'-xmy self'", Option("-x", "user", "my self", "'my self'", ())),
         ("-P -secret", Option("-P", "password", "-secret", "-secret", ("-P", "-secret"))),
-        ("--sudo", Option("--sudo", "--sudo", None, "", ("--sudo",))),
-        ("-VV", Option("-V", "-V", None, "", ("-VV",))),
+        ("--sudo", Option("--sudo", "--sudo", "true", "", ("--sudo",))),
+        ("-VV", Option("-V", "-V", "true", "", ("-VV",))),
         ("--flavor m1 small", Option("--flavor", "--flavor", "m1", "m1", ())),
         ("stray", Option("", "", "stray", "stray", ("stray",))),
     ],
@@ -48,14 +48,21 @@ def test_the_last_counts_as_in_knife() -> None:
 def test_the_nearest_counts_and_hints_add_up() -> None:
     found = parse("-P first -P own --hint b").over(COMMON)
     assert (found.one("password"), found.one("user")) == ("own", "debian")
-    assert found.all("hint") == ("a", "b")
+    assert found.every("hint") == ("a", "b")
     assert found.text == f"{COMMON.text} -P first -P own --hint b"
     assert parse("").over(COMMON) is COMMON
 
 
 @pytest.mark.parametrize(
     "own, overrides",
-    [("-P own", True), ("--ssh-password own", True), ("--hint a -N x", False), ("-x", True)],
+    [
+        ("-P own", True),
+        ("--ssh-password own", True),
+        ("--bootstrap-template own.erb", True),
+        ("--no-node-verify-api-cert", True),
+        ("-x", True),
+        ("-P common --hint b -N x --node-verify-api-cert", False),
+    ],
 )
 def test_what_overrides(own: str, overrides: bool) -> None:
     assert parse(own).overrides(COMMON) == overrides
@@ -102,4 +109,4 @@ def test_no_word_is_lost(text: str) -> None:
     found = parse(text)
     if not found.broken:
         assert [word for option in found.given for word in option.words] == shlex.split(text)
-        assert all(shlex.split(o.written) in ([o.value], []) for o in found.given if o.value)
+        assert all(shlex.split(o.written) == [o.value] for o in found.given if o.written)

@@ -26,9 +26,9 @@ PINNED = ", pinned"
 
 
 WANTED = (
-    ("10 × as fast as knife upload /, cold", KNIFE, "cold", 10.0),
-    ("30 × as fast as knife upload /, warm", KNIFE, "warm", 30.0),
-    ("20 × as fast as spiceweasel, cold", SPICEWEASEL, "cold", 20.0),
+    ("8 × as fast as knife upload /, cold", KNIFE, "cold", 8.0),
+    ("20 × as fast as knife upload /, warm", KNIFE, "warm", 20.0),
+    ("15 × as fast as spiceweasel, cold", SPICEWEASEL, "cold", 15.0),
 )
 MOST_MIB = 120.0
 LINEAR = 1.1

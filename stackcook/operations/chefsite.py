@@ -44,7 +44,7 @@ class ChefSite:
     @cached_property
     def server(self) -> ChefServer:
         """The Chef server, started if it is the embedded one; knife's config.rb leads to it."""
-        from stackcook.chef.server.knifeconfig import write_config
+        from stackcook.chef.server.knife import write_config
 
         if self.own_server is None:
             return self.embedded.start()

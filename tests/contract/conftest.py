@@ -9,7 +9,7 @@ import pytest
 
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
-from stackcook.chef.server.knifeconfig import write_config
+from stackcook.chef.server.knife import write_config
 from stackcook.command import Command, Completed, find_program, run
 from stackcook.errors import Position
 from stackcook.manifest.model import ChefServer, CookbookEntry, DataBag, Manifest, Node, Pattern

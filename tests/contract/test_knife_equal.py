@@ -13,7 +13,7 @@ import pytest
 
 from stackcook.chef.objects import encryption
 from stackcook.chef.rest.client import ChefClient
-from stackcook.chef.server.knifeconfig import write_config
+from stackcook.chef.server.knife import write_config
 from stackcook.chef.sync.upload import upload
 from stackcook.chef.repository.repository import Repository
 from stackcook.manifest.read import read

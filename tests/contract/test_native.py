@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from stackcook.bootstrap import etc_chef, objects
 from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.chef.rest.client import ChefClient
-from stackcook.chef.server.knifeconfig import write_config
+from stackcook.chef.server.knife import write_config
 from stackcook.command import Command, find_program, run
 from stackcook.errors import ChefServerError
 from stackcook.manifest.knifeoptions import parse

@@ -154,8 +154,8 @@ def test_a_pid_that_is_somebody_elses_is_left_alone(embedded: EmbeddedServer) ->
     embedded.stop()
     with subprocess.Popen(("sleep", "60")) as innocent:
         try:
-            told = {"pid": innocent.pid, "started": 1, "boot": "another"}
-            (embedded.state / "chef" / "server" / "pid").write_text(json.dumps(told))
+            data = {"pid": innocent.pid, "started": 1, "boot": "another"}
+            (embedded.state / "chef" / "server" / "pid").write_text(json.dumps(data))
             assert not embedded.status().running
             assert not embedded.stop()
             embedded.start()
@@ -170,7 +170,7 @@ def test_says_that_the_port_is_taken(embedded: EmbeddedServer) -> None:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
         other.listen()
-        with pytest.raises(ChefServerError, match="another program listens there"):
+        with pytest.raises(ChefServerError, match="another program uses its port"):
             embedded.start()
     assert not embedded.status().running
 

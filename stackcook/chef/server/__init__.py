@@ -1,1 +1,1 @@
-"""Which Chef server: the user's or the embedded one; and knife beside us."""
+"""Which Chef server: the user's or the embedded one; and knife for it."""

@@ -1,4 +1,4 @@
-"""The embedded Chef server: goiardi, with authentication, as a process that outlives us."""
+"""The embedded Chef server: goiardi, with authentication, as a process that outlives stackcook."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stackcook.chef.rest.client import ChefClient
-from stackcook.chef.server.knifeconfig import write_config
+from stackcook.chef.server.knife import write_config
 from stackcook.chef.server.process import Process
 from stackcook.chef.server.store import Store
 from stackcook.command import find_program
@@ -30,10 +30,10 @@ _PATIENCE = 30.0
 """Seconds that the server may take to start, to stop, or to write its data."""
 
 _PROBE = 2.0
-"""Seconds that a look whether it answers may take."""
+"""Seconds that a request to see whether it runs may take."""
 
 _CONFIG = """\
-# Written by stackcook, anew at each start.
+# Written by stackcook at each start.
 ipaddress = {address}
 hostname = {address}
 port = {port}
@@ -53,10 +53,13 @@ log-level = "warning"
 
 
 _NO_ADDRESS = {
-    errno.EADDRINUSE: ("another program listens there", "stop it, or use another address"),
+    errno.EADDRINUSE: (
+        "another program uses its port",
+        "stop that program, or use another address",
+    ),
     errno.EADDRNOTAVAIL: (
         "this machine does not have that address",
-        "bring the lab's network up, or correct server_address",
+        "start the lab's network, or correct server_address",
     ),
 }
 
@@ -74,7 +77,7 @@ class ServerStatus:
 class EmbeddedServer:
     """goiardi on ``address``:``port``, its keys and data below ``state``/chef.
 
-    Several of these, also in other processes, may stand for the same server.
+    Several objects, also in other processes, may represent the same server.
     """
 
     def __init__(self, state: Path, address: str, port: int = PORT) -> None:
@@ -91,9 +94,9 @@ class EmbeddedServer:
 
     @classmethod
     def running(cls, state: Path) -> ChefServer | None:
-        """The one of ``state`` that runs, wherever it listens; ``None`` if none does."""
-        there = cls(state, address="")
-        return there._running if there.status().running else None
+        """How clients reach the running server of ``state``; ``None`` if it does not run."""
+        server = cls(state, address="")
+        return server._running if server.status().running else None
 
     @property
     def chef_server(self) -> ChefServer:
@@ -102,27 +105,27 @@ class EmbeddedServer:
 
     @property
     def _running(self) -> ChefServer:
-        """The server that runs, which may have been started with another address than ours."""
-        told = tomllib.loads(self._config.read_text())
-        return replace(self.chef_server, url=f"http://{told['ipaddress']}:{told['port']}")
+        """The running server, which may have been started with another address."""
+        config = tomllib.loads(self._config.read_text())
+        return replace(self.chef_server, url=f"http://{config['ipaddress']}:{config['port']}")
 
     def start(self) -> ChefServer:
-        """Start it, unless it runs already with these settings; it answers when this returns.
+        """Start it, unless it runs already with these settings; it responds when this returns.
 
-        Raises ChefServerError: port taken, address not ours, data damaged, goiardi's own failure.
+        Raises ChefServerError: port in use, foreign address, data damaged, goiardi's own failure.
         """
         private_directory(self._store.files)
         with lock(self._directory / "lock"):
             process = Process.load(self._pid)
             if process and process.alive and self._config.read_text() != self._wanted:
                 self._save_and_end(process)
-            if not process or not self._answers_or_ends(process):
+            if not process or not self._responds_or_ends(process):
                 self._start()
             write_config(self.state, self.chef_server)
         return self.chef_server
 
     def stop(self) -> bool:
-        """Stop it, its data on disk; whether it ran. Raises ChefServerError if it won't stop."""
+        """Save its data and stop it; whether it ran. Raises ChefServerError if it does not stop."""
         if not self._directory.is_dir():
             return False
         with lock(self._directory / "lock"):
@@ -133,7 +136,7 @@ class EmbeddedServer:
         return True
 
     def status(self) -> ServerStatus:
-        """Whether it runs; asks the system, not the server."""
+        """Whether it runs; looks at the process, sends no request."""
         process = Process.load(self._pid)
         running = process is not None and process.alive
         return ServerStatus(
@@ -151,13 +154,13 @@ class EmbeddedServer:
         if not self.status().running:
             return
         before = self._store.mark()
-        # A write of our own, so that there is something to save; sandboxes vanish by themselves.
+        # It saves only after a write; goiardi removes old sandboxes by itself.
         checksum = hashlib.md5(b"settle", usedforsecurity=False).hexdigest()
         with ChefClient(self._running) as client:
             client.post("/sandboxes", {"checksums": {checksum: None}})
-        # Saving and writing exclude each other: what is saved from now on holds all before.
+        # It never writes while it saves: what is saved from now on includes all before.
         if not _wait(lambda: self._store.mark() != before):
-            raise self._error("it does not write its data", "is the disk full?")
+            raise self._error("does not save its data", "is the disk full?")
         self._store.keep()
 
     def _start(self) -> None:
@@ -167,11 +170,11 @@ class EmbeddedServer:
         self._check_address()
         write_private(self._config, self._wanted)
         logged = self._log.stat().st_size if self._log.exists() else 0
-        # Its settings are all in the file: variables of that name would win over them.
+        # Variables would override the settings of the file.
         env = {name: value for name, value in os.environ.items() if not name.startswith("GOIARDI")}
         process = Process.spawn((str(goiardi), "-c", str(self._config)), self._log, env)
         process.save(self._pid)
-        if not self._answers_or_ends(process):
+        if not self._responds_or_ends(process):
             self._pid.unlink()
             raise self._why_not(logged)
         if not first:
@@ -184,29 +187,30 @@ class EmbeddedServer:
             try:
                 probe.bind((self._address, self._port))
             except OSError as error:
-                raise self._error(*_NO_ADDRESS.get(error.errno or 0, (str(error), ""))) from error
+                reason, remedy = _NO_ADDRESS.get(error.errno or 0, (str(error), ""))
+                raise self._error(f"cannot start: {reason}", remedy) from error
 
     def _save_and_end(self, process: Process) -> None:
-        # Told to end while it is saving, goiardi ends before that is done.
-        with suppress(ChefServerError):  # one that does not answer is to end all the same
+        # goiardi would not finish a save that is under way.
+        with suppress(ChefServerError):  # end it even if it does not respond
             self.settle()
         self._end(process)
 
     def _end(self, process: Process) -> None:
         if not process.end(_PATIENCE):
-            raise self._error(f"process {process.pid} does not stop", f"see {self._log}")
+            raise self._error(f"does not stop (process {process.pid})", f"see {self._log}")
         self._pid.unlink()
         self._store.keep()
 
-    def _answers_or_ends(self, process: Process) -> bool:
-        """Wait until it answers (true) or has ended (false)."""
-        if not _wait(lambda: not process.alive or self._answers()):
+    def _responds_or_ends(self, process: Process) -> bool:
+        """Wait until it responds (true) or has ended (false)."""
+        if not _wait(lambda: not process.alive or self._responds()):
             self._end(process)
-            raise self._error("it does not answer", f"see {self._log}")
+            raise self._error("does not respond", f"see {self._log}")
         return process.alive
 
-    def _answers(self) -> bool:
-        """Whether it takes our signature: another server at this address would not."""
+    def _responds(self) -> bool:
+        """Whether it accepts the signature; another server at this address would not."""
         if not self.chef_server.key.exists():
             return False
         try:
@@ -217,34 +221,32 @@ class EmbeddedServer:
         return True
 
     def _rebuild_index(self) -> None:
-        """Let search find again all that is there."""
+        """Rebuild the search index, and wait until search finds everything."""
         with ChefClient(self.chef_server) as client:
             client.post("/search/reindex", {})
             for kind in ("node", "role", "client", "environment"):
                 there = len(client.get(f"/{kind}s"))
                 query = f"/search/{kind}?q=*:*"
                 if not _wait(lambda: bool(client.get(query)["total"] >= there)):
-                    raise self._error(
-                        f"search does not find every {kind} again", f"see {self._log}"
-                    )
+                    raise self._error(f"does not find every {kind} by search", f"see {self._log}")
 
     def _why_not(self, logged: int) -> ChefServerError:
-        """The error that goiardi's own last words amount to."""
+        """The error that goiardi logged last; ``logged``: the size of its log before the start."""
         with self._log.open("rb") as file:
             file.seek(min(logged, self._log.stat().st_size))
-            said = file.read().decode(errors="replace")
-        last = (said.strip().splitlines() or ["goiardi ended without a word"])[-1]
-        return self._error(f"it does not start: {last}", f"see {self._log}")
+            lines = file.read().decode(errors="replace").strip().splitlines()
+        reason = lines[-1] if lines else "goiardi exited without output"
+        return self._error(f"cannot start: {reason}", f"see {self._log}")
 
     def _error(self, what: str, remedy: str) -> ChefServerError:
-        return ChefServerError(f"the embedded Chef server: {what}", where=self.url, remedy=remedy)
+        return ChefServerError(f"the embedded Chef server {what}", where=self.url, remedy=remedy)
 
 
 def _render(keys: Path, store: Store, log: Path, address: str, port: int) -> str:
     return _CONFIG.format(
         port=port,
         **{
-            name: json.dumps(str(value), ensure_ascii=False)  # TOML's strings are JSON's
+            name: json.dumps(str(value), ensure_ascii=False)  # a JSON string is one in TOML, too
             for name, value in {
                 "address": address,
                 "keys": keys,

@@ -1,20 +1,67 @@
-"""The manifest's section ``knife``: commands for real knife, run last."""
+"""Real knife on the same Chef server: its ``config.rb``, and the manifest's section ``knife``."""
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from stackcook.command import Command, CommandError, Run, find_program, run
 from stackcook.errors import ChefServerError
+from stackcook.files import write_private
 from stackcook.manifest.model import ChefServer, Manifest
 
 TIMEOUT = 3600.0
 """Seconds for one command."""
 
+_CONFIG = """\
+# Written by stackcook: your changes would be overwritten.
+# knife -c .stackcook/chef/config.rb diff
+state = File.expand_path('..', File.dirname(__FILE__))
+root = File.dirname(state)
+
+chef_server_url {url}
+node_name {user}
+client_key {key}
+validation_key File.join(state, 'none.pem') # does not exist: this user registers the nodes
+
+chef_repo_path root
+data_bag_path [File.join(root, 'data_bags'), File.join(state, 'data_bags')]
+environment_path [File.join(root, 'environments'), File.join(state, 'environments')]
+repo_mode 'static' # nodes and clients are not in the repository
+"""
+
+_DEFAULT_ENVIRONMENT = {"name": "_default", "description": "The default Chef environment"}
+"""Every Chef server has it; the file keeps it out of what `knife diff` reports."""
+
+
+def write_config(state: Path, server: ChefServer) -> Path:
+    """Write ``chef/config.rb`` below the state directory; returns its path."""
+    default = json.dumps(_DEFAULT_ENVIRONMENT, indent=2) + "\n"
+    write_private(state / "environments" / "_default.json", default)
+    path = state / "chef" / "config.rb"
+    write_private(path, _config(state, server))
+    return path
+
+
+def _config(state: Path, server: ChefServer) -> str:
+    """The text of ``config.rb``; a key below the state directory is named relative to it."""
+    key = server.key.absolute()
+    if key.is_relative_to(state.absolute()):
+        shown = f"File.join(state, {_quoted(str(key.relative_to(state.absolute())))})"
+    else:
+        shown = _quoted(str(key))
+    return _CONFIG.format(url=_quoted(server.url), user=_quoted(server.user), key=shown)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
 
 def server_arguments(server: ChefServer) -> tuple[str, ...]:
-    """What leads knife to ``server``, whatever its own configuration says besides."""
+    """The options that make knife use ``server``, whatever its own configuration says."""
     return ("--server-url", server.url, "-u", server.user, "-k", str(server.key))
 
 
@@ -23,12 +70,12 @@ def run_section(
 ) -> int:
     """Run the section's commands in order; returns how many.
 
-    knife looks for its own configuration from the manifest's directory upward. Raises
-    ChefServerError at the first command that fails: those after it may build on it.
+    knife searches for its own configuration from the manifest's directory upward. Raises
+    ChefServerError at the first command that fails: later ones may depend on it.
     """
     count = 0
     for name, words in _commands(manifest):
-        shown = f"knife {name}"  # without its arguments: they may have a password
+        shown = f"knife {name}"  # without its arguments, which may contain a password
         say(shown)
         argv = (str(find_program("knife")), *words, *server_arguments(server))
         remedy = "correct it in the section `knife`"
@@ -37,7 +84,7 @@ def run_section(
         except CommandError as error:
             raise ChefServerError(error.what, where=shown, remedy=remedy) from error
         if done.status:
-            what = f"it ended with {done.status}: {done.last}"
+            what = f"exited with status {done.status}: {done.last}"
             raise ChefServerError(what, where=shown, remedy=remedy)
         count += 1
     return count

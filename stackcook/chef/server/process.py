@@ -1,10 +1,11 @@
-"""A process that outlives us, and the proof that a process of that number is still the same."""
+"""A process that outlives stackcook, recognized even after its number was given to another one."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,26 +25,23 @@ class Process:
     @classmethod
     def spawn(cls, argv: Sequence[str], log: Path, env: Mapping[str, str]) -> Process:
         """Start a program in a session of its own, its output at the end of ``log``."""
-        appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        pid = os.posix_spawn(
-            argv[0],
-            tuple(argv),
-            env,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(log), appending, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
+        with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
+            pid = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=env,
+                start_new_session=True,
+            ).pid
         return cls(pid, _started(pid) or 0, _boot())
 
     @classmethod
     def load(cls, path: Path) -> Process | None:
-        """The process that the file tells of, dead or alive; ``None`` without such a file."""
+        """The process that the file describes, dead or alive; ``None`` without such a file."""
         try:
-            told = json.loads(path.read_text())
-            return cls(int(told["pid"]), int(told["started"]), str(told["boot"]))
+            data = json.loads(path.read_text())
+            return cls(int(data["pid"]), int(data["started"]), str(data["boot"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -53,11 +51,11 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs; another process that has got its number is not it."""
+        """Whether it runs; another process with the same number does not count."""
         return self.boot == _boot() and self.started == _started(self.pid)
 
     def end(self, patience: float) -> bool:
-        """Ask it to end and wait ``patience`` seconds; whether it is gone."""
+        """Terminate it and wait up to ``patience`` seconds; whether it has ended."""
         if self.alive:
             os.kill(self.pid, signal.SIGTERM)
         deadline = time.monotonic() + patience
@@ -73,7 +71,7 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """When the process started; ``None`` if there is none, or only what its parent has to reap."""
+    """When the process started; ``None`` if there is none, or only a zombie."""
     try:
         os.waitpid(pid, os.WNOHANG)  # it may be our own child
     except ChildProcessError:
@@ -82,7 +80,7 @@ def _started(pid: int) -> int | None:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()  # the name before may hold anything
+    fields = stat.rpartition(")")[2].split()  # the name before may contain anything
     state, threads, started = fields[0], int(fields[17]), int(fields[19])
     # Only the last of a dead process's threads closes its files and its listening socket.
     return None if state == "Z" and threads <= 1 else started

@@ -1,4 +1,4 @@
-"""Which Chef server: the manifest's, else that of the user's knife, else the embedded one."""
+"""Which Chef server: the manifest's, else that of the user's knife configuration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def find_chef_server(
     """The user's Chef server; ``None`` where none is configured.
 
     Looks where knife does, as if it were run in the manifest's directory. Raises InputError for a
-    file that can't be read, UsageError for a setting that can't be.
+    file that cannot be read, UsageError for a setting that is not supported.
     """
     knife = _Knife(manifest.root, _home(environ) / ".chef")
     if manifest.chef_server:
@@ -84,7 +84,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 
 def _evaluate(config: Path | None, home: Path) -> Mapping[str, Any]:
-    """What the configuration says, and the files of ``config.d`` beside it after it."""
+    """The settings of the configuration, overridden by the files of ``config.d`` beside it."""
     more = (config.parent if config else home) / "config.d"
     files = [config] if config else []
     files += sorted(path for path in more.glob("*.rb") if path.is_file())
@@ -111,8 +111,8 @@ def _credentials(chef: Path, environ: Mapping[str, str]) -> Mapping[str, Any]:
     if profile not in profiles:
         if profile == "default":
             return {}
-        what = f'it has no profile "{profile}"'
-        raise UsageError(what, where=str(path), remedy="correct CHEF_PROFILE, or its context")
+        what = f'there is no profile "{profile}"'
+        raise UsageError(what, where=str(path), remedy="correct CHEF_PROFILE or ~/.chef/context")
     found = dict(profiles[profile])
     if "client_name" in found:
         if "node_name" in found:
@@ -126,15 +126,15 @@ def _credentials(chef: Path, environ: Mapping[str, str]) -> Mapping[str, Any]:
 
 def _key(settings: Mapping[str, Any], user: str, directory: Path, home: Path) -> Path:
     """The user's key: as set, else ``USER.pem`` or ``user.pem`` beside the configuration."""
-    said = str(settings.get("client_key", ""))
-    if said.startswith(_INLINE) or "client_key_contents" in settings:
-        what = "the settings hold the user's key itself"
-        raise UsageError(what, where=str(directory), remedy="put it in a file, and name that")
-    if said:
-        return _path(said, directory) or directory
+    value = str(settings.get("client_key", ""))
+    if value.startswith(_INLINE) or "client_key_contents" in settings:
+        what = "the settings contain the user's private key itself"
+        raise UsageError(what, where=str(directory), remedy="put it in a file, and name the file")
+    if value:
+        return _path(value, directory) or directory
     places = [place / name for name in (f"{user}.pem", "user.pem") for place in (directory, home)]
     return next((path for path in places if path.is_file()), places[0])
 
 
-def _path(said: object, directory: Path) -> Path | None:
-    return directory / Path(str(said)).expanduser() if said else None
+def _path(value: object, directory: Path) -> Path | None:
+    return directory / Path(str(value)).expanduser() if value else None

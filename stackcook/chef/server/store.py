@@ -1,8 +1,8 @@
-"""What the embedded server keeps on disk: is it whole, and which copy of it is good?
+"""The embedded server's files: are they complete, and which copy is good?
 
-goiardi holds all in memory and writes ``data`` and ``index`` anew, once a second if something has
-changed: to a temporary file first, which then takes the old one's place. Its cookbook files lie in
-``files``, each named by its MD5.
+goiardi keeps everything in memory and rewrites ``data`` and ``index`` once a second if something
+has changed, each by a temporary file that replaces the old one. Cookbook files are in ``files``,
+each named by its MD5.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Store:
 
     @property
     def index(self) -> Path:
-        """What search looks into. It may be older than ``data``, and can be made anew from it."""
+        """The search index. It may be older than ``data``, and can be rebuilt from it."""
         return self.directory / "index"
 
     @property
@@ -39,11 +39,11 @@ class Store:
 
     @property
     def good(self) -> Path:
-        """The last ``data`` that was known to be whole."""
+        """The last ``data`` that was known to be complete."""
         return self.directory / "data.good"
 
     def mark(self) -> tuple[int, int] | None:
-        """Another value after each time that ``data`` was written."""
+        """A value that changes whenever ``data`` is written."""
         try:
             stat = self.data.stat()
         except FileNotFoundError:
@@ -51,7 +51,7 @@ class Store:
         return stat.st_ino, stat.st_mtime_ns
 
     def keep(self) -> None:
-        """Remember the present ``data`` as good; costs nothing, it is never changed in place."""
+        """Remember the present ``data`` as good: a hard link, as it is never changed in place."""
         if not self.data.exists():
             return
         link = self.directory / "data.keeping"
@@ -60,9 +60,9 @@ class Store:
         os.replace(link, self.good)
 
     def repair(self) -> None:
-        """Leave only what is whole; the index goes, too. The server must not run.
+        """Remove what is incomplete, and the index. The server must not run.
 
-        Raises ChefServerError if no whole data is left.
+        Raises ChefServerError if no complete data is left.
         """
         for pattern in ("ds-store*", "idx-build*"):
             for leftover in self.directory.glob(pattern):
@@ -71,20 +71,20 @@ class Store:
         for file in self.files.iterdir():
             if hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != file.name:
                 file.unlink()
-        if self.data.exists() and not _whole(self.data):
+        if self.data.exists() and not _complete(self.data):
             os.replace(self.data, self.directory / "data.damaged")
         if not self.data.exists() and self.good.exists():
-            if not _whole(self.good):
+            if not _complete(self.good):
                 raise ChefServerError(
                     "the data of the embedded Chef server is damaged",
                     where=str(self.data),
-                    remedy=f"remove {self.directory} to begin anew, then deploy",
+                    remedy=f"remove {self.directory} to start empty, then deploy again",
                 )
             os.link(self.good, self.data)
 
 
-def _whole(path: Path) -> bool:
-    """Whether the file decompresses to its very end; its checksum is the last thing in it."""
+def _complete(path: Path) -> bool:
+    """Whether the file decompresses to its end, where its checksum is."""
     stream = zlib.decompressobj()
     try:
         with path.open("rb") as file:

@@ -52,7 +52,7 @@ def server(url: str, user: str, key: Path, *, config: Path | None = None) -> Che
     return ChefServer(url, user, key, trusted_certs=(config or key).parent / "trusted_certs")
 
 
-def test_without_any_it_is_the_embedded_one(manifest: Manifest, tmp_path: Path) -> None:
+def test_no_chef_server(manifest: Manifest, tmp_path: Path) -> None:
     assert find(manifest, tmp_path) is None
 
 
@@ -95,7 +95,7 @@ def test_what_lies_in_config_d_comes_last(manifest: Manifest, tmp_path: Path) ->
     assert found and found.user == "last"
 
 
-def test_whom_to_trust(manifest: Manifest, tmp_path: Path) -> None:
+def test_certificates_and_protocol(manifest: Manifest, tmp_path: Path) -> None:
     more = """\
 ssl_ca_file "#{current_dir}/ca.pem"
 trusted_certs_dir '/etc/certs'
@@ -133,13 +133,14 @@ def test_certificates_that_knife_fetched_hold_for_the_manifests_server(
             "authentication_protocol_version '1.1'",
             "authentication_protocol_version is 1.1; stackcook only supports 1.3; remove",
         ),
-        ("client_key_contents 'x'", "the settings hold the user's key itself; put it in a file"),
-        ("client_key '-----BEGIN RSA'", "the settings hold the user's key itself"),
+        (
+            "client_key_contents 'x'",
+            "the settings contain the user's private key itself; put it in a file",
+        ),
+        ("client_key '-----BEGIN RSA'", "the settings contain the user's private key itself"),
     ],
 )
-def test_settings_that_cannot_be(
-    manifest: Manifest, tmp_path: Path, setting: str, words: str
-) -> None:
+def test_unsupported_settings(manifest: Manifest, tmp_path: Path, setting: str, words: str) -> None:
     write(tmp_path / ".chef" / "config.rb", CONFIG % "'me'" + setting)
     with pytest.raises(UsageError, match=words):
         find(manifest, tmp_path)
@@ -173,7 +174,7 @@ chef_server_url = "https://two"
     assert find(manifest, tmp_path, CHEF_PROFILE="two") == two
     write(tmp_path / ".chef" / "context", "two\n")
     assert find(manifest, tmp_path) == two
-    with pytest.raises(UsageError, match='credentials: it has no profile "three"'):
+    with pytest.raises(UsageError, match='credentials: there is no profile "three"'):
         find(manifest, tmp_path, CHEF_PROFILE="three")
 
 
@@ -182,7 +183,7 @@ def test_a_configuration_without_server_is_none(manifest: Manifest, tmp_path: Pa
     assert find(manifest, tmp_path) is None
 
 
-def test_faults_have_their_place(manifest: Manifest, tmp_path: Path) -> None:
+def test_errors_show_file_and_line(manifest: Manifest, tmp_path: Path) -> None:
     config = write(tmp_path / ".chef" / "config.rb", "log_level :info\nFile.read('/absent')\n")
     with pytest.raises(InputError, match="config.rb:2:1: error: Ruby: Errno::ENOENT"):
         find(manifest, tmp_path)

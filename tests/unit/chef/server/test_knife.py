@@ -1,4 +1,4 @@
-"""The section knife: each command in order, to the manifest's server, until one fails."""
+"""Real knife: its config.rb, and the commands of the section knife."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.server.knife import run_section
+from stackcook.chef.loader.ruby import Kind, Source, evaluate
+from stackcook.chef.server.knife import run_section, write_config
 from stackcook.command import CommandError, Completed
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer, KnifeCommand, Manifest
@@ -24,7 +25,7 @@ def manifest(tmp_path: Path) -> Manifest:
     return Manifest(tmp_path / "infrastructure.yml", "lab", knife=commands)
 
 
-def test_each_command_in_order(tmp_path: Path) -> None:
+def test_commands_run_in_order(tmp_path: Path) -> None:
     ran: list[tuple[str, ...]] = []
 
     class Noting(Knife):
@@ -44,13 +45,15 @@ def test_each_command_in_order(tmp_path: Path) -> None:
     assert lines[:2] == ["knife node list", "ok"]
 
 
-def test_the_first_that_fails_ends_it(tmp_path: Path) -> None:
+def test_the_first_failure_ends_it(tmp_path: Path) -> None:
     failing = Knife(Completed(100, "ERROR: no such node\n\n"))
-    with pytest.raises(ChefServerError, match="knife node list: it ended with 100: ERROR: no such"):
+    with pytest.raises(
+        ChefServerError, match="knife node list: exited with status 100: ERROR: no such"
+    ):
         run_section(manifest(tmp_path), SERVER, print, failing)
 
 
-def test_one_that_does_not_end_is_told_like_one_that_fails(tmp_path: Path) -> None:
+def test_a_command_that_times_out_fails(tmp_path: Path) -> None:
     def endless(*_: object, **__: object) -> Completed:
         raise CommandError("did not end within 3600 s", where="/usr/bin/knife")
 
@@ -61,7 +64,29 @@ def test_one_that_does_not_end_is_told_like_one_that_fails(tmp_path: Path) -> No
 def test_passwords_among_the_arguments_are_not_shown(tmp_path: Path) -> None:
     command = KnifeCommand("ssh", AT, ("'*:*' uptime -P s3cret",))
     lines: list[str] = []
-    with pytest.raises(ChefServerError, match="^knife ssh: it ended with 100") as caught:
+    with pytest.raises(ChefServerError, match="^knife ssh: exited with status 100") as caught:
         wanted = Manifest(tmp_path / "infrastructure.yml", "lab", knife=(command,))
         run_section(wanted, SERVER, lines.append, Knife(Completed(100, "refused\n")))
     assert "s3cret" not in " ".join([str(caught.value), *lines])
+
+
+def test_config_rb_is_relative_to_itself(tmp_path: Path) -> None:
+    state = tmp_path / "it's here" / ".stackcook"
+    config = write_config(state, ChefServer("http://a\\'b", "admin", state / "chef" / "admin.pem"))
+    root = state.parent.rename(tmp_path / "moved")
+    moved = root / config.relative_to(state.parent)
+    said = evaluate([Source(Kind.CONFIG, moved)])[moved]
+    assert isinstance(said, dict)
+    assert said["chef_server_url"] == "http://a\\'b"
+    assert said["client_key"] == str(root / ".stackcook" / "chef" / "admin.pem")
+    assert said["chef_repo_path"] == str(root)
+    bags = [str(root / "data_bags"), str(root / ".stackcook" / "data_bags")]
+    assert said["data_bag_path"] == bags
+
+
+def test_a_key_outside_the_state_directory_is_named_whole(tmp_path: Path) -> None:
+    key = tmp_path / "home" / "me.pem"
+    config = write_config(tmp_path / ".stackcook", ChefServer("http://a", "me", key))
+    said = evaluate([Source(Kind.CONFIG, config)])[config]
+    assert isinstance(said, dict)
+    assert said["client_key"] == str(key)

@@ -33,7 +33,7 @@ class ChosenBootstrap:
         self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
     ) -> ConvergeResult | str:
         """Carry out a step, by the bootstrap that suits the node's options."""
-        way = way_of(node, BootstrapKind.NATIVE, self.context.state.parent)
+        way = way_of(node, BootstrapKind.NATIVE)
         chosen = self.knife if way is Way.KNIFE else self.native
         return chosen.perform(step, node, host, deploy, timeout, say)
 

@@ -119,11 +119,13 @@ class KnifeBootstrap:
     def _secret(self, node: Node) -> Path | None:
         """The file with what decrypts data bag items."""
         options = self.context.options(node)
-        if not options.one("secret"):
-            named = options.one("secret_file")
-            return options.path(named) if named else self.context.secret
+        option = options.last("secret", "secret_file")
+        if option is None or not option.value:
+            return self.context.secret
+        if option.name == "secret_file":
+            return options.path(option.value)
         path = self.context.state / "chef" / "first-boot" / f"{node.name}.secret"
-        write_private(path, f"{options.one('secret')}\n")
+        write_private(path, f"{option.value}\n")
         return path
 
     def _environment(self, node: Node, deploy: Deploy) -> dict[str, str | Secret]:

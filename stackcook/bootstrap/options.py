@@ -90,11 +90,6 @@ def options_of(node: Node, root: Path) -> Options:
     return Options(node.options.given, root=root)
 
 
-def needs_knife(node: Node, root: Path) -> tuple[str, ...]:
-    """The flags for which knife itself has to bootstrap this node; none: stackcook can."""
-    return node.options.knife_only
-
-
 def _map(node: str, what: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)

@@ -6,9 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
-from stackcook.bootstrap.options import needs_knife
 from stackcook.bootstrap.providers import WINDOWS, create_arguments
 from stackcook.manifest.model import BootstrapKind, Manifest, Node
 from stackcook.redact import Redactor
@@ -39,11 +37,11 @@ class NodeStep:
     timeout: float
 
 
-def way_of(node: Node, kind: BootstrapKind, root: Path) -> Way:
-    """How ``node`` comes under Chef in a manifest in ``root`` that wants ``kind``."""
+def way_of(node: Node, kind: BootstrapKind) -> Way:
+    """How ``node`` comes under Chef in a manifest that wants ``kind``."""
     if node.provider:
         return Way.WINDOWS if node.provider in WINDOWS else Way.PROVIDER
-    if kind is BootstrapKind.KNIFE or needs_knife(node, root):
+    if kind is BootstrapKind.KNIFE or node.options.knife_only:
         return Way.KNIFE
     return Way.NATIVE
 
@@ -60,7 +58,7 @@ def steps_of(
     converge = NodeStep("converge", f"converge {_target(node)}", timeout)
     if registered:
         return (converge,)
-    way = way_of(node, manifest.bootstrap, manifest.root)
+    way = way_of(node, manifest.bootstrap)
     if way is Way.NATIVE:
         steps = [
             NodeStep("install", "install the Chef client", INSTALL_TIMEOUT),

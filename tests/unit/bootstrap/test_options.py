@@ -84,7 +84,7 @@ def test_all_use_the_same_password(common: str, own: str, password: str, setting
 
 
 def test_the_nearest_counts_of_a_secret_and_attributes_however_they_are_given(
-    tmp_path: Path,
+    tmp_path: Path, setting: Setting
 ) -> None:
     (tmp_path / "own").write_text('{"zone": "b"}')
     common = parse("--secret x -j '{}'")
@@ -92,4 +92,8 @@ def test_the_nearest_counts_of_a_secret_and_attributes_however_they_are_given(
     found = options_of(node, tmp_path)
     secret = found.secret("one", None)
     assert secret and secret.reveal() == '{"zone": "b"}'
+    take(KnifeBootstrap(setting.context, runner=setting.knife), node, setting.host)
+    assert setting.knife.command
+    words = setting.knife.command.argv
+    assert words[words.index("--secret-file") + 1] == str(tmp_path / "own")
     assert found.attributes("one") == {"zone": "b"}

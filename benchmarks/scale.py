@@ -6,8 +6,9 @@
 Every way begins with a lab of its own (tests/scale/lab.py) and an empty Chef server. The loop is
 run on a part of the nodes and extrapolated: with the knife of `gem install` (benchmarks/gem_knife:
 once, two to five minutes), which is what users have, and with the pinned one of setup/gems. Prints
-a table and how it compares with what is wanted; ends with 1 if something is missed, or a way could
-not be measured. Nodes, Chef server and stackcook share this machine.
+a table, how much faster native is, and the limits: stackcook's own share of the time, its memory,
+and, with nothing to do, the seconds in which no chef-client runs. Exits 1 if one is missed, or a
+deploy could not be measured. Nodes, Chef server and stackcook share this machine.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from tests.scale.machine import LabError, Machine
 from tests.scale.measure import Measured, cpu_of, measured, peak_of
 
 EVERY = 30.0
-"""Seconds between two words of how far a way is."""
+"""Seconds between two lines of progress."""
 
 _CONVERGES = ("bootstrap", "converge", "prepare")
 _BAD = ("[ERROR]", "[CRITICAL]", "[ALERT]", "[EMERGENCY]", "panic:")
@@ -49,7 +50,7 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=100)
     parser.add_argument("--loop", type=int, default=10, help="nodes of the shell loop; 0: none")
     parser.add_argument("--log", type=Path, help="a file for all that is printed")
-    parser.add_argument("--only", choices=(NATIVE, "loop", KNIFE), help="one way, for a look")
+    parser.add_argument("--only", choices=(NATIVE, "loop", KNIFE), help="measure one way only")
     arguments = parser.parse_args()
     if arguments.log:
         arguments.log.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +81,7 @@ class Scale:
     ways: dict[str, Way] = field(default_factory=dict)
 
     def measure(self, only: str | None = None) -> bool:
-        """Every way, one after the other; False, and a word why, if one could not be measured."""
+        """Every way, one after the other; False if one could not be measured, which is printed."""
         try:
             knife = plain_knife() if self.part and only in (None, "loop") else None
             with locked() as lab:
@@ -134,12 +135,12 @@ class Scale:
         machines: tuple[Machine, ...],
         work: Callable[[Path], Measured],
     ) -> None:
-        """Do it, and look at the nodes' CPU, the Chef server's memory and its log."""
+        """Do it, and measure the nodes' CPU, the Chef server's memory and its log."""
         state, log = manifest.parent / ".stackcook", manifest.with_name("said")
         server_log, before = state / "chef/server/log", _cpu(machines)
         seen, server_before = len(complaints(server_log)), _server(state)
         log.unlink(missing_ok=True)
-        with _telling(name, len(machines), log, self.say):
+        with _progress(name, len(machines), log, self.say):
             run = work(log)
         cpu = (_cpu(machines) - before) / len(machines)
         memory, server_cpu = _server(state)
@@ -180,18 +181,18 @@ def _cpu(machines: tuple[Machine, ...]) -> float:
 
 
 @contextmanager
-def _telling(name: str, nodes: int, log: Path, say: Say) -> Iterator[None]:
-    """Say now and then how many nodes have converged, as what is in ``log`` tells."""
+def _progress(name: str, nodes: int, log: Path, say: Say) -> Iterator[None]:
+    """Print now and then how many nodes have converged, according to ``log``."""
     over, began = threading.Event(), time.monotonic()
 
-    def tell() -> None:
+    def show() -> None:
         while not over.wait(EVERY):
             said = log.read_text(errors="replace") if log.exists() else ""
             count = min(nodes, said.count("resources updated"))
             seconds = time.monotonic() - began
             say(f"  {name}: {count} of {nodes} nodes after {seconds:.0f} s, load {_load()}")
 
-    thread = threading.Thread(target=tell, daemon=True)
+    thread = threading.Thread(target=show, daemon=True)
     thread.start()
     try:
         yield

@@ -33,22 +33,19 @@ def test_a_second_in_which_several_nodes_converge_counts_once(
     assert covered(spans) == seconds
 
 
-def test_what_is_as_wanted_is_well_and_both_loops_are_told() -> None:
+def test_within_the_limits_both_loops_are_compared() -> None:
     lines, met = report(GOOD, 100)
     assert met
     assert f"{LOOP}: extrapolated to 100 nodes, 900 s" in lines
-    assert "ok     native 6.0 times as fast as knife in a loop, 2.7 times as fast as" in "\n".join(
-        lines
-    )
+    assert "native is 6.0 times as fast as knife in a loop" in lines
+    assert "native is 2.7 times as fast as knife in a loop, pinned" in lines
 
 
 @pytest.mark.parametrize(
     "name, change, missed",
     [
-        (LOOP, {"run": Measured(0, "", 74.0, 0.0, 0)}, "4.9 times as fast"),
         (NATIVE, {"run": Measured(0, "", 150.0, 7.6, 80 * MIB)}, "share 5.1%"),
         (NATIVE + IDLE, {"run": Measured(0, "", 55.0, 3.0, 300 * MIB)}, "memory 300 MiB"),
-        (NATIVE + IDLE, {"run": Measured(0, "", 60.0, 3.0, MIB), "converging": 56.0}, "60.0 s"),
         (NATIVE + IDLE, {"converging": 49.0}, "6.0 s not converging"),
     ],
 )
@@ -61,16 +58,16 @@ def test_one_that_is_missed_is_the_only_one(
     assert not report(ways, 100)[1]
 
 
-def test_the_pinned_loop_alone_is_not_enough() -> None:
-    ways = {name: way for name, way in GOOD.items() if name != LOOP}
-    assert not report(ways, 100)[1]
+def test_the_loops_are_not_judged() -> None:
+    slow = replace(GOOD[LOOP], run=Measured(0, "", 74.0, 0.0, 0))
+    assert report({**GOOD, LOOP: slow}, 100)[1]
+    assert report({name: way for name, way in GOOD.items() if name != LOOP}, 100)[1]
 
 
-def test_what_was_measured_before_a_failure_is_told() -> None:
+def test_what_was_measured_before_a_failure_is_printed() -> None:
     lines, met = report({NATIVE: GOOD[NATIVE]}, 100)
     assert not met
     assert any(line.startswith("native ") and "150.0" in line for line in lines)
-    assert "MISSED native not compared; wanted 5 times knife in a loop" in lines
     assert not report({}, 100)[1]
 
 

@@ -116,6 +116,12 @@ def find_program(name: str) -> Path:
     return Path(found)
 
 
+def as_root(name: str, *arguments: str) -> tuple[str, ...]:
+    """The argv that runs a program as root: with passwordless sudo, unless this process is root."""
+    argv = (str(find_program(name)), *arguments)
+    return argv if os.geteuid() == 0 else (str(find_program("sudo")), "-n", *argv)
+
+
 def run(
     command: Command,
     *,

@@ -19,7 +19,7 @@ from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
 
 ATTRIBUTES = "/etc/chef/stackcook.json"
-"""Where a node finds the attributes of a converge."""
+"""The file with the attributes of a converge, on the node."""
 
 CONFIG = "/etc/chef/stackcook.rb"
 """The configuration of a converge: the node's own client.rb, and a report handler."""
@@ -49,20 +49,20 @@ class Reader:
             self._say(line)
 
     def result(self, node: Node, status: int) -> ConvergeResult:
-        """What the run did. Raises NodeError, if may be Transient, for one that failed."""
+        """What the run did. Raises NodeError, or Transient, if it failed."""
         output, seconds = self.output, time.monotonic() - self._started
         if status == 0 and output.finished:
             return ConvergeResult(*output.finished, seconds, output.changed, self.times.slowest)
-        silent = f"chef-client did not say that it ended ({output.last})"
+        silent = f"chef-client exited before the end of its run (last line: {output.last})"
         raise failed(node, output, "" if status else silent)
 
 
 def converge(
     context: BootstrapContext, node: Node, host: Host, deploy: Deploy, say: Say, timeout: float
 ) -> ConvergeResult:
-    """Bring the node object in step with the manifest, then converge the whole run list.
+    """Update the node object from the manifest, then converge the whole run list.
 
-    Raises NodeError: Lost where the Chef server has the node no more.
+    Raises NodeError; Lost if the Chef server no longer has the node.
     """
     with noticing_loss(context.client, node):
         with passing(node):
@@ -79,9 +79,8 @@ def prepare(
     say: Say,
     timeout: float,
 ) -> str:
-    """Converge only ``recipes``, ahead of the rest; the node object stays as it is.
+    """Converge only ``recipes``, before the whole run list; the node object is not saved.
 
-    With another run list chef-client saves nothing, and leaves the other cookbooks in its cache.
     Raises what :func:`converge` does.
     """
     instead = ",".join(f"recipe[{recipe}]" for recipe in recipes)
@@ -92,12 +91,12 @@ def prepare(
 
 
 def attributes(node: Node, deploy: Deploy) -> dict[str, Any]:
-    """What chef-client puts into the node object, and saves only at the end of a good run."""
+    """What chef-client puts into the node object; it saves them only if the run succeeds."""
     return {**address(node), "stackcook": {"deploy": deploy.id}}
 
 
 def address(node: Node) -> dict[str, Any]:
-    """The node's own address, for those who look for it by search."""
+    """The node's address, for recipes that search for it."""
     return {"openstack": {"address": str(node.address)}} if node.address else {}
 
 

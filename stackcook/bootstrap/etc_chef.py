@@ -15,7 +15,7 @@ from stackcook.manifest.model import ChefServer, Node
 
 DIRECTORY = "/etc/chef"
 VALIDATOR = "chef-validator"
-"""knife writes its default; nobody logs in as it."""
+"""knife's default; nobody logs in as it."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ def files(
     first_boot: Mapping[str, Any],
     secret: str | None,
 ) -> tuple[File, ...]:
-    """All of them but the key. ``first_boot`` are attributes, ``secret`` is for data bag items."""
+    """All files but the key. ``first_boot`` are attributes, ``secret`` decrypts data bag items."""
     certificates = _certificates(server)
     hints = options.hints(node.name).items()
     boot = _first_boot(node, options, first_boot)
     found = [
         File("client.rb", _client_rb(server, node, options, secret, bool(certificates))),
-        # knife lets everybody read it; but the attributes may have a password
+        # knife's is readable for all; but the attributes may contain a password
         File("first-boot.json", f"{json.dumps(boot)}\n", private=True),
         *(File(f"ohai/hints/{name}.json", json.dumps(hint) + "\n") for name, hint in hints),
         *(File(f"trusted_certs/{path.name}", path.read_text() + "\n") for path in certificates),
@@ -52,10 +52,10 @@ def files(
 
 
 def script(found: Iterable[File]) -> str:
-    """The shell script that writes them, each whole or not at all, and makes the node's key.
+    """The shell script that replaces the files and makes the node's key.
 
-    It prints the public half, PEM; the private one never leaves the node. The script has secrets
-    in it: it goes by standard input.
+    It prints the public key (PEM); the private key never leaves the node. The script contains
+    secrets: pass it by standard input.
     """
     lines = [
         f"set -eu\numask 022\nmkdir -p {DIRECTORY}\ncd {DIRECTORY}",
@@ -65,7 +65,7 @@ def script(found: Iterable[File]) -> str:
     return "\n".join(lines)
 
 
-# openssl is not everywhere, ruby is: Chef runs on it.
+# Not every node has openssl; ruby is there, because Chef needs it.
 _MAKE_KEY = """\
 umask 077
 PATH="$PATH:/opt/chef/embedded/bin"
@@ -82,8 +82,8 @@ mv client.pem.new client.pem
 
 
 def _write(file: File) -> str:
-    # printf is the shell's own: its arguments are in no list of processes. cat, unlike it, says so
-    # where the disk is full.
+    # printf is built into the shell: no process list shows its arguments. Unlike printf, cat
+    # reports a full disk.
     path, folder = shlex.quote(file.path), os.path.dirname(file.path)
     made = f"mkdir -p {shlex.quote(folder)}\n" if folder else ""
     mask = "umask 077; " if file.private else ""
@@ -115,7 +115,7 @@ def _client_rb(
 
 
 def _licence() -> str:
-    """What knife writes of how its user has accepted Chef's licence."""
+    """How Chef's licence was accepted, as knife writes it."""
     said = os.environ.get("CHEF_LICENSE", "accept-silent")
     return said if said == "accept-no-persist" else "accept"
 

@@ -1,4 +1,4 @@
-"""A look at a node: is it fit, and can it log in to the Chef server as the client known there?"""
+"""Inspect a node: is it fit, and can it log in to the Chef server as the client known there?"""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ openssl pkey -in client.pem -pubout 2>/dev/null ||
 def look(context: BootstrapContext, node: Node, host: Host) -> Look:
     """Ask the Chef server, and then the node by one command.
 
-    Raises NodeError, if may be Transient, if the node or its root can't be reached, or with all
-    that has to be put right on it first.
+    Raises NodeError, or Transient, if the node can't be reached or that user can't become root, or
+    with all that has to be fixed on it first.
     """
     client = f"/clients/{node.name}"
     with passing(node):
@@ -65,7 +65,9 @@ def _fit(node: Node, found: preflight.Preflight) -> str:
     if not found.problems:
         return found.text
     kind = Transient if found.passing else NodeError
-    raise kind("; ".join(found.problems), where=node.name, remedy="put this right, then run again")
+    raise kind(
+        "; ".join(found.problems), where=node.name, remedy="fix this on the node, then run again"
+    )
 
 
 def _logs_in(lines: Sequence[str], key: str, url: str, secret: str | None) -> bool:
@@ -80,7 +82,7 @@ def _logs_in(lines: Sequence[str], key: str, url: str, secret: str | None) -> bo
 
 
 def _same_key(one: str, other: str) -> bool:
-    if one.strip() == other.strip():  # as always, but where another library wrote one of them
+    if one.strip() == other.strip():  # unless another library wrote one of them
         return bool(one.strip())
     try:
         left, right = (
@@ -96,7 +98,7 @@ def _same_key(one: str, other: str) -> bool:
 
 def _no_root(host: Host, done: Completed) -> NodeError:
     return NodeError(
-        f"{host.user} can't become root ({done.output.strip() or done.status})",
+        f"{host.user} can't become root with sudo ({done.output.strip() or done.status})",
         where=host.name,
-        remedy="let that user run `sudo -n` without a password",
+        remedy="give that user passwordless sudo",
     )

@@ -15,7 +15,7 @@ PERMISSIONS = ("create", "read", "update", "delete", "grant")
 
 
 class Lost(NodeError):
-    """The Chef server has the node no more: it was killed, and has forgotten its last second."""
+    """The Chef server no longer has the node: it was killed and lost its last second of data."""
 
 
 class ChefObjects(Protocol):
@@ -41,7 +41,7 @@ class ChefObjects(Protocol):
 
 @contextmanager
 def passing(node: Node) -> Iterator[None]:
-    """A Chef server that failed or did not answer is Transient, and names ``node``."""
+    """Turns a transient ChefServerError into Transient, with the node's name."""
     try:
         yield
     except ChefServerError as error:
@@ -59,7 +59,7 @@ def noticing_loss(client: ChefObjects, node: Node) -> Iterator[None]:
     except (NotFound, NodeError) as error:
         if isinstance(error, Transient) or not _lost(client, node.name):
             raise
-        what, remedy = "the Chef server has lost it", "run `stackcook deploy` again"
+        what, remedy = "the Chef server has lost the node", "run `stackcook deploy` again"
         raise Lost(what, where=node.name, remedy=remedy) from error
 
 
@@ -67,7 +67,7 @@ def _lost(client: ChefObjects, name: str) -> bool:
     try:
         return any(find(client, f"/{kind}/{name}") is None for kind in ("nodes", "clients"))
     except ChefServerError:
-        return False  # who knows: what has failed is told as it is
+        return False  # unknown: the error itself is reported
 
 
 def find(client: ChefObjects, path: str) -> Mapping[str, Any] | None:
@@ -86,17 +86,17 @@ def names(client: ChefObjects) -> frozenset[str]:
 
 
 def public_key(client: ChefObjects, name: str) -> str | None:
-    """The public key of a client, empty if the server does not tell; None without such a client."""
+    """The public key of a client, empty if the server does not show it; None without the client."""
     found = find(client, f"/clients/{name}")
     if found is None:
         return None
-    # API version 0, and goiardi, have it there; from version 1 on it stands apart.
-    apart = {} if found.get("public_key") else find(client, f"/clients/{name}/keys/default")
-    return str(found.get("public_key") or (apart or {}).get("public_key", ""))
+    # In the client itself in API version 0 and goiardi; from version 1 on at a path of its own.
+    separate = {} if found.get("public_key") else find(client, f"/clients/{name}/keys/default")
+    return str(found.get("public_key") or (separate or {}).get("public_key", ""))
 
 
 def forget(client: ChefObjects, name: str) -> bool:
-    """Delete the node and its client from the server; whether one of them was there."""
+    """Delete the node and its client from the server; returns whether one of them existed."""
     there = False
     for path in (f"/nodes/{name}", f"/clients/{name}"):
         try:
@@ -108,14 +108,14 @@ def forget(client: ChefObjects, name: str) -> bool:
 
 
 def place(node: Node) -> dict[str, Any]:
-    """What of the node object says where the node belongs, and what it is to become."""
+    """The attributes that the manifest sets: run list and environment, or policy."""
     if node.policy_name:
         return {"policy_name": node.policy_name, "policy_group": node.policy_group}
     return {"run_list": list(node.run_list), "chef_environment": node.environment}
 
 
 def synchronize(client: ChefObjects, node: Node) -> None:
-    """Bring the place of a node object in step with the manifest."""
+    """Update the node object from the manifest."""
     path = f"/nodes/{node.name}"
     found = client.get(path)
     wanted = {**found, **place(node)}
@@ -126,12 +126,11 @@ def synchronize(client: ChefObjects, node: Node) -> None:
 def register(
     client: ChefObjects, node: Node, key: str, attributes: Mapping[str, Any], tags: Sequence[str]
 ) -> None:
-    """Make the client with the public ``key`` (PEM), and the node object anew, as knife does.
+    """Make the client with the public ``key`` (PEM) and a new node object, as knife does.
 
-    ``attributes`` are the node's normal ones. The client of that name gets the new key, the node
-    object that was there is gone: it told of another machine, or of half a one. The node
-    comes first: a chef-client that may log in makes itself one, without a run list, where the
-    server has forgotten it.
+    ``attributes`` are the node's normal ones. An existing client gets the new key; an existing node
+    object is replaced, as it describes another machine or half a bootstrap. The node object is made
+    first, because a chef-client that can log in makes a missing one, without a run list.
     """
     made = _node(node, attributes, tags)
     try:
@@ -143,7 +142,7 @@ def register(
 
 
 def _make_anew(client: ChefObjects, made: Mapping[str, Any]) -> None:
-    """The node object in place of the one that is there."""
+    """Replace the node object that exists."""
     path = f"/nodes/{made['name']}"
     try:
         client.delete(path)
@@ -151,12 +150,12 @@ def _make_anew(client: ChefObjects, made: Mapping[str, Any]) -> None:
         pass
     try:
         client.post("/nodes", made, repeat=True)
-    except Conflict:  # a try before has made it, and the answer got lost
+    except Conflict:  # an earlier try made it, but its answer was lost
         client.put(path, made)
 
 
 def _node(node: Node, attributes: Mapping[str, Any], tags: Sequence[str]) -> dict[str, Any]:
-    """The object as Chef makes it: knife first asks it for its tags, which puts them in."""
+    """The object as knife makes it, which always adds the tags that it is given."""
     normal = {**attributes, "tags": list(tags)} if tags else dict(attributes)
     whole = {
         "name": node.name,
@@ -189,13 +188,13 @@ def _make_client(client: ChefObjects, name: str, key: str) -> None:
         else:
             default = {"name": "default", "public_key": key, "expiration_date": "infinity"}
             client.put(f"{path}/keys/default", default)
-    except Refused:  # the server can't replace keys: a new client, as knife makes
+    except Refused:  # the server can't replace keys: a new client, like knife's
         client.delete(path)
         client.post("/clients", body, repeat=True)
 
 
 def _permit(client: ChefObjects, name: str) -> None:
-    """Let the client do with its node what it could if it had made it itself.
+    """Give the client the permissions that the maker of the node has.
 
     Servers without access control lists have nothing at ``_acl``.
     """

@@ -1,4 +1,4 @@
-"""Steps on a node over SSH, as root: with a time limit, an end for interrupts, and a clear word."""
+"""Run scripts on a node over SSH as root: with a time limit, and ended by an interrupt."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from stackcook.remote.ssh import connect
 from stackcook.retry import output_is_transient
 
 PID = "/run/stackcook.pid"
-"""On a node: the process of the step that is under way."""
+"""On a node: the process id of the step that runs."""
 
-# chef-client heeds INT, and ends the programs that it has started; TERM it keeps for later. A
-# shell is ended by it, while the program that it waits for goes on to its end: no dpkg is cut off.
+# INT ends chef-client and the programs that it started; TERM waits for the end of the converge. INT
+# also ends a shell, but not the program that it waits for: no dpkg is cut off.
 _END = f'test -s {PID} && kill -INT "$(cat {PID})"'
 
 
 End = Callable[[], None]
-"""Ends something that has begun; from another thread."""
+"""Ends a step that runs; called from another thread."""
 
 
 class Underway:
-    """Takes note of what begins and is over, on any number of nodes."""
+    """The steps that run now on all nodes, so that an interrupt can end them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class Underway:
 
     @contextmanager
     def noting(self) -> Iterator[Callable[[End], None]]:
-        """Yields what takes the end of something that has begun; it is over after the block."""
+        """Yields a function that registers how to end a step; the step is over after the block."""
         mine: list[End] = []
 
         def note(end: End) -> None:
@@ -51,7 +51,7 @@ class Underway:
                 mine.append(end)
                 self._ends.append(end)
                 over = self._over
-            if over:  # it began while the others were being ended
+            if over:  # it began after the interrupt
                 end()
 
         try:
@@ -61,7 +61,7 @@ class Underway:
                 self._ends = [end for end in self._ends if end not in mine]
 
     def end(self) -> None:
-        """End everything, and what begins from now on."""
+        """End all steps that run, and those that begin later."""
         with self._lock:
             self._over = True
             ends = tuple(self._ends)
@@ -72,9 +72,9 @@ class Underway:
 class BootstrapContext:
     """What both bootstraps work with. ``state`` is ``.stackcook``, beside the manifest.
 
-    ``secret`` is the file whose content decrypts data bag items, where a node's options name no
-    other. ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` are the
-    seconds that a step which is ended has to end what it has begun itself.
+    ``secret`` is the file that decrypts data bag items, unless a node's options name another.
+    ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` is how many
+    seconds an ended step has to end its own programs.
     """
 
     client: ChefObjects
@@ -88,10 +88,10 @@ class BootstrapContext:
 
     @property
     def there(self) -> frozenset[str]:
-        """The nodes and clients that the server had at first, as paths: most of new ones aren't.
+        """The paths of the nodes and clients that the server had at first, asked once.
 
-        Whoever asks before there is an answer asks the server: a lock around that would have all
-        nodes wait for a dead one, one after the other.
+        Threads that come before the first answer ask as well: with a lock, all nodes would wait for
+        a dead server one after the other.
         """
         if not self._there:
             self._there.append(names(self.client))
@@ -99,7 +99,7 @@ class BootstrapContext:
 
     @property
     def known_hosts(self) -> Path:
-        """Where SSH host keys are recorded on first contact."""
+        """The file of SSH host keys, recorded at the first connection."""
         return self.state / "known_hosts"
 
     def options(self, node: Node) -> Options:
@@ -112,7 +112,7 @@ class BootstrapContext:
         return secret.reveal() if secret else None
 
     def open(self, node: Node, host: Host) -> Remote:
-        """A connection to the node, by its options' password or gateway if they give one."""
+        """A connection to the node, with the password or gateway of its options."""
         return self.opener(self.options(node).reach(host), self.known_hosts)
 
 
@@ -126,11 +126,11 @@ def carry_out(
     timeout: float,
     read: Say,
 ) -> Completed:
-    """Run a shell script as root, to its end or that of ``timeout`` seconds.
+    """Run a shell script as root, for at most ``timeout`` seconds.
 
-    ``read`` gets each line. Raises NodeError if the time is over, Transient if the connection
-    breaks. When the time is over, or at an interrupt, the script is ended on the node, too. It may
-    hold secrets: it goes by standard input, whole before it begins, and what it runs has none.
+    ``read`` gets each line of output. Raises NodeError after the timeout, Transient if the
+    connection breaks. After a timeout or an interrupt, the script is ended on the node, too. It may
+    contain secrets: the shell reads all of it from standard input first, and its programs get none.
     """
     last = ["none"]
 
@@ -157,17 +157,17 @@ def carry_out(
 
 
 def _end(remote: Remote, over: threading.Event, grace: float) -> None:
-    """End the command of a step and, when it has had its time, the connection."""
+    """End the command of a step and, after ``grace`` seconds, the connection."""
     try:
         remote.run(sudo(_END), timeout=5)
         over.wait(grace)
     except NodeError:
-        pass  # there is no way to the node: what runs there ends when it finds that out
+        pass  # unreachable: what runs there ends with its connection
     remote.close()
 
 
 def failed(node: Node, output: ChefOutput, cause: str = "") -> NodeError:
-    """What a step has failed of, by its output; Transient if that may pass by itself."""
+    """The error of a failed step, by its output; Transient if a retry may help."""
     kind = Transient if output_is_transient(output.evidence) else NodeError
     remedy = f"see more with `stackcook logs {node.name}`"
     return kind(cause or output.error(), where=node.name, remedy=remedy)

@@ -24,8 +24,7 @@ _UNDERLINE = re.compile(r"^\s*-{3,}$")
 _DECLARED = re.compile(r"# Declared in (?P<file>\S+?):(?P<line>\d+)")
 _TRACE = re.compile(r"^\s*(?P<file>/\S+/cookbooks/\S+?):(?P<line>\d+):in ")
 _CACHE = re.compile(r"^.*/cookbooks/")
-# chef-client's FATAL, with the time in front, or knife's ERROR, without; not those that only say
-# that more follows.
+# chef-client's FATAL, after a time, or knife's ERROR; not those that only announce more lines.
 _FATAL = re.compile(
     r"^(?:(?:\[\S+\] )?FATAL|ERROR): (?P<text>(?!Stacktrace dumped|-----|PLEASE|The following).+)$"
 )
@@ -42,7 +41,7 @@ LEAST = 0.05
 """Seconds below which the time of a resource is not kept; that is most of them."""
 
 _TAIL = 30
-"""Lines kept of an output that has no error report of Chef's: what installs the client."""
+"""Lines kept of an output without an error report of Chef's, such as an installation."""
 
 
 @dataclass
@@ -107,7 +106,7 @@ class ChefOutput:
 
     @property
     def evidence(self) -> tuple[str, ...]:
-        """The lines that tell why it failed, for :func:`stackcook.retry.output_is_transient`."""
+        """The lines that say why it failed, for :func:`stackcook.retry.output_is_transient`."""
         failure = self._failure
         if failure is None or not failure.title:
             return tuple(self._tail)
@@ -190,9 +189,9 @@ class Times:
 
 
 class Unwrapped:
-    """A node's lines out of knife's, which puts the address before every packet and ends it.
+    """Removes the address that knife puts before the lines of a node.
 
-    Without an ``address``, whatever stands in brackets is taken for it.
+    Without an ``address``, whatever is in brackets is removed.
     """
 
     def __init__(self, address: str = "") -> None:
@@ -200,7 +199,7 @@ class Unwrapped:
         self._indent = ""
 
     def feed(self, line: str) -> str:
-        """The line without the address; empty where there is nothing in it yet."""
+        """The line without the address; empty if only its indentation has come."""
         line = self._indent + self._prefix.sub("", line, count=1)
         self._indent = line if line.isspace() else ""
         return line.rstrip()

@@ -1,4 +1,4 @@
-"""What a node must have before anything is changed on it: looked up at once, judged purely."""
+"""What a node must have before anything is changed on it: a command, and how to read its output."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found: a few words for people, and what has to be put right first.
+    """What was found: a summary, and the problems to fix first.
 
-    ``passing`` is set if all of that may pass by itself, ``client`` where a Chef client is there.
+    ``passing``: all problems are transient. ``client``: a Chef client is installed.
     """
 
     text: str
@@ -49,13 +49,15 @@ def command(url: str, *, proxied: bool = False) -> str:
 def judge(output: str, *, url: str, now: float, installs: bool = True) -> Preflight:
     """What ``output`` of the command means; ``now`` is the Chef server's time, as of its end.
 
-    ``installs``: where there is no client, we install it.
+    ``installs``: stackcook installs a missing client.
     """
     said = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
     if said.get("uid") != "0":
-        return Preflight("", (f"root's shell does not answer ({last_line(output)})",))
+        return Preflight("", (f"root has no working shell ({last_line(output)})",))
     server = said.get("server", "reached")
-    unreachable = [f"{url} can't be reached from it ({server})"] if server != "reached" else []
+    unreachable = (
+        [f"it can't reach the Chef server at {url} ({server})"] if server != "reached" else []
+    )
     others = (
         *_disk(said),
         *_clock(float(said.get("time") or now), now),
@@ -71,7 +73,7 @@ def judge(output: str, *, url: str, now: float, installs: bool = True) -> Prefli
 
 def _disk(said: Mapping[str, str]) -> list[str]:
     return [
-        f"only {int(said[f'free {place}']) >> 10} MiB are free on {place}, {FREE >> 10} are needed"
+        f"{place} has {int(said[f'free {place}']) >> 10} MiB free, needs {FREE >> 10}"
         for place in ("/", "/var")
         if int(said.get(f"free {place}", FREE)) < FREE
     ]
@@ -82,7 +84,7 @@ def _clock(there: float, now: float) -> list[str]:
     if abs(off) <= SKEW:
         return []
     shown = f"{abs(off) / 60:.0f} min {'ahead of' if off > 0 else 'behind'}"
-    return [f"its clock is {shown} the Chef server's, which takes 15 min at most"]
+    return [f"its clock is {shown} the Chef server's; at most 15 min are allowed"]
 
 
 def _release(said: Mapping[str, str]) -> list[str]:
@@ -91,11 +93,13 @@ def _release(said: Mapping[str, str]) -> list[str]:
     # Debian's testing has no version
     if oldest and (not version or tuple(map(int, re.findall(r"\d+", version))) >= oldest):
         return []
-    known = "Debian 12, Ubuntu 24.04 or later"
-    return [
-        f"on {said.get('release') or 'an unknown system'} the client can't be installed: {known}"
-    ]
+    here, known = said.get("release") or "this system", "Debian 12, Ubuntu 24.04 or later"
+    return [f"the Chef client can't be installed on {here}, only on {known}"]
 
 
 def _name(host: str) -> list[str]:
-    return [] if host not in ("", "(none)", "localhost") else [f'its hostname is "{host}"']
+    return (
+        []
+        if host not in ("", "(none)", "localhost")
+        else [f'its hostname is "{host}": set one of its own']
+    )

@@ -1,4 +1,4 @@
-"""What brings machines up and takes them away: the one interface that the rest knows."""
+"""The interface of whatever makes, finds and deletes machines."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Machines(Protocol):
     """The machines of one manifest. What fails raises MachineError."""
 
     def prepare(self) -> None:
-        """Make what must be there before the Chef server listens: the lab's network."""
+        """Make what the Chef server needs to listen: the lab's network."""
         ...
 
     def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Bring ``nodes`` up, together; those that are up already are left as they are."""
+        """Start ``nodes``, at the same time; those that run are left as they are."""
         ...
 
     def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
@@ -37,7 +37,7 @@ class Machines(Protocol):
         ...
 
     def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Take ``nodes`` away; those that are absent already are no failure."""
+        """Delete the machines of ``nodes`` that exist."""
         ...
 
     def server_address(self) -> IPv4Address:
@@ -45,5 +45,5 @@ class Machines(Protocol):
         ...
 
     def tear_down(self) -> None:
-        """Take away what :meth:`prepare` made; call it once no machine is left."""
+        """Remove what :meth:`prepare` made; call it once no machine is left."""
         ...

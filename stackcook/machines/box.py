@@ -1,4 +1,4 @@
-"""The Vagrant box of the lab's LXC machines, built once for what it is made of."""
+"""The Vagrant box of the lab's LXC machines; built again only if what it is made of changes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from pathlib import Path
 
 from stackcook.cache import cache
 from stackcook.client import FETCH, LOCK, gems
-from stackcook.command import Command, Run, run
+from stackcook.command import Command, Run, as_root, run
 from stackcook.errors import MachineError
 from stackcook.files import lock
 from stackcook.machines.base import LineListener
-from stackcook.machines.root import as_root
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "box.sh"
@@ -38,7 +37,7 @@ def name() -> str:
 
 
 def build(directory: Path, on_line: LineListener, *, again: bool = False, run: Run = run) -> Path:
-    """The box file in ``directory``; made if it isn't there, or ``again``. Takes minutes then.
+    """The box file in ``directory``; built if it is missing, or ``again``, which takes minutes.
 
     Call it :func:`locked`. Raises MachineError if the box can't be built.
     """
@@ -55,7 +54,7 @@ def build(directory: Path, on_line: LineListener, *, again: bool = False, run: R
         raise MachineError(
             "the box could not be built: " + " ".join(done.output.strip().splitlines()[-3:]),
             where=name(),
-            remedy="`stackcook box build` shows all that it does",
+            remedy="run `stackcook box build` to see all of its output",
         )
     new.replace(box)
     return box
@@ -69,7 +68,7 @@ def added() -> bool:
 
 @contextmanager
 def locked() -> Iterator[Path]:
-    """Hold the directory of the box against other processes that build or add it; gives it."""
+    """Lock the directory of the box against other processes that build or add it; yields it."""
     directory = cache() / "boxes" / key()
     directory.mkdir(parents=True, exist_ok=True)
     with lock(directory / "lock"):
@@ -77,7 +76,7 @@ def locked() -> Iterator[Path]:
 
 
 def _collect_gems(directory: Path) -> None:
-    """Put what this machine's own set-up downloaded where the build looks for it."""
+    """Copy the gems that `make setup` downloaded to where the build looks for them."""
     for gem in (f"{name}-{version}.gem" for name, version in gems().items()):
         for path in (cache() / "gems").glob(f"*/cache/{gem}"):
             shutil.copyfile(path, directory / gem)

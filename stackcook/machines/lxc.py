@@ -1,4 +1,4 @@
-"""This machine's LXC containers: which there are, whose they are, and the end of them."""
+"""This machine's LXC containers: list them, find their owners, stop and delete them."""
 
 from __future__ import annotations
 
@@ -6,44 +6,43 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackcook.command import Command, Run
+from stackcook.command import Command, Run, as_root
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError
-from stackcook.machines.root import as_root
 
 
 @dataclass(frozen=True)
 class Containers:
-    """What ``lxc-*`` programs say and do; all of it raises MachineError when they fail."""
+    """Runs the ``lxc-*`` programs; every method raises MachineError if one fails."""
 
     run: Run = run_command
 
     def names(self, *, running: bool = False) -> frozenset[str]:
-        """All of them, or those that run."""
+        """All containers, or those that run."""
         output = self._do("lxc-ls", "-1", *(["--running"] if running else []))
         return frozenset(output.split())
 
     def owner(self, name: str) -> Path | None:
         """The directory of the manifest that made a container; None if it never was started.
 
-        The pre-start hook names the login key, which lies there.
+        It is in the path of the login key, which the pre-start hook names.
         """
         output = self._do("lxc-info", "--name", name, "--config", "lxc.hook.pre-start")
         found = re.search(r"(\S+)/\.stackcook/ssh/\S+\.pub", output)
         return Path(found[1]) if found else None
 
     def foreign(self, name: str, root: Path) -> Path | None:
-        """The directory of another deployment, if it has made that container and is still there."""
+        """The directory of another deployment that made the container, if it still exists."""
         owner = self.owner(name)
         return owner if owner and owner != root and owner.exists() else None
 
     def kill(self, name: str) -> None:
-        """Stop it without asking it; one that doesn't run is no failure."""
+        """Stop it at once, if it runs."""
         if name in self.names(running=True):
             self._do("lxc-stop", "--kill", "--name", name)
 
     def destroy(self, name: str) -> None:
-        """Take it away, running or not."""
+        """Delete it, running or not."""
         self._do("lxc-destroy", "--force", "--name", name)
 
     def _do(self, *argv: str) -> str:
@@ -52,6 +51,6 @@ class Containers:
             raise MachineError(
                 f"{argv[0]} failed ({done.output.strip()})",
                 where=argv[argv.index("--name") + 1] if "--name" in argv else "containers",
-                remedy="it needs root, or sudo without a password",
+                remedy="run stackcook as root, or set up passwordless sudo",
             )
         return done.output

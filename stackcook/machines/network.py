@@ -1,7 +1,7 @@
-"""The lab's network: a bridge of its own with NAT, and no other way for a packet to a lab address.
+"""The lab's network: a bridge with NAT. No packet to a lab address leaves by another interface.
 
-While the bridge is not there, the lab's range is routed ``unreachable``; so nothing that is meant
-for a lab machine ever leaves by the default route. The kernel's tables are the only state.
+While the bridge is missing, the lab's range is routed ``unreachable``, so that nothing sent to a
+lab machine takes the default route. The kernel's tables are the only state.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from stackcook.command import Command, Completed, Run, find_program
+from stackcook.command import Command, Completed, Run, as_root, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError
-from stackcook.machines.root import as_root
 
 UNREACHABLE_METRIC = 1_000_000
-"""Behind every route that a link brings, before the default route by its longer prefix."""
+"""After every route of an interface; the longer prefix puts it before the default route."""
 
 
 @dataclass(frozen=True)
 class LabNetwork:
-    """One lab's range and what carries it; ``owner`` is the directory of the lab's manifest.
+    """One lab's bridge and address range; ``owner`` is the directory of the lab's manifest.
 
     The bridge is called ``br-NAME`` and has the first address of the range.
     """
@@ -47,7 +46,7 @@ class LabNetwork:
     def up(self) -> None:
         """Make the network, or what is missing of it.
 
-        Raises MachineError if somebody else holds the bridge or a part of the range.
+        Raises MachineError if the bridge or a part of the range is in use by something else.
         """
         self._refuse_conflicts()
         cidr, bridge = str(self.network), self.bridge
@@ -61,31 +60,31 @@ class LabNetwork:
         self.guard([self.address + 1])
 
     def down(self) -> None:
-        """Take the network away, the unreachable route last; what is gone already is no failure.
+        """Remove what there is of the network, the unreachable route last.
 
-        A bridge that another checkout holds is left alone.
+        The bridge of another checkout is left alone.
         """
         owners = self._owners()
-        if not self._is_ours(owners):
+        if not self._may_use(owners):
             return
         self._nft(f"add table ip {self._table}\ndelete table ip {self._table}\n")
         if self.bridge in owners:
             self._ip("link", "delete", self.bridge)
         if next(self._elsewhere(), None):
-            return  # the route protects a lab that got here first
+            return  # the route protects another lab, which has the same range
         for route in self._ask("route", "show", "type", "unreachable"):
             if route["dst"] == str(self.network):
                 self._ip("route", "delete", "unreachable", route["dst"])
 
     def guard(self, addresses: Iterable[IPv4Address]) -> None:
-        """Refuse with MachineError if a packet to one of ``addresses`` would leave otherwise."""
+        """Raises MachineError if a packet to one of ``addresses`` would not leave by the bridge."""
         for address in addresses:
             (route,) = self._ask("route", "get", str(address))
             if route.get("dev") not in (self.bridge, "lo"):
                 raise MachineError(
                     f"packets to {address} would leave by {route.get('dev')}, not by {self.bridge}",
                     where=str(self.network),
-                    remedy="give the manifest a `network` that this machine doesn't know",
+                    remedy="give the manifest a `network` that this machine has no route to",
                 )
 
     @property
@@ -94,24 +93,24 @@ class LabNetwork:
 
     def _refuse_conflicts(self) -> None:
         owners = self._owners()
-        if not self._is_ours(owners):
-            raise self._held(f"the bridge {self.bridge} is there already", owners[self.bridge])
-        for name, theirs in self._elsewhere():
-            raise self._held(f"{name} has {theirs}", owners[name])
+        if not self._may_use(owners):
+            raise self._held(f"the bridge {self.bridge} exists already", owners[self.bridge])
+        for name, range_ in self._elsewhere():
+            raise self._held(f"{name} has addresses of {range_}", owners[name])
         for route in self._ask("route", "show", "table", "main"):
             dev = route.get("dev")
             if route["dst"] == "default" or dev is None or dev == self.bridge:
                 continue
             if IPv4Network(route["dst"]).overlaps(self.network):
-                raise self._held(f"{route['dst']} is routed by {dev}", owners.get(dev, ""))
+                raise self._held(f"{route['dst']} is routed to {dev}", owners.get(dev, ""))
 
     def _elsewhere(self) -> Iterator[tuple[str, IPv4Network]]:
-        """Interfaces, other than our bridge, that have a part of the range."""
+        """Interfaces, other than the bridge, with an address of the range."""
         for link in self._ask("address", "show"):
             for entry in link["addr_info"]:
-                theirs = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}").network
-                if link["ifname"] != self.bridge and theirs.overlaps(self.network):
-                    yield link["ifname"], theirs
+                range_ = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}").network
+                if link["ifname"] != self.bridge and range_.overlaps(self.network):
+                    yield link["ifname"], range_
 
     def _held(self, how: str, owner: str) -> MachineError:
         away = f"run `stackcook destroy` in {owner}, or " if owner else ""
@@ -122,21 +121,21 @@ class LabNetwork:
         )
 
     def _owners(self) -> Mapping[str, str]:
-        """Every interface with the directory that it is marked with; ``""`` if it isn't."""
+        """Every interface → the directory in its alias, ``""`` without one."""
         return {link["ifname"]: link.get("ifalias", "") for link in self._ask("link", "show")}
 
-    def _is_ours(self, owners: Mapping[str, str]) -> bool:
-        """Whether the bridge may be ours: not there, this lab's, or its owner is gone."""
+    def _may_use(self, owners: Mapping[str, str]) -> bool:
+        """Whether this lab may use the bridge: it is missing, its own, or its owner is gone."""
         owner = owners.get(self.bridge, str(self.owner))
         return owner in ("", str(self.owner)) or not Path(owner).exists()
 
     def _forward(self) -> None:
-        """Let the lab's machines reach out through this machine, under its address."""
+        """Forward the lab's packets, with this machine's address as the source."""
         if self.run(Command(("cat", "/proc/sys/net/ipv4/ip_forward"))).output.strip() != "1":
             self._do("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
         table, bridge = self._table, self.bridge
-        # Added and deleted first: the file is one transaction, whatever was there before. The way
-        # out may have a smaller MTU than the bridge.
+        # The file is one transaction; `add` makes `delete` work without an old table. The route out
+        # may have a smaller MTU than the bridge.
         self._nft(
             f"add table ip {table}\ndelete table ip {table}\n"
             f"table ip {table} {{\n"
@@ -174,6 +173,6 @@ class LabNetwork:
             raise MachineError(
                 f"`{command}` failed ({done.output.strip()})",
                 where=self.bridge,
-                remedy="the lab's network needs root, or sudo without a password",
+                remedy="run stackcook as root, or set up passwordless sudo",
             )
         return done

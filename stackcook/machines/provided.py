@@ -1,4 +1,4 @@
-"""Machines that a knife plugin makes when it bootstraps them, beside all others."""
+"""Machines that a knife plugin makes as it bootstraps them, together with all others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Lookup = Callable[[str], Mapping[str, Any] | None]
 
 @dataclass(frozen=True)
 class ProvidedMachines:
-    """Adds the nodes of providers to ``inner``, which has all others."""
+    """Handles the nodes of providers; passes all others to ``inner``."""
 
     inner: Machines
     lookup: Lookup
@@ -31,26 +31,26 @@ class ProvidedMachines:
     runner: Run = run
 
     def prepare(self) -> None:
-        """Whatever the others need."""
+        """Prepare the other nodes' machines."""
         self.inner.prepare()
 
     def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Bring the others up; a provider makes its own when they are bootstrapped."""
+        """Start the others; a provider makes its machines when they are bootstrapped."""
         if others := _others(nodes):
             self.inner.up(others, on_line)
 
     def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
-        """A provider's are reached at the address that they gave the Chef server."""
+        """A provider's machines are reached at the address in their node objects."""
         others = self.inner.hosts(_others(nodes))
         return {node.name: others.get(node.name) or self._host(node) for node in nodes}
 
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
-        """A provider's are running where the Chef server knows them."""
+        """A provider's machines count as running if the Chef server knows the nodes."""
         others = self.inner.states(_others(nodes))
         return {node.name: others.get(node.name) or self._state(node) for node in nodes}
 
     def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Have the plugins delete theirs; Windows hosts stay, as all that were there already."""
+        """Let the plugins delete their machines. Windows hosts stay: nobody made them."""
         for node in nodes:
             if node.provider and node.provider not in providers.WINDOWS:
                 if self.lookup(node.name) is not None:
@@ -59,11 +59,11 @@ class ProvidedMachines:
             self.inner.destroy(others, on_line)
 
     def server_address(self) -> IPv4Address:
-        """This machine's address for the others."""
+        """This machine's address, as the others reach it."""
         return self.inner.server_address()
 
     def tear_down(self) -> None:
-        """Whatever the others had."""
+        """Remove what was prepared for the others."""
         self.inner.tear_down()
 
     def _host(self, node: Node) -> Host:
@@ -86,7 +86,7 @@ class ProvidedMachines:
             raise MachineError(
                 f"`knife {' '.join(words)}` failed: {done.last}",
                 where=node.name,
-                remedy="delete the machine where it was made, and run this again",
+                remedy="delete the machine at the provider, then run this again",
             )
 
 

@@ -1,9 +1,9 @@
-"""Machines that are there already: hosts known by address, user and key. Nothing makes them."""
+"""Existing hosts, known by address, user and key. stackcook neither makes nor deletes them."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -17,9 +17,9 @@ from stackcook.parallel import parallel_map
 from stackcook.remote.base import Host
 
 PROBE_TIMEOUT = 1.5
-"""Seconds that a host has to accept a connection, to count as running: also if one packet is lost.
+"""Seconds in which a running host accepts a connection, even if one packet is lost.
 
-All are asked at once, so that this is what hosts that are off cost ``status``."""
+``status`` takes as long if some hosts are off."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SshMachines:
     keys: Path = Path("~/.ssh")
 
     def describe(self) -> dict[str, Any]:
-        """The hosts, as JSON; nobody makes them."""
+        """The hosts, as JSON."""
         return {
             "name": self.manifest.name,
             "provider": None,
@@ -47,14 +47,14 @@ class SshMachines:
         }
 
     def prepare(self) -> None:
-        """Nothing: the network is there."""
+        """Nothing: the network exists."""
 
     def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Nothing but to name each host that lacks what reaching it takes."""
+        """Nothing, but raise MachineError for a host without an address or a key."""
         self.hosts(nodes)
 
     def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
-        """By the manifest; the user defaults to root, the key to the user's own."""
+        """As the manifest says; by default as root, with a key of ``~/.ssh``."""
         return {
             node.name: Host(
                 node.name,
@@ -67,18 +67,18 @@ class SshMachines:
         }
 
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
-        """``running`` where something listens at the SSH port, else ``unreachable``."""
-        places = {node.name: (str(node.address), node.port) for node in nodes if node.address}
-        there = listening(places.values(), PROBE_TIMEOUT)
-        up = {name for name, place in places.items() if place in there}
-        up.update(self._up_by_name([node for node in nodes if not node.address]))
-        return {node.name: RUNNING if node.name in up else UNREACHABLE for node in nodes}
+        """``running`` if something listens at the SSH port, else ``unreachable``."""
+        named = [node for node in nodes if not node.address]
+        found = dict(zip((node.name for node in named), parallel_map(_resolve, named, workers=32)))
+        places = {node.name: (found.get(node.name, str(node.address)), node.port) for node in nodes}
+        up = listening((place for place in places.values() if place[0]), PROBE_TIMEOUT)
+        return {name: RUNNING if place in up else UNREACHABLE for name, place in places.items()}
 
     def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Nothing: whoever made these hosts keeps them."""
+        """Nothing: hosts are never deleted."""
 
     def server_address(self) -> IPv4Address:
-        """This machine's address on the way to the nodes, as the kernel would choose it."""
+        """This machine's address on the route to the nodes."""
         if self.manifest.server_address:
             return self.manifest.server_address
         node = next((node for node in self.manifest.nodes if node.address or node.host), None)
@@ -89,21 +89,21 @@ class SshMachines:
                 probe.connect((self._address(node), node.port))
             except OSError as error:
                 raise MachineError(
-                    f"there is no route to {self._address(node)} ({error.strerror})",
+                    f"no route to {self._address(node)} ({error.strerror})",
                     where=node.name,
-                    remedy="correct the node's address, or this machine's routes",
+                    remedy="correct the node's address or this machine's routes",
                 ) from error
             return IPv4Address(probe.getsockname()[0])
 
     def tear_down(self) -> None:
-        """Nothing was made."""
+        """Nothing: nothing was made."""
 
     def _address(self, node: Node) -> str:
-        """What SSH goes to: the address, or a name that this machine can resolve."""
+        """The address, or a name that this machine can resolve."""
         address = str(node.address or node.host)
         if not address:
             raise MachineError(
-                "has no address", where=node.name, remedy="give it one in `stackcook: nodes`"
+                "the node has no address", where=node.name, remedy="add it in `stackcook: nodes`"
             )
         return address
 
@@ -113,21 +113,15 @@ class SshMachines:
             if (directory / name).is_file():
                 return directory / name
         raise MachineError(
-            f"there is no SSH key in {directory}",
+            f"no SSH key found in {directory}",
             where=node.name,
-            remedy="give the node a `key` in `stackcook: nodes`, or make one with ssh-keygen",
+            remedy="set `key` of the node in `stackcook: nodes`, or make a key with ssh-keygen",
         )
 
-    def _up_by_name(self, nodes: Sequence[Node]) -> Iterator[str]:
-        """Those of nodes without an address that run."""
-        for node, listens in zip(nodes, parallel_map(self._listens, nodes, workers=32)):
-            if listens:
-                yield node.name
 
-    def _listens(self, node: Node) -> bool:
-        try:
-            address = (self._address(node), node.port)
-            socket.create_connection(address, PROBE_TIMEOUT).close()
-        except OSError:
-            return False
-        return True
+def _resolve(node: Node) -> str:
+    """The IPv4 address of a node's host name; empty if there is none."""
+    try:
+        return socket.gethostbyname(node.host) if node.host else ""
+    except OSError:
+        return ""

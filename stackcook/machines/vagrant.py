@@ -1,4 +1,4 @@
-"""Machines that Vagrant makes: LXC containers of our own box, or libvirt's or VirtualBox's."""
+"""Machines that Vagrant makes: LXC containers of stackcook's box, or virtual machines."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEBIAN_BOX = "cloud-image/debian-13"
 """The box of libvirt's and VirtualBox's machines."""
 
 PROVIDERS = {"lxc": "lxc-create", "libvirt": "virsh", "virtualbox": "VBoxManage"}
-"""Vagrant's providers, the best first, each with the program that tells that it works here."""
+"""Vagrant's providers, the preferred first, each with a program that it needs."""
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,18 @@ class VagrantMachines:
         }
 
     def prepare(self) -> None:
-        """The lab's network and login key; libvirt and VirtualBox make their own."""
+        """Make the lab's network and login key; libvirt and VirtualBox have their own."""
         if self.provider != "lxc":
             return
         self.manifest.state.mkdir(mode=0o700, exist_ok=True)
-        # `vagrant up` has this done once for each machine, at the same time.
+        # `vagrant up` calls this for every machine at the same time.
         with lock(self.manifest.state / "machines.lock"):
             self.network.up()
             self._make_key()
         self.network.guard(node.address for node in self.manifest.nodes if node.address)
 
     def provide(self, on_line: LineListener) -> None:
-        """All that ``vagrant up`` takes for granted: network, login key, box, package caches."""
+        """Make all that ``vagrant up`` needs: network, login key, box, package caches."""
         self.prepare()
         if self.provider != "lxc":
             return
@@ -96,7 +96,7 @@ class VagrantMachines:
                 self._add_box(box.build(directory, on_line), on_line)
 
     def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Bring ``nodes`` up, those of one provider that can in parallel."""
+        """Start ``nodes``, in parallel if the provider can."""
         self.provide(on_line)
         states = self.states(nodes)
         if self.provider == "lxc":
@@ -114,7 +114,7 @@ class VagrantMachines:
                     on_line(line.rstrip())
 
     def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
-        """How SSH reaches each node: known beforehand for LXC, else Vagrant's answer."""
+        """How SSH reaches each node: for LXC by the manifest, else as Vagrant says."""
         if self.provider == "lxc":
             return {
                 node.name: Host(node.name, str(node.address), "vagrant", self._key)
@@ -124,7 +124,7 @@ class VagrantMachines:
             return {node.name: _host(node, vagrant.conf(vm_name=node.name)) for node in nodes}
 
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
-        """What ``vagrant status`` says, in our three words; for LXC what it would say, at once."""
+        """What ``vagrant status`` says; for LXC the same without Vagrant, which takes seconds."""
         if self.provider == "lxc":
             there, running = self._containers.names(), self._containers.names(running=True)
             return {node.name: self._lxc_state(node, there, running) for node in nodes}
@@ -133,7 +133,7 @@ class VagrantMachines:
         return {node.name: _state(said.get(node.name)) for node in nodes}
 
     def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Take ``nodes`` away, at once: nothing on them is worth a shutdown."""
+        """Delete ``nodes`` without shutting them down."""
         there = [node for node, state in zip(nodes, self.states(nodes).values()) if state != ABSENT]
         if self.provider == "lxc":
             for node in there:
@@ -145,11 +145,11 @@ class VagrantMachines:
             self._remove(nodes)
 
     def server_address(self) -> IPv4Address:
-        """The lab's first address: the bridge's, or what the provider gives this machine."""
+        """The first address of the lab's network, which is this machine's."""
         return self.network.address
 
     def tear_down(self) -> None:
-        """The lab's network away."""
+        """Remove the lab's network."""
         if self.provider == "lxc":
             self.network.down()
 
@@ -162,9 +162,9 @@ class VagrantMachines:
         return Containers(self.run)
 
     def _lxc_state(self, node: Node, there: Set[str], running: Set[str]) -> str:
-        """A container counts as there if Vagrant has noted that it made it, for this manifest."""
-        noted = self.manifest.root / ".vagrant" / "machines" / node.name / "lxc" / "id"
-        if self._container(node) not in there or not noted.exists():
+        """A container exists if Vagrant has recorded that it made it for this manifest."""
+        recorded = self.manifest.root / ".vagrant" / "machines" / node.name / "lxc" / "id"
+        if self._container(node) not in there or not recorded.exists():
             return ABSENT
         return RUNNING if self._container(node) in running else STOPPED
 
@@ -172,7 +172,7 @@ class VagrantMachines:
         return f"{self.manifest.name}-{node.name}"
 
     def _make_key(self) -> None:
-        """A login key of this deployment's own, whole or not there."""
+        """Make the login key of this deployment, both files or none."""
         if self._key.exists():
             return
         self._key.parent.mkdir(mode=0o700, exist_ok=True)
@@ -195,15 +195,15 @@ class VagrantMachines:
         there = self._containers.names()
         for name in (self._container(node) for node in nodes):
             if name in there and (owner := self._containers.foreign(name, self.manifest.root)):
-                away = f"run `stackcook destroy` in {owner}"
+                destroy = f"run `stackcook destroy` in {owner}"
                 raise MachineError(
-                    f"the container is there already, made by {owner}",
+                    f"the container exists already: {owner} made it",
                     where=name,
-                    remedy=f"{away}, or give this manifest another `name`",
+                    remedy=f"{destroy}, or give this manifest another `name`",
                 )
 
     def _remove(self, nodes: Sequence[Node]) -> None:
-        """Containers of ours that Vagrant doesn't know: a killed run left them half made."""
+        """Delete containers that Vagrant doesn't know: a killed run left them half made."""
         there = self._containers.names()
         for name in (self._container(node) for node in nodes):
             if name in there and not self._containers.foreign(name, self.manifest.root):
@@ -225,15 +225,15 @@ class VagrantMachines:
 
     @property
     def _directory(self) -> Path:
-        """Where Vagrant works: beside the manifest if people type `vagrant` there."""
+        """Where Vagrant runs: beside the manifest, if people can call `vagrant` there."""
         root = self.manifest.root
         return root if (root / "Vagrantfile").exists() else HERE
 
     @contextmanager
     def _vagrant(self, on_line: LineListener | None, doing: str) -> Iterator[Any]:
-        """python-vagrant, whose failures come out as MachineError with Vagrant's last words."""
+        """python-vagrant; a failure becomes MachineError with the end of Vagrant's output."""
         find_program("vagrant")
-        import vagrant  # says on stderr that there is no Vagrant when it is imported
+        import vagrant  # its import writes to stderr where there is no Vagrant
 
         with tempfile.TemporaryFile("w+") as errors:
 
@@ -253,12 +253,12 @@ class VagrantMachines:
                 raise MachineError(
                     f"`vagrant {doing}` failed ({_cause(said) or f'status {error.returncode}'})",
                     where=self.manifest.name,
-                    remedy=f"`vagrant {doing}` in {self._directory} shows more",
+                    remedy=f"run `vagrant {doing}` in {self._directory} to see more",
                 ) from error
 
 
 def choose_provider(named: str | None) -> str:
-    """The provider named, else the first that works here; UsageError if none does."""
+    """The provider named, else the first that is usable here; raises UsageError if none is."""
     for name, program in PROVIDERS.items():
         if named in (None, name):
             try:
@@ -268,13 +268,13 @@ def choose_provider(named: str | None) -> str:
             if name != "libvirt" or os.access("/dev/kvm", os.W_OK) or named:
                 return name
     raise UsageError(
-        f"the provider {named} doesn't work here" if named else "no provider of Vagrant works here",
-        remedy="`stackcook doctor` says how to get one",
+        f"Vagrant can't use {named} here" if named else "Vagrant can use no provider here",
+        remedy="`stackcook doctor` shows how to install one",
     )
 
 
 def _names(nodes: Sequence[Node]) -> str:
-    """What makes Vagrant take just these machines, all of them at once."""
+    """The pattern with which Vagrant takes just these machines, in parallel."""
     return f"/^({'|'.join(re.escape(node.name) for node in nodes)})$/"
 
 
@@ -290,6 +290,6 @@ def _host(node: Node, conf: Mapping[str, str]) -> Host:
 
 
 def _cause(stderr: str) -> str:
-    """The last paragraph that Vagrant said, as one line."""
+    """The last paragraph of Vagrant's output, as one line."""
     paragraphs = [part for part in re.split(r"\n\s*\n", stderr.strip()) if part.strip()]
     return " ".join(paragraphs[-1].split())[:300] if paragraphs else ""

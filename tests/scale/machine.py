@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
-from stackcook.command import Command, Completed, run
-from stackcook.machines.root import as_root
+from stackcook.command import Command, Completed, as_root, run
 
 BOOT = 120.0
 """Seconds that a machine may take until its sshd answers."""

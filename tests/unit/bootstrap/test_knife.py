@@ -70,7 +70,9 @@ def test_what_can_not_log_in_is_half_made(
 def test_a_user_who_can_not_become_root_is_named(setting: Setting, chef: KnifeBootstrap) -> None:
     setting.register()
     setting.shell.fit = "sudo: a password is required\n"
-    with pytest.raises(NodeError, match="vagrant can't become root .*password is required"):
+    with pytest.raises(
+        NodeError, match="vagrant can't become root with sudo .*password is required"
+    ):
         chef.look(ONE, setting.host)
 
 
@@ -141,7 +143,7 @@ def test_root_needs_no_sudo_and_other_ports_are_said(
     "status, output, why",
     [
         (1, "ERROR: Train::Transports::SSHFailed: x\n", "one: Train::Transports::SSHFailed: x;"),
-        (0, "WARN: nothing to do\n", "did not say that it ended"),
+        (0, "WARN: nothing to do\n", "exited before the end of its run"),
     ],
 )
 def test_success_takes_status_and_chef_s_own_word(
@@ -168,7 +170,7 @@ def test_a_node_that_the_server_has_lost_is_told_with_what_helps(
 ) -> None:
     ((_, converge),) = steps(chef, ONE, setting.host, Registration.REGISTERED)
     with pytest.raises(
-        NodeError, match="^one: the Chef server has lost it; run `stackcook deploy`"
+        NodeError, match="^one: the Chef server has lost the node; run `stackcook deploy`"
     ):
         converge(print)
 

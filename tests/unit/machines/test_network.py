@@ -69,15 +69,15 @@ def test_a_bridge_whose_owner_is_gone_is_adopted() -> None:
     [
         (
             FakeHost(links=[bridge("/tmp")]),
-            "the bridge br-lab is there already; run `stackcook destroy` in /tmp, or give",
+            "the bridge br-lab exists already; run `stackcook destroy` in /tmp, or give",
         ),
         (
             FakeHost(links=[{**bridge("/tmp"), "ifname": "br-other"}]),
-            "br-other has 10.9.0.0/24; run `stackcook destroy` in /tmp, or give this manifest",
+            "br-other has addresses of 10.9.0.0/24; run `stackcook destroy` in /tmp",
         ),
         (
             FakeHost(routes=[{"dst": "10.0.0.0/8", "dev": "tun0"}]),
-            "10.0.0.0/8 is routed by tun0; give this manifest another `name` and `network`",
+            "10.0.0.0/8 is routed to tun0; give this manifest another `name` and `network`",
         ),
     ],
 )

@@ -1,8 +1,9 @@
-"""Hosts that are there already."""
+"""Existing hosts."""
 
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -37,23 +38,23 @@ def test_user_and_key_have_defaults(tmp_path: Path) -> None:
     assert (host.user, host.key, host.port) == ("root", tmp_path / "id_rsa", 22)
 
 
-def test_what_is_missing_is_said_before_anything_is_tried(tmp_path: Path) -> None:
+def test_missing_keys_and_addresses_are_reported(tmp_path: Path) -> None:
     node = Node("web", AT, address=LOOPBACK)
-    with pytest.raises(MachineError, match="there is no SSH key in"):
+    with pytest.raises(MachineError, match="no SSH key found in"):
         machines(tmp_path, node).up([node], print)
     node = Node("web", AT, key=tmp_path)
     with pytest.raises(MachineError, match="has no address"):
         machines(tmp_path, node).up([node], print)
 
 
-def test_the_server_address_is_on_the_way_to_the_nodes(tmp_path: Path) -> None:
+def test_the_server_address_is_on_the_route_to_the_nodes(tmp_path: Path) -> None:
     node = Node("web", AT, address=LOOPBACK)
     assert machines(tmp_path, node).server_address() == LOOPBACK
     given = IPv4Address("192.0.2.1")
     assert machines(tmp_path, node, server=given).server_address() == given
 
 
-def test_hosts_go_by_name_where_they_have_no_address(tmp_path: Path) -> None:
+def test_hosts_without_an_address_are_reached_by_name(tmp_path: Path) -> None:
     cloud = Node("web01", AT, provider="ec2")
     node = Node("web", AT, host="localhost", key=tmp_path / "key")
     hosts = machines(tmp_path, cloud, node)
@@ -62,25 +63,29 @@ def test_hosts_go_by_name_where_they_have_no_address(tmp_path: Path) -> None:
     assert machines(tmp_path, cloud).server_address() == LOOPBACK
 
 
-def test_nothing_but_clouds_needs_no_vagrant(tmp_path: Path) -> None:
+def test_a_manifest_of_clouds_only_needs_no_vagrant(tmp_path: Path) -> None:
     cloud = Node("web01", AT, provider="ec2")
     manifest = Manifest(tmp_path / "infrastructure.yml", "lab", nodes=(cloud,))
     assert isinstance(machines_for(manifest), SshMachines)
 
 
-def test_a_host_runs_where_something_listens(tmp_path: Path) -> None:
+def test_a_host_runs_if_something_listens_at_its_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         up = Node("up", AT, address=LOOPBACK, port=server.getsockname()[1])
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
         down = Node("down", AT, address=LOOPBACK, port=port)
-        assert machines(tmp_path, up, down).states([up, down]) == {
+        named = replace(up, name="named", address=None, host="localhost")
+        nodes = up, down, named, replace(named, name="nameless", host="")
+        assert machines(tmp_path, *nodes).states(nodes) == {
             "up": "running",
             "down": "unreachable",
+            "named": "running",
+            "nameless": "unreachable",
         }
 
 
-def test_nothing_is_made_or_taken_away(tmp_path: Path) -> None:
+def test_nothing_is_made_or_deleted(tmp_path: Path) -> None:
     node = Node("web", AT, address=LOOPBACK, key=tmp_path)
     hosts = machines(tmp_path, node)
     hosts.prepare()

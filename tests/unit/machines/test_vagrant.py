@@ -80,7 +80,9 @@ def test_the_containers_of_another_checkout_are_left_alone(tmp_path: Path) -> No
     host = FakeHost(containers={"lab-one": True}, owners={"lab-one": theirs})
     machines(ours, host).destroy(NODES, print)
     assert host.done == []
-    with pytest.raises(MachineError, match=f"^lab-one: .* made by {theirs}; run `stackcook destr"):
+    with pytest.raises(
+        MachineError, match=f"^lab-one: .*: {theirs} made it; run `stackcook destroy"
+    ):
         try:
             machines(ours, host)._refuse_foreign(NODES)
         except MachineError as error:
@@ -103,7 +105,7 @@ def test_the_server_listens_at_the_bridge(tmp_path: Path) -> None:
 def test_the_first_provider_that_works_is_taken(
     programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UsageError, match="no provider of Vagrant works here; `stackcook doctor`"):
+    with pytest.raises(UsageError, match="Vagrant can use no provider here; `stackcook doctor`"):
         choose_provider(None)
     for program in ("VBoxManage", "lxc-create"):
         (programs / program).write_text("#!/bin/sh\n")
@@ -111,7 +113,7 @@ def test_the_first_provider_that_works_is_taken(
         monkeypatch.setenv("PATH", str(programs))
     assert choose_provider(None) == "lxc"
     assert choose_provider("virtualbox") == "virtualbox"
-    with pytest.raises(UsageError, match="the provider libvirt doesn't work here"):
+    with pytest.raises(UsageError, match="Vagrant can't use libvirt here"):
         choose_provider("libvirt")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stackcook.chef.resolvers.shelf import Programs
+from stackcook.chef.resolvers.vendored import Programs
 from stackcook.command import Command, Completed, CommandError
 from stackcook.errors import UsageError
 

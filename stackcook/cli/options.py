@@ -34,7 +34,7 @@ def only_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def _sections(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
     """The sections that begin so, for the shell's completion."""
-    from stackcook.chef.repository.selection import SECTIONS
+    from stackcook.chef.repository.repository import SECTIONS
 
     names = (name.replace(" ", "-") for name in SECTIONS)
     return [name for name in names if name.startswith(begun)]

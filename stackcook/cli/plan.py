@@ -50,7 +50,7 @@ def command(
     Looks at the machines, and asks the Chef server where one is running. With --format knife it
     asks nobody: it prints the commands of knife that the manifest stands for, as spiceweasel does.
     """
-    from stackcook.chef.repository.selection import parse_sections
+    from stackcook.chef.repository.repository import parse_sections
     from stackcook.knife import Form
     from stackcook.operations.limit import limited
 

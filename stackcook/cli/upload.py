@@ -62,9 +62,9 @@ def command(context: Context, **options: object) -> ExitCode:
 
 def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishes) -> ExitCode:
     from stackcook.chef.sync import prune
-    from stackcook.chef.sync.difference import compare
+    from stackcook.chef.sync.compare import compare
     from stackcook.chef.sync.upload import apply, marked
-    from stackcook.chef.repository.selection import parse_sections, select
+    from stackcook.chef.repository.repository import parse_sections
 
     sections, say = parse_sections(wishes.only), context.console.note
     site.secrets()
@@ -74,7 +74,7 @@ def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishe
     difference = compare(site.client, repository, sections=sections, keep=manifest.passwords)
     gone = difference.gone if wishes.prune else ()
     if wishes.keep:
-        chosen = select(repository, sections)
+        chosen = repository.select(sections)
         gone = (*gone, *prune.superseded(site.client, chosen, wishes.keep))
     if not _agreed(context, gone, wishes, alone=False):
         return ExitCode.USAGE
@@ -89,7 +89,7 @@ def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishe
 def _delete(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishes) -> ExitCode:
     from stackcook.chef.sync import prune
     from stackcook.chef.sync.upload import UploadResult
-    from stackcook.chef.repository.selection import parse_sections
+    from stackcook.chef.repository.repository import parse_sections
 
     site.machines.prepare()
     _warn(context, site)

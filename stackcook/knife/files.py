@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stackcook.chef.loader.findings import Findings
-from stackcook.chef.loader.locate import locate
+from stackcook.chef.loader.sources import locate
 from stackcook.manifest.model import Berksfile, Manifest, Pattern
 
 _GLOB = re.compile(r"[*?\[{]")

@@ -127,15 +127,11 @@ class ChefSite:
 
     def digest(self) -> str:
         """A checksum of the manifest, of all that an upload would put, and of stackcook itself."""
-        from stackcook.chef.repository.digest import digest
-
-        return digest(self._manifest, self._read)
+        return self._read.digest(self._manifest)
 
     def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         """By the repository: a recipe ``NAME_packages`` beside each of the run list's."""
-        from stackcook.chef.repository.prepare import recipes_to_prepare
-
-        return recipes_to_prepare(self._read, nodes)
+        return self._read.recipes_to_prepare(nodes)
 
     def reach(self) -> None:
         """See that a Chef server of the user's answers; for use before anything is written."""
@@ -144,9 +140,9 @@ class ChefSite:
 
     def secrets(self) -> str:
         """Generate the passwords that are missing."""
-        from stackcook.chef.objects import secrets
+        from stackcook.chef.objects import databags
 
-        secrets.ensure(self._manifest)
+        databags.ensure_passwords(self._manifest)
         return f"{sum(map(len, self._manifest.passwords.values()))} passwords"
 
     def chef_server(self) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator
 from stackcook.chef.objects.databags import generated_bags, generated_item
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient
-from stackcook.chef.sync.difference import Difference, compare
+from stackcook.chef.sync.changes import Difference
+from stackcook.chef.sync.compare import compare
 from stackcook.chef.sync.prune import named
 from stackcook.knife import Form
 from stackcook.knife.files import Files

@@ -12,7 +12,7 @@ from stackcook.bootstrap.chosen import bootstrap_of
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.bootstrap.provided import ProvidedBootstrap
-from stackcook.chef.objects import secrets
+from stackcook.chef.objects import databags
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.knife import run_section
 from stackcook.operations.chefsite import ChefSite
@@ -47,7 +47,7 @@ class RealSite(ChefSite):
             self.client,
             self.server,
             self._manifest.state,
-            secrets.ensure(self._manifest),
+            databags.ensure_passwords(self._manifest),
             opener=self._connections,
         )
         chosen = bootstrap_of(self._manifest.bootstrap, context)
@@ -147,7 +147,7 @@ class RealSite(ChefSite):
         """The cloud's passwords; empty where the manifest has none."""
         bags = {**self._manifest.passwords}
         found = {
-            (bag, item): secrets.read(self._manifest, bag, item)
+            (bag, item): databags.read_password(self._manifest, bag, item)
             for bag, items in bags.items()
             for item in items
         }

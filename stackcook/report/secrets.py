@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook.chef.objects import encryption
-from stackcook.chef.objects.secrets import SECRET
+from stackcook.chef.objects.databags import SECRET
 from stackcook.manifest.model import Manifest
 from stackcook.redact import in_manifest
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackcook.chef.repository.repository import Repository
-from stackcook.chef.repository.selection import select
 from stackcook.chef.sync.changes import CookbookChange, Difference, ObjectChange, PolicyChange
 from stackcook.knife.nodes import entries
 from stackcook.manifest.model import Manifest, Node
@@ -75,7 +74,7 @@ def chosen(
 
 def everything(repository: Repository, sections: Collection[str]) -> Difference:
     """The difference from a server that has nothing."""
-    wanted = select(repository, sections)
+    wanted = repository.select(sections)
     labels = [
         *(f"data bag {bag.name}" for bag in wanted.data_bags),
         *(f"data bag item {bag.name}/{item}" for bag in wanted.data_bags for item in bag.items),

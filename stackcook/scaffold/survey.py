@@ -11,7 +11,7 @@ from typing import Any
 
 from stackcook.chef.objects import metadata
 from stackcook.chef.loader.findings import Findings
-from stackcook.chef.loader.load import read_json
+from stackcook.chef.loader.sources import read_json
 from stackcook.chef.loader.ruby import Kind, Source, evaluate
 from stackcook.errors import Finding, Severity, UsageError
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.resolvers.fetch import fetch
 from stackcook.chef.loader.findings import Findings
+from stackcook.chef.resolvers.fetch import fetch
 from stackcook.command import Command, find_program, run
 from stackcook.errors import Position
 from stackcook.manifest.model import Berksfile, Manifest

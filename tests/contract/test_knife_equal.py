@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from stackcook.chef.objects import encryption
+from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.knife import write_config
 from stackcook.chef.sync.upload import upload
-from stackcook.chef.repository.repository import Repository
 from stackcook.manifest.read import read
 from tests.contract.knives import Knives
 from tests.contract.servers import SERVERS, chef_zero, free_port, organization, running

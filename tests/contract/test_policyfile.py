@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.rest.client import ChefClient
-from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.chef.loader.findings import Findings
-from stackcook.chef.sync.policyfile import compare_policy
-from stackcook.chef.sync.upload import UploadResult, upload
 from stackcook.chef.repository.policylock import PolicyLock, read_policy
 from stackcook.chef.repository.repository import Repository
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.embedded import EmbeddedServer
+from stackcook.chef.sync.compare import compare_policy
+from stackcook.chef.sync.upload import UploadResult, upload
 from stackcook.command import Command, find_program, run
 from stackcook.errors import ChefServerError, Position
 from stackcook.manifest.model import ChefServer, Manifest, Policy
@@ -139,8 +139,8 @@ def test_a_server_without_policies_says_so(policy: PolicyLock, embedded: Embedde
     with ChefClient(server) as client, pytest.raises(ChefServerError) as caught:
         put(client, policy)
     assert str(caught.value) == (
-        f"{server.url}: this Chef server has no policies; take `policy` out of the manifest, "
-        "or name another server in `chef_server`"
+        f"{server.url}: the Chef server does not support policies; "
+        "remove `policy` from the manifest, or use another `chef_server`"
     )
     stranger = replace(server, user="nobody")
     with ChefClient(stranger) as client, pytest.raises(ChefServerError) as caught:

@@ -15,22 +15,22 @@ from pathlib import Path
 import pytest
 import requests
 
-from stackcook.chef.objects import secrets
+from stackcook.chef.objects import databags
+from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient, NotFound
 from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.chef.server.process import Process
 from stackcook.chef.sync.upload import upload
-from stackcook.chef.repository.repository import Repository
-from stackcook.operations.chefsite import ChefSite
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import Manifest
+from stackcook.operations.chefsite import ChefSite
 
 NODE = {"name": "one", "json_class": "Chef::Node", "chef_type": "node", "run_list": ["role[web]"]}
 
 
 def fill(manifest: Manifest, embedded: EmbeddedServer) -> None:
     """Start, upload, register a node; then all of it is on disk."""
-    secrets.ensure(manifest)
+    databags.ensure_passwords(manifest)
     with ChefClient(embedded.start()) as client:
         upload(client, Repository.read(manifest))
         client.post("/nodes", NODE)
@@ -75,7 +75,7 @@ def test_a_deploy_s_upload_is_safe_at_once(manifest: Manifest, embedded: Embedde
         def embedded(self) -> EmbeddedServer:
             return embedded
 
-    secrets.ensure(manifest)
+    databags.ensure_passwords(manifest)
     Site(manifest).upload(print)
     kill(embedded)
     with ChefClient(embedded.start()) as client:

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from stackcook.chef.objects import encryption, secrets
+from stackcook.chef.objects import databags, encryption
 from stackcook.chef.objects.cookbook import stored_files
+from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.chef.sync.upload import upload
-from stackcook.chef.repository.repository import Repository
 from stackcook.command import Completed
 from stackcook.manifest.model import ChefServer, Manifest
 
@@ -21,7 +21,7 @@ Knife = Callable[..., Completed]
 def test_knife_finds_nothing_to_differ(
     manifest: Manifest, client: ChefClient, knife: Knife
 ) -> None:
-    secrets.ensure(manifest)
+    databags.ensure_passwords(manifest)
     first = upload(client, Repository.read(manifest))
     assert "cookbook base 1.2.0" in first.created
     assert "data bag item db_passwords/nova" in first.created
@@ -98,13 +98,13 @@ def test_only_what_changed_is_put(manifest: Manifest, client: ChefClient) -> Non
 def test_each_reads_the_passwords_that_the_other_wrote(
     manifest: Manifest, embedded: EmbeddedServer, knife: Knife, tmp_path: Path
 ) -> None:
-    secret = str(secrets.ensure(manifest))
+    secret = str(databags.ensure_passwords(manifest))
     item = tmp_path / "mail.json"
     item.write_text(json.dumps({"id": "mail", "mail": "päss\nword"}))
     with ChefClient(embedded.start()) as client:
         upload(client, Repository.read(manifest))
         shown = knife("data", "bag", "show", "db_passwords", "nova", "--secret-file", secret)
-        assert secrets.read(manifest, "db_passwords", "nova") in shown.output
+        assert databags.read_password(manifest, "db_passwords", "nova") in shown.output
         made = knife("data", "bag", "from", "file", "accounts", str(item), "--secret-file", secret)
         assert made.status == 0, made.output
         stored = client.get("/data/accounts/mail")

@@ -107,7 +107,7 @@ def test_passwords_are_not_replaced(stackcook: Stackcook, manifest: Manifest) ->
     (manifest.state / "data_bags" / "db_passwords" / "nova.json").unlink()
     status, output = stackcook("upload")
     assert status == ExitCode.CHEF_SERVER
-    assert "its password db_passwords/nova is not that of .stackcook" in output
+    assert "the password db_passwords/nova differs from .stackcook" in output
 
 
 def test_what_is_deleted(stackcook: Stackcook, manifest: Manifest) -> None:
@@ -135,4 +135,4 @@ def test_what_is_deleted(stackcook: Stackcook, manifest: Manifest) -> None:
         "data bag accounts",
     }
     status, output = stackcook("upload", "--only", "rules")
-    assert status == ExitCode.USAGE and '"rules" is no section' in output
+    assert status == ExitCode.USAGE and 'unknown section "rules"' in output

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient, NotFound
 from stackcook.chef.sync import prune
-from stackcook.chef.sync.difference import compare
+from stackcook.chef.sync.compare import compare
 from stackcook.chef.sync.upload import UploadResult, marked, upload
-from stackcook.chef.repository.repository import Repository
 from stackcook.errors import ChefServerError, Position
 from stackcook.manifest.model import CookbookEntry, DataBag, Manifest, Pattern
 from tests.contract.held import Held
@@ -93,7 +93,9 @@ def test_a_frozen_cookbook_changes_by_force_only(site: Site) -> None:
     assert not site.upload().changed and not site.upload(frozen).changed
 
     site.write({**cookbook("apt", default="2"), "roles/new.json": '{"name": "new"}'})
-    with pytest.raises(ChefServerError, match=r"apt 1.0.0 is frozen there, .* with --force"):
+    with pytest.raises(
+        ChefServerError, match=r"frozen on the server.*: apt 1.0.0; .* with --force"
+    ):
         site.upload()
     assert site.client.get("/roles") == {}, "nothing is put then"
     by_force = site.upload(marked(site.read(), freeze=False, force=True))

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.objects import secrets
+from stackcook.chef.objects import databags
 from stackcook.chef.repository.repository import Repository
 from stackcook.manifest.model import ChefServer, Manifest
 from stackcook.manifest.read import read
@@ -66,7 +66,7 @@ class Site:
 
     def repository(self, manifest: Manifest) -> Repository:
         """What is to be uploaded, passwords included."""
-        secrets.ensure(manifest)
+        databags.ensure_passwords(manifest)
         return Repository.read(manifest)
 
     @property

@@ -68,13 +68,13 @@ class Lab:
 
     def secrets(self) -> list[str]:
         """Every password of this lab, as stackcook itself reads them."""
-        from stackcook.chef.objects.secrets import read as read_secret
+        from stackcook.chef.objects.databags import read_password
         from stackcook.manifest.read import read
 
         manifest, findings = read(self.manifest)
         assert manifest, findings
         return [
-            read_secret(manifest, bag, item)
+            read_password(manifest, bag, item)
             for bag, items in manifest.passwords.items()
             for item in items
         ]

@@ -1,1 +1,1 @@
-"""Whether the parts are sound, alone and together."""
+"""Checks the repository's objects: syntax, references and versions."""

@@ -1,56 +1,54 @@
-"""Whether all that the repository's parts name is there: pure checks over what was read."""
+"""Checks that everything the repository's objects refer to exists, in a suitable version."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from stackcook.chef.checks.circles import circles, shown
-from stackcook.chef.checks.expansion import entries, run_list_for
+from stackcook.chef.loader.findings import Findings, suggestion
+from stackcook.chef.loader.sources import Sources
 from stackcook.chef.objects import metadata
 from stackcook.chef.objects.cookbook import Cookbook
-from stackcook.chef.objects.objects import RunListItem
-from stackcook.chef.loader.findings import Findings, suggestion
-from stackcook.chef.loader.load import Sources
+from stackcook.chef.objects.runlist import RunListItem, cookbooks_of, entries, run_list_for
+from stackcook.client import gems
 from stackcook.errors import Position
 from stackcook.manifest.model import Manifest
 
 
 @dataclass(frozen=True)
 class Known:
-    """What may be named, and the file of each: what could not be read has one, too.
+    """The names that may be referred to, and their files, even if they could not be read.
 
-    A cookbook without any metadata is in ``cookbook_names`` only; ``all_there`` says whether these
-    are all that the manifest brings.
+    A cookbook without metadata is only in ``cookbook_names``. ``complete`` is false if vendoring
+    failed, so that the manifest may provide more cookbooks than these.
     """
 
     cookbooks: Mapping[str, Cookbook]
     cookbook_files: Mapping[str, Path]
     cookbook_names: Collection[str]
-    all_there: bool
+    complete: bool
     role_files: Mapping[str, Path]
     environment_files: Mapping[str, Path]
 
     def lacks(self, cookbook: str) -> bool:
-        """Whether there is surely no such cookbook."""
-        return self.all_there and cookbook not in self.cookbook_names
+        """Whether the cookbook certainly does not exist."""
+        return self.complete and cookbook not in self.cookbook_names
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """What is wrong with a name, and what would be right; some faults are no more than doubts."""
+class Problem:
+    """A problem with a name and its remedy; ``warning`` if the name may be right."""
 
     what: str
     remedy: str
-    doubt: bool = False
+    warning: bool = False
 
 
 class References:
-    """Notes each name that means nothing: in nodes, roles and dependencies.
-
-    What is wrong with a name is found out once, however many nodes have it.
-    """
+    """Checks the names in nodes, roles and dependencies; each distinct name only once."""
 
     def __init__(
         self, manifest: Manifest, known: Known, sources: Sources, findings: Findings
@@ -59,63 +57,62 @@ class References:
         self._known = known
         self._sources = sources
         self._findings = findings
-        self._entries: dict[str, Wrong | None] = {}
-        self._environments: dict[str, Wrong | None] = {"_default": None}
+        self._entry = cache(self._check_entry)
+        self._environment = cache(self._check_environment)
 
     def check(self) -> None:
-        """Note all that is wrong."""
+        """Add a finding for each problem."""
         self._check_nodes()
         roles = self._known.role_files
         for path in roles.values():
             self._check_role(path)
-        self._note_circles("roles", roles, self._graphs())
+        self._check_cycles("roles", roles, self._graphs())
         cookbooks = self._known.cookbooks
         for name in cookbooks:
             self._check_dependencies(name)
         graph = {name: list(cookbook.dependencies) for name, cookbook in cookbooks.items()}
-        self._note_circles("cookbooks", self._known.cookbook_files, [graph])
+        self._check_cycles("cookbooks", self._known.cookbook_files, [graph])
 
     def _check_nodes(self) -> None:
-        who: dict[tuple[Position, Wrong], list[str]] = {}  # nodes of one entry share its faults
+        found: dict[tuple[Position, Problem], list[str]] = {}  # nodes of one entry share problems
         for node in self._manifest.nodes:
             if node.policy_name:
                 continue
-            wrong = [self._environment(node.environment), *map(self._entry, node.run_list)]
-            for fault in filter(None, wrong):
-                who.setdefault((node.at, fault), []).append(node.name)
-        for (at, fault), (name, *others) in who.items():
+            problems = [self._environment(node.environment), *map(self._entry, node.run_list)]
+            for problem in filter(None, problems):
+                found.setdefault((node.at, problem), []).append(node.name)
+        for (at, problem), (name, *others) in found.items():
             nodes = f"{name} and {len(others)} more" if others else name
-            self._note(self._manifest.path, fault, at, f"{nodes}: ")
+            self._add(self._manifest.path, problem, at, f"{nodes}: ")
 
     def _check_role(self, path: Path) -> None:
-        for keys, item in entries(self._sources.values.get(path, {})):
-            if fault := self._entry(str(item)):
-                self._note(path, fault, self._sources.place(path, *keys))
-        lists = self._sources.values.get(path, {}).get("env_run_lists")
+        role = self._sources.values.get(path, {})
+        for keys, item in entries(role):
+            if problem := self._entry(str(item)):
+                self._add(path, problem, self._sources.place(path, *keys))
+        lists = role.get("env_run_lists")
         for environment in lists if isinstance(lists, Mapping) else ():
-            if fault := self._environment(environment):
+            if problem := self._environment(environment):
                 at = self._sources.place(path, "env_run_lists", environment)
-                self._note(path, Wrong(fault.what, fault.remedy, doubt=True), at)
+                self._add(path, replace(problem, warning=True), at)
 
     def _check_dependencies(self, name: str) -> None:
         path = self._known.cookbook_files[name]
         for other, wanted in self._known.cookbooks[name].dependencies.items():
-            there = self._known.cookbooks.get(other)
+            cookbook = self._known.cookbooks.get(other)
             if self._known.lacks(other):
-                what = f'it depends on "{other}", which is not in the manifest'
+                what = f'{name} depends on "{other}", which is not in the manifest'
                 remedy = self._cookbook_remedy(other)
-            elif there and not metadata.satisfies(there.version, wanted):
-                what = f"it depends on {other} {wanted}, but cookbooks/ has {there.version}"
-                remedy = "make them fit"
+            elif cookbook and not metadata.satisfies(cookbook.version, wanted):
+                what = f"{name} depends on {other} {wanted}, but cookbooks/ has {cookbook.version}"
+                remedy = "change the constraint or the cookbook's version"
             else:
                 continue
-            self._note(path, Wrong(what, remedy), self._sources.place(path, "dependencies", other))
+            self._add(path, Problem(what, remedy), self._sources.place(path, "dependencies", other))
 
     def _graphs(self) -> Iterator[Mapping[str, list[str]]]:
-        """Role → the roles that it names, for each environment that makes a difference."""
-        roles = {
-            name: self._sources.values.get(p, {}) for name, p in self._known.role_files.items()
-        }
+        """Role → the roles in its run list, for each environment that has its own run lists."""
+        roles = _roles(self._known, self._sources)
         named = (role.get("env_run_lists") for role in roles.values())
         environments = {key for lists in named if isinstance(lists, Mapping) for key in lists}
         for environment in ("_default", *sorted(environments - {"_default"})):
@@ -124,69 +121,157 @@ class References:
                 for name, role in roles.items()
             }
 
-    def _note_circles(
+    def _check_cycles(
         self, kind: str, files: Mapping[str, Path], graphs: Iterable[Mapping[str, list[str]]]
     ) -> None:
-        for circle in dict.fromkeys(circle for graph in graphs for circle in circles(graph)):
-            path, following = files[circle[0]], circle[1 % len(circle)]
+        for cycle in dict.fromkeys(cycle for graph in graphs for cycle in cycles(graph)):
+            path, following = files[cycle[0]], cycle[1 % len(cycle)]
             verb = "include" if kind == "roles" else "depend on"
-            what = f"{kind} {verb} each other in a circle: {shown(circle)}"
-            self._note(path, Wrong(what, "take one of them out"), self._place_of(path, following))
+            what = f"{kind} {verb} each other: {' -> '.join((*cycle, cycle[0]))}"
+            self._add(path, Problem(what, "break the cycle"), self._place_of(path, following))
 
     def _place_of(self, path: Path, name: str) -> Position | None:
-        """Where a role's or a cookbook's file names another."""
+        """The position at which a role's or a cookbook's file names another one."""
         for keys, item in entries(self._sources.values.get(path, {})):
             if item == RunListItem("role", name):
                 return self._sources.place(path, *keys)
         return self._sources.place(path, "dependencies", name)
 
-    def _note(self, path: Path, wrong: Wrong, at: Position | None, who: str = "") -> None:
-        note = self._findings.warning if wrong.doubt else self._findings.error
-        note(path, at, f"{who}{wrong.what}", wrong.remedy)
+    def _add(self, path: Path, problem: Problem, at: Position | None, who: str = "") -> None:
+        add = self._findings.warning if problem.warning else self._findings.error
+        add(path, at, f"{who}{problem.what}", problem.remedy)
 
-    def _environment(self, name: str) -> Wrong | None:
-        if name not in self._environments:
-            known = self._known.environment_files
-            remedy = "" if name in known else suggestion(name, known, "")
-            self._environments[name] = (
-                None
-                if name in known
-                else Wrong(
-                    f'there is no environment "{name}" in the manifest',
-                    remedy or "add it to `environments`",
-                )
-            )
-        return self._environments[name]
+    def _check_environment(self, name: str) -> Problem | None:
+        known = self._known.environment_files
+        if name == "_default" or name in known:
+            return None
+        remedy = suggestion(name, known, "add it to `environments`")
+        return Problem(f'environment "{name}" is not in the manifest', remedy)
 
-    def _entry(self, entry: str) -> Wrong | None:
-        if entry not in self._entries:
-            self._entries[entry] = self._wrong_with(entry)
-        return self._entries[entry]
-
-    def _wrong_with(self, entry: str) -> Wrong | None:
+    def _check_entry(self, entry: str) -> Problem | None:
         try:
             item = RunListItem.parse(entry)
         except ValueError as error:
-            return Wrong(str(error), "correct the run list")
+            return Problem(str(error), "correct the run list")
         if item.kind == "role":
-            if item.name in self._known.role_files:
-                return None
             roles = self._known.role_files
+            if item.name in roles:
+                return None
             remedy = suggestion(item.name, roles, "add it to `roles`")
-            return Wrong(f'there is no role "{item.name}" in the manifest', remedy)
+            return Problem(f'role "{item.name}" is not in the manifest', remedy)
         name = item.name.split("::")[0]
         if self._known.lacks(name):
-            what = f'there is no cookbook "{name}" in the manifest'
-            return Wrong(what, self._cookbook_remedy(name))
+            what = f'cookbook "{name}" is not in the manifest'
+            return Problem(what, self._cookbook_remedy(name))
         cookbook = self._known.cookbooks.get(name)
         if cookbook and item.name not in cookbook.recipes:
-            remedy = suggestion(item.name, cookbook.recipes, "write it")
-            return Wrong(f'cookbook {name} has no recipe "{item.name}"', remedy)
+            remedy = suggestion(item.name, cookbook.recipes, "create it")
+            return Problem(f'cookbook {name} has no recipe "{item.name}"', remedy)
         if cookbook and item.version and metadata.version(item.version) != cookbook.version:
-            what = f"{name} {item.version} is wanted, but cookbooks/ has {cookbook.version}"
-            return Wrong(what, "make them fit", doubt=self._manifest.chef_server is not None)
+            what = f"the run list has {name} {item.version}, but cookbooks/ has {cookbook.version}"
+            warning = self._manifest.chef_server is not None  # which may have that version
+            return Problem(what, "use the same version", warning)
         return None
 
     def _cookbook_remedy(self, name: str) -> str:
         known = self._known.cookbook_names
         return suggestion(name, known, "add it to `cookbooks`")
+
+
+def cycles(graph: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
+    """Cycles in the graph, each from its alphabetically first name: ``(a, b)`` for a → b → a.
+
+    Not all of them, but each cycle has an edge of one that is found. Names that are not keys of
+    ``graph`` have no edges.
+    """
+    found: dict[tuple[str, ...], None] = {}
+    done: set[str] = set()
+    for start in graph:
+        if start in done:
+            continue
+        path = {start: 0}  # the names from start to here, numbered
+        pending = [iter(graph[start])]
+        while pending:
+            name = next(pending[-1], None)
+            if name is None:
+                pending.pop()
+                done.add(path.popitem()[0])
+            elif name in path:
+                cycle = list(path)[path[name] :]
+                first = cycle.index(min(cycle))
+                found[(*cycle[first:], *cycle[:first])] = None
+            elif name in graph and name not in done:
+                path[name] = len(path)
+                pending.append(iter(graph[name]))
+    return list(found)
+
+
+def _roles(known: Known, sources: Sources) -> Mapping[str, Mapping[str, Any]]:
+    """The roles as their files have them, by name; empty for a file that can't be read."""
+    return {name: sources.values.get(path, {}) for name, path in known.role_files.items()}
+
+
+def check_pins(manifest: Manifest, known: Known, sources: Sources, findings: Findings) -> None:
+    """Check that the repository satisfies each ``cookbook_versions`` of its environments.
+
+    A pin that no cookbook satisfies is an error if a node of the environment needs the cookbook. It
+    is a warning if no node does, or if the user's own Chef server may have that version.
+    """
+
+    @cache
+    def needed(environment: str) -> Mapping[str, str]:
+        """Cookbook → the first node of that environment that needs it."""
+        return _needed(manifest, environment, known, sources)
+
+    for environment, path in known.environment_files.items():
+        pins = sources.values.get(path, {}).get("cookbook_versions")
+        for name, wanted in pins.items() if isinstance(pins, Mapping) else ():
+            at = sources.place(path, "cookbook_versions", name)
+            try:
+                constraint = metadata.pin(wanted)
+            except ValueError as error:
+                findings.error(path, at, f"{name}: {error}", 'write it as "~> 1.2"')
+                continue
+            cookbook = known.cookbooks.get(name)
+            if cookbook and not metadata.satisfies(cookbook.version, constraint):
+                what = f"the pin is {name} {constraint}, but cookbooks/ has {cookbook.version}"
+            elif known.lacks(name):
+                what = f"the pin is {name} {constraint}, but the cookbook is not in the manifest"
+            else:
+                continue
+            node = needed(environment).get(name)
+            if node and not manifest.chef_server:
+                findings.error(path, at, what, f"change the pin; {node} needs the cookbook")
+            else:
+                findings.warning(path, at, what, "change the pin if nodes are to use this cookbook")
+
+
+def _needed(
+    manifest: Manifest, environment: str, known: Known, sources: Sources
+) -> Mapping[str, str]:
+    roles = _roles(known, sources)
+    dependencies = {name: cookbook.dependencies for name, cookbook in known.cookbooks.items()}
+    users: dict[tuple[str, ...], str] = {}
+    for node in manifest.nodes:
+        if node.environment == environment:
+            users.setdefault(node.run_list, node.name)
+    found: dict[str, str] = {}
+    for run_list, node_name in users.items():
+        for name in cookbooks_of(run_list, environment, roles, dependencies):
+            found.setdefault(name, node_name)
+    return found
+
+
+def check_client(known: Known, sources: Sources, findings: Findings) -> None:
+    """Warn of cookbooks whose ``chef_version`` excludes the client that nodes get."""
+    client = gems()["chef"]
+    for name, cookbook in known.cookbooks.items():
+        wanted = cookbook.metadata["chef_versions"]
+        if not metadata.suits(client, wanted):
+            path = known.cookbook_files[name]
+            asked = " or ".join(", ".join(each) for each in wanted)
+            what = f"{name} requires Chef {asked}, but nodes get {client}"
+            at = sources.place(path, "chef_versions")
+            findings.warning(
+                path, at, what, "use a version of the cookbook that supports this client"
+            )

@@ -1,4 +1,4 @@
-"""Syntax errors of cookbooks' Ruby files and templates: one Ruby for all, none for what is kept."""
+"""Syntax errors of cookbooks' Ruby files and templates: one Ruby process, results cached."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from stackcook.chef.objects.cookbook import CookbookFile
 from stackcook.chef.loader import ruby
 from stackcook.chef.loader.findings import Findings
+from stackcook.chef.objects.cookbook import CookbookFile
 from stackcook.command import find_program
 from stackcook.errors import Position
 from stackcook.files import keep
 
 MOST_KEPT = 20_000
-"""Results that are kept for later; of a megabyte or so."""
+"""Results in the cache, of about a megabyte."""
 
 _SCRIPT = Path(__file__).with_name("syntax.rb")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A syntax error, or what keeps a file from being read: where, and what."""
+    """A syntax error, or why the file can't be read, and the position."""
 
     line: int
     column: int
@@ -31,27 +31,26 @@ class Fault:
 
 
 Results = dict[str, Fault | None]
-"""Checksum and kind of a file (``d41d….rb``) → what is wrong with it."""
+"""Checksum and kind of a file (``d41d….rb``) → its fault."""
 
 
 def check_syntax(files: Iterable[CookbookFile], cache: Path, findings: Findings) -> None:
-    """Note the first syntax error of each Ruby file and template.
+    """Add the first syntax error of each Ruby file and template.
 
-    ``cache`` is a directory for the results. Raises UsageError where there are such files but no
-    Ruby.
+    ``cache`` is a directory for the results. Raises UsageError if there are files but no Ruby.
     """
     wanted = {file.source: f"{file.md5}.{kind}" for file in files if (kind := _kind(file.path))}
     if not wanted:
         return
-    kept = cache / f"syntax-{_maker()}.json"
+    kept = cache / f"syntax-{_checker_version()}.json"
     known = _read(kept)
     new = {key: path for path, key in wanted.items() if key not in known}
     if new:
-        fresh, for_now = _compile(new)
+        fresh, temporary = _compile(new)
         known = {**fresh, **known}
         latest = {key: known[key] for key in wanted.values() if key in known}
         _write(kept, {**latest, **known})
-        known = {**known, **for_now}
+        known = {**known, **temporary}
     for path, key in wanted.items():
         if fault := known[key]:
             at = Position(fault.line, fault.column)
@@ -59,62 +58,62 @@ def check_syntax(files: Iterable[CookbookFile], cache: Path, findings: Findings)
 
 
 def _kind(path: str) -> str | None:
-    """``rb``, ``erb``, or None for a file that Ruby never reads as its own: knife's choice."""
+    """``rb``, ``erb``, or None for a file that Ruby does not evaluate: the same choice as knife."""
     parts = path.split("/")
     if path.endswith(".erb") and "templates" in parts[:-1]:
         return "erb"
     return "rb" if path.endswith(".rb") and parts[0] not in ("files", "templates") else None
 
 
-def _maker() -> str:
-    """What the results depend on besides the files: the Ruby there is, and this checker."""
+def _checker_version() -> str:
+    """A hash of what results depend on besides the files: the Ruby program and this checker."""
     program = find_program("ruby").resolve()
     made = program.stat()
     own = [path.read_text() for path in (_SCRIPT, Path(ruby.__file__), Path(__file__))]
     of = [str(program), made.st_size, made.st_mtime_ns, *own]
     with program.open("rb") as file:
-        if file.read(2) == b"#!":  # a version manager's, which may choose another Ruby each time
+        if file.read(2) == b"#!":  # a version manager's script, which may start different Rubies
             of.append(ruby.version())
     return sha256(json.dumps(of).encode()).hexdigest()[:16]
 
 
 def _compile(files: Mapping[str, Path]) -> tuple[Results, Results]:
-    """The results, and those that may be others next time: where Ruby didn't come to judge."""
+    """The results to cache, and those of files that Ruby could not check this time."""
     wanted = [{"kind": key.rpartition(".")[2], "path": str(path)} for key, path in files.items()]
     results: Results = {}
-    for_now: Results = {}
+    temporary: Results = {}
     for key, answer in zip(files, ruby.ask(_SCRIPT, wanted)):
         if "error" in answer:
-            for_now[key] = Fault(1, 1, answer["error"])
+            temporary[key] = Fault(1, 1, answer["error"])
         elif "syntax" in answer:
             at, what = ruby.syntax_error(answer["syntax"])
-            # A template's columns are lost on the way to Ruby, its lines are not.
+            # A template keeps its lines when it is compiled to Ruby, but not its columns.
             column = at.column if key.endswith(".rb") else 1
             results[key] = Fault(max(1, min(at.line, answer["last"])), column, what)
         else:
             results[key] = None
-    return results, for_now
+    return results, temporary
 
 
 def _read(path: Path) -> Results:
-    """The results that are kept there; none if the file is not as :func:`_write` leaves it."""
+    """The cached results; empty if the file is missing or damaged."""
     try:
         kept = json.loads(path.read_text())
         return {key: None if fault is None else _fault(fault) for key, fault in kept.items()}
     except (OSError, ValueError, TypeError, AttributeError):
-        return {}  # and so everything is looked at again
+        return {}
 
 
 def _fault(kept: object) -> Fault:
-    """A fault as JSON has it. Raises TypeError for what is none."""
+    """A fault from the cache. Raises TypeError."""
     match kept:
         case [int(line), int(column), str(what)] if line > 0 and column > 0:
             return Fault(line, column, what)
-    raise TypeError(f"{kept!r} is no fault")
+    raise TypeError(f"{kept!r} is not a fault")
 
 
 def _write(path: Path, results: Results) -> None:
-    """Keep the first of the results."""
+    """Write the first results to the cache."""
     kept = {
         key: [fault.line, fault.column, fault.what] if fault else None
         for key, fault in list(results.items())[:MOST_KEPT]

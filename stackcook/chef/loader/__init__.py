@@ -1,1 +1,1 @@
-"""The files of a Chef repository: found, evaluated, each value with its place."""
+"""Finds and evaluates the files of a Chef repository; each value keeps its position."""

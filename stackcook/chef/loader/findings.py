@@ -1,4 +1,4 @@
-"""Collects what is wrong with the Chef repository; nothing found stops the search."""
+"""Collects the problems of a Chef repository; checks continue after each finding."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ class Findings:
     found: list[Finding] = field(default_factory=list)
 
     def error(self, path: Path, at: Position | None, what: str, remedy: str) -> None:
-        """Note something that must be put right."""
+        """Add a problem that must be fixed."""
         self.found.append(Finding(path, at, what, remedy))
 
     def warning(self, path: Path, at: Position | None, what: str, remedy: str) -> None:
-        """Note something that may be meant."""
+        """Add something suspicious that may be intended."""
         self.found.append(Finding(path, at, what, remedy, Severity.WARNING))
 
 
 def suggestion(name: str, known: Collection[str], otherwise: str) -> str:
-    """``did you mean "base"?`` where a known name is near, else the remedy ``otherwise``."""
+    """``did you mean "base"?`` if a known name is similar, else the remedy ``otherwise``."""
     near = nearest(name, known)
     return f'did you mean "{near}"?' if near else otherwise
 
 
 def place(path: Path, text: str) -> Position | None:
-    """Where ``text`` is first in the file; ``None`` if it is not there as it is."""
+    """The position of the first ``text`` in the file; ``None`` if it is not there."""
     lines = path.read_text(errors="replace").splitlines()
     for number, line in enumerate(lines, 1):
         if text in line:

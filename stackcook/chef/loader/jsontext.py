@@ -1,4 +1,4 @@
-"""JSON as Chef reads it: with comments, without what only JavaScript or Python takes for JSON."""
+"""JSON as Chef reads it: with comments, without extensions such as ``NaN``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Key = str | int
 
 _SKIM = re.compile(rf"{STRING}|{COMMENT}|(?P<bare>[-+.\w]+)", re.DOTALL)
 _TOKEN = re.compile(rf"{STRING}|{COMMENT}|[{{}}\[\]:,]|[-+.\w]+", re.DOTALL)
-_PAIR = re.compile(r"\\u[dD][89a-fA-F]")  # one half of a pair that stands for one character
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a surrogate pair
 
 
 class Malformed(ValueError):
-    """A text is no JSON: where, and why."""
+    """Invalid JSON: where, and why."""
 
     def __init__(self, at: Position, what: str) -> None:
         self.at = at
@@ -27,7 +27,7 @@ class Malformed(ValueError):
 
 
 def parse(text: str) -> Any:
-    """The value that ``text`` stands for. Raises Malformed."""
+    """The value of a JSON text. Raises Malformed."""
     try:
         value = _value(text)
     except json.JSONDecodeError as error:
@@ -37,41 +37,41 @@ def parse(text: str) -> Any:
             value = _value(blank_comments(text))
         except json.JSONDecodeError as second:
             raise _malformed(second) from second
-    if _PAIR.search(text):
-        _refuse_halves(text)
+    if _SURROGATE.search(text):
+        _refuse_lone_surrogates(text)
     return value
 
 
 def positions(text: str) -> Mapping[tuple[Key, ...], Position]:
-    """Where each key of a map and each item of a list stands, by the keys that lead to it.
+    """The position of each key of a map and each item of a list, by its path.
 
-    ``text`` is one that :func:`parse` takes.
+    ``text`` must be one that :func:`parse` accepts.
     """
     found: dict[tuple[Key, ...], Position] = {}
-    begins = [0, *(match.end() for match in re.finditer("\n", text))]
-    way: list[Key | None] = []  # one a map or list that is open; None where a map's key comes next
+    starts = [0, *(match.end() for match in re.finditer("\n", text))]
+    path: list[Key | None] = []  # an entry per open map or list; None where a map's key comes next
     for match in _TOKEN.finditer(text):
         token = match[0]
         if token in ("}", "]"):
-            way.pop()
+            path.pop()
         elif token == ",":
-            last = way[-1]
-            way[-1] = last + 1 if isinstance(last, int) else None
+            last = path[-1]
+            path[-1] = last + 1 if isinstance(last, int) else None
         elif token != ":" and token[0] != "/":
-            is_key = bool(way) and way[-1] is None
+            is_key = bool(path) and path[-1] is None
             if is_key:
-                way[-1] = json.loads(token)
-            if is_key or way and isinstance(way[-1], int):
-                line = bisect_right(begins, match.start())
-                at = Position(line, match.start() - begins[line - 1] + 1)
-                found[tuple(key for key in way if key is not None)] = at
+                path[-1] = json.loads(token)
+            if is_key or path and isinstance(path[-1], int):
+                line = bisect_right(starts, match.start())
+                at = Position(line, match.start() - starts[line - 1] + 1)
+                found[tuple(key for key in path if key is not None)] = at
             if token in ("{", "["):
-                way.append(None if token == "{" else 0)
+                path.append(None if token == "{" else 0)
     return found
 
 
 class _Refused(Exception):
-    """A word that Python's parser takes, but JSON doesn't have."""
+    """A word that Python's parser accepts, but JSON does not."""
 
 
 def _value(text: str) -> Any:
@@ -80,23 +80,23 @@ def _value(text: str) -> Any:
     except _Refused as error:
         word = str(error)
         places = (match.start() for match in _SKIM.finditer(text) if match["bare"] == word)
-        raise Malformed(_place(text, next(places, 0)), f"{word} is no JSON number") from error
+        raise Malformed(_place(text, next(places, 0)), f"{word} is not a JSON number") from error
     except RecursionError as error:
-        raise Malformed(Position(1, 1), "values are nested too deep") from error
+        raise Malformed(Position(1, 1), "values are nested too deeply") from error
     except json.JSONDecodeError:
         raise
-    except ValueError as error:  # Python converts only so many digits
+    except ValueError as error:  # Python limits the digits of a number
         long = max(_SKIM.finditer(text), key=lambda match: len(match["bare"] or ""))
-        raise Malformed(_place(text, long.start()), "a number with too many digits") from error
+        raise Malformed(_place(text, long.start()), "a number has too many digits") from error
 
 
-def _refuse_halves(text: str) -> None:
+def _refuse_lone_surrogates(text: str) -> None:
     for match in _SKIM.finditer(text):
         if match[0][0] == '"':
             try:
                 json.loads(match[0]).encode()
             except UnicodeEncodeError as error:
-                what = "a text with half of a character"
+                what = "a string has half of a surrogate pair"
                 raise Malformed(_place(text, match.start()), what) from error
 
 
@@ -110,7 +110,7 @@ def _finite(word: str) -> float:
 
 
 def _malformed(error: json.JSONDecodeError) -> Malformed:
-    what = "a byte order mark" if error.doc.startswith("\ufeff") else error.msg
+    what = "the file begins with a byte order mark" if error.doc.startswith("\ufeff") else error.msg
     what = what[:1].lower() + what[1:]
     return Malformed(Position(error.lineno, error.colno), what)
 

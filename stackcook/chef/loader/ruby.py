@@ -1,4 +1,4 @@
-"""Files of Chef's Ruby DSL, evaluated by Ruby: one process for all of them."""
+"""Files in Chef's Ruby DSL, evaluated by Ruby: one process for all of them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from stackcook.command import Command, find_program, run
 from stackcook.errors import Finding, Position, UsageError
 
 TIMEOUT = 30.0
-"""Seconds for all files together; if one of them never ends, as many again for those after it."""
+"""Seconds for all files together; if a file exceeds it, the files after it get as many again."""
 
 _EVALUATE = Path(__file__).with_name("evaluate.rb")
 _SWITCHES = ("--disable=did_you_mean,error_highlight", "-Ku")
 _NO_GEMS = "--disable=gems"
-"""What of Ruby is left out, because loading it takes longer than all the rest."""
+"""Parts of Ruby that are not loaded, because loading them takes longer than all the rest."""
 
 _MESSAGE = re.compile(r".*?:(\d+): (?:syntax error, )?([^\n]*)\n?([^\n]*)\n?([^\n]*)")
-# As Ruby says it since 3.4: the line, and marks with the reason below.
+# The format since Ruby 3.4: the line, with markers and the reason below.
 _MARKED = re.compile(r"^> *(\d+) \|[^\n]*\n *\| ( *)[\^~]+ ([^\n]*)", re.MULTILINE)
 
 
@@ -48,58 +48,57 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a file says: its fields, and the line of each (``name``, ``dependencies apt``)."""
+class Evaluated:
+    """The fields that a file sets, and the line of each (``name``, ``dependencies apt``)."""
 
     values: Mapping[str, Any]
     lines: Mapping[str, int | None]
 
 
 def evaluate(sources: Sequence[Source]) -> Mapping[Path, Mapping[str, Any] | Finding]:
-    """What each file says, by its path: the DSL's values, or what is wrong with the file.
+    """The fields that each file sets, by path, or the finding if it can't be evaluated.
 
-    No source starts no Ruby. Raises UsageError without Ruby.
+    Raises UsageError if there are sources but no Ruby.
     """
     return {
-        path: said.values if isinstance(said, Said) else said
-        for path, said in listen(sources).items()
+        path: result.values if isinstance(result, Evaluated) else result
+        for path, result in evaluate_with_lines(sources).items()
     }
 
 
-def listen(sources: Sequence[Source]) -> Mapping[Path, Said | Finding]:
-    """As :func:`evaluate`, with the lines on which the files say it."""
-    configured = any(source.kind is Kind.CONFIG for source in sources)  # may well use a gem
+def evaluate_with_lines(sources: Sequence[Source]) -> Mapping[Path, Evaluated | Finding]:
+    """As :func:`evaluate`, with the line on which each field is set."""
+    configured = any(source.kind is Kind.CONFIG for source in sources)  # which may use a gem
     wanted = [{"kind": source.kind.value, "path": str(source.path)} for source in sources]
     answers = ask(_EVALUATE, wanted, gems=configured)
-    return {source.path: _said(source.path, answer) for source, answer in zip(sources, answers)}
+    return {source.path: _result(source.path, answer) for source, answer in zip(sources, answers)}
 
 
 def ask(
     script: Path, wanted: Sequence[Mapping[str, str]], *, gems: bool = False
 ) -> list[dict[str, Any]]:
-    """What ``script`` answers to each that is ``wanted``, a file's ``kind`` and ``path``.
+    """The answers of ``script`` for each file in ``wanted``, given as ``kind`` and ``path``.
 
-    A file that ends Ruby, or keeps it from ending, is answered by an ``error`` here; those after
-    it get a process of their own. Nothing wanted starts no Ruby. Raises UsageError without one that
-    runs.
+    For a file that ends Ruby or exceeds the time limit the answer is an ``error``; the files after
+    it are evaluated by a new process. Raises UsageError if files are wanted and Ruby does not run.
     """
     answers: list[dict[str, Any]] = []
     end = time.monotonic() + 2 * TIMEOUT
     while len(answers) < len(wanted):
         left = end - time.monotonic()
         if left <= 0:
-            skipped = {"error": "not looked at, for another file took too long", "line": 1}
+            skipped = {"error": "not evaluated because another file took too long", "line": 1}
             return answers + [skipped] * (len(wanted) - len(answers))
         answers += _run(script, wanted[len(answers) :], gems, min(left, TIMEOUT))
         if len(answers) < len(wanted):
-            answers.append({"error": "does not come to an end with this file", "line": 1})
+            answers.append({"error": "evaluating this file did not finish", "line": 1})
     return answers
 
 
 def _run(
     script: Path, wanted: Sequence[Mapping[str, str]], gems: bool, timeout: float
 ) -> list[dict[str, Any]]:
-    """The script's answers, as many as it came to give; its first line only says that it runs."""
+    """The script's answers until it ended; its first line only says that it runs."""
     ruby = find_program("ruby")
     switches = _SWITCHES if gems else (*_SWITCHES, _NO_GEMS)
     try:
@@ -113,20 +112,20 @@ def _run(
             check=False,
         ).stdout
     except subprocess.TimeoutExpired as error:
-        answered = error.stdout or b"ready\n"  # the first file without an answer is to blame
-    lines = answered.split(b"\n")[:-1]  # what follows the last newline is no whole answer
+        answered = error.stdout or b"ready\n"  # the first file without an answer is the cause
+    lines = answered.split(b"\n")[:-1]  # text after the last newline is an incomplete answer
     if not lines:
-        raise UsageError(f"{ruby} does not run", remedy=f"`{ruby} --version` may say why")
+        raise UsageError(f"cannot run {ruby}", remedy=f"see what `{ruby} --version` prints")
     return [json.loads(line) for line in lines[1:]]
 
 
 def version() -> str:
-    """Which Ruby it is, in its own words. Raises UsageError without Ruby."""
+    """The output of ``ruby --version``. Raises UsageError without Ruby."""
     return run(Command((str(find_program("ruby")), "--version")), timeout=TIMEOUT).output
 
 
 def syntax_error(message: str) -> tuple[Position, str]:
-    """Place and substance of Ruby's own words for a file's first syntax error."""
+    """Position and text of the first syntax error in Ruby's ``message``."""
     if marked := _MARKED.search(message):
         return Position(int(marked[1]), len(marked[2]) + 1), marked[3]
     match = _MESSAGE.match(message)
@@ -137,9 +136,9 @@ def syntax_error(message: str) -> tuple[Position, str]:
     return Position(int(match[1]), column), match[2]
 
 
-def _said(path: Path, answer: Mapping[str, Any]) -> Said | Finding:
+def _result(path: Path, answer: Mapping[str, Any]) -> Evaluated | Finding:
     if "value" in answer:
-        return Said(answer["value"], answer["lines"])
+        return Evaluated(answer["value"], answer["lines"])
     remedy = "correct the file"
     if answer.get("unknown"):
         remedy = suggestion(answer["unknown"], answer["known"], remedy)

@@ -1,1 +1,1 @@
-"""Cookbooks, roles, environments and data bags, each in the form that the server takes."""
+"""Cookbooks, roles, environments and data bags in the form that a Chef server stores."""

@@ -1,4 +1,4 @@
-"""``chefignore``: which files of a cookbook stay at home, by knife's rules."""
+"""``chefignore``: which files of a cookbook are not uploaded, by knife's rules."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ NAME = "chefignore"
 
 @dataclass(frozen=True)
 class Chefignore:
-    """The patterns of one ``chefignore``; none of them ignores nothing."""
+    """The patterns of one ``chefignore``."""
 
     patterns: tuple[re.Pattern[str], ...] = ()
 
     @classmethod
     def find(cls, cookbook: Path) -> Chefignore:
-        """The nearest ``chefignore`` of the cookbook's directory and those above it, as knife.
+        """The first ``chefignore`` in the cookbook's directory or one above it, as in knife.
 
         Raises OSError or UnicodeDecodeError if it can't be read.
         """
@@ -29,20 +29,20 @@ class Chefignore:
 
     @classmethod
     def parse(cls, text: str) -> Chefignore:
-        """The patterns in ``text``: one a line; blank lines and lines with ``#`` first are none."""
+        """The patterns in ``text``, one a line; blank lines and comments (``#``) are skipped."""
         lines = (line.strip() for line in text.splitlines())
         return cls(tuple(translate(line) for line in lines if line and not line.startswith("#")))
 
     def ignores(self, path: str) -> bool:
-        """Whether the file stays at home; ``path`` is relative to the cookbook's directory."""
+        """Whether ``path``, relative to the cookbook's directory, is ignored."""
         return any(pattern.fullmatch(path) for pattern in self.patterns)
 
 
 def translate(glob: str) -> re.Pattern[str]:
-    r"""The pattern that matches what Ruby's ``File.fnmatch?(glob, path)`` does.
+    r"""The pattern equivalent to Ruby's ``File.fnmatch?(glob, path)``.
 
-    ``*`` and ``?`` match ``/`` too, but no dot at the very beginning; ``[a-z]`` and ``[!a-z]`` are
-    sets; ``\`` takes the next character as it is. Braces mean nothing.
+    ``*`` and ``?`` also match ``/``, but not a dot at the beginning; ``[a-z]`` and ``[!a-z]`` are
+    sets; ``\`` escapes the next character. Braces have no meaning.
     """
     parts, at = [], 0
     while at < len(glob):
@@ -65,9 +65,9 @@ def translate(glob: str) -> re.Pattern[str]:
 
 
 def _set(glob: str, at: int) -> tuple[str, int]:
-    """The pattern of the set whose inside begins at ``at``, and where it closes.
+    """The pattern of the set whose members begin at ``at``, and the position where it closes.
 
-    A set that never closes matches nothing, nor does a range from high to low: as in Ruby.
+    A set that is not closed matches nothing, nor does a range from high to low: as in Ruby.
     """
     negated = glob[at : at + 1] in ("!", "^")
     at += negated
@@ -87,6 +87,6 @@ def _set(glob: str, at: int) -> tuple[str, int]:
 
 
 def _member(glob: str, at: int) -> tuple[str, int]:
-    """The character at ``at``, or the one that a backslash there protects, and what follows."""
+    """The character at ``at``, or the one escaped there, and the position after it."""
     at += glob[at : at + 1] == "\\"
     return glob[at : at + 1], at + 1

@@ -1,4 +1,4 @@
-"""A cookbook on disk: its files, its metadata, and the manifest that stands for it."""
+"""A cookbook on disk: its files, its metadata, and the manifest that is uploaded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _VERSION_FILE = ".uploaded-cookbook-version.json"  # chef-zero's own
 
 @dataclass(frozen=True)
 class CookbookFile:
-    """A file of a cookbook: its path within it, where it is on disk, MD5 in hex, and bytes."""
+    """A file of a cookbook: its path in it, its path on disk, MD5 in hex, and size in bytes."""
 
     path: str
     source: Path
@@ -56,9 +56,9 @@ class CookbookFile:
 
 @dataclass(frozen=True)
 class Cookbook:
-    """A cookbook as it goes to the server; ``metadata`` is normalized.
+    """A cookbook as it is uploaded; ``metadata`` is normalized.
 
-    ``freeze`` keeps the version from being replaced later, except by ``force``.
+    A version with ``freeze`` can be replaced later only with ``force``.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Cookbook:
 
     @property
     def version(self) -> str:
-        """The version, all three numbers."""
+        """The version, with all three numbers."""
         return str(self.metadata["version"])
 
     @property
@@ -80,12 +80,12 @@ class Cookbook:
 
     @cached_property
     def recipes(self) -> frozenset[str]:
-        """What a run list may name: ``apt``, ``apt::default``, ``apt::proxy``."""
+        """Names for run lists: ``apt``, ``apt::default``, ``apt::proxy``."""
         names = set(self.metadata["recipes"])
         return frozenset(names | {f"{name}::default" for name in names if "::" not in name})
 
     def manifest(self, api_version: int, *, frozen: bool = False) -> dict[str, Any]:
-        """The JSON that the server takes at this API version; ``frozen`` it stays."""
+        """The JSON of this API version; ``frozen`` says that the server has it frozen."""
         shape = {
             "name": f"{self.name}-{self.version}",
             "cookbook_name": self.name,
@@ -107,29 +107,29 @@ class Cookbook:
 
 
 def stored_files(manifest: Mapping[str, Any]) -> Mapping[str, str]:
-    """Path → MD5 of the files in a manifest that a server gave, in either dialect."""
+    """Path → MD5 of the files in a server's manifest, of any API version."""
     lists = [manifest.get("all_files", [])] + [manifest.get(segment, []) for segment in SEGMENTS]
     return {file["path"]: file["checksum"] for files in lists for file in files or ()}
 
 
 def differing_metadata(cookbook: Cookbook, stored: Mapping[str, Any]) -> tuple[str, ...]:
-    """The fields of the metadata that are not on the server as ``cookbook`` has them."""
-    theirs = stored.get("metadata") or {}
-    return tuple(f for f, value in cookbook.metadata.items() if theirs.get(f) != value)
+    """The fields of the metadata that differ from the server's manifest."""
+    found = stored.get("metadata") or {}
+    return tuple(f for f, value in cookbook.metadata.items() if found.get(f) != value)
 
 
 def read_files(
     directory: Path, ignore: Chefignore, hashes: Hashes | None = None
 ) -> tuple[CookbookFile, ...]:
-    """The files that go to the server, by path; raises OSError for one that can't be read.
+    """The files to upload, sorted by path. Raises OSError for one that can't be read.
 
-    A link to a file is that file, a link to a directory is left out: what knife does. Hidden
-    directories at the top, such as ``.git``, stay at home.
+    As in knife, links to files are followed, links to directories are ignored, and so are hidden
+    directories at the top, such as ``.git``.
     """
     found = []
     for path, entry in _walk(str(directory), ""):
         if not path.isprintable() and any("\udc80" <= char <= "\udcff" for char in path):
-            raise OSError(errno.EILSEQ, "its name is not UTF-8", path)
+            raise OSError(errno.EILSEQ, "the file name is not UTF-8", path)
         if entry.name != _VERSION_FILE and not ignore.ignores(path):
             stat = entry.stat()
             md5 = hashes.md5(entry.path, stat) if hashes else file_md5(entry.path)

@@ -1,4 +1,4 @@
-"""Encrypted data bag items: Chef's version 3 is written, 1 and 2 are read, too."""
+"""Encrypted data bag items: writes Chef's version 3, reads versions 1 to 3."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # slow to load, and an upload without encrypted items needs none of it
+if TYPE_CHECKING:  # slow to load, and not needed by an upload without encrypted items
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _CIPHER = "aes-256-gcm"
@@ -20,12 +20,12 @@ _TAG = 16
 
 
 def read_secret(path: Path) -> str:
-    """The secret in a secret file, without the white space around it. Raises OSError."""
+    """The content of a secret file, stripped. Raises OSError or UnicodeDecodeError."""
     return path.read_text().strip()
 
 
 def is_encrypted(item: Mapping[str, Any]) -> bool:
-    """Whether every field of the item, but its id, is encrypted (in any version)."""
+    """Whether every field except ``id`` is encrypted (in any version)."""
     values = [value for field, value in item.items() if field != "id"]
     return bool(values) and all(
         isinstance(value, Mapping) and "encrypted_data" in value for value in values
@@ -33,14 +33,14 @@ def is_encrypted(item: Mapping[str, Any]) -> bool:
 
 
 def encrypt(item: Mapping[str, Any], secret: str) -> dict[str, Any]:
-    """The item with every field but ``id`` encrypted; each call gives another text."""
+    """The item with every field except ``id`` encrypted, with a new IV for each call."""
     return {
         field: value if field == "id" else _seal(value, secret) for field, value in item.items()
     }
 
 
 def decrypt(item: Mapping[str, Any], secret: str) -> dict[str, Any]:
-    """The item in clear. Raises ValueError: wrong secret, damaged data, or another version."""
+    """The decrypted item. Raises ValueError: wrong secret, damaged data, or unknown version."""
     return {
         field: value if field == "id" else _open(field, value, secret)
         for field, value in item.items()

@@ -1,4 +1,4 @@
-"""MD5 sums of files, remembered as long as nothing about the file says that it has changed."""
+"""MD5 sums of files, cached until size, times or inode of the file change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,41 +15,40 @@ from stackcook.files import keep
 
 _FORMAT = 1
 _BLOCK = 1 << 20
-"""Bytes of a file that are in memory while it is read."""
+"""Bytes of a file that are read at once."""
 
 RACY = 2_000_000_000
-"""Nanoseconds: a file that changed as short a time ago may change again unseen, as clocks of file
-systems are coarse. Its sum is not remembered."""
+"""Nanoseconds: a file changed this recently may change again with the same time stamp, because file
+systems have coarse clocks. Its sum is not cached."""
 
 Mark = tuple[int, int, int, int]
-"""What tells a file from what it was: bytes, times of change in ns, inode."""
+"""What tells whether a file has changed: bytes, times of change in ns, inode."""
 
 
 @dataclass
 class Hashes:
-    """The sums of one repository's files; ``path`` is where they are kept between runs."""
+    """The sums of one repository's files; ``path`` is the cache file."""
 
     path: Path
+    _known: Mapping[str, Any]
     now: Callable[[], int] = time.time_ns
-    _known: dict[str, Any] = field(default_factory=dict)
     _seen: dict[str, tuple[Mark, str]] = field(default_factory=dict)
     _changed: bool = False
 
     @classmethod
     def kept_in(cls, directory: Path, root: Path) -> Hashes:
-        """Those of the repository ``root``; none where what is kept can't be read."""
+        """The cached sums of the repository ``root``; empty if the cache is missing or damaged."""
         name = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]
-        hashes = cls(directory / f"hashes-{name}.json")
+        path = directory / f"hashes-{name}.json"
         try:
-            kept = json.loads(hashes.path.read_text())
-            if kept["format"] == _FORMAT:
-                hashes._known = dict(kept["files"])
+            cached = json.loads(path.read_text())
+            known = dict(cached["files"]) if cached["format"] == _FORMAT else {}
         except (OSError, ValueError, TypeError, KeyError):
-            pass  # then every file is read again, and they are kept anew
-        return hashes
+            known = {}  # every file is read again
+        return cls(path, known)
 
     def md5(self, path: str, stat: os.stat_result) -> str:
-        """The sum in hex of the file with that ``stat``. Raises OSError if it can't be read."""
+        """The sum in hex of the file with that ``stat``. Raises OSError."""
         mark = _mark(stat)
         kept = self._known.get(path)
         if isinstance(kept, list) and len(kept) == 2 and kept[0] == list(mark):
@@ -57,14 +56,14 @@ class Hashes:
             return str(kept[1])
         begun = self.now()
         md5 = file_md5(path)
-        # Not what was changed just now, nor while it was read.
+        # Not if it changed just now, or while it was read.
         if max(stat.st_mtime_ns, stat.st_ctime_ns) < begun - RACY and mark == _mark(os.stat(path)):
             self._seen[path] = (mark, md5)
             self._changed = True
         return md5
 
     def save(self) -> None:
-        """Keep what is new; of other files only while they are the fewer."""
+        """Write new sums to the cache, which forgets other files once they are the majority."""
         if not self._changed:
             return
         others = {path: kept for path, kept in self._known.items() if path not in self._seen}

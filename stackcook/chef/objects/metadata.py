@@ -1,4 +1,4 @@
-"""A cookbook's metadata in the form that knife sends: every field there, constraints canonical."""
+"""A cookbook's metadata in the form that knife sends: all fields, canonical constraints."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _REQUIREMENT = re.compile(r"\s*(!=|<=|>=|~>|<|>|=)?\s*(\d[0-9A-Za-z.-]*)\s*")
 _COOKBOOK_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 
-class Unfit(ValueError):
-    """Metadata that Chef doesn't take: why, what would be right, the keys that lead there."""
+class InvalidMetadata(ValueError):
+    """Metadata that Chef rejects: why, the remedy, and the path of keys."""
 
     def __init__(self, what: str, remedy: str, *keys: str) -> None:
         self.remedy = remedy
@@ -46,26 +46,26 @@ class Unfit(ValueError):
 def normalize(raw: Mapping[str, Any], recipes: Iterable[str]) -> dict[str, Any]:
     """The metadata as the server stores it; ``raw`` from metadata.json or evaluated metadata.rb.
 
-    ``recipes`` are the names of the recipes' files without ``.rb``. Raises Unfit: no name, a
-    version or a constraint that Chef does not take.
+    ``recipes`` are the file names of the recipes without ``.rb``. Raises InvalidMetadata: no name,
+    or a version or constraint that Chef rejects.
     """
     data = {field: raw.get(field, default) for field, default in _DEFAULTS.items()}
     name = data["name"]
     if not isinstance(name, str) or not name:
-        raise Unfit("the metadata has no name", "give it the directory's", "name")
+        raise InvalidMetadata("the metadata has no name", "use the directory's name", "name")
     try:
         data["version"] = version(data["version"])
     except ValueError as error:
-        raise Unfit(str(error), 'write it as "1.2.3"', "version") from error
+        raise InvalidMetadata(str(error), 'write it as "1.2.3"', "version") from error
     for field in ("platforms", "dependencies", "providing"):
         data[field] = _constraints(field, data[field])
     for field in ("chef_versions", "ohai_versions"):
         try:
             data[field] = [_requirements(wanted) for wanted in data[field]]
         except (TypeError, ValueError) as error:
-            raise Unfit(f"{field}: {error}", 'write it as ">= 15"', field) from error
+            raise InvalidMetadata(f"{field}: {error}", 'write it as ">= 15"', field) from error
     if not isinstance(raw.get("recipes", {}), Mapping):
-        raise Unfit("recipes is not a map", "write {...}", "recipes")
+        raise InvalidMetadata("recipes is not a map", "write {...}", "recipes")
     data["recipes"] = dict(raw.get("recipes", {}))
     for recipe in recipes:
         full = name if recipe == "default" else f"{name}::{recipe}"
@@ -78,30 +78,30 @@ def version(text: object) -> str:
     """A cookbook version with all three numbers. Raises ValueError."""
     match = _COOKBOOK_VERSION.fullmatch(str(text))
     if not match:
-        raise ValueError(f"version {text!r} is not x.y.z")
+        raise ValueError(f"version {text!r} is not of the form x.y.z")
     return ".".join(str(int(number or 0)) for number in match.groups())
 
 
 def constraint(text: object) -> str:
-    """A constraint such as ``~> 1.2`` with operator and one blank. Raises ValueError."""
+    """A constraint such as ``~> 1.2``: operator, space, version. Raises ValueError."""
     if isinstance(text, str):
         if text[:1].isdigit() and " " not in text:
             return f"= {text}"
         if match := _CONSTRAINT.fullmatch(text):
             return f"{match[1]} {match[2]}"
-    raise ValueError(f"{text!r} is no version constraint")
+    raise ValueError(f"{text!r} is not a version constraint")
 
 
 def pin(text: object) -> str:
-    """An environment's constraint on a cookbook: with two or three numbers. Raises ValueError."""
+    """An environment's constraint on a cookbook, with two or three numbers. Raises ValueError."""
     wanted = constraint(text)
     if not _COOKBOOK_VERSION.fullmatch(wanted.partition(" ")[2]):
-        raise ValueError(f"{text!r} is no version constraint")
+        raise ValueError(f"{text!r} is not a version constraint")
     return wanted
 
 
 def suits(client: str, wanted: Iterable[Iterable[str]]) -> bool:
-    """Whether a Chef client of that version meets one of the requirements, if there are any."""
+    """Whether a Chef client of that version meets one of the requirements, if any."""
     either = [list(requirement) for requirement in wanted]
     return not either or any(all(satisfies(client, one) for one in each) for each in either)
 
@@ -131,7 +131,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _constraints(field: str, given: object) -> dict[str, str]:
     if not isinstance(given, Mapping):
-        raise Unfit(f"{field} is not a map", "write {...}", field)
+        raise InvalidMetadata(f"{field} is not a map", "write {...}", field)
     canonical = {}
     for name, wanted in given.items():
         if isinstance(wanted, list):  # metadata.json of old cookbooks
@@ -139,7 +139,9 @@ def _constraints(field: str, given: object) -> dict[str, str]:
         try:
             canonical[str(name)] = constraint(wanted)
         except ValueError as error:
-            raise Unfit(f"{field}: {name}: {error}", 'write it as "~> 1.2"', field, name) from error
+            raise InvalidMetadata(
+                f"{field}: {name}: {error}", 'write it as "~> 1.2"', field, name
+            ) from error
     return canonical
 
 
@@ -149,6 +151,6 @@ def _requirements(given: Iterable[object]) -> list[str]:
     for text in given if isinstance(given, (list, tuple)) else (given,):
         match = _REQUIREMENT.fullmatch(str(text))
         if not match:
-            raise ValueError(f"{text!r} is no version requirement")
+            raise ValueError(f"{text!r} is not a version requirement")
         found.append(f"{match[1] or '='} {match[2]}")
     return sorted(found) or [">= 0"]

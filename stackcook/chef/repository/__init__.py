@@ -1,1 +1,1 @@
-"""The repository whole: read, checked, put together, and what is asked of it."""
+"""The Chef repository as a whole: read, checked and put together."""

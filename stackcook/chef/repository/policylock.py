@@ -1,9 +1,9 @@
-"""A Policyfile's lock: read, and checked against the cookbooks on disk.
+"""Reads a Policyfile's lock and checks it against the cookbooks on disk.
 
-Facts of the format (chef-cli 5): a cookbook's identifier is the SHA-1 of lines ``path:MD5`` of its
+The format (chef-cli 5): a cookbook's identifier is the SHA-1 of lines ``path:MD5`` of its
 files, sorted; the revision is the SHA-256 of a text with name, run lists, identifiers and
 attributes. ``chef-cli export`` puts cookbooks into ``cookbook_artifacts/NAME-IDENTIFIER`` beside
-the lock, with metadata.json made anew, so that the identifier can't be checked there.
+the lock with a new metadata.json, so that the identifier can't be checked there.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.objects.chefignore import Chefignore
-from stackcook.chef.objects.cookbook import Cookbook, CookbookFile, read_files
-from stackcook.chef.loader import load
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.loader.ruby import Kind, Source
+from stackcook.chef.loader.sources import Sources, read_json
+from stackcook.chef.objects.cookbook import Cookbook, CookbookFile
 from stackcook.chef.repository import read
 from stackcook.errors import Position
 from stackcook.manifest.model import Manifest, Node
@@ -34,15 +33,15 @@ _FIELDS: Mapping[str, type[Any]] = {
     "default_attributes": dict,
     "override_attributes": dict,
 }
-_WORDS: Mapping[type[Any], str] = {str: "a text", list: "a list", dict: "a map"}
+_NOUNS: Mapping[type[Any], str] = {str: "a string", list: "a list", dict: "a map"}
 _EXPORTED = "cookbook_artifacts"
-_METADATA = ("metadata.json", "metadata.rb")  # the first of them counts
-_AGAIN = "write the lock anew with `chef-cli update`"
+_METADATA = ("metadata.json", "metadata.rb")  # the first one is used
+_UPDATE = "update the lock with `chef-cli update`"
 
 
 @dataclass(frozen=True)
 class PolicyLock:
-    """A policy in its group: the lock as it is, and identifier → cookbook that it locks."""
+    """A policy in its group: the lock's JSON, and identifier → locked cookbook."""
 
     name: str
     group: str
@@ -51,17 +50,17 @@ class PolicyLock:
 
     @property
     def label(self) -> str:
-        """What it is called where changes are told."""
+        """Its name in messages."""
         return f"policy {self.name} of group {self.group}"
 
 
 def read_policy(manifest: Manifest, findings: Findings) -> PolicyLock | None:
-    """The policy that the manifest names; ``None`` without one, or with what is wrong noted."""
+    """The manifest's policy; ``None`` without one, or after adding findings if it is wrong."""
     wanted = manifest.policy
     if wanted is None:
         return None
     before = len(findings.found)
-    document = load.read_json(wanted.lock, findings)
+    document = read_json(wanted.lock, findings)
     if document is None:
         return None
     lock = _Lock(wanted.lock, document, findings)
@@ -72,122 +71,114 @@ def read_policy(manifest: Manifest, findings: Findings) -> PolicyLock | None:
     if len(findings.found) > before:
         return None
     policy = PolicyLock(document["name"], wanted.group, document, cookbooks)
-    _note_others(manifest, policy, findings)
+    _check_nodes(manifest, policy, findings)
     return policy
 
 
-def _note_others(manifest: Manifest, policy: PolicyLock, findings: Findings) -> None:
-    """Warn of nodes with a policy that this manifest doesn't bring; a server may have it."""
+def _check_nodes(manifest: Manifest, policy: PolicyLock, findings: Findings) -> None:
+    """Warn of nodes with another policy, which only the server may have."""
+    provided = (policy.name, policy.group)
     others: dict[Position, Node] = {}  # one finding for all nodes of an entry
-    ours = (policy.name, policy.group)
     for node in manifest.nodes:
-        if node.policy_name and (node.policy_name, node.policy_group) != ours:
+        if node.policy_name and (node.policy_name, node.policy_group) != provided:
             others.setdefault(node.at, node)
     for at, node in others.items():
-        what = f"{node.name}: policy {node.policy_name} of group {node.policy_group}"
-        what += f" is not {policy.label}, which the manifest brings"
-        findings.warning(manifest.path, at, what, "see that the Chef server has it")
+        what = f"{node.name} uses policy {node.policy_name} of group {node.policy_group},"
+        what += f" but the manifest provides {policy.label}"
+        findings.warning(manifest.path, at, what, "make sure that the Chef server has it")
 
 
 @dataclass(frozen=True)
 class _Lock:
-    """The lock's file and what it says, as far as it has been looked at."""
+    """A lock's file and content, while it is checked."""
 
     path: Path
     document: Mapping[str, Any]
     findings: Findings
-    _places: load.Sources = field(default_factory=load.Sources)
+    _sources: Sources = field(default_factory=Sources)
 
-    def wrong(self, what: str, *keys: str | int, remedy: str = _AGAIN) -> None:
-        """Note what is wrong where ``keys`` lead to."""
-        at = self._places.place(self.path, *keys) if keys else None
+    def error(self, what: str, *keys: str | int, remedy: str = _UPDATE) -> None:
+        """Add an error at the path ``keys``."""
+        at = self._sources.place(self.path, *keys) if keys else None
         self.findings.error(self.path, at, what, remedy)
 
     def check_form(self) -> bool:
-        """Whether the lock has what a server asks for."""
+        """Whether the lock has the form that servers require."""
         before = len(self.findings.found)
         for key, kind in _FIELDS.items():
             if key not in self.document:
-                self.wrong(f"the lock has no {key}")
+                self.error(f"{key} is missing")
             elif not isinstance(self.document[key], kind):
-                self.wrong(f"{key} is not {_WORDS[kind]}", key)
+                self.error(f"{key} is not {_NOUNS[kind]}", key)
         if not isinstance(self.document.get("named_run_lists", {}), dict):
-            self.wrong("named_run_lists is not a map", "named_run_lists")
+            self.error("named_run_lists is not a map", "named_run_lists")
         if len(self.findings.found) > before:
             return False
         for key in ("name", "revision_id"):
             if not _NAME.fullmatch(self.document[key]):
-                self.wrong(f"{key} is not letters, digits, `_`, `.`, `:` and `-`", key)
+                self.error(f"{key} has characters other than letters, digits, `_.:-`", key)
         locks = self.document["cookbook_locks"]
         for name, lock in locks.items():
             identifier = lock.get("identifier") if isinstance(lock, dict) else None
             if not isinstance(identifier, str) or not _NAME.fullmatch(identifier):
-                self.wrong(f"cookbook {name} has no identifier", "cookbook_locks", name)
+                self.error(f"cookbook {name} has no identifier", "cookbook_locks", name)
         for index, entry in enumerate(self.document["run_list"]):
             match = _RECIPE.fullmatch(str(entry))
             if not match:
-                self.wrong(f'"{entry}" is not recipe[COOKBOOK::RECIPE]', "run_list", index)
+                self.error(f'"{entry}" is not recipe[COOKBOOK::RECIPE]', "run_list", index)
             elif match[1] not in locks:
-                self.wrong(f"cookbook {match[1]} is not locked", "run_list", index)
+                self.error(f"cookbook {match[1]} is not locked", "run_list", index)
         return len(self.findings.found) == before
 
     def check_revision(self) -> None:
-        """A server takes a revision that it knows for what it knows: it wouldn't see an edit."""
+        """A server ignores changes to a lock whose revision it already has."""
         if revision(self.document) != self.document["revision_id"]:
-            self.wrong("the revision_id is not that of what the lock says", "revision_id")
+            self.error("the revision_id does not match the content of the lock", "revision_id")
 
     def cookbooks(self, manifest: Manifest) -> dict[str, Cookbook]:
-        """Identifier → cookbook, of those that are here and as they were locked."""
+        """Identifier → cookbook, of those that exist and have not changed since the lock."""
         locks = self.document["cookbook_locks"]
         found = {}
         for name, lock in locks.items():
             directory = self._directory(name, lock)
-            files = self._files(directory) if directory else None
+            files = read.files_of(directory, self.findings) if directory else None
             if directory is None or files is None:
                 continue
             exported = directory.parent.name == _EXPORTED
             if not exported and identifier(files) != lock["identifier"]:
-                what = f"{directory} is not what it was when {name} was locked"
-                self.wrong(what, "cookbook_locks", name)
+                what = f"{directory} has changed since {name} was locked"
+                self.error(what, "cookbook_locks", name)
             metadata = [file.source for file in files if file.path in _METADATA]
             if not metadata:
-                self.findings.error(directory, None, "the cookbook has no metadata.rb", "write one")
+                self.findings.error(
+                    directory, None, "the cookbook has no metadata.rb", "create one"
+                )
             found[name] = read.Found(directory, None, min(metadata, default=None), files)
         evaluated = [Source(Kind.METADATA, one.metadata) for one in found.values() if one.metadata]
-        sources = load.Sources.load(evaluated, manifest.path, self.findings)
+        sources = Sources.load(evaluated, manifest.path, self.findings)
         cookbooks = read.read_cookbooks(manifest, found, sources, self.findings)
         return {locks[name]["identifier"]: cookbook for name, cookbook in cookbooks.items()}
 
     def _directory(self, name: str, lock: Mapping[str, Any]) -> Path | None:
-        """Where the locked cookbook is: exported, or where the Policyfile's source says."""
+        """The cookbook's directory: exported beside the lock, or the Policyfile's source."""
         exported = self.path.parent / _EXPORTED / f"{name}-{lock['identifier']}"
         if exported.is_dir():
             return exported
         source = lock.get("source")
         if lock.get("cache_key") is not None or not isinstance(source, str):
-            what = f"cookbook {name} does not come from a directory here"
-            remedy = (
-                "put it into one with `chef-cli export` and name the Policyfile.lock.json there"
-            )
-            self.wrong(what, "cookbook_locks", name, remedy=remedy)
+            what = f"cookbook {name} has no local directory"
+            remedy = "run `chef-cli export DIRECTORY` and use the Policyfile.lock.json in it"
+            self.error(what, "cookbook_locks", name, remedy=remedy)
             return None
         directory = (self.path.parent / source).resolve()
         if not directory.is_dir():
-            self.wrong(f"there is no cookbook {name} in {directory}", "cookbook_locks", name)
+            self.error(f"cookbook {name} not found in {directory}", "cookbook_locks", name)
             return None
         return directory
 
-    def _files(self, directory: Path) -> tuple[CookbookFile, ...] | None:
-        try:
-            return read_files(directory, Chefignore.find(directory))
-        except (OSError, UnicodeDecodeError) as error:
-            what = f"can't be read: {error}"
-            self.findings.error(directory, None, what, "correct the file's permission")
-            return None
-
 
 def revision(document: Mapping[str, Any]) -> str:
-    """The revision_id that belongs to what a lock says."""
+    """The revision_id for the content of a lock."""
     lines = [f"name:{document['name']}"]
     lines += [f"run-list-item:{item}" for item in document["run_list"]]
     for name, run_list in document.get("named_run_lists", {}).items():
@@ -205,14 +196,14 @@ def _canonical(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(_canonical, value)) + "]"
     if isinstance(value, str):
-        return f'"{value}"'  # nothing escaped: it is no JSON
+        return f'"{value}"'  # without escapes, unlike JSON
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def identifier(files: tuple[CookbookFile, ...]) -> str:
-    """What Chef calls a cookbook of these files."""
+    """Chef's identifier of a cookbook with these files."""
     lines = sorted((file.path, file.md5) for file in files)
     text = "".join(f"{path}:{md5}\n" for path, md5 in lines)
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

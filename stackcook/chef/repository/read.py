@@ -1,4 +1,4 @@
-"""The repository's cookbooks, roles and environments: from files to what the server takes."""
+"""Reads the repository's cookbooks, roles and environments into the form that is uploaded."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stackcook.chef.resolvers.fetch import fetch
-from stackcook.chef.objects import metadata, objects
+from stackcook.chef.loader.findings import Findings, suggestion
+from stackcook.chef.loader.sources import Sources
+from stackcook.chef.objects import metadata, roles
 from stackcook.chef.objects.chefignore import Chefignore
 from stackcook.chef.objects.cookbook import Cookbook, CookbookFile, read_files
 from stackcook.chef.objects.hashes import Hashes
-from stackcook.chef.loader.findings import Findings, suggestion
-from stackcook.chef.loader.load import Sources
+from stackcook.chef.resolvers.fetch import fetch
 from stackcook.errors import Severity
-from stackcook.manifest.model import CookbookEntry
-from stackcook.manifest.model import Manifest
+from stackcook.manifest.model import CookbookEntry, Manifest
 
 _NAME = re.compile(r"[-\w]+")
-_WHOLE = {"role": objects.role, "environment": objects.environment}
+_WHOLE = {"role": roles.role, "environment": roles.environment}
 
 
 @dataclass(frozen=True)
 class Found:
-    """A cookbook's directory: the manifest's entry for it, the metadata's file, all files."""
+    """A cookbook's directory, its entry in the manifest, its metadata file, and all its files."""
 
     directory: Path
     wanted: CookbookEntry | None
@@ -35,66 +34,68 @@ class Found:
 
 
 def find_cookbooks(manifest: Manifest, findings: Findings) -> tuple[dict[str, Found], bool]:
-    """The directories of the manifest's cookbooks, and of those that come from elsewhere.
+    """The directories of the manifest's cookbooks and of vendored ones; files are not read yet.
 
-    One in ``cookbooks/`` wins over one of that name from elsewhere. Their files are yet to be read.
-    Also whether these are all: where some can't be brought, nobody knows which.
+    A cookbook in ``cookbooks/`` takes precedence over a vendored one. The second value is false if
+    vendoring failed, so that cookbooks may be missing.
     """
     own = manifest.root / "cookbooks"
     before = len(findings.found)
     fetched = fetch(manifest, findings)
-    all_there = all(found.severity is not Severity.ERROR for found in findings.found[before:])
+    complete = all(found.severity is not Severity.ERROR for found in findings.found[before:])
     named = {wanted.name: wanted for wanted in manifest.cookbooks}
-    there = frozenset(path.name for path in own.glob("*/")) if own.is_dir() else frozenset()
+    known = frozenset(path.name for path in own.glob("*/"))
     found = {}
     for name in (*named, *(name for name in fetched if name not in named)):
         here = own / name
         directory = here if name in named and os.path.isdir(here) else fetched.get(name, here)
         if os.path.isdir(directory):
             found[name] = _directory(directory, named.get(name), findings)
-        elif all_there:
-            remedy = suggestion(name, there, "put it there, or take the name out")
-            what = f"there is no cookbook cookbooks/{name}"
+        elif complete:
+            remedy = suggestion(name, known, "create it or remove the name")
+            what = f"cookbook not found: cookbooks/{name}"
             at = named[name].at if name in named else None
             findings.error(manifest.path, at, what, remedy)
-    return found, all_there
+    return found, complete
 
 
 def _directory(directory: Path, wanted: CookbookEntry | None, findings: Findings) -> Found:
-    there = [directory / name for name in ("metadata.json", "metadata.rb")]
-    there = [path for path in there if path.is_file()]
-    if not there:
-        findings.error(directory, None, "the cookbook has no metadata.rb", "write one")
-    return Found(directory, wanted, there[0] if there else None)
+    paths = (directory / name for name in ("metadata.json", "metadata.rb"))
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        findings.error(directory, None, "the cookbook has no metadata.rb", "create one")
+    return Found(directory, wanted, path)
 
 
 def with_files(found: Mapping[str, Found], hashes: Hashes, findings: Findings) -> dict[str, Found]:
-    """The same with their files; one that can't be read whole is left without metadata, too."""
-    return {name: _with_files(place, hashes, findings) for name, place in found.items()}
+    """The same with their files; a cookbook that can't be read loses its metadata, too."""
+    read = {}
+    for name, cookbook in found.items():
+        files = files_of(cookbook.directory, findings, hashes)
+        read[name] = (
+            replace(cookbook, metadata=None) if files is None else replace(cookbook, files=files)
+        )
+    return read
 
 
-def _with_files(found: Found, hashes: Hashes, findings: Findings) -> Found:
-    directory = found.directory
+def files_of(
+    directory: Path, findings: Findings, hashes: Hashes | None = None
+) -> tuple[CookbookFile, ...] | None:
+    """The files of a cookbook to upload; ``None`` after adding a finding if one can't be read."""
     try:
-        files = read_files(directory, Chefignore.find(directory), hashes)
+        return read_files(directory, Chefignore.find(directory), hashes)
     except (OSError, UnicodeDecodeError) as error:
-        what = f"can't be read: {error}"
-        findings.error(directory, None, what, "correct the file's permission")
-        return replace(found, metadata=None)
-    return replace(found, files=files)
+        findings.error(directory, None, f"cannot read the cookbook: {error}", "make it readable")
+        return None
 
 
 def read_cookbooks(
     manifest: Manifest, found: Mapping[str, Found], sources: Sources, findings: Findings
 ) -> dict[str, Cookbook]:
-    """The cookbooks with nothing wrong about them, by name."""
-    read = {}
-    for name, place in found.items():
-        if place.metadata in sources.values:
-            cookbook = _cookbook(manifest, name, place, sources, findings)
-            if cookbook:
-                read[name] = cookbook
-    return read
+    """The cookbooks without errors, by name."""
+    readable = {name: each for name, each in found.items() if each.metadata in sources.values}
+    read = {n: _cookbook(manifest, n, each, sources, findings) for n, each in readable.items()}
+    return {name: cookbook for name, cookbook in read.items() if cookbook}
 
 
 def _cookbook(
@@ -104,7 +105,7 @@ def _cookbook(
     assert path
     try:
         full = metadata.normalize(sources.values[path], _recipes(found.files))
-    except metadata.Unfit as error:
+    except metadata.InvalidMetadata as error:
         at = sources.place(path, *error.keys)
         findings.error(path, at, str(error), error.remedy)
         return None
@@ -113,20 +114,19 @@ def _cookbook(
     cookbook = Cookbook(
         name, full, found.files, freeze="--freeze" in options, force="--force" in options
     )
-    said = full["name"]
-    if said != name:
-        what = f'the cookbook calls itself "{said}"'
-        at = sources.place(path, "name")
-        findings.error(path, at, what, f"name it {name}, as its directory")
+    if full["name"] != name:
+        what = f'the cookbook\'s name is "{full["name"]}"'
+        remedy = f'set it to the directory\'s name, "{name}"'
+        findings.error(path, sources.place(path, "name"), what, remedy)
         return None
     if wanted and wanted.version and metadata.version(wanted.version) != cookbook.version:
-        what = f"{name} {wanted.version} is wanted, but cookbooks/ has {cookbook.version}"
-        findings.error(manifest.path, wanted.at, what, "make the two versions equal")
+        what = f"the manifest has {name} {wanted.version}, but cookbooks/ has {cookbook.version}"
+        findings.error(manifest.path, wanted.at, what, "use the same version")
     return cookbook
 
 
 def _recipes(files: Iterable[CookbookFile]) -> list[str]:
-    """Recipes are named by their files, also those in folders below: Chef's own rule."""
+    """Names of recipes; as in Chef, a recipe in a subfolder has its file's name."""
     paths = (PurePosixPath(file.path) for file in files if file.path.startswith("recipes/"))
     return [path.name.removesuffix(".rb") for path in paths]
 
@@ -134,7 +134,7 @@ def _recipes(files: Iterable[CookbookFile]) -> list[str]:
 def read_objects(
     kind: str, paths: Mapping[str, Path], sources: Sources, findings: Findings
 ) -> dict[str, Mapping[str, Any]]:
-    """Roles or environments with nothing wrong about them: each whole, and named as its file."""
+    """Roles or environments without errors, with all fields, by name."""
     found: dict[str, Mapping[str, Any]] = {}
     for name, path in paths.items():
         raw = sources.values.get(path)
@@ -142,14 +142,14 @@ def read_objects(
             continue
         before = len(findings.found)
         _check_name(name, path, raw, sources, findings)
-        for keys, what, remedy in objects.faults(kind, raw):
+        for keys, what, remedy in roles.faults(kind, raw):
             findings.error(path, sources.place(path, *keys), what, remedy)
         if len(findings.found) == before:
             found[name] = _WHOLE[kind](name, raw)
-        known = objects.KEYS[kind]
+        known = roles.KEYS[kind]
         for key in raw:
             if key not in known:
-                remedy = suggestion(key, known, "take it out; Chef ignores it")
+                remedy = suggestion(key, known, "remove it; Chef ignores it")
                 what = f'unknown key "{key}" in {"an" if kind[0] == "e" else "a"} {kind}'
                 findings.warning(path, sources.place(path, key), what, remedy)
     return found
@@ -158,10 +158,10 @@ def read_objects(
 def _check_name(
     name: str, path: Path, raw: Mapping[str, Any], sources: Sources, findings: Findings
 ) -> None:
-    said = raw.get("name", name if path.suffix == ".json" else None)
-    if said != name:
-        what = f'its name is "{said}"' if said else "it has no name"
-        findings.error(path, sources.place(path, "name"), what, f"name it {name}, as its file")
+    found = raw.get("name", name if path.suffix == ".json" else None)
+    at = sources.place(path, "name")
+    if found != name:
+        what = f'the name is "{found}"' if found else "the name is missing"
+        findings.error(path, at, what, f'set it to the file\'s name, "{name}"')
     elif not _NAME.fullmatch(name):
-        at = sources.place(path, "name")
-        findings.error(path, at, f'"{name}" is no name', "use letters, digits, `_` and `-`")
+        findings.error(path, at, f'invalid name "{name}"', "use letters, digits, `_` and `-`")

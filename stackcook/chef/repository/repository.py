@@ -1,24 +1,26 @@
-"""The Chef repository on disk, as far as the manifest names it, in the form that is uploaded."""
+"""The objects of the Chef repository that the manifest names, read, checked, and selected."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import partial
+import functools
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from stackcook import __version__
 from stackcook.cache import cache
-from stackcook.chef.checks.pins import check_client, check_pins
-from stackcook.chef.checks.references import Known, References
+from stackcook.chef.checks.references import Known, References, check_client, check_pins
 from stackcook.chef.checks.syntax import check_syntax
+from stackcook.chef.loader.findings import Findings, suggestion
+from stackcook.chef.loader.ruby import Kind, Source
+from stackcook.chef.loader.sources import Sources, locate, ruby_needed
 from stackcook.chef.objects.cookbook import Cookbook
 from stackcook.chef.objects.databags import DataBag, read_data_bags
 from stackcook.chef.objects.hashes import Hashes
-from stackcook.chef.loader.findings import Findings
-from stackcook.chef.loader.load import Sources, ruby_needed
-from stackcook.chef.loader.locate import locate
-from stackcook.chef.loader.ruby import Kind, Source
+from stackcook.chef.objects.runlist import recipes_of
 from stackcook.chef.repository.policylock import PolicyLock, read_policy
 from stackcook.chef.repository.read import (
     Found,
@@ -27,16 +29,22 @@ from stackcook.chef.repository.read import (
     read_objects,
     with_files,
 )
-from stackcook.errors import Finding, InputError, Severity
-from stackcook.manifest.model import Manifest
+from stackcook.errors import Finding, InputError, Severity, UsageError
+from stackcook.manifest.model import Manifest, Node
 from stackcook.meanwhile import Meanwhile
+
+SECTIONS = ("cookbooks", "environments", "roles", "data bags", "nodes", "clusters", "knife")
+"""The manifest's sections."""
+
+PACKAGES_SUFFIX = "_packages"
+"""A recipe ``compute_packages`` does the part of ``compute`` that needs no other node."""
 
 Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Repository:
-    """All that ``upload`` puts on the Chef server; roles and environments by name, whole."""
+    """What ``upload`` puts on the Chef server; roles and environments by name."""
 
     cookbooks: tuple[Cookbook, ...] = ()
     roles: Mapping[str, Object] = field(default_factory=dict)
@@ -46,7 +54,7 @@ class Repository:
 
     @classmethod
     def read(cls, manifest: Manifest) -> Repository:
-        """What the manifest names. Raises InputError with every finding if one is an error."""
+        """Read what the manifest names. Raises InputError with all findings if one is an error."""
         repository, findings = cls.inspect(manifest)
         if any(finding.severity is Severity.ERROR for finding in findings):
             raise InputError(findings)
@@ -54,24 +62,24 @@ class Repository:
 
     @classmethod
     def inspect(cls, manifest: Manifest) -> tuple[Repository, tuple[Finding, ...]]:
-        """What could be read, and all that is wrong with it."""
+        """What could be read, and all findings."""
         findings = Findings()
         root = manifest.root
         roles = locate(manifest.path, manifest.roles, root / "roles", findings)
         environments = locate(manifest.path, manifest.environments, root / "environments", findings)
-        found, all_there = find_cookbooks(manifest, findings)
+        found, complete = find_cookbooks(manifest, findings)
         loading = _Loading(manifest.path, roles, environments, found)
         hashes = Hashes.kept_in(cache(), root)
         wanted = with_files(found, hashes, findings)
         hashes.save()
         metadata_files = {name: found.metadata for name, found in wanted.items() if found.metadata}
         sources = loading.result(wanted, findings)
-        # What was evaluated has shown its syntax errors.
+        # Files that were evaluated have already reported their syntax errors.
         evaluated = {path for path in metadata_files.values() if path.suffix == ".rb"}
         files = [file for found in wanted.values() for file in found.files]
         with ruby_needed(manifest.path, findings):
-            unseen = (file for file in files if file.source not in evaluated)
-            check_syntax(unseen, cache(), findings)
+            unchecked = (file for file in files if file.source not in evaluated)
+            check_syntax(unchecked, cache(), findings)
         cookbooks = read_cookbooks(manifest, wanted, sources, findings)
         repository = cls(
             cookbooks=tuple(cookbooks.values()),
@@ -81,15 +89,62 @@ class Repository:
             policy=read_policy(manifest, findings),
         )
         names = {*wanted, *(cookbook.name for cookbook in manifest.cookbooks)}
-        known = Known(cookbooks, metadata_files, names, all_there, roles, environments)
+        known = Known(cookbooks, metadata_files, names, complete, roles, environments)
         References(manifest, known, sources, findings).check()
         check_pins(manifest, known, sources, findings)
         check_client(known, sources, findings)
         return repository, tuple(dict.fromkeys(findings.found))
 
+    def select(self, sections: Collection[str]) -> Repository:
+        """The part that belongs to ``sections``; a policy belongs to the cookbooks."""
+        return replace(
+            self,
+            cookbooks=self.cookbooks if "cookbooks" in sections else (),
+            policy=self.policy if "cookbooks" in sections else None,
+            environments=self.environments if "environments" in sections else {},
+            roles=self.roles if "roles" in sections else {},
+            data_bags=self.data_bags if "data bags" in sections else (),
+        )
+
+    def digest(self, manifest: Manifest) -> str:
+        """SHA-256 in hex of a deploy's inputs. Raises OSError if the manifest can't be read."""
+        inputs = {
+            "stackcook": __version__,
+            "manifest": hashlib.sha256(manifest.path.read_bytes()).hexdigest(),
+            "cookbooks": {
+                cookbook.name: [dict(cookbook.metadata), {f.path: f.md5 for f in cookbook.files}]
+                for cookbook in self.cookbooks
+            },
+            "roles": dict(self.roles),
+            "environments": dict(self.environments),
+            "data bags": {
+                bag.name: [dict(bag.items), bag.secret]
+                for bag in self.data_bags
+                if not bag.generated  # a result of the first deploy, not an input
+            },
+        }
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+    def recipes_to_prepare(self, nodes: Iterable[Node]) -> Mapping[str, tuple[str, ...]]:
+        """Node → its recipes that need no other node, so that they can run before its stage.
+
+        They are in the run list's order; nodes without any are left out.
+        """
+        known = {recipe for cookbook in self.cookbooks for recipe in cookbook.recipes}
+
+        @functools.cache
+        def recipes(run_list: tuple[str, ...], environment: str) -> tuple[str, ...]:
+            names = recipes_of(run_list, environment, self.roles)
+            full = (name if "::" in name else f"{name}::default" for name in names)
+            wanted = (name + PACKAGES_SUFFIX for name in full)
+            return tuple(dict.fromkeys(recipe for recipe in wanted if recipe in known))
+
+        found = {node.name: recipes(node.run_list, node.environment) for node in nodes}
+        return {name: wanted for name, wanted in found.items() if wanted}
+
 
 class _Loading:
-    """Ruby at work on the metadata, roles and environments while the cookbooks' files are read."""
+    """Evaluates metadata, roles and environments while the cookbooks' files are read."""
 
     def __init__(
         self,
@@ -98,18 +153,33 @@ class _Loading:
         environments: Mapping[str, Path],
         found: Mapping[str, Found],
     ) -> None:
-        self._metadata = [(name, place.metadata) for name, place in found.items()]
+        self._metadata = [(name, cookbook.metadata) for name, cookbook in found.items()]
         sources = (
             *(Source(Kind.ROLE, path) for path in roles.values()),
             *(Source(Kind.ENVIRONMENT, path) for path in environments.values()),
             *(Source(Kind.METADATA, path) for _, path in self._metadata if path),
         )
         self._findings = Findings()
-        self._sources = Meanwhile(partial(Sources.load, sources, manifest, self._findings))
+        load = functools.partial(Sources.load, sources, manifest, self._findings)
+        self._sources = Meanwhile(load)
 
-    def result(self, wanted: Mapping[str, Found], findings: Findings) -> Sources:
-        """What they say; nothing is noted of a cookbook that is known to be unreadable."""
+    def result(self, found: Mapping[str, Found], findings: Findings) -> Sources:
+        """The values; findings on cookbooks whose files turned out to be unreadable are dropped."""
         sources = self._sources.result()
-        out = {path for name, path in self._metadata if wanted[name].metadata is None}
-        findings.found += (found for found in self._findings.found if found.path not in out)
+        dropped = {path for name, path in self._metadata if found[name].metadata is None}
+        findings.found += (f for f in self._findings.found if f.path not in dropped)
         return sources
+
+
+def parse_sections(words: Iterable[str]) -> tuple[str, ...]:
+    """The sections named by ``--only``, such as ``data-bags,roles``; without words, all of them.
+
+    Raises UsageError for an unknown section.
+    """
+    wanted = [part.strip() for word in words for part in word.split(",") if part.strip()]
+    named = {part: part.lower().replace("_", " ").replace("-", " ") for part in wanted}
+    for part, name in named.items():
+        if name not in SECTIONS:
+            remedy = suggestion(name, SECTIONS, f"use one of {', '.join(SECTIONS)}")
+            raise UsageError(f'unknown section "{part}"', where="--only", remedy=remedy)
+    return tuple(name for name in SECTIONS if not named or name in named.values())

@@ -1,1 +1,1 @@
-"""Cookbooks that other programs bring."""
+"""Cookbooks that Berkshelf and librarian-chef resolve."""

@@ -1,36 +1,151 @@
-"""Cookbooks that come from elsewhere: a Berksfile's and a Cheffile's."""
+"""Vendors the cookbooks of a Berksfile and a Cheffile with Berkshelf and librarian-chef.
+
+Each program runs only if its file, its lock, its options or the files of its path sources have
+changed since the last run.
+"""
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from stackcook.chef.loader.findings import Findings
-from stackcook.manifest.model import Manifest
+from stackcook.chef.loader.findings import Findings, place
+from stackcook.chef.resolvers.vendored import ENVIRONMENT, Programs, Vendored, fingerprint, vendor
+from stackcook.command import Command, Completed
+from stackcook.files import write_private
+from stackcook.manifest.model import Berksfile, Manifest
 
-if TYPE_CHECKING:
-    from stackcook.chef.resolvers.shelf import Programs
+_GROUPS = ("-e", "--except", "-o", "--only")
+_UPLOAD_OPTIONS = frozenset(
+    "-f --force --no-freeze --halt-on-frozen -s --skip-syntax-check --ssl-verify --no-ssl-verify"
+    " -q --quiet -d --debug".split()
+)
+_BERKS = {**ENVIRONMENT, "BERKSHELF_DEBUG": "1"}  # so that an error names the Berksfile's line
+_OFFLINE = {
+    **_BERKS,  # with a proxy that refuses connections at once
+    **dict.fromkeys(
+        ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
+    ),
+    **dict.fromkeys(("no_proxy", "NO_PROXY"), ""),
+}
+_OFFLINE_CONFIG = "http_retry_count 0\nhttp_retry_delay 0\n"
+_NEEDS_NETWORK = re.compile(r"Error retrieving universe|127\.0\.0\.1(?: port |:)9\b")
+_BERKS_PATHS = re.compile(r"^    path: (.+)$", re.MULTILINE)
+_LIBRARIAN_PATHS = re.compile(r"^PATH\n  remote: (.+)$", re.MULTILINE)
+_LIBRARIAN_TARGET = "LIBRARIAN_CHEF_PATH"
 
 
 def fetch(
-    manifest: Manifest, findings: Findings, programs: Programs | None = None
+    manifest: Manifest, findings: Findings, programs: Programs = Programs()
 ) -> Mapping[str, Path]:
-    """Name → directory of each cookbook from elsewhere; what keeps one from coming is noted.
+    """Name → directory of each cookbook of the Berksfile and the Cheffile; adds findings.
 
-    The directories lie below ``.stackcook`` and stay until what they were made of changes.
+    The directories are below ``.stackcook`` and stay until their sources change.
     """
-    if not manifest.berksfile and not (manifest.root / "Cheffile").is_file():
-        return {}
-    # Most repositories have neither, and need not wait for these to load.
-    from stackcook.chef.resolvers import berkshelf, librarian, shelf
-
-    programs = programs or shelf.Programs()
-    found = dict(librarian.fetch(manifest, findings, programs))
+    found = dict(_librarian(manifest, findings, programs))
     if manifest.berksfile:
-        ours = berkshelf.fetch(manifest, manifest.berksfile, findings, programs)
-        for name in sorted(found.keys() & ours.keys()):
-            what = f"the Berksfile and the Cheffile both bring {name}; the Berksfile's is taken"
-            findings.warning(manifest.berksfile.path, None, what, "take it out of one of them")
-        found.update(ours)
+        berks = _berkshelf(manifest, manifest.berksfile, findings, programs)
+        for name in sorted(found.keys() & berks.keys()):
+            what = f"both the Berksfile and the Cheffile provide {name}; the Berksfile's is used"
+            findings.warning(manifest.berksfile.path, None, what, "remove it from one of them")
+        found.update(berks)
     return found
+
+
+def _key(file: Path, lock: Path, paths: re.Pattern[str], *options: str) -> str:
+    """The fingerprint of what the cookbooks are made of; the lock names the path sources."""
+    text = lock.read_text(errors="replace") if lock.is_file() else ""
+    return fingerprint(
+        (str(file), *options), (file, lock), [file.parent / path for path in paths.findall(text)]
+    )
+
+
+def _berkshelf(
+    manifest: Manifest, wanted: Berksfile, findings: Findings, programs: Programs
+) -> Mapping[str, Path]:
+    parsed = _berks_options(manifest, wanted, findings)
+    if parsed is None:
+        return {}
+    options: tuple[str, ...] = parsed
+    file, lock = wanted.path, wanted.path.with_name(f"{wanted.path.name}.lock")
+    kept = Vendored(manifest.state / "berkshelf")
+
+    def install(new: Path) -> Completed:
+        """Run ``berks vendor``, which also installs.
+
+        berks first asks every ``source`` for its whole index, even if path and git sources provide
+        all cookbooks. So it runs offline, and again with a network only if it needs one.
+        """
+        berks = str(programs.find("berks"))
+        argv = (berks, "vendor", str(new), "--berksfile", str(file), *options)
+        command = Command(argv, env=_BERKS, cwd=manifest.root)
+        config = kept.directory / "config.rb"
+        write_private(config, _OFFLINE_CONFIG)
+        offline = replace(command, env={**_OFFLINE, "BERKSHELF_CHEF_CONFIG": str(config)})
+        done = kept.run(offline, programs.run)
+        if done.status and _NEEDS_NETWORK.search(done.output):
+            done = kept.run(command, programs.run)
+        return done
+
+    return vendor(
+        "berks", file, kept, lambda: _key(file, lock, _BERKS_PATHS, *options), install, findings
+    )
+
+
+def _berks_options(
+    manifest: Manifest, wanted: Berksfile, findings: Findings
+) -> tuple[str, ...] | None:
+    """The options for ``berks vendor``; ``None`` after adding a finding for a wrong one."""
+    try:
+        words = shlex.split(wanted.options)
+    except ValueError as error:
+        findings.error(manifest.path, wanted.at, f"berks options: {error}", "close the quote")
+        return None
+    taken: list[str] = []
+    takes_value = False
+    for word in words:
+        option = word.partition("=")[0]
+        if word.startswith("-"):
+            takes_value = option in _GROUPS
+            if option in _UPLOAD_OPTIONS:
+                what = f"the berks option {word} has no effect"
+                remedy = "use --freeze or --force of `stackcook upload`"
+                findings.warning(manifest.path, wanted.at, what, remedy)
+            elif not takes_value:
+                what = f"unsupported berks option {word}"
+                findings.error(manifest.path, wanted.at, what, f"use one of {', '.join(_GROUPS)}")
+                return None
+        if takes_value:
+            taken.append(word)
+        elif not word.startswith("-"):
+            what = f'in the berks options "{word}" does not follow an option'
+            findings.error(manifest.path, wanted.at, what, "remove it")
+            return None
+    return tuple(taken)
+
+
+def _librarian(manifest: Manifest, findings: Findings, programs: Programs) -> Mapping[str, Path]:
+    file, lock = manifest.root / "Cheffile", manifest.root / "Cheffile.lock"
+    if not file.is_file():
+        return {}
+    config = manifest.root / ".librarian" / "chef" / "config"
+    if config.is_file() and _LIBRARIAN_TARGET in config.read_text(errors="replace"):
+        # It overrides the environment, so librarian-chef would replace directories of the user.
+        what = f"{_LIBRARIAN_TARGET} is set, so librarian-chef would put the cookbooks there"
+        findings.error(config, place(config, _LIBRARIAN_TARGET), what, "remove the line")
+        return {}
+    kept = Vendored(manifest.state / "librarian")
+
+    def install(new: Path) -> Completed:
+        # Not --path: it would write the directory into the user's .librarian/chef/config.
+        cache = str(manifest.state / "librarian-cache")
+        env = {**ENVIRONMENT, _LIBRARIAN_TARGET: str(new), "LIBRARIAN_CHEF_TMP": cache}
+        argv = (str(programs.find("librarian-chef")), "install")
+        return kept.run(Command(argv, env, manifest.root), programs.run)
+
+    return vendor(
+        "librarian-chef", file, kept, lambda: _key(file, lock, _LIBRARIAN_PATHS), install, findings
+    )

@@ -1,4 +1,4 @@
-"""What berks and librarian-chef say when something is wrong: where, and in one sentence."""
+"""Finds the cause of a failure in the output of berks and librarian-chef."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ _MEANT = re.compile(r"^Did you mean\?\s+(?P<name>\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Said:
-    """What is wrong, in which line of the file, and what would be right."""
+class Cause:
+    """What is wrong, at which line of the file, and the remedy."""
 
     what: str
     at: Position | None = None
     remedy: str = "correct it"
 
 
-def explain(file: Path, output: str) -> Said:
-    """The cause of a failure, from all that the program printed about ``file``."""
+def explain(file: Path, output: str) -> Cause:
+    """The cause of a failure, from the program's whole output about ``file``."""
     return _ruby(file, output) or _network(output) or _message(file, output)
 
 
-def _ruby(file: Path, output: str) -> Said | None:
-    """What Ruby, or the file's DSL, does not take."""
+def _ruby(file: Path, output: str) -> Cause | None:
+    """An error of Ruby or of the file's DSL."""
     name = re.escape(file.name)
     # Ruby's own message; or berks's, and then the frames that BERKSHELF_DEBUG makes it print.
     own = re.search(rf"/{name}:(?P<line>\d+):(?:in ['`][^']*':)? (?P<what>.+)", output)
@@ -61,40 +61,40 @@ def _ruby(file: Path, output: str) -> Said | None:
         return None
     meant = _MEANT.search(output)
     remedy = f'did you mean "{meant["name"]}"?' if meant else "correct it"
-    return Said(_short(found["what"]), Position(int(line["line"]), 1) if line else None, remedy)
+    return Cause(_short(found["what"]), Position(int(line["line"]), 1) if line else None, remedy)
 
 
-def _network(output: str) -> Said | None:
-    """Who could not be reached."""
+def _network(output: str) -> Cause | None:
+    """A host that could not be reached."""
     for pattern in _UNREACHABLE:
         if found := pattern.search(output):
             cause = _short(found["cause"].split(" - ")[0])
-            return Said(f"could not reach {found['url']} ({cause})", None, "is there a network?")
+            return Cause(f"cannot reach {found['url']} ({cause})", None, "check the network")
     return None
 
 
-def _message(file: Path, output: str) -> Said:
-    """What is left without progress, warnings and Ruby's frames; git's and Ruby's own words."""
+def _message(file: Path, output: str) -> Cause:
+    """The message of git or Ruby, or else the output without progress, warnings and frames."""
     if _NO_SITE.search(output):
-        return Said("a cookbook has neither path nor git", None, "say which `site` has it")
+        return Cause("a cookbook has neither path nor git", None, "name the `site` that has it")
     if "does not define any API sources" in output:
-        what = "there is no `source`, which berks needs even where path and git bring everything"
-        return Said(what, None, "write `source 'https://supermarket.chef.io'` at the top")
+        what = "there is no `source`, which berks needs even if all cookbooks have a path or git"
+        return Cause(what, None, "add `source 'https://supermarket.chef.io'` at the top")
     lines = [line for line in output.splitlines() if not _FRAME.match(line)]
     rest = " ".join(line.strip() for line in lines if line.strip() and not _NOISE.match(line))
-    said = _FATAL.search(output) or _CRASH.search(output)
-    what = _short(said["what"] if said else rest) or "it failed and does not say why"
-    return Said(what, _line(file, output, what))
+    message = _FATAL.search(output) or _CRASH.search(output)
+    what = _short(message["what"] if message else rest) or "it failed without a message"
+    return Cause(what, _line(file, output, what))
 
 
 def _line(file: Path, output: str, what: str) -> Position | None:
-    """The line of ``file`` that names the cookbook, or else the place, at fault."""
+    """The line of ``file`` with the cookbook, or else the location, that ``what`` names."""
     named: dict[str, Position] = {}
     for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
         if match := _NAMED.match(line):
             named.setdefault(match["name"], Position(number, match.start("name") + 1))
     progress = [line for line in output.splitlines() if line.startswith("Fetching ")]
-    # What goes wrong while a cookbook is fetched is that one's fault, whatever else is named.
+    # An error while a cookbook is fetched belongs to it, whatever else the message names.
     if progress and (fetching := _FETCHING.match(progress[-1])):
         return named.get(fetching["name"])
     words = re.findall(r"(?<![\w./-])[\w-]+(?![\w/-])", what)
@@ -105,6 +105,6 @@ def _line(file: Path, output: str, what: str) -> Position | None:
 
 
 def _short(text: str) -> str:
-    """On one line, not longer than a person reads, without what Ruby adds to a name."""
+    """On one line, shortened, without what Ruby adds to a name."""
     folded = " ".join(re.sub(r" for #<.*>| \(\w+Error\)", "", text).split()).rstrip(".")
     return folded if len(folded) <= _LONGEST else f"{folded[:_LONGEST]}…"

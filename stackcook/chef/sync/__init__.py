@@ -1,1 +1,1 @@
-"""The Chef server made equal to the repository: compared, uploaded, pruned."""
+"""Makes a Chef server equal to the repository: compare, upload, prune."""

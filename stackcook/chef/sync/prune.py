@@ -1,4 +1,4 @@
-"""Takes away what the manifest no longer names, old versions of cookbooks, or all that it names."""
+"""Deletes objects from the Chef server, and finds old versions and what the manifest names."""
 
 from __future__ import annotations
 
@@ -6,30 +6,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from stackcook.chef.objects import metadata
-from stackcook.chef.rest.client import ChefClient, NotFound
-from stackcook.chef.sync.changes import Gone
-from stackcook.chef.sync.listing import (
-    DEFAULT_ENVIRONMENT,
-    Listing,
-    bag_path,
-    object_path,
-)
-from stackcook.chef.sync.order import role_waves
 from stackcook.chef.repository.repository import Repository
-from stackcook.chef.repository.selection import select
+from stackcook.chef.rest.client import ChefClient, NotFound
+from stackcook.chef.sync.changes import Gone, object_path, role_waves
+from stackcook.chef.sync.compare import DEFAULT_ENVIRONMENT, Listing
 from stackcook.parallel import parallel_map
 
 _KINDS = ("environment", "cookbook", "data bag item", "data bag")
-"""After the roles, in this order: what names others before what is named."""
+"""The order after the roles: what refers to others comes before what it refers to."""
 
 
 def delete(
     client: ChefClient, gone: Iterable[Gone], *, on_event: Callable[[str], None]
 ) -> tuple[str, ...]:
-    """Delete these; gives their labels. What is not there any more is no error.
+    """Delete these objects and return their labels; missing ones are no error.
 
-    Roles go before the roles that they name. One after the other: servers have lost track of
-    versions of a cookbook that went at once. Raises ChefServerError.
+    Roles are deleted before the roles in their run lists. Not in parallel: servers have lost track
+    of versions of a cookbook that were deleted at once. Raises ChefServerError.
     """
     gone = tuple(gone)
     roles = _roles(client, [each for each in gone if each.kind == "role"])
@@ -40,13 +33,13 @@ def delete(
         try:
             client.delete(each.path)
         except NotFound:
-            pass  # somebody was faster
+            pass  # already deleted
         deleted.append(each.label)
     return tuple(deleted)
 
 
 def _roles(client: ChefClient, gone: list[Gone]) -> list[Gone]:
-    """The roles, each before those that its run lists name."""
+    """The roles, each before those in its run lists."""
 
     def look(each: Gone) -> Mapping[str, Any]:
         try:
@@ -60,10 +53,10 @@ def _roles(client: ChefClient, gone: list[Gone]) -> list[Gone]:
 
 
 def superseded(client: ChefClient, repository: Repository, keep: int) -> Iterator[Gone]:
-    """Versions of the repository's cookbooks older than the newest ``keep``, its own among these.
+    """Versions of the repository's cookbooks other than the newest ``keep`` and its own.
 
-    Not what an environment leads to, its own or another one on the server, nor what one of its
-    cookbooks does. Raises ChefServerError.
+    Versions stay that an environment, here or on the server, or a dependency of the repository's
+    cookbooks resolves to. Raises ChefServerError.
     """
     there = Listing.ask(client, ("cookbooks", "environments"), ())
     others = sorted(there.environments - repository.environments.keys())
@@ -82,16 +75,15 @@ def superseded(client: ChefClient, repository: Repository, keep: int) -> Iterato
             needed |= _newest(found, constraint)
         for version in reversed(found):
             if version not in needed:
-                path = object_path("cookbooks", name, version)
-                yield Gone("cookbook", f"cookbook {name} {version}", path)
+                yield Gone.of("cookbook", name, version)
 
 
 def _newest(versions: Iterable[str], constraint: str) -> set[str]:
-    """The first of the versions, sorted from the newest, that nodes get with this constraint."""
+    """The newest of the sorted versions that satisfies the constraint."""
     try:
         canonical = metadata.constraint(constraint)
     except ValueError:
-        return set(versions)  # better too many than one that is needed
+        return set(versions)  # rather keep too many
     return set([v for v in versions if metadata.satisfies(v, canonical)][:1])
 
 
@@ -102,30 +94,25 @@ def _numbers(version: str) -> tuple[int, ...]:
 def named(
     client: ChefClient, repository: Repository, sections: Collection[str]
 ) -> tuple[Gone, ...]:
-    """All on the server that the repository names: cookbooks in every version.
+    """All objects on the server that the repository names, cookbooks in every version.
 
-    A data bag goes if that leaves it empty; generated ones stay, as does the environment that
-    every server has of its own. Raises ChefServerError.
+    A data bag is included if nothing else is in it. Generated data bags and the environment
+    ``_default`` are not included. Raises ChefServerError.
     """
-    repository = select(repository, sections)
+    repository = repository.select(sections)
     own = [bag for bag in repository.data_bags if not bag.generated]
     there = Listing.ask(client, sections, [bag.name for bag in own])
-    gone = []
-    for name in sorted(there.roles & repository.roles.keys()):
-        gone.append(Gone("role", f"role {name}", object_path("roles", name)))
-    for name in sorted(there.environments & repository.environments.keys() - {DEFAULT_ENVIRONMENT}):
-        path = object_path("environments", name)
-        gone.append(Gone("environment", f"environment {name}", path))
+    environments = there.environments & repository.environments.keys() - {DEFAULT_ENVIRONMENT}
+    gone = [Gone.of("role", name) for name in sorted(there.roles & repository.roles.keys())]
+    gone += (Gone.of("environment", name) for name in sorted(environments))
     for cookbook in repository.cookbooks:
-        for version in sorted(there.cookbooks.get(cookbook.name, ()), key=_numbers):
-            path = object_path("cookbooks", cookbook.name, version)
-            gone.append(Gone("cookbook", f"cookbook {cookbook.name} {version}", path))
+        versions = sorted(there.cookbooks.get(cookbook.name, ()), key=_numbers)
+        gone += (Gone.of("cookbook", cookbook.name, version) for version in versions)
     for bag in own:
         items = there.bags.get(bag.name)
         if items is not None and items <= bag.items.keys():
-            gone.append(Gone("data bag", f"data bag {bag.name}", bag_path(bag.name)))
+            gone.append(Gone.of("data bag", bag.name))
         else:
-            for name in sorted((items or frozenset()) & bag.items.keys()):
-                path = object_path("data", bag.name, name)
-                gone.append(Gone("data bag item", f"data bag item {bag.name}/{name}", path))
+            common = (items or frozenset()) & bag.items.keys()
+            gone += (Gone.of("data bag item", bag.name, item) for item in sorted(common))
     return tuple(gone)

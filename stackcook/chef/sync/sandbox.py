@@ -1,4 +1,4 @@
-"""Sends cookbook files: one question for many of them, and only those that the server lacks."""
+"""Uploads cookbook files: asks for many at once, and sends only those that the server lacks."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from stackcook.chef.rest.client import ChefClient
 from stackcook.errors import ChefServerError, counted
 from stackcook.parallel import parallel_map
 
-# A sandbox, and the URLs that come with it, live for 15 min. As small as this, a line of 0.5
-# Mbit/s is fast enough, and a killed upload loses no more than this.
+# A sandbox and its URLs are valid for 15 min. With this size a line of 0.5 Mbit/s is fast enough,
+# and an upload that is killed loses no more than this.
 _BYTES = 32 << 20
 _FILES = 2000
 
-_ROUNDS = 3
-"""How often a sandbox may have to be opened for the same files."""
+_ATTEMPTS = 3
+"""Sandboxes that are opened for the same files."""
 
 _STALE = (403, 404, 410, 503)
-"""What servers say to a URL, or to a sandbox, that is too old, or when a file got lost."""
+"""Statuses for a URL or a sandbox that has expired, or a file that got lost."""
 
-_SECONDS = 3.0
-"""Between two lines about the progress."""
+_INTERVAL = 3.0
+"""Seconds between two progress messages."""
 
 
 @dataclass
 class Progress:
-    """Says now and then how far the sending is."""
+    """Reports the progress of an upload from time to time."""
 
     on_event: Callable[[str], None]
     files: int
     bytes: int
     _done: set[str] = field(default_factory=set)
     _sent: int = 0
-    said: float = field(default_factory=time.monotonic)
+    reported: float = field(default_factory=time.monotonic)
 
     def begin(self) -> None:
-        """Say what is to be done."""
-        self.on_event(f"sending {counted(self.files, 'file')} of cookbooks, {size(self.bytes)}")
+        """Report how much there is to upload."""
+        self.on_event(f"uploading {counted(self.files, 'cookbook file')}, {size(self.bytes)}")
 
     def sent(self, file: CookbookFile) -> None:
         """Count a file, once."""
@@ -48,16 +48,16 @@ class Progress:
             return
         self._done.add(file.md5)
         self._sent += file.size
-        if time.monotonic() - self.said > _SECONDS and len(self._done) < self.files:
-            self.said = time.monotonic()
+        if time.monotonic() - self.reported > _INTERVAL and len(self._done) < self.files:
+            self.reported = time.monotonic()
             part = f"{size(self._sent)} of {size(self.bytes)}"
-            self.on_event(f"sent {len(self._done)} of {counted(self.files, 'file')}, {part}")
+            self.on_event(f"uploaded {len(self._done)} of {counted(self.files, 'file')}, {part}")
 
 
 def send_files(
     client: ChefClient, files: Iterable[CookbookFile], on_event: Callable[[str], None]
 ) -> None:
-    """Send those of the files that the server lacks. Raises ChefServerError."""
+    """Upload the files that the server lacks. Raises ChefServerError."""
     wanted = {file.md5: file for file in files}
     if not wanted:
         return
@@ -80,7 +80,7 @@ def _batches(files: Mapping[str, CookbookFile]) -> Iterator[dict[str, CookbookFi
 
 
 def _send_batch(client: ChefClient, files: Mapping[str, CookbookFile], progress: Progress) -> None:
-    for last in (False,) * (_ROUNDS - 1) + (True,):
+    for last in (False,) * (_ATTEMPTS - 1) + (True,):
         sandbox, urls = _open(client, files)
         try:
             for md5 in files.keys() - urls.keys():
@@ -101,13 +101,13 @@ def _send_batch(client: ChefClient, files: Mapping[str, CookbookFile], progress:
 
 
 def _open(client: ChefClient, files: Mapping[str, CookbookFile]) -> tuple[str, dict[str, str]]:
-    """A new sandbox's id, and where the files go that the server lacks, by checksum."""
+    """A new sandbox's id, and checksum → URL for the files that the server lacks."""
     answer = client.post("/sandboxes", {"checksums": dict.fromkeys(files)}, repeat=True)
     try:
         urls = {
-            md5: str(told["url"])
-            for md5, told in answer["checksums"].items()
-            if told["needs_upload"] and md5 in files
+            md5: str(entry["url"])
+            for md5, entry in answer["checksums"].items()
+            if entry["needs_upload"] and md5 in files
         }
         return str(answer["sandbox_id"]), urls
     except (KeyError, TypeError, AttributeError) as error:
@@ -119,12 +119,12 @@ def _send(client: ChefClient, url: str, file: CookbookFile) -> None:
         client.send_file(url, file.source, file.md5)
     except OSError as error:
         raise ChefServerError(
-            f"the file can't be read any more ({error.strerror})", where=str(file.source)
+            f"cannot read the file ({error.strerror})", where=str(file.source)
         ) from error
 
 
 def size(number: float) -> str:
-    """Bytes for people: ``812 B``, ``3.4 MB``."""
+    """Bytes in readable form: ``812 B``, ``3.4 MB``."""
     for unit in ("B", "kB", "MB"):
         if number < 1000:
             break

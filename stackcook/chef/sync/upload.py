@@ -1,7 +1,7 @@
-"""Puts the Chef repository on the server: only what differs, never half of it visible.
+"""Uploads what differs to the Chef server, in an order that is safe for converging nodes.
 
 A node that converges meanwhile finds the files of each cookbook that it sees, and the cookbooks,
-items, environments and roles that each role names.
+items, environments and roles that each role refers to.
 """
 
 from __future__ import annotations
@@ -10,29 +10,30 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
+from stackcook.chef.repository.repository import SECTIONS, Repository
 from stackcook.chef.rest.answers import confirmed
 from stackcook.chef.rest.client import ChefClient, Conflict
-from stackcook.chef.sync.changes import CookbookChange, Difference, ObjectChange, PolicyChange
-from stackcook.chef.sync.difference import compare, unexplained
-from stackcook.chef.sync.listing import object_path
-from stackcook.chef.sync.order import batches, cookbook_waves, object_waves
-from stackcook.chef.sync.policyfile import put_policy
+from stackcook.chef.sync.changes import (
+    CookbookChange,
+    Difference,
+    ObjectChange,
+    PolicyChange,
+    batches,
+    cookbook_waves,
+    object_path,
+    object_waves,
+)
+from stackcook.chef.sync.compare import compare, password_differs, policy_path
 from stackcook.chef.sync.sandbox import send_files
-from stackcook.chef.repository.repository import Repository
-from stackcook.chef.repository.selection import SECTIONS
 from stackcook.errors import ChefServerError
 from stackcook.parallel import parallel_map
 
 Say = Callable[[str], None]
 
 
-def _silent(_: str) -> None:
-    """Say nothing."""
-
-
 @dataclass(frozen=True)
 class UploadResult:
-    """What became of each object: ``cookbook apt 1.2.3``, ``role base``, …"""
+    """Labels of the objects by result: ``cookbook apt 1.2.3``, ``role base``, …"""
 
     created: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
@@ -41,7 +42,7 @@ class UploadResult:
 
     @property
     def changed(self) -> bool:
-        """Whether anything is now other than before."""
+        """Whether anything on the server has changed."""
         return bool(self.created or self.updated or self.deleted)
 
     def data(self) -> dict[str, list[str]]:
@@ -61,19 +62,19 @@ def upload(
     repository: Repository,
     *,
     sections: Collection[str] = SECTIONS,
-    on_event: Say = _silent,
+    on_event: Say = lambda text: None,
 ) -> UploadResult:
-    """Make the server hold ``sections`` of ``repository``; what else it holds stays.
+    """Upload ``sections`` of ``repository``; other objects on the server stay.
 
-    ``on_event`` gets a line before each step. Raises ChefServerError; then what was put is whole,
-    and the next upload goes on.
+    ``on_event`` gets a line before each step. Raises ChefServerError; then every uploaded object is
+    complete, and the next upload continues from there.
     """
     on_event("comparing with the Chef server")
     return apply(client, compare(client, repository, sections=sections), on_event=on_event)
 
 
 def marked(repository: Repository, *, freeze: bool, force: bool) -> Repository:
-    """The repository with all its cookbooks to be frozen, or put by force."""
+    """The repository with all its cookbooks to be frozen, or uploaded with force."""
     cookbooks = tuple(
         replace(book, freeze=book.freeze or freeze, force=book.force or force)
         for book in repository.cookbooks
@@ -81,8 +82,10 @@ def marked(repository: Repository, *, freeze: bool, force: bool) -> Repository:
     return replace(repository, cookbooks=cookbooks)
 
 
-def apply(client: ChefClient, difference: Difference, *, on_event: Say = _silent) -> UploadResult:
-    """Carry out a difference, but for what is gone; as :func:`upload`."""
+def apply(
+    client: ChefClient, difference: Difference, *, on_event: Say = lambda text: None
+) -> UploadResult:
+    """Apply a difference, except deletions; otherwise as :func:`upload`."""
     _refuse_frozen(client, difference)
     _put_cookbooks(client, difference, on_event)
     for wave in object_waves(difference.objects):
@@ -91,7 +94,7 @@ def apply(client: ChefClient, difference: Difference, *, on_event: Say = _silent
         parallel_map(lambda change: _put_object(client, change), wave)
     policies = (difference.policy,) if difference.policy else ()
     for policy in policies:
-        put_policy(client, policy, on_event)
+        _put_policy(client, policy, on_event)
     changes: tuple[CookbookChange | ObjectChange | PolicyChange, ...] = (
         *difference.cookbooks,
         *difference.objects,
@@ -105,18 +108,17 @@ def apply(client: ChefClient, difference: Difference, *, on_event: Say = _silent
 
 
 def _refuse_frozen(client: ChefClient, difference: Difference) -> None:
-    """Raise ChefServerError if a frozen cookbook differs: before anything is put."""
+    """Raise ChefServerError, before anything is uploaded, if a frozen cookbook differs."""
     frozen = [
         f"{change.cookbook.name} {change.cookbook.version}"
         for change in difference.cookbooks
         if change.frozen and not change.cookbook.force
     ]
     if frozen:
-        verbs = ("is", "differs") if len(frozen) == 1 else ("are", "differ")
         raise ChefServerError(
-            "{} {} frozen there, and {} from what cookbooks/ has".format(", ".join(frozen), *verbs),
+            f"frozen on the server, but changed in cookbooks/: {', '.join(frozen)}",
             where=client.server.url,
-            remedy="raise the version in the metadata, or replace it with --force",
+            remedy="increase the version in the metadata, or replace it with --force",
         )
 
 
@@ -128,14 +130,14 @@ def _put_cookbooks(client: ChefClient, difference: Difference, on_event: Say) ->
     dropped: frozenset[str] = frozenset()
     for wave in cookbook_waves(changes):
         for batch in batches(wave):
-            # Two cookbooks that swap files: the first one's update made the server drop what the
-            # second gets. No cookbook that is there needs it, so it can come again now.
+            # If two cookbooks swap files, the first one's update made the server drop files that
+            # the second one needs. No cookbook on the server uses them, so send them again now.
             lost = frozenset().union(*(change.missing for change in batch)) & dropped
             send_files(client, (sources[md5] for md5 in lost), on_event)
             for change in batch:
                 on_event(change.label)
             parallel_map(lambda change: _put_cookbook(client, change), batch)
-            dropped = dropped.union(*(change.given for change in batch))
+            dropped = dropped.union(*(change.released for change in batch))
 
 
 def _put_cookbook(client: ChefClient, change: CookbookChange) -> None:
@@ -155,11 +157,11 @@ def _put_object(client: ChefClient, change: ObjectChange) -> None:
         answer = client.post(change.collection, change.value, repeat=True)
         confirmed(client.server, f"POST {change.collection}", answer, change.name)
     except Conflict:
-        # Somebody else has just made it, or we did and the answer got lost.
+        # Created by somebody else just now, or by us and the answer got lost.
         if change.collection == "/data":
             return
         if change.fixed:
-            _see_that_it_is_ours(client, change, path)
+            _check_password(client, change, path)
         else:
             _replace(client, change, path)
 
@@ -168,8 +170,24 @@ def _replace(client: ChefClient, change: ObjectChange, path: str) -> None:
     confirmed(client.server, f"PUT {path}", client.put(path, change.value), change.name)
 
 
-def _see_that_it_is_ours(client: ChefClient, change: ObjectChange, path: str) -> None:
+def _check_password(client: ChefClient, change: ObjectChange, path: str) -> None:
     stored = client.get_map(path)
     wanted: dict[str, Any] = change.value["raw_data"]
     if any(stored.get(field) != value for field, value in wanted.items()):
-        raise unexplained(client, change.value["data_bag"], change.name)
+        raise password_differs(client, change.value["data_bag"], change.name)
+
+
+def _put_policy(client: ChefClient, change: PolicyChange, on_event: Say) -> None:
+    """Upload a policy after its cookbooks, so that no node sees it without them."""
+    send_files(client, (f for book in change.artifacts.values() for f in book.files), on_event)
+    for identifier, cookbook in change.artifacts.items():
+        on_event(f"cookbook {cookbook.name} {cookbook.version} ({identifier[:10]})")
+        body = {**cookbook.manifest(client.api_version), "name": cookbook.name}
+        del body["cookbook_name"]
+        try:
+            path = f"/cookbook_artifacts/{cookbook.name}/{identifier}"
+            client.put(path, {**body, "identifier": identifier})
+        except Conflict:
+            pass  # uploaded by somebody else; the same identifier means the same content
+    on_event(change.label)
+    client.put(policy_path(change.policy), change.policy.document)

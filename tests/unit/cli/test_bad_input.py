@@ -115,7 +115,7 @@ def test_unknown_role(repository: Path, command: str) -> None:
     path.write_text(GOOD.replace('web2: {run_list: "role[base]"}', 'web2: {run_list: "role[bse]"}'))
     result = run(command)
     assert result.exit_code == ExitCode.INPUT
-    expected = 'infrastructure.yml:5:3: error: web2: there is no role "bse" in the manifest; '
+    expected = 'infrastructure.yml:5:3: error: web2: role "bse" is not in the manifest; '
     assert only_line(result) == expected + 'did you mean "base"?'
 
 

@@ -57,8 +57,8 @@ def test_a_missing_file_is_a_finding(repository: Path) -> None:
     assert [line.split(": ", 2)[2] for line in result.stderr.splitlines()] == [
         "directory not found: cookbooks/; create it: the commands download cookbooks from the"
         " Supermarket into it",
-        "there is no roles/web (.json or .rb); make the file, or take the name out",
-        "there is no data_bags/users/bob (.json); make the file, or take the name out",
+        "file not found: roles/web (.json or .rb); create the file or remove the name",
+        "file not found: data_bags/users/bob (.json); create the file or remove the name",
     ]
 
 
@@ -77,7 +77,7 @@ def test_an_unresolved_berksfile_is_noted(repository: Path) -> None:
         (("--delete", "--rebuild"), "--delete and --rebuild exclude each other"),
         (("--chef-client", "--delete"), "--chef-client and --delete exclude each other"),
         (("--json",), "--json and --format knife exclude each other"),
-        (("--only", "rolls"), '--only: "rolls" is no section; did you mean "roles"?'),
+        (("--only", "rolls"), '--only: unknown section "rolls"; did you mean "roles"?'),
         (("--only", "all"), "it may be cookbooks, environments, roles, data bags, nodes, "),
         (("--limit", "web"), "no node web; did you mean web1?"),
         (("--limit", "mail"), "no node mail; the manifest has web1"),

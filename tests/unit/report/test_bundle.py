@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.objects import secrets
+from stackcook.chef.objects import databags
 from stackcook.chef.objects.encryption import encrypt, read_secret
 from stackcook.command import Command, Completed
 from stackcook.run.record import reading
@@ -66,19 +66,19 @@ class Planted:
 
     def _secrets(self) -> list[str]:
         state = self.manifest.state
-        secrets.ensure(self.manifest)
+        databags.ensure_passwords(self.manifest)
         (state / "ssh").mkdir()
         (state / "ssh" / "id_ed25519").write_text("\n".join(LOGIN) + "\n")
         (state / "chef" / "stackcook.pem").write_text("MIIEpAIBAAKCAQEAwJXq\nx+/A==\n")
         passwords = [
-            secrets.read(self.manifest, bag, item)
+            databags.read_password(self.manifest, bag, item)
             for bag, items in self.manifest.passwords.items()
             for item in items
         ]
         assert len(set(passwords)) > 8
         return [
             *passwords,
-            (state / "chef" / secrets.SECRET).read_text().strip(),
+            (state / "chef" / databags.SECRET).read_text().strip(),
             *("MIIEpAIBAAKCAQEAwJXq", "the bag's own key, long enough", "short"),
             *("long enough to be one", "plain-option-secret", "two words", "the proxy's word"),
         ]

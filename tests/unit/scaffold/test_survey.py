@@ -104,7 +104,7 @@ def test_what_can_t_be_named_is_left_out_and_said(tmp_path: Path) -> None:
     found = survey(root)
     assert found == Survey(roles=("base",), data_bags=(DataBag("users"),))
     said = left_out(found, root)
-    assert said.pop("nodes/c.json").startswith("this is no JSON")
+    assert said.pop("nodes/c.json").startswith("invalid JSON")
     assert said == {
         "roles/my role.json": no_name,
         "roles/a*.rb": no_name,

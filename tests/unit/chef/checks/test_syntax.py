@@ -120,7 +120,7 @@ def test_what_ruby_did_not_judge_is_not_kept(
 ) -> None:
     with monkeypatch.context() as no_time:
         no_time.setattr(ruby, "TIMEOUT", 0.0)
-        said = "not looked at, for another file took too long"
+        said = "not evaluated because another file took too long"
         assert [finding.split("Ruby: ")[1] for finding in findings(manifest)] == [said, said]
     assert findings(manifest) == [FAULT]
 
@@ -141,10 +141,11 @@ def test_without_ruby_the_rest_is_looked_at(make: Any, monkeypatch: pytest.Monke
     )
     monkeypatch.setattr("stackcook.command.shutil.which", lambda *_, **__: None)
     assert findings(manifest) == [
-        "infrastructure.yml: error: ruby is not installed, so no Ruby file of the repository was"
-        " looked at; `stackcook doctor` says how to get it, or `apt-get install ruby`",
-        "data_bags/users/al.json:1:1: error: this is no JSON map; put it in braces",
-        'roles/db.json:1:28: error: there is no role "gone" in the manifest; add it to `roles`',
+        "infrastructure.yml: error: ruby is not installed, so the repository's Ruby files were not"
+        " checked; `stackcook doctor` says how to get it, or `apt-get install ruby`",
+        "data_bags/users/al.json:1:1: error: the file is not a JSON object;"
+        " put it in braces: {...}",
+        'roles/db.json:1:28: error: role "gone" is not in the manifest; add it to `roles`',
     ]
 
 
@@ -157,7 +158,7 @@ def test_a_ruby_that_does_not_run(
     for module in ("loader.ruby", "checks.syntax"):
         monkeypatch.setattr(f"stackcook.chef.{module}.find_program", lambda name: program)
     (only,) = findings(manifest)
-    assert only.startswith("infrastructure.yml: error: ruby does not run, so no Ruby file")
+    assert only.startswith("infrastructure.yml: error: cannot run ruby, so the repository")
 
 
 def test_templates_that_are_no_text_or_long(make: Any) -> None:

@@ -58,7 +58,7 @@ def test_constraints_are_canonical() -> None:
     [
         ({}, "no name"),
         ({"name": ""}, "no name"),
-        ({"name": "a", "version": "1"}, "version '1' is not x.y.z"),
+        ({"name": "a", "version": "1"}, "version '1' is not of the form x.y.z"),
         ({"name": "a", "dependencies": {"b": "latest"}}, "dependencies: b: 'latest'"),
         ({"name": "a", "dependencies": ["b"]}, "dependencies is not a map"),
         ({"name": "a", "chef_versions": [["soon"]]}, "'soon'"),

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from stackcook.chef.loader.findings import Findings
 from stackcook.chef.objects.chefignore import Chefignore
 from stackcook.chef.objects.cookbook import read_files
-from stackcook.chef.loader.findings import Findings
 from stackcook.chef.repository.policylock import PolicyLock, identifier, read_policy, revision
 from stackcook.errors import Position, Severity
 from stackcook.manifest.model import Manifest, Node, Policy
 
-AGAIN = "write the lock anew with `chef-cli update`"
+AGAIN = "update the lock with `chef-cli update`"
 FILES = {
     "cookbooks/web/metadata.rb": "name 'web'\nversion '1.2.0'\n",
     "cookbooks/web/recipes/default.rb": "log 'web'\n",
@@ -115,7 +115,7 @@ def test_a_cookbook_that_was_changed(manifest: Manifest) -> None:
     web = manifest.root / "cookbooks" / "web"
     (web / "recipes" / "default.rb").write_text("log 'another'\n")
     assert errors(manifest) == [
-        f"Policyfile.lock.json:7:3: error: cookbooks/web is not what it was when web was locked; "
+        f"Policyfile.lock.json:7:3: error: cookbooks/web has changed since web was locked; "
         f"{AGAIN}"
     ]
 
@@ -126,7 +126,7 @@ def test_a_lock_that_was_changed_by_hand(manifest: Manifest) -> None:
 
     change(manifest, edit, seal=False)
     (line,) = errors(manifest)
-    assert "the revision_id is not that of what the lock says" in line
+    assert "the revision_id does not match the content of the lock" in line
 
 
 def without(key: str) -> Callable[[Lock], object]:
@@ -140,11 +140,11 @@ def setting(key: str, value: object) -> Callable[[Lock], object]:
 @pytest.mark.parametrize(
     "edit, finding",
     [
-        (without("revision_id"), "Policyfile.lock.json: error: the lock has no revision_id"),
-        (without("cookbook_locks"), "Policyfile.lock.json: error: the lock has no cookbook_locks"),
+        (without("revision_id"), "Policyfile.lock.json: error: revision_id is missing"),
+        (without("cookbook_locks"), "Policyfile.lock.json: error: cookbook_locks is missing"),
         (setting("run_list", {}), "Policyfile.lock.json:3:2: error: run_list is not a list"),
         (setting("named_run_lists", []), "error: named_run_lists is not a map"),
-        (setting("name", "a/b"), "error: name is not letters, digits"),
+        (setting("name", "a/b"), "error: name has characters other than letters, digits"),
         (setting("run_list", ["web"]), 'error: "web" is not recipe[COOKBOOK::RECIPE]'),
         (setting("run_list", ["recipe[db::a]"]), "error: cookbook db is not locked"),
         (setting("cookbook_locks", {"web": []}), "error: cookbook web has no identifier"),
@@ -160,22 +160,22 @@ def test_a_lock_of_another_form(
 def test_a_cookbook_from_a_supermarket(manifest: Manifest) -> None:
     change(manifest, lambda lock: lock["cookbook_locks"]["web"].update(cache_key="web-1.2.0"))
     assert errors(manifest) == [
-        "Policyfile.lock.json:7:3: error: cookbook web does not come from a directory here; "
-        "put it into one with `chef-cli export` and name the Policyfile.lock.json there"
+        "Policyfile.lock.json:7:3: error: cookbook web has no local directory; "
+        "run `chef-cli export DIRECTORY` and use the Policyfile.lock.json in it"
     ]
 
 
 def test_a_cookbook_that_is_gone(manifest: Manifest) -> None:
     shutil.rmtree(manifest.root / "cookbooks" / "web")
     assert errors(manifest) == [
-        f"Policyfile.lock.json:7:3: error: there is no cookbook web in cookbooks/web; {AGAIN}"
+        f"Policyfile.lock.json:7:3: error: cookbook web not found in cookbooks/web; {AGAIN}"
     ]
 
 
 def test_no_json(manifest: Manifest) -> None:
     assert manifest.policy
     manifest.policy.lock.write_text('{"name": }')
-    assert errors(manifest)[0].startswith("Policyfile.lock.json:1:10: error: this is no JSON")
+    assert errors(manifest)[0].startswith("Policyfile.lock.json:1:10: error: invalid JSON")
 
 
 def test_a_node_with_another_policy_is_warned_of(manifest: Manifest) -> None:
@@ -188,5 +188,5 @@ def test_a_node_with_another_policy_is_warned_of(manifest: Manifest) -> None:
     (found,) = findings.found
     assert (found.severity, found.position) == (Severity.WARNING, Position(3, 3))
     assert found.what == (
-        "b: policy wbe of group lab is not policy web of group lab, which the manifest brings"
+        "b uses policy wbe of group lab, but the manifest provides policy web of group lab"
     )

@@ -97,30 +97,30 @@ def test_all_findings_at_once(make: Any) -> None:
         environment="prod",
     )
     assert errors(manifest) == [
-        "infrastructure.yml:7:3: error: there is no roles/web2 (.json or .rb);"
+        "infrastructure.yml:7:3: error: file not found: roles/web2 (.json or .rb);"
         ' did you mean "web"?',
-        "infrastructure.yml:7:3: error: there is no cookbook cookbooks/aptt;"
-        ' did you mean "apt"?',
-        "infrastructure.yml:7:3: error: there is no cookbook cookbooks/missing;"
-        " put it there, or take the name out",
-        "cookbooks/apt/metadata.json:2:15: error: this is no JSON: expecting property name"
+        "infrastructure.yml:7:3: error: cookbook not found: cookbooks/aptt;" ' did you mean "apt"?',
+        "infrastructure.yml:7:3: error: cookbook not found: cookbooks/missing;"
+        " create it or remove the name",
+        "cookbooks/apt/metadata.json:2:15: error: invalid JSON: expecting property name"
         " enclosed in double quotes; correct it",
         'roles/bad.rb:2:1: error: Ruby: `run_lst\' means nothing here; did you mean "run_list"?',
-        'roles/other.json:2:3: error: its name is "another"; name it other, as its file',
-        "infrastructure.yml:7:3: error: there is no data_bags/users/bob (.json);"
-        " make the file, or take the name out",
-        "data_bags/users/al.json:1:1: error: this is no JSON map; put it in braces",
-        'infrastructure.yml:7:3: error: a data bag can\'t be called "node";'
-        " search needs that name; give it another",
-        'infrastructure.yml:7:3: error: one: there is no environment "prod" in the manifest;'
+        'roles/other.json:2:3: error: the name is "another"; set it to the file\'s name, "other"',
+        "infrastructure.yml:7:3: error: file not found: data_bags/users/bob (.json);"
+        " create the file or remove the name",
+        "data_bags/users/al.json:1:1: error: the file is not a JSON object;"
+        " put it in braces: {...}",
+        'infrastructure.yml:7:3: error: invalid data bag name "node";'
+        " Chef reserves this name; choose another",
+        'infrastructure.yml:7:3: error: one: environment "prod" is not in the manifest;'
         " add it to `environments`",
-        'infrastructure.yml:7:3: error: one: there is no role "webb" in the manifest;'
+        'infrastructure.yml:7:3: error: one: role "webb" is not in the manifest;'
         ' did you mean "web"?',
         "infrastructure.yml:7:3: error: one: 'role[web' is neither role[NAME] nor recipe[NAME];"
         " correct the run list",
-        'roles/web.json:1:15: error: there is no role "wbe" in the manifest; did you mean "web"?',
-        'roles/web.json:1:28: error: cookbook base has no recipe "base::nope"; write it',
-        "environments/qa.json:1:24: error: base: 'latest' is no version constraint;"
+        'roles/web.json:1:15: error: role "wbe" is not in the manifest; did you mean "web"?',
+        'roles/web.json:1:28: error: cookbook base has no recipe "base::nope"; create it',
+        "environments/qa.json:1:24: error: base: 'latest' is not a version constraint;"
         ' write it as "~> 1.2"',
     ]
     with pytest.raises(InputError) as error:
@@ -132,11 +132,17 @@ def test_all_findings_at_once(make: Any) -> None:
     ("metadata", "what"),
     [
         ("version '1.0.0'", "the metadata has no name"),
-        ("name 'other'", 'the cookbook calls itself "other"; name it base, as its directory'),
-        ("name 'base'\nversion 'soon'", "version 'soon' is not x.y.z"),
+        (
+            "name 'other'",
+            'the cookbook\'s name is "other"; set it to the directory\'s name, "base"',
+        ),
+        ("name 'base'\nversion 'soon'", "version 'soon' is not of the form x.y.z"),
         ("name 'base'\ndepends 'base'", "cookbook base can't depend on itself"),
-        ("name 'base'\ndepends 'users'", 'it depends on "users", which is not in the manifest'),
-        ("name 'base'\ndepends 'two', '>= 3'", "it depends on two >= 3, but cookbooks/ has 2.0.0"),
+        ("name 'base'\ndepends 'users'", 'base depends on "users", which is not in the manifest'),
+        (
+            "name 'base'\ndepends 'two', '>= 3'",
+            "base depends on two >= 3, but cookbooks/ has 2.0.0",
+        ),
         ("name 'base'\nFoo::Bar", "base/metadata.rb:2:1: error: Ruby: `Foo' means nothing here"),
         ("name 'base'\nexit", "base/metadata.rb:2:1: error: Ruby: SystemExit"),
         ("name 'base'\n)", "base/metadata.rb:2:1: error: Ruby: unexpected ')'"),
@@ -153,7 +159,7 @@ def test_metadata(make: Any, metadata: str, what: str) -> None:
 def test_the_wanted_version_must_be_there(make: Any) -> None:
     assert errors(make(BASE, cookbooks="base=1.0")) == []
     (only,) = errors(make(BASE, cookbooks="base=2.0.0"))
-    assert "base 2.0.0 is wanted, but cookbooks/ has 1.0.0" in only
+    assert "the manifest has base 2.0.0, but cookbooks/ has 1.0.0" in only
 
 
 def test_a_pin_that_nothing_fits_is_a_warning(make: Any) -> None:
@@ -166,9 +172,9 @@ def test_a_loop_in_ruby_ends(make: Any, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("stackcook.chef.loader.ruby.TIMEOUT", 0.5)
     files = {"roles/a.rb": "loop {}", "roles/b.rb": "exit!", "roles/c.rb": "name 'd'"}
     assert errors(make(files, roles="*")) == [
-        "roles/a.rb:1:1: error: Ruby: does not come to an end with this file; correct the file",
-        "roles/b.rb:1:1: error: Ruby: does not come to an end with this file; correct the file",
-        'roles/c.rb:1:1: error: its name is "d"; name it c, as its file',
+        "roles/a.rb:1:1: error: Ruby: evaluating this file did not finish; correct the file",
+        "roles/b.rb:1:1: error: Ruby: evaluating this file did not finish; correct the file",
+        'roles/c.rb:1:1: error: the name is "d"; set it to the file\'s name, "c"',
     ]
 
 
@@ -198,7 +204,7 @@ def test_cookbooks_that_could_not_be_brought_are_missed_by_nobody(
     make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fetch(manifest: Manifest, findings: Findings) -> dict[str, Path]:
-        findings.error(manifest.root / "Berksfile", None, "it broke", "mend it")
+        findings.error(manifest.root / "Berksfile", None, "it broke", "fix it")
         return {}
 
     files = {
@@ -209,7 +215,7 @@ def test_cookbooks_that_could_not_be_brought_are_missed_by_nobody(
         files, cookbooks="base yum", environments="lab", nodes={"one": "recipe[yum]"}, roles=""
     )
     monkeypatch.setattr("stackcook.chef.repository.read.fetch", fetch)
-    assert errors(manifest) == ["Berksfile: error: it broke; mend it"]
+    assert errors(manifest) == ["Berksfile: error: it broke; fix it"]
 
 
 def test_knifes_options_of_a_cookbook(make: Any) -> None:
@@ -223,7 +229,7 @@ def test_knifes_options_of_a_cookbook(make: Any) -> None:
 def test_generated_and_own_bags_do_not_mix(make: Any) -> None:
     files = {"data_bags/db/nova.json": '{"id": "nova"}'}
     (only,) = errors(make(files, passwords={"db": ("nova",)}))
-    assert "db is generated, but is in data_bags/ too" in only
+    assert "data bag db is generated by stackcook, but data_bags/db exists" in only
     assert errors(make(files, passwords={"db": ("nova",)}, data_bags="db/nova")) == []
 
 

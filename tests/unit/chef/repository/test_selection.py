@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackcook.chef.repository.repository import Repository
-from stackcook.chef.repository.selection import SECTIONS, parse_sections, select
+from stackcook.chef.repository.repository import SECTIONS, Repository, parse_sections
 from stackcook.errors import UsageError
 
 
@@ -23,12 +22,12 @@ def test_words_name_sections(words: tuple[str, ...], sections: tuple[str, ...]) 
     assert parse_sections(words) == sections
 
 
-def test_a_word_that_names_none_is_said() -> None:
-    with pytest.raises(UsageError, match='"rules" is no section; did you mean "roles"'):
+def test_an_unknown_section() -> None:
+    with pytest.raises(UsageError, match='unknown section "rules"; did you mean "roles"'):
         parse_sections(["roles,rules"])
 
 
 def test_only_what_was_selected_is_left() -> None:
     repository = Repository(roles={"web": {}}, environments={"qa": {}})
-    assert select(repository, ("roles",)) == Repository(roles={"web": {}})
-    assert select(repository, ("nodes",)) == Repository()
+    assert repository.select(("roles",)) == Repository(roles={"web": {}})
+    assert repository.select(("nodes",)) == Repository()

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from stackcook.chef.resolvers.fetch import fetch
 from stackcook.chef.loader.findings import Findings
+from stackcook.chef.resolvers.fetch import fetch
 from stackcook.command import CommandError
 from stackcook.errors import Position
 from stackcook.manifest.model import Berksfile, Manifest
@@ -49,7 +49,7 @@ def findings_of(manifest: Manifest, program: FakeProgram) -> list[str]:
     findings = Findings()
     fetch(manifest, findings, program.programs)
     said = [str(finding).replace(f"{manifest.root}/", "") for finding in findings.found]
-    return [line.partition(" (what ")[0] for line in said]
+    return [line.partition(" (see ")[0] for line in said]
 
 
 def brought(manifest: Manifest, program: FakeProgram) -> dict[str, Path]:
@@ -163,7 +163,7 @@ def test_the_network_is_asked_only_when_needed(manifest: Manifest, berks: FakePr
     assert not {"https_proxy", "no_proxy", "BERKSHELF_CHEF_CONFIG"} & berks.asked[2].env.keys()
 
 
-def test_what_the_network_can_not_mend_is_not_asked_of_it(
+def test_berks_runs_online_only_if_a_network_can_help(
     manifest: Manifest, berks: FakeProgram
 ) -> None:
     berks.answers = ["apt is broken\n", "not asked for\n"]
@@ -207,9 +207,9 @@ def test_options_go_to_berks(
 @pytest.mark.parametrize(
     "options, finding",
     [
-        ("--frob", "berks has no option --frob for this; it takes -e, --except, -o, --only"),
-        ("-e 'test", "berks's options: No closing quotation; close the quote"),
-        ("test", 'in berks\'s options "test" belongs to none; take it out'),
+        ("--frob", "unsupported berks option --frob; use one of -e, --except, -o, --only"),
+        ("-e 'test", "berks options: No closing quotation; close the quote"),
+        ("test", 'in the berks options "test" does not follow an option; remove it'),
     ],
 )
 def test_options_that_berks_would_not_take(
@@ -227,7 +227,7 @@ def test_options_of_berks_upload_have_no_effect(manifest: Manifest, berks: FakeP
     findings = Findings()
     assert fetch(replace(manifest, berksfile=wanted), findings, berks.programs)
     assert berks.asked[0].argv[5:] == ("-o", "web")
-    assert "warning: berks's option --force has no effect" in str(findings.found[0])
+    assert "warning: the berks option --force has no effect" in str(findings.found[0])
 
 
 def test_without_berks_the_finding_says_how_to_get_it(
@@ -235,15 +235,17 @@ def test_without_berks_the_finding_says_how_to_get_it(
 ) -> None:
     berks.installed = False
     assert findings_of(manifest, berks) == [
-        "Berksfile: error: berks is not installed, so the cookbooks that it brings are not there; "
-        "get it by `make setup`, or by `gem install berkshelf`"
+        "Berksfile: error: berks is not installed, so its cookbooks are missing; "
+        "install it with `make setup` or `gem install berkshelf`"
     ]
 
 
 def test_berks_that_never_ends(manifest: Manifest, berks: FakeProgram) -> None:
     berks.answers = [CommandError("did not end within 900 s", where="berks")]
     line = findings_of(manifest, berks)[0]
-    assert line.startswith("Berksfile: error: berks: did not end within 900 s; what berks said is")
+    assert line.startswith(
+        "Berksfile: error: berks: did not end within 900 s; see the output of berks in"
+    )
 
 
 def test_a_berksfile_that_brings_nothing(manifest: Manifest, berks: FakeProgram) -> None:
@@ -285,7 +287,7 @@ def test_a_place_that_the_user_configured(manifest: Manifest, librarian: FakePro
     config.write_text("---\nLIBRARIAN_CHEF_PATH: vendor\n")
     assert findings_of(replace(manifest, berksfile=None), librarian) == [
         ".librarian/chef/config:2:1: error: LIBRARIAN_CHEF_PATH is set, so librarian-chef would "
-        "put the cookbooks there; take the line out"
+        "put the cookbooks there; remove the line"
     ]
     assert librarian.asked == []
 
@@ -294,4 +296,7 @@ def test_both_bring_one(manifest: Manifest, librarian: FakeProgram) -> None:
     findings = Findings()
     found = fetch(manifest, findings, librarian.programs)
     assert found["apt"].parent.parent.name == "berkshelf"
-    assert ["both bring apt" in str(finding) for finding in findings.found] == [True]
+    assert [
+        "both the Berksfile and the Cheffile provide apt" in str(finding)
+        for finding in findings.found
+    ] == [True]

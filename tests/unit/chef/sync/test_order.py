@@ -8,7 +8,7 @@ from typing import Any
 
 from stackcook.chef.objects.cookbook import Cookbook, CookbookFile
 from stackcook.chef.sync.changes import CookbookChange, ObjectChange
-from stackcook.chef.sync.order import batches, cookbook_waves, object_waves
+from stackcook.chef.sync.changes import batches, cookbook_waves, object_waves
 
 
 def change(name: str, depends: str = "", **how: Any) -> CookbookChange:

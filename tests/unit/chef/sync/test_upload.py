@@ -76,7 +76,7 @@ def test_a_generated_password_is_never_replaced(
     if ours:
         put(client, change)
     else:
-        with pytest.raises(ChefServerError, match="its password keys/db is not that of .stackcook"):
+        with pytest.raises(ChefServerError, match="the password keys/db differs from .stackcook"):
             put(client, change)
     assert asked(server) == ["POST /data/keys", "GET /data/keys/db"]
 
@@ -161,7 +161,7 @@ def test_many_files_go_in_several_sandboxes(
     send_files(client, [*wanted, *wanted], said.append)
     assert [len(sums) for sums in store.sandboxes] == [4, 4, 2]
     assert store.files == {file.md5 for file in wanted}
-    assert said == ["sending 10 files of cookbooks, 10 B"]
+    assert said == ["uploading 10 cookbook files, 10 B"]
     assert sum(request.path.startswith("/store/") for request in server.received) == 9
 
 
@@ -186,12 +186,12 @@ def test_the_progress_is_said_now_and_then(tmp_path: Path) -> None:
     )
     progress = Progress(said.append, 3, 4_500_000)
     progress.sent(one)
-    progress.said -= 100
+    progress.reported -= 100
     progress.sent(one)
     progress.sent(two)
-    progress.said -= 100
+    progress.reported -= 100
     progress.sent(three)
-    assert said == ["sent 2 of 3 files, 3.0 MB of 4.5 MB"]
+    assert said == ["uploaded 2 of 3 files, 3.0 MB of 4.5 MB"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Circles in what names what."""
+"""Cycles in references."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackcook.chef.checks.circles import circles, shown
+from stackcook.chef.checks.references import cycles
 
 NAMES = st.sampled_from("abcdef")
 
@@ -23,24 +23,24 @@ NAMES = st.sampled_from("abcdef")
         ("ab bz", []),
     ],
 )
-def test_circles(edges: str, found: list[str]) -> None:
+def test_cycles(edges: str, found: list[str]) -> None:
     graph: dict[str, list[str]] = {}
     for one, other in edges.split():
         graph.setdefault(one, []).append(other)
-    assert [shown(circle) for circle in circles(graph)] == found
+    assert [" -> ".join((*cycle, cycle[0])) for cycle in cycles(graph)] == found
 
 
-def test_a_long_way_round() -> None:
+def test_a_long_cycle() -> None:
     graph = {str(n): [str((n + 1) % 5000)] for n in range(5000)}
-    (circle,) = circles(graph)
-    assert len(circle) == 5000
+    (cycle,) = cycles(graph)
+    assert len(cycle) == 5000
 
 
 @given(st.dictionaries(NAMES, st.lists(NAMES)))
-def test_each_is_one_and_without_them_there_is_none(graph: dict[str, list[str]]) -> None:
-    found = circles(graph)
-    broken = {pair for circle in found for pair in zip(circle, (*circle[1:], circle[0]))}
+def test_without_the_found_cycles_there_is_none(graph: dict[str, list[str]]) -> None:
+    found = cycles(graph)
+    broken = {pair for cycle in found for pair in zip(cycle, (*cycle[1:], cycle[0]))}
     assert all(other in graph[one] for one, other in broken)
     assert len(set(map(frozenset, found))) <= len(broken)
     left = {one: [x for x in others if (one, x) not in broken] for one, others in graph.items()}
-    assert circles(left) == []
+    assert cycles(left) == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stackcook.chef.objects import encryption, secrets
+from stackcook.chef.objects import databags, encryption
 from stackcook.chef.repository.repository import Repository
 from stackcook.errors import InputError
 from stackcook.manifest.model import Manifest
@@ -59,45 +59,45 @@ def test_reads_what_chef_18_wrote() -> None:
 
 
 def test_passwords_are_made_once(manifest: Manifest) -> None:
-    file = secrets.ensure(manifest)
-    before = {item: secrets.read(manifest, "db", item) for item in ("nova", "glance")}
+    file = databags.ensure_passwords(manifest)
+    before = {item: databags.read_password(manifest, "db", item) for item in ("nova", "glance")}
     assert before["nova"] != before["glance"] and len(before["nova"]) == 32
-    assert secrets.ensure(manifest) == file
-    assert {item: secrets.read(manifest, "db", item) for item in before} == before
+    assert databags.ensure_passwords(manifest) == file
+    assert {item: databags.read_password(manifest, "db", item) for item in before} == before
 
 
 def test_nobody_else_can_read_them(manifest: Manifest) -> None:
-    file = secrets.ensure(manifest)
+    file = databags.ensure_passwords(manifest)
     item = manifest.state / "data_bags" / "db" / "nova.json"
     for path in (file, item):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(manifest.state.stat().st_mode) == 0o700
-    assert secrets.read(manifest, "db", "nova") not in item.read_text()
+    assert databags.read_password(manifest, "db", "nova") not in item.read_text()
 
 
 def test_they_are_part_of_the_repository(manifest: Manifest) -> None:
-    secrets.ensure(manifest)
+    databags.ensure_passwords(manifest)
     (bag,) = Repository.read(manifest).data_bags
     assert bag.name == "db" and bag.generated and set(bag.items) == {"nova", "glance"}
 
 
 def test_a_lost_secret_is_said(manifest: Manifest) -> None:
-    secrets.ensure(manifest).unlink()
-    with pytest.raises(InputError, match="is missing; bring it back"):
-        secrets.ensure(manifest)
+    databags.ensure_passwords(manifest).unlink()
+    with pytest.raises(InputError, match="restore it; without it"):
+        databags.ensure_passwords(manifest)
 
 
 def test_a_damaged_item_is_said(manifest: Manifest) -> None:
-    secrets.ensure(manifest)
+    databags.ensure_passwords(manifest)
     item = manifest.state / "data_bags" / "db" / "nova.json"
     item.write_text(item.read_text()[:50])
-    with pytest.raises(InputError, match="nova.json: error: the password can't be read"):
-        secrets.ensure(manifest)
+    with pytest.raises(InputError, match="nova.json: error: cannot read the password"):
+        databags.ensure_passwords(manifest)
 
 
 def test_a_missing_item_is_said(manifest: Manifest) -> None:
-    with pytest.raises(InputError, match="nova.json: error: is missing; `stackcook upload`"):
-        secrets.read(manifest, "db", "nova")
+    with pytest.raises(InputError, match="nova.json: error: file not found; `stackcook upload`"):
+        databags.read_password(manifest, "db", "nova")
 
 
 def test_own_passwords_win(make: Any) -> None:
@@ -106,6 +106,6 @@ def test_own_passwords_win(make: Any) -> None:
         data_bags="db/nova",
         passwords={"db": ("nova",)},
     )
-    secrets.ensure(manifest)
-    assert secrets.read(manifest, "db", "nova") == "own"
+    databags.ensure_passwords(manifest)
+    assert databags.read_password(manifest, "db", "nova") == "own"
     assert not (manifest.state / "data_bags").exists()

@@ -1,4 +1,4 @@
-"""Where cookbooks that another program brought are kept, until what they are made of changes."""
+"""Keeps vendored cookbooks until their sources change."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackcook.chef.resolvers.output import explain
 from stackcook.chef.loader.findings import Findings
+from stackcook.chef.resolvers.output import explain
 from stackcook.command import Command, CommandError, Completed, Run, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import UsageError
@@ -21,51 +21,51 @@ from stackcook.files import lock, write_private
 from stackcook.redact import Redactor
 
 TIMEOUT = 900.0
-"""Seconds that one run of a program may take: it may have a lot to download."""
+"""Seconds that one run of a program may take, downloads included."""
 
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"}
-"""Messages that can be read here, and nobody to ask for a password."""
+"""Messages in English, and no prompts for a password."""
 
 _KEY = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True)
 class Programs:
-    """How programs are found and run; another one for tests."""
+    """How programs are found and run; replaced in tests."""
 
     find: Callable[[str], Path] = find_program
     run: Run = run_command
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """A directory below ``.stackcook`` with the cookbooks that one program brought last.
+class Vendored:
+    """A directory below ``.stackcook`` with the cookbooks that one program vendored last.
 
-    They lie in a directory named by the key of what they are made of: it is there whole or not.
+    They are in a directory named by the fingerprint of their sources, created atomically.
     """
 
     directory: Path
 
     @property
     def log(self) -> Path:
-        """All that the program said, of its last run."""
+        """The output of the program's last run."""
         return self.directory / "log.txt"
 
     def kept(self, key: str) -> Mapping[str, Path] | None:
-        """Name → directory of the cookbooks brought for ``key``; ``None`` if they never were."""
-        place = self.directory / key
-        return _cookbooks(place) if place.is_dir() else None
+        """Name → directory of the cookbooks for ``key``; ``None`` if there are none."""
+        directory = self.directory / key
+        return _cookbooks(directory) if directory.is_dir() else None
 
     def last(self) -> Mapping[str, Path]:
-        """As :meth:`kept`, of whatever was brought last."""
-        places = (path for path in self.directory.glob("*/") if _KEY.fullmatch(path.name))
-        return next(map(_cookbooks, places), {})
+        """As :meth:`kept`, for the last key."""
+        directories = (path for path in self.directory.glob("*/") if _KEY.fullmatch(path.name))
+        return next(map(_cookbooks, directories), {})
 
     @contextmanager
     def new(self) -> Iterator[Path]:
-        """A directory to bring cookbooks into, not made yet; removed at the end if still there.
+        """A path for new cookbooks, not created yet; removed at the end if still there.
 
-        One process at a time: another one waits.
+        Holds a lock, so that other processes wait.
         """
         with lock(self.directory / "lock"):
             write_private(self.log, "")
@@ -73,9 +73,9 @@ class Shelf:
                 yield Path(place) / "cookbooks"
 
     def put(self, new: Path, key: str) -> Mapping[str, Path]:
-        """Keep what was brought into ``new`` instead of what was kept; as :meth:`kept`."""
+        """Replace the kept cookbooks with those in ``new``; returns them as :meth:`kept`."""
         new.mkdir(exist_ok=True)
-        # A cookbook that is a whole repository has .git and .stackcook in it: not for uploading.
+        # A cookbook that is a whole repository contains .git and .stackcook: not to be uploaded.
         for hidden in new.glob("*/.*"):
             if hidden.is_dir() and not hidden.is_symlink():
                 shutil.rmtree(hidden)
@@ -85,7 +85,7 @@ class Shelf:
         return _cookbooks(new.rename(self.directory / key))
 
     def run(self, command: Command, run: Run) -> Completed:
-        """Run the command, its output masked and at once in the log. Raises CommandError."""
+        """Run the command and log its redacted output. Raises CommandError."""
         redact = Redactor()
         with self.log.open("a", encoding="utf-8", buffering=1) as log:
             log.write(f"$ {redact(str(command))}\n")
@@ -101,48 +101,49 @@ def _cookbooks(place: Path) -> Mapping[str, Path]:
     return {path.name: path for path in sorted(place.iterdir()) if path.is_dir()}
 
 
-def bring(
+def vendor(
     program: str,
     file: Path,
-    shelf: Shelf,
+    vendored: Vendored,
     key: Callable[[], str],
     install: Callable[[Path], Completed],
     findings: Findings,
 ) -> Mapping[str, Path]:
-    """The cookbooks of ``file``, as :meth:`Shelf.kept`; what keeps them from coming is noted.
+    """The cookbooks of ``file``, as :meth:`Vendored.kept`; adds a finding if vendoring fails.
 
-    Then they are those that came last, so that nothing else is said to miss them. ``install`` runs
-    the program, unless they are there for the present ``key``; that may be another one afterwards,
-    because the program writes a lock.
+    ``install`` runs the program unless there are cookbooks for the present ``key``. The key may
+    change while the program runs, because it writes a lock. After a failure the result is what was
+    vendored last, so that these cookbooks are not reported as missing too.
     """
-    log = f"what {program} said is in {shelf.log}"
+    log = f"see the output of {program} in {vendored.log}"
     try:
-        kept = shelf.kept(key())
+        kept = vendored.kept(key())
         if kept is not None:
             return kept
-        with shelf.new() as new:
+        with vendored.new() as new:
             done = install(new)
             if done.status == 0:
-                return shelf.put(new, key())
-        said = explain(file, done.output)
-        findings.error(file, said.at, said.what, f"{said.remedy} ({log})")
+                return vendored.put(new, key())
+        cause = explain(file, done.output)
+        findings.error(file, cause.at, cause.what, f"{cause.remedy} ({log})")
     except UsageError:
-        what = f"{program} is not installed, so the cookbooks that it brings are not there"
+        what = f"{program} is not installed, so its cookbooks are missing"
         gem = "berkshelf" if program == "berks" else program
-        findings.error(file, None, what, f"get it by `make setup`, or by `gem install {gem}`")
+        findings.error(file, None, what, f"install it with `make setup` or `gem install {gem}`")
     except CommandError as error:
         findings.error(file, None, f"{program}: {error.what}", log)
     except OSError as error:
-        what = f"{error.strerror}, and so {program} can't be asked for its cookbooks"
-        findings.error(Path(error.filename or file), None, what, "give the permission, or the room")
-    return shelf.last()
+        what = f"cannot vendor the cookbooks of {program} ({error.strerror})"
+        remedy = "check permissions and free space"
+        findings.error(Path(error.filename or file), None, what, remedy)
+    return vendored.last()
 
 
 def fingerprint(words: Iterable[str], files: Iterable[Path], directories: Iterable[Path]) -> str:
-    """Another text whenever a word, a file's content or a file in the directories is another.
+    """A text that changes with a word, a file's content or a file in the directories.
 
-    Files in ``directories`` count as another if size, time or inode is; those in hidden folders at
-    their top, such as ``.git``, don't count. What isn't there counts as such.
+    A file in ``directories`` has changed if its size, time or inode has; hidden folders at their
+    top, such as ``.git``, are ignored. A missing file counts as such.
     """
     digest = hashlib.sha256(repr(tuple(words)).encode())
     for file in files:
@@ -154,7 +155,7 @@ def fingerprint(words: Iterable[str], files: Iterable[Path], directories: Iterab
 
 
 def _walk(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file below, and what is known of it, always in the same order."""
+    """Every file below ``directory`` with its status, sorted."""
     for folder, folders, files in os.walk(directory):
         top = Path(folder) == directory
         folders[:] = sorted(name for name in folders if not (top and name.startswith(".")))

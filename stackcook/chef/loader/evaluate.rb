@@ -2,11 +2,10 @@
 
 # Evaluates files of Chef's Ruby DSL without Chef: metadata.rb, roles, environments, config.rb.
 #
-# Standard input: JSON [{"kind": "metadata", "path": "..."}, ...]. Standard output: "ready", then
-# a line of JSON for each: {"value": {...}, "lines": {...}} with what the file said and where it said it,
-# {"syntax": "..."} with Ruby's own words for a syntax error, or {"error": "...", "line": 3}, that of a name that
-# means nothing with "unknown", the name, and "known", those that do. Each line is written at once, so that a file
-# that never ends takes nothing from those before it.
+# Standard input: JSON [{"kind": "metadata", "path": "..."}, ...]. Standard output: "ready", then a line of JSON
+# for each file: {"value": {...}, "lines": {...}} with its fields and their lines, {"syntax": "..."} with Ruby's message
+# for a syntax error, or {"error": "...", "line": 3}; for an undefined name also with "unknown", the name, and
+# "known", the names that exist. Each line is flushed, so that a file that never ends does not lose earlier results.
 # Each file is evaluated in an object of its own, as Chef does; what it prints goes to standard error.
 
 require 'json'
@@ -129,7 +128,7 @@ class MetadataDsl < Dsl
     (@values[:recipes] ||= {})[name.to_s] = description
   end
 
-  # Chef ignores what it does not know here: old metadata has `attribute`, `grouping` and more.
+  # Chef ignores unknown methods here: old metadata has `attribute`, `grouping` and more.
   def method_missing(name, *_arguments)
     super if block_given?
   end
@@ -173,17 +172,17 @@ def evaluate(kind, path)
 rescue NoMemoryError, SignalException
   raise
 rescue SyntaxError => e
-  own = e.message.start_with?("#{path}:") # else that of a text that it evaluates
-  JSON.generate(own ? { syntax: e.message.scrub('?') } : { error: said(e), line: line_of(e, path) })
+  own = e.message.start_with?("#{path}:") # otherwise that of a string that it evaluates
+  JSON.generate(own ? { syntax: e.message.scrub('?') } : { error: message_of(e), line: line_of(e, path) })
 rescue Exception => e # rubocop:disable Lint/RescueException -- `exit` is the file's fault, too
   words = dsl ? dsl.public_methods(true) - Object.public_instance_methods : []
   unknown = e.is_a?(NameError) ? e.name : nil
-  JSON.generate(error: said(e), line: line_of(e, path), unknown: unknown, known: words)
+  JSON.generate(error: message_of(e), line: line_of(e, path), unknown: unknown, known: words)
 end
 
-def said(error)
-  words = error.is_a?(NameError) ? "`#{error.name}' means nothing here" : "#{error.class}: #{error.message}"
-  words.scrub('?').lines.first.strip
+def message_of(error)
+  text = error.is_a?(NameError) ? "undefined name `#{error.name}'" : "#{error.class}: #{error.message}"
+  text.scrub('?').lines.first.strip
 end
 
 def line_of(error, path)
@@ -206,7 +205,7 @@ module Chef
   end
 end
 
-answer = $stdout.dup # out of the files' reach
+answer = $stdout.dup # which the files cannot access
 answer.sync = true
 wanted = JSON.parse($stdin.read)
 $stdin.reopen(File::NULL)

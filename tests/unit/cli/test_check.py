@@ -149,7 +149,7 @@ def test_nor_does_what_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(providers, "missing_plugins", missing_plugins)
     result = check(tmp_path, BAD)
     assert result.exit_code == 3
-    for what in ('unknown key "rolls"', "there is no roles/base", "knife is not installed"):
+    for what in ('unknown key "rolls"', "file not found: roles/base", "knife is not installed"):
         assert f"error: {what}" in result.stdout
 
 

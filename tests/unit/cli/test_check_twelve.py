@@ -56,10 +56,10 @@ FOUND = [
     ("cookbooks/app/recipes/default.rb:4:16: error: ", "expecting `end'"),
     ("cookbooks/app/templates/app.conf.erb:3:1: error: ", "expecting `end'"),
     ("cookbooks/base/metadata.rb:3:10: error: ", "base -> old -> base"),
-    ("data_bags/users/alice.json:2:3: error: ", 'its id is "alcie"'),
-    ("environments/prod.rb:2:11: warning: ", "ntp = 9.0.0 is wanted"),
+    ("data_bags/users/alice.json:2:3: error: ", 'the item\'s id is "alcie"'),
+    ("environments/prod.rb:2:11: warning: ", "the pin is ntp = 9.0.0"),
     ("roles/back.json:2:15: error: ", "back -> front -> back"),
-    ("roles/web.json:4:3: error: ", 'there is no role "gone"'),
+    ("roles/web.json:4:3: error: ", 'role "gone" is not in the manifest'),
 ]
 
 

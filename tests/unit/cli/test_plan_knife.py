@@ -78,7 +78,7 @@ def test_an_unresolved_berksfile_is_noted(repository: Path) -> None:
         (("--chef-client", "--delete"), "--chef-client and --delete exclude each other"),
         (("--json",), "--json and --format knife exclude each other"),
         (("--only", "rolls"), '--only: unknown section "rolls"; did you mean "roles"?'),
-        (("--only", "all"), "it may be cookbooks, environments, roles, data bags, nodes, "),
+        (("--only", "all"), "use one of cookbooks, environments, roles, data bags, nodes, "),
         (("--limit", "web"), "no node web; did you mean web1?"),
         (("--limit", "mail"), "no node mail; the manifest has web1"),
         (("--limit", "role[bsae]"), "role[bsae] in its run list; did you mean role[base]?"),

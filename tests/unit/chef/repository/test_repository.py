@@ -104,7 +104,7 @@ def test_all_findings_at_once(make: Any) -> None:
         " create it or remove the name",
         "cookbooks/apt/metadata.json:2:15: error: invalid JSON: expecting property name"
         " enclosed in double quotes; correct it",
-        'roles/bad.rb:2:1: error: Ruby: `run_lst\' means nothing here; did you mean "run_list"?',
+        'roles/bad.rb:2:1: error: Ruby: undefined name `run_lst\'; did you mean "run_list"?',
         'roles/other.json:2:3: error: the name is "another"; set it to the file\'s name, "other"',
         "infrastructure.yml:7:3: error: file not found: data_bags/users/bob (.json);"
         " create the file or remove the name",
@@ -143,7 +143,7 @@ def test_all_findings_at_once(make: Any) -> None:
             "name 'base'\ndepends 'two', '>= 3'",
             "base depends on two >= 3, but cookbooks/ has 2.0.0",
         ),
-        ("name 'base'\nFoo::Bar", "base/metadata.rb:2:1: error: Ruby: `Foo' means nothing here"),
+        ("name 'base'\nFoo::Bar", "base/metadata.rb:2:1: error: Ruby: undefined name `Foo'"),
         ("name 'base'\nexit", "base/metadata.rb:2:1: error: Ruby: SystemExit"),
         ("name 'base'\n)", "base/metadata.rb:2:1: error: Ruby: unexpected ')'"),
         ("name 'base'\nIO.read('absent')", "metadata.rb:2:1: error: Ruby: Errno::ENOENT"),

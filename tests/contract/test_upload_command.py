@@ -85,7 +85,7 @@ def test_nothing_begins_with_a_bad_repository(stackcook: Stackcook, manifest: Ma
     (manifest.root / "roles" / "db.rb").write_text("name 'db'\nrun_list 'recipe[usrs]'\n")
     status, output = stackcook("upload")
     assert status == ExitCode.INPUT
-    assert 'error: there is no cookbook "usrs"' in output
+    assert 'error: cookbook "usrs" is not in the manifest' in output
     assert 'did you mean "users"?' in output
     assert not manifest.state.exists()
 

@@ -14,7 +14,7 @@ Key = tuple[str, str]
 """What tells a step from the others: its node, or the stage of a gate, or "", and its name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One thing to do: on one node, or (``node`` empty) for the whole deployment.
 

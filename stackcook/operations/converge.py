@@ -8,9 +8,11 @@ from dataclasses import replace
 from stackcook.bootstrap.base import ConvergeResult, Deploy
 from stackcook.errors import ExitCode, NodeError
 from stackcook.manifest.model import Manifest
-from stackcook.operations.nodes import (
+from stackcook.operations.shared import (
+    Actions,
     Facts,
-    NodeActions,
+    save_step,
+    server_steps,
     chef_steps,
     gate_step,
     preflight_step,
@@ -23,9 +25,7 @@ from stackcook.run.budget import Budget
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, NewPlan, Task
 from stackcook.run.identity import new_id
-from stackcook.run.plan import Key, Plan, Step
-
-_SAVE = "wait until the Chef server has saved its data"
+from stackcook.run.plan import Key, Plan
 
 
 def converge(
@@ -52,10 +52,7 @@ def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool
     """The plan for all nodes, or those in ``only``. Pure."""
     stages = staged(manifest, only)
     facts = _facts(manifest)
-    network = Step("network", "set up the network of the machines")
-    server = Step(
-        "chef server", "start the Chef server, or check that it answers", after=(network.key,)
-    )
+    network, server = server_steps()
     steps = [network, server, *reach_steps(stages, server.key)]
     converged: list[Key] = []
     for stage in stages:
@@ -65,7 +62,7 @@ def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool
             steps.append(preflight_step(node, stage, server.key, "inspect it"))
             steps += chef_steps(manifest, node, stage, facts, registered=True)
             converged.append(steps[-1].key)
-    save = Step("save", _SAVE, after=tuple(converged), changes=False)
+    save = save_step(tuple(converged))
     steps.append(save)
     if twice:
         does = "converge again; nothing may change"
@@ -75,7 +72,7 @@ def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool
             if step.name == "converge"
         ]
         ended = tuple(step.key for step in again)
-        steps += [*again, Step("save again", _SAVE, after=ended, changes=False)]
+        steps += [*again, replace(save, name="save again", after=ended)]
     return Plan("converge", tuple(steps))
 
 
@@ -83,14 +80,10 @@ def actions(manifest: Manifest, site: Site, id: str, only: Collection[str]) -> d
     """What the steps of a converge do."""
     stages = staged(manifest, only)
     names = frozenset(node.name for stage in stages for node in stage.nodes)
-    on_nodes = NodeActions(manifest, site, stages, _facts(manifest), Deploy(id, names)).actions()
-
-    def network(_: Task) -> str:
-        site.machines.prepare()
-        return str(manifest.network or "the hosts' own")
+    shared = Actions(manifest, site, stages, _facts(manifest), Deploy(id, names)).by_name()
 
     def preflight(task: Task) -> str:
-        found = on_nodes["preflight"](task)
+        found = shared["preflight"](task)
         if isinstance(found, NewPlan):
             raise NodeError(
                 f"it can't be converged yet: {found.why}",
@@ -100,7 +93,7 @@ def actions(manifest: Manifest, site: Site, id: str, only: Collection[str]) -> d
         return str(found)
 
     def again(task: Task) -> ConvergeResult | str | NewPlan:
-        result = on_nodes["converge"](replace(task, step=replace(task.step, name="converge")))
+        result = shared["converge"](replace(task, step=replace(task.step, name="converge")))
         if isinstance(result, ConvergeResult) and result.updated:
             changed = ", ".join(result.changed)
             raise NodeError(
@@ -111,18 +104,11 @@ def actions(manifest: Manifest, site: Site, id: str, only: Collection[str]) -> d
             )
         return result
 
-    def save(_: Task) -> str:
-        site.settle()
-        return ""
-
     return {
-        "network": network,
-        "chef server": lambda _: site.chef_server(),
-        **on_nodes,
+        **shared,
         "preflight": preflight,
         "converge again": again,
-        "save": save,
-        "save again": save,
+        "save again": shared["save"],
     }
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection
 
 from stackcook.bootstrap.base import Deploy
 from stackcook.errors import ExitCode, VerifyError
-from stackcook.machines.base import ABSENT, RUNNING, STOPPED, Machines
+from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.manifest.model import MachineKind, Manifest, Node
-from stackcook.operations.nodes import (
+from stackcook.operations.chefsite import ChefSite
+from stackcook.operations.shared import (
+    Actions,
     Facts,
-    NodeActions,
+    save_step,
+    server_steps,
     chef_steps,
     gate_step,
     preflight_step,
@@ -59,23 +61,9 @@ def deploy(
     return run(operation, manifest, site, listeners, settings)
 
 
-class Observed(Protocol):
-    """The part of the site that :func:`observe` asks."""
-
-    @property
-    def machines(self) -> Machines:
-        ...
-
-    def registered(self) -> Collection[str]:
-        ...
-
-    def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
-        ...
-
-
 def observe(
     manifest: Manifest,
-    site: Observed,
+    site: Site | ChefSite,
     only: Collection[str] = (),
     resumed: LastDeploy | None = None,
 ) -> Facts:
@@ -97,22 +85,19 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
     stages = staged(manifest, only)
     nodes = [node for stage in stages for node in stage.nodes]
     machines = {node.name: _machine(node, manifest, facts) for node in nodes}
-    steps = _chain(
-        Step("check", "read and check the Chef repository", changes=False),
-        Step("secrets", "generate the passwords that are missing"),
-        Step("network", "set up the network of the machines"),
-        Step("chef server", "start the Chef server, or check that it answers"),
-        Step("machines", _machines(machines)),
-    )
-    reach = list(reach_steps(stages, steps[-1].key))
+    check = Step("check", "read and check the Chef repository", changes=False)
+    secrets = Step("secrets", "generate the passwords that are missing", after=(check.key,))
+    network, server = server_steps(after=(secrets.key,))
+    up = Step("machines", _machines(machines), after=(server.key,))
+    reach = list(reach_steps(stages, up.key))
     upload = Step(
         "upload",
         "make the Chef server equal to the Chef repository",
-        after=(steps[-1].key, *(step.key for step in reach)),
+        after=(up.key, *(step.key for step in reach)),
         retry=True,
         waits_for_retries=False,
     )
-    steps += [*reach, upload]
+    steps = [check, secrets, network, server, up, *reach, upload]
     for stage in stages:
         gate = gate_step(stage, upload.key)
         if gate and not facts.done.issuperset(node.name for node in stage.nodes):
@@ -130,8 +115,7 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
         does = "run the commands of the section `knife`"
         steps.append(Step("knife", does, after=(last,), after_nodes=names))
         last = ("", "knife")
-    does = "wait until the Chef server has saved its data"
-    steps.append(Step("save", does, after=(last,), after_nodes=names, changes=False))
+    steps.append(save_step((last,), names))
     does = "check that the cloud works"
     verify = Step("verify", does, after=(last,), after_nodes=names, retry=True, changes=False)
     made = {name: what for name, what in machines.items() if what}
@@ -146,10 +130,6 @@ def actions(
     nodes = [node for stage in stages for node in stage.nodes]
     deploy = Deploy(id, frozenset(node.name for node in nodes), facts.recipes)
 
-    def network(_: Task) -> str:
-        site.machines.prepare()
-        return str(manifest.network or "the hosts' own")
-
     def machines(task: Task) -> str:
         if _creates(manifest):
             # A machine that is about to be created has a host key that nobody has seen yet. A host
@@ -159,10 +139,6 @@ def actions(
         site.machines.up(nodes, task.say)
         names = ", ".join(node.name for node in nodes) if len(nodes) < 10 else f"{len(nodes)} nodes"
         return f"{'up' if _creates(manifest) else 'already there'}: {names}"
-
-    def save(_: Task) -> str:
-        site.settle()
-        return ""
 
     def verify(task: Task) -> str:
         report = site.verify(without=task.failed, deploy=deploy)
@@ -176,26 +152,14 @@ def actions(
         return f"{len(report.checks)} checks passed"
 
     return {
+        **Actions(manifest, site, stages, facts, deploy).by_name(),
         "check": lambda _: site.check(),
         "secrets": lambda _: site.secrets(),
-        "network": network,
-        "chef server": lambda _: site.chef_server(),
         "machines": machines,
         "upload": lambda task: site.upload(task.say),
-        **NodeActions(manifest, site, stages, facts, deploy).actions(),
         "knife": lambda task: site.knife(task.say),
-        "save": save,
         "verify": verify,
     }
-
-
-def _chain(*steps: Step) -> list[Step]:
-    """Each step waits for the one before it."""
-    found: list[Step] = []
-    for step in steps:
-        after = (found[-1].key,) if found else ()
-        found.append(Step(step.name, step.does, after=after, changes=step.changes))
-    return found
 
 
 def _creates(manifest: Manifest) -> bool:

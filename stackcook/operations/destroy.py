@@ -8,7 +8,7 @@ from stackcook.bootstrap.providers import WINDOWS
 from stackcook.errors import ExitCode
 from stackcook.machines.base import ABSENT
 from stackcook.manifest.model import MachineKind, Manifest, Node
-from stackcook.operations.nodes import Facts
+from stackcook.operations.shared import Facts
 from stackcook.operations.runner import Operation, Settings, run
 from stackcook.operations.site import Site
 from stackcook.run.events import Listener

@@ -19,7 +19,7 @@ from stackcook.operations.chefsite import ChefSite
 from stackcook.operations.converge import converge_plan
 from stackcook.operations.deploy import deploy_plan, observe
 from stackcook.operations.destroy import destroy_plan, removals
-from stackcook.operations.nodes import Facts
+from stackcook.operations.shared import Facts
 from stackcook.run import preview
 from stackcook.run.plan import Plan
 from stackcook.run.preview import Creation, Deletion, Preview

@@ -10,7 +10,7 @@ import pytest
 from stackcook.errors import ExitCode, MachineError
 from stackcook.manifest.model import MachineKind
 from stackcook.operations.destroy import destroy, removals
-from stackcook.operations.nodes import Facts
+from stackcook.operations.shared import Facts
 from tests.fakes import FakeSite, two_stages
 
 MANIFEST = two_stages(Path("/nowhere"), computes=2)

@@ -10,7 +10,7 @@ import pytest
 from stackcook.manifest.model import BootstrapKind, Manifest
 from stackcook.operations.converge import converge_plan
 from stackcook.operations.deploy import deploy_plan, observe
-from stackcook.operations.nodes import Facts
+from stackcook.operations.shared import Facts
 from stackcook.run.plan import Plan
 from tests.fakes import FakeSite, two_stages
 

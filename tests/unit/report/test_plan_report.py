@@ -11,7 +11,7 @@ from stackcook.chef.sync.changes import Difference
 from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import Manifest, Node
 from stackcook.operations.deploy import deploy_plan
-from stackcook.operations.nodes import Facts
+from stackcook.operations.shared import Facts
 from stackcook.report.plan import data, render
 from stackcook.run.preview import Creation, Deletion, Preview, Removal
 from tests.fakes import AT, node

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stackcook.errors import ExitCode, NodeError, Transient
 from stackcook.manifest.model import BootstrapKind, FailureBudget, Manifest
 from stackcook.operations.deploy import deploy_plan
-from stackcook.operations.nodes import Facts
+from stackcook.operations.shared import Facts
 from stackcook.retry import Backoff
 from stackcook.run.budget import Budget
 from stackcook.run.plan import Plan, Step

@@ -1,4 +1,4 @@
-"""What deploy and converge do with each node: its steps as data, and the actions behind them."""
+"""What deploy and converge share: the steps that both have, and the actions behind them."""
 
 from __future__ import annotations
 
@@ -61,6 +61,19 @@ def staged(manifest: Manifest, only: Collection[str] = ()) -> tuple[StageNodes, 
             found.append(StageNodes(stage.name, mine, before))
         before += nodes
     return tuple(found)
+
+
+def server_steps(after: tuple[Key, ...] = ()) -> tuple[Step, Step]:
+    """Network and Chef server: what must be there before nodes are reached."""
+    network = Step("network", "set up the network of the machines", after=after)
+    does = "start the Chef server, or check that it answers"
+    return network, Step("chef server", does, after=(network.key,))
+
+
+def save_step(after: tuple[Key, ...], after_nodes: tuple[str, ...] = ()) -> Step:
+    """The embedded Chef server saves now and then: a kill would lose what it has not saved yet."""
+    does = "wait until the Chef server has saved its data"
+    return Step("save", does, after=after, after_nodes=after_nodes, changes=False)
 
 
 def reach_steps(stages: Sequence[StageNodes], after: Key) -> Iterator[Step]:
@@ -147,8 +160,8 @@ def chef_steps(
     return tuple(steps)
 
 
-class NodeActions:
-    """The actions on nodes of one run over ``stages``, and what they share."""
+class Actions:
+    """The actions of one run over ``stages`` that deploy and converge share."""
 
     def __init__(
         self,
@@ -169,14 +182,25 @@ class NodeActions:
         self._hosts: Mapping[str, Host] = {}
         self._silent: Collection[str] | None = None
 
-    def actions(self) -> dict[str, Action]:
-        """By the steps' names."""
+    def by_name(self) -> dict[str, Action]:
+        """Each under the name of its step."""
         return {
+            "network": self._network,
+            "chef server": lambda _: self._site.chef_server(),
+            "save": self._save,
             "reach": self._reach,
             "preflight": self._preflight,
             "gate": self._gate,
             **dict.fromkeys(NODE_STEPS, self._perform),
         }
+
+    def _network(self, _: Task) -> str:
+        self._site.machines.prepare()
+        return str(self._manifest.network or "the hosts' own")
+
+    def _save(self, _: Task) -> str:
+        self._site.settle()
+        return ""
 
     def _host(self, name: str) -> Host:
         with self._lock:

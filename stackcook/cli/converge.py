@@ -6,6 +6,11 @@ import click
 
 from stackcook.cli.context import Context, node_names
 from stackcook.errors import ExitCode
+from stackcook.operations.converge import converge
+from stackcook.operations.realsite import RealSite
+from stackcook.operations.runner import Settings
+from stackcook.run.lock import exclusive
+from stackcook.run.state import State
 
 
 @click.command()
@@ -17,11 +22,6 @@ def command(
     context: Context, nodes: tuple[str, ...], twice: bool, parallel: int | None
 ) -> ExitCode:
     """Run the Chef client again on all nodes, or those named, in the order of their stages."""
-    from stackcook.operations.realsite import RealSite
-    from stackcook.operations.converge import converge
-    from stackcook.operations.runner import Settings
-    from stackcook.run.lock import exclusive
-    from stackcook.run.state import State
 
     manifest = context.load()
     for name in nodes:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from stackcook.cli.context import Context
 from stackcook.cli.options import limit_option
 from stackcook.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from stackcook.run.identity import LastDeploy
-    from stackcook.manifest.model import Manifest
+from stackcook.manifest.model import Manifest
+from stackcook.operations.deploy import deploy
+from stackcook.operations.limit import limited
+from stackcook.operations.realsite import RealSite
+from stackcook.operations.runner import Settings
+from stackcook.run.identity import LastDeploy
+from stackcook.run.lock import exclusive, refuse
+from stackcook.run.record import last_deploy
+from stackcook.run.state import State
 
 
 @click.command()
@@ -36,12 +39,6 @@ def command(
     repository have changed. When nothing is left to do, it changes nothing. Ctrl-C waits for the
     running steps; a second one stops them.
     """
-    from stackcook.operations.realsite import RealSite
-    from stackcook.operations.deploy import deploy
-    from stackcook.operations.runner import Settings
-    from stackcook.run.lock import exclusive, refuse
-    from stackcook.run.record import last_deploy
-    from stackcook.run.state import State
 
     manifest = context.load(warn=True)
     refuse(manifest.state)  # at once, not when the repository has been read
@@ -61,7 +58,6 @@ def command(
 
 def _only(manifest: Manifest, limit: tuple[str, ...]) -> frozenset[str]:
     """The names of the nodes that ``--limit`` selects; empty: all."""
-    from stackcook.operations.limit import limited
 
     return limited(manifest, limit) or frozenset()
 

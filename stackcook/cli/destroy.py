@@ -9,6 +9,9 @@ import click
 from stackcook.cli.context import Context
 from stackcook.errors import ExitCode, UsageError
 from stackcook.manifest.model import MachineKind, Manifest
+from stackcook.operations.destroy import destroy
+from stackcook.operations.realsite import RealSite
+from stackcook.run.lock import exclusive
 
 
 @click.command()
@@ -19,9 +22,6 @@ def command(context: Context, yes: bool) -> ExitCode:
 
     Hosts that were there before stay as they are. After a failure, run it again.
     """
-    from stackcook.operations.realsite import RealSite
-    from stackcook.operations.destroy import destroy
-    from stackcook.run.lock import exclusive
 
     manifest = context.load()
     if not yes and not _agreed(manifest):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from stackcook.chef.loader.findings import Findings
+from stackcook.chef.repository.repository import parse_sections
 from stackcook.cli.context import Context, format_option
 from stackcook.cli.options import limit_option, only_option
+from stackcook.errors import InputError, Severity
+from stackcook.knife import Form, commands
+from stackcook.knife.files import look
+from stackcook.manifest.model import Manifest
+from stackcook.operations.limit import limited
+from stackcook.operations.preview import preview_of, preview_of_converge
+from stackcook.report import plan as report
+from stackcook.report.findings import ordered
 
-if TYPE_CHECKING:
-    from stackcook.knife import Form
-    from stackcook.manifest.model import Manifest
 
 _KNIFE_ONLY = ("--parallel", "--node-only", "--chef-client")
 _CONTRADICTIONS = (
@@ -50,9 +55,6 @@ def command(
     Looks at the machines, and asks the Chef server where one is running. With --format knife it
     asks nobody: it prints the commands of knife that the manifest stands for, as spiceweasel does.
     """
-    from stackcook.chef.repository.repository import parse_sections
-    from stackcook.knife import Form
-    from stackcook.operations.limit import limited
 
     shown = context.form(form)
     _check({"delete": delete, "rebuild": rebuild, "converge": converge, **ways}, shown)
@@ -80,12 +82,6 @@ def _check(flags: dict[str, bool], form: str) -> None:
 
 
 def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
-    from stackcook.chef.loader.findings import Findings
-    from stackcook.knife import commands
-    from stackcook.knife.files import look
-    from stackcook.errors import InputError, Severity
-    from stackcook.report.findings import ordered
-
     findings = Findings()
     files = look(manifest, findings, delete=wanted.delete)
     found = ordered(findings.found, manifest.path)
@@ -98,8 +94,5 @@ def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
 
 
 def _print_plan(context: Context, manifest: Manifest, wanted: Form, converge: bool) -> None:
-    from stackcook.operations.preview import preview_of, preview_of_converge
-    from stackcook.report import plan as report
-
     preview = (preview_of_converge if converge else preview_of)(manifest, wanted)
     context.console.result(report.render(preview), report.data(preview))

@@ -5,18 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import click
 
+from stackcook.chef.repository.repository import parse_sections
+from stackcook.chef.sync import prune
+from stackcook.chef.sync.changes import Gone
+from stackcook.chef.sync.compare import compare
+from stackcook.chef.sync.upload import UploadResult, apply, marked
 from stackcook.cli.context import Context
 from stackcook.cli.options import only_option
 from stackcook.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from stackcook.chef.sync.changes import Gone
-    from stackcook.operations.chefsite import ChefSite
-    from stackcook.manifest.model import Manifest
+from stackcook.manifest.model import Manifest
+from stackcook.operations.chefsite import ChefSite
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,6 @@ def command(context: Context, **options: object) -> ExitCode:
     and sends only what differs. What else the server holds stays, unless --prune or --keep say
     otherwise; versions of cookbooks that an environment leads to stay in any case.
     """
-    from stackcook.operations.chefsite import ChefSite
 
     wishes = _Wishes(**options)  # type: ignore[arg-type]  # click has seen to the types
     if wishes.delete and (wishes.freeze or wishes.force or wishes.prune or wishes.keep):
@@ -61,11 +61,6 @@ def command(context: Context, **options: object) -> ExitCode:
 
 
 def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishes) -> ExitCode:
-    from stackcook.chef.sync import prune
-    from stackcook.chef.sync.compare import compare
-    from stackcook.chef.sync.upload import apply, marked
-    from stackcook.chef.repository.repository import parse_sections
-
     sections, say = parse_sections(wishes.only), context.console.note
     site.secrets()
     site.machines.prepare()
@@ -87,10 +82,6 @@ def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishe
 
 
 def _delete(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishes) -> ExitCode:
-    from stackcook.chef.sync import prune
-    from stackcook.chef.sync.upload import UploadResult
-    from stackcook.chef.repository.repository import parse_sections
-
     site.machines.prepare()
     _warn(context, site)
     gone = prune.named(site.client, site.repository, parse_sections(wishes.only))

@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stackcook.bootstrap import providers
+from stackcook.chef.loader.findings import Findings
+from stackcook.chef.objects import databags
+from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.embedded import EmbeddedServer
+from stackcook.chef.server.knife import write_config
 from stackcook.chef.server.settings import find_chef_server
+from stackcook.chef.sync.upload import upload as upload_all
 from stackcook.errors import InputError, UsageError, counted
+from stackcook.machines.base import Machines
+from stackcook.machines.factory import machines_for
+from stackcook.machines.provided import ProvidedMachines
 from stackcook.manifest.model import ChefServer, Manifest, Node
-
-if TYPE_CHECKING:  # imported where it is used: the client reads its key meanwhile
-    from stackcook.chef.server.embedded import EmbeddedServer
-    from stackcook.chef.repository.repository import Repository
-    from stackcook.operations.site import Say
-    from stackcook.machines.base import Machines
+from stackcook.operations.site import Say
 
 
 class ChefSite:
-    """The parts of ``RealSite`` that need no SSH and no OpenStack.
+    """The parts of ``RealSite`` that need neither SSH nor OpenStack: all that an upload uses.
 
-    Apart from it, because an upload that changes nothing should not wait for libraries it never
-    uses. Parts are made when first used.
+    It is a class of its own so that an upload does not load their libraries. Parts are made when
+    first used.
     """
 
     def __init__(self, manifest: Manifest) -> None:
@@ -32,20 +37,14 @@ class ChefSite:
     @cached_property
     def machines(self) -> Machines:
         """How the nodes' machines come up."""
-        from stackcook.machines.factory import machines_for
-
         machines = machines_for(self._manifest)
         if not self._provided:
             return machines
-        from stackcook.machines.provided import ProvidedMachines
-
         return ProvidedMachines(machines, self._lookup, lambda: self.server, self._manifest.root)
 
     @cached_property
     def server(self) -> ChefServer:
         """The Chef server, started if it is the embedded one; knife's config.rb leads to it."""
-        from stackcook.chef.server.knife import write_config
-
         if self.own_server is None:
             return self.embedded.start()
         write_config(self._manifest.state, self.own_server)
@@ -64,36 +63,25 @@ class ChefSite:
     @property
     def running_server(self) -> ChefServer | None:
         """The user's Chef server, or the embedded one if it runs; looks at no machine for it."""
-        from stackcook.chef.server.embedded import EmbeddedServer
-
         return self.own_server or EmbeddedServer.running(self._manifest.state)
 
     @property
     def embedded(self) -> EmbeddedServer:
         """The embedded Chef server, running or not."""
-        from stackcook.chef.server.embedded import EmbeddedServer
-
         return EmbeddedServer(self._manifest.state, str(self.machines.server_address()))
 
     @cached_property
     def _read(self) -> Repository:
-        from stackcook.chef.repository.repository import Repository
-
         return Repository.read(self._manifest)
 
     @property
     def repository(self) -> Repository:
         """The Chef repository as it was read once, but with the passwords generated since then."""
-        from stackcook.chef.objects.databags import read_data_bags
-        from stackcook.chef.loader.findings import Findings
-
-        bags = read_data_bags(self._manifest, Findings())  # what is wrong has been said already
+        bags = databags.read_data_bags(self._manifest, Findings())  # what is wrong has been said already
         return replace(self._read, data_bags=bags)
 
     @cached_property
     def _checked(self) -> str:
-        from stackcook.bootstrap import providers
-
         found = self._read
         made = [node for node in self._provided if node.provider not in providers.WINDOWS]
         if made and self.own_server is None:
@@ -140,8 +128,6 @@ class ChefSite:
 
     def secrets(self) -> str:
         """Generate the passwords that are missing."""
-        from stackcook.chef.objects import databags
-
         databags.ensure_passwords(self._manifest)
         return f"{sum(map(len, self._manifest.passwords.values()))} passwords"
 
@@ -152,9 +138,7 @@ class ChefSite:
 
     def upload(self, say: Say) -> str:
         """Bring the Chef server's objects in step with the repository; they are on disk then."""
-        from stackcook.chef.sync.upload import upload
-
-        result = upload(self.client, self.repository, on_event=say)
+        result = upload_all(self.client, self.repository, on_event=say)
         if result.changed:
             self.settle()  # a server that is killed forgets its last second: all nodes need this
         return str(result)

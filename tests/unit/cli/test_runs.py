@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from stackcook.operations import chefsite, realsite as wiring
+from stackcook.cli import converge, deploy, destroy
+from stackcook.operations import chefsite
 from stackcook.cli.main import cli
 from stackcook.run.events import RunStarted, StepRetried, StepStarted
 from stackcook.run.lock import exclusive
@@ -41,7 +42,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
     site = FakeSite()
-    monkeypatch.setattr(wiring, "RealSite", lambda manifest: site)
+    for command in (deploy, converge, destroy):
+        monkeypatch.setattr(command, "RealSite", lambda manifest: site)
     monkeypatch.setattr(chefsite, "ChefSite", lambda manifest: site)
     monkeypatch.setattr(factory, "machines_for", lambda manifest: site.machines)
     return site

@@ -77,7 +77,9 @@ class ChefSite:
     @property
     def repository(self) -> Repository:
         """The Chef repository as it was read once, but with the passwords generated since then."""
-        bags = databags.read_data_bags(self._manifest, Findings())  # what is wrong has been said already
+        bags = databags.read_data_bags(
+            self._manifest, Findings()
+        )  # what is wrong has been said already
         return replace(self._read, data_bags=bags)
 
     @cached_property

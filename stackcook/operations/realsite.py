@@ -25,8 +25,15 @@ from stackcook.remote.ssh import connect, wait_for
 from stackcook.verify import clouds, gate, smoke
 from stackcook.verify.check import Report
 from stackcook.verify.gate import Credentials
-from stackcook.verify.placing import DASHBOARD, KEYSTONE, Placed, placed, running
-from stackcook.verify.reported import reported, silent
+from stackcook.verify.placing import (
+    DASHBOARD,
+    KEYSTONE,
+    Placed,
+    placed,
+    reported,
+    running,
+    unreported,
+)
 
 PATIENCE = 15.0
 """Seconds that a node may take to answer SSH: it may just be booting."""
@@ -85,7 +92,7 @@ class RealSite(ChefSite):
         """By the node objects, as the Chef server has them now."""
         names = [node.name for node in nodes]
         seen = placed(self._manifest, self.client, names, deploy.id)
-        return silent(seen, _theirs(nodes, deploy), deploy.id)
+        return unreported(seen, _theirs(nodes, deploy), deploy.id)
 
     def verify(
         self,

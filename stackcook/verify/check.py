@@ -1,4 +1,4 @@
-"""What verification finds: one check, all of them, and how long to wait for a good answer."""
+"""The result of a check, the report of all of them, and how long to wait for a good result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at; ``node`` is empty for what belongs to the whole cloud.
+    """One check and its result; ``node`` is empty for checks of the whole cloud.
 
     ``cause`` and ``remedy`` are for failures. ``unit`` is the systemd unit to blame, if there is
     one. ``seconds`` is how long the check took.
@@ -48,7 +48,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether something was looked at, and all of it is well."""
+        """Whether there are checks, and all of them passed."""
         return bool(self.checks) and not self.failures
 
     @property
@@ -71,7 +71,7 @@ class Report:
 
 
 class Deadline:
-    """Until when a failed look is worth another one."""
+    """Until when a failed check is repeated."""
 
     def __init__(
         self,
@@ -113,8 +113,8 @@ def timed(name: str, node: str, unit: str, look: Callable[[], object]) -> Check:
 
 
 def journal(node: str, unit: str) -> str:
-    """The command with which the user looks further at a service."""
-    return f"look further: stackcook ssh {node} -- sudo journalctl -u {unit} -n 50"
+    """The command that shows a service's log."""
+    return f"read its log: stackcook ssh {node} -- sudo journalctl -u {unit} -n 50"
 
 
 def ordered(checks: Iterable[Check], nodes: Iterable[str]) -> Checks:

@@ -1,6 +1,6 @@
 """clouds.yaml: how ``openstack --os-cloud stackcook`` finds the cloud.
 
-Other clouds in a file of the user's stay as they are; only ours is put in, replaced or taken out.
+Other clouds in the file stay as they are; only the one named ``stackcook`` is changed.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import yaml
 
 from stackcook.errors import VerifyError
 from stackcook.files import replacing
-from stackcook.verify.keystone import DOMAIN, PROJECT, REGION, USER
+from stackcook.verify.openstack import DOMAIN, PROJECT, REGION, USER
 
 CLOUD = "stackcook"
 
 
 def write(path: Path, auth_url: str, password: str) -> bool:
-    """Put our cloud into the file, mode 0600; False if it was all there already.
+    """Put the cloud into the file, mode 0600; False if it is there already.
 
-    Raises VerifyError if the file holds something else than clouds, or can't be written.
+    Raises VerifyError if the file has other content than clouds, or can't be written.
     """
     wanted = {
         "auth": {
@@ -44,7 +44,7 @@ def write(path: Path, auth_url: str, password: str) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Take our cloud out of the file, and the file away if nothing else is in it."""
+    """Remove the cloud from the file, and the file if it holds nothing else."""
     if not path.exists():
         return
     document = _read(path)

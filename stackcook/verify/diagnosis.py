@@ -34,7 +34,7 @@ HINTS = (
     (r"(?i)mysql|DBConnectionError|mariadb", "the database can't be reached"),
     (r"Unauthorized|HTTP 401|requires authentication", "Keystone refuses the service's password"),
     (r"No space left", "the disk is full"),
-    (r"(?i)address already in use", "something else listens on its port"),
+    (r"(?i)address already in use", "its port is already in use"),
     (r"ModuleNotFoundError|ImportError", "a package is missing"),
     (r"(?i)ovsdb|ovn[ns]b|664[012]", "the OVN or Open vSwitch database can't be reached"),
     (r"HypervisorUnavailable|libvirtError|connect.* libvirt", "libvirt does not answer"),
@@ -59,11 +59,11 @@ def explain(answer: str, secrets: Collection[str] = ()) -> str:
     left out; ``secrets`` are masked, and so is whatever looks like one.
     """
     began, _, log = answer.partition("\n")
-    line, told = last_error(log, moment(began))
-    if not told:
+    line, text = last_error(log, moment(began))
+    if not text:
         return ""
     hint = next((f"{hint}; " for pattern, hint in HINTS if re.search(pattern, line)), "")
-    return f"{hint}the last error in its log: {Redactor(secrets)(told)[:LENGTH]}"
+    return f"{hint}the last error in its log: {Redactor(secrets)(text)[:LENGTH]}"
 
 
 def moment(text: str) -> str:
@@ -78,13 +78,13 @@ def last_error(log: str, since: str = "") -> tuple[str, str]:
     for line in log.splitlines():
         stamp = _TIME.match(line)
         now = f"{stamp.group(1)} {stamp.group(2)}" if stamp else now
-        told = _told(line)
-        if told and now >= since:
-            found = line, told
+        text = _error_text(line)
+        if text and now >= since:
+            found = line, text
     return found
 
 
-def _told(line: str) -> str:
+def _error_text(line: str) -> str:
     """What an error line says; ``""`` if it is not an error, or says nothing."""
     match = next((m for m in (form.match(line) for form in (_OSLO, _OVS, _JOURNAL)) if m), None)
     said = match.groupdict() if match else {"text": line}

@@ -1,9 +1,7 @@
 """Between two stages: do Keystone, Placement, the message queue and the database answer?
 
-Compute nodes that come up before these do would wait, fail, or restart for minutes. Each is asked
-from this machine as a service would ask it: Keystone for a token, Placement for a list with that
-token, RabbitMQ for a login as the services' user. Of the database only the greeting is looked at:
-Keystone and Placement have just read it with passwords of their own.
+Compute nodes that start before these would wait, fail, or restart for minutes. Each is asked from
+this machine as a service would: Keystone for a token, Placement for a list, RabbitMQ for a login.
 """
 
 from __future__ import annotations
@@ -15,9 +13,9 @@ from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
-from stackcook.verify import amqp, database, endpoints, http
+from stackcook.verify import backends
 from stackcook.verify.check import Checks, Deadline, timed
-from stackcook.verify.keystone import Cloud, Endpoint, sign_in
+from stackcook.verify.openstack import Cloud, Endpoint, check_endpoint, request, sign_in
 from stackcook.verify.placing import (
     DATABASE,
     KEYSTONE,
@@ -28,7 +26,7 @@ from stackcook.verify.placing import (
     placed,
     running,
 )
-from stackcook.verify.sessions import Sessions
+from stackcook.verify.services import Sessions
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def answers(
     patience: float = 60.0,
     opener: Connect = connect,
 ) -> None:
-    """Return once all four answer, wherever a converged node has recorded that it runs them.
+    """Return once all four answer, on each converged node that has recorded that it runs them.
 
     ``only`` are the names of the nodes to look at; empty: all of the manifest's.
     Raises VerifyError after ``patience`` seconds, with each that does not and the likely cause;
@@ -63,10 +61,10 @@ def answers(
         return
     by_name = {node.name: node for node in nodes}
     with Sessions(hosts, manifest.state / "known_hosts", opener=opener) as sessions:
-        told = [sessions.explained(c, by_name[c.node], credentials.secrets) for c in bad]
-    causes = "; ".join(f"{check.name} on {check.node}: {check.cause}" for check in told)
+        explained = [sessions.explained(c, by_name[c.node], credentials.secrets) for c in bad]
+    causes = "; ".join(f"{check.name} on {check.node}: {check.cause}" for check in explained)
     raise VerifyError(
-        f"after {patience:.0f} s not all answer that the next stage needs: {causes}",
+        f"services that the next stage needs do not answer after {patience:.0f} s: {causes}",
         remedy=bad[0].remedy,
     )
 
@@ -80,10 +78,10 @@ def behind(nodes: Iterable[Placed], credentials: Credentials) -> Checks:
     """The checks of the message queue and the database, on each node that runs one."""
 
     def queue(node: Placed) -> None:
-        amqp.login(node.address, credentials.queue, node.port(QUEUE, 5672))
+        backends.queue_login(node.address, credentials.queue, node.port(QUEUE, 5672))
 
     def base(node: Placed) -> None:
-        database.greeting(node.address, node.port(DATABASE, 3306))
+        backends.database_version(node.address, node.port(DATABASE, 3306))
 
     nodes = tuple(nodes)  # gone through twice
     return (
@@ -118,9 +116,9 @@ def _look(nodes: tuple[Placed, ...], credentials: Credentials) -> Checks:
 def _placement(node: Placed, cloud: Cloud | None) -> None:
     url = f"http://{node.address}:{node.port(PLACEMENT, 8778)}"
     if cloud:
-        endpoints.answers(cloud, Endpoint("placement", "placement", "public", "", url))
+        check_endpoint(cloud, Endpoint("placement", "placement", "public", "", url))
     else:  # it is Keystone that is to blame, and Placement may well be up
-        http.request("GET", url)
+        request("GET", url)
 
 
 def _bad(checks: Checks) -> Checks:

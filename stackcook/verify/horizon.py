@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urljoin
 
 from stackcook.errors import VerifyError
-from stackcook.verify import http
-from stackcook.verify.keystone import USER, status
-
-if TYPE_CHECKING:
-    from requests import Response, Session
+from stackcook.verify.openstack import USER, new_session, request, status
 
 LOGIN = "/auth/login/"
 INSTANCES = "/project/instances/"
@@ -27,7 +23,7 @@ def base(address: str) -> str:
 
 def login_page(url: str) -> None:
     """Look at the login page below ``url``; raises VerifyError if it isn't one."""
-    _login_form(http.new_session(), url)
+    _login_form(new_session(), url)
 
 
 def sign_in(url: str, password: str) -> None:
@@ -35,7 +31,7 @@ def sign_in(url: str, password: str) -> None:
 
     Raises VerifyError that says at which of these steps it went wrong.
     """
-    session = http.new_session()
+    session = new_session()
     page = _login_form(session, url)
     token, region = CSRF.search(page), REGION.search(page)
     form = {
@@ -47,43 +43,44 @@ def sign_in(url: str, password: str) -> None:
         "next": "/horizon/",
     }
     login = url + LOGIN
-    answer = http.request(
+    response = request(
         "POST", login, session=session, data=form, headers={"Referer": login}, timeout=15
     )
-    if answer.status_code != 302:
-        raise VerifyError(f"Horizon's login is refused: {_said(answer)}")
-    answer = _follow(session, url + INSTANCES)
-    if answer.status_code != 200 or "/auth/login" in answer.url:
-        raise VerifyError(f"Horizon's list of instances answers {status(answer)}, after a login")
-    if "instances" not in answer.text:
-        raise VerifyError("Horizon's list of instances shows no list, after a login")
+    if response.status_code != 302:
+        raise VerifyError(f"Horizon refuses the login: {_said(response)}")
+    response = _follow(session, url + INSTANCES)
+    if response.status_code != 200 or "/auth/login" in response.url:
+        raise VerifyError(f"Horizon's list of instances answers {status(response)} after the login")
+    if "instances" not in response.text:
+        raise VerifyError("the page after Horizon's login has no list of instances")
 
 
-def _login_form(session: Session, url: str) -> str:
-    answer = _follow(session, url + LOGIN)
-    if answer.status_code != 200:
-        raise VerifyError(f"Horizon's login page {url + LOGIN} answers {status(answer)}")
-    if not CSRF.search(answer.text):
+def _login_form(session: Any, url: str) -> str:
+    response = _follow(session, url + LOGIN)
+    if response.status_code != 200:
+        raise VerifyError(f"Horizon's login page {url + LOGIN} answers {status(response)}")
+    if not CSRF.search(response.text):
         raise VerifyError(f"{url + LOGIN} answers, but not with Horizon's login form")
-    return answer.text
+    text: str = response.text
+    return text
 
 
-def _follow(session: Session, url: str) -> Response:
+def _follow(session: Any, url: str) -> Any:
     """The answer behind the redirects, if there are few and all of them stay on the host."""
     host = "/".join(url.split("/")[:3])
     for _ in range(HOPS):
         # The first page after a start takes Django some seconds to load.
-        answer = http.request("GET", url, session=session, timeout=15)
-        if answer.status_code not in (301, 302, 303, 307, 308):
-            return answer
-        url = urljoin(url, answer.headers.get("Location", ""))
+        response = request("GET", url, session=session, timeout=15)
+        if response.status_code not in (301, 302, 303, 307, 308):
+            return response
+        url = urljoin(url, response.headers.get("Location", ""))
         if not url.startswith(host + "/"):
-            raise VerifyError(f"Horizon leads away from its host, to {url[:120]}")
-    raise VerifyError(f"Horizon redirects in a circle, at {url[:120]}")
+            raise VerifyError(f"Horizon redirects to another host: {url[:120]}")
+    raise VerifyError(f"Horizon redirects too often, last to {url[:120]}")
 
 
-def _said(answer: Response) -> str:
+def _said(response: Any) -> str:
     """Why the login form came back: the form's own word, else the status."""
-    found = re.search(r'class="[^"]*(?:alert-danger|error)[^"]*"[^>]*>(.*?)</', answer.text, re.S)
+    found = re.search(r'class="[^"]*(?:alert-danger|error)[^"]*"[^>]*>(.*?)</', response.text, re.S)
     words = re.sub(r"<[^>]+>", " ", found.group(1)).split() if found else []
-    return " ".join(words)[:160] or status(answer)
+    return " ".join(words)[:160] or status(response)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stackcook.bootstrap.providers import WINDOWS
-from stackcook.errors import ChefServerError
+from stackcook.errors import ChefServerError, VerifyError
 from stackcook.manifest.model import Manifest, Node
 from stackcook.parallel import parallel_map
 
@@ -164,3 +164,22 @@ def _dig(data: Any, *path: str) -> Any:
     for key in path:
         data = data.get(key) if isinstance(data, Mapping) else None
     return data
+
+
+def unreported(seen: Iterable[Placed], names: Collection[str], deploy: str) -> tuple[str, ...]:
+    """Those of ``names`` for which the Chef server has no record that ``deploy`` converged them.
+
+    A server that was killed may have lost the record.
+    """
+    recorded = {node.name: node.deploy for node in seen}
+    return tuple(name for name in names if recorded.get(name) != deploy)
+
+
+def reported(seen: Iterable[Placed], names: Collection[str], deploy: str) -> None:
+    """Raise VerifyError with those of ``names`` that are :func:`unreported`."""
+    if missing := unreported(seen, names, deploy):
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise VerifyError(
+            f"the Chef server has no report of this deploy from {', '.join(missing[:5])}{more}",
+            remedy="run `stackcook deploy` again",
+        )

@@ -1,20 +1,25 @@
-"""Each node's own services, asked over SSH: active as systemd sees it, and listening.
+"""What nodes say of their services over SSH: active as systemd sees it, and listening.
 
-Inactive is a failure even where nothing failed: Debian's wrapper scripts exit 0 when they have
-not been told what to start.
+Inactive is a failure even if nothing failed: Debian's wrapper scripts exit 0 if they are not told
+what to start.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
 
-from stackcook.errors import VerifyError
-from stackcook.remote.base import Remote
+from stackcook.errors import NodeError, VerifyError
+from stackcook.remote.base import Connect, Host, Remote, sudo
+from stackcook.remote.ssh import connect
+from stackcook.verify import diagnosis
 from stackcook.verify.check import Check, Checks, journal
-from stackcook.verify.diagnosis import moment
 from stackcook.verify.placing import Placed, Service
 
 PROPERTIES = (
@@ -22,13 +27,13 @@ PROPERTIES = (
     " ActiveEnterTimestamp InactiveEnterTimestamp"
 ).split()
 MARK = "--- stackcook ---"
-CALM = 20.0
-"""Seconds for which a unit that systemd had to restart must be up before it counts as well."""
+STABLE = 20.0
+"""Seconds that a restarted unit must be up before it counts as healthy."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a node says: its clock, the TCP ports that are listened on, each unit's properties."""
+    """What a node reports: its clock, the TCP ports with a listener, each unit's properties."""
 
     now: str
     ports: frozenset[int]
@@ -42,8 +47,8 @@ def look(remote: Remote, node: Placed) -> Seen:
         return answer(done.output, [service.unit for service in node.services])
     except ValueError as error:
         raise VerifyError(
-            f"the node's answer on its services can't be read ({error})",
-            remedy=f"look at what `stackcook ssh {node.name} -- systemctl` says",
+            f"cannot read the state of its services ({error})",
+            remedy=f"check `stackcook ssh {node.name} -- systemctl`",
         ) from error
 
 
@@ -77,7 +82,7 @@ def checks(seen: Seen, node: Placed, seconds: float = 0.0) -> Checks:
 
 
 def settled(seen: Seen, node: Placed) -> bool:
-    """Whether looking again is of no use: nothing is on its way up, or just came up."""
+    """Whether looking again is pointless: nothing is starting or has just started."""
     for service in node.services:
         unit = seen.units[service.unit]
         young = unit.get("ActiveState") == "active" and _cause(seen, service)
@@ -93,36 +98,38 @@ def _check(seen: Seen, node: Placed, service: Service, seconds: float) -> Check:
 
 
 def _cause(seen: Seen, service: Service) -> str:
-    """Why the service is not well, ``""`` if it is."""
+    """Why the service is not healthy, ``""`` if it is."""
     unit = seen.units[service.unit]
     state, sub = unit.get("ActiveState", "unknown"), unit.get("SubState", "")
     if unit.get("LoadState") in ("not-found", "masked"):
         return f"its unit is {unit['LoadState']}"
     if state == "active":
-        return _restless(seen, unit) or _deaf(seen, service)
-    ended = moment(unit.get("InactiveEnterTimestamp", ""))
+        return _crashing(seen, unit) or _not_listening(seen, service)
+    ended = diagnosis.moment(unit.get("InactiveEnterTimestamp", ""))
     since = f" since {ended}" if ended and state in ("inactive", "failed") else ""
     if sub == "auto-restart":
-        return f"it ends with status {unit.get('ExecMainStatus')} and is restarted again and again"
+        return f"it exits with status {unit.get('ExecMainStatus')}, and systemd keeps restarting it"
     if state == "failed":
         status = unit.get("ExecMainStatus")
         return f"it failed{since} ({unit.get('Result')}, exit status {status})"
     if state == "inactive":
-        return f"it is inactive{since}: stopped, or it ended by itself without an error"
+        return f"it is inactive{since}: it was stopped, or exited without an error"
     return f"it is {state} ({sub})"
 
 
-def _restless(seen: Seen, unit: Mapping[str, str]) -> str:
-    restarts, began = int(unit.get("NRestarts") or 0), moment(unit.get("ActiveEnterTimestamp", ""))
+def _crashing(seen: Seen, unit: Mapping[str, str]) -> str:
+    restarts, began = int(unit.get("NRestarts") or 0), diagnosis.moment(
+        unit.get("ActiveEnterTimestamp", "")
+    )
     if not restarts or not began:
         return ""
     up = (datetime.fromisoformat(seen.now) - datetime.fromisoformat(began)).total_seconds()
-    if up >= CALM:
+    if up >= STABLE:
         return ""
     return f"it crashes: restarted {restarts} times, the last time {max(up, 0):.0f} s ago"
 
 
-def _deaf(seen: Seen, service: Service) -> str:
+def _not_listening(seen: Seen, service: Service) -> str:
     missing = [str(port) for port in service.ports if port not in seen.ports]
     if not missing:
         return ""
@@ -131,3 +138,70 @@ def _deaf(seen: Seen, service: Service) -> str:
 
 def _pairs(block: str) -> list[tuple[str, str]]:
     return [(key, value) for key, _, value in (line.partition("=") for line in block.splitlines())]
+
+
+TIMEOUT = 8.0
+"""Seconds that each phase of a login may take."""
+
+
+class Sessions:
+    """The connections of one verification; a context manager that closes them all."""
+
+    def __init__(
+        self, hosts: Mapping[str, Host], known_hosts: Path, *, opener: Connect = connect
+    ) -> None:
+        self._hosts = hosts
+        self._known_hosts = known_hosts
+        self._opener = opener
+        self._opened: dict[str, Remote | VerifyError] = {}
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._turns: defaultdict[str, Lock] = defaultdict(Lock)
+
+    def on(self, node: str) -> Remote:
+        """The connection to a node; raises VerifyError if there is none, at once after the first.
+
+        A node that can't be reached is not tried again: each try may take many seconds.
+        """
+        with self._locks[node]:
+            if node not in self._opened:
+                self._opened[node] = self._connected(node)
+            found = self._opened[node]
+        if isinstance(found, VerifyError):
+            raise found
+        return found
+
+    def _connected(self, node: str) -> Remote | VerifyError:
+        host = self._hosts.get(node)
+        if host is None:
+            return VerifyError("the machine does not exist", remedy="run stackcook deploy")
+        try:
+            return self._opener(host, self._known_hosts, timeout=TIMEOUT)
+        except NodeError as error:
+            return VerifyError(error.what, remedy=error.remedy)
+
+    def explained(self, check: Check, node: Placed | None, secrets: Collection[str]) -> Check:
+        """A failed check with what the log of the unit to blame says; any other as it is."""
+        if check.ok or not check.unit or node is None:
+            return check
+        service = node.service(check.unit) or Service(check.unit)
+        try:
+            remote = self.on(node.name)
+            with self._turns[node.name]:  # sshd allows ten commands at once on a connection
+                done = remote.run(sudo(diagnosis.question(service)), timeout=10)
+        except (NodeError, VerifyError):
+            return check  # the node's own SSH check reports it
+        why = diagnosis.explain(done.output, secrets)
+        return replace(check, cause=f"{check.cause}; {why}") if why else check
+
+    def __enter__(self) -> Sessions:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for found in self._opened.values():
+            if not isinstance(found, VerifyError):
+                found.close()

@@ -1,7 +1,7 @@
-"""The smoke check: does the cloud work, as its users, its APIs and its nodes see it?
+"""The smoke check: does the cloud work for its users, its APIs and its nodes?
 
-All looks run at once. The cloud's start with a token; without one they end there, and what the
-nodes say of their services tells why. Failures come with the last error of the log to blame.
+All checks run at once. Those of the APIs need a token from Keystone. A failure comes with the last
+error in the log of the service to blame.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from stackcook.errors import NodeError, VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
-from stackcook.verify import agents, endpoints, horizon, services
+from stackcook.verify import horizon, openstack, services
 from stackcook.verify.check import Check, Checks, Deadline, Report, ordered, timed
 from stackcook.verify.gate import Credentials, behind, tokens
-from stackcook.verify.keystone import Cloud, Endpoint
+from stackcook.verify.openstack import Cloud, Endpoint
 from stackcook.verify.placing import DASHBOARD, Placed, running
-from stackcook.verify.sessions import Sessions
 
 WORKERS = 32
 AFTER_DEPLOY = 90.0
@@ -35,7 +34,7 @@ def verify(
     patience: float = 5.0,
     opener: Connect = connect,
 ) -> Report:
-    """Look at everything once, and for ``patience`` seconds again at what may still come up.
+    """Check everything, and repeat for ``patience`` seconds the checks of what may still come up.
 
     ``nodes`` are those to look at, as the Chef server knows them. Failures are in the report, never
     raised.
@@ -43,7 +42,7 @@ def verify(
     began = time.monotonic()
     by_name = {node.name: node for node in nodes}
     with (
-        Sessions(hosts, manifest.state / "known_hosts", opener=opener) as sessions,
+        services.Sessions(hosts, manifest.state / "known_hosts", opener=opener) as sessions,
         ThreadPoolExecutor(max_workers=WORKERS) as pool,
     ):
         looks = [pool.submit(_on_node, node, sessions, Deadline(patience)) for node in nodes]
@@ -51,21 +50,21 @@ def verify(
             *_in_cloud(nodes, credentials, Deadline(patience), pool),
             *(check for look in looks for check in look.result()),
         ]
-        told = [
+        explained = [
             pool.submit(sessions.explained, check, by_name.get(check.node), credentials.secrets)
             for check in found
         ]
-    checks = ordered((future.result() for future in told), by_name)
+    checks = ordered((future.result() for future in explained), by_name)
     return Report(checks, time.monotonic() - began)
 
 
-def _on_node(node: Placed, sessions: Sessions, deadline: Deadline) -> Checks:
+def _on_node(node: Placed, sessions: services.Sessions, deadline: Deadline) -> Checks:
     """What one node says of itself; its services are asked for only if SSH reaches it."""
     reached = timed("SSH", node.name, "", lambda: sessions.on(node.name))
     if not reached.ok:
         return (reached,)
     if not node.converged:
-        cause = "no Chef client has ended well there yet"
+        cause = "the Chef client has not completed a run there yet"
         remedy = f"run stackcook converge {node.name}"
         return reached, Check("Chef", node.name, False, cause, remedy)
     if not node.services:
@@ -108,21 +107,23 @@ def _endpoints(
 
     def look(endpoint: Endpoint) -> Checks:
         name = f"endpoint {endpoint.type} {endpoint.url}"
-        node, unit = at.get(endpoints.host(endpoint), ""), endpoints.unit(endpoint.type)
-        return (timed(name, node, unit, lambda: endpoints.answers(cloud, endpoint)),)
+        node, unit = at.get(endpoint.host, ""), openstack.unit(endpoint.type)
+        return (timed(name, node, unit, lambda: openstack.check_endpoint(cloud, endpoint)),)
 
-    return [pool.submit(look, endpoint) for endpoint in endpoints.distinct(cloud.catalog)]
+    return [pool.submit(look, endpoint) for endpoint in openstack.distinct(cloud.catalog)]
 
 
 def _agents(nodes: tuple[Placed, ...], cloud: Cloud, deadline: Deadline) -> Checks:
-    wanted = agents.wanted(nodes)
+    wanted = openstack.in_survey(nodes)
 
     def look() -> Checks:
         try:
-            found = agents.survey(cloud)
+            found = openstack.survey(cloud)
         except VerifyError as error:
-            return (Check("what Nova and Neutron know", "", False, error.what, error.remedy),)
-        return tuple(check for node in wanted for check in agents.checks(found, node))
+            return (
+                Check("compute nodes in Nova and Neutron", "", False, error.what, error.remedy),
+            )
+        return tuple(check for node in wanted for check in openstack.survey_checks(found, node))
 
     return deadline.poll(look, lambda found: all(c.ok for c in found)) if wanted else ()
 

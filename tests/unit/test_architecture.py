@@ -29,12 +29,14 @@ CHEF = ("rest", "loader", "resolvers", "objects", "checks", "repository", "sync"
 """The packages of ``chef``: each knows only those named before it."""
 
 LIBRARIES = {
+    "amqp": {"verify.backends"},
     "click": {"cli"},
     "jinja2": {"report.html"},
     "paramiko": {"remote"},
     "rich": {"cli", "console", "report"},
     "urllib3": {"chef.rest.transport"},
     "vagrant": {"machines.vagrant"},
+    "requests": {"verify.openstack"},
     "yaml": {"manifest.document", "verify.clouds"},
 }
 """Which module knows a library; what begins with the name may as well."""

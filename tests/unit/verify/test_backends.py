@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from stackcook.errors import VerifyError
-from stackcook.verify import amqp, database
+from stackcook.verify import backends
 
 Play = Callable[[socket.socket], None]
 
@@ -47,7 +47,7 @@ class Broker:
     def __call__(self, connection: socket.socket) -> None:
         stream = connection.makefile("rb")
         self.heard += stream.read(8)
-        connection.sendall(method(10, b"\x00\x09" + bytes(4) + bytes(8)))
+        connection.sendall(method(10, b"\x00\x09" + bytes(4) + b"\0\0\0\5PLAIN\0\0\0\5en_US"))
         self._frame(stream)
         if self._refuse:
             text = b"ACCESS_REFUSED - Login was refused"
@@ -58,6 +58,7 @@ class Broker:
         self._frame(stream)
         connection.sendall(method(41, b"\x00"))
         self._frame(stream)
+        connection.sendall(method(51))
 
     def _frame(self, stream: socket.SocketIO) -> None:
         head = stream.read(7)
@@ -67,22 +68,22 @@ class Broker:
 def test_the_queue_lets_the_services_user_in() -> None:
     broker = Broker()
     with server(broker) as port:
-        amqp.login("127.0.0.1", "queue-pass", port)
+        backends.queue_login("127.0.0.1", "queue-pass", port)
     assert broker.heard.startswith(b"AMQP\x00\x00\x09\x01")
     assert b"\0openstack\0queue-pass" in broker.heard
 
 
 def test_a_refused_password_is_told_without_it() -> None:
     with server(Broker(refuse=True)) as port, pytest.raises(VerifyError) as caught:
-        amqp.login("127.0.0.1", "queue-pass", port)
+        backends.queue_login("127.0.0.1", "queue-pass", port)
     assert "refuses user openstack: ACCESS_REFUSED" in str(caught.value)
     assert "queue-pass" not in str(caught.value)
 
 
 def test_something_else_than_a_queue_is_recognized() -> None:
     with server(lambda c: c.sendall(b"HTTP/1.1 400 Bad\r\n")) as port:
-        with pytest.raises(VerifyError, match="does not speak AMQP"):
-            amqp.login("127.0.0.1", "x", port)
+        with pytest.raises(VerifyError, match="the AMQP login at .* failed"):
+            backends.queue_login("127.0.0.1", "x", port)
 
 
 def greet(payload: bytes) -> Play:
@@ -91,23 +92,25 @@ def greet(payload: bytes) -> Play:
 
 def test_the_database_greets_with_its_version() -> None:
     with server(greet(b"\x0a11.8.3-MariaDB\0rest")) as port:
-        assert database.greeting("127.0.0.1", port) == "11.8.3-MariaDB"
+        assert backends.database_version("127.0.0.1", port) == "11.8.3-MariaDB"
 
 
 def test_a_database_that_is_not_for_this_machine_is_up() -> None:
     with server(greet(b"\xff\x6a\x04Host '10.0.116.1' is not allowed")) as port:
-        assert database.greeting("127.0.0.1", port) == ""
+        assert backends.database_version("127.0.0.1", port) == ""
 
 
 def test_a_full_database_is_a_failure() -> None:
     with server(greet(b"\xff\x10\x04Too many connections")) as port:
         with pytest.raises(VerifyError, match="Too many connections"):
-            database.greeting("127.0.0.1", port)
+            backends.database_version("127.0.0.1", port)
 
 
-@pytest.mark.parametrize("ask", [database.greeting, lambda a, p: amqp.login(a, "x", p)])
+@pytest.mark.parametrize(
+    "ask", [backends.database_version, lambda a, p: backends.queue_login(a, "x", p)]
+)
 def test_a_closed_port_says_that_nothing_listens(ask: Callable[[str, int], object]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(VerifyError, match="connection refused, nothing listens there"):
+    with pytest.raises(VerifyError, match="connection refused; is the service running"):
         ask("127.0.0.1", port)

@@ -8,7 +8,7 @@ import pytest
 
 from stackcook.errors import ExitCode, VerifyError
 from stackcook.manifest.model import Manifest
-from stackcook.verify import amqp, database, gate
+from stackcook.verify import backends, gate
 from stackcook.verify.gate import Credentials
 
 BACKENDS = {"placement-api": {"ports": [8778]}, "rabbitmq-server": {}, "mariadb": {}}
@@ -25,8 +25,8 @@ def ask(
 ) -> Any:
     """Ask once whether the controller answers; the queue and the database do."""
     chef.nodes["controller"]["default"]["openstack"]["services"] |= BACKENDS
-    monkeypatch.setattr(amqp, "login", lambda *_: None)
-    monkeypatch.setattr(database, "greeting", lambda *_: "11.8")
+    monkeypatch.setattr(backends, "queue_login", lambda *_: None)
+    monkeypatch.setattr(backends, "database_version", lambda *_: "11.8")
     return lambda: gate.answers(manifest, chef, ssh.hosts, credentials, patience=0.0, opener=ssh)
 
 
@@ -53,7 +53,7 @@ def test_a_queue_that_refuses_is_named(ask: Any, monkeypatch: pytest.MonkeyPatch
     def refuse(*_: Any) -> None:
         raise VerifyError("the message queue refuses user openstack")
 
-    monkeypatch.setattr(amqp, "login", refuse)
+    monkeypatch.setattr(backends, "queue_login", refuse)
     with pytest.raises(VerifyError, match="message queue on controller: .*refuses user openstack"):
         ask()
 

@@ -6,8 +6,7 @@ import pytest
 
 from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
-from stackcook.verify.placing import Placed, placed
-from stackcook.verify.reported import reported, silent
+from stackcook.verify.placing import Placed, placed, reported, unreported
 
 
 class Server:
@@ -22,14 +21,14 @@ class Server:
 
 def test_a_report_of_another_deploy_is_none(manifest: Manifest) -> None:
     seen = placed(manifest, Server())
-    assert silent(seen, ["controller", "compute1"], "d-2") == ("controller",)
+    assert unreported(seen, ["controller", "compute1"], "d-2") == ("controller",)
     with pytest.raises(VerifyError, match="no report of this deploy from controller; run"):
         reported(seen, ["controller", "compute1"], "d-2")
     reported(seen, ["compute1"], "d-2")
 
 
 def test_a_node_that_the_server_does_not_know_has_not_reported() -> None:
-    assert silent([], ["a"], "d-1") == ("a",)
+    assert unreported([], ["a"], "d-1") == ("a",)
 
 
 def test_of_many_silent_nodes_some_are_named() -> None:

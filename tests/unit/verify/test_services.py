@@ -20,7 +20,7 @@ ACTIVE = {
 BAD = {
     "inactive": {"ActiveState": "inactive", "SubState": "dead", "Result": "success"},
     "failed": {"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "1"},
-    "again and again": {"ActiveState": "activating", "SubState": "auto-restart"},
+    "keeps restarting": {"ActiveState": "activating", "SubState": "auto-restart"},
     "activating": {"ActiveState": "activating", "SubState": "start"},
     "not-found": {"LoadState": "not-found", "ActiveState": "inactive"},
     "masked": {"LoadState": "masked", "ActiveState": "inactive"},

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from stackcook.errors import VerifyError
-from stackcook.verify import horizon, http, keystone
+from stackcook.verify import horizon, openstack
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def url(listener: socket.socket) -> str:
 def test_a_closed_port_says_that_nothing_listens(listener: socket.socket) -> None:
     where = url(listener)
     listener.close()
-    with pytest.raises(VerifyError, match="connection refused, nothing listens there"):
-        http.request("GET", where)
+    with pytest.raises(VerifyError, match="connection refused; is the service running"):
+        openstack.request("GET", where)
 
 
 def test_silence_is_told_with_its_length(listener: socket.socket) -> None:
-    with pytest.raises(VerifyError, match="no word within 0 s"):
-        http.request("GET", url(listener), timeout=0.05)
+    with pytest.raises(VerifyError, match="no answer within 0 s"):
+        openstack.request("GET", url(listener), timeout=0.05)
 
 
 def test_hanging_up_is_told(listener: socket.socket) -> None:
@@ -43,14 +43,14 @@ def test_hanging_up_is_told(listener: socket.socket) -> None:
 
     thread = threading.Thread(target=hang_up)
     thread.start()
-    with pytest.raises(VerifyError, match="it hung up without an answer"):
-        http.request("GET", url(listener))
+    with pytest.raises(VerifyError, match="it closed the connection"):
+        openstack.request("GET", url(listener))
     thread.join()
 
 
 def test_no_route_is_told() -> None:
     error = requests.ConnectionError("[Errno 113] No route to host")
-    assert http.cause_of(error, 8) == "no route there, is the machine up?"
+    assert openstack.cause_of(error, 8) == "no route to host; is the machine up?"
 
 
 def test_proxies_of_the_user_are_passed_by(
@@ -58,14 +58,14 @@ def test_proxies_of_the_user_are_passed_by(
 ) -> None:
     monkeypatch.setenv("http_proxy", url(listener))
     with pytest.raises(VerifyError, match="refused"):
-        http.request("GET", "http://127.0.0.1:1/")
+        openstack.request("GET", "http://127.0.0.1:1/")
 
 
 def test_a_password_is_in_no_failure(listener: socket.socket) -> None:
     where = url(listener)
     listener.close()
     for ask in (
-        lambda: keystone.sign_in(f"{where}/v3", "s3cret"),
+        lambda: openstack.sign_in(f"{where}/v3", "s3cret"),
         lambda: horizon.sign_in(where, "s3cret"),
     ):
         with pytest.raises(VerifyError) as caught:

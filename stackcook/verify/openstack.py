@@ -1,0 +1,323 @@
+"""OpenStack over REST: a token for the admin, the endpoints of the catalog, the compute nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from stackcook.errors import VerifyError
+from stackcook.verify.check import Checks, timed
+from stackcook.verify.placing import COMPUTE, METADATA, OVN, Placed
+
+USER = "admin"
+PROJECT = "admin"
+DOMAIN = "Default"
+REGION = "RegionOne"
+
+TIMEOUT = 8.0
+"""Seconds that an answer may take."""
+
+
+def new_session() -> Any:
+    """A ``requests.Session`` that ignores the user's proxies and ``.netrc``."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+def request(
+    method: str,
+    url: str,
+    *,
+    session: Any = None,
+    headers: Mapping[str, str] | None = None,
+    data: Mapping[str, str] | None = None,
+    json: Any = None,
+    timeout: float = TIMEOUT,
+) -> Any:
+    """The response, whatever its status; redirects are not followed.
+
+    Raises VerifyError with the cause if there is none; it never holds what was sent.
+    """
+    try:
+        return (session or new_session()).request(
+            method,
+            url,
+            headers=dict(headers or {}),
+            data=data,
+            json=json,
+            timeout=(min(4.0, timeout), timeout),
+            allow_redirects=False,
+        )
+    except OSError as error:  # as everything that requests raises
+        raise VerifyError(f"{url} does not answer: {cause_of(error, timeout)}") from error
+
+
+def cause_of(error: Exception, timeout: float) -> str:
+    """Why a connection failed, in a few words."""
+    text = f"{error} {error.__cause__ or ''}"
+    if "refused" in text:
+        return "connection refused; is the service running?"
+    if isinstance(error, TimeoutError) or "timed out" in text:
+        return f"no answer within {timeout:.0f} s"
+    if "No route to host" in text or "Network is unreachable" in text:
+        return "no route to host; is the machine up?"
+    if "Connection aborted" in text or "reset" in text or "closed connection" in text:
+        return "it closed the connection"
+    return text.strip().splitlines()[0][:200]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a service is reached; ``type`` as in the catalog (``compute``), ``name`` its own."""
+
+    type: str
+    name: str
+    interface: str
+    region: str
+    url: str
+
+    @property
+    def host(self) -> str:
+        """The host in the URL."""
+        return urlsplit(self.url).hostname or ""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The signed-in admin: a token (never shown) and the catalog that came with it."""
+
+    token: str = field(repr=False)
+    catalog: tuple[Endpoint, ...]
+
+    def url(self, type_: str) -> str:
+        """The public endpoint of a service; raises VerifyError if the catalog has none."""
+        for endpoint in self.catalog:
+            if endpoint.type == type_ and endpoint.interface == "public":
+                return endpoint.url
+        raise VerifyError(f"Keystone's catalog has no public endpoint of type {type_}")
+
+    def get(self, url: str) -> Any:
+        """GET with the token, whatever the status; raises VerifyError if nothing answers."""
+        return request("GET", url, headers={"X-Auth-Token": self.token})
+
+    def read(self, type_: str, path: str) -> Any:
+        """The JSON at ``path`` below a service's public endpoint; raises VerifyError."""
+        url = self.url(type_).rstrip("/") + path
+        response = self.get(url)
+        if response.status_code != 200:
+            raise VerifyError(f"{url} answers {status(response)}")
+        return parsed(response, url)
+
+
+def sign_in(auth_url: str, password: str) -> Cloud:
+    """Get a token for the admin; ``auth_url`` ends in ``/v3``.
+
+    Raises VerifyError if Keystone does not answer, refuses, or sends no token.
+    """
+    url = f"{auth_url.rstrip('/')}/auth/tokens"
+    response = request("POST", url, json=_credentials(password))
+    token = response.headers.get("X-Subject-Token")
+    if response.status_code == 401:
+        raise VerifyError(
+            f"Keystone refuses the password of user {USER}",
+            remedy="converge the controller: stackcook converge",
+        )
+    if response.status_code != 201 or not token:
+        raise VerifyError(f"{url} answers {status(response)}, without a token")
+    return Cloud(token, tuple(_catalog(parsed(response, url))))
+
+
+def status(response: Any) -> str:
+    """A response's status and the message in its JSON."""
+    words = [f"{response.status_code} {response.reason or ''}".strip()]
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if isinstance(body, Mapping):
+        error = next((value for value in body.values() if isinstance(value, Mapping)), body)
+        if message := error.get("message"):
+            words.append(str(message)[:160])
+    return ": ".join(words)
+
+
+def parsed(response: Any, url: str) -> Any:
+    """A response's JSON; raises VerifyError if it has none."""
+    try:
+        return response.json()
+    except ValueError as error:
+        raise VerifyError(f"{url} answers {response.status_code}, but not with JSON") from error
+
+
+def _credentials(password: str) -> dict[str, Any]:
+    domain = {"name": DOMAIN}
+    user = {"name": USER, "domain": domain, "password": password}
+    return {
+        "auth": {
+            "identity": {"methods": ["password"], "password": {"user": user}},
+            "scope": {"project": {"name": PROJECT, "domain": domain}},
+        }
+    }
+
+
+def _catalog(body: Any) -> list[Endpoint]:
+    try:
+        return [
+            Endpoint(
+                service["type"],
+                service.get("name", service["type"]),
+                endpoint["interface"],
+                endpoint.get("region", ""),
+                endpoint["url"],
+            )
+            for service in body["token"]["catalog"]
+            for endpoint in service["endpoints"]
+        ]
+    except (KeyError, TypeError) as error:
+        raise VerifyError(f"cannot read the catalog in Keystone's token ({error!r})") from error
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a service answers: ``versions`` are the good statuses of its endpoint's own URL.
+
+    200 is a version document, 300 a choice of versions (Glance). ``listing`` is a path that the
+    admin may read; ``unit`` is the systemd unit behind it.
+    """
+
+    versions: tuple[int, ...]
+    listing: str
+    unit: str
+
+
+EXPECTED: Mapping[str, Expected] = {
+    "identity": Expected((200, 300), "/projects", "keystone"),
+    "image": Expected((200, 300), "/v2/images?limit=1", "glance-api"),
+    "placement": Expected((200,), "/resource_providers", "placement-api"),
+    "compute": Expected((200,), "/servers?limit=1", "nova-api"),
+    "network": Expected((200,), "/v2.0/networks?limit=1", "neutron-api"),
+}
+
+UNKNOWN = Expected((200, 204, 300, 401), "", "")
+"""A service that stackcook does not deploy; it may want a token (401) for its version document."""
+
+
+def unit(type_: str) -> str:
+    """The systemd unit behind a type of service, or ``""``."""
+    return EXPECTED.get(type_, UNKNOWN).unit
+
+
+def distinct(catalog: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    """One endpoint for each URL: public, internal and admin are often the same."""
+    return tuple({endpoint.url: endpoint for endpoint in reversed(catalog)}.values())[::-1]
+
+
+def check_endpoint(cloud: Cloud, endpoint: Endpoint) -> None:
+    """Raise VerifyError unless the endpoint answers as its service should.
+
+    The version document shows that the API is up; a short list, read with the token, that the
+    service reaches its database and accepts Keystone's tokens.
+    """
+    expected = EXPECTED.get(endpoint.type, UNKNOWN)
+    url = endpoint.url.rstrip("/")
+    response = cloud.get(f"{url}/")
+    if response.status_code not in expected.versions:
+        raise VerifyError(f"{url}/ answers {status(response)}")
+    if not expected.listing:
+        return
+    if endpoint.type == "identity" and not url.endswith("/v3"):
+        url += "/v3"
+    response = cloud.get(url + expected.listing)
+    if response.status_code == 401:
+        raise VerifyError(
+            f"{url} does not accept Keystone's token (401)",
+            remedy=f"check [keystone_authtoken] in the configuration of {expected.unit}",
+        )
+    if response.status_code != 200:
+        raise VerifyError(f"{url}{expected.listing} answers {status(response)}")
+
+
+Entries = tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the APIs list: Nova's services and hypervisors, Neutron's agents."""
+
+    services: Entries
+    hypervisors: Entries
+    agents: Entries
+
+
+def in_survey(nodes: Iterable[Placed]) -> tuple[Placed, ...]:
+    """The nodes that should be in a survey."""
+    units = (COMPUTE, OVN, METADATA)
+    return tuple(node for node in nodes if any(node.service(unit) for unit in units))
+
+
+def survey(cloud: Cloud) -> Survey:
+    """Ask Nova and Neutron for all nodes; raises VerifyError.
+
+    Worth repeating if something is missing: Nova looks for new hosts every 30 s, and an agent
+    counts as alive after its first report.
+    """
+    services = cloud.read("compute", f"/os-services?binary={COMPUTE}")
+    hypervisors = cloud.read("compute", "/os-hypervisors")
+    agents = cloud.read("network", "/v2.0/agents")
+    return Survey(
+        tuple(services.get("services", ())),
+        tuple(hypervisors.get("hypervisors", ())),
+        tuple(agents.get("agents", ())),
+    )
+
+
+def survey_checks(found: Survey, node: Placed) -> Checks:
+    """The checks of one node: of nova-compute and of the OVN agents, where it runs them."""
+    looks = (
+        ("nova-compute in Nova", COMPUTE, lambda: _nova_compute(found, node)),
+        ("OVN controller agent", OVN, lambda: _agent(found, node, "OVN Controller")),
+        ("OVN metadata agent", METADATA, lambda: _agent(found, node, "OVN Metadata")),
+    )
+    return tuple(
+        timed(name, node.name, unit, look) for name, unit, look in looks if node.service(unit)
+    )
+
+
+def _nova_compute(found: Survey, node: Placed) -> None:
+    service = _of(node, found.services, "host", "nova-compute on this host is not in Nova yet")
+    host = service["host"]
+    if service.get("state") != "up":
+        since = service.get("updated_at") or "never"
+        raise VerifyError(f"Nova lists it as {service.get('state')}, last report: {since}")
+    if service.get("status") != "enabled":
+        enable = f"openstack --os-cloud stackcook compute service set --enable {host} {COMPUTE}"
+        why = service.get("disabled_reason") or "no reason given"
+        raise VerifyError(f"it is disabled in Nova ({why})", remedy=f"enable it: {enable}")
+    missing = (
+        "nova-compute is up, but its host is in no cell yet (nova-manage cell_v2 discover_hosts)"
+    )
+    _of(node, found.hypervisors, "hypervisor_hostname", missing)
+
+
+def _agent(found: Survey, node: Placed, kind: str) -> None:
+    # An agent that may be a gateway has another type: "OVN Controller Gateway agent".
+    agents = (a for a in found.agents if str(a.get("agent_type", "")).startswith(kind))
+    agent = _of(node, agents, "host", f"the {kind} agent on this host is not in Neutron yet")
+    if not agent.get("alive"):
+        raise VerifyError(
+            f"Neutron lists it as dead, last report: {agent.get('heartbeat_timestamp')}"
+        )
+
+
+def _of(
+    node: Placed, entries: Iterable[Mapping[str, Any]], key: str, missing: str
+) -> Mapping[str, Any]:
+    for entry in entries:
+        if node.is_called(str(entry.get(key, ""))):
+            return entry
+    raise VerifyError(missing)

@@ -113,7 +113,7 @@ def test_an_endpoint_that_distrusts_tokens_is_a_failure(look: Any, apis: Any) ->
     apis.instead("GET", "http://10.0.116.10:9292/v2/images", status=401)
     check = failure(look())
     assert check.name == "endpoint image http://10.0.116.10:9292"
-    assert "[keystone_authtoken] of glance-api" in check.remedy
+    assert "[keystone_authtoken] in the configuration of glance-api" in check.remedy
 
 
 def test_a_broken_endpoint_says_its_status(look: Any, apis: Any) -> None:

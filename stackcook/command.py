@@ -6,6 +6,7 @@ program's output or failure is shown, what was wrapped is replaced by ``****``.
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,8 +22,11 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from stackcook.errors import ExitCode, StackcookError, UsageError
+from stackcook.log import shown
+from stackcook.redact import MASK
 
-MASK = "****"
+_log = logging.getLogger(__name__)
+
 TERMINATION_GRACE = 5.0
 """Seconds between asking a program to end and killing it."""
 
@@ -136,6 +141,23 @@ def run(
     command. Raises CommandError if it can't be started or the time is over; then, and when this
     process is interrupted, the command and all that it started are ended.
     """
+    began, outcome = time.monotonic(), "failed"
+    try:
+        done = _run(command, on_line, timeout, on_start)
+        outcome = f"exit {done.status}"
+        return done
+    finally:
+        line = shown(_Mask(command)(str(command)))
+        spent = time.monotonic() - began
+        _log.info("%s: %s in %.2f s", line, outcome, spent)
+
+
+def _run(
+    command: Command,
+    on_line: Callable[[str], None] | None,
+    timeout: float | None,
+    on_start: Callable[[Callable[[], None]], None] | None,
+) -> Completed:
     process = _start(command)
     lines = _Lines(_Mask(command), on_line)
     feeder = threading.Thread(target=_feed, args=(process, command.stdin), daemon=True)

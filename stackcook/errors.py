@@ -1,7 +1,7 @@
 """The error tree, the findings and the exit codes.
 
 Every expected failure is a :class:`StackcookError`: one line that says where, what and what would
-be right. Anything else that reaches ``cli`` is a bug of ours and is the only thing that shows a
+be right. Anything else that reaches ``cli`` is an internal error, the only one that shows a
 traceback.
 """
 

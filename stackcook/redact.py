@@ -7,10 +7,13 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from stackcook.command import MASK
+MASK = "****"
 
 SHORTEST = 4
 """Characters of a known secret; what is shorter would take words apart."""
+
+_CACHED = 20_000
+"""Texts whose redacted form is kept."""
 
 _WORD = (
     r"(?:password|passwd|passphrase|(?<![a-z])pass(?![a-z])|secret|token"
@@ -82,7 +85,7 @@ class Redactor:
             if re.search(_HINT, found):
                 for pattern, masked in _PATTERNS:
                     found = re.sub(pattern, masked, found)
-            if len(text) < 1000:
+            if len(text) < 1000 and len(self._cache) < _CACHED:
                 self._cache[text] = found
         return found
 

@@ -6,6 +6,7 @@ both answers from here. Pure but for :func:`call`, which sleeps.
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import time
@@ -16,6 +17,8 @@ from typing import TypeVar
 from stackcook.errors import StackcookError
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def call(
             wait = backoff.after(attempt)
             if wait is None or not again(error):
                 raise
+            _log.info("try %d failed, next in %.1f s: %s", attempt, wait, error)
         sleep(wait)
         attempt += 1
 

@@ -121,7 +121,7 @@ def _exit_code(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> in
         expected = error if isinstance(error, StackcookError) else _fault_of_files(error)
         if expected is None:
             ctx.obj.console.note(traceback.format_exc().rstrip())
-            what = f"this is a bug of ours: {type(error).__name__}: {error}"
+            what = f"internal error: {type(error).__name__}: {error}"
             expected = StackcookError(what, remedy="report it with the lines above")
         ctx.obj.console.error(expected)
         return expected.exit_code
@@ -152,17 +152,28 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
 @click.option(
     "--color/--no-color", default=None, help="Colours; by default where there is a terminal."
 )
+@click.option(
+    "-v", "--verbose", count=True, help="Show what is done on stderr; -vv shows each request."
+)
 @click.version_option(__version__, prog_name="stackcook", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, path: Path, json: bool, color: bool | None) -> None:
+def cli(ctx: click.Context, path: Path, json: bool, color: bool | None, verbose: int) -> None:
     """Turn one infrastructure.yml into a running OpenStack cloud.
 
     \b
-    Exit codes: 0 done, 1 a bug of ours, 2 usage, 3 bad manifest or Chef repository,
+    Exit codes: 0 done, 1 internal error, 2 usage, 3 bad manifest or Chef repository,
     4 nodes failed, 5 verification failed, 6 Chef server, 7 machines,
     8 done with few nodes failed, 130 interrupted.
     """
+    from stackcook import log  # `--help` does without it
+
     ctx.obj = Context(path=path, json=json, color=color)
+    state = path.parent / ".stackcook"
+
+    def note(text: str) -> None:
+        ctx.obj.console.note(text)  # which `--json` behind the command replaces
+
+    ctx.call_on_close(log.start(state, verbose, note))
 
 
 def main() -> None:

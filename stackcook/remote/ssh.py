@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,11 @@ import paramiko
 from stackcook import retry
 from stackcook.command import Completed
 from stackcook.errors import Transient
+from stackcook.log import shown
 from stackcook.remote.base import Connect, Host, LineListener, Remote, TimedOut, Unreachable
 from stackcook.remote.login import dial, hang_up, login
+
+_log = logging.getLogger(__name__)
 
 SILENCE = 30.0
 """Seconds without output from a command after which the node is asked if it still answers."""
@@ -85,6 +89,18 @@ class _Connection:
         stdin: str = "",
         on_line: LineListener | None = None,
         timeout: float | None = None,
+    ) -> Completed:
+        began, outcome = time.monotonic(), "failed"
+        try:
+            done = self._run(command, stdin, on_line, timeout)
+            outcome = f"exit {done.status}"
+            return done
+        finally:
+            spent = time.monotonic() - began
+            _log.info("%s: %s: %s in %.2f s", self._host.name, shown(command), outcome, spent)
+
+    def _run(
+        self, command: str, stdin: str, on_line: LineListener | None, timeout: float | None
     ) -> Completed:
         lines = _Lines(on_line)
         deadline = None if timeout is None else time.monotonic() + timeout

@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"cache", "client", "errors", "files", "jsoncomments"}
     | {"meanwhile", "nearest", "parallel", "retry"},
-    {"manifest", "remote", "command", "redact"},
+    {"manifest", "remote", "command", "redact", "log"},
     {"chef"},
     {"bootstrap"},
     {"machines", "verify", "doctor"},

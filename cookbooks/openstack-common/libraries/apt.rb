@@ -1,65 +1,73 @@
 # frozen_string_literal: true
 
+require 'fileutils'
 require 'mixlib/shellout'
 
 module OpenstackCommon
-  # One apt transaction: without recommended packages, without starting what isn't configured yet,
-  # and without waiting for the disk at each file.
+  # What Chef's apt_package can't do: look at many packages with one command (it runs apt-cache once
+  # for each), and keep dpkg from starting services before they are configured.
   module Apt
+    # Debian's maintainer scripts ask this program before they start a service; 101 means no.
     POLICY = '/usr/sbin/policy-rc.d'
-    # The marker tells our own file, left behind by a killed run, from the user's.
-    REFUSAL = "#!/bin/sh\n# openstack_packages: nothing starts before it is configured\nexit 101\n"
-    OPTIONS = %w(-q -y --no-install-recommends -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300
-                 -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io -o Dpkg::Use-Pty=0).freeze
-    ENVIRONMENT = { 'DEBIAN_FRONTEND' => 'noninteractive', 'NEEDRESTART_MODE' => 'l', 'LC_ALL' => 'C.UTF-8' }.freeze
+    # Where the administrator's own policy waits meanwhile, even if Chef is killed.
+    SAVED = "#{POLICY}.saved-by-chef".freeze
+    MARKER = '# openstack_packages: nothing starts before it is configured'
+    DENY_ALL = "#!/bin/sh\n#{MARKER}\nexit 101\n".freeze
 
     module_function
 
-    # @return [Array<String>] those of the packages that aren't installed
+    # @return [Array<String>] the packages that aren't installed
     def missing(packages)
-      known = run('dpkg-query', '--show', '--showformat', '${Package} ${db:Status-Abbrev}\n', *packages)
+      query = ['dpkg-query', '--show', '--showformat', '${Package} ${db:Status-Abbrev}\n', *packages]
+      known = Mixlib::ShellOut.new(query, environment: { 'LC_ALL' => 'C.UTF-8' }).run_command
       packages - known.stdout.scan(/^(\S+) [ih]i/).flatten
     end
 
-    # @raise [Mixlib::ShellOut::ShellCommandFailed] with what apt said
-    def install(packages)
-      run('apt-get', '-q', '-o', 'Acquire::Retries=3', 'update').error!
-      without_starting_services do
-        with_eatmydata do |prefix|
-          # what a killed run left half done
-          run(*prefix, 'dpkg', '--force-confold', '--configure', '--pending').error!
-          run(*prefix, 'apt-get', *OPTIONS, 'install', *packages).error!
-        end
+    # Runs the block while no maintainer script may start a service.
+    def without_starting_services
+      restore_policy
+      File.rename(POLICY, SAVED) if present?(POLICY)
+      write_policy
+      yield
+    ensure
+      restore_policy
+    end
+
+    # @return [Boolean] whether a killed run left its policy, or the saved one, behind
+    def policy_left_behind?
+      present?(SAVED) || deny_all?
+    end
+
+    # Puts the administrator's policy back, or removes ours if there was none. Changes nothing else.
+    def restore_policy
+      if present?(POLICY) && !deny_all?
+        # Ours is gone: somebody has written a new policy since, which wins.
+        FileUtils.rm_f(SAVED)
+      elsif present?(SAVED)
+        File.rename(SAVED, POLICY)
+      else
+        FileUtils.rm_f(POLICY)
       end
     end
 
-    def without_starting_services
-      found = File.read(POLICY) if File.exist?(POLICY)
-      mode = File.stat(POLICY).mode if found
-      write_policy(REFUSAL, 0o755)
-      yield
-    ensure
-      found && found != REFUSAL ? write_policy(found, mode) : FileUtils.rm_f(POLICY)
+    # Written beside and renamed, so that a power cut leaves a whole file or none.
+    def write_policy
+      File.open("#{POLICY}.new", 'w', 0o755) do |file|
+        file.chmod(0o755)
+        file.write(DENY_ALL)
+        file.fsync
+      end
+      File.rename("#{POLICY}.new", POLICY)
     end
 
-    # eatmydata is brought and taken away again where it isn't; what was written is on disk afterwards.
-    def with_eatmydata
-      brought = missing(%w(eatmydata libeatmydata1))
-      run('apt-get', *OPTIONS, 'install', 'eatmydata').error! if brought.any?
-      yield ['eatmydata']
-      run('sync', '--file-system', '/var/lib/dpkg').error!
-    ensure
-      run('apt-get', *OPTIONS, 'purge', *brought).error! if brought&.any? && missing(brought).empty?
+    def deny_all?
+      File.file?(POLICY) && File.read(POLICY).include?(MARKER)
     end
 
-    def run(*argv)
-      Mixlib::ShellOut.new(argv, environment: ENVIRONMENT, timeout: 1800).run_command
+    # A policy may be a link (update-alternatives), even one that leads nowhere.
+    def present?(path)
+      File.exist?(path) || File.symlink?(path)
     end
-
-    def write_policy(text, mode)
-      File.write(POLICY, text)
-      File.chmod(mode, POLICY)
-    end
-    private_class_method :without_starting_services, :with_eatmydata, :run, :write_policy
+    private_class_method :write_policy, :deny_all?, :present?
   end
 end

@@ -1,41 +1,115 @@
 # frozen_string_literal: true
 
 RSpec.describe OpenstackCommon::Apt do
-  let(:policy) { File.join(Dir.mktmpdir, 'policy-rc.d') }
-  let(:ran) { [] }
-  let(:installed) { %w(eatmydata libeatmydata1) }
-  let(:during) { [] }
+  let(:directory) { Dir.mktmpdir }
+  let(:policy) { File.join(directory, 'policy-rc.d') }
+  let(:saved) { "#{policy}.saved-by-chef" }
+  let(:own) { "#!/bin/sh\nexit 104\n" }
 
   before do
     stub_const("#{described_class}::POLICY", policy)
-    allow(Mixlib::ShellOut).to receive(:new) do |argv, **_|
-      ran << argv
-      during << File.read(policy) if argv.include?('keystone') && argv.include?('install')
-      known = installed.map { |name| "#{name} ii \n" }.join
-      instance_double(Mixlib::ShellOut, stdout: known, error!: nil).tap { |command| allow(command).to receive(:run_command).and_return(command) }
+    stub_const("#{described_class}::SAVED", saved)
+  end
+
+  after { FileUtils.rm_rf(directory) }
+
+  def write_own(text = own)
+    File.write(policy, text)
+    File.chmod(0o750, policy)
+  end
+
+  # Runs the block in a process that is killed in the middle of it, as by a SIGKILL of chef-client.
+  def killed_while_installing
+    child = fork { described_class.without_starting_services { Process.kill(:KILL, Process.pid) } }
+    _, status = Process.wait2(child)
+    expect(status.termsig).to eq(Signal.list['KILL'])
+  end
+
+  it 'knows which packages are missing' do
+    command = instance_double(Mixlib::ShellOut, stdout: "memcached ii \nglance rc \n")
+    allow(command).to receive(:run_command).and_return(command)
+    allow(Mixlib::ShellOut).to receive(:new).and_return(command)
+    expect(described_class.missing(%w(memcached glance keystone))).to eq(%w(glance keystone))
+  end
+
+  it 'denies every start meanwhile' do
+    described_class.without_starting_services do
+      system(policy, 'memcached', 'start')
+      expect($CHILD_STATUS.exitstatus).to eq(101)
     end
   end
 
-  it 'knows what is missing' do
-    expect(described_class.missing(%w(eatmydata keystone))).to eq(%w(keystone))
+  context 'without a policy of the administrator' do
+    it 'leaves none behind' do
+      described_class.without_starting_services { nil }
+      expect(Dir.children(directory)).to be_empty
+    end
+
+    it 'leaves none behind when the installation fails' do
+      expect { described_class.without_starting_services { raise 'no space' } }.to raise_error('no space')
+      expect(Dir.children(directory)).to be_empty
+    end
+
+    it 'removes its own after a killed run' do
+      killed_while_installing
+      expect(described_class).to be_policy_left_behind
+      described_class.restore_policy
+      expect(Dir.children(directory)).to be_empty
+    end
   end
 
-  it 'refreshes the lists, then installs all in one transaction, starting nothing' do
-    described_class.install(%w(keystone glance))
-    expect(ran.map { |argv| argv & %w(update install keystone glance) }.reject(&:empty?)).to eq([%w(update), %w(install keystone glance)])
-    expect(during).to eq([described_class::REFUSAL])
-    expect(File).not_to exist(policy)
-  end
+  context 'with a policy of the administrator' do
+    before { write_own }
 
-  it 'leaves the user\'s own policy as it was' do
-    File.write(policy, "#!/bin/sh\nexit 0\n")
-    described_class.install(%w(keystone))
-    expect(File.read(policy)).to eq("#!/bin/sh\nexit 0\n")
-  end
+    after do
+      expect(Dir.children(directory)).to eq(%w(policy-rc.d))
+      expect(described_class).not_to be_policy_left_behind
+    end
 
-  it 'takes away the policy that a killed run left' do
-    File.write(policy, described_class::REFUSAL)
-    described_class.install(%w(keystone))
-    expect(File).not_to exist(policy)
+    it 'puts it back with its mode' do
+      described_class.without_starting_services { nil }
+      expect(File.read(policy)).to eq(own)
+      expect(File.stat(policy).mode & 0o777).to eq(0o750)
+    end
+
+    it 'puts it back after a killed run' do
+      killed_while_installing
+      described_class.restore_policy
+      expect(File.read(policy)).to eq(own)
+    end
+
+    it 'keeps it when run after run is killed' do
+      2.times { killed_while_installing }
+      described_class.without_starting_services { nil }
+      expect(File.read(policy)).to eq(own)
+    end
+
+    it 'puts it back after a kill between saving it and writing ours' do
+      File.rename(policy, saved)
+      expect(described_class).to be_policy_left_behind
+      described_class.restore_policy
+      expect(File.read(policy)).to eq(own)
+    end
+
+    it 'restores only once after a kill that came when all was put back' do
+      described_class.without_starting_services { nil }
+      write_own("#!/bin/sh\nexit 0\n")
+      described_class.restore_policy
+      expect(File.read(policy)).to eq("#!/bin/sh\nexit 0\n")
+    end
+
+    it 'prefers a policy that was written after a killed run' do
+      killed_while_installing
+      write_own("#!/bin/sh\nexit 0\n")
+      described_class.restore_policy
+      expect(File.read(policy)).to eq("#!/bin/sh\nexit 0\n")
+    end
+
+    it 'puts a link back as a link' do
+      File.rename(policy, target = File.join(Dir.mktmpdir, 'target'))
+      File.symlink(target, policy)
+      described_class.without_starting_services { nil }
+      expect(File.readlink(policy)).to eq(target)
+    end
   end
 end

@@ -20,7 +20,7 @@ from stackcook.run.lock import exclusive
 def command(context: Context, yes: bool) -> ExitCode:
     """Remove the machines, their nodes and clients on the Chef server, and all local state.
 
-    Hosts that were there before stay as they are. After a failure, run it again.
+    Your own hosts (`machines: ssh`) are not changed. After a failure, run it again.
     """
 
     manifest = context.load()

@@ -1,4 +1,4 @@
-"""What deploying from this machine takes, what of it is missing, and how to get that."""
+"""The programs that stackcook needs on this machine, and how to install missing ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETUP = "make setup"
 
 @dataclass(frozen=True)
 class Tool:
-    """A program and what it is for; ``package`` is Debian's, or empty if set-up's gems bring it."""
+    """A program and what it is for; ``package`` is Debian's; empty: `make setup` installs it."""
 
     program: str
     purpose: str
@@ -26,7 +26,7 @@ class Tool:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing: ``found`` says where it is, or is empty; then ``remedy`` is what brings it."""
+    """One requirement: ``found`` is where it is, or empty; then ``remedy`` installs it."""
 
     name: str
     purpose: str
@@ -35,21 +35,21 @@ class Diagnosis:
 
 
 TOOLS = (
-    Tool("ruby", "reads cookbooks and roles, runs knife", "ruby"),
+    Tool("ruby", "reads cookbooks and roles; runs knife", "ruby"),
     Tool("knife", "bootstraps nodes"),
-    Tool("berks", "brings a Berksfile's cookbooks"),
-    Tool("librarian-chef", "brings a Cheffile's cookbooks"),
-    Tool("git", "brings cookbooks that lie in a git repository", "git"),
-    Tool("goiardi", "is the embedded Chef server", "goiardi"),
+    Tool("berks", "resolves the cookbooks of a Berksfile"),
+    Tool("librarian-chef", "resolves the cookbooks of a Cheffile"),
+    Tool("git", "fetches cookbooks from git repositories", "git"),
+    Tool("goiardi", "embedded Chef server", "goiardi"),
     Tool("ssh", "opens shells on nodes", "openssh-client"),
-    Tool("ssh-keygen", "makes the lab's login key", "openssh-client"),
-    Tool("ip", "makes the lab's network", "iproute2"),
-    Tool("nft", "lets the lab's machines reach out", "nftables"),
-    Tool("sysctl", "lets the lab's machines reach out", "procps"),
-    Tool("sudo", "runs what only root may", "sudo"),
-    Tool("vagrant", "makes the lab's machines", "vagrant"),
-    Tool("lxc-create", "makes them as containers", "lxc"),
-    Tool("mmdebstrap", "builds their box", "mmdebstrap"),
+    Tool("ssh-keygen", "creates the SSH key of the lab", "openssh-client"),
+    Tool("ip", "creates the network of the lab", "iproute2"),
+    Tool("nft", "NAT for the network of the lab", "nftables"),
+    Tool("sysctl", "IP forwarding for the network of the lab", "procps"),
+    Tool("sudo", "runs commands as root", "sudo"),
+    Tool("vagrant", "creates machines", "vagrant"),
+    Tool("lxc-create", "LXC containers as machines", "lxc"),
+    Tool("mmdebstrap", "builds the box of the machines", "mmdebstrap"),
 )
 
 LIBRARIES = ("click", "cryptography", "jinja2", "paramiko", "requests", "rich", "vagrant", "yaml")
@@ -63,7 +63,7 @@ def diagnose(
     find: Callable[[str], Path] = find_program,
     run: Run = run_command,
 ) -> tuple[Diagnosis, ...]:
-    """Look for the tools, Vagrant's provider, the Python libraries and the right to be root."""
+    """Look for the tools, the Vagrant provider, the Python libraries and root access."""
     return (*(_tool(tool, find) for tool in tools), _provider(), _libraries(), _root(run))
 
 
@@ -81,25 +81,25 @@ def _provider() -> Diagnosis:
     places = (PLUGINS / "vagrant-lxc.json", *(Path.home() / ".vagrant.d/gems").glob("*/gems/*lxc*"))
     found = next((str(place) for place in places if place.exists()), "")
     return Diagnosis(
-        "vagrant-lxc", "lets Vagrant make containers", found, "apt-get install vagrant-lxc"
+        "vagrant-lxc", "LXC provider for Vagrant", found, "apt-get install vagrant-lxc"
     )
 
 
 def _libraries() -> Diagnosis:
     missing = [name for name in LIBRARIES if find_spec(name) is None]
-    found = "" if missing else "all of them"
-    what = f"lacks {', '.join(missing)}" if missing else "are what stackcook is built on"
+    found = "" if missing else "all installed"
+    what = f"missing: {', '.join(missing)}" if missing else "libraries of stackcook"
     return Diagnosis("Python libraries", what, found, SETUP)
 
 
 def _root(run: Run) -> Diagnosis:
     if os.geteuid() == 0:
-        found = "this is root"
+        found = "running as root"
     else:
         try:
             allowed = run(Command((str(find_program("sudo")), "-n", "true"))).status == 0
         except UsageError:
             allowed = False
-        found = "by sudo" if allowed else ""
-    remedy = "run as root, or let sudo not ask for a password"
-    return Diagnosis("root's rights", "make network and machines", found, remedy)
+        found = "passwordless sudo" if allowed else ""
+    remedy = "run as root, or configure passwordless sudo"
+    return Diagnosis("root access", "creates network and machines", found, remedy)

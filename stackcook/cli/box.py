@@ -9,18 +9,18 @@ from stackcook.cli.context import Context
 
 @click.group()
 def command() -> None:
-    """Build the Vagrant box of the lab's machines.
+    """Build the Vagrant box of the LXC machines.
 
-    The box is Debian 13 with the Chef client, as an LXC container. `deploy` builds it when it is
-    missing; it is kept in the cache and built again only when what it is made of changes.
+    The box is an LXC container with Debian 13 and the Chef client. `deploy` builds it if needed.
+    It is cached, and rebuilt only when its contents change.
     """
 
 
 @command.command()
-@click.option("--again", is_flag=True, help="Build it even if it is there.")
+@click.option("--again", is_flag=True, help="Build the box even if it is in the cache.")
 @click.pass_obj
 def build(context: Context, again: bool) -> None:
-    """Build the box, if it isn't in the cache."""
+    """Build the box, unless it is in the cache."""
     from stackcook.machines import box
 
     with box.locked() as directory:
@@ -31,7 +31,7 @@ def build(context: Context, again: bool) -> None:
 @command.command(hidden=True)
 @click.pass_obj
 def provide(context: Context) -> None:
-    """Make all that `vagrant up` takes for granted; the Vagrantfile calls this."""
+    """Create everything that `vagrant up` needs; called by the Vagrantfile."""
     from stackcook.machines.factory import vagrant_machines
 
     vagrant_machines(context.load()).provide(context.console.note)

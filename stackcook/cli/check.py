@@ -14,30 +14,29 @@ from stackcook.console import finding_data
 from stackcook.errors import ExitCode, Finding, InputError, StackcookError
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
-from stackcook.report.findings import counts, ordered, summary
-from stackcook.report.sarif import sarif
+from stackcook.report.findings import counts, ordered, sarif, summary
 
 
 @click.command()
-@click.option("--strict", is_flag=True, help="Exit 3 for warnings, too.")
+@click.option("--strict", is_flag=True, help="Exit 3 for warnings too.")
 @format_option("text", "json", "sarif")
 @click.pass_obj
 def command(context: Context, strict: bool, form: str | None) -> ExitCode:
-    """Find all that is wrong with the manifest and the Chef repository.
+    """Report all problems in the manifest and the Chef repository.
 
-    Asks neither the Chef server nor a node, and changes nothing. Prints each finding as
-    file:line:column: severity: what is wrong; what would be right.
-    Exits 3 where one of them is an error; warnings alone are 0, unless --strict is given.
-    SARIF is what code hosts show beside the lines.
+    Contacts neither the Chef server nor nodes, and changes nothing. Prints each problem as
+    file:line:column: severity: problem; solution.
+    Exits 3 if there is an error, or with --strict if there is a warning; otherwise 0.
+    Code hosts such as GitHub read SARIF and show the problems beside the lines.
     """
     form = context.form(form)
     manifest, found = read(context.path)
     collected = list(found)
-    looked_at: Mapping[str, int] = {}
+    checked: Mapping[str, int] = {}
     if manifest is not None:
         try:
-            looked_at = _inspect(manifest, collected)
-        except Exception:  # a bug of ours hides nothing of what was found before
+            checked = _inspect(manifest, collected)
+        except Exception:  # an internal error: show what was found before it
             for finding in collected:
                 context.console.note(str(finding))
             raise
@@ -50,31 +49,31 @@ def command(context: Context, strict: bool, form: str | None) -> ExitCode:
             "version": __version__,
             "findings": [finding_data(finding) for finding in findings],
             "counts": counts(findings),
-            "looked_at": looked_at,
+            "looked_at": checked,
         }
         context.console.document(data)
     else:
-        context.console.findings(findings, summary(findings, looked_at))
+        context.console.findings(findings, summary(findings, checked))
     wrong = counts(findings)["errors"] or (strict and findings)
     return ExitCode.INPUT if wrong else ExitCode.DONE
 
 
 def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
-    """Add what is wrong with all that the manifest needs; returns how much of each was looked at.
+    """Check everything that the manifest refers to, and add the findings to ``collected``.
 
-    A part that can't be looked at is a finding, too, and hides nothing of the others.
+    Returns how many nodes, cookbooks, … were checked. A part that cannot be checked is a finding.
     """
     from stackcook.bootstrap.providers import missing_plugins
     from stackcook.chef.repository.repository import Repository
 
-    looked_at = {"nodes": len(manifest.nodes)}
+    checked = {"nodes": len(manifest.nodes)}
 
     def repository() -> tuple[Finding, ...]:
         there, findings = Repository.inspect(manifest)
-        looked_at["cookbooks"] = len(there.cookbooks)
-        looked_at["roles"] = len(there.roles)
-        looked_at["environments"] = len(there.environments)
-        looked_at["data bags"] = len(there.data_bags)
+        checked["cookbooks"] = len(there.cookbooks)
+        checked["roles"] = len(there.roles)
+        checked["environments"] = len(there.environments)
+        checked["data bags"] = len(there.data_bags)
         return findings
 
     parts: tuple[Callable[[], tuple[Finding, ...]], ...]
@@ -86,16 +85,18 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
             collected += error.findings
         except StackcookError as error:
             what = f"{error.where}: {error.what}" if error.where else error.what
-            remedy = error.remedy or "mend that, and check again"
+            remedy = error.remedy or "fix this, then run `stackcook check` again"
             collected.append(Finding(manifest.path, None, what, remedy))
         except OSError as error:
             where = Path(error.filename) if error.filename else manifest.root
-            what = f"can't be read: {(error.strerror or str(error)).lower()}"
-            collected.append(Finding(where, None, what, "see that you may read it"))
-    return looked_at
+            what = f"cannot read: {(error.strerror or str(error)).lower()}"
+            collected.append(
+                Finding(where, None, what, "check that the file exists and that you may read it")
+            )
+    return checked
 
 
 def _base(manifest: Path) -> Path:
-    """What a code host's paths are relative to: the checkout, else the manifest's directory."""
+    """What paths in SARIF are relative to: the git checkout, else the manifest's directory."""
     parents = Path(os.path.normpath(manifest)).parents
     return next((parent for parent in parents if (parent / ".git").exists()), parents[0])

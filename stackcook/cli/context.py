@@ -1,4 +1,4 @@
-"""What the options before and after a command's name say, handed to every command."""
+"""The global options, which every command gets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Context:
 
     @cached_property
     def console(self) -> Console:
-        """The one printer."""
+        """Where the command prints."""
         from stackcook.console import Console
 
         return Console(json=self.json, color=self.color)
@@ -41,14 +41,14 @@ class Context:
         Raises click's UsageError where the two ask for different ones.
         """
         if self.json and asked not in (None, "json"):
-            raise click.UsageError(f"--json and --format {asked} exclude each other.")
+            raise click.UsageError(f"--json cannot be combined with --format {asked}.")
         return "json" if self.json else asked or "text"
 
     def load(self, *, warn: bool = False) -> Manifest:
         """The manifest, once it is free of errors; with ``warn`` its warnings go to stderr.
 
-        Only commands that bring the manifest's changes about warn: nobody wants to read the same
-        lines at each ``status``. Raises InputError with every finding when one is an error.
+        Only commands that apply the manifest warn. Raises InputError with all findings if one is
+        an error.
         """
         from stackcook.manifest.read import read
 
@@ -65,7 +65,7 @@ class Context:
         if node := manifest.node(name):
             return node
         names = ", ".join(node.name for node in manifest.nodes)
-        raise UsageError(f"there is no node {name}", remedy=f"the manifest has {names}")
+        raise UsageError(f"unknown node {name}", remedy=f"the nodes of the manifest are {names}")
 
 
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -75,7 +75,7 @@ def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., A
         "form",
         type=click.Choice(forms),
         callback=ask_for_json,
-        help="How the result is printed; by default as text.",
+        help="Output format; the default is text.",
     )
 
 

@@ -10,13 +10,17 @@ from stackcook.errors import ExitCode
 
 @click.command()
 @click.argument("nodes", metavar="[NODE]...", nargs=-1, shell_complete=node_names)
-@click.option("--twice", is_flag=True, help="Then once more, and fail if that changes anything.")
-@click.option("--parallel", type=click.IntRange(1), help="How many nodes at once.")
+@click.option(
+    "--twice", is_flag=True, help="Run it twice; fail if the second run changes anything."
+)
+@click.option(
+    "--parallel", type=click.IntRange(1), help="Maximum number of nodes at the same time."
+)
 @click.pass_obj
 def command(
     context: Context, nodes: tuple[str, ...], twice: bool, parallel: int | None
 ) -> ExitCode:
-    """Run the Chef client again on all nodes, or those named, in the order of their stages."""
+    """Run chef-client again on all nodes, or on each NODE, in the order of their stages."""
     from stackcook.operations.realsite import RealSite
     from stackcook.operations.converge import converge
     from stackcook.operations.runner import Settings

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @click.command()
 @limit_option()
 @click.option("--retry-failed", is_flag=True, help="Only nodes that failed in the last deploy.")
+@click.option("--anew", is_flag=True, help="Start over: also converge nodes that are done.")
 @click.option(
-    "--anew", is_flag=True, help="Start over: converge every node, also those that are done."
+    "--parallel", type=click.IntRange(1), help="Maximum number of nodes at the same time."
 )
-@click.option("--parallel", type=click.IntRange(1), help="How many nodes at once.")
 @click.pass_obj
 def command(
     context: Context,
@@ -30,10 +30,10 @@ def command(
     anew: bool,
     parallel: int | None,
 ) -> ExitCode:
-    """Bring up the cloud: Chef server, machines, every node in its stage, and a check of it all.
+    """Deploy the cloud: start Chef server and machines, converge the nodes by stage, verify all.
 
-    After a failure, run it again: it resumes with what is not done, unless the manifest or the Chef
-    repository have changed. When nothing is left to do, it changes nothing. Ctrl-C waits for the
+    After a failure, run it again: it resumes where it stopped, unless the manifest or the Chef
+    repository have changed. If there is nothing to do, it changes nothing. Ctrl-C waits for the
     running steps; a second one stops them.
     """
     from stackcook.operations.realsite import RealSite

@@ -17,7 +17,7 @@ from stackcook.manifest.model import MachineKind, Manifest
 def command(context: Context, yes: bool) -> ExitCode:
     """Remove the machines, their nodes and clients on the Chef server, and all local state.
 
-    Hosts that were there before stay as they are. After a failure, run it again.
+    Your own hosts (`machines: ssh`) are not changed. After a failure, run it again.
     """
     from stackcook.operations.realsite import RealSite
     from stackcook.operations.destroy import destroy

@@ -14,10 +14,10 @@ from stackcook.errors import ExitCode
 @click.command()
 @click.pass_obj
 def command(context: Context) -> ExitCode:
-    """Name what this machine lacks, and how to get it.
+    """List the programs that stackcook needs, and how to install missing ones.
 
-    Hosts that are there already (`machines: ssh`) take neither Vagrant nor LXC.
-    Exits 2 where something is missing.
+    With your own hosts (`machines: ssh`), Vagrant and LXC are not needed.
+    Exits 2 if something is missing.
     """
     found = diagnose()
     missing = [diagnosis for diagnosis in found if not diagnosis.found]
@@ -39,5 +39,5 @@ def _lines(found: tuple[Diagnosis, ...]) -> list[str]:
 
 def _summary(missing: list[Diagnosis]) -> str:
     if not missing:
-        return "nothing is missing"
-    return f"missing: {', '.join(one.name for one in missing)}; `make setup` brings what it can"
+        return "no problems found: nothing is missing"
+    return f"missing: {', '.join(one.name for one in missing)}; `make setup` installs most of it"

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from stackcook.scaffold.lab import Lab
 
 _IGNORED = (".stackcook/", ".vagrant/", "clouds.yaml")
-"""What stackcook keeps beside the manifest, secrets among it."""
-_OF_A_LAB = ("computes", "machines", "network", "name", "hosts", "user", "key")
+"""What stackcook writes beside the manifest; it contains secrets."""
+_NEW_CLOUD_ONLY = ("computes", "machines", "network", "name", "hosts", "user", "key")
 
 
 class _Parsed(click.ParamType):
-    """An address or a network; what is none is a usage error that shows one."""
+    """An address or a network; the error for an invalid one shows an example."""
 
     def __init__(self, name: str, parse: Any, noun: str, example: str) -> None:
         self.name, self.parse, self.noun, self.example = name, parse, noun, example
@@ -34,35 +34,46 @@ class _Parsed(click.ParamType):
         try:
             return self.parse(value)
         except ValueError:
-            self.fail(f'"{value}" is no IPv4 {self.noun}; write one as {self.example}', param, ctx)
+            self.fail(
+                f'"{value}" is not an IPv4 {self.noun}; use the form {self.example}', param, ctx
+            )
 
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), default=".")
-@click.option("--computes", type=click.IntRange(min=0), metavar="N", help="Compute nodes; 1.")
+@click.option(
+    "--computes",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Number of compute nodes; the default is 1.",
+)
 @click.option(
     "--machines",
     type=click.Choice([kind.value for kind in MachineKind]),
-    help="Made by Vagrant, or hosts that are there already.",
+    help="Vagrant machines, or existing hosts over SSH.",
 )
 @click.option(
     "--network",
     type=_Parsed("CIDR", IPv4Network, "network", "10.0.112.0/24"),
-    help="The nodes' network; 10.0.112.0/24.",
+    help="Network of the nodes; the default is 10.0.112.0/24.",
 )
-@click.option("--name", default="stackcook", help="The lab's name, part of its machines' names.")
+@click.option("--name", default="stackcook", help="Name of the lab, part of the machine names.")
 @click.option(
     "--host",
     "hosts",
     type=_Parsed("ADDRESS", IPv4Address, "address", "192.0.2.10"),
     multiple=True,
-    help="A host that is there already; again for each, the controller first.",
+    help="Address of an existing host; repeat it for each, the controller first.",
 )
-@click.option("--user", help="The user that SSH logs in as on the hosts; root.")
-@click.option("--key", help="That user's private key.", metavar="FILE")
-@click.option("--from-repository", is_flag=True, help="Make the manifest of a Chef repository.")
-@click.option("-o", "--output", metavar="FILE", help="That manifest's file; - is standard output.")
-@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option("--user", help="SSH user on the hosts; the default is root.")
+@click.option("--key", help="SSH private key of this user.", metavar="FILE")
+@click.option(
+    "--from-repository", is_flag=True, help="Write the manifest of an existing Chef repository."
+)
+@click.option(
+    "-o", "--output", metavar="FILE", help="Where to write this manifest; - is standard output."
+)
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -73,20 +84,20 @@ def command(
     force: bool,
     **wanted: Any,
 ) -> None:
-    """Write a manifest: a new one, or that of a Chef repository.
+    """Write a manifest: for a new cloud, or for an existing Chef repository.
 
-    Puts infrastructure.yml for a controller and N compute nodes into DIRECTORY, and the
-    cookbooks, roles and environment that it names; DIRECTORY is made if need be.
+    Writes infrastructure.yml for a controller and N compute nodes into DIRECTORY, with the
+    cookbooks, roles and environment that it needs. Creates DIRECTORY if it does not exist.
 
-    With --from-repository, DIRECTORY is a Chef repository that is there already, and all that it
-    holds is named in the manifest: the same repository gives the same manifest.
+    With --from-repository, DIRECTORY is an existing Chef repository, and the manifest lists
+    everything in it. The same repository always gives the same manifest.
     """
-    others = _OF_A_LAB if from_repository else ("output",)
+    others = _NEW_CLOUD_ONLY if from_repository else ("output",)
     for parameter in ctx.command.params:
         given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         if given and parameter.name in others:
-            what = f"{parameter.opts[-1]} goes {'without' if from_repository else 'with'}"
-            raise UsageError(f"{what} --from-repository", remedy="give one or the other")
+            what = "cannot be combined with" if from_repository else "needs"
+            raise click.UsageError(f"{parameter.opts[-1]} {what} --from-repository.")
     if from_repository:
         _extract(ctx.obj, directory, output, force)
     else:
@@ -100,30 +111,29 @@ def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
 
     home = Path.home()
     if key is not None:
-        # Found from wherever the manifest lies, and by other users of it.
+        # Independent of the manifest's directory and of the user's home.
         path = Path(key).expanduser().absolute()
         key = f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
     lab = Lab.of(machines=MachineKind(machines) if machines else None, key=key, **others)
     own = any((home / ".ssh" / name).is_file() for name in DEFAULT_KEYS)
     if lab.machines is MachineKind.SSH and not key and not own:
         raise UsageError(
-            f"there is no key in {home / '.ssh'}",
-            remedy="make one with ssh-keygen, or name another with --key FILE",
+            f"there is no SSH key in {home / '.ssh'}",
+            remedy="create one with ssh-keygen, or use --key FILE",
         )
     return lab
 
 
 def _create(context: Context, directory: Path, lab: Lab, force: bool) -> None:
     """A new Chef repository with its manifest."""
-    from stackcook.scaffold import shipped
+    from stackcook.scaffold.files import cookbooks, shipped, write
     from stackcook.scaffold.lab import head, sections
-    from stackcook.scaffold.write import write
 
     path = directory / context.path
     files = {
-        path.name: _rendered(path, head(lab), sections(lab, shipped.cookbooks())),
+        path.name: _rendered(path, head(lab), sections(lab, cookbooks())),
         ".gitignore": "".join(f"/{name}\n" for name in _IGNORED).encode(),
-        **shipped.files(),
+        **shipped(),
     }
     written = write(
         path.parent,
@@ -133,10 +143,12 @@ def _create(context: Context, directory: Path, lab: Lab, force: bool) -> None:
         check=lambda staged: _check(staged / path.name),
     )
     if missing := () if ".gitignore" in written else _unignored(path.with_name(".gitignore")):
-        context.console.note(f".gitignore is left as it is; add {' '.join(missing)} to it")
+        context.console.note(
+            f".gitignore exists and was not changed; add these lines: {' '.join(missing)}"
+        )
     lines = [f"{path}: {lab.described}"]
     if lab.machines is MachineKind.SSH and not lab.hosts:
-        lines.append("first: put your hosts' addresses into it")
+        lines.append("first: replace the addresses by those of your hosts")
     _say(context, path, lines, ("check", "deploy"), {"path": str(path), "written": list(written)})
 
 
@@ -144,9 +156,8 @@ def _extract(context: Context, directory: Path, output: str | None, force: bool)
     """The manifest of the Chef repository in ``directory``."""
     from stackcook.console import finding_data
     from stackcook.scaffold.emit import as_data
-    from stackcook.scaffold.extract import HEAD, sections
-    from stackcook.scaffold.survey import survey
-    from stackcook.scaffold.write import write
+    from stackcook.scaffold.existing import HEAD, sections, survey
+    from stackcook.scaffold.files import write
 
     path = directory / context.path if output is None else Path(output)
     found = survey(directory)
@@ -167,12 +178,12 @@ def _extract(context: Context, directory: Path, output: str | None, force: bool)
     parts = (f"{section.key} {len(section.value or ()) or ''}".rstrip() for section in made)
     lines = [f"{path}: {', '.join(parts)}"]
     if path.parent.resolve() != directory.resolve():
-        lines.append(f"first: put it into {directory}, where cookbooks/ and the rest are")
+        lines.append(f"first: move it to {directory}, beside cookbooks/")
     _say(context, path, lines, ("check", "plan"), data)
 
 
 def _unignored(path: Path) -> tuple[str, ...]:
-    """What of stackcook's own git would still take."""
+    """Which of stackcook's files git would not ignore."""
     if not path.is_file():
         return _IGNORED
     ignored = {line.strip().strip("/") for line in path.read_text(errors="replace").splitlines()}
@@ -180,20 +191,24 @@ def _unignored(path: Path) -> tuple[str, ...]:
 
 
 def _rendered(path: Path, head: Iterable[str], sections: Iterable[Section]) -> bytes:
-    """The manifest as its file's name wants it; raises UsageError for one that can't be."""
+    """The manifest as YAML or JSON, by the suffix of its file; raises UsageError."""
     from stackcook.scaffold.emit import as_json, as_yaml
 
     if path.is_dir():
-        what, remedy = "is a directory", f"name a file, as {path / 'infrastructure.yml'}"
+        what, remedy = "is a directory", f"name a file, for example {path / 'infrastructure.yml'}"
         raise UsageError(what, where=str(path), remedy=remedy)
     if path.suffix == ".rb":
-        raise UsageError("manifests in Ruby aren't written", where=str(path), remedy="name it .yml")
+        raise UsageError(
+            "cannot write a manifest in Ruby",
+            where=str(path),
+            remedy="use a name that ends in .yml or .json",
+        )
     text = as_json(sections) if path.suffix == ".json" else as_yaml(head, sections)
     return text.encode()
 
 
 def _check(path: Path) -> None:
-    """Raise UsageError where the options make a manifest with something wrong in it."""
+    """Raise UsageError if the options give an invalid manifest."""
     from stackcook.manifest.read import read
 
     for finding in read(path)[1]:

@@ -12,9 +12,9 @@ from stackcook.cli.context import Context
 @click.command()
 @click.pass_obj
 def command(context: Context) -> None:
-    """Show the machines of the manifest and where they are reached; changes nothing.
+    """Show the names, addresses and sizes of the machines.
 
-    With --json also all that Vagrant needs to make them: the Vagrantfile reads it.
+    --json also prints everything that the Vagrantfile needs to create them.
     """
     from stackcook.machines.factory import machines_for
 

@@ -1,4 +1,4 @@
-"""The command ``stackcook``: its options, its commands, and what becomes of their failures.
+"""The command ``stackcook``: its options, its commands, and their exit codes.
 
 A command is a file of this package with a click command called ``command``; it takes the
 :class:`~stackcook.cli.context.Context` with ``@click.pass_obj`` and returns an
@@ -23,39 +23,39 @@ from stackcook.errors import ExitCode, StackcookError, UsageError
 from stackcook.nearest import nearest
 
 COMMANDS = {
-    "init": "Write a manifest: a new one, or that of a Chef repository.",
-    "check": "Find all that is wrong with the manifest and the Chef repository.",
-    "plan": "Show what would be done, and to which node; change nothing.",
-    "upload": "Bring the Chef server in step with the Chef repository.",
-    "deploy": "Bring up the cloud; run again, go on where it stopped.",
-    "converge": "Run the Chef client again on some or all nodes.",
-    "verify": "Prove that the cloud works.",
-    "status": "Show where each node stands, and why.",
+    "init": "Write a manifest, new or for an existing Chef repository.",
+    "check": "Report all problems in the manifest and the Chef repository.",
+    "plan": "Show what deploy would do, step by step; change nothing.",
+    "upload": "Update the Chef server from the Chef repository.",
+    "deploy": "Deploy the cloud; after a failure, resume where it stopped.",
+    "converge": "Run chef-client again on some or all nodes.",
+    "verify": "Check that the cloud works.",
+    "status": "Show the state of each node.",
     "machines": "Show the machines: names, addresses, sizes.",
-    "logs": "Show a node's log.",
-    "report": "Say what the last run did, what failed and why, and what took long.",
+    "logs": "Show the log of a node.",
+    "report": "Show what the last run did, what failed and what took long.",
     "ssh": "Open a shell on a node, or run a command there.",
-    "destroy": "Take the machines away, and what the Chef server knows of them.",
-    "server": "Start, stop or look at the embedded Chef server.",
-    "box": "Build the Vagrant box of the lab's machines.",
-    "schema": "Print the manifest's JSON Schema, for editors.",
-    "doctor": "Name what this machine lacks, and how to get it.",
+    "destroy": "Delete the machines and everything else that deploy created.",
+    "server": "Start, stop or inspect the embedded Chef server.",
+    "box": "Build the Vagrant box of the LXC machines.",
+    "schema": "Print the JSON Schema of the manifest, for editors.",
+    "doctor": "List missing programs and how to install them.",
 }
 """Each command and its line in ``--help``, so that help imports none of them."""
 
 
 _REMEDIES = {
-    errno.EACCES: "run this as the user that owns it, or correct its mode",
-    errno.EPERM: "run this as the user that owns it, or correct its mode",
-    errno.EEXIST: "move away what lies where stackcook wants a directory",
-    errno.ENOTDIR: "move away what lies where stackcook wants a directory",
-    errno.ENAMETOOLONG: "take a shorter name",
-    errno.ELOOP: "look where its symbolic links lead",
-    errno.ENOSPC: "free some space on that disk",
-    errno.EDQUOT: "free some of your space on that disk",
-    errno.EROFS: "work on a copy where you may write",
+    errno.EACCES: "run this as the owner of the file, or change its mode",
+    errno.EPERM: "run this as the owner of the file, or change its mode",
+    errno.EEXIST: "move this file: stackcook needs a directory here",
+    errno.ENOTDIR: "move this file: stackcook needs a directory here",
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.ELOOP: "check the symbolic links in this path",
+    errno.ENOSPC: "free some space on this disk",
+    errno.EDQUOT: "your disk quota is used up: free some space",
+    errno.EROFS: "the file system is read-only: work on a copy elsewhere",
 }
-"""Failures of files that are nobody's bug."""
+"""File errors that the user can fix."""
 
 
 def _with_json(command: click.Command) -> click.Command:
@@ -121,14 +121,14 @@ def _exit_code(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> in
         expected = error if isinstance(error, StackcookError) else _fault_of_files(error)
         if expected is None:
             ctx.obj.console.note(traceback.format_exc().rstrip())
-            what = f"this is a bug of ours: {type(error).__name__}: {error}"
-            expected = StackcookError(what, remedy="report it with the lines above")
+            what = f"internal error: {type(error).__name__}: {error}"
+            expected = StackcookError(what, remedy="report this bug with the lines above")
         ctx.obj.console.error(expected)
         return expected.exit_code
 
 
 def _fault_of_files(error: Exception) -> StackcookError | None:
-    """What is wrong with this machine's files rather than with us, if that is what it is."""
+    """The error for the user, if files on this machine are the cause; else None."""
     if not isinstance(error, OSError) or not error.filename or error.errno not in _REMEDIES:
         return None
     what = (error.strerror or str(error)).lower()
@@ -150,7 +150,7 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
 )
 @click.option("--json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
 @click.option(
-    "--color/--no-color", default=None, help="Colours; by default where there is a terminal."
+    "--color/--no-color", default=None, help="Use colours; by default only on a terminal."
 )
 @click.version_option(__version__, prog_name="stackcook", message="%(prog)s %(version)s")
 @click.pass_context
@@ -158,9 +158,9 @@ def cli(ctx: click.Context, path: Path, json: bool, color: bool | None) -> None:
     """Turn one infrastructure.yml into a running OpenStack cloud.
 
     \b
-    Exit codes: 0 done, 1 a bug of ours, 2 usage, 3 bad manifest or Chef repository,
-    4 nodes failed, 5 verification failed, 6 Chef server, 7 machines,
-    8 done with few nodes failed, 130 interrupted.
+    Exit codes: 0 success, 1 internal error, 2 wrong usage, 3 invalid manifest or Chef repository,
+    4 nodes failed, 5 verification failed, 6 Chef server failed, 7 machines failed,
+    8 success except for failed nodes within the failure budget, 130 interrupted.
     """
     ctx.obj = Context(path=path, json=json, color=color)
 

@@ -11,18 +11,18 @@ from stackcook.cli.context import node_names
 
 
 def limit_option(more: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The option ``--limit``; ``more`` is what its help says after what holds everywhere."""
+    """The option ``--limit``; ``more`` is added to its help."""
     return click.option(
         "--limit",
         multiple=True,
         metavar="NODE|'role[NAME]'",
         shell_complete=node_names,
-        help=f"Only this node, or those with the role; repeatable. {more}".rstrip(),
+        help=f"Only this node, or nodes with this role; repeatable. {more}".rstrip(),
     )
 
 
 def only_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The option ``--only``; hand its values to ``chef.selection.parse_sections``."""
+    """The option ``--only``; pass its values to ``parse_sections``."""
     return click.option(
         "--only",
         multiple=True,
@@ -33,7 +33,7 @@ def only_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def _sections(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
-    """The sections that begin so, for the shell's completion."""
+    """Sections for shell completion."""
     from stackcook.chef.repository.selection import SECTIONS
 
     names = (name.replace(" ", "-") for name in SECTIONS)

@@ -27,13 +27,17 @@ _CONTRADICTIONS = (
 @click.command()
 @format_option("text", "json", "knife")
 @only_option()
-@limit_option("Without --only, nothing but nodes.")
-@click.option("--delete", is_flag=True, help="What `upload --delete` and `destroy` take away.")
-@click.option("--rebuild", is_flag=True, help="The same, and then all of it anew.")
-@click.option("--converge", is_flag=True, help="What `converge` does.")
-@click.option("--parallel", is_flag=True, help="knife: make a cloud's machines at the same time.")
-@click.option("--node-only", is_flag=True, help="knife: node objects instead of machines.")
-@click.option("--chef-client", is_flag=True, help="knife: converge the nodes that are there.")
+@limit_option("Without --only, shows only nodes.")
+@click.option(
+    "--delete", is_flag=True, help="Show what `upload --delete` and `destroy` would delete."
+)
+@click.option(
+    "--rebuild", is_flag=True, help="Show how everything would be deleted and created again."
+)
+@click.option("--converge", is_flag=True, help="Show what `converge` would do.")
+@click.option("--parallel", is_flag=True, help="knife: create cloud machines at the same time.")
+@click.option("--node-only", is_flag=True, help="knife: create node objects only, no machines.")
+@click.option("--chef-client", is_flag=True, help="knife: run chef-client on existing nodes.")
 @click.pass_obj
 def command(
     context: Context,
@@ -47,8 +51,8 @@ def command(
 ) -> None:
     """Show what deploy would do, on the Chef server and with each node; change nothing.
 
-    Looks at the machines, and asks the Chef server where one is running. With --format knife it
-    asks nobody: it prints the commands of knife that the manifest stands for, as spiceweasel does.
+    Inspects the machines, and the Chef server if it is running. With --format knife, it contacts
+    neither, and prints knife commands for the manifest, as spiceweasel does.
     """
     from stackcook.chef.repository.selection import parse_sections
     from stackcook.knife import Form
@@ -71,12 +75,14 @@ def _check(flags: dict[str, bool], form: str) -> None:
     given = {f"--{name.replace('_', '-')}" for name, on in flags.items() if on}
     for pair in _CONTRADICTIONS:
         if given.issuperset(pair):
-            raise click.UsageError(f"{' and '.join(pair)} exclude each other.")
+            raise click.UsageError(f"{' and '.join(pair)} cannot be combined.")
     for option in _KNIFE_ONLY:
         if option in given and form != "knife":
-            raise click.UsageError(f"{option} is for --format knife.")
+            raise click.UsageError(f"{option} needs --format knife.")
     if "--converge" in given and form == "knife":
-        raise click.UsageError("--converge is not for --format knife: use --chef-client.")
+        raise click.UsageError(
+            "--converge cannot be combined with --format knife; use --chef-client."
+        )
 
 
 def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:

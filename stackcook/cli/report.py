@@ -22,11 +22,16 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--run", "wanted", metavar="ID", help="A run, or a deploy; by default the last run.")
+@click.option(
+    "--run",
+    "wanted",
+    metavar="ID",
+    help="The number of a run, or the name of a deploy; the default is the last run.",
+)
 @click.option("--list", "listing", is_flag=True, help="List all runs.")
-@click.option("--html", metavar="FILE", type=_FILE, help="Write one self-contained page.")
-@click.option("--junit", metavar="FILE", type=_FILE, help="Write JUnit's XML, for CI.")
-@click.option("--bundle", metavar="FILE", type=_FILE, help="Write a tar.gz to send to others.")
+@click.option("--html", metavar="FILE", type=_FILE, help="Write a self-contained HTML page.")
+@click.option("--junit", metavar="FILE", type=_FILE, help="Write JUnit XML, for CI.")
+@click.option("--bundle", metavar="FILE", type=_FILE, help="Write a tar.gz for a bug report.")
 @click.pass_obj
 def command(
     context: Context,
@@ -36,23 +41,23 @@ def command(
     junit: Path | None,
     bundle: Path | None,
 ) -> None:
-    """Say what the last run did, what failed and why, and what took long.
+    """Show what the last run did, what failed and why, and what took long.
 
-    Passwords, keys and whatever looks like one are **** in all that it prints and writes. The
-    bundle holds the report, the nodes' logs, the manifest and this machine's versions.
+    Passwords, keys and texts that look like one are replaced by ****. The bundle contains the
+    report, the logs of the nodes, the manifest, and the versions of stackcook and its tools.
     """
     from stackcook.run.history import runs
     from stackcook.run.lock import in_use
 
     if listing and (wanted or html or junit or bundle):
-        raise click.UsageError("--list takes no other option but --json.")
+        raise click.UsageError("--list can only be combined with --json.")
     path = context.path.absolute()
     manifest, state = _manifest(context), path.parent / ".stackcook"
     known, running = runs(state), in_use(state)
     if listing:
-        from stackcook.report import rundata, text as told
+        from stackcook.report import data, text
 
-        context.console.result(told.listed(known, running), rundata.listed(known, running))
+        context.console.result(text.listed(known, running), data.runs_data(known, running))
         return
     run = _chosen(known, wanted)
     redact = _redactor(state, path, manifest)
@@ -64,24 +69,24 @@ def command(
 
 
 def _manifest(context: Context) -> Manifest | None:
-    """The manifest, as far as it can be read: it may have been broken since the run."""
+    """The manifest, or None if it is invalid now; raises InputError if it does not exist."""
     from stackcook.manifest.read import read
 
     manifest, _ = read(context.path)
     if manifest is None and not context.path.exists():
-        context.load()  # says so
+        context.load()  # raises
     return manifest
 
 
 def _chosen(known: tuple[Run, ...], wanted: str | None) -> Run:
     """The run with that number, the last of that deploy, or the last of all."""
     if not known:
-        raise UsageError("nothing was run yet", remedy="run `stackcook deploy`")
+        raise UsageError("there are no runs yet", remedy="run `stackcook deploy`")
     if wanted is None:
         return known[-1]
     found = [run for run in known if wanted in (str(run.id), run.deploy)]
     if not found:
-        raise UsageError(f"there is no run {wanted}", remedy="see `stackcook report --list`")
+        raise UsageError(f"unknown run {wanted}", remedy="`stackcook report --list` shows all runs")
     return found[-1]
 
 
@@ -99,7 +104,7 @@ def _read(state: Path, run: Run, redact: Redactor, *, under_way: bool) -> RunRep
 
 
 def _files(report: RunReport, html: Path | None, junit: Path | None) -> Iterator[str]:
-    """Write what was asked for; says what was written."""
+    """Write the files that were asked for; yields their names."""
     from stackcook.files import replacing
 
     if html:
@@ -121,17 +126,17 @@ def _bundle(target: Path, report: RunReport, state: Path, manifest: Path, redact
 
     content = _text(manifest)
     count = bundle.write(target, report, state, content, redact, bundle.versions())
-    return f"{target} ({count} files; look through it before you give it away)"
+    return f"{target} ({count} files; review it before you share it)"
 
 
 def _show(context: Context, report: RunReport, written: list[str]) -> None:
-    """The report; where files were asked for, only what was written."""
-    from stackcook.report import rundata, text as told
+    """Print the report, or the names of the files if any were written."""
+    from stackcook.report import data, text
 
     if written and not context.json:
         context.console.result("\n".join(f"wrote {each}" for each in written), None)
     else:
-        context.console.result("" if context.json else told.render(report), rundata.data(report))
+        context.console.result("" if context.json else text.render(report), data.run_data(report))
 
 
 def _text(path: Path) -> str:

@@ -11,11 +11,11 @@ from stackcook.manifest.schema import schema
 @click.command()
 @click.pass_obj
 def command(context: Context) -> None:
-    """Print the manifest's JSON Schema (draft 7): with it editors complete keys and mark mistakes.
+    """Print the JSON Schema (draft 7) of the manifest, for completion and validation in editors.
 
     \b
     stackcook schema > infrastructure.schema.json
-    and as the manifest's first line:
+    Then add this as the first line of the manifest:
     # yaml-language-server: $schema=infrastructure.schema.json
     """
     context.console.document(schema())

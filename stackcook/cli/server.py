@@ -15,33 +15,35 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Start, stop or look at the embedded Chef server."""
+    """Start, stop or inspect the embedded Chef server."""
 
 
 @command.command()
 @click.pass_obj
 def start(context: Context) -> None:
-    """Start it; where it runs already, see that it answers."""
+    """Start the server, or check that it answers if it is running."""
     site = _site(context)
     site.machines.prepare()
     url = site.server.url
-    context.console.result(f"{url} answers", {"url": url})
+    context.console.result(f"{url} is running", {"url": url})
 
 
 @command.command()
 @click.pass_obj
 def stop(context: Context) -> None:
-    """Stop it; its data stays for the next start."""
+    """Stop the server; its data is kept."""
     stopped = _site(context).embedded.stop()
-    context.console.result("stopped" if stopped else "it was not running", {"stopped": stopped})
+    context.console.result(
+        "server stopped" if stopped else "the server was not running", {"stopped": stopped}
+    )
 
 
 @command.command()
 @click.pass_obj
 def status(context: Context) -> None:
-    """Say whether it runs, and where."""
+    """Show whether the server is running, its URL and its log."""
     found = _site(context).embedded.status()
-    state = f"runs as process {found.pid}" if found.running else "does not run"
+    state = f"is running (process {found.pid})" if found.running else "is not running"
     data = {"running": found.running, "pid": found.pid, "url": found.url, "log": str(found.log)}
     context.console.result(f"{found.url} {state}; log: {found.log}", data)
 
@@ -52,8 +54,8 @@ def _site(context: Context) -> Site:
     site = ChefSite(context.load())
     if site.own_server:
         raise UsageError(
-            f"this manifest's Chef server is {site.own_server.url}; there is no embedded one",
+            f"there is no embedded Chef server: this deployment uses {site.own_server.url}",
             where=str(context.path),
-            remedy="take chef_server out of the manifest, and what knife is configured with",
+            remedy="to use it, remove chef_server from the manifest, and the knife configuration",
         )
     return site

@@ -15,7 +15,7 @@ from stackcook.command import find_program
 @click.argument("command_line", metavar="[COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def command(context: Context, node: str, command_line: tuple[str, ...]) -> None:
-    """Open a shell on a node, or run COMMAND there and end with its status."""
+    """Open a shell on a node, or run COMMAND there and return its exit status."""
     from stackcook.operations.realsite import RealSite
 
     manifest = context.load()

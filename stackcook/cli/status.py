@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.pass_obj
 def command(context: Context) -> None:
-    """Show each node's machine, its last step, how that ended and when; changes nothing."""
+    """Show for each node its machine, its last step, and the result and time of that step."""
     manifest = context.load()
     machines = _machines(manifest).states(manifest.nodes)
     steps, running = latest(manifest.state), in_use(manifest.state)
@@ -28,7 +28,7 @@ def command(context: Context) -> None:
 
 
 def _machines(manifest: Manifest) -> Machines:
-    """How the nodes' machines are looked at; without the Chef server's parts, but for a cloud's."""
+    """The machines; only those of a cloud need the Chef server parts, which load slowly."""
     if not any(node.provider for node in manifest.nodes):
         from stackcook.machines.factory import machines_for
 
@@ -44,7 +44,7 @@ def _row(
     step = steps.get(node.name)
     result = step.result if step else None
     if result in ("running", "retried") and not running:
-        result = "interrupted"  # its run was killed, at work or before another try
+        result = "interrupted"  # its run was killed during the step or before a retry
     when = step.ended or step.started if step else None
     return {
         "node": node.name,
@@ -58,7 +58,7 @@ def _row(
 
 
 def _lines(rows: list[dict[str, str | None]]) -> str:
-    """A line a node, whole however narrow the terminal is: it ends with why something failed."""
+    """One line per node, not wrapped: the last column is the cause of a failure."""
     lines = [tuple(rows[0]), *(tuple(value or "-" for value in row.values()) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines)][:-1] + [0]
     padded = (map(str.ljust, line, widths) for line in lines)

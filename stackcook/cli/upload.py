@@ -34,25 +34,32 @@ class _Wishes:
 
 @click.command()
 @only_option()
-@click.option("--freeze", is_flag=True, help="Keep the cookbooks' versions from being replaced.")
-@click.option("--force", is_flag=True, help="Replace frozen cookbooks, too.")
-@click.option("--prune", is_flag=True, help="Also delete what the manifest does not name.")
-@click.option("--keep", type=click.IntRange(1), metavar="N", help="Keep N versions a cookbook.")
-@click.option("--delete", is_flag=True, help="Delete what the manifest names, upload nothing.")
-@click.option("--yes", is_flag=True, help="Don't ask before deleting.")
+@click.option("--freeze", is_flag=True, help="Freeze the uploaded cookbook versions.")
+@click.option("--force", is_flag=True, help="Replace frozen cookbooks too.")
+@click.option("--prune", is_flag=True, help="Delete objects that are not in the manifest.")
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Keep the N newest versions of each cookbook.",
+)
+@click.option(
+    "--delete", is_flag=True, help="Delete the objects of the manifest instead of uploading them."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before deleting.")
 @click.pass_obj
 def command(context: Context, **options: object) -> ExitCode:
-    """Put cookbooks, roles, environments and data bags on the Chef server.
+    """Upload cookbooks, roles, environments and data bags to the Chef server.
 
-    Starts the embedded Chef server if there is no other, generates the passwords that are missing,
-    and sends only what differs. What else the server holds stays, unless --prune or --keep say
-    otherwise; versions of cookbooks that an environment leads to stay in any case.
+    Starts the embedded Chef server if no other is configured, generates missing passwords, and
+    sends only what differs. Other objects on the server are kept, unless you use --prune or --keep.
+    Cookbook versions that an environment needs are never deleted.
     """
     from stackcook.operations.chefsite import ChefSite
 
     wishes = _Wishes(**options)  # type: ignore[arg-type]  # click has seen to the types
     if wishes.delete and (wishes.freeze or wishes.force or wishes.prune or wishes.keep):
-        raise UsageError("--delete uploads nothing", remedy="give it only --only and --yes")
+        raise UsageError("--delete uploads nothing", remedy="combine it only with --only and --yes")
     manifest = context.load(warn=True)
     site = ChefSite(manifest)
     site.check()
@@ -104,15 +111,15 @@ def _delete(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishe
 
 
 def _agreed(context: Context, gone: Sequence[Gone], wishes: _Wishes, *, alone: bool) -> bool:
-    """Whether these may go. Deletion ``alone`` must be agreed to, if nobody is there by --yes."""
+    """Ask the user. Without a terminal, only deletion ``alone`` needs --yes."""
     if not gone or wishes.yes:
         return True
     if not sys.stdin.isatty():
         if alone:
-            raise UsageError("there is nobody to ask", remedy="say --yes if you mean it")
+            raise UsageError("cannot ask: no terminal", remedy="add --yes")
         return True
     for each in gone:
-        context.console.note(f"to be deleted: {each.label}")
+        context.console.note(f"will be deleted: {each.label}")
     what = "this" if len(gone) == 1 else f"these {len(gone)}"
     if click.confirm(f"Delete {what} from the Chef server?", err=True):
         return True
@@ -122,5 +129,5 @@ def _agreed(context: Context, gone: Sequence[Gone], wishes: _Wishes, *, alone: b
 
 def _warn(context: Context, site: ChefSite) -> None:
     if not site.server.verify:
-        what = "anybody may pose as this Chef server: ssl_verify_mode says not to look"
+        what = "the TLS certificate is not verified, as ssl_verify_mode demands"
         context.console.note(f"{site.server.url}: warning: {what}")

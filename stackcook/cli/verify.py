@@ -15,23 +15,23 @@ from stackcook.errors import ExitCode, VerifyError
     default=5.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to look again at what may still be coming up.",
+    help="How long to retry checks of services that may still be starting.",
 )
 @click.pass_obj
 def command(context: Context, patience: float) -> ExitCode:
-    """Prove that the cloud works: Keystone, every endpoint, Horizon, agents, every service.
+    """Check that the cloud works: Keystone, all endpoints, Horizon, agents, all services.
 
-    Each failure comes with its node, the likely cause and the command to look further.
+    Each failure shows the node, the likely cause and a command for diagnosis.
     """
     from stackcook.operations.realsite import RealSite
-    from stackcook.report.checks import render
+    from stackcook.report.text import verification
 
     manifest = context.load()
     if not manifest.state.exists():
-        what = "nothing is deployed from this manifest"
+        what = "this manifest is not deployed yet"
         raise VerifyError(what, where=str(manifest.path), remedy="run `stackcook deploy`")
     site = RealSite(manifest)
-    site.machines.prepare()  # without its network, packets to the lab would leave another way
+    site.machines.prepare()  # without its network, packets would take the default route
     report = site.verify(patience)
-    context.console.result(render(report), report.data())
+    context.console.result(verification(report), report.data())
     return ExitCode.DONE if report.ok else ExitCode.VERIFY

@@ -1,6 +1,6 @@
-"""The only printer. Results go to stdout, everything else to stderr.
+"""All output. Results go to stdout, everything else to stderr.
 
-Plain lines go past rich: no command waits for its import to say one.
+Plain lines do not use rich: importing it takes time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _CONTROLS = dict.fromkeys(map(ord, "\a\b\v\f\r"))
-"""What would let a line write over another one, as rich leaves it out."""
+"""Control characters that could overwrite other lines; rich removes the same ones."""
 
 
 class Console:
@@ -57,12 +57,12 @@ class Console:
             force_terminal=self._color or None,
             no_color=None if self._color is None else not self._color,
             highlight=False,
-            emoji=False,  # `name:key:` is a text of the user's, no picture
-            soft_wrap=True,  # a line stays a line, so that editors and grep find it
+            emoji=False,  # `name:key:` in a user's text is no emoji
+            soft_wrap=True,  # do not wrap lines, so that editors and grep find them
         )
 
     def result(self, text: RenderableType, data: Any) -> None:
-        """Print what a command has found out: ``text`` for people, ``data`` as JSON."""
+        """Print the result of a command: ``text``, or ``data`` as JSON."""
         if self.json:
             self.document(data)
         elif isinstance(text, str):
@@ -77,10 +77,7 @@ class Console:
         print(json.dumps(data, indent=2), file=self._stdout)
 
     def findings(self, findings: Iterable[Finding], last: str) -> None:
-        """Print each finding in a line of stdout, then the line ``last``.
-
-        Goes past rich, which takes its time over ten thousand lines.
-        """
+        """Print one line per finding, then ``last``. Without rich, which is slow for many lines."""
         from rich.style import Style
 
         styles = {}
@@ -94,28 +91,28 @@ class Console:
         self.write(last)
 
     def note(self, text: str) -> None:
-        """Print a line for people, on stderr."""
+        """Print a line on stderr."""
         if self._live_view:
             self._err.print(text, markup=False)  # above the view
         else:
             print(text.translate(_CONTROLS), file=self._stderr, flush=True)
 
     def error(self, error: StackcookError) -> None:
-        """Print why the command failed, one line for each thing that is wrong."""
+        """Print why the command failed, one line per problem."""
         if self.json:
             self.document({"error": error_data(error)})
         else:
             self.note(str(error))
 
     def write(self, text: str) -> None:
-        """Print a line of a result as it is, on stdout."""
+        """Print a line of a result on stdout."""
         print(text.translate(_CONTROLS), file=self._stdout, flush=True)
 
     @contextmanager
     def run(self) -> Iterator[Listener]:
-        """Show a run while it goes on, with the listener that this yields; then how it ended.
+        """Show the events that the yielded listener gets, and finally a summary.
 
-        On a terminal there is one live line a node, elsewhere a line when a step ends.
+        A terminal has one live line per node; otherwise each finished step prints a line.
         """
         from stackcook.console.board import Board
 
@@ -162,7 +159,7 @@ class Console:
 
         def listen(event: Event) -> None:
             line = board.take(event)
-            if line and not getattr(event, "node", ""):  # a node's news is in its own line
+            if line and not getattr(event, "node", ""):  # events of a node are shown in its row
                 self.note(line)
 
         with Live(View(), console=self._err, refresh_per_second=4):
@@ -174,7 +171,7 @@ class Console:
 
 
 def error_data(error: StackcookError) -> Mapping[str, Any]:
-    """An error as JSON holds it; ``findings`` only for bad input."""
+    """An error as data for JSON; ``findings`` only for invalid input."""
     data: dict[str, Any] = {"exit_code": int(error.exit_code)}
     if isinstance(error, InputError):
         return {**data, "findings": [finding_data(finding) for finding in error.findings]}
@@ -182,7 +179,7 @@ def error_data(error: StackcookError) -> Mapping[str, Any]:
 
 
 def finding_data(finding: Finding) -> Mapping[str, Any]:
-    """A finding as JSON holds it; ``line`` and ``column`` are null where there is no place."""
+    """A finding as data for JSON; ``line`` and ``column`` are null if unknown."""
     return {
         "path": str(finding.path),
         "line": finding.position.line if finding.position else None,

@@ -1,4 +1,4 @@
-"""Where a run stands, folded from its events: a live table, plain lines, a summary, or JSON."""
+"""The state of a run, computed from its events: as a live table, lines, a summary, or JSON."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from stackcook.run.events import (
     StepRetried,
     StepStarted,
 )
-from stackcook.report.words import duration
+from stackcook.report.format import duration
 
 
 QUIET = 20.0
-"""Seconds after which a plain line says where a step is now."""
+"""Seconds after which a line shows the progress of a step."""
 
 SILENT = 60.0
-"""Seconds after which it does so even if nothing has changed."""
+"""Seconds after which it does so even without progress."""
 
 _FIRST = ("failed", "running", "skipped", "waiting", "done")
-"""Results, those first that people look for."""
+"""Results, the most important ones first."""
 
 _COLOURS = {"running": "cyan", "done": "green", "failed": "bold red", "skipped": "yellow"}
 
 
 @dataclass
 class Row:
-    """One node, or (``name`` empty) the step for all of them."""
+    """One node, or (``name`` empty) the step for all nodes."""
 
     name: str
     stage: str = ""
@@ -50,7 +50,7 @@ class Row:
     began: float = 0.0
     ended: float = 0.0
     shown: float = 0.0
-    said: str = ""
+    last_line: str = ""
     resources: int = 0
     updated: int | None = None
     total: int | None = None
@@ -70,7 +70,7 @@ class Row:
 
 @dataclass
 class Board:
-    """What a run's events add up to."""
+    """The state of a run."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     whole: Row = field(default_factory=lambda: Row(""))
@@ -79,7 +79,7 @@ class Board:
     done: RunDone | None = None
 
     def take(self, event: Event) -> str | None:
-        """Take in an event; returns the plain line that it deserves, if any."""
+        """Apply an event; returns the line to print for it, if any."""
         if isinstance(event, RunStarted):
             self.rows = {name: Row(name) for name in event.nodes}
         elif isinstance(event, RunDone):
@@ -88,7 +88,7 @@ class Board:
             return event.text
         elif isinstance(event, PlanChanged):
             steps = ", ".join(event.after) or "nothing"
-            return _line(event.node, f"plan changed, as {event.why}: now {steps}")
+            return _line(event.node, f"plan changed ({event.why}); next steps: {steps}")
         elif isinstance(event, NodeSkipped):
             row = self._row(event.node)
             row.result, row.text = "skipped", event.why
@@ -97,7 +97,7 @@ class Board:
             row = self._row(event.node)
             row.result, row.text = "waiting", event.cause
             what = f"{event.step}: {event.cause}" if row.name else event.cause
-            return _line(row.name or event.step, f"{what}; once more in {event.wait:.0f} s")
+            return _line(row.name or event.step, f"{what}; retrying in {event.wait:.0f} s")
         else:
             return self._step(event)
         return None
@@ -107,7 +107,7 @@ class Board:
         if isinstance(event, StepStarted):
             row.step, row.result, row.text, row.ended, row.log = event.step, "running", "", 0.0, ""
             row.stage, row.began, row.shown = event.stage or row.stage, event.at, event.at
-            row.said = ""
+            row.last_line = ""
             row.resources, row.updated, row.total = 0, None, None
             return _line(row.name, f"{row.step} …") if row.name and row.step not in LOOKS else None
         if isinstance(event, StepProgress):
@@ -131,14 +131,14 @@ class Board:
         return _line(row.name, f"{row.step}: {event.text or 'ok'} ({duration(event.seconds)})")
 
     def due(self, now: float) -> list[str]:
-        """Plain lines about the steps that go on, and have not been heard of for a while."""
+        """Lines about running steps that have printed nothing for a while."""
         lines = []
         for row in (self.whole, *self.rows.values()):
             if row.result != "running" or now - row.shown < QUIET:
                 continue
-            text = _going(row)
-            if text != row.said or now - row.shown >= SILENT:
-                row.shown, row.said = now, text
+            text = _progress(row)
+            if text != row.last_line or now - row.shown >= SILENT:
+                row.shown, row.last_line = now, text
                 lines.append(_line(row.name or row.step, f"{text} ({duration(row.seconds(now))})"))
         return lines
 
@@ -146,10 +146,10 @@ class Board:
         return self.rows.setdefault(node, Row(node)) if node else self.whole
 
     def table(self, now: float, most: int | None = None) -> Table:
-        """One line a node, below the step that all of them wait for.
+        """One line per node, below a running step for all nodes.
 
-        Where there are more than ``most``, those that people look for come first, and the last
-        line counts the others: a terminal shows no more, and to lay out thousands takes seconds.
+        With more than ``most`` lines, the most important ones come first, and the last line counts
+        the others: a terminal shows no more, and laying out thousands of lines takes seconds.
         """
         table = Table(box=None, show_header=False, pad_edge=False, expand=True)
         for width in (14, 14, 18, 8):
@@ -157,7 +157,7 @@ class Board:
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         shown, others = self._shown(most)
         for row in shown:
-            counts = f"{row.resources} seen, {row.updated} new" if row.resources else ""
+            counts = f"{row.resources} done, {row.updated} updated" if row.resources else ""
             if row.total is not None:
                 counts = f"{row.updated}/{row.total} updated"
             table.add_row(
@@ -173,7 +173,7 @@ class Board:
         return table
 
     def _shown(self, most: int | None) -> tuple[list[Row], Counter[str]]:
-        """The rows of the table, and the results of those that it has no room for."""
+        """The rows of the table, and how many others have which result."""
         rows = [self.whole] if self.whole.result == "running" else []
         rows += (row for row in self.rows.values() if not self.done or row.result != "waiting")
         if most is None or len(rows) <= most:
@@ -182,23 +182,23 @@ class Board:
         return rows[: most - 1], Counter(row.result for row in rows[most - 1 :])
 
     def problems(self) -> Text:
-        """Each failure: where, cause, what to do, and where its log is."""
+        """Each failure with its cause, what to do, and its log."""
         text = Text()
         for failure in self.failures:
             text.append(f"{failure.step} failed: ", "bold red")
             text.append(f"{failure.error}\n")
-            if failure.log and failure.step not in LOOKS:  # whose log is what was just said
-                text.append(f"    its log: {failure.log}\n", "dim")
+            if failure.log and failure.step not in LOOKS:  # their log has nothing more
+                text.append(f"    log: {failure.log}\n", "dim")
         if self.failures and self.done and self.done.command == "deploy":
             text.append(
-                "`stackcook report` tells more. Once that is mended, run `stackcook deploy`"
+                "For details, run `stackcook report`. Fix the cause and run `stackcook deploy`"
             )
-            text.append(" again: it goes on from here.")
+            text.append(" again: it resumes where it stopped.")
         text.rstrip()
         return text
 
     def summary(self) -> Text:
-        """How long it took, what changed on each node, and what the user wants to know now."""
+        """The duration, what changed on each node, and facts such as the URL of Horizon."""
         text = Text()
         if self.done is None:
             return text
@@ -232,7 +232,7 @@ def _line(name: str, text: str) -> str:
     return f"{name:<14} {text}"
 
 
-def _going(row: Row) -> str:
+def _progress(row: Row) -> str:
     if not row.resources:
         return f"{row.step}: {row.text or '…'}" if row.name else row.text or "…"
     return f"{row.step}: {row.resources} resources, {row.updated} updated, at {row.text}"

@@ -1,4 +1,4 @@
-"""All that helps somebody else to see why a run failed, in one file, without secrets."""
+"""An archive for bug reports: report, logs, manifest and versions, without secrets."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from stackcook.errors import UsageError, one_line
 from stackcook.files import replacing
 from stackcook.parallel import parallel_map
 from stackcook.redact import Redactor
-from stackcook.report import html, rundata
-from stackcook.report.passages import end_of
+from stackcook.report import data, html
+from stackcook.report.logs import end_of
 from stackcook.report.run import RunReport
 
-FAILED = 1 << 20
-"""Bytes at the end of a log that come along, where something failed."""
+FAILED_LOG = 1 << 20
+"""Bytes at the end of the log of a failed node."""
 
-WELL = 1 << 16
-"""The same, of the other nodes."""
+OTHER_LOG = 1 << 16
+"""Bytes at the end of the logs of other nodes."""
 
 RESOURCES = 10_000
-"""So many resources' times come along."""
+"""How many resource times are included."""
 
 PROGRAMS = ("knife", "vagrant", "goiardi", "ruby")
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 
 
 def write(
@@ -48,7 +48,7 @@ def write(
 ) -> int:
     """Write the bundle to ``path``, mode 0600; returns how many files are in it.
 
-    ``manifest`` is the manifest's text. Raises UsageError if it can't be written there.
+    ``manifest`` is the manifest's text. Raises UsageError if ``path`` cannot be written.
     """
     top, count = f"stackcook-run-{report.run.id}", 0
     with replacing(path) as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
@@ -65,20 +65,20 @@ def _files(
     report: RunReport, state: Path, manifest: str, redact: Redactor, versions: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     yield "report.html", html.render(report)
-    yield "report.json", _json(rundata.data(report))
+    yield "report.json", _json(data.run_data(report))
     yield "versions.json", _json({**versions, "chef": list(report.chef)})
     yield "manifest.yml", redact.manifest(manifest)
     yield "state.json", _json(_rows(state, report.run.id, redact))
     for node in report.nodes:
-        most = WELL if node.result == "done" else FAILED
+        most = OTHER_LOG if node.result == "done" else FAILED_LOG
         if text := end_of(path_of(state, node.name), most):
             yield f"logs/{node.name.replace('/', '_')}.log", redact(text)
     for log in sorted((state / "chef").rglob("*.log")):
-        yield str(log.relative_to(state)), redact(end_of(log, FAILED))
+        yield str(log.relative_to(state)), redact(end_of(log, FAILED_LOG))
 
 
 def _rows(state: Path, run: int, redact: Redactor) -> dict[str, list[dict[str, Any]]]:
-    """Every run so far, the steps of the one that is told, and the slowest of its resources."""
+    """All runs until this one, its steps, and its slowest resources."""
     queries = {
         "runs": "SELECT * FROM runs WHERE id <= :run",
         "steps": "SELECT * FROM steps WHERE run = :run",
@@ -97,7 +97,7 @@ def _rows(state: Path, run: int, redact: Redactor) -> dict[str, list[dict[str, A
 
 
 def versions(run: Run = run_command) -> dict[str, str]:
-    """Of stackcook and of what it runs on; empty for a program that is not there."""
+    """Versions of stackcook and its tools; empty for a missing program."""
     programs = dict(zip(PROGRAMS, parallel_map(lambda name: _version(name, run), PROGRAMS)))
     release = Path("/etc/debian_version")
     return {
@@ -112,7 +112,7 @@ def versions(run: Run = run_command) -> dict[str, str]:
 def _version(program: str, run: Run) -> str:
     try:
         path = str(find_program(program))
-        said = run(Command((path, "--version")), timeout=_PATIENCE).output
+        said = run(Command((path, "--version")), timeout=_TIMEOUT).output
     except (UsageError, CommandError):
         return ""
     return one_line(next((line for line in said.splitlines() if any(map(str.isdigit, line))), ""))

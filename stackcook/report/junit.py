@@ -1,6 +1,6 @@
-"""A run as JUnit's XML, for CI: a suite for each stage, a case for each step of a node.
+"""A run as JUnit XML, for CI: a suite for each stage, a case for each step of a node.
 
-What is in it follows the schema that Ant's, Maven's and Jenkins' readers share.
+Valid by the schema that Ant, Maven and Jenkins share.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from stackcook.run.record import StepState
 from stackcook.report.run import Failure, RunReport, seconds
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML can't hold, however it is written."""
+"""Characters that XML cannot contain, not even escaped."""
 
 _ALL = "all nodes"
 
 
 def render(report: RunReport, hostname: str | None = None) -> str:
-    """The document; ``hostname`` is this machine's if nobody says another."""
+    """The document; ``hostname`` is this machine's by default."""
     host = hostname or socket.gethostname()
     failures = {id(failure.step): failure for failure in report.failures}
     root = xml.Element("testsuites", name=_clean(f"stackcook {report.run.command}"))
@@ -93,7 +93,7 @@ def _case(suite: str, step: StepState, failure: Failure | None) -> xml.Element:
 def _details(step: StepState, failure: Failure | None) -> Iterable[str]:
     yield step.text
     if step.attempt > 1:
-        yield f"at attempt {step.attempt}"
+        yield f"attempt {step.attempt}"
     if failure and failure.log:
         yield f"log: {failure.log}"
         yield from failure.lines
@@ -102,7 +102,7 @@ def _details(step: StepState, failure: Failure | None) -> Iterable[str]:
 def _retries(steps: Iterable[StepState]) -> Iterable[str]:
     tries = [step for step in steps if step.result == "retried"]
     if tries:
-        yield f"{counted(len(tries), 'step')} tried again"
+        yield f"{counted(len(tries), 'step')} retried"
     yield from (f"{s.node}: {s.step}, attempt {s.attempt}: {s.text}" for s in tries)
 
 

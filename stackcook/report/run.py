@@ -1,40 +1,41 @@
-"""What a run did: stages, nodes, failures with their cause, and what took long; all of it redacted.
+"""What a run did: stages, nodes, failures by cause, and what took long; all of it redacted.
 
-Built from the record of runs and the nodes' logs; every form of the report is made of it.
+Read from the record of runs and the logs of the nodes; all report formats are rendered from it.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stackcook.errors import ExitCode, counted, one_line
+from stackcook.report import logs
+from stackcook.report.format import natural, printable
 from stackcook.run import history
 from stackcook.run.history import Run, Spent
 from stackcook.run.logs import path_of
 from stackcook.run.record import StepState
-from stackcook.errors import ExitCode, one_line
-from stackcook.report import passages
-from stackcook.report.words import natural, printable
 
 SLOWEST = 20
-"""So many resources, recipes and nodes are named as the slowest."""
+"""How many resources, recipes and nodes are listed as the slowest."""
 
 TAILS = 200
-"""Failures whose logs are looked into; those after them have their error alone."""
+"""How many failures include lines of their logs."""
 
 _BAD = ("failed", "interrupted")
 _LAST = ("bootstrap", "converge", "converge again", "verify")
-"""The steps of which one is a node's last, if its part in the run has come to its end."""
+"""A node is finished only if its last step is one of these."""
 
 
 @dataclass(frozen=True)
 class NodeRun:
-    """One node's part in a run; ``result`` is that of its last step, ``why`` is said if not well.
+    """One node's part in a run; ``result`` is that of its last step, ``why`` is set on failure.
 
-    A ``stage`` that nobody knows is empty.
+    ``stage`` is empty if unknown.
     """
 
     name: str
@@ -89,7 +90,7 @@ class Slow:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A run. ``whole`` are the steps for all nodes; ``ended`` is now while it goes on.
+    """A run. ``whole`` are the steps for all nodes; ``ended`` is now if the run is active.
 
     ``chef`` are the versions of the Chef client that ran on the nodes.
     """
@@ -116,14 +117,14 @@ class RunReport:
 
 
 def seconds(step: StepState) -> float:
-    """How long a step took; nothing, for one that never ended."""
+    """How long a step took; 0 if it never ended."""
     return max(0.0, step.ended - step.started) if step.ended else 0.0
 
 
 def read(
     state: Path, run: Run, *, under_way: bool, now: float, redact: Callable[[str], str]
 ) -> RunReport:
-    """What is known of ``run`` below ``state``; ``redact`` takes secrets out of every text."""
+    """Read ``run`` from the directory ``state``; ``redact`` removes secrets from a text."""
     steps = tuple(_shown(step, redact, under_way) for step in history.steps(state, run.id))
     of_nodes = [step for step in steps if step.node]
     staged = {} if all(step.stage for step in of_nodes) else history.stages(state)
@@ -146,7 +147,7 @@ def read(
 
 
 def _shown(step: StepState, redact: Callable[[str], str], under_way: bool) -> StepState:
-    """The step as it may be shown; what a run that died left open was interrupted."""
+    """The step, redacted; a step that a killed run left running is ``interrupted``."""
     result = step.result
     if result == "running" and not under_way:
         result = "interrupted"
@@ -156,7 +157,7 @@ def _shown(step: StepState, redact: Callable[[str], str], under_way: bool) -> St
 def _nodes(steps: Iterable[StepState], staged: Mapping[str, str], halted: str) -> list[NodeRun]:
     """The nodes with their steps, in natural order.
 
-    ``halted`` is what those are that had come between two steps when the run stopped there.
+    ``halted`` is the result of nodes that were between two steps when the run stopped.
     """
     by_node: dict[str, list[StepState]] = {}
     for step in steps:
@@ -174,7 +175,7 @@ def _nodes(steps: Iterable[StepState], staged: Mapping[str, str], halted: str) -
 
 
 def _stages(nodes: Sequence[NodeRun], steps: Sequence[StepState]) -> tuple[StageRun, ...]:
-    """The stages, in the order in which they converged; those that didn't come after them."""
+    """The stages in the order in which they converged; those that did not are last."""
     members: dict[str, list[NodeRun]] = {step.stage: [] for step in steps if step.stage}
     for node in nodes:
         members.setdefault(node.stage, []).append(node)
@@ -197,15 +198,15 @@ def _stages(nodes: Sequence[NodeRun], steps: Sequence[StepState]) -> tuple[Stage
 def _failures(
     state: Path, steps: Iterable[StepState], redact: Callable[[str], str]
 ) -> tuple[Failure, ...]:
-    """What failed, in order; with the log's lines, where that is not too many."""
+    """The failures in order, the first of them with lines of their logs."""
     found: list[Failure] = []
     for step in (step for step in steps if step.result == "failed"):
         if not step.node:
             found.append(Failure(step))
             continue
         path = path_of(state, step.node)
-        lines = passages.passage(path, step) if len(found) < TAILS else ()
-        shown = redact("\n".join(passages.gist(lines))).split("\n")
+        lines = logs.step_output(path, step) if len(found) < TAILS else ()
+        shown = redact("\n".join(logs.error_lines(lines))).split("\n")
         found.append(Failure(step, str(path), tuple(map(printable, shown)) if lines else ()))
     return tuple(found)
 
@@ -213,7 +214,7 @@ def _failures(
 def _slow(
     state: Path, run: Run, redact: Callable[[str], str]
 ) -> tuple[tuple[Slow, ...], tuple[Slow, ...]]:
-    """The slowest resources and recipes, each with what it took in the last run that had it."""
+    """The slowest resources and recipes, compared with the last run that had them."""
     resources = history.spent(state, run.id)
     slowest = resources[:SLOWEST], history.by_recipe(resources)[:SLOWEST]
     missing = {_key(spent) for found in slowest for spent in found}
@@ -237,7 +238,53 @@ def _key(spent: Spent) -> tuple[str, str]:
 
 
 def _chef_versions(state: Path, nodes: Sequence[NodeRun]) -> tuple[str, ...]:
-    """The clients' versions as some of the logs say: no run has many of them."""
+    """The versions of the Chef client, from some of the logs: a run has few different ones."""
     chosen = nodes[:: max(1, len(nodes) // SLOWEST)]
-    found = {passages.chef_version(path_of(state, node.name)) for node in chosen}
+    found = {logs.chef_version(path_of(state, node.name)) for node in chosen}
     return tuple(sorted(found - {""}))
+
+
+_ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
+MOST_NAMED = 8
+"""How many nodes of a cause are named."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Failures of one step by one error, in the order in which they happened."""
+
+    step: str
+    error: str
+    failures: tuple[Failure, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nodes that failed; empty for a step for all nodes."""
+        return tuple(dict.fromkeys(f.step.node for f in self.failures if f.step.node))
+
+    @property
+    def nodes(self) -> str:
+        """All names, or the first ones and how many more there are."""
+        left = len(self.names) - MOST_NAMED
+        if left <= 1:
+            return ", ".join(self.names)
+        return f"{', '.join(self.names[:MOST_NAMED])} and {counted(left, 'more node')}"
+
+
+def causes(failures: Iterable[Failure]) -> tuple[Cause, ...]:
+    """Group the failures by step and error, ignoring node names and addresses in the error."""
+    groups: dict[tuple[str, str], list[Failure]] = {}
+    for failure in failures:
+        step = failure.step
+        error = _ADDRESS.sub("ADDRESS", error_of(failure))
+        if step.node:
+            error = re.sub(rf"(?<![\w-]){re.escape(step.node)}(?![\w-])", "NODE", error)
+        groups.setdefault((step.step, error), []).append(failure)
+    return tuple(
+        Cause(step, error_of(found[0]), tuple(found)) for (step, _), found in groups.items()
+    )
+
+
+def error_of(failure: Failure) -> str:
+    """The error without the node's name in front."""
+    return failure.step.text.removeprefix(f"{failure.step.node}: ")

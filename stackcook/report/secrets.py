@@ -1,4 +1,4 @@
-"""Every secret of a deployment that this machine can know: what no report may hold."""
+"""The secrets of a deployment, which no report may contain."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from stackcook.manifest.model import Manifest
 from stackcook.redact import in_manifest
 
 _SECRET_FIELD = re.compile(r"(?i)pass|pw|secret|token|key|credential")
-"""Fields of a data bag's item whose value is a secret however short; so is the one named as it."""
+"""Fields of a data bag item that are secret even if short; so is the field named like the item."""
 
 _TELLING = 8
-"""Characters from which on any other value of an encrypted item is taken for a secret, too."""
+"""Other values of an encrypted item are secret from this length on."""
 
 _LONG = 16
-"""Characters of a key's line; its shorter ones tell nothing, and are in other texts, too."""
+"""Lines of a key are secret from this length on; shorter ones also occur in other texts."""
 
 
 def known_secrets(state: Path, manifest_text: str, manifest: Manifest | None) -> set[str]:
-    """Generated passwords, the users' own data bags that are encrypted, keys, the manifest's.
+    """Generated passwords, encrypted data bags, keys, and secrets in the manifest.
 
-    Whatever can't be read is left out: a report is wanted most when things are broken.
+    Unreadable files are skipped: reports must work when things are broken.
     """
     found = in_manifest(manifest_text)
     found.update(_keys(state))
@@ -43,7 +43,7 @@ def known_secrets(state: Path, manifest_text: str, manifest: Manifest | None) ->
 
 
 def _keys(state: Path) -> Iterator[str]:
-    """The lines of every private key and secret that is kept there."""
+    """The lines of all private keys and secrets below ``state``."""
     chef, login = state / "chef", (state / "ssh").glob("id_*")
     for path in (*chef.glob("*.pem"), *chef.glob("*/*.pem"), chef / SECRET, *login):
         if path.suffix != ".pub":
@@ -62,7 +62,7 @@ def _item(path: Path, secret: str) -> Iterator[str]:
 
 
 def _leaves(value: Any, name: str, field: str = "") -> Iterator[str]:
-    """The texts in an item called ``name`` that are secrets, by their field or their length."""
+    """The secret texts of the item ``name``, by their field or length."""
     if isinstance(value, Mapping):
         for inner in value:
             yield from _leaves(value[inner], name, str(inner))

@@ -1,4 +1,4 @@
-"""A run told on a terminal: what it did, what failed and why, and what took long."""
+"""A run or a verification as text for a terminal."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from stackcook.errors import counted
+from stackcook.report.run import Cause, RunReport, Slow, StageRun, causes, seconds
+from stackcook.report.format import difference, duration, ending, natural, when
 from stackcook.run.events import LOOKS
 from stackcook.run.history import Run
-from stackcook.report.causes import Cause, causes
-from stackcook.report.run import RunReport, Slow, StageRun, seconds
-from stackcook.report.words import difference, duration, ending, natural, when
+from stackcook.verify.check import Check, Report
 
 CAUSES = 20
-"""So many causes of failures are told."""
+"""How many causes of failures are shown."""
 
 SLOWEST = 8
-"""So many slow resources, and recipes, are told."""
+"""How many slow resources and recipes are shown."""
 
 
 def render(report: RunReport) -> Text:
@@ -29,8 +29,8 @@ def render(report: RunReport) -> Text:
 
 
 def listed(runs: Sequence[Run], running: bool) -> str:
-    """A line a run, the latest first."""
-    rows = [("run", "when", "who", "command", "took", "how it ended", "deploy")]
+    """One line per run, the latest first."""
+    rows = [("run", "started", "user", "command", "duration", "result", "deploy")]
     for run in reversed(runs):
         under_way = running and run is runs[-1]
         took = duration(run.ended - run.started) if run.ended else "-"
@@ -45,7 +45,7 @@ def listed(runs: Sequence[Run], running: bool) -> str:
 
 
 def title(report: RunReport) -> str:
-    """What ran and how that ended, on one line."""
+    """The command, its result and duration, in one line."""
     run = report.run
     how = ending(run.exit_code, run.ended, report.under_way)
     code = f" (exit {run.exit_code})" if run.exit_code else ""
@@ -54,7 +54,7 @@ def title(report: RunReport) -> str:
 
 def _head(report: RunReport) -> Text:
     run = report.run
-    about = [f"run {run.id} of {run.who}, begun {when(run.started)}", run.deploy, run.manifest]
+    about = [f"run {run.id} by {run.who}, started {when(run.started)}", run.deploy, run.manifest]
     return Text.assemble((title(report), "bold"), f"\n{', '.join(filter(None, about))}")
 
 
@@ -65,11 +65,11 @@ def _stages(report: RunReport) -> Iterator[Text]:
 
 
 def stage_line(stage: StageRun) -> str:
-    """How many nodes a stage has, how they ended, and how long it took."""
+    """The nodes of a stage, their results, and its duration."""
     ends = ", ".join(f"{number:,} {result}" for result, number in stage.results.items())
     gate = "" if stage.gate is None else f", gate {duration(stage.gate)}"
     nodes = counted(len(stage.nodes), "node")
-    return f"{nodes} in {duration(stage.ended - stage.started)}: {ends or 'none begun'}{gate}"
+    return f"{nodes} in {duration(stage.ended - stage.started)}: {ends or 'none started'}{gate}"
 
 
 def _whole(report: RunReport) -> Iterator[Text]:
@@ -87,7 +87,7 @@ def _failures(report: RunReport) -> Iterator[Text]:
         yield _cause(cause)
     if len(found) > CAUSES:
         yield Text(
-            f"  and {counted(len(found) - CAUSES, 'other cause')}: --html and --json have all"
+            f"  and {counted(len(found) - CAUSES, 'other cause')}: use --html or --json to see all"
         )
 
 
@@ -98,7 +98,7 @@ def _cause(cause: Cause) -> Text:
     attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
     text.append(f"{step.step} failed after {duration(seconds(step))}{attempt}\n")
     text.append(f"    {cause.error}", "red")
-    if first.log and step.step not in LOOKS:  # whose log is what was just said
+    if first.log and step.step not in LOOKS:  # their log has nothing more
         text.append(f"\n    log: {first.log}", "dim")
     return text
 
@@ -108,20 +108,46 @@ def _retried(report: RunReport) -> Iterator[Text]:
     if nodes:
         names = ", ".join(sorted(nodes, key=natural)[:SLOWEST])
         more = f" and {counted(len(nodes) - SLOWEST, 'more node')}" if len(nodes) > SLOWEST else ""
-        yield Text(f"\ntried again: {names}{more}", "yellow")
+        yield Text(f"\nretried: {names}{more}", "yellow")
 
 
 def _slow(what: str, found: Sequence[Slow]) -> Iterator[Text]:
     if not found:
         return
-    compared = " (+/- the last run)" if any(slow.before for slow in found) else ""
-    yield Text(f"\nslowest {what}, seconds a node{compared}", "bold")
+    compared = " (+/- compared with the last run)" if any(slow.before for slow in found) else ""
+    yield Text(f"\nslowest {what}, seconds per node{compared}", "bold")
     for slow in found[:SLOWEST]:
         spent = slow.spent
         name = f"{spent.name}  {spent.recipe}" if spent.name else spent.recipe
-        most = f", at most {duration(spent.most)} on {spent.slowest}" if spent.slowest else ""
+        most = f", maximum {duration(spent.most)} on {spent.slowest}" if spent.slowest else ""
         most = most if spent.nodes > 1 else ""
         yield Text(
             f"  {duration(spent.mean):>12} {difference(slow.difference):>9}  {name}"
             f"  ({counted(spent.nodes, 'node')}{most})"
         )
+
+
+def verification(report: Report) -> Text:
+    """One line per check, grouped by node, and a summary; no newline at the end."""
+    text = Text()
+    for node, checks in report.by_node().items():
+        text.append(f"{node or 'cloud'}\n", "bold")
+        for check in checks:
+            _check(text, check)
+    text.append(_summary(report))
+    return text
+
+
+def _summary(report: Report) -> str:
+    """The report in one line."""
+    failed = len(report.failures)
+    count = f"{counted(len(report.checks), 'check')} in {report.seconds:.1f} s"
+    return f"{count}: {failed} failed" if failed else f"{count}: all passed"
+
+
+def _check(text: Text, check: Check) -> None:
+    text.append("  ✓ " if check.ok else "  ✗ ", "green" if check.ok else "bold red")
+    where = f" on {check.node}" if check.node and not check.ok else ""
+    text.append(f"{check.name}{where}{': ' if check.cause else ''}{check.cause}\n")
+    if check.remedy:
+        text.append(f"    {check.remedy}\n", "yellow")

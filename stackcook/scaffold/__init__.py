@@ -1,1 +1,1 @@
-"""What ``stackcook init`` writes: a new Chef repository, or the manifest of one that is there."""
+"""What ``stackcook init`` writes: a new Chef repository, or the manifest of an existing one."""

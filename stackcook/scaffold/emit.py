@@ -1,6 +1,6 @@
-"""Plain values → YAML that every reader takes the same way. Pure.
+"""Writes manifests as YAML with comments, in a form that all YAML parsers read the same way. Pure.
 
-Comments and the order of keys are part of what is written here, and PyYAML writes no comments.
+PyYAML cannot write comments.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 from stackcook.errors import one_line
 
 WIDTH = 96
-"""Columns that a value may take to stand on its key's line."""
+"""Maximum line length for a value on the line of its key."""
 
 _WORD = r"[A-Za-z0-9_./~-]+"
 _PLAIN = re.compile(rf"-{{0,2}}[A-Za-z/]({_WORD})?( {_WORD})*|\d+(\.\d+){{2,3}}(/\d+)?", re.ASCII)
-_MEANS_ELSE = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+_RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ def emit(value: Any) -> str:
 
 
 def scalar(value: str | int | float | bool | None) -> str:
-    """One scalar; a text is quoted where YAML, or half of its readers, would take it otherwise."""
+    """One scalar; a text is quoted if any YAML parser might read it as something else."""
     if not isinstance(value, str):
         return json.dumps(value)
-    if _PLAIN.fullmatch(value) and value.lower() not in _MEANS_ELSE:
+    if _PLAIN.fullmatch(value) and value.lower() not in _RESERVED:
         return value
     return f'"{"".join(map(_escaped, value))}"'
 
@@ -92,7 +92,7 @@ def _block(value: Any) -> Iterator[str]:
 
 
 def _entry(head: str, value: Any) -> Iterator[str]:
-    """A key with what belongs to it: on its line if that is short and holds no mapping."""
+    """A key and its value: on one line if that is short and contains no mapping."""
     if value is None:
         yield head
     elif _fits(head, value):

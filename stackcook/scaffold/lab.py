@@ -16,7 +16,7 @@ ENVIRONMENT = "lab"
 CONTROLLER = "single-controller"
 COMPUTE = "single-compute"
 
-_FIRST = 10  # of the nodes' addresses, where there is room: people keep some before them free
+_FIRST = 10  # first node address, if there is room: leaves some free before it
 _SIZES: Mapping[str, Mapping[str, Any]] = {
     CONTROLLER: {"memory": 8192, "cpus": 2},
     COMPUTE: {"memory": 4096, "cpus": 2},
@@ -25,10 +25,10 @@ _SIZES: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Lab:
-    """What a new manifest is made of.
+    """The parameters of a new manifest.
 
-    ``hosts`` are the addresses of hosts that are there already, the controller's first; without
-    any, addresses are counted in ``network``. ``user`` and ``key`` are how SSH logs in there.
+    ``hosts`` are the addresses of existing hosts, the controller's first; without any,
+    addresses are taken from ``network``. ``user`` and ``key`` are how SSH logs in there.
     """
 
     computes: int
@@ -41,24 +41,25 @@ class Lab:
 
     @classmethod
     def of(cls, computes: int | None, machines: MachineKind | None, **others: Any) -> Lab:
-        """The lab that was asked for, ``None`` where nothing was said; raises UsageError."""
+        """The lab for these options, ``None`` if not given; raises UsageError."""
         hosts = others.get("hosts")
-        said = {name for name, value in others.items() if value not in (None, ())}
-        about_hosts = [name for name in ("hosts", "user", "key") if name in said]
+        given = {name for name, value in others.items() if value not in (None, ())}
+        about_hosts = [name for name in ("hosts", "user", "key") if name in given]
         if computes is None:
             computes = len(hosts) - 1 if hosts else 1
         if machines is None:
             machines = MachineKind.SSH if about_hosts else MachineKind.VAGRANT
         if about_hosts and machines is MachineKind.VAGRANT:
             raise UsageError(
-                f"--{about_hosts[0].removesuffix('s')} is for hosts that are there already",
-                remedy="leave it out, or give --machines ssh",
+                f"--{about_hosts[0].removesuffix('s')} is only for existing hosts",
+                remedy="omit it, or use --machines ssh",
             )
         lab = cls(computes, machines, **others)
         if hosts and len(hosts) != computes + 1:
             raise UsageError(
-                f"--host is there {len(hosts)} times, not {computes + 1}: for {lab.described}",
-                remedy="give --host for each, the controller first; or leave --computes out",
+                f"{lab.described} needs {computes + 1} addresses,"
+                f" but --host is given {len(hosts)} times",
+                remedy="use --host once per node, the controller first, or omit --computes",
             )
         return lab
 
@@ -76,7 +77,7 @@ class Lab:
 
     @property
     def addresses(self) -> Sequence[IPv4Address]:
-        """One for each node. Raises UsageError where the network hasn't as many."""
+        """One for each node. Raises UsageError if the network is too small."""
         return self.hosts or _counted(self.network or NETWORK, self.computes + 1)
 
 
@@ -84,7 +85,7 @@ def head(lab: Lab) -> tuple[str, ...]:
     """The comment that the manifest begins with."""
     return (
         f"A cloud: {lab.described}.",
-        "`stackcook check` names what is wrong in here, `stackcook deploy` brings it up.",
+        "`stackcook check` reports problems in this file; `stackcook deploy` deploys the cloud.",
     )
 
 
@@ -95,34 +96,36 @@ def sections(lab: Lab, cookbooks: Iterable[str]) -> tuple[Section, ...]:
         Section(
             "cookbooks",
             [{name: None} for name in cookbooks],
-            ("What goes on the Chef server: cookbooks/NAME, environments/NAME, roles/NAME.",),
+            ("Uploaded to the Chef server: cookbooks/NAME, environments/NAME, roles/NAME.",),
         ),
         Section("environments", [{ENVIRONMENT: None}]),
         Section("roles", [{CONTROLLER: None}, {COMPUTE: None}]),
         Section(
             "options",
             f"-E {ENVIRONMENT}",
-            ("Options of knife bootstrap for every node: -E names the environment.",),
+            ("knife bootstrap options for all nodes: -E is the environment.",),
         ),
         Section(
             "nodes",
             [{node: {"run_list": f"role[{role}]"}} for node, role in lab.nodes.items()],
-            (f"One more compute node: here with role[{COMPUTE}], below with its address.",),
+            (f"To add a compute node, add it here with role[{COMPUTE}], and its address below.",),
         ),
         Section("stackcook", settings, (_how(lab), _stages(lab))),
     )
 
 
 def _counted(network: IPv4Network, count: int) -> Sequence[IPv4Address]:
-    """So many addresses of hosts; the first host's is left to the bridge."""
+    """``count`` host addresses; the first one of the network is left to the bridge."""
     room = max(network.num_addresses - 3, 0)  # without the network's own and the broadcast's
     if count > room:
         lengths = range(network.prefixlen - 1, 7, -1)
         wider = (network.supernet(new_prefix=length) for length in lengths)
         fitting = next((wide for wide in wider if wide.num_addresses - 3 >= count), None)
         raise UsageError(
-            f"{network} has addresses for {room} nodes, not for {count}",
-            remedy=f"take a larger one, as --network {fitting}" if fitting else "take fewer nodes",
+            f"the network {network} has addresses for {room} nodes, but {count} are needed",
+            remedy=f"use a larger one, for example --network {fitting}"
+            if fitting
+            else "use fewer nodes",
         )
     first = _FIRST if _FIRST + count < network.num_addresses else 2
     return [network.network_address + number for number in range(first, first + count)]
@@ -133,7 +136,7 @@ def _settings(lab: Lab) -> Mapping[str, Any]:
     network = lab.network or (NETWORK if vagrant else None)
     login = {name: it for name, it in (("user", lab.user), ("key", lab.key)) if it is not None}
     addresses = map(str, lab.addresses)
-    seats = {
+    nodes = {
         node: {"address": next(addresses), **(_SIZES[role] if vagrant else login)}
         for node, role in lab.nodes.items()
     }
@@ -141,21 +144,21 @@ def _settings(lab: Lab) -> Mapping[str, Any]:
         "name": lab.name,
         "machines": lab.machines.value,
         **({"network": str(network)} if network else {}),
-        "nodes": seats,
+        "nodes": nodes,
         "stages": list(dict.fromkeys(lab.nodes.values())),
     }
 
 
 def _how(lab: Lab) -> str:
     if lab.machines is MachineKind.VAGRANT:
-        return "Vagrant makes the machines, on a network of their own; memory is in MiB."
+        return "Vagrant creates the machines in their own network; memory is in MiB."
     if lab.hosts:
-        return "The hosts are there already, at these addresses."
-    return "The hosts are there already: PUT IN THEIR ADDRESSES; these are only counted."
+        return "Existing hosts, with these addresses."
+    return "Existing hosts: REPLACE THESE EXAMPLE ADDRESSES by theirs."
 
 
 def _stages(lab: Lab) -> str:
-    """What ``stages`` says, and what to add once a compute node comes."""
+    """The comment about ``stages``."""
     if lab.computes:
-        return "Stages converge one after the other, the nodes of a stage together."
-    return f"Stages converge one after the other; compute nodes will need {COMPUTE} among them."
+        return "Stages converge one after the other; the nodes of a stage in parallel."
+    return f"Stages converge one after the other. For compute nodes, add {COMPUTE} here."

@@ -77,7 +77,7 @@ def test_upload_twice(stackcook: Stackcook, manifest: Manifest) -> None:
     assert document(output)["running"] is True
     assert os.path.exists(f"/proc/{document(output)['pid']}")
     assert "stopped" in stackcook("server", "stop")[1]
-    assert "it was not running" in stackcook("server", "stop")[1]
+    assert "the server was not running" in stackcook("server", "stop")[1]
     assert stackcook("server", "start")[0] == ExitCode.DONE
 
 
@@ -121,7 +121,7 @@ def test_what_is_deleted(stackcook: Stackcook, manifest: Manifest) -> None:
     assert status == ExitCode.DONE and document(output)["deleted"] == ["role web"], output
 
     status, output = stackcook("upload", "--delete")
-    assert status == ExitCode.USAGE and "there is nobody to ask; say --yes" in output
+    assert status == ExitCode.USAGE and "cannot ask: no terminal; add --yes" in output
     status, output = stackcook("upload", "--delete", "--prune")
     assert status == ExitCode.USAGE and "--delete uploads nothing" in output
     status, output = stackcook("upload", "--delete", "--yes", "--json")

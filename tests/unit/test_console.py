@@ -11,7 +11,7 @@ import pytest
 
 from stackcook.console import Console
 from stackcook.console.board import QUIET, SILENT, Board
-from stackcook.report.words import duration
+from stackcook.report.format import duration
 from stackcook.operations import deploy as operation
 from stackcook.operations.runner import Settings
 from stackcook.run.events import RunStarted, StepDone, StepFailed, StepProgress, StepStarted
@@ -56,9 +56,9 @@ def test_a_failure_says_node_cause_log_and_what_to_do(
     assert lines[-4:] == [
         "compute1       skipped: controller failed and has no failure budget",
         "bootstrap failed: controller: execute[boom] (x.rb:1): no; see more",
-        f"    its log: {tmp_path}/.stackcook/logs/controller.log",
-        "`stackcook report` tells more. Once that is mended, run `stackcook deploy` again:"
-        " it goes on from here.",
+        f"    log: {tmp_path}/.stackcook/logs/controller.log",
+        "For details, run `stackcook report`. Fix the cause and run `stackcook deploy` again:"
+        " it resumes where it stopped.",
     ]
 
 
@@ -103,7 +103,7 @@ def test_the_live_table_has_a_line_a_node() -> None:
     cells = [[str(cell) for cell in column.cells] for column in table.columns]
     assert cells[0] == ["one", "two"]
     assert cells[1] == ["converge", "waiting"]
-    assert cells[2] == ["7 seen, 2 new", ""]
+    assert cells[2] == ["7 done, 2 updated", ""]
     assert cells[3] == ["1 min 02 s", ""]
     assert cells[4] == ["file[/etc/x] create", ""]
 

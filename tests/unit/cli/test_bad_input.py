@@ -137,7 +137,7 @@ def test_a_file_where_the_state_belongs(repository: Path, command: str) -> None:
     (repository / ".stackcook").touch()
     result = run(*command.split())
     assert result.exit_code == ExitCode.USAGE
-    assert only_line(result).endswith("; move away what lies where stackcook wants a directory")
+    assert only_line(result).endswith("; move this file: stackcook needs a directory here")
 
 
 @pytest.mark.parametrize("command", ["status", "deploy"])

@@ -52,7 +52,7 @@ def refused(*arguments: str) -> str:
 def nothing_wrong(path: str) -> None:
     result = run("-f", path, "check", "--strict")
     assert (result.exit_code, result.stderr) == (0, ""), result.stdout
-    assert result.stdout.startswith("nothing is wrong")
+    assert result.stdout.startswith("no problems found")
 
 
 @pytest.mark.parametrize("machines", ["vagrant", "ssh"])
@@ -76,7 +76,7 @@ def test_it_says_what_comes_next() -> None:
     ]
     assert init("my lab", "--machines", "ssh", "--computes", "2").stdout.splitlines() == [
         "my lab/infrastructure.yml: a controller and 2 compute nodes",
-        "first: put your hosts' addresses into it",
+        "first: replace the addresses by those of your hosts",
         "next: cd 'my lab'; stackcook check; stackcook deploy",
     ]
     said = run("-f", "b.yml", "init", "b", "--host", "192.0.2.5").stdout
@@ -127,7 +127,10 @@ def test_what_git_ignores() -> None:
     Path("b/.gitignore").write_text("mine\n.vagrant\n")
     result = run("init", "b")
     assert result.exit_code == 0
-    assert result.stderr == ".gitignore is left as it is; add .stackcook/ clouds.yaml to it\n"
+    assert (
+        result.stderr
+        == ".gitignore exists and was not changed; add these lines: .stackcook/ clouds.yaml\n"
+    )
     assert Path("b/.gitignore").read_text() == "mine\n.vagrant\n"
     Path("b/.gitignore").unlink()
     Path("b/.gitignore").symlink_to("nowhere")
@@ -140,8 +143,8 @@ def test_nothing_is_overwritten_unasked() -> None:
     Path("roles/single-compute.json").write_text("mine")
     Path("infrastructure.yml").write_text("mine")
     assert refused() == (
-        ".: already there: infrastructure.yml, roles/single-compute.json; "
-        "name another directory, or overwrite with --force"
+        ".: already exists: infrastructure.yml, roles/single-compute.json; "
+        "use another directory, or overwrite with --force"
     )
     init("--force")
     nothing_wrong("infrastructure.yml")
@@ -151,22 +154,37 @@ def test_nothing_is_overwritten_unasked() -> None:
 @pytest.mark.parametrize(
     "arguments, line",
     [
-        (("--computes", "300"), "10.0.112.0/24 has addresses for 253 nodes, not for 301; "),
+        (
+            ("--computes", "300"),
+            "the network 10.0.112.0/24 has addresses for 253 nodes, but 301 are needed; ",
+        ),
         (("--network", "8.8.8.0/24"), "stackcook: network: 8.8.8.0/24 is a public network; "),
         (("--network", "10.0.0.1/24"), "Error: Invalid value for '--network': \"10.0.0.1/24\" is"),
-        (("--host", "web1"), "Error: Invalid value for '--host': \"web1\" is no IPv4 address; "),
+        (
+            ("--host", "web1"),
+            "Error: Invalid value for '--host': \"web1\" is not an IPv4 address; ",
+        ),
         (("--host", "192.0.2.5", "--host", "192.0.2.5"), "node compute1: address 192.0.2.5 is "),
         (("--name", "My Lab"), 'stackcook: name: invalid value "My Lab"; use '),
         (("--user", ""), "stackcook: nodes: controller: user has no value; "),
         (("--key", ""), "stackcook: nodes: controller: key: file not found: "),
-        (("--computes", "999999999"), "10.0.112.0/24 has addresses for 253 nodes, not for "),
+        (
+            ("--computes", "999999999"),
+            "the network 10.0.112.0/24 has addresses for 253 nodes, but ",
+        ),
         (("--key", "gone"), "stackcook: nodes: controller: key: file not found: "),
         (("--machines", "kvm"), "Error: Invalid value for '--machines'"),
         (("--computes", "-1"), "Error: Invalid value for '--computes'"),
-        (("-o", "x"), "--output goes with --from-repository; "),
-        (("--from-repository", "--name", "x"), "--name goes without --from-repository; "),
-        (("--from-repository", "--host", "192.0.2.5"), "--host goes without --from-repository; "),
-        (("gone", "--from-repository"), "gone: there is no such directory; "),
+        (("-o", "x"), "Error: --output needs --from-repository."),
+        (
+            ("--from-repository", "--name", "x"),
+            "Error: --name cannot be combined with --from-repository.",
+        ),
+        (
+            ("--from-repository", "--host", "192.0.2.5"),
+            "Error: --host cannot be combined with --from-repository.",
+        ),
+        (("gone", "--from-repository"), "gone: directory not found; "),
     ],
 )
 def test_what_can_t_be(arguments: tuple[str, ...], line: str) -> None:
@@ -175,13 +193,13 @@ def test_what_can_t_be(arguments: tuple[str, ...], line: str) -> None:
 
 def test_hosts_without_a_key(home: Path) -> None:
     (home / ".ssh" / "id_ed25519").unlink()
-    assert refused("--machines", "ssh").startswith(f"there is no key in {home / '.ssh'}; ")
+    assert refused("--machines", "ssh").startswith(f"there is no SSH key in {home / '.ssh'}; ")
 
 
 def test_a_directory_below_a_file() -> None:
     Path("there").touch()
-    assert refused("there") == "there: is no directory; name another"
-    assert "move away what lies where stackcook wants a directory" in refused("there/lab")
+    assert refused("there") == "there: is not a directory; use another path"
+    assert "move this file: stackcook needs a directory here" in refused("there/lab")
 
 
 @pytest.fixture
@@ -252,23 +270,25 @@ def test_as_json(repository: Path) -> None:
 
 def test_elsewhere_than_the_repository(repository: Path) -> None:
     said = init("chef", "--from-repository", "-o", "m.yml").stdout.splitlines()
-    assert said[1] == "first: put it into chef, where cookbooks/ and the rest are"
+    assert said[1] == "first: move it to chef, beside cookbooks/"
 
 
 def test_what_is_left_out_is_said(repository: Path) -> None:
     (repository / "roles" / "my role.json").touch()
     result = run("init", "chef", "--from-repository", "--json")
     assert result.exit_code == 0
-    assert result.stderr.startswith("chef/roles/my role.json: warning: left out: ")
+    assert result.stderr.startswith("chef/roles/my role.json: warning: skipped: ")
     assert json.loads(result.stdout)["findings"][0]["path"] == "chef/roles/my role.json"
     nothing_wrong("chef/infrastructure.yml")
 
 
 def test_a_directory_for_the_file_s_name(repository: Path) -> None:
-    wanted = "chef: is a directory; name a file, as chef/infrastructure.yml"
+    wanted = "chef: is a directory; name a file, for example chef/infrastructure.yml"
     assert refused("chef", "--from-repository", "-o", "chef") == wanted
     assert refused("chef", "--from-repository", "-o", "").startswith(".: is a directory; ")
 
 
 def test_ruby_is_not_written(repository: Path) -> None:
-    assert refused("chef", "--from-repository", "-o", "m.rb").startswith("m.rb: manifests in Ruby")
+    assert refused("chef", "--from-repository", "-o", "m.rb").startswith(
+        "m.rb: cannot write a manifest in Ruby"
+    )

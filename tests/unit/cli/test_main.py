@@ -142,7 +142,7 @@ def test_bug_shows_its_traceback(probe: Any) -> None:
     result = run("status")
     assert result.exit_code == ExitCode.BUG
     assert "Traceback" in result.stderr
-    assert "bug of ours: KeyError: 'gone'" in result.stderr.splitlines()[-1]
+    assert "internal error: KeyError: 'gone'" in result.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])

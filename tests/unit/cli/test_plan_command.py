@@ -161,7 +161,7 @@ def test_what_deploys_leave_here_is_deleted(repository: Path) -> None:
 def test_what_only_knife_can(option: str, repository: Path) -> None:
     result = plan(option)
     assert result.exit_code == 2
-    assert f"{option} is for --format knife" in result.stderr
+    assert f"{option} needs --format knife" in result.stderr
 
 
 def test_a_server_that_cannot_be_reached(repository: Path) -> None:

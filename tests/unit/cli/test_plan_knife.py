@@ -74,9 +74,9 @@ def test_an_unresolved_berksfile_is_noted(repository: Path) -> None:
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("--delete", "--rebuild"), "--delete and --rebuild exclude each other"),
-        (("--chef-client", "--delete"), "--chef-client and --delete exclude each other"),
-        (("--json",), "--json and --format knife exclude each other"),
+        (("--delete", "--rebuild"), "--delete and --rebuild cannot be combined"),
+        (("--chef-client", "--delete"), "--chef-client and --delete cannot be combined"),
+        (("--json",), "--json cannot be combined with --format knife"),
         (("--only", "rolls"), '--only: "rolls" is no section; did you mean "roles"?'),
         (("--only", "all"), "it may be cookbooks, environments, roles, data bags, nodes, "),
         (("--limit", "web"), "no node web; did you mean web1?"),

@@ -68,16 +68,16 @@ def test_report_of_another_run_by_its_number_or_its_deploy(cloud: FakeCloud) -> 
     assert run("report", "--run", runs[1]["deploy"]).stdout.startswith("deploy: done, ")
     result = run("report", "--run", "7")
     assert result.exit_code == ExitCode.USAGE
-    assert result.stderr == "there is no run 7; see `stackcook report --list`\n"
+    assert result.stderr == "unknown run 7; `stackcook report --list` shows all runs\n"
 
 
 def test_list_has_a_line_for_each_run(cloud: FakeCloud) -> None:
     header, second, first = run("report", "--list").stdout.splitlines()
-    assert header.split() == "run when who command took how it ended deploy".split()
+    assert header.split() == "run started user command duration result deploy".split()
     assert second.startswith("2 ") and "(exit 8)" in second
     assert first.startswith("1 ") and " done " in first
     with exclusive(cloud.manifest.state, "deploy"):
-        assert "under way" not in run("report", "--list").stdout  # that one is not begun yet
+        assert "running" not in run("report", "--list").stdout  # that one is not begun yet
 
 
 def test_files_are_written_and_named(cloud: FakeCloud) -> None:
@@ -104,7 +104,7 @@ def test_json_is_one_document_beside_files_too(cloud: FakeCloud) -> None:
     "arguments, said",
     [
         (["--html", "no/a.html"], "no/a.html: its directory does not exist; create no, or use"),
-        (["--list", "--run", "1"], "--list takes no other option"),
+        (["--list", "--run", "1"], "--list can only be combined with --json"),
     ],
 )
 def test_what_can_t_be_done_is_said(cloud: FakeCloud, arguments: list[str], said: str) -> None:
@@ -128,7 +128,7 @@ def test_before_the_first_run_there_is_nothing_to_tell_and_nothing_is_made(
     (tmp_path / "infrastructure.yml").write_text(MANIFEST)
     result = run("report")
     assert (result.exit_code, result.stderr) == (
-        *(ExitCode.USAGE, "nothing was run yet; run `stackcook deploy`\n"),
+        *(ExitCode.USAGE, "there are no runs yet; run `stackcook deploy`\n"),
     )
     assert run("report", "--list").stdout.splitlines()[1:] == []
     assert not (tmp_path / ".stackcook").exists()
@@ -149,6 +149,6 @@ def test_logs_of_the_failure_begin_with_the_cause(cloud: FakeCloud) -> None:
 def test_logs_of_a_node_that_never_failed(cloud: FakeCloud) -> None:
     result = run("logs", "controller", "--failed")
     assert (result.exit_code, result.stderr) == (
-        *(ExitCode.USAGE, "controller: no step of it has failed; leave out --failed\n"),
+        *(ExitCode.USAGE, "controller: no step has failed on this node; omit --failed\n"),
     )
     assert run("logs", "controller", "--failed", "--last").exit_code == ExitCode.USAGE

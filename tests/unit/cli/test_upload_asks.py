@@ -38,7 +38,7 @@ def test_a_person_is_asked(
     context = Context(path=Path("x"))
     assert upload._agreed(context, GONE, wishes(), alone=False) is agreed
     said = capsys.readouterr().err
-    assert "to be deleted: role old" in said and "Delete this from the Chef server?" in said
+    assert "will be deleted: role old" in said and "Delete this from the Chef server?" in said
     assert ("nothing was changed" in said) is not agreed
 
 
@@ -56,7 +56,7 @@ def test_where_nobody_is_only_pruning_goes_on(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("sys.stdin", io.StringIO())
     context = Context(path=Path("x"))
     assert upload._agreed(context, GONE, wishes(), alone=False)
-    with pytest.raises(UsageError, match="nobody to ask"):
+    with pytest.raises(UsageError, match="cannot ask: no terminal"):
         upload._agreed(context, GONE, wishes(), alone=True)
 
 

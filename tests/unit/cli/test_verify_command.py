@@ -47,7 +47,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_all_well_is_0(run: Any) -> None:
     result = run(Report((WELL,), 1.0))
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1] == "1 checks in 1.0 s: all is well"
+    assert result.stdout.splitlines()[-1] == "1 check in 1.0 s: all passed"
 
 
 def test_a_failure_is_5_and_one_line_with_service_and_node(run: Any) -> None:
@@ -81,6 +81,4 @@ def test_before_a_deploy_it_says_so(run: Any, tmp_path: Path) -> None:
     (tmp_path / ".stackcook").rmdir()
     result = run(Report((WELL,)))
     assert result.exit_code == 5
-    assert result.stderr.endswith(
-        "nothing is deployed from this manifest; run `stackcook deploy`\n"
-    )
+    assert result.stderr.endswith("this manifest is not deployed yet; run `stackcook deploy`\n")

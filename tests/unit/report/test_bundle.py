@@ -16,7 +16,8 @@ from stackcook.run.record import reading
 from stackcook.errors import NodeError, Position, UsageError
 from stackcook.manifest.model import DataBag, Manifest
 from stackcook.redact import Redactor
-from stackcook.report import bundle, html, junit, rundata, text as told
+from stackcook.report import bundle, data, html, junit
+from stackcook.report.text import render
 from stackcook.report.secrets import known_secrets
 from tests.ran import FakeCloud, took
 
@@ -139,10 +140,10 @@ def test_no_secret_is_in_the_bundle(planted: Planted, tmp_path: Path) -> None:
 def test_no_secret_is_in_any_form_of_the_report(planted: Planted) -> None:
     report = planted.cloud.report(planted.redact)
     for text in (
-        told.render(report).plain,
+        render(report).plain,
         html.render(report),
         junit.render(report),
-        json.dumps(rundata.data(report)),
+        json.dumps(data.run_data(report)),
     ):
         assert "****" in text
         assert not planted.leaks(text)
@@ -179,7 +180,7 @@ def test_a_well_node_s_log_is_cut_sooner_than_a_failed_one_s(tmp_path: Path) -> 
     path = tmp_path / "b.tar.gz"
     bundle.write(path, cloud.report(), cloud.manifest.state, "", Redactor(), VERSIONS)
     files = {name.split("/")[-1]: len(text) for name, text in unpack(path).items()}
-    assert files["compute1.log"] <= bundle.WELL
+    assert files["compute1.log"] <= bundle.OTHER_LOG
     assert files["compute2.log"] > 300_000
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stackcook.report.checks import render
+from stackcook.report.text import verification
 from stackcook.verify.check import Check, Report
 
 
@@ -12,7 +12,7 @@ def test_failures_stand_out_with_node_cause_and_remedy() -> None:
         Check("nova-scheduler", "controller", False, "it is inactive", "look further: x"),
         Check("keystone", "controller", True),
     )
-    assert render(Report(checks, 4.25)).plain.splitlines() == [
+    assert verification(Report(checks, 4.25)).plain.splitlines() == [
         "cloud",
         "  ✗ what Nova and Neutron know: no word within 8 s",
         "controller",
@@ -25,7 +25,7 @@ def test_failures_stand_out_with_node_cause_and_remedy() -> None:
 
 def test_all_well_is_said_so() -> None:
     report = Report((Check("SSH", "compute1", True),), 0.5)
-    assert render(report).plain.endswith("1 checks in 0.5 s: all is well")
+    assert verification(report).plain.endswith("1 check in 0.5 s: all passed")
 
 
 def test_a_report_of_nothing_is_not_well() -> None:

@@ -33,5 +33,5 @@ def test_summary() -> None:
     many = [one("a", 1), one("b", 2), warning]
     assert summary(many, {}) == "found 2 errors, 1 warning in 2 files"
     looked_at = {"nodes": 2, "cookbooks": 1, "data bags": 0}
-    assert summary([], looked_at) == "nothing is wrong with 2 nodes, 1 cookbook"
-    assert summary([], {"nodes": 0}) == "nothing is wrong with the manifest"
+    assert summary([], looked_at) == "no problems found: 2 nodes, 1 cookbook"
+    assert summary([], {"nodes": 0}) == "no problems found: manifest"

@@ -14,7 +14,7 @@ import pytest
 from stackcook.run.events import RunDone, RunStarted, StepDone, StepFailed, StepStarted
 from stackcook.run.state import State
 from stackcook.errors import NodeError
-from stackcook.report import html, timeline
+from stackcook.report import html
 from stackcook.report.run import RunReport
 from tests.ran import FakeCloud, took
 
@@ -98,9 +98,9 @@ def test_the_picture_shows_steps_failures_retries_and_gates(report: RunReport) -
     titles = page.texts["title"]
     assert any(re.match(r"compute2: converge, attempt 2, done, ", title) for title in titles)
     assert any(re.match(r"compute1: converge, failed, .*</svg>", title) for title in titles)
-    for bar in (bar for row in timeline.lay_out(report).rows for bar in row.bars):
-        assert timeline.LEFT <= bar.x and bar.width > 0
-        assert bar.x + bar.width <= timeline.WIDTH
+    for bar in (bar for row in html.timeline(report).rows for bar in row.bars):
+        assert html.LEFT <= bar.x and bar.width > 0
+        assert bar.x + bar.width <= html.WIDTH
 
 
 def test_a_page_of_a_run_that_did_nothing(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_page_of_a_run_that_did_nothing(tmp_path: Path) -> None:
         state(RunStarted("deploy", 100.0, ()))
         state(RunDone("deploy", 100.0, 0.0, 3))
     page = Page(html.render(cloud.report()))
-    assert page.texts["h1"] == ["deploy: bad manifest or Chef repository (exit 3), 0.0 s"]
+    assert page.texts["h1"] == ["deploy: invalid manifest or Chef repository (exit 3), 0.0 s"]
     assert "svg" not in page.texts
 
 
@@ -132,11 +132,11 @@ def big(tmp_path: Path) -> RunReport:
 
 
 def test_of_thousands_of_nodes_those_are_drawn_that_failed_or_were_slow(big: RunReport) -> None:
-    chart = timeline.lay_out(big)
+    chart = html.timeline(big)
     names = [row.name for row in chart.rows]
-    assert len(names) == timeline.MOST
+    assert len(names) == html.MOST_ROWS
     assert names == ["n7", *(f"n{number}" for number in range(1001, 3000))]
-    assert chart.note == "1,000 nodes of 3,000 have no row: those that went well and took least."
+    assert chart.note == "1,000 nodes of 3,000 are not shown: they succeeded and were the fastest."
     assert chart.note in html.render(big)
     assert chart.headings[0].text == "all · 3,000 nodes"
 
@@ -151,6 +151,6 @@ def test_of_thousands_of_nodes_those_are_drawn_that_failed_or_were_slow(big: Run
     ],
 )
 def test_ticks_are_round_times(big: RunReport, span: float, ticks: list[str]) -> None:
-    chart = timeline.lay_out(replace(big, ended=span, stages=()))
+    chart = html.timeline(replace(big, ended=span, stages=()))
     assert [tick.text for tick in chart.ticks][:7] == ticks[:7]
     assert len(chart.ticks) <= 13

@@ -88,7 +88,7 @@ def test_a_failure_says_why_and_ends_with_the_log(cloud: FakeCloud) -> None:
     assert failure.text and "ShellCommandFailed" in failure.text
     assert str(cloud.manifest.state / "logs" / "compute2.log") in failure.text
     assert root[2].findtext("system-out") == (
-        "1 step tried again\ncompute1: converge, attempt 1: compute1: the mirror is unreachable"
+        "1 step retried\ncompute1: converge, attempt 1: compute1: the mirror is unreachable"
     )
 
 

@@ -10,8 +10,8 @@ import pytest
 from stackcook.run.events import NodeSkipped, RunDone, RunStarted, StepDone, StepStarted
 from stackcook.run.state import State
 from stackcook.errors import ExitCode, NodeError
-from stackcook.report import rundata, text as told
-from stackcook.report.causes import causes
+from stackcook.report import data as report_data, text
+from stackcook.report.run import causes
 from tests.ran import FakeCloud, took
 
 
@@ -33,9 +33,11 @@ def test_a_run_is_told_by_stages_and_nodes(cloud: FakeCloud) -> None:
     assert steps == ["reach", "preflight", "install", "register", "prepare", "converge"]
     assert report.stages[0].gate is None and report.stages[1].gate is not None
     assert report.chef == ("18.10.17",)
-    text = told.render(report).plain
-    assert text.startswith("deploy: done, but for nodes within the failure budget (exit 8), ")
-    assert "3 nodes in" in text and "2 done, 1 failed, gate" in text
+    shown = text.render(report).plain
+    assert shown.startswith(
+        "deploy: done, except for failed nodes within the failure budget (exit 8), "
+    )
+    assert "3 nodes in" in shown and "2 done, 1 failed, gate" in shown
 
 
 def test_a_failure_has_chef_s_resource_its_place_the_message_and_the_log(cloud: FakeCloud) -> None:
@@ -49,7 +51,7 @@ def test_a_failure_has_chef_s_resource_its_place_the_message_and_the_log(cloud: 
     assert "=====" in failure.lines[0]
     assert any("Mixlib::ShellOut::ShellCommandFailed" in line for line in failure.lines)
     log = cloud.manifest.state / "logs" / "compute2.log"
-    assert f"    log: {log}" in told.render(cloud.report()).plain.splitlines()
+    assert f"    log: {log}" in text.render(cloud.report()).plain.splitlines()
 
 
 def test_the_same_failure_on_many_nodes_is_told_once(tmp_path: Path) -> None:
@@ -69,7 +71,7 @@ def test_the_same_failure_on_many_nodes_is_told_once(tmp_path: Path) -> None:
     (cause,) = causes(cloud.report().failures)
     assert len(cause.failures) == 11
     assert cause.nodes.endswith(" and 3 more nodes")
-    assert told.render(cloud.report()).plain.count("refused") == 1
+    assert text.render(cloud.report()).plain.count("refused") == 1
 
 
 def test_what_was_tried_again_says_so(cloud: FakeCloud) -> None:
@@ -79,7 +81,7 @@ def test_what_was_tried_again_says_so(cloud: FakeCloud) -> None:
     tries = [(step.attempt, step.result) for step in report.nodes[1].steps][-3:]
     assert tries == [(1, "retried"), (2, "retried"), (3, "done")]
     assert not report.failures
-    assert "tried again: compute1" in told.render(report).plain
+    assert "retried: compute1" in text.render(report).plain
 
 
 def test_slow_resources_are_compared_with_the_last_run_that_had_them(cloud: FakeCloud) -> None:
@@ -100,9 +102,9 @@ def test_slow_resources_are_compared_with_the_last_run_that_had_them(cloud: Fake
     assert found == [("package[nova]", 4, -8), ("service[nova]", 2, None)]
     recipes = [(s.spent.recipe, s.spent.seconds, s.difference) for s in report.recipes]
     assert recipes == [("nova::compute", 4, -8.5), ("nova::service", 2, None)]
-    text = told.render(report).plain
-    assert "       4.0 s    -8.0 s  package[nova]  nova::compute  (1 node)" in text
-    assert "       2.0 s            service[nova]  nova::service  (1 node)" in text
+    shown = text.render(report).plain
+    assert "       4.0 s    -8.0 s  package[nova]  nova::compute  (1 node)" in shown
+    assert "       2.0 s            service[nova]  nova::service  (1 node)" in shown
 
 
 def test_a_resource_s_mean_and_worst_are_over_all_nodes(cloud: FakeCloud) -> None:
@@ -124,14 +126,14 @@ def test_a_killed_run_says_so_and_what_it_was_at(cloud: FakeCloud) -> None:
         state(StepStarted("converge", 102.0, "compute2", "all"))
         state(StepDone("converge", 110.0, 8.0, "compute2", "3/4 resources updated", 3, 4))
     report = cloud.report()
-    assert told.title(report) == "deploy: killed, 10 s"
+    assert text.title(report) == "deploy: killed, 10 s"
     assert {node.name: node.result for node in report.nodes} == {
         "compute1": "interrupted",
         "compute2": "done",
         "controller": "interrupted",
     }
     running = cloud.report(under_way=True)
-    assert told.title(running).startswith("deploy: under way, ")
+    assert text.title(running).startswith("deploy: running, ")
     assert [node.result for node in running.nodes] == ["running", "done", "waiting"]
 
 
@@ -160,7 +162,7 @@ def test_json_has_the_keys_that_programs_rely_on(cloud: FakeCloud) -> None:
     cloud.chef.failing.add("compute2")
     cloud.chef.times["compute1"] = (took("package[nova]", 10),)
     cloud.deploy()
-    data = json.loads(json.dumps(rundata.data(cloud.report())))
+    data = json.loads(json.dumps(report_data.run_data(cloud.report())))
     assert list(data) == [
         *("run", "steps", "stages", "nodes", "failures", "slow", "versions"),
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from stackcook.run.logs import NodeLog, path_of
 from stackcook.run.record import StepState
-from stackcook.report.passages import passage
+from stackcook.report.logs import step_output
 
 
 def test_a_step_s_lines_are_found_by_its_own_clock(
@@ -21,4 +21,4 @@ def test_a_step_s_lines_are_found_by_its_own_clock(
     with NodeLog(tmp_path, "one", "converge") as log:
         log("it is broken")
     step = StepState("one", "all", "converge", "failed", began, began + 0.5)
-    assert passage(path_of(tmp_path, "one"), step) == ("09:30:00 it is broken",)
+    assert step_output(path_of(tmp_path, "one"), step) == ("09:30:00 it is broken",)

@@ -10,21 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackcook.scaffold.emit import as_data, as_yaml
-from stackcook.scaffold.extract import dependencies_first, sections
-from stackcook.scaffold.survey import Cookbook, DataBag, Node, Survey
+from stackcook.scaffold.existing import (
+    FoundCookbook,
+    FoundDataBag,
+    FoundNode,
+    Survey,
+    dependencies_first,
+    sections,
+)
 
 HERE = IPv4Address("192.0.2.5")
 
 WHOLE = Survey(
     berksfile=True,
-    cookbooks=(Cookbook("app", "1.0.0", ("base", "elsewhere")), Cookbook("base")),
+    cookbooks=(FoundCookbook("app", "1.0.0", ("base", "elsewhere")), FoundCookbook("base")),
     environments=("prod", "sub/qa"),
     roles=("web",),
-    data_bags=(DataBag("empty"), DataBag("users", ("al", "bo"), ("bo",))),
+    data_bags=(FoundDataBag("empty"), FoundDataBag("users", ("al", "bo"), ("bo",))),
     nodes=(
-        Node("bare"),
-        Node("web1", ("role[web]", "recipe[app::b]"), "prod", HERE),
-        Node("web2", ("role[web]",), policy=("web", "lab")),
+        FoundNode("bare"),
+        FoundNode("web1", ("role[web]", "recipe[app::b]"), "prod", HERE),
+        FoundNode("web2", ("role[web]",), policy=("web", "lab")),
     ),
 )
 
@@ -34,10 +40,10 @@ def test_whole() -> None:
         """\
 # Head.
 
-# The cookbooks that Berksfile names come from there.
+# Berkshelf resolves the cookbooks of the Berksfile.
 berksfile:
 
-# Each after those that it depends on; a version is checked against cookbooks/.
+# Dependencies come first. A version must match the one in cookbooks/.
 cookbooks:
 - base:
 - app: {version: 1.0.0}
@@ -49,14 +55,14 @@ environments:
 roles:
 - web:
 
-# users: bo: encrypted already, uploaded as it is.
-# `secret: FILE` beside `items` has a bag's items encrypted on their way.
+# users: bo: already encrypted, uploaded unchanged.
+# To encrypt the items of a data bag on upload, add `secret: FILE` beside `items`.
 data bags:
 - empty:
 - users: {items: [al, bo]}
 
-# SSH goes to a node's address, or else to its name, as root and with your own key. Another
-# user and key for all of them: a section `options` with `-x USER -i KEY`.
+# stackcook connects over SSH to the address of a node, or to its name, as root, with your SSH
+# key. To use another user and key, add a section `options` with `-x USER -i KEY`.
 nodes:
 - bare:
 - 192.0.2.5: {name: web1, run_list: ["role[web]", "recipe[app::b]"], options: -E prod}
@@ -66,12 +72,14 @@ nodes:
 
 
 def test_an_address_that_several_nodes_have_is_nobody_s() -> None:
-    found = Survey(nodes=(Node("a", address=HERE), Node("b", address=HERE)))
+    found = Survey(nodes=(FoundNode("a", address=HERE), FoundNode("b", address=HERE)))
     assert as_data(sections(found)) == {"nodes": [{"a": None}, {"b": None}]}
 
 
 def test_options_are_quoted_for_the_shell() -> None:
-    found = Survey(nodes=(Node("a", environment="x; reboot"), Node("b", policy=("$a", "b c"))))
+    found = Survey(
+        nodes=(FoundNode("a", environment="x; reboot"), FoundNode("b", policy=("$a", "b c")))
+    )
     assert as_data(sections(found))["nodes"] == [
         {"a": {"options": "-E 'x; reboot'"}},
         {"b": {"options": "--policy-name '$a' --policy-group 'b c'"}},
@@ -95,22 +103,22 @@ def test_a_cheffile_s_cookbooks_are_mentioned() -> None:
         ({"a": "z", "b": "", "z": ""}, "bza"),
         ({"a": "b", "b": "a", "c": "a"}, "abc"),  # a circle
         ({"a": "a", "b": "x"}, "ab"),  # itself, and what comes from elsewhere
-        ({"d": "ab", "a": "b", "b": "a", "c": "d"}, "abdc"),
+        ({"d": "ab", "a": "b", "b": "a", "c": "d"}, "abcd"),
     ],
 )
 def test_dependencies_first(needs: dict[str, str], order: str) -> None:
-    books = [Cookbook(name, None, tuple(others)) for name, others in needs.items()]
+    books = [FoundCookbook(name, None, tuple(others)) for name, others in needs.items()]
     assert "".join(book.name for book in dependencies_first(books)) == order
 
 
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.sets(st.sampled_from("abcdefghi"))))
 def test_each_once_in_one_order_and_none_before_its_own(needs: dict[str, set[str]]) -> None:
-    books = [Cookbook(name, None, tuple(others)) for name, others in needs.items()]
+    books = [FoundCookbook(name, None, tuple(others)) for name, others in needs.items()]
     ordered = dependencies_first(books)
     assert sorted(book.name for book in ordered) == sorted(needs)
     assert dependencies_first(random.Random(1).sample(books, len(books))) == ordered
     downward = [
-        Cookbook(b.name, None, tuple(d for d in b.dependencies if d > b.name)) for b in books
+        FoundCookbook(b.name, None, tuple(d for d in b.dependencies if d > b.name)) for b in books
     ]
     done: set[str] = set()
     for book in dependencies_first(downward):  # without a circle

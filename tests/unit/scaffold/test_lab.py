@@ -45,10 +45,30 @@ def test_addresses(computes: int, network: str | None, first: str, last: str) ->
 @pytest.mark.parametrize(
     "computes, network, what, remedy",
     [
-        (253, "10.0.112.0/24", "10.0.112.0/24 has addresses for 253 nodes, not for 254", "/23"),
-        (5, "10.9.0.8/29", "10.9.0.8/29 has addresses for 5 nodes, not for 6", "10.9.0.0/28"),
-        (1, "10.0.0.0/32", "10.0.0.0/32 has addresses for 0 nodes, not for 2", "10.0.0.0/29"),
-        (1 << 25, "10.0.0.0/8", "10.0.0.0/8 has addresses for 16777213 nodes", "take fewer nodes"),
+        (
+            253,
+            "10.0.112.0/24",
+            "the network 10.0.112.0/24 has addresses for 253 nodes, but 254 are needed",
+            "/23",
+        ),
+        (
+            5,
+            "10.9.0.8/29",
+            "the network 10.9.0.8/29 has addresses for 5 nodes, but 6 are needed",
+            "10.9.0.0/28",
+        ),
+        (
+            1,
+            "10.0.0.0/32",
+            "the network 10.0.0.0/32 has addresses for 0 nodes, but 2 are needed",
+            "10.0.0.0/29",
+        ),
+        (
+            1 << 25,
+            "10.0.0.0/8",
+            "the network 10.0.0.0/8 has addresses for 16777213",
+            "use fewer nodes",
+        ),
     ],
 )
 def test_addresses_run_out(computes: int, network: str, what: str, remedy: str) -> None:
@@ -92,7 +112,7 @@ def test_hosts_that_are_only_counted_are_said_to_be() -> None:
         "controller": {"address": "10.0.112.10"},
         "compute1": {"address": "10.0.112.11"},
     }
-    assert "PUT IN THEIR ADDRESSES" in sections(made, [])[-1].comments[0]
+    assert "REPLACE THESE EXAMPLE ADDRESSES" in sections(made, [])[-1].comments[0]
 
 
 def test_a_controller_alone() -> None:
@@ -104,11 +124,17 @@ def test_a_controller_alone() -> None:
 @pytest.mark.parametrize(
     "given, what",
     [
-        ({"computes": 3, "hosts": HOSTS}, "--host is there 3 times, not 4: for a controller and 3"),
-        ({"computes": 0, "hosts": HOSTS}, "--host is there 3 times, not 1: for a controller"),
-        ({"machines": MachineKind.VAGRANT, "hosts": HOSTS}, "--host is for hosts that are there"),
-        ({"machines": MachineKind.VAGRANT, "user": "me"}, "--user is for hosts that are there"),
-        ({"machines": MachineKind.VAGRANT, "key": "k"}, "--key is for hosts that are there"),
+        (
+            {"computes": 3, "hosts": HOSTS},
+            "a controller and 3 compute nodes needs 4 addresses, but --host is",
+        ),
+        (
+            {"computes": 0, "hosts": HOSTS},
+            "a controller needs 1 addresses, but --host is given 3 times",
+        ),
+        ({"machines": MachineKind.VAGRANT, "hosts": HOSTS}, "--host is only for existing hosts"),
+        ({"machines": MachineKind.VAGRANT, "user": "me"}, "--user is only for existing hosts"),
+        ({"machines": MachineKind.VAGRANT, "key": "k"}, "--key is only for existing hosts"),
     ],
 )
 def test_what_excludes_each_other(given: dict[str, Any], what: str) -> None:

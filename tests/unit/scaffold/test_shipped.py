@@ -8,7 +8,7 @@ import pytest
 from setuptools import Distribution
 
 from stackcook.errors import UsageError
-from stackcook.scaffold import shipped
+from stackcook.scaffold import files
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -21,10 +21,10 @@ def test_an_installed_package_has_every_file(monkeypatch: pytest.MonkeyPatch) ->
     build = distribution.get_command_obj("build_py")
     build.ensure_finalized()
     packed = {name for package in build.data_files for name in package[3]}
-    assert packed >= {f"shipped/{path}" for path in shipped.files()}
+    assert packed >= {f"shipped/{path}" for path in files.shipped()}
 
 
 def test_without_them_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="came without its cookbooks") as error:
-        shipped.files(tmp_path)
+    with pytest.raises(UsageError, match="has no cookbooks") as error:
+        files.shipped(tmp_path)
     assert error.value.where == str(tmp_path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.errors import UsageError
-from stackcook.scaffold.survey import Cookbook, DataBag, Node, Survey, survey
+from stackcook.scaffold.existing import FoundCookbook, FoundDataBag, FoundNode, Survey, survey
 
 
 def put(root: Path, files: dict[str, object]) -> Path:
@@ -63,14 +63,17 @@ def test_whole(tmp_path: Path) -> None:
         },
     )
     assert survey(root) == Survey(
-        cookbooks=(Cookbook("app", "1.2.0", ("base",)), Cookbook("base", "2.0.0")),
+        cookbooks=(FoundCookbook("app", "1.2.0", ("base",)), FoundCookbook("base", "2.0.0")),
         environments=("prod",),
         roles=("b.c", "eu/db", "web"),
-        data_bags=(DataBag("empty"), DataBag("users", ("al", "bo", "raw"), ("bo", "raw"))),
+        data_bags=(
+            FoundDataBag("empty"),
+            FoundDataBag("users", ("al", "bo", "raw"), ("bo", "raw")),
+        ),
         nodes=(
-            Node("bare"),
-            Node("pol", policy=("web", "lab")),
-            Node("web1.example.com", ("role[web]",), "prod", IPv4Address("192.0.2.5")),
+            FoundNode("bare"),
+            FoundNode("pol", policy=("web", "lab")),
+            FoundNode("web1.example.com", ("role[web]",), "prod", IPv4Address("192.0.2.5")),
         ),
         berksfile=True,
         cheffile=True,
@@ -79,7 +82,7 @@ def test_whole(tmp_path: Path) -> None:
 
 
 def test_what_can_t_be_named_is_left_out_and_said(tmp_path: Path) -> None:
-    no_name = "left out: a manifest can't hold this name"
+    no_name = "skipped: this name is not allowed in a manifest"
     root = put(
         tmp_path,
         {
@@ -102,7 +105,7 @@ def test_what_can_t_be_named_is_left_out_and_said(tmp_path: Path) -> None:
     )
     (root / "roles" / os.fsdecode(b"b\xe4r.json")).write_text("{}")
     found = survey(root)
-    assert found == Survey(roles=("base",), data_bags=(DataBag("users"),))
+    assert found == Survey(roles=("base",), data_bags=(FoundDataBag("users"),))
     said = left_out(found, root)
     assert said.pop("nodes/c.json").startswith("this is no JSON")
     assert said == {
@@ -113,13 +116,13 @@ def test_what_can_t_be_named_is_left_out_and_said(tmp_path: Path) -> None:
         "data_bags/my bag": no_name,
         "data_bags/users/b c.json": no_name,
         "cookbooks/no metadata": no_name,
-        "cookbooks/empty": "left out: it has no metadata.rb",
+        "cookbooks/empty": "skipped: it has no metadata.rb",
         "nodes/a.json": no_name,
-        "nodes/b.json": "left out: its run list is no list of texts",
+        "nodes/b.json": "skipped: its run list is not a list of strings",
         "nodes/d.json": no_name,
-        "nodes/e.json": "left out: its run list is no list of texts",
-        "nodes/f.json": "left out: its environment or policy is no name",
-        "nodes/g.json": "left out: its environment or policy is no name",
+        "nodes/e.json": "skipped: its run list is not a list of strings",
+        "nodes/f.json": "skipped: its environment or policy is not a valid name",
+        "nodes/g.json": "skipped: its environment or policy is not a valid name",
     }
 
 
@@ -136,9 +139,9 @@ def test_what_is_faulty_inside_is_named_all_the_same(tmp_path: Path) -> None:
     )
     found = survey(root)
     assert found == Survey(
-        cookbooks=(Cookbook("a"), Cookbook("b")),
+        cookbooks=(FoundCookbook("a"), FoundCookbook("b")),
         roles=("base",),
-        data_bags=(DataBag("users", ("al",)),),
+        data_bags=(FoundDataBag("users", ("al",)),),
     )
     assert list(left_out(found, root)) == ["cookbooks/a/metadata.rb"]
 
@@ -151,7 +154,7 @@ def test_without_ruby_there_are_no_versions(
         tmp_path, {"cookbooks/a/metadata.rb": "version '1.0'", "cookbooks/b/metadata.json": {}}
     )
     found = survey(root)
-    assert found == Survey(cookbooks=(Cookbook("a"), Cookbook("b")))
+    assert found == Survey(cookbooks=(FoundCookbook("a"), FoundCookbook("b")))
     assert "ruby" in left_out(found, root)["cookbooks"]
 
 
@@ -161,15 +164,15 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     (root / "cookbooks").symlink_to(tmp_path / "elsewhere")
     (root / "roles" / "again").symlink_to(root / "roles")
     (root / "roles" / "gone.json").symlink_to(root / "nothing")
-    assert survey(root) == Survey(cookbooks=(Cookbook("base", "1.0.0"),), roles=("a",))
+    assert survey(root) == Survey(cookbooks=(FoundCookbook("base", "1.0.0"),), roles=("a",))
 
 
 @pytest.mark.parametrize(
     "files, name, what",
     [
-        ({}, "nothing", "there is no such directory"),
-        ({"there": ""}, "there", "is no directory"),
-        ({"a/README.md": ""}, "a", "there is no Chef repository"),
+        ({}, "nothing", "directory not found"),
+        ({"there": ""}, "there", "is not a directory"),
+        ({"a/README.md": ""}, "a", "is not a Chef repository"),
     ],
 )
 def test_no_repository(tmp_path: Path, files: dict[str, object], name: str, what: str) -> None:
@@ -179,6 +182,6 @@ def test_no_repository(tmp_path: Path, files: dict[str, object], name: str, what
 
 
 def test_nothing_but_what_can_t_be_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no Chef repository") as error:
+    with pytest.raises(UsageError, match="is not a Chef repository") as error:
         survey(put(tmp_path, {"roles/my role.json": {}}))
     assert "my role.json" in error.value.remedy

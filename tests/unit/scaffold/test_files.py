@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.errors import UsageError
-from stackcook.scaffold.write import write
+from stackcook.scaffold.files import write
 
 FILES = {"m.yml": b"new", "roles/a.json": b"new", "cookbooks/x/recipes/b.rb": b"new", ".i": b"new"}
 
@@ -38,7 +38,7 @@ def test_names_all_that_is_in_the_way(tmp_path: Path) -> None:
     before = tree(tmp_path)
     with pytest.raises(UsageError) as error:
         write(tmp_path, FILES)
-    assert error.value.what == "already there: cookbooks/x/, roles/a.json"
+    assert error.value.what == "already exists: cookbooks/x/, roles/a.json"
     assert "--force" in error.value.remedy
     assert tree(tmp_path) == before
 
@@ -62,13 +62,13 @@ def test_a_file_in_a_directory_s_place_and_the_other_way_round(tmp_path: Path, f
     before = tree(tmp_path)
     with pytest.raises(UsageError) as error:
         write(tmp_path, FILES, force=force)
-    assert error.value.what == "already there: m.yml/, roles"
+    assert error.value.what == "already exists: m.yml/, roles"
     assert tree(tmp_path) == before
 
 
 def test_a_file_in_the_place_of_it_all(tmp_path: Path) -> None:
     put(tmp_path, "there")
-    with pytest.raises(UsageError, match="is no directory"):
+    with pytest.raises(UsageError, match="is not a directory"):
         write(tmp_path / "there", FILES)
 
 

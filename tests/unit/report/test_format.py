@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stackcook.errors import counted
-from stackcook.report.words import difference, duration, ending, natural
+from stackcook.report.format import difference, duration, ending, natural
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_nodes_are_in_natural_order() -> None:
         (0, 1.0, False, "done"),
         (130, 1.0, False, "interrupted"),
         (99, 1.0, False, "failed"),
-        (None, None, True, "under way"),
+        (None, None, True, "running"),
         (None, None, False, "killed"),
     ],
 )

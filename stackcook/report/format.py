@@ -1,4 +1,4 @@
-"""Words for people: how long, when, how it ended, and the order of names."""
+"""Durations, times and endings of runs as text, and the natural order of names."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from stackcook.errors import ExitCode
 
 _ENDS = {
     ExitCode.DONE: "done",
-    ExitCode.BUG: "ended by a bug of ours",
+    ExitCode.BUG: "internal error",
     ExitCode.NODES: "nodes failed",
     ExitCode.VERIFY: "verification failed",
-    ExitCode.CHEF_SERVER: "the Chef server refused, or was not there",
-    ExitCode.MACHINES: "machines did not come up",
-    ExitCode.INPUT: "bad manifest or Chef repository",
-    ExitCode.WITHIN_BUDGET: "done, but for nodes within the failure budget",
+    ExitCode.CHEF_SERVER: "Chef server failed",
+    ExitCode.MACHINES: "machines failed",
+    ExitCode.INPUT: "invalid manifest or Chef repository",
+    ExitCode.WITHIN_BUDGET: "done, except for failed nodes within the failure budget",
     ExitCode.INTERRUPTED: "interrupted",
 }
 
@@ -50,7 +50,7 @@ def iso(at: float) -> str:
 def ending(exit_code: int | None, ended: float | None, under_way: bool) -> str:
     """How a run ended, in a few words."""
     if exit_code is None or ended is None:
-        return "under way" if under_way else "killed"
+        return "running" if under_way else "killed"
     try:
         return _ENDS.get(ExitCode(exit_code), "failed")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The passages of a node's log: what one step printed, and the part of it that says why."""
+"""Parts of a node's log: the output of one step, and the lines of it that explain a failure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from stackcook.run.record import StepState
 
 LATEST = 1 << 20
-"""Bytes at the end of a log that are looked at."""
+"""Bytes at the end of a log that are read."""
 
 _HEAD = re.compile(r"^=== (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ")
 _STAMP = "%Y-%m-%d %H:%M:%S"
@@ -32,8 +32,8 @@ def end_of(path: Path, most: int = LATEST) -> str:
     return content.decode(errors="replace")
 
 
-def passage(path: Path, step: StepState) -> tuple[str, ...]:
-    """The lines that ``step`` wrote into its node's log at ``path``; none where it has no part."""
+def step_output(path: Path, step: StepState) -> tuple[str, ...]:
+    """The lines that ``step`` wrote to the log ``path`` of its node; empty if there are none."""
     found: list[str] = []
     here = False
     for line in end_of(path).splitlines():
@@ -44,15 +44,15 @@ def passage(path: Path, step: StepState) -> tuple[str, ...]:
     return tuple(found)
 
 
-def last_passage(path: Path) -> tuple[str, ...]:
-    """The lines of the step that wrote last, with the line that names it."""
+def last_output(path: Path) -> tuple[str, ...]:
+    """The lines of the last step, with its heading."""
     lines = end_of(path).splitlines()
     heads = [number for number, line in enumerate(lines) if _HEAD.match(line)]
     return tuple(lines[heads[-1] :] if heads else lines)
 
 
-def gist(lines: tuple[str, ...], most: int = 40) -> tuple[str, ...]:
-    """The lines that say why: Chef's first error report from its beginning, else the last lines."""
+def error_lines(lines: tuple[str, ...], most: int = 40) -> tuple[str, ...]:
+    """The beginning of Chef's first error report, or the last lines if there is none."""
     for number, line in enumerate(lines):
         if _ERROR_REPORT.match(line):
             return lines[number : number + most]
@@ -60,7 +60,7 @@ def gist(lines: tuple[str, ...], most: int = 40) -> tuple[str, ...]:
 
 
 def chef_version(path: Path) -> str:
-    """The version of the Chef client that ran last on a node, as its log says; or empty."""
+    """The version of the Chef client in the log, of the last run; empty if unknown."""
     found = [match[1] for line in end_of(path).splitlines() if (match := _CLIENT.match(line))]
     return found[-1] if found else ""
 

@@ -1,4 +1,4 @@
-"""A run as JSON holds it; the keys are part of the interface. Times are in seconds."""
+"""A run as data for JSON; the keys are part of the interface. Times are in seconds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from stackcook.run.history import Run
 from stackcook.run.record import StepState
 from stackcook.report.run import Failure, NodeRun, RunReport, Slow, StageRun, seconds
-from stackcook.report.words import ending, iso
+from stackcook.report.format import ending, iso
 
 
-def data(report: RunReport) -> dict[str, Any]:
-    """The whole report; ``at`` counts from the run's begin."""
+def run_data(report: RunReport) -> dict[str, Any]:
+    """The whole report; ``at`` is relative to the start of the run."""
     began = report.run.started
     return {
         "run": {
@@ -31,8 +31,8 @@ def data(report: RunReport) -> dict[str, Any]:
     }
 
 
-def listed(runs: Iterable[Run], running: bool) -> dict[str, Any]:
-    """Every run, the latest first."""
+def runs_data(runs: Iterable[Run], running: bool) -> dict[str, Any]:
+    """All runs, the latest first."""
     every = tuple(runs)
     return {"runs": [_run(run, running and run is every[-1]) for run in reversed(every)]}
 

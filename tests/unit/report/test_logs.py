@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.run.record import StepState
-from stackcook.report import passages
+from stackcook.report import logs
 
 AT = time.mktime(time.strptime("2026-11-22 10:00:00", "%Y-%m-%d %H:%M:%S"))
 LOG = """\
@@ -48,17 +48,17 @@ def step(name: str, started: float, ended: float | None) -> StepState:
     ids=["the first try", "the last, under way", "none then", "no such step", "a node's own ==="],
 )
 def test_a_step_s_lines(log: Path, wanted: StepState, lines: tuple[str, ...]) -> None:
-    assert passages.passage(log, wanted) == lines
+    assert logs.step_output(log, wanted) == lines
 
 
 def test_only_the_end_of_a_log_is_read_from_the_beginning_of_a_line(log: Path) -> None:
-    assert passages.end_of(log, 30) == "10:00:31 second\n"
-    assert passages.end_of(log) == LOG
-    assert passages.end_of(log.with_name("none.log")) == ""
+    assert logs.end_of(log, 30) == "10:00:31 second\n"
+    assert logs.end_of(log) == LOG
+    assert logs.end_of(log.with_name("none.log")) == ""
 
 
 def test_the_gist_is_chef_s_error_report_else_the_last_lines() -> None:
     rule = f"10:00:00     {'=' * 80}"
     lines = (*["10:00:00 noise"] * 100, rule, *["10:00:00 why"] * 100)
-    assert passages.gist(lines, 3) == (rule, "10:00:00 why", "10:00:00 why")
-    assert passages.gist(("a", "b", "c"), 2) == ("b", "c")
+    assert logs.error_lines(lines, 3) == (rule, "10:00:00 why", "10:00:00 why")
+    assert logs.error_lines(("a", "b", "c"), 2) == ("b", "c")

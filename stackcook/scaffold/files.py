@@ -1,0 +1,108 @@
+"""The files that ``init`` writes: cookbooks, roles and an environment that stackcook ships.
+
+``shipped/`` links to the directories of a checkout; an installed package has copies there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from stackcook.chef.objects.chefignore import NAME, Chefignore
+from stackcook.chef.objects.cookbook import read_files
+from stackcook.errors import UsageError
+from stackcook.scaffold.lab import COMPUTE, CONTROLLER, ENVIRONMENT
+
+SHIPPED = Path(__file__).with_name("shipped")
+
+
+def cookbooks(shipped: Path = SHIPPED) -> tuple[str, ...]:
+    """Sorted names of the shipped cookbooks. Raises UsageError if there are none."""
+    names = sorted(path.parent.name for path in shipped.glob("cookbooks/*/metadata.rb"))
+    if not names:
+        raise UsageError(
+            "this installation of stackcook has no cookbooks",
+            where=str(shipped),
+            remedy="install it from a git checkout, or from a wheel built in one",
+        )
+    return tuple(names)
+
+
+def shipped(source: Path = SHIPPED) -> Mapping[str, bytes]:
+    """Path in the new repository → content, without the tests of the cookbooks."""
+    paths = [
+        Path("environments", f"{ENVIRONMENT}.json"),
+        *(Path("roles", f"{role}.json") for role in (CONTROLLER, COMPUTE)),
+        Path("cookbooks", NAME),
+    ]
+    for name in cookbooks(source):
+        cookbook = source / "cookbooks" / name
+        read = read_files(cookbook, Chefignore.find(cookbook))
+        paths += [file.source.relative_to(source) for file in read]
+    return {path.as_posix(): (source / path).read_bytes() for path in paths}
+
+
+Check = Callable[[Path], None]
+"""Gets a temporary directory with the files; raises an error to prevent that they are written."""
+
+
+def write(
+    directory: Path,
+    files: Mapping[str, bytes],
+    *,
+    optional: Iterable[str] = (),
+    force: bool = False,
+    check: Check = lambda _: None,
+) -> tuple[str, ...]:
+    """Write ``files`` (path → content) below ``directory``; returns the paths that were written.
+
+    Existing files are an error, or overwritten with ``force``; ``optional`` ones are kept.
+    Either all files are written or none. Raises UsageError that names the files in the way.
+    """
+    left = {path for path in optional if os.path.lexists(directory / path)}
+    wanted = {path: content for path, content in files.items() if path not in left}
+    _refuse(directory, wanted, force)
+    above = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    with tempfile.TemporaryDirectory(dir=above, prefix=".stackcook-init-") as name:
+        staged = Path(name)
+        for path, content in wanted.items():
+            (staged / path).parent.mkdir(parents=True, exist_ok=True)
+            (staged / path).write_bytes(content)
+        check(staged)
+        for path in wanted:
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(staged / path, directory / path)
+    return tuple(wanted)
+
+
+def _refuse(directory: Path, files: Iterable[str], force: bool) -> None:
+    """Raise UsageError if something exists in place of a file, or of its directory."""
+    if os.path.lexists(directory) and not directory.is_dir():
+        raise UsageError("is not a directory", where=str(directory), remedy="use another path")
+    there, blocking = set(), set()
+    for path in files:
+        if (directory / path).is_dir():
+            blocking.add(f"{path}/")
+        elif os.path.lexists(directory / path):
+            there.add(_unit(path))
+        for parent in (str(parent) for parent in Path(path).parents):
+            if os.path.lexists(directory / parent) and not (directory / parent).is_dir():
+                blocking.add(parent)
+    if blocking:
+        raise _in_the_way(directory, blocking, "move them, or use another directory")
+    if there and not force:
+        raise _in_the_way(directory, there, "use another directory, or overwrite with --force")
+
+
+def _unit(path: str) -> str:
+    """The file, or the directory that contains it: ``cookbooks/NAME/``."""
+    parts = path.split("/")
+    return f"{'/'.join(parts[:2])}/" if len(parts) > 2 else path
+
+
+def _in_the_way(directory: Path, paths: Iterable[str], remedy: str) -> UsageError:
+    what = f"already exists: {', '.join(sorted(paths))}"
+    return UsageError(what, where=str(directory), remedy=remedy)

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from stackcook.errors import Finding, Position, Severity
-from stackcook.report.sarif import sarif
+from stackcook.report.findings import sarif
 
 ROOT = Path("/checkout")
 MANIFEST = ROOT / "lab" / "infrastructure.yml"

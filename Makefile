@@ -1,4 +1,4 @@
-# The two commands: `make deploy` brings up the cloud, `make test` proves that all of it works.
+# The two main targets: `make deploy` deploys the cloud, `make test` runs all tests.
 python = .venv/bin/python3
 pytest = $(python) -m pytest
 live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
@@ -6,14 +6,14 @@ live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli
 .PHONY: help deploy test check setup box lab-test bench scale chaos check-format check-lint check-types check-unit
 
 help:
-	@echo 'make deploy    set up this machine and bring up the cloud of infrastructure.yml'
-	@echo 'make test      set up this machine and run every test, the lab deploy included'
-	@echo 'make check     format, lint, types and unit tests; no network, under a minute'
-	@echo 'make setup     only set up this machine'
-	@echo 'make lab-test  only the tests that bring up machines'
-	@echo 'make scale     measure a deploy of a hundred real nodes, or NODES=N; log in build/scale.log'
-	@echo "make chaos     kill, freeze and starve deploys of ten real nodes, or NODES=N; ARGS='-k disk'"
-	@echo 'make bench     upload beside knife and spiceweasel: seconds, ratios, memory, growth; ten minutes'
+	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
+	@echo 'make test      install the tools and run every test, including the lab deploy'
+	@echo 'make check     format, lint, types and unit tests; needs no network'
+	@echo 'make setup     only install the tools'
+	@echo 'make lab-test  only the tests that create machines'
+	@echo 'make scale     measure a deploy of 100 nodes, or NODES=N; log in build/scale.log'
+	@echo "make chaos     kill, freeze and starve deploys of 10 nodes, or NODES=N; ARGS='-k disk'"
+	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; ten minutes'
 
 deploy: setup
 	@.venv/bin/stackcook deploy
@@ -24,7 +24,7 @@ test: setup check-format check-lint check-types
 lab-test: setup
 	@$(pytest) tests/lab
 
-# ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 to see that it works
+# ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
 	@$(python) -m benchmarks.upload $(ARGS)
 

@@ -15,7 +15,6 @@ from stackcook.errors import UsageError
 if TYPE_CHECKING:
     from stackcook.run.history import Run
     from stackcook.manifest.model import Manifest
-    from stackcook.redact import Redactor
     from stackcook.report.run import RunReport
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -46,6 +45,10 @@ def command(
     Passwords, keys and texts that look like one are replaced by ****. The bundle contains the
     report, the logs of the nodes, the manifest, and the versions of stackcook and its tools.
     """
+    from stackcook.redact import Redactor
+    from stackcook.report import bundle as bundles, data, text
+    from stackcook.report.run import read
+    from stackcook.report.secrets import known_secrets
     from stackcook.run.history import runs
     from stackcook.run.lock import in_use
 
@@ -55,17 +58,23 @@ def command(
     manifest, state = _manifest(context), path.parent / ".stackcook"
     known, running = runs(state), in_use(state)
     if listing:
-        from stackcook.report import data, text
-
         context.console.result(text.listed(known, running), data.runs_data(known, running))
         return
-    run = _chosen(known, wanted)
-    redact = _redactor(state, path, manifest)
-    report = _read(state, run, redact, under_way=running and run == known[-1] and not run.ended)
+    run, content = (
+        _chosen(known, wanted),
+        path.read_text(errors="replace") if path.is_file() else "",
+    )
+    redact = Redactor(known_secrets(state, content, manifest))
+    under_way = running and run == known[-1] and not run.ended
+    report = read(state, run, under_way=under_way, now=time.time(), redact=redact)
     written = [*_files(report, html, junit)]
     if bundle:
-        written.append(_bundle(bundle, report, state, path, redact))
-    _show(context, report, written)
+        count = bundles.write(bundle, report, state, content, redact, bundles.versions())
+        written.append(f"{bundle} ({count} files; review it before you share it)")
+    if written and not context.json:
+        context.console.result("\n".join(f"wrote {each}" for each in written), None)
+    else:
+        context.console.result("" if context.json else text.render(report), data.run_data(report))
 
 
 def _manifest(context: Context) -> Manifest | None:
@@ -90,19 +99,6 @@ def _chosen(known: tuple[Run, ...], wanted: str | None) -> Run:
     return found[-1]
 
 
-def _redactor(state: Path, path: Path, manifest: Manifest | None) -> Redactor:
-    from stackcook.redact import Redactor
-    from stackcook.report.secrets import known_secrets
-
-    return Redactor(known_secrets(state, _text(path), manifest))
-
-
-def _read(state: Path, run: Run, redact: Redactor, *, under_way: bool) -> RunReport:
-    from stackcook.report.run import read
-
-    return read(state, run, under_way=under_way, now=time.time(), redact=redact)
-
-
 def _files(report: RunReport, html: Path | None, junit: Path | None) -> Iterator[str]:
     """Write the files that were asked for; yields their names."""
     from stackcook.files import replacing
@@ -119,25 +115,3 @@ def _files(report: RunReport, html: Path | None, junit: Path | None) -> Iterator
         with replacing(junit, 0o666) as file:
             file.write(document(report).encode())
         yield str(junit)
-
-
-def _bundle(target: Path, report: RunReport, state: Path, manifest: Path, redact: Redactor) -> str:
-    from stackcook.report import bundle
-
-    content = _text(manifest)
-    count = bundle.write(target, report, state, content, redact, bundle.versions())
-    return f"{target} ({count} files; review it before you share it)"
-
-
-def _show(context: Context, report: RunReport, written: list[str]) -> None:
-    """Print the report, or the names of the files if any were written."""
-    from stackcook.report import data, text
-
-    if written and not context.json:
-        context.console.result("\n".join(f"wrote {each}" for each in written), None)
-    else:
-        context.console.result("" if context.json else text.render(report), data.run_data(report))
-
-
-def _text(path: Path) -> str:
-    return path.read_text(errors="replace") if path.is_file() else ""

@@ -99,7 +99,7 @@ def test_an_own_server_that_is_not_there(stackcook: Stackcook, manifest: Manifes
     assert "http://127.0.0.1:9: cannot connect to the Chef server (connection refused)" in output
     assert not manifest.state.exists()
     status, output = stackcook("server", "start")
-    assert status == ExitCode.USAGE and "there is no embedded one" in output
+    assert status == ExitCode.USAGE and "there is no embedded Chef server" in output
 
 
 def test_passwords_are_not_replaced(stackcook: Stackcook, manifest: Manifest) -> None:

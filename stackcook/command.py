@@ -94,7 +94,7 @@ class CommandError(StackcookError):
     exit_code = ExitCode.USAGE
 
 
-class Run(Protocol):
+class Runner(Protocol):
     """What runs a command: :func:`run`, or a fake."""
 
     def __call__(

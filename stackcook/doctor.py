@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from stackcook.command import Command, Run, find_program
+from stackcook.command import Command, Runner, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import UsageError
 
@@ -61,7 +61,7 @@ def diagnose(
     tools: Iterable[Tool] = TOOLS,
     *,
     find: Callable[[str], Path] = find_program,
-    run: Run = run_command,
+    run: Runner = run_command,
 ) -> tuple[Diagnosis, ...]:
     """Look for the tools, the Vagrant provider, the Python libraries and root access."""
     return (*(_tool(tool, find) for tool in tools), _provider(), _libraries(), _root(run))
@@ -92,7 +92,7 @@ def _libraries() -> Diagnosis:
     return Diagnosis("Python libraries", what, found, SETUP)
 
 
-def _root(run: Run) -> Diagnosis:
+def _root(run: Runner) -> Diagnosis:
     if os.geteuid() == 0:
         found = "running as root"
     else:

@@ -15,7 +15,7 @@ from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.bootstrap.options import Options
 from stackcook.bootstrap.output import Unwrapped
-from stackcook.command import Command, CommandError, Run, Secret, find_program, run
+from stackcook.command import Command, CommandError, Runner, Secret, find_program, run
 from stackcook.errors import NodeError
 from stackcook.files import write_private
 from stackcook.manifest.model import Node
@@ -29,7 +29,7 @@ class KnifeBootstrap:
     """``knife bootstrap`` with our template, unless a node's options name another."""
 
     context: BootstrapContext
-    runner: Run = run
+    runner: Runner = run
 
     def reach(self, node: Node, host: Host) -> None:
         """Log in; the connection stays open for all that follows."""

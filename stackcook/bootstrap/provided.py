@@ -20,7 +20,7 @@ from stackcook.bootstrap.onnode import Underway
 from stackcook.bootstrap.output import ChefOutput, Unwrapped
 from stackcook.chef.rest.client import NotFound
 from stackcook.chef.server.knife import server_arguments
-from stackcook.command import Command, CommandError, Run, find_program, run
+from stackcook.command import Command, CommandError, Runner, find_program, run
 from stackcook.errors import NodeError
 from stackcook.manifest.model import ChefServer, Node
 from stackcook.remote.base import Host
@@ -39,7 +39,7 @@ class ProvidedBootstrap:
     client: ChefObjects
     server: ChefServer
     root: Path
-    runner: Run = run
+    runner: Runner = run
     _underway: Underway = field(default_factory=Underway)
 
     def reach(self, node: Node, host: Host) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stackcook.command import Command, Run, find_program, run
+from stackcook.command import Command, Runner, find_program, run
 from stackcook.errors import Finding
 from stackcook.manifest.model import Manifest, Node
 
@@ -50,7 +50,7 @@ def connection_arguments(node: Node) -> tuple[str, ...]:
     return tuple(word for option in found for word in option.words)
 
 
-def missing_plugins(manifest: Manifest, runner: Run = run) -> tuple[Finding, ...]:
+def missing_plugins(manifest: Manifest, runner: Runner = run) -> tuple[Finding, ...]:
     """The providers whose plugin knife lacks; asks knife itself, once a provider.
 
     knife looks for its configuration, and for plugins, from the manifest's directory upward.

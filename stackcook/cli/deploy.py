@@ -12,7 +12,7 @@ from stackcook.operations.deploy import deploy
 from stackcook.operations.limit import limited
 from stackcook.operations.realsite import RealSite
 from stackcook.operations.runner import Settings
-from stackcook.run.identity import LastDeploy
+from stackcook.run.record import LastDeploy
 from stackcook.run.lock import exclusive, refuse
 from stackcook.run.record import last_deploy
 from stackcook.run.state import State

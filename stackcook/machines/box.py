@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stackcook.cache import cache
 from stackcook.client import FETCH, LOCK, gems
-from stackcook.command import Command, Run, as_root, run
+from stackcook.command import Command, Runner, as_root, run
 from stackcook.errors import MachineError
 from stackcook.files import lock
 from stackcook.machines.base import LineListener
@@ -36,7 +36,9 @@ def name() -> str:
     return f"stackcook-trixie-{key()}"
 
 
-def build(directory: Path, on_line: LineListener, *, again: bool = False, run: Run = run) -> Path:
+def build(
+    directory: Path, on_line: LineListener, *, again: bool = False, run: Runner = run
+) -> Path:
     """The box file in ``directory``; built if it is missing, or ``again``, which takes minutes.
 
     Call it :func:`locked`. Raises MachineError if the box can't be built.

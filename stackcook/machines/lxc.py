@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackcook.command import Command, Run, as_root
+from stackcook.command import Command, Runner, as_root
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError
 
@@ -15,7 +15,7 @@ from stackcook.errors import MachineError
 class Containers:
     """Runs the ``lxc-*`` programs; every method raises MachineError if one fails."""
 
-    run: Run = run_command
+    run: Runner = run_command
 
     def names(self, *, running: bool = False) -> frozenset[str]:
         """All containers, or those that run."""

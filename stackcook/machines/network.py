@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from stackcook.command import Command, Completed, Run, as_root, find_program
+from stackcook.command import Command, Completed, Runner, as_root, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError
 
@@ -31,7 +31,7 @@ class LabNetwork:
     name: str
     network: IPv4Network
     owner: Path
-    run: Run = run_command
+    run: Runner = run_command
 
     @property
     def bridge(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stackcook.bootstrap import providers
 from stackcook.chef.server.knife import server_arguments
-from stackcook.command import Command, Run, find_program, run
+from stackcook.command import Command, Runner, find_program, run
 from stackcook.errors import MachineError
 from stackcook.machines.base import ABSENT, RUNNING, LineListener, Machines
 from stackcook.manifest.model import ChefServer, Node
@@ -28,7 +28,7 @@ class ProvidedMachines:
     lookup: Lookup
     server: Callable[[], ChefServer]
     root: Path
-    runner: Run = run
+    runner: Runner = run
 
     def prepare(self) -> None:
         """Prepare the other nodes' machines."""

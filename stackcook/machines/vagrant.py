@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from stackcook.cache import package_cache, packages
-from stackcook.command import Command, Run, find_program
+from stackcook.command import Command, Runner, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError
 from stackcook.files import lock
@@ -44,7 +44,7 @@ class VagrantMachines:
     manifest: Manifest
     network: LabNetwork
     provider: str
-    run: Run = run_command
+    run: Runner = run_command
 
     def describe(self) -> dict[str, Any]:
         """All that the Vagrantfile needs, as JSON; memory is in MiB."""

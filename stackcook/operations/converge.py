@@ -24,7 +24,7 @@ from stackcook.operations.site import Site
 from stackcook.run.budget import Budget
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, NewPlan, Task
-from stackcook.run.identity import new_id
+from stackcook.run.record import new_id
 from stackcook.run.plan import Key, Plan
 
 

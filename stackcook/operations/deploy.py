@@ -25,7 +25,7 @@ from stackcook.operations.site import Site
 from stackcook.run.budget import Budget
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, Task
-from stackcook.run.identity import LastDeploy, new_id
+from stackcook.run.record import LastDeploy, new_id
 from stackcook.run.plan import Plan, Step
 
 _MACHINE = {RUNNING: "", STOPPED: "start"}

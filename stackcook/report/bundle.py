@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook import __version__
-from stackcook.command import Command, CommandError, Run, find_program
+from stackcook.command import Command, CommandError, Runner, find_program
 from stackcook.command import run as run_command
 from stackcook.run.logs import path_of
 from stackcook.run.record import reading
@@ -96,7 +96,7 @@ def _rows(state: Path, run: int, redact: Redactor) -> dict[str, list[dict[str, A
     return found
 
 
-def versions(run: Run = run_command) -> dict[str, str]:
+def versions(run: Runner = run_command) -> dict[str, str]:
     """Versions of stackcook and its tools; empty for a missing program."""
     programs = dict(zip(PROGRAMS, parallel_map(lambda name: _version(name, run), PROGRAMS)))
     release = Path("/etc/debian_version")
@@ -109,7 +109,7 @@ def versions(run: Run = run_command) -> dict[str, str]:
     }
 
 
-def _version(program: str, run: Run) -> str:
+def _version(program: str, run: Runner) -> str:
     try:
         path = str(find_program(program))
         said = run(Command((path, "--version")), timeout=_TIMEOUT).output

@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from stackcook.run.events import LOOKS
-from stackcook.run.identity import LastDeploy
 from stackcook.errors import ExitCode, UsageError
 
 NAME = "state.db"
 CONVERGES = ("bootstrap", "converge")
 """The steps after which a node is what the manifest says."""
+
+MOST_AGE = 24 * 3600.0
+"""Seconds after which a deploy is no longer resumed."""
+
+_FINISHED = (ExitCode.DONE, ExitCode.VERIFY)
+"""After these every node was converged: the next deploy converges all of them again."""
+
+
+@dataclass(frozen=True)
+class LastDeploy:
+    """The last deploy, as the state has it; ``exit_code`` is None where it was killed.
+
+    ``done`` are the nodes that it has converged, in however many runs, ``failed`` those whose last
+    step in any of these failed, or was interrupted; ``at`` is when its last run began, in seconds
+    since the epoch.
+    """
+
+    id: str
+    digest: str
+    at: float
+    exit_code: int | None
+    done: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+
+    def resumable(self, digest: str, now: float) -> LastDeploy | None:
+        """Itself, if it is neither finished nor old, and its inputs are still the same."""
+        fresh = 0 <= now - self.at < MOST_AGE
+        unfinished = self.exit_code not in _FINISHED
+        return self if fresh and unfinished and self.digest == digest else None
+
+
+def new_id(kind: str, now: float) -> str:
+    """``d-20261122T235501Z-1f0c``: when it began, and four random digits."""
+    return f"{kind}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{os.urandom(2).hex()}"
 
 
 @dataclass(frozen=True)
@@ -36,8 +71,8 @@ class StepState:
 def latest(directory: Path) -> dict[str, StepState]:
     """The last step of each node, by name; read without a lock, while a run may write.
 
-    That it was reached, and is fit, is news only where nothing was done before: a run that goes on
-    with a deploy leaves it at that.
+    A successful reach or preflight counts only on a node where nothing else was done: a run that
+    resumes a deploy only inspects the nodes that are done.
     """
     with reading(directory) as db:
         if db is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.resolvers.output import explain
-from stackcook.command import Command, CommandError, Completed, Run, find_program
+from stackcook.command import Command, CommandError, Completed, Runner, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import UsageError
 from stackcook.files import lock, write_private
@@ -34,7 +34,7 @@ class Programs:
     """How programs are found and run; replaced in tests."""
 
     find: Callable[[str], Path] = find_program
-    run: Run = run_command
+    run: Runner = run_command
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Vendored:
                 shutil.rmtree(old)
         return _cookbooks(new.rename(self.directory / key))
 
-    def run(self, command: Command, run: Run) -> Completed:
+    def run(self, command: Command, run: Runner) -> Completed:
         """Run the command and log its redacted output. Raises CommandError."""
         redact = Redactor()
         with self.log.open("a", encoding="utf-8", buffering=1) as log:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stackcook.command import Command, CommandError, Run, find_program, run
+from stackcook.command import Command, CommandError, Runner, find_program, run
 from stackcook.errors import ChefServerError
 from stackcook.files import write_private
 from stackcook.manifest.model import ChefServer, Manifest
@@ -66,7 +66,7 @@ def server_arguments(server: ChefServer) -> tuple[str, ...]:
 
 
 def run_section(
-    manifest: Manifest, server: ChefServer, say: Callable[[str], None], runner: Run = run
+    manifest: Manifest, server: ChefServer, say: Callable[[str], None], runner: Runner = run
 ) -> int:
     """Run the section's commands in order; returns how many.
 

@@ -34,7 +34,7 @@ from stackcook.run.events import (
     StepRetried,
     StepStarted,
 )
-from stackcook.run.identity import LastDeploy
+from stackcook.run.record import LastDeploy
 from stackcook.run.logs import path_of
 from stackcook.run.record import last_deploy
 from stackcook.run.state import State

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from stackcook.cli.context import Context
+from stackcook.machines import box
+from stackcook.machines.factory import vagrant_machines
 
 
 @click.group()
@@ -21,7 +23,6 @@ def command() -> None:
 @click.pass_obj
 def build(context: Context, again: bool) -> None:
     """Build the box, unless it is in the cache."""
-    from stackcook.machines import box
 
     with box.locked() as directory:
         path = box.build(directory, context.console.note, again=again)
@@ -32,6 +33,5 @@ def build(context: Context, again: bool) -> None:
 @click.pass_obj
 def provide(context: Context) -> None:
     """Create everything that `vagrant up` needs; called by the Vagrantfile."""
-    from stackcook.machines.factory import vagrant_machines
 
     vagrant_machines(context.load()).provide(context.console.note)

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from stackcook import __version__
+from stackcook.bootstrap.providers import missing_plugins
+from stackcook.chef.repository.repository import Repository
 from stackcook.cli.context import Context, format_option
 from stackcook.console import finding_data
 from stackcook.errors import ExitCode, Finding, InputError, StackcookError
@@ -63,8 +65,6 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
 
     Returns how many nodes, cookbooks, … were checked. A part that cannot be checked is a finding.
     """
-    from stackcook.bootstrap.providers import missing_plugins
-    from stackcook.chef.repository.repository import Repository
 
     checked = {"nodes": len(manifest.nodes)}
 

@@ -6,18 +6,21 @@ import shlex
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from stackcook.cli.context import Context
+from stackcook.console import finding_data
 from stackcook.errors import UsageError
 from stackcook.manifest.model import MachineKind
-
-if TYPE_CHECKING:
-    from stackcook.scaffold.emit import Section
-    from stackcook.scaffold.lab import Lab
+from stackcook.manifest.nodes import DEFAULT_KEYS
+from stackcook.manifest.read import read
+from stackcook.scaffold import existing, lab as new_lab
+from stackcook.scaffold.emit import Section, as_data, as_json, as_yaml
+from stackcook.scaffold.files import cookbooks, shipped, write
+from stackcook.scaffold.lab import Lab
 
 _IGNORED = (".stackcook/", ".vagrant/", "clouds.yaml")
 """What stackcook writes beside the manifest; it contains secrets."""
@@ -106,8 +109,6 @@ def command(
 
 def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
     """The lab that the options describe; raises UsageError."""
-    from stackcook.manifest.nodes import DEFAULT_KEYS
-    from stackcook.scaffold.lab import Lab
 
     home = Path.home()
     if key is not None:
@@ -126,12 +127,10 @@ def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
 
 def _create(context: Context, directory: Path, lab: Lab, force: bool) -> None:
     """A new Chef repository with its manifest."""
-    from stackcook.scaffold.files import cookbooks, shipped, write
-    from stackcook.scaffold.lab import head, sections
 
     path = directory / context.path
     files = {
-        path.name: _rendered(path, head(lab), sections(lab, cookbooks())),
+        path.name: _rendered(path, new_lab.head(lab), new_lab.sections(lab, cookbooks())),
         ".gitignore": "".join(f"/{name}\n" for name in _IGNORED).encode(),
         **shipped(),
     }
@@ -154,15 +153,11 @@ def _create(context: Context, directory: Path, lab: Lab, force: bool) -> None:
 
 def _extract(context: Context, directory: Path, output: str | None, force: bool) -> None:
     """The manifest of the Chef repository in ``directory``."""
-    from stackcook.console import finding_data
-    from stackcook.scaffold.emit import as_data
-    from stackcook.scaffold.existing import HEAD, sections, survey
-    from stackcook.scaffold.files import write
 
     path = directory / context.path if output is None else Path(output)
-    found = survey(directory)
-    made = sections(found)
-    text = _rendered(path, HEAD, made)
+    found = existing.survey(directory)
+    made = existing.sections(found)
+    text = _rendered(path, existing.HEAD, made)
     data = {
         "path": None if output == "-" else str(path),
         "manifest": as_data(made),
@@ -192,7 +187,6 @@ def _unignored(path: Path) -> tuple[str, ...]:
 
 def _rendered(path: Path, head: Iterable[str], sections: Iterable[Section]) -> bytes:
     """The manifest as YAML or JSON, by the suffix of its file; raises UsageError."""
-    from stackcook.scaffold.emit import as_json, as_yaml
 
     if path.is_dir():
         what, remedy = "is a directory", f"name a file, for example {path / 'infrastructure.yml'}"
@@ -209,7 +203,6 @@ def _rendered(path: Path, head: Iterable[str], sections: Iterable[Section]) -> b
 
 def _check(path: Path) -> None:
     """Raise UsageError if the options give an invalid manifest."""
-    from stackcook.manifest.read import read
 
     for finding in read(path)[1]:
         raise UsageError(finding.what, remedy=finding.remedy)

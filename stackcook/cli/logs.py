@@ -9,8 +9,11 @@ import click
 
 from stackcook.cli.context import Context, node_names
 from stackcook.command import find_program
-from stackcook.run.logs import path_of
 from stackcook.errors import UsageError
+from stackcook.report.logs import last_output
+from stackcook.report.logs import step_output
+from stackcook.run.history import failed_step
+from stackcook.run.logs import path_of
 
 
 @click.command()
@@ -34,8 +37,6 @@ def command(context: Context, node: str, follow: bool, last: bool, failed: bool)
     if follow:
         os.execv(find_program("tail"), ["tail", "-n", "+1", "-F", str(path)])
     if last:
-        from stackcook.report.logs import last_output
-
         text = "\n".join(last_output(path))
     else:
         text = _failed(manifest.state, node) if failed else path.read_text(errors="replace")
@@ -44,8 +45,6 @@ def command(context: Context, node: str, follow: bool, last: bool, failed: bool)
 
 def _failed(state: Path, node: str) -> str:
     """Why the node failed, then the output of the step."""
-    from stackcook.run.history import failed_step
-    from stackcook.report.logs import step_output
 
     step = failed_step(state, node)
     if step is None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from stackcook.cli.context import Context
+from stackcook.machines.factory import machines_for
 
 
 @click.command()
@@ -16,7 +17,6 @@ def command(context: Context) -> None:
 
     --json also prints everything that the Vagrantfile needs to create them.
     """
-    from stackcook.machines.factory import machines_for
 
     described = machines_for(context.load()).describe()
     context.console.result("\n".join(map(_line, described["machines"])), described)

@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from stackcook.cli.context import Context
 from stackcook.errors import UsageError
-
-if TYPE_CHECKING:
-    from stackcook.run.history import Run
-    from stackcook.manifest.model import Manifest
-    from stackcook.report.run import RunReport
+from stackcook.files import replacing
+from stackcook.manifest.model import Manifest
+from stackcook.manifest.read import read
+from stackcook.redact import Redactor
+from stackcook.report import bundle as bundles, data, text
+from stackcook.report.html import render as page
+from stackcook.report.junit import render as document
+from stackcook.report.run import RunReport, read as read_run
+from stackcook.report.secrets import known_secrets
+from stackcook.run.history import Run, runs
+from stackcook.run.lock import in_use
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -45,12 +50,6 @@ def command(
     Passwords, keys and texts that look like one are replaced by ****. The bundle contains the
     report, the logs of the nodes, the manifest, and the versions of stackcook and its tools.
     """
-    from stackcook.redact import Redactor
-    from stackcook.report import bundle as bundles, data, text
-    from stackcook.report.run import read
-    from stackcook.report.secrets import known_secrets
-    from stackcook.run.history import runs
-    from stackcook.run.lock import in_use
 
     if listing and (wanted or html or junit or bundle):
         raise click.UsageError("--list can only be combined with --json.")
@@ -66,7 +65,7 @@ def command(
     )
     redact = Redactor(known_secrets(state, content, manifest))
     under_way = running and run == known[-1] and not run.ended
-    report = read(state, run, under_way=under_way, now=time.time(), redact=redact)
+    report = read_run(state, run, under_way=under_way, now=time.time(), redact=redact)
     written = [*_files(report, html, junit)]
     if bundle:
         count = bundles.write(bundle, report, state, content, redact, bundles.versions())
@@ -79,7 +78,6 @@ def command(
 
 def _manifest(context: Context) -> Manifest | None:
     """The manifest, or None if it is invalid now; raises InputError if it does not exist."""
-    from stackcook.manifest.read import read
 
     manifest, _ = read(context.path)
     if manifest is None and not context.path.exists():
@@ -101,17 +99,12 @@ def _chosen(known: tuple[Run, ...], wanted: str | None) -> Run:
 
 def _files(report: RunReport, html: Path | None, junit: Path | None) -> Iterator[str]:
     """Write the files that were asked for; yields their names."""
-    from stackcook.files import replacing
 
     if html:
-        from stackcook.report.html import render as page
-
         with replacing(html, 0o666) as file:
             file.write(page(report).encode())
         yield str(html)
     if junit:
-        from stackcook.report.junit import render as document
-
         with replacing(junit, 0o666) as file:
             file.write(document(report).encode())
         yield str(junit)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from stackcook.cli.context import Context
 from stackcook.errors import UsageError
-
-if TYPE_CHECKING:
-    from stackcook.operations.chefsite import ChefSite as Site
+from stackcook.operations.chefsite import ChefSite
+from stackcook.operations.chefsite import ChefSite as Site
 
 
 @click.group()
@@ -49,8 +46,6 @@ def status(context: Context) -> None:
 
 
 def _site(context: Context) -> Site:
-    from stackcook.operations.chefsite import ChefSite
-
     site = ChefSite(context.load())
     if site.own_server:
         raise UsageError(

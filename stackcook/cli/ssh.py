@@ -8,6 +8,7 @@ import click
 
 from stackcook.cli.context import Context, node_names
 from stackcook.command import find_program
+from stackcook.operations.realsite import RealSite
 
 
 @click.command(context_settings={"allow_interspersed_args": False})  # `df -h` is COMMAND's -h
@@ -16,7 +17,6 @@ from stackcook.command import find_program
 @click.pass_obj
 def command(context: Context, node: str, command_line: tuple[str, ...]) -> None:
     """Open a shell on a node, or run COMMAND there and return its exit status."""
-    from stackcook.operations.realsite import RealSite
 
     manifest = context.load()
     found = context.node(manifest, node)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import click
 
 from stackcook.cli.context import Context
+from stackcook.machines.base import Machines
+from stackcook.machines.factory import machines_for
+from stackcook.manifest.model import Manifest, Node
+from stackcook.operations.chefsite import ChefSite
 from stackcook.run.lock import in_use
 from stackcook.run.record import StepState, latest
-
-if TYPE_CHECKING:
-    from stackcook.machines.base import Machines
-    from stackcook.manifest.model import Manifest, Node
 
 
 @click.command()
@@ -30,10 +29,7 @@ def command(context: Context) -> None:
 def _machines(manifest: Manifest) -> Machines:
     """The machines; only those of a cloud need the Chef server parts, which load slowly."""
     if not any(node.provider for node in manifest.nodes):
-        from stackcook.machines.factory import machines_for
-
         return machines_for(manifest)
-    from stackcook.operations.chefsite import ChefSite
 
     return ChefSite(manifest).machines
 

@@ -6,6 +6,8 @@ import click
 
 from stackcook.cli.context import Context
 from stackcook.errors import ExitCode, VerifyError
+from stackcook.operations.realsite import RealSite
+from stackcook.report.text import verification
 
 
 @click.command()
@@ -23,8 +25,6 @@ def command(context: Context, patience: float) -> ExitCode:
 
     Each failure shows the node, the likely cause and a command for diagnosis.
     """
-    from stackcook.operations.realsite import RealSite
-    from stackcook.report.text import verification
 
     manifest = context.load()
     if not manifest.state.exists():

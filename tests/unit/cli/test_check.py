@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stackcook import __version__
-from stackcook.bootstrap import providers
+from stackcook.cli import check as check_command
 from stackcook.chef.repository.repository import Repository
 from stackcook.cli.context import Context
 from stackcook.cli.main import cli
@@ -146,7 +146,7 @@ def test_nor_does_what_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.Monke
     def missing_plugins(manifest: Any) -> Any:
         raise UsageError("knife is not installed", remedy="install it")
 
-    monkeypatch.setattr(providers, "missing_plugins", missing_plugins)
+    monkeypatch.setattr(check_command, "missing_plugins", missing_plugins)
     result = check(tmp_path, BAD)
     assert result.exit_code == 3
     for what in ('unknown key "rolls"', "file not found: roles/base", "knife is not installed"):

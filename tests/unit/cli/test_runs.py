@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from stackcook.cli import converge, deploy, destroy
-from stackcook.operations import chefsite
+from stackcook.cli import converge, deploy, destroy, status
 from stackcook.cli.main import cli
 from stackcook.run.events import RunStarted, StepRetried, StepStarted
 from stackcook.run.lock import exclusive
 from stackcook.run.state import State
 from stackcook.errors import ChefServerError, ExitCode
-from stackcook.machines import factory
 from tests.fakes import FakeSite, recipe_error
 
 MANIFEST = """\
@@ -44,8 +42,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
     site = FakeSite()
     for command in (deploy, converge, destroy):
         monkeypatch.setattr(command, "RealSite", lambda manifest: site)
-    monkeypatch.setattr(chefsite, "ChefSite", lambda manifest: site)
-    monkeypatch.setattr(factory, "machines_for", lambda manifest: site.machines)
+    monkeypatch.setattr(status, "machines_for", lambda manifest: site.machines)
     return site
 
 

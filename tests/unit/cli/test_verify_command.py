@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from stackcook.cli import main
+from stackcook.cli import main, verify
 from stackcook.verify.check import Check, Report
 
 WELL = Check("SSH", "controller", True, seconds=0.2)
@@ -36,8 +35,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def run(report: Report, *options: str) -> Result:
         machines = SimpleNamespace(prepare=lambda: None)
         site = SimpleNamespace(machines=machines, verify=lambda patience: report)
-        wiring = SimpleNamespace(RealSite=lambda manifest: site)
-        monkeypatch.setitem(sys.modules, "stackcook.operations.realsite", wiring)
+        monkeypatch.setattr(verify, "RealSite", lambda manifest: site)
         arguments = ("-f", str(manifest), "verify", *options)
         return CliRunner(mix_stderr=False).invoke(main.cli, arguments)
 

@@ -122,7 +122,6 @@ class State:
         self._error: UsageError | None = None
         self._fresh, self._over = threading.Event(), threading.Event()
         self._writer = threading.Thread(target=self._write_on, daemon=True)
-        self._writer.start()
 
     def __call__(self, event: Event) -> None:
         """Take in an event; progress within a step is not kept. Raises UsageError if that fails."""
@@ -181,6 +180,7 @@ class State:
             step.result, step.ended, step.text = "skipped", event.at, event.why
 
     def __enter__(self) -> State:
+        self._writer.start()
         return self
 
     def __exit__(

@@ -13,8 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "stackcook"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    {"cache", "client", "errors", "files", "jsoncomments"}
-    | {"meanwhile", "nearest", "parallel", "retry"},
+    {"cache", "client", "errors", "files", "jsoncomments"} | {"nearest", "parallel", "retry"},
     {"manifest", "remote", "command", "redact", "log"},
     {"chef"},
     {"bootstrap"},

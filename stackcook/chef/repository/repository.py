@@ -6,8 +6,8 @@ import functools
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from stackcook import __version__
@@ -23,7 +23,6 @@ from stackcook.chef.objects.hashes import Hashes
 from stackcook.chef.objects.runlist import recipes_of
 from stackcook.chef.repository.policylock import PolicyLock, read_policy
 from stackcook.chef.repository.read import (
-    Found,
     find_cookbooks,
     read_cookbooks,
     read_objects,
@@ -31,7 +30,6 @@ from stackcook.chef.repository.read import (
 )
 from stackcook.errors import Finding, InputError, Severity, UsageError
 from stackcook.manifest.model import Manifest, Node
-from stackcook.meanwhile import Meanwhile
 
 SECTIONS = ("cookbooks", "environments", "roles", "data bags", "nodes", "clusters", "knife")
 """The manifest's sections."""
@@ -68,12 +66,23 @@ class Repository:
         roles = locate(manifest.path, manifest.roles, root / "roles", findings)
         environments = locate(manifest.path, manifest.environments, root / "environments", findings)
         found, complete = find_cookbooks(manifest, findings)
-        loading = _Loading(manifest.path, roles, environments, found)
-        hashes = Hashes.kept_in(cache(), root)
-        wanted = with_files(found, hashes, findings)
-        hashes.save()
+        found_in_ruby = Findings()
+        metadata = [(name, cookbook.metadata) for name, cookbook in found.items()]
+        files_of = (
+            *(Source(Kind.ROLE, path) for path in roles.values()),
+            *(Source(Kind.ENVIRONMENT, path) for path in environments.values()),
+            *(Source(Kind.METADATA, path) for _, path in metadata if path),
+        )
+        with ThreadPoolExecutor(max_workers=1) as pool:  # Ruby evaluates while files are hashed
+            loading = pool.submit(Sources.load, files_of, manifest.path, found_in_ruby)
+            hashes = Hashes.kept_in(cache(), root)
+            wanted = with_files(found, hashes, findings)
+            hashes.save()
+            sources = loading.result()
+        # A cookbook whose files turned out to be unreadable has no metadata any more.
+        dropped = {path for name, path in metadata if wanted[name].metadata is None}
+        findings.found += (f for f in found_in_ruby.found if f.path not in dropped)
         metadata_files = {name: found.metadata for name, found in wanted.items() if found.metadata}
-        sources = loading.result(wanted, findings)
         # Files that were evaluated have already reported their syntax errors.
         evaluated = {path for path in metadata_files.values() if path.suffix == ".rb"}
         files = [file for found in wanted.values() for file in found.files]
@@ -141,34 +150,6 @@ class Repository:
 
         found = {node.name: recipes(node.run_list, node.environment) for node in nodes}
         return {name: wanted for name, wanted in found.items() if wanted}
-
-
-class _Loading:
-    """Evaluates metadata, roles and environments while the cookbooks' files are read."""
-
-    def __init__(
-        self,
-        manifest: Path,
-        roles: Mapping[str, Path],
-        environments: Mapping[str, Path],
-        found: Mapping[str, Found],
-    ) -> None:
-        self._metadata = [(name, cookbook.metadata) for name, cookbook in found.items()]
-        sources = (
-            *(Source(Kind.ROLE, path) for path in roles.values()),
-            *(Source(Kind.ENVIRONMENT, path) for path in environments.values()),
-            *(Source(Kind.METADATA, path) for _, path in self._metadata if path),
-        )
-        self._findings = Findings()
-        load = functools.partial(Sources.load, sources, manifest, self._findings)
-        self._sources = Meanwhile(load)
-
-    def result(self, found: Mapping[str, Found], findings: Findings) -> Sources:
-        """The values; findings on cookbooks whose files turned out to be unreadable are dropped."""
-        sources = self._sources.result()
-        dropped = {path for name, path in self._metadata if found[name].metadata is None}
-        findings.found += (f for f in self._findings.found if f.path not in dropped)
-        return sources
 
 
 def parse_sections(words: Iterable[str]) -> tuple[str, ...]:

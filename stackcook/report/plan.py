@@ -144,7 +144,7 @@ def _steps(creation: Creation) -> Iterator[str]:
                 continue
             if head != (head := step.stage):
                 gate = _gate(plan, step.stage)
-                yield f"stage {step.stage}{f': {gate.does}, then' if gate else ''}"
+                yield f"stage {step.stage}{f': before the converge, {gate.does}' if gate else ''}"
             shown.add(step.node)
             line = f"  {step.node:{name}}  {places[step.node]:{place}}  {_node_line(plan, step)}"
             yield line.rstrip()

@@ -74,10 +74,11 @@ def test_stages_in_order(repository: Path) -> None:
         "  upload       make the Chef server equal to the Chef repository\n"
         "stage controller\n"
         f"  controller  127.0.0.2  {NEW}, converge role[controller]\n"
-        "stage compute: wait until the services on controller answer, then\n"
+        "stage compute: before the converge, wait until the services on controller answer\n"
         f"  compute1    127.0.0.3  {NEW}, converge role[compute], recipe[ntp]\n"
         f"  compute2    127.0.0.4  {NEW}, converge role[compute], recipe[ntp]\n"
-        "stage rest: wait until the services on controller, compute1, compute2 answer, then\n"
+        "stage rest: before the converge,"
+        " wait until the services on controller, compute1, compute2 answer\n"
         f"  other       127.0.0.5  {NEW}, converge an empty run list\n"
         "finally\n"
         "  save         wait until the Chef server has saved its data\n"
@@ -137,7 +138,7 @@ def test_only_some_nodes(repository: Path) -> None:
     assert found[found.index("stage controller") : found.index("finally")] == [
         "stage controller",
         f"  controller  127.0.0.2  {NEW}, converge role[controller]",
-        "stage compute: wait until the services on controller answer, then",
+        "stage compute: before the converge, wait until the services on controller answer",
         f"  compute2    127.0.0.4  {NEW}, converge role[compute], recipe[ntp]",
     ]
 

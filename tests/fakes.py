@@ -77,7 +77,7 @@ class FakeMachines:
 class FakeBootstrap:
     """Nodes that converge at once: 3 of 4 resources the first time, none after that.
 
-    ``during`` is called while a step is under way. ``broken`` are the nodes that fail, with what;
+    ``during`` is called while a step runs. ``broken`` are the nodes that fail, with what;
     ``restless`` those that always change something, ``dead`` those that can't be reached (by
     ``death``), ``booting`` those that don't answer so many times, ``transient`` those that fail so
     many times with a transient error.

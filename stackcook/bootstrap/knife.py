@@ -49,7 +49,7 @@ class KnifeBootstrap:
         return converge(self.context, node, host, deploy, say, timeout)
 
     def interrupt(self) -> None:
-        """End what is under way on any node; nothing that begins later lives."""
+        """Stop what runs on any node, and anything that starts later."""
         self.context.underway.end()
 
     def _bootstrap(

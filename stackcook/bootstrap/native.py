@@ -59,7 +59,7 @@ class NativeBootstrap:
             return work()
 
     def interrupt(self) -> None:
-        """End what is under way on any node; nothing that begins later lives."""
+        """Stop what runs on any node, and anything that starts later."""
         self.context.underway.end()
 
     def _install(self, node: Node, host: Host, timeout: float, say: Say) -> str:

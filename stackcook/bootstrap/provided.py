@@ -82,7 +82,7 @@ class ProvidedBootstrap:
         return self._knife(node, providers.create_arguments(node), timeout, on_line, remedy)
 
     def interrupt(self) -> None:
-        """End what is under way on any node."""
+        """Stop what runs on any node."""
         self._underway.end()
         self.inner.interrupt()
 

@@ -1,4 +1,4 @@
-"""Carries out a plan: each step on a thread of a pool, told to the listeners from begin to end."""
+"""Carries out a plan: each step on a thread of a pool, with events for its start and its end."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class NewPlan:
 class Task:
     """A step while it runs. ``failed`` are the nodes that have failed so far.
 
-    ``say`` takes a line of progress; ``report`` a failure that is one of several of this step, on a
-    node or (empty) on none.
+    ``say`` takes a line of progress; ``report`` takes one of several failures of this step, and the
+    node that it is about, or "".
     """
 
     step: Step
@@ -125,7 +125,7 @@ class Executor:
         self._interrupts = 0
 
     def emit(self, event: Event) -> None:
-        """Tell the listeners, one event at a time."""
+        """Pass the event to the listeners, one event at a time."""
         with self._lock:
             for listener in () if self._muted else self._listeners:
                 listener(event)
@@ -153,7 +153,7 @@ class Executor:
         return Outcome(code, tuple(schedule.failed))
 
     def failed(self, step: str, error: StackcookError, node: str = "", attempt: int = 1) -> None:
-        """Tell of a failure that no task of its own stands for."""
+        """Emit the events of a failure that is not a task's own."""
         now = self.clock()
         self.emit(StepStarted(step, now, node, attempt=attempt))
         self.emit(self._step_failed(step, node, error, now, now))
@@ -274,7 +274,7 @@ class Executor:
             text = "Interrupted: waiting for running steps. Press Ctrl-C again to stop them."
             self.emit(Notice(self.clock(), text))
             return
-        self._muted = True  # how the steps that are being ended fail is no news
+        self._muted = True  # the steps that are being stopped will fail; do not report that
         self._end()
 
     def _step_failed(

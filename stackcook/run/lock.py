@@ -15,7 +15,7 @@ from stackcook.files import try_lock
 
 
 def user() -> str:
-    """Who runs this: the login's name, or its number where nobody has given it one."""
+    """The user who runs this: the login name, or the user id if there is no name."""
     return os.environ.get("LOGNAME") or os.environ.get("USER") or _name() or str(os.getuid())
 
 
@@ -28,14 +28,14 @@ def _name() -> str:
 
 @contextmanager
 def exclusive(directory: Path, command: str) -> Iterator[None]:
-    """Hold the deployment for one command; the kernel lets go of it however the process ends.
+    """Hold the deployment for one command; the kernel releases it however the process ends.
 
     Raises UsageError that says who holds it and since when.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (directory / "lock").open("a+") as file:
         while not try_lock(file):
-            refuse(directory)  # or else it was somebody who only looked
+            refuse(directory)  # if nobody does, a check of the lock was in the way
         file.truncate(0)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         holder = {"command": command, "pid": os.getpid(), "who": user(), "since": now}
@@ -45,12 +45,12 @@ def exclusive(directory: Path, command: str) -> Iterator[None]:
 
 
 def refuse(directory: Path) -> None:
-    """Raise UsageError that says who holds the deployment and since when, if somebody does."""
+    """Raise UsageError if a command holds the deployment: which, whose, and since when."""
     if in_use(directory):
         raise UsageError(
-            f"{_holder(directory)} is under way",
+            f"{_holder(directory)} is running",
             where=str(directory.parent),
-            remedy="wait until it has ended, or end it; `stackcook status` shows where it is",
+            remedy="wait until it ends, or stop it; `stackcook status` shows its progress",
         )
 
 

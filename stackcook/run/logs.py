@@ -19,8 +19,8 @@ def path_of(state: Path, node: str) -> Path:
 class NodeLog:
     """The open log of one step on one node; appends, each line with the time of day.
 
-    What the step fails of is its last line, a bug's traceback the last lines. Raises NodeError
-    where the file can't be written.
+    The last line says why a step failed; after an internal error, the last lines are its traceback.
+    Raises NodeError if the file can't be written.
     """
 
     def __init__(self, state: Path, node: str, step: str) -> None:
@@ -67,13 +67,13 @@ class NodeLog:
 
     def _failed(self, error: OSError) -> NodeError:
         return NodeError(
-            f"the log can't be written ({error.strerror})",
+            f"cannot write the log ({error.strerror})",
             where=str(self._path),
-            remedy="free some space on that disk, or mend what is wrong with the file",
+            remedy="free some disk space, or fix the permissions of the file",
         )
 
 
 def _now(form: str) -> str:
-    # By the clock of the steps' own times: strftime's lags some milliseconds, which may be the
-    # second before, and the report would not find a step's lines.
+    # The clock that the steps' times come from. That of strftime lags by some milliseconds: it may
+    # show the second before, and the report would not find the lines of a step.
     return time.strftime(form, time.localtime(time.time()))

@@ -1,4 +1,4 @@
-"""Which step of a plan is next: pure, told of what has ended, and of the time.
+"""Which step of a plan is next. Pure: the caller reports what has ended, and the time.
 
 Of the steps that may begin, the first in the plan's order does: one worker takes the steps exactly
 as the plan lists them. Each event costs as much with 10,000 nodes as with ten.

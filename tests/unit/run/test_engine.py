@@ -294,7 +294,7 @@ def test_a_log_that_can_t_be_written_is_its_node_s_failure(manifest: Manifest) -
     assert code is ExitCode.NODES
     ((step, node, error),) = failures(events)
     assert (step, node) == ("reach", "compute1")
-    assert "compute1.log: the log can't be written (Is a directory); " in error
+    assert "compute1.log: cannot write the log (Is a directory); " in error
 
 
 def test_a_second_interrupt_ends_that_as_well(manifest: Manifest) -> None:

@@ -7,13 +7,13 @@ live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
-	@echo 'make test      install the tools and run every test, including the lab deploy'
-	@echo 'make check     format, lint, types and unit tests; needs no network'
-	@echo 'make setup     only install the tools'
-	@echo 'make lab-test  only the tests that create machines'
-	@echo 'make scale     measure a deploy of 100 nodes, or NODES=N; log in build/scale.log'
-	@echo "make chaos     kill, freeze and starve deploys of 10 nodes, or NODES=N; ARGS='-k disk'"
-	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; ten minutes'
+	@echo 'make test      install the tools and run the test suite, including the lab deploy'
+	@echo 'make check     check formatting, lint and types, and run the unit tests; needs no network'
+	@echo 'make setup     install the tools only'
+	@echo 'make lab-test  run only the tests that create machines'
+	@echo 'make scale     measure a deploy of 100 nodes (or NODES=N); writes build/scale.log'
+	@echo "make chaos     kill, freeze and starve deploys of 10 nodes (or NODES=N); ARGS='-k disk' selects tests"
+	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; takes about ten minutes'
 
 deploy: setup
 	@.venv/bin/stackcook deploy

@@ -89,7 +89,7 @@ def last_line(output: str) -> str:
 
 
 class CommandError(StackcookError):
-    """A program that can't be started, or was not done in time; ends as one not installed."""
+    """A program cannot be started, or did not finish in time; exit code as UsageError."""
 
     exit_code = ExitCode.USAGE
 
@@ -117,7 +117,9 @@ def find_program(name: str) -> Path:
     # Debian keeps administrators' programs off other users' PATH; some of them we only ask.
     found = shutil.which(name, path=f"{path}{os.pathsep}/usr/sbin{os.pathsep}/sbin")
     if found is None:
-        raise UsageError(f"{name} is not installed", remedy="`stackcook doctor` says how to get it")
+        raise UsageError(
+            f"{name} is not installed", remedy="run `stackcook doctor` to see how to install it"
+        )
     return Path(found)
 
 
@@ -178,7 +180,7 @@ def _run(
             process.stdout.close()
     if expired.is_set():
         # Without its arguments: a user's may have a password.
-        raise CommandError(f"did not end within {timeout:g} s", where=command.argv[0])
+        raise CommandError(f"did not finish within {timeout:g} s", where=command.argv[0])
     return Completed(status, lines.text())
 
 
@@ -220,9 +222,9 @@ def _start(command: Command) -> subprocess.Popen[str]:
         )
     except OSError as error:
         raise CommandError(
-            f"can't be started ({error.strerror})",
+            f"cannot be started ({error.strerror})",
             where=command.argv[0],
-            remedy="`stackcook doctor` says what is missing",
+            remedy="run `stackcook doctor` to see what is missing",
         ) from error
 
 

@@ -101,5 +101,5 @@ def _root(run: Runner) -> Diagnosis:
         except UsageError:
             allowed = False
         found = "passwordless sudo" if allowed else ""
-    remedy = "run as root, or configure passwordless sudo"
+    remedy = "run stackcook as root, or set up passwordless sudo"
     return Diagnosis("root access", "creates network and machines", found, remedy)

@@ -32,7 +32,7 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
     The umask applies to ``mode``. Raises UsageError if ``path`` can't be a file.
     """
     if not path.parent.is_dir():
-        remedy = f"create {path.parent}, or use another path"
+        remedy = f"create {path.parent}, or choose another path"
         raise UsageError("its directory does not exist", where=str(path), remedy=remedy)
     if path.is_dir():
         raise UsageError("is a directory", where=str(path), remedy="use the path of a file")

@@ -63,7 +63,7 @@ class _File(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         """Give up the file, with one line for people: the command goes on without it."""
         logging.getLogger("stackcook").removeHandler(self)
-        self._note(f"warning: {self._path}: cannot write the log ({sys.exc_info()[1]})")
+        self._note(f"{self._path}: warning: cannot write the log ({sys.exc_info()[1]})")
 
     @staticmethod
     def _rotate(source: str, target: str) -> None:

@@ -1,4 +1,4 @@
-"""One function of many values at once."""
+"""Calls one function for many values, in threads."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 MASK = "****"
 
 SHORTEST = 4
-"""Characters of a known secret; what is shorter would take words apart."""
+"""Minimum length of a known secret; masking a shorter one would hit parts of ordinary words."""
 
 _CACHED = 20_000
 """Texts whose redacted form is kept."""
@@ -47,7 +47,7 @@ _PATTERNS = (
     (r"gAAAA[\w=-]{20,}", MASK),  # Keystone's tokens
 )
 _HINT = r"(?i)pass|secret|token|key|-p|-k|://|authorization|gaaaa|[a-z0-9+/]{48}"
-"""What a text has in it that one of the patterns may match: most have not."""
+"""Matches any text that a pattern below could match: a quick test that most texts fail."""
 
 _ARGUMENT = (
     rf"(?<!\S)(-[PK]\s*|(?i:--?[\w-]{{0,40}}{_WORD}(?!-file)[\w-]*)(?:=|\s+))"

@@ -3,7 +3,7 @@
 name 'openstack-image'
 maintainer 'stackcook'
 license 'Apache-2.0'
-description 'OpenStack Glance: images of machines'
+description 'OpenStack Glance: images for instances'
 version '1.0.0'
 chef_version '>= 18.0'
 supports 'debian', '>= 13.0'

@@ -3,7 +3,7 @@
 name 'openstack-placement'
 maintainer 'stackcook'
 license 'Apache-2.0'
-description 'OpenStack Placement: who has how much of what'
+description 'OpenStack Placement: inventory and usage of resources'
 version '1.0.0'
 chef_version '>= 18.0'
 supports 'debian', '>= 13.0'

@@ -53,7 +53,7 @@ class Reader:
         output, seconds = self.output, time.monotonic() - self._started
         if status == 0 and output.finished:
             return ConvergeResult(*output.finished, seconds, output.changed, self.times.slowest)
-        silent = f"chef-client exited before the end of its run (last line: {output.last})"
+        silent = f"chef-client exited before its run was complete (last line: {output.last})"
         raise failed(node, output, "" if status else silent)
 
 

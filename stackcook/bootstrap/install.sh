@@ -7,7 +7,7 @@ is_there() {
   [ -n "$wanted" ] || return 0
   there=$(chef-client --version | sed -n 's/.*: *//p' | head -n 1)
   case "$there." in "$wanted".*) return 0 ;; esac
-  say "Chef Infra Client $there is installed, but $wanted is wanted"
+  say "Replacing Chef Infra Client $there with $wanted"
   return 1
 }
 

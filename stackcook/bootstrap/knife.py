@@ -55,7 +55,7 @@ class KnifeBootstrap:
     def _bootstrap(
         self, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
     ) -> ConvergeResult:
-        """Take away what a half-made node left on the server, then ``knife bootstrap``."""
+        """Delete what an unfinished bootstrap left on the server, then run ``knife bootstrap``."""
         forget(self.context.client, node.name)
         reader, plain = Reader(say), Unwrapped(host.address)
 
@@ -69,8 +69,8 @@ class KnifeBootstrap:
                 done = self.runner(command, on_line=read, timeout=timeout, on_start=note)
         except CommandError as error:
             last = reader.output.last or "none"
-            what = f"bootstrap did not end within {timeout:g} s (its last line: {last})"
-            remedy = "look at what it waits for on the node"
+            what = f"bootstrap did not finish within {timeout:g} s (last line: {last})"
+            remedy = "check on the node what it is waiting for"
             raise NodeError(what, where=node.name, remedy=remedy) from error
         return reader.result(node, done.status)
 

@@ -66,7 +66,9 @@ def _fit(node: Node, found: preflight.Preflight) -> str:
         return found.text
     kind = Transient if found.passing else NodeError
     raise kind(
-        "; ".join(found.problems), where=node.name, remedy="fix this on the node, then run again"
+        "; ".join(found.problems),
+        where=node.name,
+        remedy="fix this on the node, then run the command again",
     )
 
 
@@ -98,7 +100,7 @@ def _same_key(one: str, other: str) -> bool:
 
 def _no_root(host: Host, done: Completed) -> NodeError:
     return NodeError(
-        f"{host.user} can't become root with sudo ({done.output.strip() or done.status})",
+        f"{host.user} cannot become root with sudo ({done.output.strip() or done.status})",
         where=host.name,
         remedy="give that user passwordless sudo",
     )

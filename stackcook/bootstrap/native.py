@@ -20,11 +20,11 @@ from stackcook.remote.base import Host
 
 @dataclass(frozen=True)
 class NativeBootstrap:
-    """No step does what another kind of bootstrap could not go on from."""
+    """After each step, any kind of bootstrap could continue."""
 
     context: BootstrapContext
     _has_client: dict[str, bool] = field(default_factory=dict)
-    """By a look at the node."""
+    """Node → whether a Chef client was found on it."""
 
     def reach(self, node: Node, host: Host) -> None:
         """Log in; the connection stays open for all that follows."""
@@ -54,7 +54,7 @@ class NativeBootstrap:
         try:
             return work()
         except objects.Lost:
-            say("The Chef server has lost this node: registering it again")
+            say("the Chef server no longer has this node: registering it again")
             self._register(node, host, REGISTER_TIMEOUT, say)
             return work()
 
@@ -67,7 +67,7 @@ class NativeBootstrap:
         options, output, installed = self.context.options(node), ChefOutput(), False
         any_does = not options.version and not options.one("preinstall")
         if any_does and self._has_client.get(node.name):
-            return "it was there"
+            return "already installed"
 
         def read(line: str) -> None:
             nonlocal installed
@@ -86,7 +86,7 @@ class NativeBootstrap:
         )
         if done.status:
             raise failed(node, output)
-        return "installed" if installed else "it was there"
+        return "installed" if installed else "already installed"
 
     def _register(self, node: Node, host: Host, timeout: float, say: Say) -> str:
         """Write ``/etc/chef``, and make the client with the node's public key, and the node."""
@@ -106,7 +106,7 @@ class NativeBootstrap:
         key = done.output[max(0, done.output.find("-----BEGIN PUBLIC KEY")) :]
         if done.status or not key.startswith("-----BEGIN"):
             why = lines[-1] if lines else f"status {done.status}"
-            raise NodeError(f"{etc_chef.DIRECTORY} can't be written ({why})", where=node.name)
+            raise NodeError(f"cannot write {etc_chef.DIRECTORY} ({why})", where=node.name)
         with objects.passing(node):
             objects.register(self.context.client, node, key, given, options.tags)
         return "registered"

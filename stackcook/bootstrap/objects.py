@@ -59,7 +59,7 @@ def noticing_loss(client: ChefObjects, node: Node) -> Iterator[None]:
     except (NotFound, NodeError) as error:
         if isinstance(error, Transient) or not _lost(client, node.name):
             raise
-        what, remedy = "the Chef server has lost the node", "run `stackcook deploy` again"
+        what, remedy = "the Chef server no longer has this node", "run `stackcook deploy` again"
         raise Lost(what, where=node.name, remedy=remedy) from error
 
 
@@ -108,7 +108,7 @@ def forget(client: ChefObjects, name: str) -> bool:
 
 
 def place(node: Node) -> dict[str, Any]:
-    """The attributes that the manifest sets: run list and environment, or policy."""
+    """The fields of the node object that the manifest sets: run list and environment, or policy."""
     if node.policy_name:
         return {"policy_name": node.policy_name, "policy_group": node.policy_group}
     return {"run_list": list(node.run_list), "chef_environment": node.environment}

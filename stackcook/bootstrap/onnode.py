@@ -88,7 +88,7 @@ class BootstrapContext:
 
     @property
     def there(self) -> frozenset[str]:
-        """The paths of the nodes and clients that the server had at first, asked once.
+        """The paths of the nodes and clients on the server when it was first asked; not updated.
 
         Threads that come before the first answer ask as well: with a lock, all nodes would wait for
         a dead server one after the other.
@@ -148,9 +148,9 @@ def carry_out(
         except TimedOut as error:
             _end(remote, over, 0)
             raise NodeError(
-                f"{step} did not end within {timeout:g} s (its last line: {last[0]})",
+                f"{step} did not finish within {timeout:g} s (last line: {last[0]})",
                 where=node.name,
-                remedy="look at what it waits for on the node",
+                remedy="check on the node what it is waiting for",
             ) from error
         finally:
             over.set()
@@ -169,5 +169,5 @@ def _end(remote: Remote, over: threading.Event, grace: float) -> None:
 def failed(node: Node, output: ChefOutput, cause: str = "") -> NodeError:
     """The error of a failed step, by its output; Transient if a retry may help."""
     kind = Transient if output_is_transient(output.evidence) else NodeError
-    remedy = f"see more with `stackcook logs {node.name}`"
+    remedy = f"run `stackcook logs {node.name}` to see more"
     return kind(cause or output.error(), where=node.name, remedy=remedy)

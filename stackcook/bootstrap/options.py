@@ -77,7 +77,7 @@ class Options(KnifeOptions):
         try:
             return self.path(path).read_text()
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "not text"
+            reason = getattr(error, "strerror", None) or "not UTF-8"
             raise NodeError(
                 f"cannot read {self.path(path)} ({reason})",
                 where=node,
@@ -96,7 +96,7 @@ def _map(node: str, what: str, text: str) -> dict[str, Any]:
     except ValueError as error:
         raise _no_map(node, what, str(error)) from error
     if not isinstance(value, dict):
-        raise _no_map(node, what, "not an object")
+        raise _no_map(node, what, "it is a list or a single value")
     return value
 
 

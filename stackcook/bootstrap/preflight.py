@@ -56,7 +56,7 @@ def judge(output: str, *, url: str, now: float, installs: bool = True) -> Prefli
         return Preflight("", (f"root has no working shell ({last_line(output)})",))
     server = said.get("server", "reached")
     unreachable = (
-        [f"it can't reach the Chef server at {url} ({server})"] if server != "reached" else []
+        [f"it cannot reach the Chef server at {url} ({server})"] if server != "reached" else []
     )
     others = (
         *_disk(said),
@@ -73,7 +73,7 @@ def judge(output: str, *, url: str, now: float, installs: bool = True) -> Prefli
 
 def _disk(said: Mapping[str, str]) -> list[str]:
     return [
-        f"{place} has {int(said[f'free {place}']) >> 10} MiB free, needs {FREE >> 10}"
+        f"{place} has {int(said[f'free {place}']) >> 10} MiB free, but needs {FREE >> 10}"
         for place in ("/", "/var")
         if int(said.get(f"free {place}", FREE)) < FREE
     ]
@@ -84,7 +84,7 @@ def _clock(there: float, now: float) -> list[str]:
     if abs(off) <= SKEW:
         return []
     shown = f"{abs(off) / 60:.0f} min {'ahead of' if off > 0 else 'behind'}"
-    return [f"its clock is {shown} the Chef server's; at most 15 min are allowed"]
+    return [f"its clock is {shown} the Chef server's, but may differ by only {SKEW / 60:.0f} min"]
 
 
 def _release(said: Mapping[str, str]) -> list[str]:
@@ -94,12 +94,8 @@ def _release(said: Mapping[str, str]) -> list[str]:
     if oldest and (not version or tuple(map(int, re.findall(r"\d+", version))) >= oldest):
         return []
     here, known = said.get("release") or "this system", "Debian 12, Ubuntu 24.04 or later"
-    return [f"the Chef client can't be installed on {here}, only on {known}"]
+    return [f"the Chef client cannot be installed on {here}, only on {known}"]
 
 
 def _name(host: str) -> list[str]:
-    return (
-        []
-        if host not in ("", "(none)", "localhost")
-        else [f'its hostname is "{host}": set one of its own']
-    )
+    return [] if host not in ("", "(none)", "localhost") else [f'its hostname must not be "{host}"']

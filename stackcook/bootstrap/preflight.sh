@@ -13,7 +13,7 @@ if [ -n "$1" ]; then
   why=$(timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>&1)
   case $? in
     0) echo server=reached ;;
-    124) echo "server=no answer within 5 s" ;;
+    124) echo "server=no response within 5 s" ;;
     *) echo "server=$(printf '%s' "$why" | sed -n '1s/.*: //p')" ;;
   esac
 fi

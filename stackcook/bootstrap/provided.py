@@ -25,7 +25,7 @@ from stackcook.errors import NodeError
 from stackcook.manifest.model import ChefServer, Node
 from stackcook.remote.base import Host
 
-_LOGS = "`stackcook logs NODE` has more"
+_LOGS = "run `stackcook logs NODE` to see more"
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class ProvidedBootstrap:
     _underway: Underway = field(default_factory=Underway)
 
     def reach(self, node: Node, host: Host) -> None:
-        """Nobody is asked of a provider's machine: it may not be there yet."""
+        """Skip a provider's machine, which may not exist yet; log in to any other."""
         if not node.provider:
             self.inner.reach(node, host)
 
     def look(self, node: Node, host: Host) -> Look:
-        """The Chef server's word alone: a machine that it knows must not be made a second time.
+        """Ask only the Chef server: a machine that it knows must not be created again.
 
         One that SSH leads to must be fit all the same.
         """
@@ -57,7 +57,7 @@ class ProvidedBootstrap:
         try:
             self.client.get(f"/nodes/{node.name}")
         except NotFound:
-            return Look(Registration.NEW, "the provider has yet to make it")
+            return Look(Registration.NEW, "its provider has not created it yet")
         if node.provider in providers.WINDOWS:
             return Look(Registration.REGISTERED, "known to the Chef server")
         return replace(self.inner.look(node, host), registration=Registration.REGISTERED)
@@ -78,7 +78,7 @@ class ProvidedBootstrap:
         remedy = _LOGS
         if node.provider and node.provider not in providers.WINDOWS:
             listed = " ".join((*providers.create_words(node.provider)[:-1], "list"))
-            remedy += f"; look with `knife {listed}` whether a machine was left behind"
+            remedy += f", and `knife {listed}` to check for a machine that was left behind"
         return self._knife(node, providers.create_arguments(node), timeout, on_line, remedy)
 
     def interrupt(self) -> None:
@@ -108,7 +108,7 @@ class ProvidedBootstrap:
                     on_start=note,
                 )
         except CommandError as error:
-            what = f"`knife {' '.join(arguments[:3])}` did not end within {timeout:g} s"
+            what = f"`knife {' '.join(arguments[:3])}` did not finish within {timeout:g} s"
             raise NodeError(what, where=node.name, remedy=remedy) from error
         if done.status:
             raise NodeError(output.error(), where=node.name, remedy=remedy)

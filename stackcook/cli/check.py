@@ -20,14 +20,14 @@ from stackcook.report.findings import counts, ordered, sarif, summary
 
 
 @click.command()
-@click.option("--strict", is_flag=True, help="Exit 3 for warnings too.")
+@click.option("--strict", is_flag=True, help="Exit with status 3 on warnings, too.")
 @format_option("text", "json", "sarif")
 @click.pass_obj
 def command(context: Context, strict: bool, form: str | None) -> ExitCode:
     """Report all problems in the manifest and the Chef repository.
 
     Contacts neither the Chef server nor nodes, and changes nothing. Prints each problem as
-    file:line:column: severity: problem; solution.
+    file:line:column: severity: problem; remedy.
     Exits 3 if there is an error, or with --strict if there is a warning; otherwise 0.
     Code hosts such as GitHub read SARIF and show the problems beside the lines.
     """
@@ -91,7 +91,7 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
             where = Path(error.filename) if error.filename else manifest.root
             what = f"cannot read: {(error.strerror or str(error)).lower()}"
             collected.append(
-                Finding(where, None, what, "check that the file exists and that you may read it")
+                Finding(where, None, what, "check that the file exists and is readable")
             )
     return checked
 

@@ -65,7 +65,7 @@ class Context:
         if node := manifest.node(name):
             return node
         names = ", ".join(node.name for node in manifest.nodes)
-        raise UsageError(f"unknown node {name}", remedy=f"the nodes of the manifest are {names}")
+        raise UsageError(f"unknown node {name}", remedy=f"use one of {names}")
 
 
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

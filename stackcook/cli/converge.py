@@ -19,7 +19,9 @@ from stackcook.run.state import State
     "--twice", is_flag=True, help="Run it twice; fail if the second run changes anything."
 )
 @click.option(
-    "--parallel", type=click.IntRange(1), help="Maximum number of nodes at the same time."
+    "--parallel",
+    type=click.IntRange(1),
+    help="Maximum number of nodes to work on at the same time.",
 )
 @click.pass_obj
 def command(

@@ -21,9 +21,13 @@ from stackcook.run.state import State
 @click.command()
 @limit_option()
 @click.option("--retry-failed", is_flag=True, help="Only nodes that failed in the last deploy.")
-@click.option("--anew", is_flag=True, help="Start over: also converge nodes that are done.")
 @click.option(
-    "--parallel", type=click.IntRange(1), help="Maximum number of nodes at the same time."
+    "--anew", is_flag=True, help="Start over instead of resuming: converge all nodes again."
+)
+@click.option(
+    "--parallel",
+    type=click.IntRange(1),
+    help="Maximum number of nodes to work on at the same time.",
 )
 @click.pass_obj
 def command(
@@ -67,6 +71,10 @@ def _failed(last: LastDeploy | None, only: frozenset[str]) -> frozenset[str]:
     if only:
         failed &= only
     if not failed:
-        what = "no such node failed in the last deploy" if last else "nothing was deployed yet"
-        raise UsageError(what, where="--retry-failed", remedy="leave it out")
+        what = (
+            "none of the selected nodes failed in the last deploy"
+            if last
+            else "nothing has been deployed yet"
+        )
+        raise UsageError(what, where="--retry-failed", remedy="omit it")
     return failed

@@ -33,9 +33,9 @@ def command(context: Context, yes: bool) -> ExitCode:
 
 def _agreed(manifest: Manifest) -> bool:
     if not sys.stdin.isatty():
-        raise UsageError("cannot ask: no terminal", remedy="add --yes")
+        raise UsageError("cannot ask for confirmation without a terminal", remedy="add --yes")
     names = ", ".join(node.name for node in manifest.nodes)
-    what = f"the machines {names} with all that is on them"
+    what = f"the machines {names} with all their data"
     if manifest.machines is MachineKind.SSH:
-        what = f"what the Chef server knows of {names}"
+        what = f"the nodes and clients of {names} on the Chef server"
     return click.confirm(f"Destroy {what}, and {manifest.state}?", err=True)

@@ -39,5 +39,5 @@ def _lines(found: tuple[Diagnosis, ...]) -> list[str]:
 
 def _summary(missing: list[Diagnosis]) -> str:
     if not missing:
-        return "no problems found: nothing is missing"
-    return f"missing: {', '.join(one.name for one in missing)}; `make setup` installs most of it"
+        return "nothing is missing"
+    return f"missing: {', '.join(one.name for one in missing)}; `make setup` installs most of them"

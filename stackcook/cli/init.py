@@ -38,7 +38,7 @@ class _Parsed(click.ParamType):
             return self.parse(value)
         except ValueError:
             self.fail(
-                f'"{value}" is not an IPv4 {self.noun}; use the form {self.example}', param, ctx
+                f'"{value}" is not an IPv4 {self.noun}; write it like {self.example}', param, ctx
             )
 
 
@@ -119,7 +119,7 @@ def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
     own = any((home / ".ssh" / name).is_file() for name in DEFAULT_KEYS)
     if lab.machines is MachineKind.SSH and not key and not own:
         raise UsageError(
-            f"there is no SSH key in {home / '.ssh'}",
+            f"no SSH key found in {home / '.ssh'}",
             remedy="create one with ssh-keygen, or use --key FILE",
         )
     return lab
@@ -147,7 +147,7 @@ def _create(context: Context, directory: Path, lab: Lab, force: bool) -> None:
         )
     lines = [f"{path}: {lab.described}"]
     if lab.machines is MachineKind.SSH and not lab.hosts:
-        lines.append("first: replace the addresses by those of your hosts")
+        lines.append("first: replace the example addresses with those of your hosts")
     _say(context, path, lines, ("check", "deploy"), {"path": str(path), "written": list(written)})
 
 
@@ -189,7 +189,10 @@ def _rendered(path: Path, head: Iterable[str], sections: Iterable[Section]) -> b
     """The manifest as YAML or JSON, by the suffix of its file; raises UsageError."""
 
     if path.is_dir():
-        what, remedy = "is a directory", f"name a file, for example {path / 'infrastructure.yml'}"
+        what, remedy = (
+            "is a directory",
+            f"use the path of a file, for example {path / 'infrastructure.yml'}",
+        )
         raise UsageError(what, where=str(path), remedy=remedy)
     if path.suffix == ".rb":
         raise UsageError(

@@ -29,7 +29,7 @@ from stackcook.run.logs import path_of
 def command(context: Context, node: str, follow: bool, last: bool, failed: bool) -> None:
     """Show the log of a node: every step and its output."""
     if follow + last + failed > 1:
-        raise click.UsageError("use only one of --follow, --last and --failed.")
+        raise click.UsageError("--follow, --last and --failed cannot be combined")
     manifest = context.load()
     path = path_of(manifest.state, context.node(manifest, node).name)
     if not path.exists():

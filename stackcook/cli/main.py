@@ -33,13 +33,13 @@ COMMANDS = {
     "status": "Show the state of each node.",
     "machines": "Show the machines: names, addresses, sizes.",
     "logs": "Show the log of a node.",
-    "report": "Show what the last run did, what failed and what took long.",
+    "report": "Show what the last run did, what failed and which steps were slow.",
     "ssh": "Open a shell on a node, or run a command there.",
     "destroy": "Delete the machines and everything else that deploy created.",
     "server": "Start, stop or inspect the embedded Chef server.",
     "box": "Build the Vagrant box of the LXC machines.",
     "schema": "Print the JSON Schema of the manifest, for editors.",
-    "doctor": "List missing programs and how to install them.",
+    "doctor": "List required programs, and how to install missing ones.",
 }
 """Each command and its line in ``--help``, so that help imports none of them."""
 
@@ -47,13 +47,13 @@ COMMANDS = {
 _REMEDIES = {
     errno.EACCES: "run this as the owner of the file, or change its mode",
     errno.EPERM: "run this as the owner of the file, or change its mode",
-    errno.EEXIST: "move this file: stackcook needs a directory here",
-    errno.ENOTDIR: "move this file: stackcook needs a directory here",
+    errno.EEXIST: "move this file away: stackcook needs a directory here",
+    errno.ENOTDIR: "move this file away: stackcook needs a directory here",
     errno.ENAMETOOLONG: "use a shorter name",
     errno.ELOOP: "check the symbolic links in this path",
     errno.ENOSPC: "free some space on this disk",
-    errno.EDQUOT: "your disk quota is used up: free some space",
-    errno.EROFS: "the file system is read-only: work on a copy elsewhere",
+    errno.EDQUOT: "free some space: your disk quota is used up",
+    errno.EROFS: "work on a copy on a writable file system",
 }
 """File errors that the user can fix."""
 
@@ -146,14 +146,12 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
     type=click.Path(path_type=Path),
     default="infrastructure.yml",
     show_default=True,
-    help="The manifest.",
+    help="Path of the manifest.",
 )
 @click.option("--json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
+@click.option("--color/--no-color", default=None, help="Use colors; by default only on a terminal.")
 @click.option(
-    "--color/--no-color", default=None, help="Use colours; by default only on a terminal."
-)
-@click.option(
-    "-v", "--verbose", count=True, help="Show what is done on stderr; -vv shows each request."
+    "-v", "--verbose", count=True, help="Log to stderr what is done; -vv logs each request, too."
 )
 @click.version_option(__version__, prog_name="stackcook", message="%(prog)s %(version)s")
 @click.pass_context
@@ -161,7 +159,8 @@ def cli(ctx: click.Context, path: Path, json: bool, color: bool | None, verbose:
     """Turn one infrastructure.yml into a running OpenStack cloud.
 
     \b
-    Exit codes: 0 success, 1 internal error, 2 wrong usage, 3 invalid manifest or Chef repository,
+    Exit codes: 0 success, 1 internal error, 2 wrong usage or the command cannot run,
+    3 invalid manifest or Chef repository,
     4 nodes failed, 5 verification failed, 6 Chef server failed, 7 machines failed,
     8 success except for failed nodes within the failure budget, 130 interrupted.
     """

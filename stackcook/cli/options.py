@@ -28,7 +28,7 @@ def only_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         multiple=True,
         metavar="SECTION",
         shell_complete=_sections,
-        help="Only this section of the manifest; repeatable.",
+        help="Only this section of the manifest; repeatable, or separate with commas.",
     )
 
 

@@ -32,17 +32,23 @@ _CONTRADICTIONS = (
 @click.command()
 @format_option("text", "json", "knife")
 @only_option()
-@limit_option("Without --only, shows only nodes.")
+@limit_option("Hides the Chef server's objects, unless --only names them.")
 @click.option(
     "--delete", is_flag=True, help="Show what `upload --delete` and `destroy` would delete."
 )
 @click.option(
-    "--rebuild", is_flag=True, help="Show how everything would be deleted and created again."
+    "--rebuild", is_flag=True, help="Show what deleting everything and deploying again would do."
 )
 @click.option("--converge", is_flag=True, help="Show what `converge` would do.")
-@click.option("--parallel", is_flag=True, help="knife: create cloud machines at the same time.")
-@click.option("--node-only", is_flag=True, help="knife: create node objects only, no machines.")
-@click.option("--chef-client", is_flag=True, help="knife: run chef-client on existing nodes.")
+@click.option(
+    "--parallel", is_flag=True, help="With --format knife: create cloud machines in parallel."
+)
+@click.option(
+    "--node-only", is_flag=True, help="With --format knife: create only node objects, no machines."
+)
+@click.option(
+    "--chef-client", is_flag=True, help="With --format knife: run chef-client on existing nodes."
+)
 @click.pass_obj
 def command(
     context: Context,

@@ -30,7 +30,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--run",
     "wanted",
     metavar="ID",
-    help="The number of a run, or the name of a deploy; the default is the last run.",
+    help="Number of a run, or ID of a deploy; the default is the last run.",
 )
 @click.option("--list", "listing", is_flag=True, help="List all runs.")
 @click.option("--html", metavar="FILE", type=_FILE, help="Write a self-contained HTML page.")
@@ -47,7 +47,7 @@ def command(
 ) -> None:
     """Show what the last run did, what failed and why, and what took long.
 
-    Passwords, keys and texts that look like one are replaced by ****. The bundle contains the
+    Passwords, keys, and whatever looks like one, are replaced with ****. The bundle contains the
     report, the logs of the nodes, the manifest, and the versions of stackcook and its tools.
     """
 
@@ -93,7 +93,9 @@ def _chosen(known: tuple[Run, ...], wanted: str | None) -> Run:
         return known[-1]
     found = [run for run in known if wanted in (str(run.id), run.deploy)]
     if not found:
-        raise UsageError(f"unknown run {wanted}", remedy="`stackcook report --list` shows all runs")
+        raise UsageError(
+            f"unknown run {wanted}", remedy="run `stackcook report --list` to see all runs"
+        )
     return found[-1]
 
 

@@ -18,7 +18,7 @@ def command() -> None:
 @command.command()
 @click.pass_obj
 def start(context: Context) -> None:
-    """Start the server, or check that it answers if it is running."""
+    """Start the server, or check that it responds if it is already running."""
     site = _site(context)
     site.machines.prepare()
     url = site.server.url
@@ -31,7 +31,7 @@ def stop(context: Context) -> None:
     """Stop the server; its data is kept."""
     stopped = _site(context).embedded.stop()
     context.console.result(
-        "server stopped" if stopped else "the server was not running", {"stopped": stopped}
+        "the server has stopped" if stopped else "the server was not running", {"stopped": stopped}
     )
 
 
@@ -51,6 +51,7 @@ def _site(context: Context) -> Site:
         raise UsageError(
             f"there is no embedded Chef server: this deployment uses {site.own_server.url}",
             where=str(context.path),
-            remedy="to use it, remove chef_server from the manifest, and the knife configuration",
+            remedy="to use the embedded one, remove chef_server from the manifest, and knife's "
+            "configuration",
         )
     return site

@@ -42,12 +42,17 @@ class _Wishes:
     "--keep",
     type=click.IntRange(1),
     metavar="N",
-    help="Keep the N newest versions of each cookbook.",
+    help="Delete all but the N newest versions of each cookbook.",
 )
 @click.option(
     "--delete", is_flag=True, help="Delete the objects of the manifest instead of uploading them."
 )
-@click.option("--yes", is_flag=True, help="Do not ask before deleting.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Do not ask before deleting. Without a terminal, --prune and --keep never ask;"
+    " --delete requires --yes.",
+)
 @click.pass_obj
 def command(context: Context, **options: object) -> ExitCode:
     """Upload cookbooks, roles, environments and data bags to the Chef server.
@@ -59,7 +64,10 @@ def command(context: Context, **options: object) -> ExitCode:
 
     wishes = _Wishes(**options)  # type: ignore[arg-type]  # click has seen to the types
     if wishes.delete and (wishes.freeze or wishes.force or wishes.prune or wishes.keep):
-        raise UsageError("--delete uploads nothing", remedy="combine it only with --only and --yes")
+        raise UsageError(
+            "--delete cannot be combined with --freeze, --force, --prune or --keep",
+            remedy="omit these, or --delete",
+        )
     manifest = context.load(warn=True)
     site = ChefSite(manifest)
     site.check()
@@ -107,18 +115,20 @@ def _agreed(context: Context, gone: Sequence[Gone], wishes: _Wishes, *, alone: b
         return True
     if not sys.stdin.isatty():
         if alone:
-            raise UsageError("cannot ask: no terminal", remedy="add --yes")
+            raise UsageError("cannot ask for confirmation without a terminal", remedy="add --yes")
         return True
     for each in gone:
         context.console.note(f"will be deleted: {each.label}")
-    what = "this" if len(gone) == 1 else f"these {len(gone)}"
+    what = "this object" if len(gone) == 1 else f"these {len(gone)} objects"
     if click.confirm(f"Delete {what} from the Chef server?", err=True):
         return True
-    context.console.note("nothing was changed")
+    context.console.note("nothing was deleted or uploaded")
     return False
 
 
 def _warn(context: Context, site: ChefSite) -> None:
     if not site.server.verify:
-        what = "the TLS certificate is not verified, as ssl_verify_mode demands"
+        what = (
+            "the TLS certificate is not verified because of ssl_verify_mode; set it to :verify_peer"
+        )
         context.console.note(f"{site.server.url}: warning: {what}")

@@ -28,7 +28,7 @@ def command(context: Context, patience: float) -> ExitCode:
 
     manifest = context.load()
     if not manifest.state.exists():
-        what = "this manifest is not deployed yet"
+        what = "this manifest has not been deployed yet"
         raise VerifyError(what, where=str(manifest.path), remedy="run `stackcook deploy`")
     site = RealSite(manifest)
     site.machines.prepare()  # without its network, packets would take the default route

@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from stackcook.errors import ExitCode
 from stackcook.run.events import (
     LOOKS,
     Event,
@@ -88,7 +89,9 @@ class Board:
             return event.text
         elif isinstance(event, PlanChanged):
             steps = ", ".join(event.after) or "nothing"
-            return _line(event.node, f"plan changed ({event.why}); next steps: {steps}")
+            return _line(
+                event.node, f"the plan has changed ({event.why}); remaining steps: {steps}"
+            )
         elif isinstance(event, NodeSkipped):
             row = self._row(event.node)
             row.result, row.text = "skipped", event.why
@@ -190,10 +193,10 @@ class Board:
             if failure.log and failure.step not in LOOKS:  # their log has nothing more
                 text.append(f"    log: {failure.log}\n", "dim")
         if self.failures and self.done and self.done.command == "deploy":
-            text.append(
-                "For details, run `stackcook report`. Fix the cause and run `stackcook deploy`"
-            )
-            text.append(" again: it resumes where it stopped.")
+            again = "run `stackcook deploy` again: it resumes where it stopped"
+            if self.done.exit_code == ExitCode.VERIFY:
+                again = "run `stackcook verify`"
+            text.append(f"run `stackcook report` for details; fix the cause, then {again}")
         text.rstrip()
         return text
 
@@ -202,7 +205,11 @@ class Board:
         text = Text()
         if self.done is None:
             return text
-        end = "done" if not self.done.exit_code else f"failed (exit {self.done.exit_code})"
+        end = {
+            0: "done",
+            8: "done, with failed nodes within the failure budget,",
+            130: "interrupted",
+        }.get(int(self.done.exit_code), f"failed (exit {self.done.exit_code})")
         text.append(f"{self.done.command} {end} in {duration(self.done.seconds)}", "bold")
         lines = {
             row.name: f"{row.updated}/{row.total} resources updated"

@@ -41,7 +41,7 @@ def look(manifest: Manifest, findings: Findings, *, delete: bool) -> Files:
     def below(
         directory: Path, patterns: Iterable[Pattern], suffixes: tuple[str, ...]
     ) -> Mapping[str, str]:
-        """Globs come after names, as spiceweasel has them."""
+        """Name → file for ``patterns``: first the names, then the globs, in spiceweasel's order."""
         plain_first = sorted(patterns, key=lambda pattern: bool(_GLOB.search(pattern.text)))
         found = locate(manifest.path, plain_first, directory, findings, suffixes=suffixes)
         return {name: str(path.relative_to(directory)) for name, path in found.items()}
@@ -68,7 +68,10 @@ def look(manifest: Manifest, findings: Findings, *, delete: bool) -> Files:
 def _locked(berksfile: Berksfile, findings: Findings) -> tuple[tuple[str, str], ...]:
     lock = berksfile.path.with_name(f"{berksfile.path.name}.lock")
     if not lock.is_file():
-        what = f"{lock.name} not found: no command deletes this Berksfile's cookbooks"
+        what = (
+            f"{lock.name} not found, so there are no commands to delete the cookbooks of this "
+            "Berksfile"
+        )
         findings.warning(berksfile.path, None, what, "run `berks install`")
         return ()
     graph = lock.read_text().partition("\nGRAPH\n")[2]

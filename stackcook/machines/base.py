@@ -21,7 +21,7 @@ class Machines(Protocol):
     """The machines of one manifest. What fails raises MachineError."""
 
     def prepare(self) -> None:
-        """Make what the Chef server needs to listen: the lab's network."""
+        """Create the lab's network, whose address the Chef server listens on."""
         ...
 
     def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:

@@ -46,7 +46,7 @@ def build(
     box = directory / "lxc.box"
     if box.exists() and not again:
         return box
-    on_line("building the box of the lab's machines (two to four minutes, once)")
+    on_line("building the Vagrant box (takes two to four minutes, only once)")
     new = box.with_suffix(".new")
     with tempfile.TemporaryDirectory(prefix="stackcook-gems-") as collected:
         _collect_gems(Path(collected))
@@ -56,7 +56,7 @@ def build(
         raise MachineError(
             "the box could not be built: " + " ".join(done.output.strip().splitlines()[-3:]),
             where=name(),
-            remedy="run `stackcook box build` to see all of its output",
+            remedy="run `stackcook box build` to see the whole output",
         )
     new.replace(box)
     return box

@@ -82,9 +82,10 @@ class LabNetwork:
             (route,) = self._ask("route", "get", str(address))
             if route.get("dev") not in (self.bridge, "lo"):
                 raise MachineError(
-                    f"packets to {address} would leave by {route.get('dev')}, not by {self.bridge}",
+                    f"packets to {address} would leave through {route.get('dev')}, not through "
+                    f"{self.bridge}",
                     where=str(self.network),
-                    remedy="give the manifest a `network` that this machine has no route to",
+                    remedy="use a `network` in the manifest that this machine has no route to",
                 )
 
     @property
@@ -94,7 +95,7 @@ class LabNetwork:
     def _refuse_conflicts(self) -> None:
         owners = self._owners()
         if not self._may_use(owners):
-            raise self._held(f"the bridge {self.bridge} exists already", owners[self.bridge])
+            raise self._held(f"the bridge {self.bridge} already exists", owners[self.bridge])
         for name, range_ in self._elsewhere():
             raise self._held(f"{name} has addresses of {range_}", owners[name])
         for route in self._ask("route", "show", "table", "main"):
@@ -117,7 +118,7 @@ class LabNetwork:
         return MachineError(
             f"the lab's network is in use: {how}",
             where=str(self.network),
-            remedy=f"{away}give this manifest another `name` and `network`",
+            remedy=f"{away}use another `name` and `network` in this manifest",
         )
 
     def _owners(self) -> Mapping[str, str]:
@@ -125,7 +126,10 @@ class LabNetwork:
         return {link["ifname"]: link.get("ifalias", "") for link in self._ask("link", "show")}
 
     def _may_use(self, owners: Mapping[str, str]) -> bool:
-        """Whether this lab may use the bridge: it is missing, its own, or its owner is gone."""
+        """Whether this lab may use the bridge.
+
+        There is none, it belongs to this lab, or its owner no longer exists.
+        """
         owner = owners.get(self.bridge, str(self.owner))
         return owner in ("", str(self.owner)) or not Path(owner).exists()
 

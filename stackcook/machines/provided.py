@@ -86,7 +86,7 @@ class ProvidedMachines:
             raise MachineError(
                 f"`knife {' '.join(words)}` failed: {done.last}",
                 where=node.name,
-                remedy="delete the machine at the provider, then run this again",
+                remedy="delete the machine in the cloud yourself, then run the command again",
             )
 
 

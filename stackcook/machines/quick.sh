@@ -36,7 +36,7 @@ unless same && !ARGV.first.to_s.start_with?('_')
   own = File.realpath(__FILE__)
   others = ENV.fetch('PATH', '').split(':').push('/usr/local/bin', '/usr/bin').map { |path| "#{path}/chef-client" }
   other = others.find { |path| File.executable?(path) && File.realpath(path) != own }
-  abort 'chef-client: not installed any more' unless other
+  abort 'chef-client: no longer installed; install it, or build the box anew' unless other
   exec(other, *ARGV)
 end
 order.each { |path| Gem::Specification.load(path).activate }

@@ -91,7 +91,7 @@ class SshMachines:
                 raise MachineError(
                     f"no route to {self._address(node)} ({error.strerror})",
                     where=node.name,
-                    remedy="correct the node's address or this machine's routes",
+                    remedy="correct the node's address, or the routes of this machine",
                 ) from error
             return IPv4Address(probe.getsockname()[0])
 
@@ -103,7 +103,9 @@ class SshMachines:
         address = str(node.address or node.host)
         if not address:
             raise MachineError(
-                "the node has no address", where=node.name, remedy="add it in `stackcook: nodes`"
+                "the node has no address",
+                where=node.name,
+                remedy=f"set `address` in `stackcook: nodes: {node.name}`",
             )
         return address
 
@@ -115,7 +117,7 @@ class SshMachines:
         raise MachineError(
             f"no SSH key found in {directory}",
             where=node.name,
-            remedy="set `key` of the node in `stackcook: nodes`, or make a key with ssh-keygen",
+            remedy=f"set `key` in `stackcook: nodes: {node.name}`, or create a key with ssh-keygen",
         )
 
 

@@ -197,9 +197,9 @@ class VagrantMachines:
             if name in there and (owner := self._containers.foreign(name, self.manifest.root)):
                 destroy = f"run `stackcook destroy` in {owner}"
                 raise MachineError(
-                    f"the container exists already: {owner} made it",
+                    f"the container already exists and belongs to {owner}",
                     where=name,
-                    remedy=f"{destroy}, or give this manifest another `name`",
+                    remedy=f"{destroy}, or use another `name` in this manifest",
                 )
 
     def _remove(self, nodes: Sequence[Node]) -> None:
@@ -268,8 +268,10 @@ def choose_provider(named: str | None) -> str:
             if name != "libvirt" or os.access("/dev/kvm", os.W_OK) or named:
                 return name
     raise UsageError(
-        f"Vagrant can't use {named} here" if named else "Vagrant can use no provider here",
-        remedy="`stackcook doctor` shows how to install one",
+        f"Vagrant cannot use {named} on this machine"
+        if named
+        else "Vagrant has no usable provider on this machine",
+        remedy="run `stackcook doctor` to see how to install one",
     )
 
 

@@ -43,7 +43,7 @@ def _check_keys(reader: FieldReader, settings: Settings, nodes: Collection[Node]
         where = "the section `options`" if others else "its options"
         reader.warning(first.at, what, f"add -i KEY to {where}")
     else:
-        remedy = f"set key in stackcook: nodes: {first.name}"
+        remedy = f"set `key` in `stackcook: nodes: {first.name}`"
         reader.error(given.at if given else first.at, what, remedy)
 
 
@@ -64,8 +64,8 @@ def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[
         given = settings.nodes.get(node.name)
         at = given.address_at if given and given.address_at else node.at
         if node.address in users:
-            what = f"node {node.name}: address {node.address} is also that of"
-            reader.error(at, f"{what} {users[node.address]}", "give each its own")
+            what = f"node {node.name}: address {node.address} is already used by"
+            reader.error(at, f"{what} {users[node.address]}", "give each node its own")
         else:
             users[node.address] = f"node {node.name}"
             _check_place(reader, settings, at, node.name, node.address)
@@ -76,8 +76,8 @@ def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[
 def _check_host(reader: FieldReader, users: dict[IPv4Address | str, str], node: Node) -> None:
     """Note a node whose host is another node's."""
     if node.host in users:
-        what = f"node {node.name}: host {node.host} is also that of {users[node.host]}"
-        reader.error(node.at, what, "give each its own")
+        what = f"node {node.name}: host {node.host} is already used by {users[node.host]}"
+        reader.error(node.at, what, "give each node its own")
     users.setdefault(node.host, f"node {node.name}")
 
 
@@ -90,14 +90,14 @@ def _check_place(
     if address not in network:
         wrong = f"is outside the network {network}"
     elif address == network.network_address:
-        wrong = "is that of the network itself"
+        wrong = "is the address of the network itself"
     elif address == network.broadcast_address:
         wrong = "is the network's broadcast address"
     elif settings.machines is MachineKind.VAGRANT and address == _first(network):
-        wrong = "is that of the bridge"
+        wrong = "is the bridge's address"
     else:
         return
-    hosts = f"use one of {_first(network) + 1} to {network.broadcast_address - 1}"
+    hosts = f"use an address from {_first(network) + 1} to {network.broadcast_address - 1}"
     reader.error(at, f"node {name}: address {address} {wrong}", hosts)
 
 
@@ -118,7 +118,7 @@ def _check_network(reader: FieldReader, settings: Settings, count: int) -> None:
         what = f"stackcook: network: machines cannot have addresses in {network}"
         reader.error(at, what, private)
     elif room < count:
-        what = f"stackcook: network: {network} has addresses for {room} of {count} nodes"
+        what = f"stackcook: network: {network} has {room} addresses for {count} nodes"
         reader.error(at, what, "use a larger network")
     elif not network.is_private:
         what = f"stackcook: network: {network} is a public network"

@@ -30,7 +30,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Scalar(NamedTuple):
-    """A scalar as it was written; ``null`` where it is plain and means nothing.
+    """A scalar as written; ``null`` is true for an unquoted YAML null.
 
     A flat tuple, as a large manifest has a hundred thousand of them.
     """
@@ -118,7 +118,11 @@ class _Composer:
         events()  # the document's end
         after = events()
         if not isinstance(after, yaml.StreamEndEvent):
-            self._stop(_position(after.start_mark), "the file has a second document", "keep one")
+            self._stop(
+                _position(after.start_mark),
+                "the file has more than one YAML document",
+                "keep only one",
+            )
         return value
 
     def _value(self, event: Any, events: _Events, depth: int) -> Value:
@@ -135,7 +139,7 @@ class _Composer:
         if isinstance(event, _ALIAS):
             return self._alias(event.anchor, at)
         if depth > MAX_DEPTH:
-            self._stop(at, "values are nested too deeply", "a manifest needs seven levels")
+            self._stop(at, "values are nested too deeply", "a manifest needs at most seven levels")
         if event.anchor:
             self.anchors[event.anchor] = None
         if isinstance(event, yaml.SequenceStartEvent):
@@ -151,7 +155,13 @@ class _Composer:
         if value is None:
             known = anchor in self.anchors
             what = f"*{anchor} contains itself" if known else f"unknown anchor &{anchor}"
-            self._stop(at, what, f'define &{anchor} before it, or quote a glob: "*{anchor}"')
+            self._stop(
+                at,
+                what,
+                f"remove it: it is inside &{anchor}"
+                if known
+                else f'define &{anchor} above it, or quote a glob: "*{anchor}"',
+            )
         return value
 
     def _items(self, events: _Events, depth: int) -> Iterator[Value]:
@@ -165,8 +175,8 @@ class _Composer:
             key = self._value(event, events, depth)
             value = self._value(events(), events, depth)
             if not isinstance(key, Scalar):
-                what = "a key is a list or a mapping"
-                self._note(key.at, what, "write a name, and quote one with braces")
+                what = "a key must be a name, not a list or a mapping"
+                self._note(key.at, what, "quote a name that begins with a brace or bracket")
             elif key.text == "<<":
                 merged += value.items if isinstance(value, List) else [value]
             elif key.text in entries:
@@ -177,7 +187,11 @@ class _Composer:
                 entries[key.text] = (key, value)
         for value in merged:
             if not isinstance(value, Map):
-                self._note(value.at, "<< does not merge a mapping", "write an alias of a mapping")
+                self._note(
+                    value.at,
+                    "the value of `<<` is not a mapping",
+                    "use the alias of a mapping, such as `*defaults`",
+                )
                 continue
             for key, inherited in value.entries:
                 entries.setdefault(key.text, (key, inherited))
@@ -220,7 +234,7 @@ def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> Finding:
     mark: Any = error.problem_mark or error.context_mark
     what = error.problem or "not YAML"
     if error.context and error.context_mark and error.context_mark.line != mark.line:
-        what += f" {error.context} that begins on line {error.context_mark.line + 1}"
+        what += f" {error.context} that starts on line {error.context_mark.line + 1}"
     lines = _BREAK.split(text)
     if mark.line >= len(lines):  # behind a last line that has no end
         at, line = Position(len(lines), len(lines[-1]) + 1), ""

@@ -27,8 +27,10 @@ def suggest(word: str, known: Collection[str], most: int = 12) -> str:
     if near:
         return f'did you mean "{near}"?'
     if len(known) > FEW:
-        return f"none of the {len(known)} known names is similar"
-    return "known: " + ", ".join(sorted(known)[:most]) if known else "none is defined"
+        return f"correct the name: none of the {len(known)} known ones is similar"
+    return (
+        "use one of " + ", ".join(sorted(known)[:most]) if known else "remove it: none is defined"
+    )
 
 
 def take(fields: Fields, key: str, read: Callable[[Value, str], T | None], what: str) -> T | None:
@@ -53,7 +55,7 @@ class FieldReader:
         self.findings.append(Finding(self.path, at, what, remedy))
 
     def warning(self, at: Position | None, what: str, remedy: str) -> None:
-        """Add a finding that does no harm, but is hardly meant."""
+        """Add a finding about something that works, but is probably not intended."""
         self.findings.append(Finding(self.path, at, what, remedy, Severity.WARNING))
 
     def fields(self, value: Value, what: str, known: Collection[str]) -> Fields:
@@ -78,14 +80,15 @@ class FieldReader:
     ) -> Iterator[tuple[Scalar, Value]]:
         """A section's names with their bodies: a list of one-key maps, or of bare names.
 
-        A map may have ``several`` keys where that can't be a body that isn't indented.
+        With ``several``, a map may have several keys: there, they cannot be a body that lacks
+        indentation.
         """
         if isinstance(value, Scalar) and value.null:
             return
         if not isinstance(value, List):
             name = value.entries[0][0].text if isinstance(value, Map) and value.entries else "NAME"
             what = f"{section} is not a list"
-            self.error(value.at, what, f"begin each name with `- `: `- {name}:`")
+            self.error(value.at, what, f"write `- {name}:` for each name")
             return
         for item in value.items:
             keys = item.entries if isinstance(item, Map) else ()
@@ -146,7 +149,7 @@ class FieldReader:
         text = value.text.strip() if isinstance(value, Scalar) else ""
         match = MEMORY.fullmatch(text)
         if not match:
-            self.invalid(value, what, "write MiB, such as 4096, or use a unit: 4G")
+            self.invalid(value, what, "write a number of MiB, such as 4096, or use a unit: 4G")
             return None
         mib = int(match[1]) * _MIB[(match[2] or "M").upper()]
         if mib < least:

@@ -23,7 +23,7 @@ NODE_OPTIONS = {
     "policy_name": ("--policy-name",),
     "policy_group": ("--policy-group",),
 }
-"""Those that a manifest can give in another way, too: what they mean, and how they are written."""
+"""Options that have an equivalent in the manifest: name → spellings."""
 
 _BOOTSTRAP_OPTIONS = {
     "tags": ("--tags",),
@@ -42,7 +42,7 @@ _BOOTSTRAP_OPTIONS = {
     "gateway_key": ("--ssh-gateway-identity",),
     "password": ("-P", "--connection-password", "--ssh-password"),
 }
-"""Those that the native bootstrap heeds; all have a value."""
+"""Options with a value that the native bootstrap supports."""
 
 
 def _named(text: str) -> dict[str, str]:
@@ -223,7 +223,7 @@ class KnifeOptions:
             if option.flag in _WITH_VALUE and option.value is None
         ]
         if (port := self.one("port")) and not self.port:
-            faults.append(f'"{port}" is not a port')
+            faults.append(f'"{port}" is not a port number')
         return tuple(faults)
 
 

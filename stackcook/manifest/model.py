@@ -161,7 +161,7 @@ class KnifeCommand:
 
 
 class MachineKind(Enum):
-    """How machines come up: made by Vagrant, or there already and reached by SSH."""
+    """Where machines come from: Vagrant creates them, or they exist and SSH reaches them."""
 
     VAGRANT = "vagrant"
     SSH = "ssh"
@@ -241,7 +241,7 @@ class Manifest:
 
     @property
     def state(self) -> Path:
-        """Where what stackcook keeps of this deployment lies; made with mode 0700."""
+        """The directory with stackcook's state of this deployment, ``.stackcook``; mode 0700."""
         return self.root / ".stackcook"
 
     def node(self, name: str) -> Node | None:

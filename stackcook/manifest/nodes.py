@@ -45,11 +45,11 @@ _LITERAL = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
 _NO_EFFECT = {
     "additional_commands": (
         "`deploy` does not run additional_commands",
-        "run them yourself: `stackcook plan --format knife` prints them",
+        "run them yourself; `stackcook plan --format knife` prints them",
     ),
     "allow_create_failure": (
         "allow_create_failure has no effect",
-        "remove it: a node that fails never stops the others",
+        "remove it: failure_budget says how many nodes may fail",
     ),
 }
 
@@ -150,8 +150,8 @@ class _Entries:
                 remedy = "use letters, digits, `_` and `-`: a cluster is an environment"
                 self.reader.error(name.at, f'clusters: invalid name "{name.text}"', remedy)
             elif name.text in lines:
-                twice = f"{what} is defined twice, first on line {lines[name.text]}"
-                self.reader.warning(name.at, twice, "list its nodes there")
+                twice = f"clusters: duplicate {name.text}, first on line {lines[name.text]}"
+                self.reader.warning(name.at, twice, "list its nodes in the first one")
             elif _empty(body):
                 self.reader.warning(name.at, f"{what} has no nodes", "list its nodes or remove it")
             lines.setdefault(name.text, name.at.line)
@@ -194,7 +194,9 @@ class _Entries:
         """What is below a key; a run list directly below it is noted."""
         first = body.items[0] if isinstance(body, List) and body.items else body
         if isinstance(first, Scalar) and not first.null and "[" in first.text:
-            self.reader.error(body.at, f"{what} is a run list", "write `run_list:` before it")
+            self.reader.error(
+                body.at, f"{what}: the run list has no key", "write `run_list:` before it"
+            )
             return {}
         return self.reader.fields(body, what, KEYS)
 
@@ -204,8 +206,10 @@ class _Entries:
         _note_broken(self.reader, at, where, own)
         environment = own.one("environment")
         if group.cluster and environment not in ("", group.cluster):
-            problem = f"environment {environment} in the cluster {group.cluster}"
-            self.reader.error(at, f"{where}: {problem}", "remove -E: a cluster is an environment")
+            problem = f"-E {environment} contradicts the cluster {group.cluster}"
+            self.reader.error(
+                at, f"{where}: {problem}", "remove -E: the cluster's name is the environment"
+            )
         if not group.provider:
             _note_options(self.reader, at, where, own)
         for key, (problem, remedy) in _NO_EFFECT.items():
@@ -247,7 +251,7 @@ class _Entries:
         remedy = f"write `- {provider} 3:`, with a number from 1 to {MOST_MACHINES}"
         if google:
             remedy += ", or the machines' names"
-        what = f'{section}: "{key.text}" is not a provider and a number of machines'
+        what = f'{section}: "{key.text}" is not a provider with a number of machines'
         self.reader.error(key.at, what, remedy)
         return None
 
@@ -329,7 +333,7 @@ class _Builder:
                 continue
             what = f"duplicate node {called}, first on line {self.lines[called]}"
             if name and NUMBER not in name:  # so are all the others of this entry
-                remedy = f"put {NUMBER}, the machine's number, into the name"
+                remedy = f"add {NUMBER}, which stands for the machine's number, to the name"
                 self.reader.error(group.at, what, remedy)
                 return
             self.reader.error(group.at, what, "give each node its own name")
@@ -343,8 +347,8 @@ class _Builder:
             remedy = f"add --policy-{other} to the options"
             self.reader.error(at, f"--policy-{given} without --policy-{other}", remedy)
         if name and (entry.run_list or options.one("environment")):
-            what = "a policy replaces run list and environment"
-            self.reader.error(at, what, "remove these, or the policy")
+            what = "a node with a policy cannot have a run list or an environment"
+            self.reader.error(at, what, "remove them, or the policy")
 
     def _check_name(self, group: Group, name: str, host: str) -> None:
         vagrant = not group.provider and self.settings.machines is MachineKind.VAGRANT
@@ -355,10 +359,13 @@ class _Builder:
             return
         for word in dict.fromkeys((name, host or name)):
             if not _NODE_NAME.fullmatch(word):
-                remedy = "use letters, digits, `_`, `-`, `.` and `:`, and begin with none of `-.:`"
+                remedy = (
+                    "use letters, digits, `_`, `-`, `.` and `:`, and begin with a letter, "
+                    "digit or `_`"
+                )
                 if "@" in word:
-                    remedy = "give the user as `-x USER` in its options"
-                what = f'"{word}" is not a valid name of a node or host'
+                    remedy = "remove the user, and add `-x USER` to its options"
+                what = f'"{word}" is not a valid node or host name'
                 self.reader.error(group.at, what, remedy)
         if _BAD_LABEL.search(host):
             remedy = "use 1 to 63 characters between dots"
@@ -399,12 +406,12 @@ class _Builder:
 
     def _check_vagrant(self, node: Node, given: NodeSettings) -> None:
         if node.address is None and not given.address_at:
-            remedy = f"set address in stackcook: nodes: {node.name}"
+            remedy = f"set `address` in `stackcook: nodes: {node.name}`"
             self.reader.error(given.at, f"node {node.name} has no address", remedy)
         for name in ("user", "key", "port"):
             if getattr(given, name) is not None:
                 what = f"stackcook: nodes: {node.name}: {name} has no effect"
-                self.reader.warning(given.at, what, "remove it: Vagrant sets it for its machines")
+                self.reader.warning(given.at, what, "remove it; Vagrant sets it")
 
     def _key(self, entry: _Entry) -> Path | None:
         """The SSH key of the options, else the user's own; the same file is looked at once."""

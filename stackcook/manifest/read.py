@@ -1,4 +1,4 @@
-"""Document → Manifest: every finding at once, none stops the next."""
+"""Turns a document into a Manifest, and collects all findings instead of stopping at the first."""
 
 from __future__ import annotations
 

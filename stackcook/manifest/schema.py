@@ -45,7 +45,7 @@ def schema() -> Schema:
         "data bags": _data_bags(),
         "nodes": _nodes("The nodes: one or several names, or a provider and a number (`ec2 3`)."),
         "clusters": _listed(
-            "Nodes by environment: a cluster is called like its nodes' environment.",
+            "Nodes by environment: the name of a cluster is the environment of its nodes.",
             nodes.ENVIRONMENT,
             _nodes("The nodes of this environment."),
         ),
@@ -106,7 +106,7 @@ def _nodes(about: str) -> Schema:
             "Commands that `plan --format knife` prints after those of the node."
         ),
         "allow_create_failure": {
-            "description": "Has no effect: a node that fails never stops the others.",
+            "description": "Has no effect: failure_budget says how many nodes may fail.",
             "enum": [True, False, *BOOLEANS],
         },
     }
@@ -125,11 +125,12 @@ def _stackcook() -> Schema:
     keys = {
         "name": _text("The lab's name: machines are called NAME-NODE.", settings.NAME),
         "machines": _choice(
-            "vagrant: stackcook creates the machines. ssh: they exist already.",
+            "vagrant: stackcook creates the machines. ssh: they already exist.",
             [kind.value for kind in MachineKind],
         ),
         "provider": _choice(
-            "The Vagrant provider; by default the one that works here.", settings.PROVIDERS
+            "The Vagrant provider; by default the first one that works on this machine.",
+            settings.PROVIDERS,
         ),
         "network": _text("The management network, such as 10.0.112.0/24.", pattern=network),
         "nodes": {
@@ -195,7 +196,7 @@ def _node_settings() -> Schema:
 def _chef_server() -> Schema:
     keys = {
         "url": _text("https://NAME/organizations/ORGANISATION", pattern=r"^https?://\S+$"),
-        "user": _text("Your user name there."),
+        "user": _text("Your user name on this server."),
         "key": _text("The file with that user's private key."),
         "ca_file": _text("A file with the CA certificates for TLS."),
     }

@@ -44,7 +44,7 @@ def knife(reader: FieldReader, value: Value) -> tuple[KnifeCommand, ...]:
     for name, body in reader.entries(value, "knife", several=True):
         arguments = reader.texts(body, f"knife: {name.text}", "ARGUMENT")
         if isinstance(body, List) and not body.items:
-            remedy = "remove it, or only its empty list to run it once"
+            remedy = "remove it, or remove the empty list to run it once"
             reader.warning(name.at, f"knife: {name.text} is never run", remedy)
             continue
         for argument in arguments:

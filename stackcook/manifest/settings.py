@@ -125,7 +125,7 @@ def _place(fields: Fields, key: str) -> Position | None:
 def _name(reader: FieldReader, value: Value, what: str) -> str | None:
     name = reader.text(value, what)
     if name and not NAME.fullmatch(name):
-        remedy = "use at most 12 characters of a-z, 0-9 and `-`, and begin with a letter"
+        remedy = "use at most 12 of the characters a-z, 0-9 and `-`, and begin with a letter"
         reader.invalid(value, what, remedy)
     return name
 
@@ -211,7 +211,7 @@ def _chef_server(reader: FieldReader, value: Value, what: str) -> ChefServer | N
     fields = reader.fields(value, what, ("url", "user", "key", "ca_file"))
     missing = [key for key in ("url", "user", "key") if key not in fields]
     if missing:
-        remedy = "set its url, your user name there, and that user's key"
+        remedy = "set url, user (your name on that server) and key (of that user)"
         reader.error(value.at, f"{what} has no {' and no '.join(missing)}", remedy)
     url = take(fields, "url", partial(_url, reader), what)
     user = take(fields, "user", reader.text, what)
@@ -244,7 +244,7 @@ def _url(reader: FieldReader, value: Value, what: str) -> str | None:
         good = False
     if good and not re.search(r"\s", text):
         return text.rstrip("/")
-    remedy = "write it as https://chef.example.com/organizations/ORGANISATION"
+    remedy = "write it as https://chef.example.com/organizations/NAME"
     reader.invalid(value, what, remedy)
     return None
 

@@ -87,8 +87,13 @@ class ChefSite:
         found = self._read
         made = [node for node in self._provided if node.provider not in providers.WINDOWS]
         if made and self.own_server is None:
-            what = f"{made[0].provider}'s machines can't reach a Chef server on this machine"
-            remedy = "name one that they reach in `stackcook: chef_server`, or in knife's config.rb"
+            what = (
+                f"{made[0].provider} machines cannot reach the embedded Chef server on this machine"
+            )
+            remedy = (
+                "set `stackcook: chef_server`, or knife's config.rb, to a server that they "
+                "can reach"
+            )
             raise UsageError(what, where=made[0].name, remedy=remedy)
         if findings := providers.missing_plugins(self._manifest):
             raise InputError(findings)
@@ -101,7 +106,7 @@ class ChefSite:
 
     @property
     def _provided(self) -> tuple[Node, ...]:
-        """The nodes that a command of knife makes."""
+        """The nodes that a knife plugin creates, and Windows hosts, which knife bootstraps."""
         return tuple(node for node in self._manifest.nodes if node.provider)
 
     def _lookup(self, name: str) -> Mapping[str, Any] | None:
@@ -120,7 +125,7 @@ class ChefSite:
         return self._read.digest(self._manifest)
 
     def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
-        """By the repository: a recipe ``NAME_packages`` beside each of the run list's."""
+        """Node → its recipes ``NAME_packages``, beside those of its run list."""
         return self._read.recipes_to_prepare(nodes)
 
     def reach(self) -> None:
@@ -131,7 +136,7 @@ class ChefSite:
     def secrets(self) -> str:
         """Generate the passwords that are missing."""
         databags.ensure_passwords(self._manifest)
-        return f"{sum(map(len, self._manifest.passwords.values()))} passwords"
+        return counted(sum(map(len, self._manifest.passwords.values())), "password")
 
     def chef_server(self) -> str:
         """Start the embedded server, or see that the user's answers."""

@@ -65,7 +65,7 @@ def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool
     save = save_step(tuple(converged))
     steps.append(save)
     if twice:
-        does = "converge again; nothing may change"
+        does = "converge again, and fail if anything changes"
         again = [
             replace(step, name="converge again", does=does, after=(save.key,))
             for step in steps
@@ -86,7 +86,7 @@ def actions(manifest: Manifest, site: Site, id: str, only: Collection[str]) -> d
         found = shared["preflight"](task)
         if isinstance(found, NewPlan):
             raise NodeError(
-                f"it can't be converged yet: {found.why}",
+                f"it cannot be converged yet: {found.why}",
                 where=task.step.node,
                 remedy="run `stackcook deploy` first",
             )
@@ -100,7 +100,7 @@ def actions(manifest: Manifest, site: Site, id: str, only: Collection[str]) -> d
                 f"the second converge changed {result.updated} of {result.total} resources"
                 f" ({changed})",
                 where=task.step.node,
-                remedy="make these resources look at what they change",
+                remedy="make these resources idempotent (add not_if or only_if)",
             )
         return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from stackcook.bootstrap.base import Deploy
-from stackcook.errors import ExitCode, VerifyError
+from stackcook.errors import ExitCode, VerifyError, counted
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.manifest.model import MachineKind, Manifest, Node
 from stackcook.operations.chefsite import ChefSite
@@ -92,7 +92,7 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
     reach = list(reach_steps(stages, up.key))
     upload = Step(
         "upload",
-        "make the Chef server equal to the Chef repository",
+        "upload what differs from the Chef repository",
         after=(up.key, *(step.key for step in reach)),
         retry=True,
         waits_for_retries=False,
@@ -104,7 +104,7 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
             steps.append(gate)
         for node in stage.nodes:
             done = node.name in facts.done
-            does = "check that it is still as the last run left it" if done else "inspect it"
+            does = "check that it has not changed since the last run" if done else "inspect it"
             steps.append(preflight_step(node, stage, upload.key, does))
             if not done:
                 registered = node.name in facts.registered
@@ -138,7 +138,7 @@ def actions(
             site.forget_host_keys([node for node in nodes if states[node.name] == ABSENT])
         site.machines.up(nodes, task.say)
         names = ", ".join(node.name for node in nodes) if len(nodes) < 10 else f"{len(nodes)} nodes"
-        return f"{'up' if _creates(manifest) else 'already there'}: {names}"
+        return f"{'running' if _creates(manifest) else 'existing hosts'}: {names}"
 
     def verify(task: Task) -> str:
         report = site.verify(without=task.failed, deploy=deploy)
@@ -147,9 +147,9 @@ def actions(
         if not report.ok:
             raise VerifyError(
                 f"{len(report.failures)} of {len(report.checks)} checks failed",
-                remedy="fix what the lines above say, then run `stackcook verify`",
+                remedy="fix the failures listed above, then run `stackcook verify`",
             )
-        return f"{len(report.checks)} checks passed"
+        return f"{counted(len(report.checks), 'check')} passed"
 
     return {
         **Actions(manifest, site, stages, facts, deploy).by_name(),

@@ -37,7 +37,7 @@ def destroy_plan(manifest: Manifest) -> Plan:
     names = ", ".join(node.name for node in _nodes(manifest))
     machines = f"destroy the machines of {names}"
     if manifest.machines is MachineKind.SSH:
-        machines = f"leave the hosts of {names} as they are"
+        machines = f"leave the hosts {names} unchanged"
     wanted = (
         ("machines", machines),
         ("nodes", "delete the nodes and their clients from the Chef server"),
@@ -58,7 +58,7 @@ def actions(manifest: Manifest, site: Site) -> dict[str, Action]:
     def machines(task: Task) -> str:
         site.machines.destroy(nodes, task.say)
         if manifest.machines is MachineKind.SSH:
-            return f"{', '.join(node.name for node in nodes)} left as they are, with /etc/chef"
+            return f"left unchanged, including /etc/chef: {', '.join(node.name for node in nodes)}"
         return "gone"
 
     def network(_: Task) -> str:

@@ -35,10 +35,12 @@ def limited(manifest: Manifest, words: Iterable[str]) -> frozenset[str] | None:
 
 
 def _unknown(word: str, known: list[str]) -> UsageError:
-    what = f"no node has {word} in its run list" if _ROLE.fullmatch(word) else f"no node {word}"
+    what = (
+        f"no node has {word} in its run list" if _ROLE.fullmatch(word) else f"unknown node {word}"
+    )
     near = nearest(word, known)
     some = ", ".join(known[:12]) or "none"
-    remedy = f"did you mean {near}?" if near else f"the manifest has {some}"
+    remedy = f'did you mean "{near}"?' if near else f"use one of {some}"
     if word == "roles":  # what a shell makes of role[base] where there is a directory roles
         remedy = "quote it: 'role[NAME]'"
     return UsageError(what, where="--limit", remedy=remedy)

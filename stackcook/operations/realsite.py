@@ -39,7 +39,7 @@ PATIENCE = 15.0
 """Seconds that a node may take to answer SSH: it may just be booting."""
 
 NONE = Deploy("")
-"""That takes up no node."""
+"""A deploy that covers no node."""
 
 
 class RealSite(ChefSite):
@@ -76,20 +76,23 @@ class RealSite(ChefSite):
         return self._bootstrap
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
-        """See that ``nodes`` have reported; wait for the services that others need of them."""
+        """Raise unless the Chef server has ``nodes``' records of this deploy.
+
+        Then wait for their services.
+        """
         names = tuple(node.name for node in nodes)
         seen = placed(self._manifest, self.client, names, deploy.id)
         reported(seen, _theirs(nodes, deploy), deploy.id)
         hosts = self.machines.hosts(self._manifest.nodes)
         gate.answers(self._manifest, self.client, hosts, self.credentials, only=names)
-        return f"the services on {', '.join(names)} answer"
+        return f"the services on {', '.join(names)} respond"
 
     def knife(self, say: Say) -> str:
         """Run the section's commands, as the Chef server's user."""
         return counted(run_section(self._manifest, self.server, say), "command")
 
     def silent(self, nodes: Sequence[Node], deploy: Deploy) -> tuple[str, ...]:
-        """By the node objects, as the Chef server has them now."""
+        """Those of ``nodes`` whose node object has no record of ``deploy``."""
         names = [node.name for node in nodes]
         seen = placed(self._manifest, self.client, names, deploy.id)
         return unreported(seen, _theirs(nodes, deploy), deploy.id)
@@ -132,15 +135,15 @@ class RealSite(ChefSite):
     def forget(self, nodes: Sequence[Node]) -> str:
         """Delete nodes and clients from a user's server; the embedded one goes as a whole."""
         if self.own_server is None:
-            return "gone with the embedded Chef server"
+            return "nothing to do: they are deleted with the embedded Chef server"
         with ChefClient(self.own_server) as client:
             gone = [node.name for node in nodes if forget(client, node.name)]
-        return f"{', '.join(gone) or 'none'} deleted"
+        return f"deleted {', '.join(gone) or 'none'}"
 
     def stop_chef_server(self) -> str:
         """Stop the embedded server."""
         if self.own_server:
-            return f"{self.own_server.url} is left alone"
+            return f"{self.own_server.url} is not stackcook's: left running"
         return "stopped" if self.embedded.stop() else "was not running"
 
     def remove(self) -> str:
@@ -166,5 +169,5 @@ class RealSite(ChefSite):
 
 
 def _theirs(nodes: Iterable[Node], deploy: Deploy) -> tuple[str, ...]:
-    """The nodes that report ``deploy``; a provider's first converge is not ours."""
+    """The nodes that record ``deploy``; a node that a provider's plugin bootstraps does not."""
     return tuple(n.name for n in nodes if n.name in deploy.nodes and not n.provider)

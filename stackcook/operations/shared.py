@@ -66,7 +66,7 @@ def staged(manifest: Manifest, only: Collection[str] = ()) -> tuple[StageNodes, 
 def server_steps(after: tuple[Key, ...] = ()) -> tuple[Step, Step]:
     """Network and Chef server: what must be there before nodes are reached."""
     network = Step("network", "set up the network of the machines", after=after)
-    does = "start the Chef server, or check that it answers"
+    does = "start the Chef server, or check that it responds"
     return network, Step("chef server", does, after=(network.key,))
 
 
@@ -80,9 +80,9 @@ def reach_steps(stages: Sequence[StageNodes], after: Key) -> Iterator[Step]:
     """Log in to every node, before anything is changed on one."""
     for stage in stages:
         for node in stage.nodes:
-            does = "wait until it answers SSH, and log in"
+            does = "wait until SSH responds, and log in"
             if node.provider:
-                does = "nothing: its provider makes it"
+                does = "nothing: its provider creates it"
             yield Step(
                 "reach", does, node.name, stage.name, after=(after,), retry=True, changes=False
             )
@@ -99,7 +99,7 @@ def gate_step(stage: StageNodes, after: Key, *, converged: Sequence[Key] = ()) -
     shown = ", ".join(names) if len(names) < 5 else f"{len(names)} nodes"
     return Step(
         "gate",
-        f"wait until the services on {shown} answer",
+        f"wait until the services on {shown} respond",
         stage=stage.name,
         after=(after, *converged),
         after_nodes=() if converged else names,
@@ -221,7 +221,7 @@ class Actions:
         if registered and name in self._facts.done:
             if name not in self._lost():
                 return found.text
-            why = "the Chef server has lost the report of its converge"
+            why = "the Chef server no longer has the record of its converge"
         elif registered == (name in self._facts.registered) and name not in self._facts.done:
             return found.text
         else:

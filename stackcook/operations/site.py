@@ -73,7 +73,7 @@ class Site(Protocol):
         ...
 
     def silent(self, nodes: Sequence[Node], deploy: Deploy) -> Collection[str]:
-        """Those of ``nodes`` that have not reported this deploy to the Chef server."""
+        """Those of ``nodes`` for which the Chef server has no record of this deploy."""
         ...
 
     def verify(self, *, without: Collection[str] = (), deploy: Deploy) -> Report:
@@ -84,7 +84,7 @@ class Site(Protocol):
         ...
 
     def facts(self) -> Mapping[str, str]:
-        """What the user wants to know at the end: names of things and where they are."""
+        """Label → text for the end of the summary, such as Horizon's URL."""
         ...
 
     def settle(self) -> None:

@@ -20,7 +20,7 @@ from stackcook.remote.base import Host, Unreachable
 def login(
     host: Host, known_hosts: Path, timeout: float, dial: Callable[[], Any]
 ) -> tuple[Any, Any]:
-    """A paramiko client, logged in over the socket (or channel) that ``dial`` opens; and that.
+    """Log in over the socket or channel that ``dial`` opens; returns client and socket.
 
     Raises Unreachable if no SSH server answers, NodeError if the login is refused.
     """
@@ -126,11 +126,12 @@ def translated(host: Host, known_hosts: Path) -> Iterator[None]:
         raise NodeError(
             f"SSH login as {at} with {_credentials(host)} was refused",
             where=host.name,
-            remedy="correct `user` and `key` in the manifest, or install the public key there",
+            remedy="correct `user` and `key` in the manifest, or add the public key to "
+            "authorized_keys on the node",
         ) from error
     except (TimeoutError, OSError, paramiko.SSHException, EOFError) as error:
         raise Unreachable(
-            f"no SSH answer from {at} ({_reason(error)})",
+            f"no SSH response from {at} ({_reason(error)})",
             where=host.name,
             remedy="check that the machine is up, its address is right and sshd is running",
         ) from error
@@ -143,7 +144,7 @@ def _reason(error: Exception) -> str:
         return str(error.strerror or error)
     text = str(error)
     if "banner" in text or text == "No existing session":
-        return "something listens there, but sent no SSH banner in time"
+        return "the port is open, but no SSH banner came in time"
     return text or type(error).__name__
 
 
@@ -184,9 +185,10 @@ def recorded(alias: str, known_hosts: Path) -> paramiko.HostKeys:
             entry = paramiko.hostkeys.HostKeyEntry.from_line(line.strip(), number)
         except (paramiko.hostkeys.InvalidHostKey, paramiko.SSHException) as error:
             raise NodeError(
-                f"invalid SSH host key in line {number}",
+                f"invalid SSH host key on line {number}",
                 where=str(known_hosts),
-                remedy="remove the line if you trust the host",
+                remedy="remove this line if you trust the host; the next login records its key "
+                "again",
             ) from error
         if entry:
             for name in entry.hostnames:

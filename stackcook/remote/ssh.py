@@ -114,13 +114,13 @@ class _Connection:
                 while chunk := _receive(self._transport, channel, deadline):
                     lines.feed(chunk)
                 if not channel.status_event.wait(ANSWER):
-                    raise EOFError(f"no answer within {ANSWER:g} s")
+                    raise EOFError(f"no response within {ANSWER:g} s")
                 status: int = channel.recv_exit_status()
         except TimeoutError as error:
             raise TimedOut(
-                f"a command did not end within {timeout:.0f} s: {_shown(command)}",
+                f"a command did not finish within {timeout:.0f} s: {_shown(command)}",
                 where=self._host.name,
-                remedy="find out on the node what it waits for",
+                remedy="check on the node what it is waiting for",
             ) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise self._lost(error) from error
@@ -222,7 +222,7 @@ def _ask(transport: Any, timeout: float) -> None:
 
 
 def _silent() -> EOFError:
-    return EOFError(f"no answer within {ANSWER:g} s")
+    return EOFError(f"no response within {ANSWER:g} s")
 
 
 class _Lines:

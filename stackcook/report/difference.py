@@ -1,4 +1,4 @@
-"""What a Chef server lacks, for people and as data: new, changed and gone objects."""
+"""How a Chef server differs from the repository, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Change = CookbookChange | ObjectChange | PolicyChange
 _INDENT = " " * 13
 _STYLES = {"new": "green", "changed": "yellow", "gone": "red"}
 _SIGNS = {"+": "green", "~": "yellow", "-": "red", "@": "cyan"}
-_HIDDEN = "it is encrypted: neither side is shown"
+_HIDDEN = "not shown: it is encrypted"
 
 
 def render(difference: Difference) -> Text:
@@ -34,7 +34,9 @@ def render(difference: Difference) -> Text:
     for gone in difference.gone:
         _line(text, "gone", gone.label)
     if difference.gone:
-        text.append(f"{_INDENT}what is gone stays there until `stackcook upload --prune`\n")
+        text.append(
+            f"{_INDENT}what is gone stays on the server; `stackcook upload --prune` deletes it\n"
+        )
     if difference.unchanged or not text:
         _line(text, "unchanged", str(len(difference.unchanged)))
     text.rstrip()
@@ -92,7 +94,7 @@ def _inside(change: Change) -> Iterator[str]:
     if change.metadata:
         yield f"metadata: {', '.join(change.metadata)}"
     if change.frozen:
-        yield "it is frozen there: only `stackcook upload --force` replaces it"
+        yield "frozen on the server: only `stackcook upload --force` replaces it"
 
 
 def _diff(change: ObjectChange) -> Iterator[str]:

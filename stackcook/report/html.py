@@ -204,9 +204,9 @@ def _chosen(nodes: Sequence[NodeRun]) -> tuple[Sequence[NodeRun], str]:
     ranked = sorted(nodes, key=lambda node: (node.result == "done", -node.seconds))[:MOST_ROWS]
     kept = {node.name for node in ranked}
     left = f"{counted(len(nodes) - MOST_ROWS, 'node')} of {len(nodes):,}"
-    note = f"{left} are not shown: they succeeded and were the fastest."
+    note = f"not shown: {left}, which succeeded and were the fastest"
     if ranked[-1].result != "done":
-        note = f"{left} are not shown: all that succeeded, and the fastest others."
+        note = f"not shown: {left}: all that succeeded, and the fastest of the others"
     return [node for node in nodes if node.name in kept], note
 
 

@@ -94,15 +94,15 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
 
 def _deletion(deletion: Deletion, server: str | None) -> Iterator[Text]:
     if deletion.removals or deletion.state:
-        yield Text("`stackcook destroy` removes")
+        yield Text("`stackcook destroy` would delete")
     for gone in deletion.removals:
         what = ["machine"] * gone.machine + ["node and client"] * gone.registered
-        yield _word("gone", f"{' and '.join(what)} {gone.node.name}")
+        yield _word("delete", f"{' and '.join(what)} {gone.node.name}")
     if deletion.state:
-        yield _word("gone", f"{deletion.state} with passwords, keys and the embedded Chef server")
+        yield _word("delete", f"{deletion.state} with passwords, keys and the embedded Chef server")
     if deletion.objects:
-        yield Text(f"`stackcook upload --delete` removes from {server}")
-    yield from (_word("gone", label) for label in deletion.objects)
+        yield Text(f"`stackcook upload --delete` would delete from {server}")
+    yield from (_word("delete", label) for label in deletion.objects)
     if not (deletion.removals or deletion.state or deletion.objects):
         yield Text("nothing to delete")
 
@@ -155,7 +155,7 @@ def _node_line(plan: Plan, step: Step) -> str:
     machine = plan.machines.get(step.node)
     does = [f"{machine} the machine"] if machine else []
     does += (each.does for each in plan.of(step.node) if each.name not in LOOKS)
-    return ", ".join(does) or "converged already by the deploy that this one resumes"
+    return ", ".join(does) or "already converged by the deploy that this one resumes"
 
 
 def _gate(plan: Plan, stage: str) -> Step | None:

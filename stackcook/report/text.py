@@ -86,9 +86,7 @@ def _failures(report: RunReport) -> Iterator[Text]:
     for cause in found[:CAUSES]:
         yield _cause(cause)
     if len(found) > CAUSES:
-        yield Text(
-            f"  and {counted(len(found) - CAUSES, 'other cause')}: use --html or --json to see all"
-        )
+        yield Text(f"  and {counted(len(found) - CAUSES, 'other cause')}; use --json to see all")
 
 
 def _cause(cause: Cause) -> Text:

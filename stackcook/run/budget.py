@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from stackcook.errors import counted
 from stackcook.manifest.model import FailureBudget, Manifest
 
 
@@ -56,7 +57,10 @@ class Budget:
         for account in accounts:
             if account.failed > account.allowed:
                 allowed = f"the failure budget allows {account.allowed} of {len(account.nodes)}"
-                return Verdict.STOP, f"{account.failed} nodes of {account.name} failed, {allowed}"
+                return (
+                    Verdict.STOP,
+                    f"{counted(account.failed, 'node')} with {account.name} failed, but {allowed}",
+                )
         return Verdict.CONTINUE, ""
 
     def bears(self, nodes: Collection[str]) -> bool:

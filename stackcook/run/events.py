@@ -74,7 +74,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class StepRetried:
-    """A step failed by ``cause``, which may pass: it is tried again in ``wait`` seconds."""
+    """A step failed because of the transient ``cause``, and is retried in ``wait`` seconds."""
 
     step: str
     at: float

@@ -212,7 +212,7 @@ class Executor:
         return pool.submit(self._carry_out, task, now)
 
     def _carry_out(self, task: Task, began: float) -> _Ended:
-        """On a thread of the pool; an unexpected error of one node is not the others'."""
+        """Run the step's action in a pool thread; an unexpected error fails only its own node."""
         step = task.step
         try:
             if not step.node:
@@ -271,7 +271,7 @@ class Executor:
     def _interrupt(self, schedule: Schedule, count: int) -> None:
         schedule.stop("interrupted", ExitCode.INTERRUPTED)
         if count == 1:
-            text = "Interrupted: waiting for running steps. Press Ctrl-C again to stop them."
+            text = "interrupted: waiting for running steps; press Ctrl-C again to stop them"
             self.emit(Notice(self.clock(), text))
             return
         self._muted = True  # the steps that are being stopped will fail; do not report that
@@ -302,4 +302,6 @@ class Executor:
 
 def _internal(node: str, error: Exception) -> NodeError:
     what = f"internal error: {type(error).__name__}: {error}"
-    return NodeError(what, where=node, remedy="report it with the traceback in the node's log")
+    return NodeError(
+        what, where=node, remedy="report this bug with the traceback in the node's log"
+    )

@@ -66,6 +66,6 @@ def in_use(directory: Path) -> bool:
 def _holder(directory: Path) -> str:
     try:
         holder = json.loads((directory / "lock").read_text())
-        return "`stackcook {command}` of {who} (pid {pid}, since {since})".format(**holder)
+        return "`stackcook {command}` (pid {pid}, started by {who} at {since})".format(**holder)
     except (ValueError, KeyError):  # caught between its lock and its first write
         return "another command"

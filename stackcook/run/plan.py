@@ -1,7 +1,7 @@
 """What a command will do, as plain data: the plan that `plan` prints and the executor carries out.
 
-An operation is a function that returns a Plan. What a step's name stands for, the actions of
-``operations/actions.py`` know.
+An operation is a function that returns a Plan. The name of a step selects its action: see
+``operations/shared.py``, ``deploy.py``, ``converge.py`` and ``destroy.py``.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ MOST_AGE = 24 * 3600.0
 """Seconds after which a deploy is no longer resumed."""
 
 _FINISHED = (ExitCode.DONE, ExitCode.VERIFY)
-"""After these every node was converged: the next deploy converges all of them again."""
+"""Exit codes after which every node had converged: the next deploy starts over."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def last_deploy(directory: Path) -> LastDeploy | None:
 
 
 def _failed(converged: bool, step: str, result: str, exit_code: int | None) -> bool:
-    """Whether a node failed, by the last step that it began, and how the run of that one ended.
+    """Whether a node failed, judged by its last step and by how the run of that step ended.
 
     One that was between two steps when its run was interrupted has failed; one that an earlier run
     ``converged``, and this one only inspected, has not.
@@ -162,7 +162,8 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         raise UsageError(
-            f"the record of runs can't be used ({error})",
+            f"cannot use the history of runs ({error})",
             where=str(path),
-            remedy="is the disk full? If not, move it away: only `status` and `report` need it",
+            remedy="free some disk space, or move the file away: then the history is lost and "
+            "deploy starts over",
         ) from error

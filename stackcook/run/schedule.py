@@ -26,7 +26,7 @@ _LAST: _Order = (1 << 62, 0)
 
 @dataclass(frozen=True)
 class Retry:
-    """A task that failed is to be tried again ``wait`` seconds later."""
+    """The decision to retry a failed task in ``wait`` seconds."""
 
     wait: float
 
@@ -218,7 +218,7 @@ class Schedule:
         self._nodes[step.node].pop(step.key, None)
 
     def _satisfy(self, need: Key | str) -> None:
-        """What waits for ``need`` waits for one thing less."""
+        """Decrease the number of unmet needs of each step that waits for ``need``."""
         for key in self._dependents.pop(need, ()):
             if isinstance(need, tuple) and key in self._impatient:
                 self._impatient[key].discard(need)

@@ -70,7 +70,7 @@ def survey(root: Path) -> Survey:
     """Read ``root``. Raises UsageError if it is not a Chef repository."""
     if not root.is_dir():
         what = "is not a directory" if root.exists() else "directory not found"
-        raise UsageError(what, where=str(root), remedy="use the directory of a Chef repository")
+        raise UsageError(what, where=str(root), remedy="name the directory of a Chef repository")
     findings = Findings()
     found = Survey(
         cookbooks=_cookbooks(root / "cookbooks", findings),
@@ -162,11 +162,11 @@ def _nodes(directory: Path, findings: Findings) -> Iterator[FoundNode]:
         environment = raw.get("chef_environment") or "_default"
         policy = raw.get("policy_name"), raw.get("policy_group")
         if not _is_text(name) or not _NAME.fullmatch(name) or "/" in name:
-            _skip(path, "this name is not allowed in a manifest", findings)
+            _skip(path, "a manifest cannot contain this name", findings)
         elif not isinstance(run_list, list) or not all(map(_is_text, run_list)):
             _skip(path, "its run list is not a list of strings", findings)
         elif not all(_is_text(word) for word in (environment, *policy) if word is not None):
-            _skip(path, "its environment or policy is not a valid name", findings)
+            _skip(path, "the name of its environment or policy is not valid", findings)
         else:
             address = _address(raw.get("automatic"))
             group = (str(policy[0]), str(policy[1])) if all(policy) else None
@@ -213,13 +213,17 @@ def _within(directory: Path, *, deep: bool) -> Iterator[Path]:
 def _can_be_named(path: Path, name: str, findings: Findings) -> bool:
     good = _NAME.fullmatch(name) is not None
     if not good:
-        _skip(path, "this name is not allowed in a manifest", findings)
+        _skip(path, "a manifest cannot contain this name", findings)
     return good
 
 
 def _skip(path: Path, why: str, findings: Findings) -> None:
     what = f"skipped: {why}"
-    findings.found.append(Finding(path, None, what, "fix it", Severity.WARNING))
+    findings.found.append(
+        Finding(
+            path, None, what, "correct it, or add it to the manifest yourself", Severity.WARNING
+        )
+    )
 
 
 HEAD = (

@@ -24,9 +24,9 @@ def cookbooks(shipped: Path = SHIPPED) -> tuple[str, ...]:
     names = sorted(path.parent.name for path in shipped.glob("cookbooks/*/metadata.rb"))
     if not names:
         raise UsageError(
-            "this installation of stackcook has no cookbooks",
+            "this installation of stackcook lacks the OpenStack cookbooks",
             where=str(shipped),
-            remedy="install it from a git checkout, or from a wheel built in one",
+            remedy="install stackcook from a git clone, or from a wheel built in one",
         )
     return tuple(names)
 

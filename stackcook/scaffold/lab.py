@@ -57,8 +57,8 @@ class Lab:
         lab = cls(computes, machines, **others)
         if hosts and len(hosts) != computes + 1:
             raise UsageError(
-                f"{lab.described} needs {computes + 1} addresses,"
-                f" but --host is given {len(hosts)} times",
+                f"{lab.described} needs {computes + 1} address{'es' * (computes > 0)},"
+                f" but the number of --host options is {len(hosts)}",
                 remedy="use --host once per node, the controller first, or omit --computes",
             )
         return lab
@@ -154,7 +154,7 @@ def _how(lab: Lab) -> str:
         return "Vagrant creates the machines in their own network; memory is in MiB."
     if lab.hosts:
         return "Existing hosts, with these addresses."
-    return "Existing hosts: REPLACE THESE EXAMPLE ADDRESSES by theirs."
+    return "Existing hosts: REPLACE THESE EXAMPLE ADDRESSES with yours."
 
 
 def _stages(lab: Lab) -> str:

@@ -35,7 +35,7 @@ def queue_login(address: str, password: str, port: int = 5672, *, timeout: float
         with connection:
             pass
     except amqp.AccessRefused as error:
-        why = f"refuses user {QUEUE_USER}: {error.reply_text}"
+        why = f"rejects user {QUEUE_USER}: {error.reply_text}"
         raise VerifyError(f"the message queue at {at} {why}") from error
     except (amqp.AMQPError, struct.error) as error:
         raise VerifyError(f"the AMQP login at {at} failed: {error}") from error
@@ -59,7 +59,9 @@ def database_version(address: str, port: int = 3306, *, timeout: float = 5.0) ->
             header = stream.read(4)
             payload = stream.read(int.from_bytes(header[:3], "little")) if header else b""
     except OSError as error:
-        raise VerifyError(f"{at} does not answer: {cause_of(error, timeout)}") from error
+        raise VerifyError(
+            f"the database at {at} does not respond: {cause_of(error, timeout)}"
+        ) from error
     if payload[:1] == b"\x0a":
         return payload[1:].split(b"\0")[0].decode("ascii", "replace")
     if payload[:1] == b"\xff" and len(payload) > 2:
@@ -68,4 +70,4 @@ def database_version(address: str, port: int = 3306, *, timeout: float = 5.0) ->
             return ""
         text = payload[3:].decode("utf-8", "replace")
         raise VerifyError(f"the database at {at} refuses connections: {text} ({code})")
-    raise VerifyError(f"{at} does not greet as a MySQL server does")
+    raise VerifyError(f"{at} responds, but is not a MySQL server")

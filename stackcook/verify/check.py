@@ -85,7 +85,7 @@ class Deadline:
         self._end = clock() + seconds
 
     def passed(self) -> bool:
-        """Whether the time is over; if it isn't, waits up to a second before it says so."""
+        """Wait up to a second, unless the time is over; returns whether it was over."""
         left = self._end - self._clock()
         if left <= 0:
             return True
@@ -114,7 +114,7 @@ def timed(name: str, node: str, unit: str, look: Callable[[], object]) -> Check:
 
 def journal(node: str, unit: str) -> str:
     """The command that shows a service's log."""
-    return f"read its log: stackcook ssh {node} -- sudo journalctl -u {unit} -n 50"
+    return f"read its log with `stackcook ssh {node} -- sudo journalctl -u {unit} -n 50`"
 
 
 def ordered(checks: Iterable[Check], nodes: Iterable[str]) -> Checks:

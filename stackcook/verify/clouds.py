@@ -65,16 +65,16 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         # YAML's own message may quote the line, and with it somebody's password.
         raise VerifyError(
-            f"can't be read as YAML ({type(error).__name__})",
+            f"is not valid YAML ({type(error).__name__})",
             where=str(path),
-            remedy="correct it or move it away",
+            remedy="correct the file, or move it away",
         ) from None
     clouds = document.setdefault("clouds", {}) if isinstance(document, dict) else None
     if clouds is None and isinstance(document, dict):
         clouds = document["clouds"] = {}
     if not isinstance(clouds, dict):
         raise VerifyError(
-            "has no mapping `clouds`", where=str(path), remedy="correct it or move it away"
+            "has no mapping `clouds`", where=str(path), remedy="correct the file, or move it away"
         )
     assert isinstance(document, dict)
     return document
@@ -85,4 +85,4 @@ def _replace(path: Path, document: dict[str, Any]) -> None:
         with replacing(path) as file:
             file.write(yaml.safe_dump(document, sort_keys=False).encode())
     except OSError as error:
-        raise VerifyError(f"can't be written ({error.strerror})", where=str(path)) from error
+        raise VerifyError(f"cannot be written ({error.strerror})", where=str(path)) from error

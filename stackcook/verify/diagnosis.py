@@ -28,16 +28,16 @@ _EMPTY_WORDS = re.compile(
 )
 
 HINTS = (
-    (r"ACCESS_REFUSED", "the message queue refuses the service's password"),
-    (r"(?i)amqp|oslo[._]messaging|rabbit", "the message queue can't be reached"),
-    (r"Access denied for user", "the database refuses the service's password"),
-    (r"(?i)mysql|DBConnectionError|mariadb", "the database can't be reached"),
-    (r"Unauthorized|HTTP 401|requires authentication", "Keystone refuses the service's password"),
+    (r"ACCESS_REFUSED", "the message queue rejects the service's password"),
+    (r"(?i)amqp|oslo[._]messaging|rabbit", "the message queue cannot be reached"),
+    (r"Access denied for user", "the database rejects the service's password"),
+    (r"(?i)mysql|DBConnectionError|mariadb", "the database cannot be reached"),
+    (r"Unauthorized|HTTP 401|requires authentication", "Keystone rejects the service's password"),
     (r"No space left", "the disk is full"),
     (r"(?i)address already in use", "its port is already in use"),
     (r"ModuleNotFoundError|ImportError", "a package is missing"),
-    (r"(?i)ovsdb|ovn[ns]b|664[012]", "the OVN or Open vSwitch database can't be reached"),
-    (r"HypervisorUnavailable|libvirtError|connect.* libvirt", "libvirt does not answer"),
+    (r"(?i)ovsdb|ovn[ns]b|664[012]", "the OVN or Open vSwitch database cannot be reached"),
+    (r"HypervisorUnavailable|libvirtError|connect.* libvirt", "libvirt does not respond"),
     (r"Permission denied", "a file's owner or mode is wrong"),
 )
 """What an error line of these services most often means; the first that matches counts."""
@@ -63,7 +63,7 @@ def explain(answer: str, secrets: Collection[str] = ()) -> str:
     if not text:
         return ""
     hint = next((f"{hint}; " for pattern, hint in HINTS if re.search(pattern, line)), "")
-    return f"{hint}the last error in its log: {Redactor(secrets)(text)[:LENGTH]}"
+    return f"{hint}last error in its log:  {Redactor(secrets)(text)[:LENGTH]}"
 
 
 def moment(text: str) -> str:

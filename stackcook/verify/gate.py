@@ -64,7 +64,7 @@ def answers(
         explained = [sessions.explained(c, by_name[c.node], credentials.secrets) for c in bad]
     causes = "; ".join(f"{check.name} on {check.node}: {check.cause}" for check in explained)
     raise VerifyError(
-        f"services that the next stage needs do not answer after {patience:.0f} s: {causes}",
+        f"services that the next stage needs still do not respond after {patience:.0f} s: {causes}",
         remedy=bad[0].remedy,
     )
 

@@ -47,10 +47,12 @@ def sign_in(url: str, password: str) -> None:
         "POST", login, session=session, data=form, headers={"Referer": login}, timeout=15
     )
     if response.status_code != 302:
-        raise VerifyError(f"Horizon refuses the login: {_said(response)}")
+        raise VerifyError(f"Horizon rejects the login: {_said(response)}")
     response = _follow(session, url + INSTANCES)
     if response.status_code != 200 or "/auth/login" in response.url:
-        raise VerifyError(f"Horizon's list of instances answers {status(response)} after the login")
+        raise VerifyError(
+            f"after the login, Horizon's list of instances returns {status(response)}"
+        )
     if "instances" not in response.text:
         raise VerifyError("the page after Horizon's login has no list of instances")
 
@@ -58,9 +60,9 @@ def sign_in(url: str, password: str) -> None:
 def _login_form(session: Any, url: str) -> str:
     response = _follow(session, url + LOGIN)
     if response.status_code != 200:
-        raise VerifyError(f"Horizon's login page {url + LOGIN} answers {status(response)}")
+        raise VerifyError(f"Horizon's login page {url + LOGIN} returned {status(response)}")
     if not CSRF.search(response.text):
-        raise VerifyError(f"{url + LOGIN} answers, but not with Horizon's login form")
+        raise VerifyError(f"{url + LOGIN} responds, but without Horizon's login form")
     text: str = response.text
     return text
 
@@ -76,7 +78,7 @@ def _follow(session: Any, url: str) -> Any:
         url = urljoin(url, response.headers.get("Location", ""))
         if not url.startswith(host + "/"):
             raise VerifyError(f"Horizon redirects to another host: {url[:120]}")
-    raise VerifyError(f"Horizon redirects too often, last to {url[:120]}")
+    raise VerifyError(f"too many redirects by Horizon, the last one to {url[:120]}")
 
 
 def _said(response: Any) -> str:

@@ -54,18 +54,18 @@ def request(
             allow_redirects=False,
         )
     except OSError as error:  # as everything that requests raises
-        raise VerifyError(f"{url} does not answer: {cause_of(error, timeout)}") from error
+        raise VerifyError(f"{url} does not respond: {cause_of(error, timeout)}") from error
 
 
 def cause_of(error: Exception, timeout: float) -> str:
     """Why a connection failed, in a few words."""
     text = f"{error} {error.__cause__ or ''}"
     if "refused" in text:
-        return "connection refused; is the service running?"
+        return "connection refused: is the service running?"
     if isinstance(error, TimeoutError) or "timed out" in text:
-        return f"no answer within {timeout:.0f} s"
+        return f"no response within {timeout:.0f} s"
     if "No route to host" in text or "Network is unreachable" in text:
-        return "no route to host; is the machine up?"
+        return "no route to host: is the machine up?"
     if "Connection aborted" in text or "reset" in text or "closed connection" in text:
         return "it closed the connection"
     return text.strip().splitlines()[0][:200]
@@ -110,7 +110,7 @@ class Cloud:
         url = self.url(type_).rstrip("/") + path
         response = self.get(url)
         if response.status_code != 200:
-            raise VerifyError(f"{url} answers {status(response)}")
+            raise VerifyError(f"{url} returned {status(response)}")
         return parsed(response, url)
 
 
@@ -124,11 +124,11 @@ def sign_in(auth_url: str, password: str) -> Cloud:
     token = response.headers.get("X-Subject-Token")
     if response.status_code == 401:
         raise VerifyError(
-            f"Keystone refuses the password of user {USER}",
-            remedy="converge the controller: stackcook converge",
+            f"Keystone rejects the password of user {USER}",
+            remedy="run `stackcook converge` for the node that runs Keystone",
         )
     if response.status_code != 201 or not token:
-        raise VerifyError(f"{url} answers {status(response)}, without a token")
+        raise VerifyError(f"{url} returned {status(response)}, but no token")
     return Cloud(token, tuple(_catalog(parsed(response, url))))
 
 
@@ -151,7 +151,7 @@ def parsed(response: Any, url: str) -> Any:
     try:
         return response.json()
     except ValueError as error:
-        raise VerifyError(f"{url} answers {response.status_code}, but not with JSON") from error
+        raise VerifyError(f"{url} returned {response.status_code}, but no JSON") from error
 
 
 def _credentials(password: str) -> dict[str, Any]:
@@ -179,7 +179,9 @@ def _catalog(body: Any) -> list[Endpoint]:
             for endpoint in service["endpoints"]
         ]
     except (KeyError, TypeError) as error:
-        raise VerifyError(f"cannot read the catalog in Keystone's token ({error!r})") from error
+        raise VerifyError(
+            f"cannot read the catalog in Keystone's token ({type(error).__name__}: {error})"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ def check_endpoint(cloud: Cloud, endpoint: Endpoint) -> None:
     url = endpoint.url.rstrip("/")
     response = cloud.get(f"{url}/")
     if response.status_code not in expected.versions:
-        raise VerifyError(f"{url}/ answers {status(response)}")
+        raise VerifyError(f"{url}/ returned {status(response)}")
     if not expected.listing:
         return
     if endpoint.type == "identity" and not url.endswith("/v3"):
@@ -239,7 +241,7 @@ def check_endpoint(cloud: Cloud, endpoint: Endpoint) -> None:
             remedy=f"check [keystone_authtoken] in the configuration of {expected.unit}",
         )
     if response.status_code != 200:
-        raise VerifyError(f"{url}{expected.listing} answers {status(response)}")
+        raise VerifyError(f"{url}{expected.listing} returned {status(response)}")
 
 
 Entries = tuple[Mapping[str, Any], ...]
@@ -293,13 +295,14 @@ def _nova_compute(found: Survey, node: Placed) -> None:
     host = service["host"]
     if service.get("state") != "up":
         since = service.get("updated_at") or "never"
-        raise VerifyError(f"Nova lists it as {service.get('state')}, last report: {since}")
+        raise VerifyError(f"Nova lists it as {service.get('state')} (last report: {since})")
     if service.get("status") != "enabled":
         enable = f"openstack --os-cloud stackcook compute service set --enable {host} {COMPUTE}"
         why = service.get("disabled_reason") or "no reason given"
-        raise VerifyError(f"it is disabled in Nova ({why})", remedy=f"enable it: {enable}")
+        raise VerifyError(f"it is disabled in Nova ({why})", remedy=f"enable it with `{enable}`")
     missing = (
-        "nova-compute is up, but its host is in no cell yet (nova-manage cell_v2 discover_hosts)"
+        "nova-compute is up, but its host is not in a cell yet (`nova-manage cell_v2 "
+        "discover_hosts` adds it)"
     )
     _of(node, found.hypervisors, "hypervisor_hostname", missing)
 
@@ -310,7 +313,7 @@ def _agent(found: Survey, node: Placed, kind: str) -> None:
     agent = _of(node, agents, "host", f"the {kind} agent on this host is not in Neutron yet")
     if not agent.get("alive"):
         raise VerifyError(
-            f"Neutron lists it as dead, last report: {agent.get('heartbeat_timestamp')}"
+            f"Neutron lists it as dead (last report: {agent.get('heartbeat_timestamp')})"
         )
 
 

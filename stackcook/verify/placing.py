@@ -65,7 +65,8 @@ class Service:
 class Placed:
     """A node, where it is reached, the names OpenStack may know it by, and what it runs.
 
-    ``converged`` says whether a Chef client has ever ended well there, ``deploy`` by which deploy.
+    ``converged`` is true once a chef-client run has succeeded there; ``deploy`` is the ID of its
+    deploy.
     """
 
     name: str
@@ -125,7 +126,7 @@ def _found(chef: ChefObjects, deploy: str, rows: int) -> dict[str, Mapping[str, 
     """The facts of those that have reported ``deploy``, by one search: node objects are big.
 
     A search may lag: who isn't found yet is to be asked for, and so are all where it fails.
-    To look for the deploy would take goiardi longer than to tell of all nodes.
+    Searching for the deploy takes goiardi longer than listing all nodes.
     """
     wanted = {fact: path[1:] or path for fact, path in _FACTS.items()}  # of all levels in one
     try:
@@ -180,6 +181,7 @@ def reported(seen: Iterable[Placed], names: Collection[str], deploy: str) -> Non
     if missing := unreported(seen, names, deploy):
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise VerifyError(
-            f"the Chef server has no report of this deploy from {', '.join(missing[:5])}{more}",
+            "the Chef server has no record that this deploy converged "
+            f"{', '.join(missing[:5])}{more}",
             remedy="run `stackcook deploy` again",
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
-from stackcook.errors import NodeError, VerifyError
+from stackcook.errors import NodeError, VerifyError, counted
 from stackcook.remote.base import Connect, Host, Remote, sudo
 from stackcook.remote.ssh import connect
 from stackcook.verify import diagnosis
@@ -102,13 +102,16 @@ def _cause(seen: Seen, service: Service) -> str:
     unit = seen.units[service.unit]
     state, sub = unit.get("ActiveState", "unknown"), unit.get("SubState", "")
     if unit.get("LoadState") in ("not-found", "masked"):
-        return f"its unit is {unit['LoadState']}"
+        return f"its systemd unit is {unit['LoadState']}"
     if state == "active":
         return _crashing(seen, unit) or _not_listening(seen, service)
     ended = diagnosis.moment(unit.get("InactiveEnterTimestamp", ""))
     since = f" since {ended}" if ended and state in ("inactive", "failed") else ""
     if sub == "auto-restart":
-        return f"it exits with status {unit.get('ExecMainStatus')}, and systemd keeps restarting it"
+        return (
+            f"it keeps exiting with status {unit.get('ExecMainStatus')}, and systemd keeps "
+            "restarting it"
+        )
     if state == "failed":
         status = unit.get("ExecMainStatus")
         return f"it failed{since} ({unit.get('Result')}, exit status {status})"
@@ -126,7 +129,7 @@ def _crashing(seen: Seen, unit: Mapping[str, str]) -> str:
     up = (datetime.fromisoformat(seen.now) - datetime.fromisoformat(began)).total_seconds()
     if up >= STABLE:
         return ""
-    return f"it crashes: restarted {restarts} times, the last time {max(up, 0):.0f} s ago"
+    return f"it keeps crashing: {counted(restarts, 'restart')}, the last one {max(up, 0):.0f} s ago"
 
 
 def _not_listening(seen: Seen, service: Service) -> str:
@@ -173,7 +176,7 @@ class Sessions:
     def _connected(self, node: str) -> Remote | VerifyError:
         host = self._hosts.get(node)
         if host is None:
-            return VerifyError("the machine does not exist", remedy="run stackcook deploy")
+            return VerifyError("the machine does not exist", remedy="run `stackcook deploy`")
         try:
             return self._opener(host, self._known_hosts, timeout=TIMEOUT)
         except NodeError as error:

@@ -64,8 +64,8 @@ def _on_node(node: Placed, sessions: services.Sessions, deadline: Deadline) -> C
     if not reached.ok:
         return (reached,)
     if not node.converged:
-        cause = "the Chef client has not completed a run there yet"
-        remedy = f"run stackcook converge {node.name}"
+        cause = "chef-client has not completed a run on this node yet"
+        remedy = f"run `stackcook converge {node.name}`"
         return reached, Check("Chef", node.name, False, cause, remedy)
     if not node.services:
         return (reached,)
@@ -95,7 +95,7 @@ def _in_cloud(
         later += [pool.submit(_dashboard, n, credentials) for n in running(nodes, DASHBOARD)]
         later += _endpoints(nodes, cloud, pool)
     elif not checks and any(node.services for node in nodes):
-        yield Check("Keystone", "", False, "no node runs it", "run stackcook converge")
+        yield Check("Keystone", "", False, "no node runs Keystone", "run `stackcook converge`")
     for future in later:
         yield from future.result()
 

@@ -131,7 +131,7 @@ def test_a_source_that_does_not_answer(elsewhere: Manifest) -> None:
     (elsewhere.root / ".chef").mkdir()
     (elsewhere.root / ".chef" / "config.rb").write_text("http_retry_count 0\n")
     write(elsewhere, "source 'http://127.0.0.3:1'\ncookbook 'web', path: 'site/web'\n")
-    assert "could not reach http://127.0.0.3:1 (Connection refused)" in finding(elsewhere)
+    assert "cannot reach http://127.0.0.3:1 (Connection refused)" in finding(elsewhere)
 
 
 class Supermarket(BaseHTTPRequestHandler):
@@ -207,7 +207,7 @@ def test_librarian_asks_nobody_for_what_is_here(elsewhere: Manifest, source: soc
     [
         ("\ncookbook 'web, path: 'site/web'\n", "Cheffile:2:1: error: "),
         ("cookbook 'web', '~> 7.0', path: 'site/web'\n", "Cheffile: error: Could not resolve"),
-        ("site 'http://127.0.0.3:1/api'\ncookbook 'web'\n", "error: could not reach 127.0.0.3:1"),
+        ("site 'http://127.0.0.3:1/api'\ncookbook 'web'\n", "error: cannot reach 127.0.0.3:1"),
         ("cookbook 'web'\n", "Cheffile: error: a cookbook has neither path nor git"),
     ],
 )

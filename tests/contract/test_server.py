@@ -185,7 +185,7 @@ def test_a_wrong_key_is_named(embedded: EmbeddedServer, tmp_path: Path) -> None:
     wrong = replace(server, key=embedded.state / "chef" / "chef-validator.pem")
     with ChefClient(wrong) as client, pytest.raises(ChefServerError) as error:
         client.get("/nodes")
-    assert f"is {wrong.key} admin's private key?" in str(error.value)
+    assert f"check that {wrong.key} is the private key of admin" in str(error.value)
     with ChefClient(replace(server, user="nobody")) as client, pytest.raises(ChefServerError):
         client.get("/nodes")
 

@@ -121,9 +121,15 @@ def test_what_is_deleted(stackcook: Stackcook, manifest: Manifest) -> None:
     assert status == ExitCode.DONE and document(output)["deleted"] == ["role web"], output
 
     status, output = stackcook("upload", "--delete")
-    assert status == ExitCode.USAGE and "cannot ask: no terminal; add --yes" in output
+    assert (
+        status == ExitCode.USAGE
+        and "cannot ask for confirmation without a terminal; add --yes" in output
+    )
     status, output = stackcook("upload", "--delete", "--prune")
-    assert status == ExitCode.USAGE and "--delete uploads nothing" in output
+    assert (
+        status == ExitCode.USAGE
+        and "--delete cannot be combined with --freeze, --force, --prune or --keep" in output
+    )
     status, output = stackcook("upload", "--delete", "--yes", "--json")
     assert status == ExitCode.DONE
     assert set(document(output)["deleted"]) == {

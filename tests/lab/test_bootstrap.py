@@ -189,7 +189,7 @@ def test_a_changed_host_key_is_refused_by_us_and_by_knife(one: OneNode) -> None:
         manifest, node = manifest_of(one)
         site = RealSite(manifest)
         host = site.machines.hosts([node])["one"]
-        why = 'fingerprint .* does not match for "10.0.115.10"|recorded on first contact'
+        why = 'fingerprint .* does not match for "10.0.115.10"|key of 10.0.115.10 has changed'
         step = "bootstrap" if one.kind == "knife" else "converge"
         with pytest.raises(NodeError, match=why):
             site.bootstrap().perform(step, node, host, Deploy("d-0"), 600, lambda line: None)

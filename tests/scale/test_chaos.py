@@ -239,8 +239,8 @@ def test_two_deploys_at_once(cloud: Make, choose: random.Random) -> None:
     second = it.deploy()
     assert second.status == 2
     error = second.data["error"]
-    assert f"(pid {first.process.pid}, since 2" in error["what"]
-    assert "`stackcook deploy` of " in error["what"]
+    assert f"(pid {first.process.pid}, started by" in error["what"]
+    assert "`stackcook deploy` (pid " in error["what"]
     goes_well(it, first.ended())
     runs = it.start("status").ended()
     assert {row["result"] for row in runs.data["nodes"]} == {"done"}

@@ -52,7 +52,7 @@ def test_stdin_that_nobody_reads_is_no_failure() -> None:
 
 def test_a_timeout_ends_the_program_and_what_it_started() -> None:
     seen: list[str] = []
-    with pytest.raises(CommandError, match=r"did not end within 0\.5 s") as caught:
+    with pytest.raises(CommandError, match=r"did not finish within 0\.5 s") as caught:
         run(shell("sleep 60 & echo $!; wait; : -P s3cret"), on_line=seen.append, timeout=0.5)
     assert ends(int(seen[0]))
     assert "s3cret" not in str(caught.value)
@@ -71,10 +71,12 @@ def test_an_interruption_in_a_listener_ends_the_program() -> None:
 
 
 def test_a_program_that_is_not_there() -> None:
-    with pytest.raises(CommandError, match="/no/such/program: can't be started") as caught:
+    with pytest.raises(CommandError, match="/no/such/program: cannot be started") as caught:
         run(Command(("/no/such/program",)))
     assert caught.value.exit_code is ExitCode.USAGE
-    with pytest.raises(UsageError, match="no-such-program is not installed; `stackcook doctor`"):
+    with pytest.raises(
+        UsageError, match="no-such-program is not installed; run `stackcook doctor`"
+    ):
         find_program("no-such-program")
 
 

@@ -39,7 +39,7 @@ def test_without_a_terminal_there_is_a_line_a_step(
     lines = err.splitlines()
     assert "controller     bootstrap …" in lines
     assert "controller     bootstrap: 3/4 resources updated (0.0 s)" in lines
-    assert "verify         1 checks passed (0.0 s)" in lines
+    assert "verify         1 check passed (0.0 s)" in lines
     assert "\x1b" not in out + err
 
 
@@ -57,8 +57,8 @@ def test_a_failure_says_node_cause_log_and_what_to_do(
         "compute1       skipped: controller failed and has no failure budget",
         "bootstrap failed: controller: execute[boom] (x.rb:1): no; see more",
         f"    log: {tmp_path}/.stackcook/logs/controller.log",
-        "For details, run `stackcook report`. Fix the cause and run `stackcook deploy` again:"
-        " it resumes where it stopped.",
+        "run `stackcook report` for details; fix the cause, then run `stackcook deploy` again:"
+        " it resumes where it stopped",
     ]
 
 

@@ -146,7 +146,7 @@ def test_a_login_reads_its_own_host_key_among_many(server: Server, known_hosts: 
         connect(server.host, known_hosts).close()
         assert known_hosts.read_text() == damaged + line + damaged
     known_hosts.write_text(damaged + mine[:-9] + "\n")
-    with pytest.raises(NodeError, match=r"known_hosts: invalid SSH host key in line 2"):
+    with pytest.raises(NodeError, match=r"known_hosts: invalid SSH host key on line 2"):
         connect(server.host, known_hosts)
 
 
@@ -181,14 +181,16 @@ def test_a_key_that_is_none_is_named_before_anything_is_sent(
 def test_a_dead_host_is_unreachable(keys: tuple[Path, Path], known_hosts: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(Unreachable, match=rf"no SSH answer from .*:{port} \(Connection refused\)"):
+    with pytest.raises(
+        Unreachable, match=rf"no SSH response from .*:{port} \(Connection refused\)"
+    ):
         connect(Host("one", "127.0.0.1", "someone", keys[0], port), known_hosts)
 
 
 def test_a_port_that_is_not_ssh_is_unreachable(keys: tuple[Path, Path], known_hosts: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = Host("one", "127.0.0.1", "someone", keys[0], silent.getsockname()[1])
-        with pytest.raises(Unreachable, match="sent no SSH banner"):
+        with pytest.raises(Unreachable, match="no SSH banner came in time"):
             connect(host, known_hosts, timeout=0.1)
 
 
@@ -201,7 +203,7 @@ def test_commands_have_status_lines_and_input(server: Server, known_hosts: Path)
 
 def test_a_command_that_does_not_end_is_left(server: Server, known_hosts: Path) -> None:
     with connect(server.host, known_hosts) as remote:
-        with pytest.raises(NodeError, match="did not end within 0 s: hang"):
+        with pytest.raises(NodeError, match="did not finish within 0 s: hang"):
             remote.run("hang", timeout=0.1)
 
 
@@ -221,7 +223,7 @@ def test_a_node_that_stops_answering_is_not_waited_for(
     monkeypatch.setattr(ssh, "SILENCE", 0.02)
     monkeypatch.setattr(ssh, "ANSWER", 0.05)
     with connect(server.host, known_hosts) as remote:
-        with pytest.raises(Transient, match="was lost .no answer within 0.05 s"):
+        with pytest.raises(Transient, match="was lost .no response within 0.05 s"):
             remote.run(command, timeout=3600)
 
 

@@ -12,7 +12,7 @@ module OpenstackCommon
     def heads(directories)
       texts = directories.flat_map { |directory| Dir.glob(File.join(directory, '**', '*.py')) }.map { |file| File.read(file) }
       revisions = texts.filter_map { |text| text[/^revision\s*(?::[^=\n]+)?=\s*['"]([^'"]+)['"]/, 1] }
-      raise "no migrations in #{directories.join(', ')}" if revisions.empty?
+      raise "no migrations in #{directories.join(', ')}; check that the package is installed" if revisions.empty?
 
       (revisions - texts.flat_map { |text| parents(text) }).sort
     end

@@ -72,9 +72,9 @@ module OpenstackCommon
     def openstack_password(bag, item)
       cache = node.run_state[:openstack_passwords] ||= {}
       cache[[bag, item]] ||= data_bag_item(bag, item)[item] ||
-                             raise("data bag #{bag}, item #{item}: has no field #{item}; make it the password's")
+                             raise("data bag #{bag}, item #{item}: field #{item} is missing; add it with the password as its value")
     rescue Net::HTTPClientException, Chef::Exceptions::InvalidDataBagPath => e
-      raise "data bag #{bag} has no item #{item} that this node can read (#{e.message}); stackcook upload generates it"
+      raise "data bag #{bag} has no item #{item} that this node can read (#{e.message}); run `stackcook upload` to generate it"
     end
 
     # @return [Array<String>] memcached's servers as 'host:port'
@@ -161,8 +161,8 @@ module OpenstackCommon
       found = search(:node, "recipes:#{recipe.gsub(':', '\:')} AND chef_environment:#{node.chef_environment}")
       return openstack_address(found.first) if found.one?
 
-      raise "#{service}: #{found.empty? ? 'no node' : found.map(&:name).sort.join(' and ')} of environment " \
-            "#{node.chef_environment} has recipe[#{recipe}]; one must, or openstack.endpoints.internal.#{service}.host be set"
+      raise "#{service}: recipe[#{recipe}] is on #{found.empty? ? 'no node' : found.map(&:name).sort.join(' and ')} of environment " \
+            "#{node.chef_environment}; put it on exactly one node, or set openstack.endpoints.internal.#{service}.host"
     end
   end
 end

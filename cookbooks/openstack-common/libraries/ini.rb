@@ -51,7 +51,7 @@ module OpenstackCommon
     # @return [Array<String>] one line, or one for each value of an array
     def lines(key, value)
       Array(value.is_a?(Hash) ? value.to_s : value).map do |single|
-        raise ArgumentError, "option #{key}: a value holds a line break, which no INI file can" if single.to_s.include?("\n")
+        raise ArgumentError, "option #{key}: the value contains a line break; INI files do not allow that" if single.to_s.include?("\n")
 
         "#{key} = #{single}\n"
       end

@@ -112,7 +112,7 @@ module OpenstackCommon
       rescue Error, SystemCallError, IOError, Net::OpenTimeout, Net::ReadTimeout => e
         final = e.is_a?(Error) && e.status < 500
         raise if final || (e.is_a?(Error) && monotonic > deadline)
-        raise Error, "Keystone at #{@uri}: no answer in #{@timeout} s (#{e.message}); is keystone running there?" if monotonic > deadline
+        raise Error, "Keystone at #{@uri}: no response within #{@timeout} s (#{e.message}); check that keystone is running there" if monotonic > deadline
 
         sleep 0.5
         retry

@@ -18,13 +18,13 @@ end
 
 action :start do
   state = OpenstackCommon::Systemd.show(new_resource.unit)
-  raise "#{new_resource.unit}: no such unit; is its package installed?" unless state.known?
+  raise "#{new_resource.unit}: unit not found; check that its package is installed" unless state.known?
 
   converge_by("enable #{new_resource.unit}") { systemctl('enable') } unless state.enabled?
   if !state.running?
     converge_by("start #{new_resource.unit}") { systemctl('start') }
   elsif state.older_than?([*new_resource.config, "/etc/default/#{new_resource.unit}"])
-    converge_by("restart #{new_resource.unit}, whose configuration is newer") { systemctl('restart') }
+    converge_by("restart #{new_resource.unit}: its configuration has changed since its start") { systemctl('restart') }
   end
   new_resource.wait ? action_wait : new_resource.delayed_action(:wait)
 end
@@ -58,9 +58,9 @@ action_class do
   end
 
   def complaint
-    return "does not run (#{@state.reason})" unless @state.active?
+    return "is not running (#{@state.reason})" unless @state.active?
 
-    "does not listen at #{@silent.join(', ')}"
+    "does not listen on port #{@silent.join(', ')}"
   end
 
   def deadline_from_now

@@ -54,14 +54,14 @@ module OpenstackMessaging
     # @raise [RuntimeError] RabbitMQ refused
     def tell(function, *arguments)
       answer = ask("rabbit_auth_backend_internal:#{function}(#{[*arguments, ON_BEHALF_OF].join(', ')})")
-      raise "RabbitMQ #{@node}: refused #{function}: #{answer}" unless answer == 'ok'
+      raise "RabbitMQ #{@node}: #{function} was refused: #{answer}" unless answer == 'ok'
     end
 
     # @return [String] the value of an Erlang expression, as text
     def ask(expression)
       ran = Mixlib::ShellOut.new(['erl_call', '-sname', @node, '-e'], input: "#{expression}.\n", timeout: 30, **USER).run_command
       # neither the expression nor its value is shown: there may be a password in them
-      ran.stdout[/\A\{ok, (.*)\}\s*\z/m, 1] || raise("RabbitMQ #{@node}: doesn't answer erl_call (exit status #{ran.exitstatus}); is rabbitmq-server running?")
+      ran.stdout[/\A\{ok, (.*)\}\s*\z/m, 1] || raise("RabbitMQ #{@node}: no response to erl_call (exit status #{ran.exitstatus}); check that rabbitmq-server is running")
     end
 
     # As numbers, so that no character of it means anything to Erlang.

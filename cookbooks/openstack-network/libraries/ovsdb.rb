@@ -40,7 +40,7 @@ module OpenstackNetwork
       deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
       until listening?(path)
         if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
-          raise "nothing listens on #{path} after #{seconds} s; look at the logs in /var/log/ovn"
+          raise "nothing listens on #{path} after #{seconds} s; see the logs in /var/log/ovn"
         end
 
         sleep 0.1

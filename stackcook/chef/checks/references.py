@@ -243,7 +243,9 @@ def check_pins(manifest: Manifest, known: Known, sources: Sources, findings: Fin
             if node and not manifest.chef_server:
                 findings.error(path, at, what, f"change the pin; {node} needs the cookbook")
             else:
-                findings.warning(path, at, what, "change the pin if nodes are to use this cookbook")
+                findings.warning(
+                    path, at, what, "change the pin if a node should use this cookbook"
+                )
 
 
 def _needed(
@@ -270,7 +272,7 @@ def check_client(known: Known, sources: Sources, findings: Findings) -> None:
         if not metadata.suits(client, wanted):
             path = known.cookbook_files[name]
             asked = " or ".join(", ".join(each) for each in wanted)
-            what = f"{name} requires Chef {asked}, but nodes get {client}"
+            what = f"{name} requires Chef {asked}, but nodes get Chef {client}"
             at = sources.place(path, "chef_versions")
             findings.warning(
                 path, at, what, "use a version of the cookbook that supports this client"

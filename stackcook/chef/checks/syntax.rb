@@ -56,7 +56,7 @@ end
 def check(kind, path)
   text = File.read(path, encoding: 'UTF-8')
   if kind == 'erb'
-    return { syntax: "#{path}:#{strange_line(text)}: this is not UTF-8", last: text.lines.size } unless text.valid_encoding?
+    return { syntax: "#{path}:#{strange_line(text)}: the file is not UTF-8", last: text.lines.size } unless text.valid_encoding?
 
     text = ruby_of(text)
   end
@@ -65,7 +65,7 @@ def check(kind, path)
 rescue SyntaxError, ArgumentError => e # the latter for an encoding that Ruby doesn't know
   { syntax: e.message.scrub('?'), last: File.foreach(path).count }
 rescue SystemCallError => e
-  { error: "can't be read (#{e.message[/\A[^@]*/].strip})" }
+  { error: "cannot read the file (#{e.message[/\A[^@]*/].strip})" }
 end
 
 $VERBOSE = nil

@@ -32,7 +32,7 @@ class Dsl
       unless kinds.any? { |kind| kind === given }
         raise ArgumentError, "#{name} must be a #{kinds.join(' or ')}, not #{given.inspect}"
       end
-      raise ArgumentError, "#{name} can't be #{given.inspect}" if pattern && !pattern.match?(given)
+      raise ArgumentError, "invalid #{name} #{given.inspect}: use letters, digits, - and _" if pattern && !pattern.match?(given)
 
       here(name)
       given.each_key { |key| here(name, key) } if given.is_a?(Hash)
@@ -108,8 +108,8 @@ class MetadataDsl < Dsl
   # Each of these is followed by at most one version constraint.
   { supports: :platforms, depends: :dependencies, provides: :providing }.each do |name, field|
     define_method(name) do |other, *constraints|
-      raise ArgumentError, "#{name} '#{other}' takes one version constraint" if constraints.size > 1
-      raise ArgumentError, "cookbook #{other} can't depend on itself" if name == :depends && other == @values[:name]
+      raise ArgumentError, "#{name} '#{other}' takes at most one version constraint" if constraints.size > 1
+      raise ArgumentError, "cookbook #{other} cannot depend on itself" if name == :depends && other == @values[:name]
 
       here(field, other)
       (@values[field] ||= {})[other.to_s] = (constraints.first || '>= 0.0.0').to_s
@@ -181,7 +181,7 @@ rescue Exception => e # rubocop:disable Lint/RescueException -- `exit` is the fi
 end
 
 def message_of(error)
-  text = error.is_a?(NameError) ? "undefined name `#{error.name}'" : "#{error.class}: #{error.message}"
+  text = error.is_a?(NameError) ? %(undefined name "#{error.name}") : "#{"#{error.class}: " unless error.is_a?(ArgumentError)}#{error.message}"
   text.scrub('?').lines.first.strip
 end
 

@@ -96,7 +96,7 @@ def _refuse_lone_surrogates(text: str) -> None:
             try:
                 json.loads(match[0]).encode()
             except UnicodeEncodeError as error:
-                what = "a string has half of a surrogate pair"
+                what = "a string has an unpaired surrogate"
                 raise Malformed(_place(text, match.start()), what) from error
 
 

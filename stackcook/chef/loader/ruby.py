@@ -91,7 +91,7 @@ def ask(
             return answers + [skipped] * (len(wanted) - len(answers))
         answers += _run(script, wanted[len(answers) :], gems, min(left, TIMEOUT))
         if len(answers) < len(wanted):
-            answers.append({"error": "evaluating this file did not finish", "line": 1})
+            answers.append({"error": "evaluation of this file did not finish", "line": 1})
     return answers
 
 
@@ -115,7 +115,7 @@ def _run(
         answered = error.stdout or b"ready\n"  # the first file without an answer is the cause
     lines = answered.split(b"\n")[:-1]  # text after the last newline is an incomplete answer
     if not lines:
-        raise UsageError(f"cannot run {ruby}", remedy=f"see what `{ruby} --version` prints")
+        raise UsageError(f"cannot run {ruby}", remedy=f"check that `{ruby} --version` works")
     return [json.loads(line) for line in lines[1:]]
 
 

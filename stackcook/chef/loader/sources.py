@@ -94,7 +94,7 @@ def ruby_needed(manifest: Path, findings: Findings) -> Iterator[None]:
         yield
     except UsageError as error:
         what = f"{error.what}, so the repository's Ruby files were not checked"
-        findings.error(manifest, None, what, f"{error.remedy}, or `apt-get install ruby`")
+        findings.error(manifest, None, what, f"{error.remedy}, or run `apt-get install ruby`")
 
 
 def read_json(path: Path, findings: Findings) -> Mapping[str, Any] | None:

@@ -71,7 +71,7 @@ def _open(field: str, value: Any, secret: str) -> Any:
 
     version = value.get("version") if isinstance(value, Mapping) else None
     if version not in tuple(_OPENERS):  # it may be anything
-        raise ValueError(f"{field} is not encrypted in a version from 1 to 3")
+        raise ValueError(f"{field} is not encrypted with version 1, 2 or 3")
     try:
         return json.loads(_OPENERS[version](value, secret))["json_wrapper"]
     except (InvalidTag, InvalidSignature) as error:

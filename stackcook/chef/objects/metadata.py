@@ -78,7 +78,7 @@ def version(text: object) -> str:
     """A cookbook version with all three numbers. Raises ValueError."""
     match = _COOKBOOK_VERSION.fullmatch(str(text))
     if not match:
-        raise ValueError(f"version {text!r} is not of the form x.y.z")
+        raise ValueError(f'version "{text}" is not of the form x.y.z')
     return ".".join(str(int(number or 0)) for number in match.groups())
 
 
@@ -89,14 +89,14 @@ def constraint(text: object) -> str:
             return f"= {text}"
         if match := _CONSTRAINT.fullmatch(text):
             return f"{match[1]} {match[2]}"
-    raise ValueError(f"{text!r} is not a version constraint")
+    raise ValueError(f'"{text}" is not a version constraint')
 
 
 def pin(text: object) -> str:
     """An environment's constraint on a cookbook, with two or three numbers. Raises ValueError."""
     wanted = constraint(text)
     if not _COOKBOOK_VERSION.fullmatch(wanted.partition(" ")[2]):
-        raise ValueError(f"{text!r} is not a version constraint")
+        raise ValueError(f'"{text}" is not a version constraint')
     return wanted
 
 
@@ -151,6 +151,6 @@ def _requirements(given: Iterable[object]) -> list[str]:
     for text in given if isinstance(given, (list, tuple)) else (given,):
         match = _REQUIREMENT.fullmatch(str(text))
         if not match:
-            raise ValueError(f"{text!r} is not a version requirement")
+            raise ValueError(f'"{text}" is not a version constraint')
         found.append(f"{match[1] or '='} {match[2]}")
     return sorted(found) or [">= 0"]

@@ -61,8 +61,8 @@ def faults(kind: str, raw: Mapping[str, Any]) -> Iterator[tuple[Keys, str, str]]
                 continue
             for number, entry in enumerate(items):
                 if not RunListItem.parse_or_none(entry):
-                    what = f"{entry!r} is neither role[NAME] nor recipe[NAME]"
-                    yield (*keys, number), what, "correct the run list"
+                    what = f'invalid run list entry "{entry}"'
+                    yield (*keys, number), what, "write role[NAME] or recipe[COOKBOOK::RECIPE]"
 
 
 def _whole(kind: str, raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class RunListItem:
         """The item named by ``text``, a recipe unless it says ``role``. Raises ValueError."""
         match = _RUN_LIST_ITEM.fullmatch(text) or _RUN_LIST_ITEM.fullmatch(f"recipe[{text}]")
         if not match or (match["kind"] == "role" and match["version"]):
-            raise ValueError(f"{text!r} is neither role[NAME] nor recipe[NAME]")
+            raise ValueError(f'invalid run list entry "{text}"')
         return cls(match["kind"], match["name"], match["version"])
 
     @classmethod

@@ -116,7 +116,7 @@ class _Lock:
             return False
         for key in ("name", "revision_id"):
             if not _NAME.fullmatch(self.document[key]):
-                self.error(f"{key} has characters other than letters, digits, `_.:-`", key)
+                self.error(f"{key} contains characters other than letters, digits and `_.:-`", key)
         locks = self.document["cookbook_locks"]
         for name, lock in locks.items():
             identifier = lock.get("identifier") if isinstance(lock, dict) else None
@@ -127,7 +127,7 @@ class _Lock:
             if not match:
                 self.error(f'"{entry}" is not recipe[COOKBOOK::RECIPE]', "run_list", index)
             elif match[1] not in locks:
-                self.error(f"cookbook {match[1]} is not locked", "run_list", index)
+                self.error(f"cookbook {match[1]} has no entry in cookbook_locks", "run_list", index)
         return len(self.findings.found) == before
 
     def check_revision(self) -> None:

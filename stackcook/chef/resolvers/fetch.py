@@ -50,7 +50,9 @@ def fetch(
         berks = _berkshelf(manifest, manifest.berksfile, findings, programs)
         for name in sorted(found.keys() & berks.keys()):
             what = f"both the Berksfile and the Cheffile provide {name}; the Berksfile's is used"
-            findings.warning(manifest.berksfile.path, None, what, "remove it from one of them")
+            findings.warning(
+                manifest.berksfile.path, None, what, "remove it from one of the two files"
+            )
         found.update(berks)
     return found
 
@@ -121,7 +123,7 @@ def _berks_options(
         if takes_value:
             taken.append(word)
         elif not word.startswith("-"):
-            what = f'in the berks options "{word}" does not follow an option'
+            what = f'in the berks options, "{word}" is not the value of an option'
             findings.error(manifest.path, wanted.at, what, "remove it")
             return None
     return tuple(taken)

@@ -76,7 +76,7 @@ def _network(output: str) -> Cause | None:
 def _message(file: Path, output: str) -> Cause:
     """The message of git or Ruby, or else the output without progress, warnings and frames."""
     if _NO_SITE.search(output):
-        return Cause("a cookbook has neither path nor git", None, "name the `site` that has it")
+        return Cause("a cookbook has neither path nor git", None, "add the `site` that has it")
     if "does not define any API sources" in output:
         what = "there is no `source`, which berks needs even if all cookbooks have a path or git"
         return Cause(what, None, "add `source 'https://supermarket.chef.io'` at the top")

@@ -73,7 +73,7 @@ def _strange(server: ChefServer, answer: Answer) -> UnexpectedAnswer:
 def strange(server: ChefServer, request: str) -> UnexpectedAnswer:
     """The error for a response to ``request`` that is JSON, but not what Chef servers send."""
     return UnexpectedAnswer(
-        f"the response to {request} is not what Chef servers send",
+        f"the response to {request} does not come from a Chef server",
         where=server.url,
         remedy="check its URL, and any proxy or gateway in front of it",
     )
@@ -140,9 +140,12 @@ def _meaning(server: ChefServer, answer: Answer) -> tuple[str, str]:
         off = skew(answer.headers)
         if abs(off) > _SKEW:
             minutes = f"{abs(off) / 60:.0f} min {'ahead of' if off > 0 else 'behind'}"
-            return f"this machine's clock is {minutes} the server's", "set this machine's clock"
+            return f"this machine's clock is {minutes} the server's", "correct this machine's clock"
         user, key = server.user, server.key
-        return f"the Chef server rejected {user}'s signature", f"is {key} {user}'s private key?"
+        return (
+            f"the Chef server rejected {user}'s signature",
+            f"check that {key} is the private key of {user}",
+        )
     if status < 400:
         there = answer.headers.get("Location", "another URL")
         return f"the server redirects to {there}", "correct the URL of the Chef server"
@@ -154,16 +157,25 @@ def _meaning(server: ChefServer, answer: Answer) -> tuple[str, str]:
 
 
 _MEANINGS = {
-    403: ("permission denied", "ask the Chef server's administrator for the permission"),
+    403: ("permission denied", "ask the Chef server's administrator for this permission"),
     404: ("there is no such object on the Chef server", "upload it first"),
-    405: ("the Chef server does not support this operation", "is this the URL of a Chef server?"),
-    406: ("the Chef server supports no API version that stackcook does", "use Chef 12 to 15"),
-    407: ("the proxy requires a user and a password", "add them to the proxy's URL"),
-    409: ("the object already exists, or is frozen", "give the cookbook a new version"),
+    405: ("the Chef server does not support this operation", "check the URL of the Chef server"),
+    406: (
+        "the Chef server supports no API version that stackcook supports",
+        "use Chef Infra Server 12 to 15",
+    ),
+    407: ("the proxy requires a user name and a password", "add them to the proxy's URL"),
+    409: (
+        "the object already exists, or the cookbook version is frozen",
+        "give the cookbook a new version",
+    ),
     413: ("the object is too large for the Chef server", "make it smaller, or raise the limit"),
-    429: ("the Chef server receives too many requests", "try again later"),
+    429: ("the Chef server has received too many requests", "try again later"),
     503: ("the Chef server is overloaded, or not ready", "check its log, then try again"),
-    504: ("the gateway got no response from the Chef server", "is the Chef server running?"),
+    504: (
+        "the gateway got no response from the Chef server",
+        "check that the Chef server is running",
+    ),
 }
 
 

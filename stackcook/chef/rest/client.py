@@ -134,7 +134,7 @@ class ChefClient:
                 body = file.read()
                 if hashlib.md5(body, usedforsecurity=False).hexdigest() != md5:
                     raise ChefServerError(
-                        "it has just changed", where=str(path), remedy="upload again"
+                        "the file changed during the upload", where=str(path), remedy="upload again"
                     )
             whole = url if "://" in url else urljoin(f"{self._base}/", url)
             answer, _ = self._send("PUT", whole, body, headers=headers)

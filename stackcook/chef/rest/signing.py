@@ -50,7 +50,8 @@ class Signer:
             raise ChefServerError(
                 f"the key of Chef user {user} is protected by a passphrase",
                 where=str(path),
-                remedy=f"write one without: openssl rsa -in {path.name} -out plain.pem",
+                remedy=f"remove it with `openssl rsa -in {path.name} -out plain.pem`, and use "
+                "plain.pem",
             ) from error
         except (ValueError, UnsupportedAlgorithm) as error:
             raise _no_key(user, path) from error
@@ -102,7 +103,7 @@ def _canonical(path: str) -> str:
 
 def _no_key(user: str, path: Path) -> ChefServerError:
     return ChefServerError(
-        f"this is not an RSA private key in PEM for Chef user {user}",
+        f"the key of Chef user {user} is not an RSA private key in PEM format",
         where=str(path),
-        remedy="name the file that the Chef server's administrator gave you",
+        remedy="use the key file that the Chef server's administrator gave you",
     )

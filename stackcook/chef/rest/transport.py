@@ -48,13 +48,15 @@ class Answer:
 class NoAnswer(ChefServerError):
     """No complete response came.
 
-    ``connecting``: the request was never sent. ``transient`` is false if it never can be.
+    ``connecting``: the request was never sent. ``transient`` is false if a retry can never succeed.
     """
 
     def __init__(
         self, what: str, *, remedy: str = "", connecting: bool = False, transient: bool = True
     ) -> None:
-        super().__init__(what, remedy=remedy or "is it running, and is its URL correct?")
+        super().__init__(
+            what, remedy=remedy or "check that it is running and that its URL is correct"
+        )
         self.connecting = connecting
         self.transient = transient
 
@@ -165,7 +167,11 @@ def _trust(context: ssl.SSLContext, path: Path) -> None:
     try:
         context.load_verify_locations(path)
     except OSError as error:  # ssl.SSLError is one
-        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        reason = (
+            "the file contains no certificate"
+            if isinstance(error, ssl.SSLError)
+            else error.strerror
+        )
         raise ChefServerError(
             f"cannot read the certificate of the Chef server's CA ({reason})",
             where=str(path),
@@ -196,7 +202,9 @@ def _blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
         block = file.read(min(_BLOCK, size))
         if not block:
             raise ChefServerError(
-                "it has just become shorter", where=str(file.name), remedy="upload again"
+                "the file became shorter during the upload",
+                where=str(file.name),
+                remedy="upload again",
             )
         size -= len(block)
         yield block
@@ -220,7 +228,7 @@ def _failure(error: Exception) -> NoAnswer:
         return _tls_failure(system, reason)
     if isinstance(error, ValueError):  # by http.client; the user's name is in a header
         what = "the user's name contains characters that HTTP does not allow"
-        return NoAnswer(what, remedy="correct it", transient=False)
+        return NoAnswer(what, remedy="correct the user name", transient=False)
     if any(isinstance(cause, socket.gaierror) for cause in chain):
         return NoAnswer("cannot resolve the Chef server's host name", connecting=True)
     if isinstance(error, exceptions.NewConnectionError):
@@ -244,12 +252,13 @@ def _tls_failure(error: OSError | None, reason: str) -> NoAnswer:
         reason = error.verify_message if error else reason
         return NoAnswer(
             f"the Chef server's certificate is not trusted ({reason})",
-            remedy="name its CA's file as `ca_file` of chef_server, or as knife's ssl_ca_file",
+            remedy="set `ca_file` of chef_server, or knife's ssl_ca_file, to the certificate of "
+            "its CA",
             transient=False,
         )
     if getattr(error, "reason", "") == "WRONG_VERSION_NUMBER":
         what = "the Chef server does not use TLS on this port"
-        return NoAnswer(what, remedy="is its URL http://?", transient=False)
+        return NoAnswer(what, remedy="use http:// instead of https:// in its URL", transient=False)
     return NoAnswer(f"the TLS handshake failed ({reason})", connecting=True)  # may have broken off
 
 

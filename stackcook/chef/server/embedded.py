@@ -59,7 +59,7 @@ _NO_ADDRESS = {
     ),
     errno.EADDRNOTAVAIL: (
         "this machine does not have that address",
-        "start the lab's network, or correct server_address",
+        "run `stackcook deploy` to create the lab's network, or correct server_address",
     ),
 }
 
@@ -160,7 +160,7 @@ class EmbeddedServer:
             client.post("/sandboxes", {"checksums": {checksum: None}})
         # It never writes while it saves: what is saved from now on includes all before.
         if not _wait(lambda: self._store.mark() != before):
-            raise self._error("does not save its data", "is the disk full?")
+            raise self._error("has not saved its data in time", "check that the disk is not full")
         self._store.keep()
 
     def _start(self) -> None:
@@ -198,7 +198,7 @@ class EmbeddedServer:
 
     def _end(self, process: Process) -> None:
         if not process.end(_PATIENCE):
-            raise self._error(f"does not stop (process {process.pid})", f"see {self._log}")
+            raise self._error(f"did not stop (process {process.pid})", f"see {self._log}")
         self._pid.unlink()
         self._store.keep()
 
@@ -206,7 +206,7 @@ class EmbeddedServer:
         """Wait until it responds (true) or has ended (false)."""
         if not _wait(lambda: not process.alive or self._responds()):
             self._end(process)
-            raise self._error("does not respond", f"see {self._log}")
+            raise self._error("did not respond in time", f"see {self._log}")
         return process.alive
 
     def _responds(self) -> bool:
@@ -228,14 +228,16 @@ class EmbeddedServer:
                 there = len(client.get(f"/{kind}s"))
                 query = f"/search/{kind}?q=*:*"
                 if not _wait(lambda: bool(client.get(query)["total"] >= there)):
-                    raise self._error(f"does not find every {kind} by search", f"see {self._log}")
+                    raise self._error(
+                        f"did not finish rebuilding its search index ({kind})", f"see {self._log}"
+                    )
 
     def _why_not(self, logged: int) -> ChefServerError:
         """The error that goiardi logged last; ``logged``: the size of its log before the start."""
         with self._log.open("rb") as file:
             file.seek(min(logged, self._log.stat().st_size))
             lines = file.read().decode(errors="replace").strip().splitlines()
-        reason = lines[-1] if lines else "goiardi exited without output"
+        reason = lines[-1] if lines else "goiardi exited without a message"
         return self._error(f"cannot start: {reason}", f"see {self._log}")
 
     def _error(self, what: str, remedy: str) -> ChefServerError:

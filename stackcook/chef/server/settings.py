@@ -111,13 +111,13 @@ def _credentials(chef: Path, environ: Mapping[str, str]) -> Mapping[str, Any]:
     if profile not in profiles:
         if profile == "default":
             return {}
-        what = f'there is no profile "{profile}"'
+        what = f'unknown profile "{profile}"'
         raise UsageError(what, where=str(path), remedy="correct CHEF_PROFILE or ~/.chef/context")
     found = dict(profiles[profile])
     if "client_name" in found:
         if "node_name" in found:
             what = f'profile "{profile}" has both client_name and node_name'
-            raise UsageError(what, where=str(path), remedy="keep client_name")
+            raise UsageError(what, where=str(path), remedy="remove node_name")
         found["node_name"] = found.pop("client_name")
     if "client_key" in found and not str(found["client_key"]).startswith(_INLINE):
         found["client_key"] = str(_path(found["client_key"], chef))
@@ -128,8 +128,10 @@ def _key(settings: Mapping[str, Any], user: str, directory: Path, home: Path) ->
     """The user's key: as set, else ``USER.pem`` or ``user.pem`` beside the configuration."""
     value = str(settings.get("client_key", ""))
     if value.startswith(_INLINE) or "client_key_contents" in settings:
-        what = "the settings contain the user's private key itself"
-        raise UsageError(what, where=str(directory), remedy="put it in a file, and name the file")
+        what = "the private key itself is in the knife settings, which is not supported"
+        raise UsageError(
+            what, where=str(directory), remedy="put it in a file, and set client_key to its path"
+        )
     if value:
         return _path(value, directory) or directory
     places = [place / name for name in (f"{user}.pem", "user.pem") for place in (directory, home)]

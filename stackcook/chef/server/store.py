@@ -78,7 +78,8 @@ class Store:
                 raise ChefServerError(
                     "the data of the embedded Chef server is damaged",
                     where=str(self.data),
-                    remedy=f"remove {self.directory} to start empty, then deploy again",
+                    remedy=f"remove {self.directory} to start with an empty server, then run "
+                    "`stackcook deploy`",
                 )
             os.link(self.good, self.data)
 

@@ -164,7 +164,8 @@ def _same_item(stored: Mapping[str, Any], data: Mapping[str, Any], secret: str |
 def password_differs(client: ChefClient, bag: str, name: str) -> ChefServerError:
     """The error for a generated password that is different on the server."""
     return ChefServerError(
-        f"the password {bag}/{name} differs from .stackcook/data_bags/{bag}/{name}.json",
+        f"the password {bag}/{name} on the Chef server differs from "
+        f".stackcook/data_bags/{bag}/{name}.json",
         where=client.server.url,
         remedy=f"restore the .stackcook directory that it was created with, or, to change the "
         f"password, run `knife -c .stackcook/chef/config.rb data bag delete {bag} {name}`",

@@ -118,7 +118,7 @@ def _refuse_frozen(client: ChefClient, difference: Difference) -> None:
         raise ChefServerError(
             f"frozen on the server, but changed in cookbooks/: {', '.join(frozen)}",
             where=client.server.url,
-            remedy="increase the version in the metadata, or replace it with --force",
+            remedy="increase the version in the metadata, or use --force to replace it",
         )
 
 

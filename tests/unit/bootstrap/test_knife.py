@@ -71,7 +71,7 @@ def test_a_user_who_can_not_become_root_is_named(setting: Setting, chef: KnifeBo
     setting.register()
     setting.shell.fit = "sudo: a password is required\n"
     with pytest.raises(
-        NodeError, match="vagrant can't become root with sudo .*password is required"
+        NodeError, match="vagrant cannot become root with sudo .*password is required"
     ):
         chef.look(ONE, setting.host)
 
@@ -143,7 +143,7 @@ def test_root_needs_no_sudo_and_other_ports_are_said(
     "status, output, why",
     [
         (1, "ERROR: Train::Transports::SSHFailed: x\n", "one: Train::Transports::SSHFailed: x;"),
-        (0, "WARN: nothing to do\n", "exited before the end of its run"),
+        (0, "WARN: nothing to do\n", "exited before its run was complete"),
     ],
 )
 def test_success_takes_status_and_chef_s_own_word(
@@ -170,7 +170,7 @@ def test_a_node_that_the_server_has_lost_is_told_with_what_helps(
 ) -> None:
     ((_, converge),) = steps(chef, ONE, setting.host, Registration.REGISTERED)
     with pytest.raises(
-        NodeError, match="^one: the Chef server has lost the node; run `stackcook deploy`"
+        NodeError, match="^one: the Chef server no longer has this node; run `stackcook deploy`"
     ):
         converge(print)
 
@@ -197,7 +197,7 @@ def test_a_failed_recipe_is_one_line(setting: Setting, chef: KnifeBootstrap) -> 
         again(chef, ONE, setting.host)
     assert str(failed.value) == (
         "one: Error executing action `run` on resource 'execute[boom]'"
-        " (trivial/recipes/broken.rb:1): it is broken; see more with `stackcook logs one`"
+        " (trivial/recipes/broken.rb:1): it is broken; run `stackcook logs one` to see more"
     )
 
 

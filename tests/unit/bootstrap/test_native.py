@@ -162,14 +162,14 @@ def test_all_that_a_node_lacks_is_one_message(setting: Setting, chef: NativeBoot
         take(chef, ONE, setting.host)
     assert not isinstance(failed.value, Transient)
     for problem in (
-        "/ has 200 MiB free, needs 1024",
-        "client can't be installed on CentOS 7, only on Debian 12",
+        "/ has 200 MiB free, but needs 1024",
+        "client cannot be installed on CentOS 7, only on Debian 12",
         '"localhost"',
         "refused",
     ):
         assert problem in str(failed.value)
     setting.shell.fit = "uid=0\nclient=yes\nhost=a\nserver=Connection refused\n"
-    with pytest.raises(Transient, match="can't reach the Chef server"):
+    with pytest.raises(Transient, match="cannot reach the Chef server"):
         take(chef, ONE, setting.host)
 
 
@@ -215,9 +215,7 @@ def test_a_step_whose_time_is_over_says_its_last_line_and_is_ended(
     without_client(setting)
     setattr(setting.shell, kind, Completed(0, "one\ntwo\n\n"))
     setting.shell.fails[kind] = TimedOut("too late")
-    with pytest.raises(
-        NodeError, match=f"{kind} did not end within .*its last line: two"
-    ) as failed:
+    with pytest.raises(NodeError, match=f"{kind} did not finish within .*last line: two") as failed:
         take(chef, ONE, setting.host)
     assert not isinstance(failed.value, Transient)
     assert "kill -INT" in setting.shell.asked[-1]
@@ -277,7 +275,7 @@ def test_a_node_that_the_server_has_lost_is_registered_anew(
     chef = NativeBootstrap(setting.context)
     assert take(chef, ONE, setting.host, said.append, deploy=EARLY).updated == 1
     assert setting.chef.objects[gone] == forgotten[0]
-    assert said.count("The Chef server has lost this node: registering it again") == 1
+    assert said.count("the Chef server no longer has this node: registering it again") == 1
 
 
 def test_a_node_lost_before_it_converges_is_registered_anew(setting: Setting) -> None:
@@ -299,7 +297,7 @@ def test_a_node_that_is_lost_again_and_again_has_failed(setting: Setting) -> Non
     *_, (_, converge) = steps(NativeBootstrap(setting.context), ONE, setting.host)
     with pytest.raises(NodeError) as failed:
         converge(print)
-    what = "one: the Chef server has lost the node; run `stackcook deploy` again"
+    what = "one: the Chef server no longer has this node; run `stackcook deploy` again"
     assert str(failed.value) == what
 
 
@@ -386,7 +384,7 @@ def test_what_a_step_returns_is_a_few_words(setting: Setting, chef: NativeBootst
     *early, _ = steps(chef, ONE, setting.host, deploy=EARLY)
     said = [work(print) for _, work in early]
     assert said == [
-        "it was there",
+        "already installed",
         "registered",
         "base::default_packages, web::db_packages: 1/2 resources updated",
     ]

@@ -31,21 +31,22 @@ def test_a_fit_node_is_told_in_a_few_words() -> None:
 @pytest.mark.parametrize(
     "old, new, problem",
     [
-        ("free /var=4194304", "free /var=1000", "/var has 0 MiB free, needs 1024"),
+        ("free /var=4194304", "free /var=1000", "/var has 0 MiB free, but needs 1024"),
         ("time=5000", "time=5601", "its clock is 10 min ahead of the Chef server's"),
         ("time=5000", "time=200", "its clock is 80 min behind the Chef server's"),
         (
             "=reached",
-            "=no answer within 5 s",
-            f"it can't reach the Chef server at {URL} (no answer",
+            "=no response within 5 s",
+            f"it cannot reach the Chef server at {URL} (no response",
         ),
         (
             "version=13",
             "version=11",
-            "the Chef client can't be installed on Debian GNU/Linux 13 (trixie), only on Debian 12",
+            "the Chef client cannot be installed on Debian GNU/Linux 13 (trixie), only on "
+            "Debian 12",
         ),
-        ("id=debian", "id=fedora", "the Chef client can't be installed on"),
-        ("host=one", "host=localhost", 'its hostname is "localhost"'),
+        ("id=debian", "id=fedora", "the Chef client cannot be installed on"),
+        ("host=one", "host=localhost", 'its hostname must not be "localhost"'),
         ("uid=0", "sudo: no", "root has no working shell"),
     ],
 )

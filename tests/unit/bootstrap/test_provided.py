@@ -109,9 +109,9 @@ def test_a_failure_says_what_to_look_for(tmp_path: Path) -> None:
 def test_a_command_that_never_ends_shows_no_password(tmp_path: Path) -> None:
     class Endless(Knife):
         def __call__(self, command, **_):  # type: ignore
-            raise CommandError(f"`{command}` did not end within 3600 s")
+            raise CommandError(f"`{command}` did not finish within 3600 s")
 
-    with pytest.raises(NodeError, match="`knife ec2 server create` did not end") as caught:
+    with pytest.raises(NodeError, match="`knife ec2 server create` did not finish") as caught:
         take(provided(tmp_path, Endless()), WEB, HOST)
     assert "s3cret" not in str(caught.value)
 

@@ -34,7 +34,8 @@ FAULTS = {
     "two nodes with one address": (
         "127.0.0.12",
         "127.0.0.11",
-        "infrastructure.yml:11:21: error: node web2: address 127.0.0.11 is also that of node web1;",
+        "infrastructure.yml:11:21: error: node web2: address 127.0.0.11 is already used by node "
+        "web1;",
     ),
     "an address outside the network": (
         "127.0.0.12",
@@ -137,7 +138,7 @@ def test_a_file_where_the_state_belongs(repository: Path, command: str) -> None:
     (repository / ".stackcook").touch()
     result = run(*command.split())
     assert result.exit_code == ExitCode.USAGE
-    assert only_line(result).endswith("; move this file: stackcook needs a directory here")
+    assert only_line(result).endswith("; move this file away: stackcook needs a directory here")
 
 
 @pytest.mark.parametrize("command", ["status", "deploy"])
@@ -147,7 +148,7 @@ def test_a_record_of_runs_that_is_damaged(repository: Path, command: str) -> Non
     record.write_text("x" * 100)
     result = run(command)
     assert result.exit_code == ExitCode.USAGE
-    assert only_line(result).startswith(f"{record}: the record of runs can't be used")
+    assert only_line(result).startswith(f"{record}: cannot use the history of runs")
 
 
 def make_key(path: Path) -> None:

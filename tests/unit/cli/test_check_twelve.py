@@ -50,7 +50,7 @@ FOUND = [
     ("infrastructure.yml:9:35: error: ", "file not found: keys/secret"),
     ("infrastructure.yml:11:3: error: ", 'did you mean "app::server"?'),
     ("infrastructure.yml:12:35: error: ", 'did you mean "options"?'),
-    ("infrastructure.yml:17:21: error: ", "10.0.112.11 is also that of node web1"),
+    ("infrastructure.yml:17:21: error: ", "10.0.112.11 is already used by node web1"),
     ("infrastructure.yml:18:17: warning: ", 'no run list has the role "database"'),
     ("cookbooks/app/metadata.rb:3:10: error: ", "base ~> 2.0, but cookbooks/ has 1.0.0"),
     ("cookbooks/app/recipes/default.rb:4:16: error: ", "expecting `end'"),

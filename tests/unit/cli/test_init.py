@@ -76,7 +76,7 @@ def test_it_says_what_comes_next() -> None:
     ]
     assert init("my lab", "--machines", "ssh", "--computes", "2").stdout.splitlines() == [
         "my lab/infrastructure.yml: a controller and 2 compute nodes",
-        "first: replace the addresses by those of your hosts",
+        "first: replace the example addresses with those of your hosts",
         "next: cd 'my lab'; stackcook check; stackcook deploy",
     ]
     said = run("-f", "b.yml", "init", "b", "--host", "192.0.2.5").stdout
@@ -193,13 +193,13 @@ def test_what_can_t_be(arguments: tuple[str, ...], line: str) -> None:
 
 def test_hosts_without_a_key(home: Path) -> None:
     (home / ".ssh" / "id_ed25519").unlink()
-    assert refused("--machines", "ssh").startswith(f"there is no SSH key in {home / '.ssh'}; ")
+    assert refused("--machines", "ssh").startswith(f"no SSH key found in {home / '.ssh'}; ")
 
 
 def test_a_directory_below_a_file() -> None:
     Path("there").touch()
     assert refused("there") == "there: is not a directory; use another path"
-    assert "move this file: stackcook needs a directory here" in refused("there/lab")
+    assert "move this file away: stackcook needs a directory here" in refused("there/lab")
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ def test_what_is_left_out_is_said(repository: Path) -> None:
 
 
 def test_a_directory_for_the_file_s_name(repository: Path) -> None:
-    wanted = "chef: is a directory; name a file, for example chef/infrastructure.yml"
+    wanted = "chef: is a directory; use the path of a file, for example chef/infrastructure.yml"
     assert refused("chef", "--from-repository", "-o", "chef") == wanted
     assert refused("chef", "--from-repository", "-o", "").startswith(".: is a directory; ")
 

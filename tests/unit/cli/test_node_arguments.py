@@ -42,7 +42,7 @@ def test_names_are_completed(manifest: str, command: str) -> None:
 def test_unknown_node(manifest: str, command: str) -> None:
     result = CliRunner(mix_stderr=False).invoke(cli, ["-f", manifest, command, "compute2"])
     assert result.exit_code == 2
-    expected = "unknown node compute2; the nodes of the manifest are controller, compute1\n"
+    expected = "unknown node compute2; use one of controller, compute1\n"
     assert result.stderr == expected
 
 

@@ -69,16 +69,16 @@ def test_stages_in_order(repository: Path) -> None:
         "  check        read and check the Chef repository\n"
         "  secrets      generate the passwords that are missing\n"
         "  network      set up the network of the machines\n"
-        "  chef server  start the Chef server, or check that it answers\n"
+        "  chef server  start the Chef server, or check that it responds\n"
         "  machines     check that the machines are up\n"
-        "  upload       make the Chef server equal to the Chef repository\n"
+        "  upload       upload what differs from the Chef repository\n"
         "stage controller\n"
         f"  controller  127.0.0.2  {NEW}, converge role[controller]\n"
-        "stage compute: before the converge, wait until the services on controller answer\n"
+        "stage compute: before the converge, wait until the services on controller respond\n"
         f"  compute1    127.0.0.3  {NEW}, converge role[compute], recipe[ntp]\n"
         f"  compute2    127.0.0.4  {NEW}, converge role[compute], recipe[ntp]\n"
         "stage rest: before the converge,"
-        " wait until the services on controller, compute1, compute2 answer\n"
+        " wait until the services on controller, compute1, compute2 respond\n"
         f"  other       127.0.0.5  {NEW}, converge an empty run list\n"
         "finally\n"
         "  save         wait until the Chef server has saved its data\n"
@@ -138,7 +138,7 @@ def test_only_some_nodes(repository: Path) -> None:
     assert found[found.index("stage controller") : found.index("finally")] == [
         "stage controller",
         f"  controller  127.0.0.2  {NEW}, converge role[controller]",
-        "stage compute: before the converge, wait until the services on controller answer",
+        "stage compute: before the converge, wait until the services on controller respond",
         f"  compute2    127.0.0.4  {NEW}, converge role[compute], recipe[ntp]",
     ]
 
@@ -154,7 +154,7 @@ def test_what_deploys_leave_here_is_deleted(repository: Path) -> None:
     kept.write_text('{"id": "nova"}')
     assert "  new        1 password, generated\n" in plan().stdout
     assert "  new        2 passwords, generated\n" in plan("--rebuild").stdout
-    assert f"  gone       {repository}/.stackcook with passwords" in plan("--delete").stdout
+    assert f"  delete     {repository}/.stackcook with passwords" in plan("--delete").stdout
     assert plan("--delete", "--limit", "other").stdout == "nothing to delete\n"
 
 

@@ -79,10 +79,10 @@ def test_an_unresolved_berksfile_is_noted(repository: Path) -> None:
         (("--json",), "--json cannot be combined with --format knife"),
         (("--only", "rolls"), '--only: unknown section "rolls"; did you mean "roles"?'),
         (("--only", "all"), "use one of cookbooks, environments, roles, data bags, nodes, "),
-        (("--limit", "web"), "no node web; did you mean web1?"),
-        (("--limit", "mail"), "no node mail; the manifest has web1"),
-        (("--limit", "role[bsae]"), "role[bsae] in its run list; did you mean role[base]?"),
-        (("--limit", "roles"), "no node roles; quote it: 'role[NAME]'"),  # by the shell's glob
+        (("--limit", "web"), 'unknown node web; did you mean "web1"?'),
+        (("--limit", "mail"), "unknown node mail; use one of web1"),
+        (("--limit", "role[bsae]"), 'role[bsae] in its run list; did you mean "role[base]"?'),
+        (("--limit", "roles"), "unknown node roles; quote it: 'role[NAME]'"),  # by the shell's glob
     ],
 )
 def test_what_cannot_be_asked(arguments: tuple[str, ...], message: str, repository: Path) -> None:

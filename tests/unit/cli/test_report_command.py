@@ -68,7 +68,7 @@ def test_report_of_another_run_by_its_number_or_its_deploy(cloud: FakeCloud) -> 
     assert run("report", "--run", runs[1]["deploy"]).stdout.startswith("deploy: done, ")
     result = run("report", "--run", "7")
     assert result.exit_code == ExitCode.USAGE
-    assert result.stderr == "unknown run 7; `stackcook report --list` shows all runs\n"
+    assert result.stderr == "unknown run 7; run `stackcook report --list` to see all runs\n"
 
 
 def test_list_has_a_line_for_each_run(cloud: FakeCloud) -> None:
@@ -103,7 +103,7 @@ def test_json_is_one_document_beside_files_too(cloud: FakeCloud) -> None:
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--html", "no/a.html"], "no/a.html: its directory does not exist; create no, or use"),
+        (["--html", "no/a.html"], "no/a.html: its directory does not exist; create no, or choose"),
         (["--list", "--run", "1"], "--list can only be combined with --json"),
     ],
 )

@@ -106,7 +106,7 @@ def test_two_deploys_at_once(root: Path, site: FakeSite) -> None:
     with exclusive(root / ".stackcook", "deploy"):
         result = run("deploy")
     assert result.exit_code == ExitCode.USAGE
-    assert "`stackcook deploy` of" in result.stderr
+    assert "`stackcook deploy` (pid" in result.stderr
     assert not site.asked
 
 
@@ -133,13 +133,13 @@ def test_deploy_of_some_nodes(root: Path, site: FakeSite) -> None:
     assert site.chef.known == {"compute1"}
     result = run("deploy", "--limit", "compute11")
     assert result.exit_code == ExitCode.USAGE
-    assert "no node compute11; did you mean compute1?" in result.stderr
+    assert 'unknown node compute11; did you mean "compute1"?' in result.stderr
 
 
 def test_deploy_again_takes_up_what_failed(root: Path, site: FakeSite) -> None:
     result = run("deploy", "--retry-failed")
     assert (result.exit_code, site.asked[-1]) == (ExitCode.USAGE, "reach")
-    assert "nothing was deployed yet" in result.stderr
+    assert "nothing has been deployed yet" in result.stderr
     site.chef.broken["compute1"] = recipe_error("compute1")
     assert run("deploy").exit_code == ExitCode.NODES
     site.chef.broken.clear()

@@ -38,8 +38,10 @@ def test_a_person_is_asked(
     context = Context(path=Path("x"))
     assert upload._agreed(context, GONE, wishes(), alone=False) is agreed
     said = capsys.readouterr().err
-    assert "will be deleted: role old" in said and "Delete this from the Chef server?" in said
-    assert ("nothing was changed" in said) is not agreed
+    assert (
+        "will be deleted: role old" in said and "Delete this object from the Chef server?" in said
+    )
+    assert ("nothing was deleted or uploaded" in said) is not agreed
 
 
 def test_who_says_yes_is_not_asked(
@@ -56,12 +58,14 @@ def test_where_nobody_is_only_pruning_goes_on(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("sys.stdin", io.StringIO())
     context = Context(path=Path("x"))
     assert upload._agreed(context, GONE, wishes(), alone=False)
-    with pytest.raises(UsageError, match="cannot ask: no terminal"):
+    with pytest.raises(UsageError, match="cannot ask for confirmation without a terminal"):
         upload._agreed(context, GONE, wishes(), alone=True)
 
 
 def test_options_that_exclude_each_other() -> None:
-    with pytest.raises(UsageError, match="--delete uploads nothing"):
+    with pytest.raises(
+        UsageError, match="--delete cannot be combined with --freeze, --force, --prune or --keep"
+    ):
         args = ["--delete", "--freeze"]
         upload.command.main(args, obj=Context(path=Path("x")), standalone_mode=False)
     with pytest.raises(click.BadParameter, match="0 is not in the range"):

@@ -79,4 +79,6 @@ def test_before_a_deploy_it_says_so(run: Any, tmp_path: Path) -> None:
     (tmp_path / ".stackcook").rmdir()
     result = run(Report((WELL,)))
     assert result.exit_code == 5
-    assert result.stderr.endswith("this manifest is not deployed yet; run `stackcook deploy`\n")
+    assert result.stderr.endswith(
+        "this manifest has not been deployed yet; run `stackcook deploy`\n"
+    )

@@ -69,7 +69,7 @@ def test_a_bridge_whose_owner_is_gone_is_adopted() -> None:
     [
         (
             FakeHost(links=[bridge("/tmp")]),
-            "the bridge br-lab exists already; run `stackcook destroy` in /tmp, or give",
+            "the bridge br-lab already exists; run `stackcook destroy` in /tmp, or use",
         ),
         (
             FakeHost(links=[{**bridge("/tmp"), "ifname": "br-other"}]),
@@ -77,7 +77,7 @@ def test_a_bridge_whose_owner_is_gone_is_adopted() -> None:
         ),
         (
             FakeHost(routes=[{"dst": "10.0.0.0/8", "dev": "tun0"}]),
-            "10.0.0.0/8 is routed to tun0; give this manifest another `name` and `network`",
+            "10.0.0.0/8 is routed to tun0; use another `name` and `network` in this manifest",
         ),
     ],
 )
@@ -104,7 +104,7 @@ def test_another_lab_keeps_the_route_of_its_range() -> None:
 
 
 def test_the_guard_refuses_a_way_that_is_not_the_bridge() -> None:
-    with pytest.raises(MachineError, match="10.9.0.7 would leave by eth0, not by br-lab"):
+    with pytest.raises(MachineError, match="10.9.0.7 would leave through eth0, not through br-lab"):
         lab(FakeHost(way="eth0")).guard([IPv4Address("10.9.0.7")])
     lab(FakeHost()).guard([IPv4Address("10.9.0.7")])
 

@@ -81,7 +81,9 @@ def test_the_containers_of_another_checkout_are_left_alone(tmp_path: Path) -> No
     machines(ours, host).destroy(NODES, print)
     assert host.done == []
     with pytest.raises(
-        MachineError, match=f"^lab-one: .*: {theirs} made it; run `stackcook destroy"
+        MachineError,
+        match=f"^lab-one: the container already exists and belongs to {theirs}; run `stackcook "
+        "destroy",
     ):
         try:
             machines(ours, host)._refuse_foreign(NODES)
@@ -105,7 +107,9 @@ def test_the_server_listens_at_the_bridge(tmp_path: Path) -> None:
 def test_the_first_provider_that_works_is_taken(
     programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UsageError, match="Vagrant can use no provider here; `stackcook doctor`"):
+    with pytest.raises(
+        UsageError, match="Vagrant has no usable provider on this machine; run `stackcook doctor`"
+    ):
         choose_provider(None)
     for program in ("VBoxManage", "lxc-create"):
         (programs / program).write_text("#!/bin/sh\n")
@@ -113,7 +117,7 @@ def test_the_first_provider_that_works_is_taken(
         monkeypatch.setenv("PATH", str(programs))
     assert choose_provider(None) == "lxc"
     assert choose_provider("virtualbox") == "virtualbox"
-    with pytest.raises(UsageError, match="Vagrant can't use libvirt here"):
+    with pytest.raises(UsageError, match="Vagrant cannot use libvirt on this machine"):
         choose_provider("libvirt")
 
 

@@ -132,4 +132,4 @@ def test_stackcook_itself_has_provided_the_rest(tmp_path: Path) -> None:
 def test_errors_name_the_manifest(tmp_path: Path) -> None:
     done = load(tmp_path, '{"provider": null, "machines": []}')
     assert done.returncode == 1
-    assert f"{tmp_path}/infrastructure.yml: Vagrant makes no machines" in done.stderr
+    assert f"{tmp_path}/infrastructure.yml: there are no Vagrant machines" in done.stderr

@@ -55,7 +55,8 @@ FILES = FileChanges(("recipes/new.rb",), ("metadata.rb",), ("files/old",))
                 "  new        cookbook apt 1.2.0",
                 "  new        role web",
                 "  gone       role old",
-                "             what is gone stays there until `stackcook upload --prune`",
+                "             what is gone stays on the server; `stackcook upload --prune` "
+                "deletes it",
                 "  unchanged  2",
             ],
         ),
@@ -76,7 +77,7 @@ FILES = FileChanges(("recipes/new.rb",), ("metadata.rb",), ("files/old",))
                 "             + recipes/new.rb",
                 "             ~ metadata.rb",
                 "             - files/old",
-                "             it is frozen there: only `stackcook upload --force` replaces it",
+                "             frozen on the server: only `stackcook upload --force` replaces it",
             ],
         ),
         (
@@ -99,7 +100,7 @@ FILES = FileChanges(("recipes/new.rb",), ("metadata.rb",), ("files/old",))
             Difference((), (item("old", "new", secret=True),), ()),
             [
                 "  changed    data bag item db/nova",
-                "             it is encrypted: neither side is shown",
+                "             not shown: it is encrypted",
             ],
         ),
     ],

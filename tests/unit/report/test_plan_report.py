@@ -75,7 +75,7 @@ def test_a_node_that_is_there() -> None:
 
 def test_a_node_that_is_done() -> None:
     preview = planned(node("a", "web", 7), machines={"a": "running"}, done=frozenset({"a"}))
-    what = "converged already by the deploy that this one resumes"
+    what = "already converged by the deploy that this one resumes"
     assert node_lines(preview)[1] == f"  a  10.0.115.7  {what}"
 
 
@@ -86,9 +86,9 @@ def test_the_steps_around_the_nodes() -> None:
         "  check        read and check the Chef repository",
         "  secrets      generate the passwords that are missing",
         "  network      set up the network of the machines",
-        "  chef server  start the Chef server, or check that it answers",
+        "  chef server  start the Chef server, or check that it responds",
         "  machines     create a",
-        "  upload       make the Chef server equal to the Chef repository",
+        "  upload       upload what differs from the Chef repository",
     ]
     assert found[-2:] == [
         "  save         wait until the Chef server has saved its data",
@@ -119,13 +119,13 @@ def test_deletion() -> None:
     removals = (Removal(node("b", "web", 8), True, True), Removal(node("a", "web", 7), False, True))
     preview = Preview("http://chef", Deletion(removals, ("role web", "data bag db"), STATE))
     assert lines(preview) == [
-        "`stackcook destroy` removes",
-        "  gone       machine and node and client b",
-        "  gone       node and client a",
-        "  gone       /nowhere/.stackcook with passwords, keys and the embedded Chef server",
-        "`stackcook upload --delete` removes from http://chef",
-        "  gone       role web",
-        "  gone       data bag db",
+        "`stackcook destroy` would delete",
+        "  delete     machine and node and client b",
+        "  delete     node and client a",
+        "  delete     /nowhere/.stackcook with passwords, keys and the embedded Chef server",
+        "`stackcook upload --delete` would delete from http://chef",
+        "  delete     role web",
+        "  delete     data bag db",
     ]
     assert data(preview)["delete"] == {
         "nodes": [

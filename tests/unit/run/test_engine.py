@@ -424,7 +424,7 @@ def test_beyond_the_budget_no_node_begins(tmp_path: Path) -> None:
     assert run(manifest, site, events.append, parallel=1) is ExitCode.NODES
     assert site.chef.known == {"controller"} and "verify" not in site.asked
     skipped = {e.node: e.why for e in events if isinstance(e, NodeSkipped)}
-    why = "2 nodes of role[single-compute] failed, the failure budget allows 1 of 6"
+    why = "2 nodes with role[single-compute] failed, but the failure budget allows 1 of 6"
     assert skipped == {f"compute{n}": why for n in (3, 4, 5, 6)}
 
 

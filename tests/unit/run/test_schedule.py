@@ -94,9 +94,10 @@ def test_the_budget_of_a_role(amount: int, percent: bool, bad: int, allowed: int
     made = schedule(with_budget(10, amount, percent=percent))
     names = [f"compute{n}" for n in range(1, bad + 1)]
     taken = carry_out(made, *names)
-    limit = f"the failure budget allows {allowed} of 10"
+    limit = f"but the failure budget allows {allowed} of 10"
     beyond = bad > allowed
-    assert made.why == (f"{bad} nodes of role[single-compute] failed, {limit}" if beyond else "")
+    nodes = "1 node" if bad == 1 else f"{bad} nodes"
+    assert made.why == (f"{nodes} with role[single-compute] failed, {limit}" if beyond else "")
     assert list(made.failed) == names
     converged = {each.split()[0] for each in taken if each.endswith("bootstrap")} - set(names)
     skipped = {name for name, _ in made.skipped()}

@@ -167,7 +167,7 @@ def test_each_news_is_written_soon_without_a_word(tmp_path: Path) -> None:
 
 
 def test_a_record_that_breaks_is_said_at_the_next_step(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="the record of runs can't be used"):
+    with pytest.raises(UsageError, match="cannot use the history of runs"):
         with State(tmp_path) as state:
             state(RunStarted("deploy", 1.0, ("one",)))
             with closing(sqlite3.connect(tmp_path / "state.db")) as other:
@@ -202,8 +202,8 @@ def test_only_one_command_at_a_time_and_the_second_says_who(tmp_path: Path) -> N
         assert in_use(tmp_path)
         with pytest.raises(UsageError) as refused, exclusive(tmp_path, "converge"):
             raise AssertionError("both hold it")
-        assert "`stackcook deploy` of" in str(refused.value)
-        assert f"pid {other.pid}, since 20" in str(refused.value)
+        assert "`stackcook deploy` (pid" in str(refused.value)
+        assert f"pid {other.pid}, started by root at 20" in str(refused.value)
         assert refused.value.exit_code is ExitCode.USAGE
         other.kill()
     with exclusive(tmp_path, "converge"):

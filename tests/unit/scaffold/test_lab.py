@@ -126,11 +126,11 @@ def test_a_controller_alone() -> None:
     [
         (
             {"computes": 3, "hosts": HOSTS},
-            "a controller and 3 compute nodes needs 4 addresses, but --host is",
+            "a controller and 3 compute nodes needs 4 addresses, but the number of --host",
         ),
         (
             {"computes": 0, "hosts": HOSTS},
-            "a controller needs 1 addresses, but --host is given 3 times",
+            "a controller needs 1 address, but the number of --host options is 3",
         ),
         ({"machines": MachineKind.VAGRANT, "hosts": HOSTS}, "--host is only for existing hosts"),
         ({"machines": MachineKind.VAGRANT, "user": "me"}, "--user is only for existing hosts"),

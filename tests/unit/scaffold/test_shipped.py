@@ -25,6 +25,6 @@ def test_an_installed_package_has_every_file(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_without_them_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has no cookbooks") as error:
+    with pytest.raises(UsageError, match="lacks the OpenStack cookbooks") as error:
         files.shipped(tmp_path)
     assert error.value.where == str(tmp_path)

@@ -82,7 +82,7 @@ def test_whole(tmp_path: Path) -> None:
 
 
 def test_what_can_t_be_named_is_left_out_and_said(tmp_path: Path) -> None:
-    no_name = "skipped: this name is not allowed in a manifest"
+    no_name = "skipped: a manifest cannot contain this name"
     root = put(
         tmp_path,
         {
@@ -121,8 +121,8 @@ def test_what_can_t_be_named_is_left_out_and_said(tmp_path: Path) -> None:
         "nodes/b.json": "skipped: its run list is not a list of strings",
         "nodes/d.json": no_name,
         "nodes/e.json": "skipped: its run list is not a list of strings",
-        "nodes/f.json": "skipped: its environment or policy is not a valid name",
-        "nodes/g.json": "skipped: its environment or policy is not a valid name",
+        "nodes/f.json": "skipped: the name of its environment or policy is not valid",
+        "nodes/g.json": "skipped: the name of its environment or policy is not valid",
     }
 
 

@@ -76,7 +76,7 @@ def test_the_queue_lets_the_services_user_in() -> None:
 def test_a_refused_password_is_told_without_it() -> None:
     with server(Broker(refuse=True)) as port, pytest.raises(VerifyError) as caught:
         backends.queue_login("127.0.0.1", "queue-pass", port)
-    assert "refuses user openstack: ACCESS_REFUSED" in str(caught.value)
+    assert "rejects user openstack: ACCESS_REFUSED" in str(caught.value)
     assert "queue-pass" not in str(caught.value)
 
 
@@ -112,5 +112,5 @@ def test_a_full_database_is_a_failure() -> None:
 def test_a_closed_port_says_that_nothing_listens(ask: Callable[[str, int], object]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(VerifyError, match="connection refused; is the service running"):
+    with pytest.raises(VerifyError, match="connection refused: is the service running"):
         ask("127.0.0.1", port)

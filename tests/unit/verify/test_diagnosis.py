@@ -48,9 +48,9 @@ def test_errors_before_the_last_start_are_left_out() -> None:
 
 
 def test_the_cause_is_named() -> None:
-    assert explain("\n" + OSLO).startswith("the database can't be reached; ")
+    assert explain("\n" + OSLO).startswith("the database cannot be reached; ")
     refused = "2026-11-22 20:51:03.2 8 ERROR oslo.messaging._drivers [-] ECONNREFUSED"
-    assert explain("\n" + refused).startswith("the message queue can't be reached; ")
+    assert explain("\n" + refused).startswith("the message queue cannot be reached; ")
     assert explain("\n" + JOURNAL).startswith("a package is missing; ")
 
 

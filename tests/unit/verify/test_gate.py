@@ -43,8 +43,8 @@ def test_the_one_that_does_not_answer_is_named_with_its_log(ask: Any, apis: Any,
         ask()
     assert caught.value.exit_code is ExitCode.VERIFY
     text = str(caught.value)
-    assert "Placement on controller: http://10.0.116.10:8778/ answers 500" in text
-    assert "the database refuses the service's password" in text
+    assert "Placement on controller: http://10.0.116.10:8778/ returned 500" in text
+    assert "the database rejects the service's password" in text
     assert "journalctl -u placement-api" in text
     assert "Keystone on" not in text
 

@@ -26,12 +26,12 @@ def url(listener: socket.socket) -> str:
 def test_a_closed_port_says_that_nothing_listens(listener: socket.socket) -> None:
     where = url(listener)
     listener.close()
-    with pytest.raises(VerifyError, match="connection refused; is the service running"):
+    with pytest.raises(VerifyError, match="connection refused: is the service running"):
         openstack.request("GET", where)
 
 
 def test_silence_is_told_with_its_length(listener: socket.socket) -> None:
-    with pytest.raises(VerifyError, match="no answer within 0 s"):
+    with pytest.raises(VerifyError, match="no response within 0 s"):
         openstack.request("GET", url(listener), timeout=0.05)
 
 
@@ -50,7 +50,7 @@ def test_hanging_up_is_told(listener: socket.socket) -> None:
 
 def test_no_route_is_told() -> None:
     error = requests.ConnectionError("[Errno 113] No route to host")
-    assert openstack.cause_of(error, 8) == "no route to host; is the machine up?"
+    assert openstack.cause_of(error, 8) == "no route to host: is the machine up?"
 
 
 def test_proxies_of_the_user_are_passed_by(

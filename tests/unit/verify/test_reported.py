@@ -22,7 +22,7 @@ class Server:
 def test_a_report_of_another_deploy_is_none(manifest: Manifest) -> None:
     seen = placed(manifest, Server())
     assert unreported(seen, ["controller", "compute1"], "d-2") == ("controller",)
-    with pytest.raises(VerifyError, match="no report of this deploy from controller; run"):
+    with pytest.raises(VerifyError, match="no record that this deploy converged controller; run"):
         reported(seen, ["controller", "compute1"], "d-2")
     reported(seen, ["compute1"], "d-2")
 
@@ -33,5 +33,5 @@ def test_a_node_that_the_server_does_not_know_has_not_reported() -> None:
 
 def test_of_many_silent_nodes_some_are_named() -> None:
     seen = [Placed(f"n{number}", "") for number in range(1, 8)]
-    with pytest.raises(VerifyError, match=r"from n1, n2, n3, n4, n5 and 2 more; "):
+    with pytest.raises(VerifyError, match=r"converged n1, n2, n3, n4, n5 and 2 more; "):
         reported(seen, [node.name for node in seen], "d-1")

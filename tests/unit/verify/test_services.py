@@ -24,7 +24,7 @@ BAD = {
     "activating": {"ActiveState": "activating", "SubState": "start"},
     "not-found": {"LoadState": "not-found", "ActiveState": "inactive"},
     "masked": {"LoadState": "masked", "ActiveState": "inactive"},
-    "restarted 3 times": {"NRestarts": "3", "ActiveEnterTimestamp": "Sun 2026-11-22 21:09:55 UTC"},
+    "3 restarts": {"NRestarts": "3", "ActiveEnterTimestamp": "Sun 2026-11-22 21:09:55 UTC"},
 }
 
 

@@ -142,7 +142,7 @@ def test_without_ruby_the_rest_is_looked_at(make: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr("stackcook.command.shutil.which", lambda *_, **__: None)
     assert findings(manifest) == [
         "infrastructure.yml: error: ruby is not installed, so the repository's Ruby files were not"
-        " checked; `stackcook doctor` says how to get it, or `apt-get install ruby`",
+        " checked; run `stackcook doctor` to see how to install it, or run `apt-get install ruby`",
         "data_bags/users/al.json:1:1: error: the file is not a JSON object;"
         " put it in braces: {...}",
         'roles/db.json:1:28: error: role "gone" is not in the manifest; add it to `roles`',
@@ -170,7 +170,7 @@ def test_templates_that_are_no_text_or_long(make: Any) -> None:
         "<%= @a %> " * 2000 + "it's long\n" * 50_000 + "<% end %>\n"
     )
     assert findings(manifest) == [
-        "cookbooks/app/templates/latin.erb:3:1: error: Ruby: this is not UTF-8",
+        "cookbooks/app/templates/latin.erb:3:1: error: Ruby: the file is not UTF-8",
         "cookbooks/app/templates/long.erb:50001:1: error: Ruby: unexpected `end', expecting"
         " end-of-input",
     ]

@@ -83,7 +83,7 @@ def test_they_are_part_of_the_repository(manifest: Manifest) -> None:
 
 def test_a_lost_secret_is_said(manifest: Manifest) -> None:
     databags.ensure_passwords(manifest).unlink()
-    with pytest.raises(InputError, match="restore it; without it"):
+    with pytest.raises(InputError, match="restore it: they"):
         databags.ensure_passwords(manifest)
 
 
@@ -96,7 +96,9 @@ def test_a_damaged_item_is_said(manifest: Manifest) -> None:
 
 
 def test_a_missing_item_is_said(manifest: Manifest) -> None:
-    with pytest.raises(InputError, match="nova.json: error: file not found; `stackcook upload`"):
+    with pytest.raises(
+        InputError, match="nova.json: error: file not found; run `stackcook upload`"
+    ):
         databags.read_password(manifest, "db", "nova")
 
 

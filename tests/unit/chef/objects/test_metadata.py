@@ -58,10 +58,10 @@ def test_constraints_are_canonical() -> None:
     [
         ({}, "no name"),
         ({"name": ""}, "no name"),
-        ({"name": "a", "version": "1"}, "version '1' is not of the form x.y.z"),
-        ({"name": "a", "dependencies": {"b": "latest"}}, "dependencies: b: 'latest'"),
+        ({"name": "a", "version": "1"}, 'version "1" is not of the form x.y.z'),
+        ({"name": "a", "dependencies": {"b": "latest"}}, 'dependencies: b: "latest"'),
         ({"name": "a", "dependencies": ["b"]}, "dependencies is not a map"),
-        ({"name": "a", "chef_versions": [["soon"]]}, "'soon'"),
+        ({"name": "a", "chef_versions": [["soon"]]}, '"soon"'),
     ],
 )
 def test_says_what_is_wrong(raw: dict, what: str) -> None:

@@ -144,9 +144,12 @@ def setting(key: str, value: object) -> Callable[[Lock], object]:
         (without("cookbook_locks"), "Policyfile.lock.json: error: cookbook_locks is missing"),
         (setting("run_list", {}), "Policyfile.lock.json:3:2: error: run_list is not a list"),
         (setting("named_run_lists", []), "error: named_run_lists is not a map"),
-        (setting("name", "a/b"), "error: name has characters other than letters, digits"),
+        (setting("name", "a/b"), "error: name contains characters other than letters, digits"),
         (setting("run_list", ["web"]), 'error: "web" is not recipe[COOKBOOK::RECIPE]'),
-        (setting("run_list", ["recipe[db::a]"]), "error: cookbook db is not locked"),
+        (
+            setting("run_list", ["recipe[db::a]"]),
+            "error: cookbook db has no entry in cookbook_locks",
+        ),
         (setting("cookbook_locks", {"web": []}), "error: cookbook web has no identifier"),
     ],
 )

@@ -104,7 +104,7 @@ def test_all_findings_at_once(make: Any) -> None:
         " create it or remove the name",
         "cookbooks/apt/metadata.json:2:15: error: invalid JSON: expecting property name"
         " enclosed in double quotes; correct it",
-        'roles/bad.rb:2:1: error: Ruby: undefined name `run_lst\'; did you mean "run_list"?',
+        'roles/bad.rb:2:1: error: Ruby: undefined name "run_lst"; did you mean "run_list"?',
         'roles/other.json:2:3: error: the name is "another"; set it to the file\'s name, "other"',
         "infrastructure.yml:7:3: error: file not found: data_bags/users/bob (.json);"
         " create the file or remove the name",
@@ -116,11 +116,11 @@ def test_all_findings_at_once(make: Any) -> None:
         " add it to `environments`",
         'infrastructure.yml:7:3: error: one: role "webb" is not in the manifest;'
         ' did you mean "web"?',
-        "infrastructure.yml:7:3: error: one: 'role[web' is neither role[NAME] nor recipe[NAME];"
+        'infrastructure.yml:7:3: error: one: invalid run list entry "role[web";'
         " correct the run list",
         'roles/web.json:1:15: error: role "wbe" is not in the manifest; did you mean "web"?',
         'roles/web.json:1:28: error: cookbook base has no recipe "base::nope"; create it',
-        "environments/qa.json:1:24: error: base: 'latest' is not a version constraint;"
+        'environments/qa.json:1:24: error: base: "latest" is not a version constraint;'
         ' write it as "~> 1.2"',
     ]
     with pytest.raises(InputError) as error:
@@ -136,14 +136,14 @@ def test_all_findings_at_once(make: Any) -> None:
             "name 'other'",
             'the cookbook\'s name is "other"; set it to the directory\'s name, "base"',
         ),
-        ("name 'base'\nversion 'soon'", "version 'soon' is not of the form x.y.z"),
-        ("name 'base'\ndepends 'base'", "cookbook base can't depend on itself"),
+        ("name 'base'\nversion 'soon'", 'version "soon" is not of the form x.y.z'),
+        ("name 'base'\ndepends 'base'", "cookbook base cannot depend on itself"),
         ("name 'base'\ndepends 'users'", 'base depends on "users", which is not in the manifest'),
         (
             "name 'base'\ndepends 'two', '>= 3'",
             "base depends on two >= 3, but cookbooks/ has 2.0.0",
         ),
-        ("name 'base'\nFoo::Bar", "base/metadata.rb:2:1: error: Ruby: undefined name `Foo'"),
+        ("name 'base'\nFoo::Bar", 'base/metadata.rb:2:1: error: Ruby: undefined name "Foo"'),
         ("name 'base'\nexit", "base/metadata.rb:2:1: error: Ruby: SystemExit"),
         ("name 'base'\n)", "base/metadata.rb:2:1: error: Ruby: unexpected ')'"),
         ("name 'base'\nIO.read('absent')", "metadata.rb:2:1: error: Ruby: Errno::ENOENT"),
@@ -172,8 +172,8 @@ def test_a_loop_in_ruby_ends(make: Any, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("stackcook.chef.loader.ruby.TIMEOUT", 0.5)
     files = {"roles/a.rb": "loop {}", "roles/b.rb": "exit!", "roles/c.rb": "name 'd'"}
     assert errors(make(files, roles="*")) == [
-        "roles/a.rb:1:1: error: Ruby: evaluating this file did not finish; correct the file",
-        "roles/b.rb:1:1: error: Ruby: evaluating this file did not finish; correct the file",
+        "roles/a.rb:1:1: error: Ruby: evaluation of this file did not finish; correct the file",
+        "roles/b.rb:1:1: error: Ruby: evaluation of this file did not finish; correct the file",
         'roles/c.rb:1:1: error: the name is "d"; set it to the file\'s name, "c"',
     ]
 

@@ -209,7 +209,7 @@ def test_options_go_to_berks(
     [
         ("--frob", "unsupported berks option --frob; use one of -e, --except, -o, --only"),
         ("-e 'test", "berks options: No closing quotation; close the quote"),
-        ("test", 'in the berks options "test" does not follow an option; remove it'),
+        ("test", 'in the berks options, "test" is not the value of an option; remove it'),
     ],
 )
 def test_options_that_berks_would_not_take(
@@ -241,10 +241,10 @@ def test_without_berks_the_finding_says_how_to_get_it(
 
 
 def test_berks_that_never_ends(manifest: Manifest, berks: FakeProgram) -> None:
-    berks.answers = [CommandError("did not end within 900 s", where="berks")]
+    berks.answers = [CommandError("did not finish within 900 s", where="berks")]
     line = findings_of(manifest, berks)[0]
     assert line.startswith(
-        "Berksfile: error: berks: did not end within 900 s; see the output of berks in"
+        "Berksfile: error: berks: did not finish within 900 s; see the output of berks in"
     )
 
 

@@ -55,9 +55,9 @@ def test_the_first_failure_ends_it(tmp_path: Path) -> None:
 
 def test_a_command_that_times_out_fails(tmp_path: Path) -> None:
     def endless(*_: object, **__: object) -> Completed:
-        raise CommandError("did not end within 3600 s", where="/usr/bin/knife")
+        raise CommandError("did not finish within 3600 s", where="/usr/bin/knife")
 
-    with pytest.raises(ChefServerError, match="^knife node list: did not end within 3600 s"):
+    with pytest.raises(ChefServerError, match="^knife node list: did not finish within 3600 s"):
         run_section(manifest(tmp_path), SERVER, print, endless)
 
 

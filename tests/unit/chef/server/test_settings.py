@@ -135,9 +135,13 @@ def test_certificates_that_knife_fetched_hold_for_the_manifests_server(
         ),
         (
             "client_key_contents 'x'",
-            "the settings contain the user's private key itself; put it in a file",
+            "the private key itself is in the knife settings, which is not supported; put it in "
+            "a file",
         ),
-        ("client_key '-----BEGIN RSA'", "the settings contain the user's private key itself"),
+        (
+            "client_key '-----BEGIN RSA'",
+            "the private key itself is in the knife settings, which is not supported",
+        ),
     ],
 )
 def test_unsupported_settings(manifest: Manifest, tmp_path: Path, setting: str, words: str) -> None:
@@ -174,7 +178,7 @@ chef_server_url = "https://two"
     assert find(manifest, tmp_path, CHEF_PROFILE="two") == two
     write(tmp_path / ".chef" / "context", "two\n")
     assert find(manifest, tmp_path) == two
-    with pytest.raises(UsageError, match='credentials: there is no profile "three"'):
+    with pytest.raises(UsageError, match='credentials: unknown profile "three"'):
         find(manifest, tmp_path, CHEF_PROFILE="three")
 
 

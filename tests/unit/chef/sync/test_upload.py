@@ -76,7 +76,9 @@ def test_a_generated_password_is_never_replaced(
     if ours:
         put(client, change)
     else:
-        with pytest.raises(ChefServerError, match="the password keys/db differs from .stackcook"):
+        with pytest.raises(
+            ChefServerError, match="the password keys/db on the Chef server differs from .stackcook"
+        ):
             put(client, change)
     assert asked(server) == ["POST /data/keys", "GET /data/keys/db"]
 
@@ -88,7 +90,7 @@ def test_an_answer_about_something_else_is_no_success(
     for method, path in (("PUT", "/roles/web"), ("POST", "/roles")):
         server.add(method, path, value)
         change = ObjectChange("role web", "/roles", "web", ROLE, new=method == "POST")
-        with pytest.raises(ChefServerError, match=f"response to {method} {path} is not what"):
+        with pytest.raises(ChefServerError, match=f"response to {method} {path} does not come"):
             put(client, change)
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import errno
 import importlib
+import logging
+import os
+import sys
 import traceback
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -177,4 +180,13 @@ def cli(ctx: click.Context, path: Path, json: bool, color: bool | None, verbose:
 
 def main() -> None:
     """The console script ``stackcook``."""
-    cli(prog_name="stackcook")
+    try:
+        cli(prog_name="stackcook")
+    except SystemExit as end:
+        if end.code == ExitCode.INTERRUPTED:
+            # A step that Ctrl-C could not stop may still run in a thread; Python would wait for it.
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(ExitCode.INTERRUPTED)
+        raise

@@ -169,7 +169,8 @@ class Executor:
         while True:
             if self._interrupts > handled:
                 handled = self._interrupts
-                self._interrupt(schedule, handled)
+                on_nodes = any(step.node for step in running.values())
+                self._interrupt(schedule, handled, on_nodes)
             if handled > 1 and not any(step.node for step in running.values()):
                 return
             for each in schedule.abandoned():
@@ -268,14 +269,15 @@ class Executor:
             self.emit(PlanChanged(step.node, ended.at, result.why, *names))
         schedule.done(step)
 
-    def _interrupt(self, schedule: Schedule, count: int) -> None:
+    def _interrupt(self, schedule: Schedule, count: int, on_nodes: bool) -> None:
         schedule.stop("interrupted", ExitCode.INTERRUPTED)
         if count == 1:
             text = "interrupted: waiting for running steps; press Ctrl-C again to stop them"
             self.emit(Notice(self.clock(), text))
             return
         self._muted = True  # the steps that are being stopped will fail; do not report that
-        self._end()
+        if on_nodes:
+            self._end()
 
     def _step_failed(
         self, step: str, node: str, error: StackcookError, began: float, at: float

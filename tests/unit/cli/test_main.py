@@ -151,3 +151,19 @@ def test_interrupted(probe: Any, error: BaseException) -> None:
     result = run("status")
     assert result.exit_code == ExitCode.INTERRUPTED
     assert result.stderr == "interrupted\n"
+
+
+def test_after_an_interrupt_no_thread_keeps_the_process() -> None:
+    script = """
+import threading
+from stackcook.cli import main
+
+def interrupted(**_):
+    threading.Thread(target=threading.Event().wait).start()
+    raise SystemExit(130)
+
+main.cli = interrupted
+main.main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+    assert done.returncode == ExitCode.INTERRUPTED

@@ -320,6 +320,32 @@ def test_a_second_interrupt_ends_that_as_well(manifest: Manifest) -> None:
     assert not failures(events), "what the second interrupt has ended is no failure"
 
 
+def test_a_second_interrupt_does_not_wait_for_a_step_that_can_not_be_stopped(
+    manifest: Manifest,
+) -> None:
+    site, told, release = FakeSite(), threading.Event(), threading.Event()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Notice):
+            told.set()
+
+    def check() -> str:
+        press_ctrl_c()
+        assert told.wait(10)
+        press_ctrl_c()
+        assert release.wait(60)
+        return ""
+
+    site.check = check  # type: ignore[method-assign]
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(manifest, site, listen)
+        assert not site.chef.interrupted, "nothing ran on a node"
+        assert "secrets" not in site.asked
+    finally:
+        release.set()
+
+
 def test_a_dead_host_is_found_before_anything_is_changed(manifest: Manifest) -> None:
     site = FakeSite()
     site.chef.dead = {"compute1"}

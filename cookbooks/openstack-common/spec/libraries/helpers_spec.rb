@@ -43,13 +43,13 @@ RSpec.describe OpenstackCommon::Helpers do
     it 'names the service and the remedy if nobody runs it' do
       allow(recipe).to receive(:search).and_return([])
       expect { recipe.openstack_host('image') }
-        .to raise_error('image: no node of environment _default has recipe[openstack-image::controller]; one must, ' \
-                        'or openstack.endpoints.internal.image.host be set')
+        .to raise_error('image: recipe[openstack-image::controller] is on no node of environment _default; put it on exactly one node, ' \
+                        'or set openstack.endpoints.internal.image.host')
     end
 
     it 'does not choose between several' do
       allow(recipe).to receive(:search).and_return([found('b', '192.0.2.8'), found('a', '192.0.2.9')])
-      expect { recipe.openstack_host('image') }.to raise_error(/image: a and b of environment/)
+      expect { recipe.openstack_host('image') }.to raise_error(/is on a and b of environment/)
     end
   end
 
@@ -94,7 +94,7 @@ RSpec.describe OpenstackCommon::Helpers do
 
     it 'says which field is missing' do
       passwords[%w(secrets horizon)] = { 'password' => 'x' }
-      expect { recipe.openstack_password('secrets', 'horizon') }.to raise_error(/bag secrets, item horizon: has no field horizon/)
+      expect { recipe.openstack_password('secrets', 'horizon') }.to raise_error(/bag secrets, item horizon: field horizon is missing/)
     end
 
     it 'says which item is missing' do

@@ -52,18 +52,18 @@ RSpec.describe 'openstack_service' do
 
     it 'says so if it does not listen, and where to look' do
       listening.clear
-      expect { chef_run }.to raise_error(%r{keystone: does not listen at 5000; see /var/log/keystone/keystone.log\z})
+      expect { chef_run }.to raise_error(%r{keystone: does not listen on port 5000; see /var/log/keystone/keystone.log\z})
     end
 
     it 'says so if it does not run' do
       state.merge!('ActiveState' => 'failed', 'Result' => 'exit-code', 'ExecMainStatus' => '1')
       allow_any_instance_of(Chef::Provider).to receive(:shell_out!)
-      expect { chef_run }.to raise_error(/keystone: does not run \(failed, exit-code, exit status 1\)/)
+      expect { chef_run }.to raise_error(/keystone: is not running \(failed, exit-code, exit status 1\)/)
     end
   end
 
   it 'names a unit that is not there' do
     state['LoadState'] = 'not-found'
-    expect { chef_run }.to raise_error(/keystone: no such unit; is its package installed\?\z/)
+    expect { chef_run }.to raise_error(/keystone: unit not found; check that its package is installed\z/)
   end
 end

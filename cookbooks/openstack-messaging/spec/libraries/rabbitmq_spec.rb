@@ -34,11 +34,11 @@ RSpec.describe OpenstackMessaging::Rabbitmq do
 
   it 'says what RabbitMQ refused' do
     stub_erl_call('{ok, {error, {user_already_exists, #Bin<97>}}}')
-    expect { rabbitmq.create('a', 'b') }.to raise_error(/refused add_user: \{error, \{user_already_exists/)
+    expect { rabbitmq.create('a', 'b') }.to raise_error(/add_user was refused: \{error, \{user_already_exists/)
   end
 
   it 'says that it got no answer, and not what it asked' do
     stub_erl_call('', 1)
-    expect { rabbitmq.password?('openstack', 'secret') }.to raise_error(/\ARabbitMQ rabbit@localhost: doesn't answer.*exit status 1\)/)
+    expect { rabbitmq.password?('openstack', 'secret') }.to raise_error(/\ARabbitMQ rabbit@localhost: no response to erl_call \(exit status 1\)/)
   end
 end

@@ -107,7 +107,7 @@ def test_passwords_are_not_replaced(stackcook: Stackcook, manifest: Manifest) ->
     (manifest.state / "data_bags" / "db_passwords" / "nova.json").unlink()
     status, output = stackcook("upload")
     assert status == ExitCode.CHEF_SERVER
-    assert "the password db_passwords/nova differs from .stackcook" in output
+    assert "the password db_passwords/nova on the Chef server differs from .stackcook" in output
 
 
 def test_what_is_deleted(stackcook: Stackcook, manifest: Manifest) -> None:

@@ -94,7 +94,7 @@ def test_a_frozen_cookbook_changes_by_force_only(site: Site) -> None:
 
     site.write({**cookbook("apt", default="2"), "roles/new.json": '{"name": "new"}'})
     with pytest.raises(
-        ChefServerError, match=r"frozen on the server.*: apt 1.0.0; .* with --force"
+        ChefServerError, match=r"frozen on the server.*: apt 1.0.0; .* use --force"
     ):
         site.upload()
     assert site.client.get("/roles") == {}, "nothing is put then"

@@ -169,7 +169,7 @@ def test_a_pin_that_nothing_fits_is_a_warning(make: Any) -> None:
 
 
 def test_a_loop_in_ruby_ends(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stackcook.chef.loader.ruby.TIMEOUT", 0.5)
+    monkeypatch.setattr("stackcook.chef.loader.ruby.TIMEOUT", 2.0)
     files = {"roles/a.rb": "loop {}", "roles/b.rb": "exit!", "roles/c.rb": "name 'd'"}
     assert errors(make(files, roles="*")) == [
         "roles/a.rb:1:1: error: Ruby: evaluation of this file did not finish; correct the file",

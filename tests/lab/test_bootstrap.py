@@ -230,7 +230,7 @@ def test_a_second_interrupt_ends_what_runs_on_the_node(one: OneNode) -> None:
         wait(lambda: deploy.process.poll() is not None or "sleep 600" in on_node(one, running))
         deploy.process.send_signal(signal.SIGINT)
         # Two signals at once would be one.
-        deploy.wait_for(lambda lines: any("Interrupted: " in line for line in lines))
+        deploy.wait_for(lambda lines: any("interrupted: " in line for line in lines))
         deploy.process.send_signal(signal.SIGINT)
         assert deploy.ended(60).status == 130
     assert on_node(one, running) == "none\n"

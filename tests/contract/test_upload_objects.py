@@ -93,9 +93,7 @@ def test_a_frozen_cookbook_changes_by_force_only(site: Site) -> None:
     assert not site.upload().changed and not site.upload(frozen).changed
 
     site.write({**cookbook("apt", default="2"), "roles/new.json": '{"name": "new"}'})
-    with pytest.raises(
-        ChefServerError, match=r"frozen on the server.*: apt 1.0.0; .* use --force"
-    ):
+    with pytest.raises(ChefServerError, match=r"frozen on the server.*: apt 1.0.0; .* use --force"):
         site.upload()
     assert site.client.get("/roles") == {}, "nothing is put then"
     by_force = site.upload(marked(site.read(), freeze=False, force=True))

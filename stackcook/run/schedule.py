@@ -68,6 +68,8 @@ class Schedule:
         self._changed: set[str] = set()
         """Nodes on which a step that changes something has begun."""
         self._blocked: set[Key] = set()
+        self._fatal: set[str] = set()
+        """Nodes whose failure no budget allows: what waits for them never begins."""
         self._impatient: dict[Key, set[Key]] = {}
         """Steps that do not wait for retries, and the steps before them that have not ended."""
         self._late: set[Key] = set()
@@ -210,7 +212,7 @@ class Schedule:
             self._impatient[step.key] = {need for need in needs if isinstance(need, tuple)}
         if not needs:
             heapq.heappush(self._ready, (self._order[step.key], step.key))
-        if self._blocked.intersection(step.after):
+        if self._blocked.intersection(step.after) or self._fatal.intersection(step.after_nodes):
             self._block([step.key])
 
     def _forget(self, step: Step) -> None:
@@ -253,6 +255,7 @@ class Schedule:
             for need in needs:
                 self._satisfy(need)
             return
+        self._fatal.add(node)
         self._note(why, ExitCode.NODES)
         if verdict is Verdict.STOP:
             self.stop(why, ExitCode.NODES)

@@ -251,6 +251,24 @@ def test_replaced_steps_keep_their_place_and_are_waited_for() -> None:
     assert carry_out(made)[:2] == ["controller converge", "gate"]
 
 
+def test_replaced_steps_do_not_begin_after_a_node_that_failed_before_they_were_planned() -> None:
+    """As when both were done, both were lost, and the first one can't be converged again."""
+    made = schedule(two_stages(NOWHERE), Facts(done=frozenset({"controller", "compute1"})))
+    preflights = []
+    while step := made.next(0):
+        if step.name == "preflight":
+            preflights.append(step)
+        else:
+            made.done(step)
+    controller, compute = preflights
+    made.failure(controller, BROKEN, 0)
+    new = Step("converge", "", "compute1", compute.stage, (compute.key,), ("controller",))
+    made.replace(compute, (new,))
+    made.done(compute)
+    assert made.next(0) is None
+    assert made.skipped() == (("compute1", "single-compute"),)
+
+
 @given(st.data())
 def test_whatever_ends_when_the_order_holds(data: st.DataObject) -> None:
     computes = data.draw(st.integers(0, 6))

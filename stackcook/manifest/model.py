@@ -251,9 +251,11 @@ class Manifest:
     def staged(self) -> tuple[tuple[Stage, tuple[Node, ...]], ...]:
         """The stages in order, each with its nodes; every node is in exactly one.
 
-        Nodes that no stage names come last, in a stage of their own: ``rest``, or ``all``.
+        Nodes that no stage names come last, in a stage of their own: ``rest``, or ``all``. If a
+        role is called ``rest``, theirs is ``the rest``: no two stages have the same name.
         """
-        last = Stage("rest" if self.stages else "all", ())
+        taken = any(stage.name == "rest" for stage in self.stages)
+        last = Stage("the rest" if taken else "rest" if self.stages else "all", ())
         left = list(self.nodes)
         result = []
         for stage in (*self.stages, last):

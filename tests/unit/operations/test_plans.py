@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.manifest.model import BootstrapKind, Manifest
+from stackcook.manifest.model import BootstrapKind, Manifest, Stage
 from stackcook.operations.converge import converge_plan
 from stackcook.operations.deploy import deploy_plan, observe
 from stackcook.operations.shared import Facts
 from stackcook.run.plan import Plan
-from tests.fakes import FakeSite, two_stages
+from tests.fakes import FakeSite, node, two_stages
 
 MANIFEST = replace(two_stages(Path("/nowhere"), computes=2), bootstrap=BootstrapKind.NATIVE)
 
@@ -56,6 +56,22 @@ def test_stages_wait_for_all_nodes_before_them() -> None:
     assert (gate.stage, gate.after_nodes) == ("single-compute", ("controller",))
     converge = plan.of("compute2")[-1]
     assert converge.after == (("compute2", "register"), gate.key)
+
+
+def test_a_role_called_rest_is_not_the_stage_of_the_nodes_that_no_stage_names() -> None:
+    names = ("controller", "rest", "other")
+    manifest = replace(
+        MANIFEST,
+        nodes=tuple(node(name, name, n) for n, name in enumerate(names, 10)),
+        stages=tuple(Stage(name, (name,)) for name in names[:2]),
+    )
+    plan = deploy_plan(manifest, Facts())
+    assert [name for name, _ in plan.stages] == ["controller", "rest", "the rest"]
+    gates = [step for step in plan.steps if step.name == "gate"]
+    assert [(gate.stage, gate.after_nodes) for gate in gates] == [
+        ("rest", ("controller",)),
+        ("the rest", ("controller", "rest")),
+    ]
 
 
 def test_some_nodes_still_wait_for_the_services_of_those_left_out() -> None:

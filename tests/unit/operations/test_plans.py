@@ -96,8 +96,8 @@ def test_a_step_waits_only_for_steps_that_come_before_it() -> None:
         before = set()
         for step in plan.steps:
             assert before.issuperset(step.after), step
-            for node in step.after_nodes:
-                assert before.issuperset(each.key for each in plan.of(node)), step
+            for name in step.after_nodes:
+                assert before.issuperset(each.key for each in plan.of(name)), step
             assert step.key not in before, "no two steps have the same key"
             before.add(step.key)
 

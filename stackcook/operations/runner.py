@@ -80,6 +80,9 @@ def run(
     except StackcookError as error:
         executor.failed(plan.command, error)
         code = error.exit_code
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+        raise
     finally:
         now = clock()
         executor.emit(RunDone(plan.command, now, now - started, code, facts))

@@ -81,12 +81,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Ended:
-    """What became of a task, which began and ended at these seconds since the epoch."""
+    """What became of a task, which began and ended at these seconds since the epoch.
+
+    ``bug`` is the unexpected exception of a step for the whole deployment.
+    """
 
     began: float
     at: float
     result: str | ConvergeResult | NewPlan = ""
     error: StackcookError | None = None
+    bug: Exception | None = None
 
 
 def default_parallel(nodes: int) -> int:
@@ -123,6 +127,8 @@ class Executor:
         self._lock = threading.Lock()
         self._muted = False
         self._interrupts = 0
+        self._handled = 0
+        """How many interrupts have been acted upon."""
 
     def emit(self, event: Event) -> None:
         """Pass the event to the listeners, one event at a time."""
@@ -152,10 +158,18 @@ class Executor:
         code = ExitCode.INTERRUPTED if self._interrupts else schedule.code
         return Outcome(code, tuple(schedule.failed))
 
-    def failed(self, step: str, error: StackcookError, node: str = "", attempt: int = 1) -> None:
+    def failed(
+        self,
+        step: str,
+        error: StackcookError,
+        node: str = "",
+        *,
+        stage: str = "",
+        attempt: int = 1,
+    ) -> None:
         """Emit the events of a failure that is not a task's own."""
         now = self.clock()
-        self.emit(StepStarted(step, now, node, attempt=attempt))
+        self.emit(StepStarted(step, now, node, stage, attempt))
         self.emit(self._step_failed(step, node, error, now, now))
 
     def _loop(
@@ -165,33 +179,56 @@ class Executor:
         running: dict[Future[_Ended], Step],
         workers: int,
     ) -> None:
-        handled = 0
-        while True:
-            if self._interrupts > handled:
-                handled = self._interrupts
-                on_nodes = any(step.node for step in running.values())
-                self._interrupt(schedule, handled, on_nodes)
-            if handled > 1 and not any(step.node for step in running.values()):
-                return
-            for each in schedule.abandoned():
-                step = each.step
-                self.failed(step.name, each.error, step.node, each.attempt + 1)
-            while len(running) < workers and (task := schedule.next(time.monotonic())):
-                running[self._begin(task, schedule, pool)] = task
-            due = schedule.next_retry
-            if not running and due is None:
-                if not schedule.why and (left := schedule.left()):
-                    names = ", ".join(f"{step.node} {step.name}" for step in left[:5])
-                    raise RuntimeError(f"steps of the plan wait for each other: {names}")
-                return
-            patience = _LONGEST_WAIT if due is None else max(0.0, due - time.monotonic())
-            patience = min(patience, _LONGEST_WAIT)
-            if running:
-                ended, _ = wait(running, patience, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    self._take(running.pop(future), future.result(), schedule)
-            else:
-                time.sleep(patience)
+        """Until all has ended; an exception lets no further step begin, and is raised then."""
+        error: Exception | None = None
+        more = True
+        while more:
+            try:
+                more = self._go_on(schedule, pool, running, workers)
+            except Exception as raised:
+                error = error or raised
+                schedule.stop(f"internal error: {raised}", ExitCode.BUG)
+        if error:
+            raise error
+
+    def _go_on(
+        self,
+        schedule: Schedule,
+        pool: ThreadPoolExecutor,
+        running: dict[Future[_Ended], Step],
+        workers: int,
+    ) -> bool:
+        """Begin what may begin, and wait for the next thing that ends; False once nothing is left.
+
+        It may be called again after it has raised an exception.
+        """
+        if self._interrupts > self._handled:
+            self._handled = self._interrupts
+            on_nodes = any(step.node for step in running.values())
+            self._interrupt(schedule, self._handled, on_nodes)
+        if self._handled > 1 and not any(step.node for step in running.values()):
+            return False
+        for each in schedule.abandoned():
+            step = each.step
+            again = each.attempt + 1
+            self.failed(step.name, each.error, step.node, stage=step.stage, attempt=again)
+        while len(running) < workers and (task := schedule.next(time.monotonic())):
+            running[self._begin(task, schedule, pool)] = task
+        due = schedule.next_retry
+        if not running and due is None:
+            if not schedule.why and (left := schedule.left()):
+                names = ", ".join(f"{step.node} {step.name}" for step in left[:5])
+                raise RuntimeError(f"steps of the plan wait for each other: {names}")
+            return False
+        patience = _LONGEST_WAIT if due is None else max(0.0, due - time.monotonic())
+        patience = min(patience, _LONGEST_WAIT)
+        if running:
+            ended, _ = wait(running, patience, return_when=FIRST_COMPLETED)
+            for future in ended:
+                self._take(running.pop(future), future.result(), schedule)
+        else:
+            time.sleep(patience)
+        return True
 
     def _begin(self, step: Step, schedule: Schedule, pool: ThreadPoolExecutor) -> Future[_Ended]:
         attempt = schedule.attempt(step)
@@ -230,12 +267,14 @@ class Executor:
         except StackcookError as error:
             return _Ended(began, self.clock(), error=error)
         except Exception as error:
-            if not step.node:
-                raise
-            return _Ended(began, self.clock(), error=_internal(step.node, error))
+            bug = None if step.node else error
+            return _Ended(began, self.clock(), error=_internal(step.node, error), bug=bug)
         return _Ended(began, self.clock(), result)
 
     def _take(self, step: Step, ended: _Ended, schedule: Schedule) -> None:
+        if ended.bug and ended.error:
+            self.emit(self._step_failed(step.name, "", ended.error, ended.began, ended.at))
+            raise ended.bug
         if ended.error:
             retry = schedule.failure(step, ended.error, time.monotonic())
             if not retry:
@@ -302,8 +341,10 @@ class Executor:
             signal.signal(signal.SIGINT, before)
 
 
-def _internal(node: str, error: Exception) -> NodeError:
+def _internal(node: str, error: Exception) -> StackcookError:
     what = f"internal error: {type(error).__name__}: {error}"
+    if not node:
+        return StackcookError(what, remedy="report this bug with its traceback")
     return NodeError(
         what, where=node, remedy="report this bug with the traceback in the node's log"
     )

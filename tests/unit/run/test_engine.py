@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from stackcook.bootstrap.base import ConvergeResult
 from stackcook.console.board import Board
 from stackcook.operations.converge import converge
 from stackcook.operations.deploy import deploy as real_deploy
@@ -34,6 +35,7 @@ from stackcook.run.events import (
     StepRetried,
     StepStarted,
 )
+from stackcook.run.history import runs, steps
 from stackcook.run.record import LastDeploy
 from stackcook.run.logs import path_of
 from stackcook.run.record import last_deploy
@@ -284,6 +286,8 @@ def test_an_interrupt_ends_the_wait_for_a_retry(
         real_deploy(manifest, site, (listen,), settings=Settings(backoff=backoff(*waits)))
     (failed,) = failures(events)
     assert failed[:2] == (step, "controller")
+    (last,) = [e for e in events if isinstance(e, StepStarted) and e.attempt == len(waits) + 1]
+    assert (last.step, last.stage) == (step, "single-controller")
     assert "bootstrap compute1" not in site.asked
     assert site.asked.count("bootstrap controller") == (step == "bootstrap"), "tried no more"
 
@@ -643,6 +647,52 @@ def test_a_node_that_is_registered_already_changes_the_plan(manifest: Manifest) 
     )
     assert changed.why == "it is registered with the Chef server already"
     assert "converge controller" in site.asked and "bootstrap controller" not in site.asked
+
+
+def test_after_an_internal_error_what_runs_on_nodes_ends_and_is_recorded(tmp_path: Path) -> None:
+    manifest, site = replace(two_stages(tmp_path), bootstrap=BootstrapKind.NATIVE), FakeSite()
+    begun, broken, perform = threading.Event(), threading.Event(), site.chef.perform
+
+    def performing(step: str, node: Node, *others: Any) -> ConvergeResult | str:
+        """What is interrupted is still waited for: it is not left behind on the node."""
+        if (step, node.name) == ("prepare", "compute1"):
+            begun.set()
+            assert broken.wait(10)
+            press_ctrl_c()
+        return perform(step, node, *others)
+
+    def gate(nodes: object, deploy: object) -> str:
+        assert begun.wait(10)
+        raise ValueError("a bug")
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepFailed):
+            broken.set()
+
+    site.gate, site.chef.perform = gate, performing  # type: ignore[method-assign, assignment]
+    with State(manifest.state) as state, pytest.raises(ValueError, match="a bug"):
+        run(manifest, site, state, listen)
+    (done,) = runs(manifest.state)
+    assert done.exit_code == ExitCode.BUG
+    results = {(step.node, step.step): step for step in steps(manifest.state, done.id)}
+    assert results["compute1", "prepare"].result == "done"
+    gate_step = results["", "gate"]
+    assert gate_step.result == "failed" and "internal error: ValueError: a bug" in gate_step.text
+    assert ("compute1", "converge") not in results
+
+
+def test_an_interrupt_at_the_very_end_is_recorded_as_one(manifest: Manifest) -> None:
+    site = FakeSite()
+
+    def facts() -> dict[str, str]:
+        press_ctrl_c()
+        time.sleep(10)
+        return {}
+
+    site.facts = facts  # type: ignore[method-assign]
+    with State(manifest.state) as state, pytest.raises(KeyboardInterrupt):
+        run(manifest, site, state)
+    assert [each.exit_code for each in runs(manifest.state)] == [ExitCode.INTERRUPTED]
 
 
 def test_a_record_that_can_t_be_kept_ends_the_run(manifest: Manifest) -> None:

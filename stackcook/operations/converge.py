@@ -25,7 +25,7 @@ from stackcook.run.budget import Budget
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, NewPlan, Task
 from stackcook.run.record import new_id
-from stackcook.run.plan import Key, Plan
+from stackcook.run.plan import Key, Plan, Step
 
 
 def converge(
@@ -53,13 +53,21 @@ def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool
     stages = staged(manifest, only)
     facts = _facts(manifest)
     network, server = server_steps()
-    steps = [network, server, *reach_steps(stages, server.key)]
+    reach = tuple(reach_steps(stages, server.key))
+    hosts = Step(
+        "hosts",
+        "wait until the hosts respond",
+        after=(server.key, *(step.key for step in reach)),
+        changes=False,
+        waits_for_retries=False,
+    )
+    steps = [network, server, *reach, hosts]
     converged: list[Key] = []
     for stage in stages:
-        if gate := gate_step(stage, server.key, converged=converged):
+        if gate := gate_step(stage, hosts.key, converged=converged):
             steps.append(gate)
         for node in stage.nodes:
-            steps.append(preflight_step(node, stage, server.key, "inspect it"))
+            steps.append(preflight_step(node, stage, hosts.key, "inspect it"))
             steps += chef_steps(manifest, node, stage, facts, registered=True)
             converged.append(steps[-1].key)
     save = save_step(tuple(converged))
@@ -106,6 +114,7 @@ def actions(manifest: Manifest, site: Site, id: str, only: Collection[str]) -> d
 
     return {
         **shared,
+        "hosts": lambda _: "",
         "preflight": preflight,
         "converge again": again,
         "save again": shared["save"],

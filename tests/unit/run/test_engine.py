@@ -359,6 +359,19 @@ def test_a_dead_host_is_found_before_anything_is_changed(manifest: Manifest) -> 
     assert "upload" not in site.asked
 
 
+def test_a_dead_host_is_found_before_any_other_is_converged(tmp_path: Path) -> None:
+    site, events = FakeSite(), list[Event]()
+    site.chef.known = {"controller", "compute1", "compute2"}
+    site.chef.dead = {"compute2"}
+    code = converge(two_stages(tmp_path, 2), site, (events.append,), settings=quick())
+    assert code is ExitCode.NODES
+    assert failures(events) == [("reach", "compute2", "compute2: no SSH answer")]
+    assert site.asked == ["network", "chef server"]
+    code = converge(budgeted(tmp_path, 2, 1), site, (), settings=quick())
+    assert code is ExitCode.WITHIN_BUDGET
+    assert site.asked[-1] == "converge compute1"
+
+
 def test_converge_names_who_is_not_bootstrapped(manifest: Manifest) -> None:
     site, events = FakeSite(), list[Event]()
     assert converge(manifest, site, (events.append,), settings=quick()) is ExitCode.NODES

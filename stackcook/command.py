@@ -16,19 +16,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
 from stackcook.errors import ExitCode, StackcookError, UsageError
 from stackcook.log import shown
+from stackcook.parallel import parallel_map
 from stackcook.redact import MASK
 
 _log = logging.getLogger(__name__)
 
 TERMINATION_GRACE = 5.0
 """Seconds between asking a program to end and killing it."""
+
+_running: set[subprocess.Popen[str]] = set()
+"""The programs that run now, of all threads: a process has no other list of these."""
 
 
 class Secret:
@@ -161,6 +165,7 @@ def _run(
     on_start: Callable[[Callable[[], None]], None] | None,
 ) -> Completed:
     process = _start(command)
+    _running.add(process)
     lines = _Lines(_Mask(command), on_line)
     feeder = threading.Thread(target=_feed, args=(process, command.stdin), daemon=True)
     try:
@@ -176,12 +181,26 @@ def _run(
         _end(process)
         raise
     finally:
+        _running.discard(process)
         if process.stdout:
             process.stdout.close()
     if expired.is_set():
         # Without its arguments: a user's may have a password.
         raise CommandError(f"did not finish within {timeout:g} s", where=command.argv[0])
     return Completed(status, lines.text())
+
+
+def end_all() -> None:
+    """End all programs that other threads run; for a process that exits without waiting for them.
+
+    They are in groups of their own: otherwise they would go on.
+    """
+
+    def end(process: subprocess.Popen[str]) -> None:
+        with suppress(OSError):  # of a program that runs as root
+            _end(process)
+
+    parallel_map(end, tuple(_running), workers=32)
 
 
 @contextmanager

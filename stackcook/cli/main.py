@@ -185,6 +185,9 @@ def main() -> None:
     except SystemExit as end:
         if end.code == ExitCode.INTERRUPTED:
             # A step that Ctrl-C could not stop may still run in a thread; Python would wait for it.
+            from stackcook.command import end_all  # which most commands do without
+
+            end_all()
             logging.shutdown()
             sys.stdout.flush()
             sys.stderr.flush()

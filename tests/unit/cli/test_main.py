@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -153,17 +154,27 @@ def test_interrupted(probe: Any, error: BaseException) -> None:
     assert result.stderr == "interrupted\n"
 
 
-def test_after_an_interrupt_no_thread_keeps_the_process() -> None:
+def test_after_an_interrupt_no_thread_keeps_the_process_and_no_program_is_left(
+    tmp_path: Path,
+) -> None:
     script = """
-import threading
+import sys, threading
 from stackcook.cli import main
+from stackcook.command import Command, run
 
 def interrupted(**_):
+    begun = threading.Event()
     threading.Thread(target=threading.Event().wait).start()
+    program = Command(("sh", "-c", "echo $$ >$0; echo; exec sleep 600", sys.argv[1]))
+    threading.Thread(target=lambda: run(program, on_line=lambda _: begun.set())).start()
+    begun.wait(30)
     raise SystemExit(130)
 
 main.cli = interrupted
 main.main()
 """
-    done = subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+    pid = tmp_path / "pid"
+    done = subprocess.run([sys.executable, "-c", script, str(pid)], timeout=60, check=False)
     assert done.returncode == ExitCode.INTERRUPTED
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)

@@ -55,6 +55,12 @@ _ARGUMENT = (
 )
 """An option of a command line, and the shell's word that is its value."""
 
+_QUOTED_ARGUMENT = (
+    rf"(?<!\S)'(-[PK]|(?i:--?[\w-]{{0,40}}{_WORD}(?!-file)[\w-]*)=)"
+    r"""[^']*'(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")*"""
+)
+"""The same in one word with quotes around all of it, as :func:`shlex.join` writes it."""
+
 _FIELD = (
     rf"(?i)(?P<key>(?P<lead> *(?:- +)*)['\"]?[\w.-]{{0,60}}{_WORD}(?!s\b)[\w-]*['\"]?\s*:)"
     r"(?:\s+(?P<value>.*))?$"
@@ -99,6 +105,7 @@ class Redactor:
 
     def command(self, text: str) -> str:
         """A command line without secrets: there a value is a word of the shell."""
+        text = re.sub(_QUOTED_ARGUMENT, rf"\1{MASK}", text)
         return self(re.sub(_ARGUMENT, rf"\1{MASK}", text))
 
     def manifest(self, text: str) -> str:

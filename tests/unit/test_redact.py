@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from stackcook.redact import Redactor, in_manifest
@@ -90,6 +92,13 @@ def test_what_holds_no_secret_is_left_as_it_is(text: str) -> None:
 def test_a_command_lines_secret_is_a_word_of_the_shell(value: str) -> None:
     shown = Redactor().command(f"knife bootstrap web1 -P {value} --aws-secret-key {value} -x root")
     assert shown == "knife bootstrap web1 -P **** --aws-secret-key **** -x root"
+
+
+@pytest.mark.parametrize("value", ["a b", "it's a b", "a\nb", "-a ;b"])
+@pytest.mark.parametrize("flag", ["-P", "--winrm-password=", "--secret="])
+def test_a_secret_in_one_word_with_its_option_is_masked_to_its_end(flag: str, value: str) -> None:
+    text = shlex.join(("knife", "ec2", "server", "create", f"{flag}{value}", "-N", "web1"))
+    assert Redactor().command(text) == f"knife ec2 server create {flag}**** -N web1"
 
 
 MANIFEST = """\

@@ -58,9 +58,14 @@ def _stage_data(creation: Creation) -> Iterator[dict[str, Any]]:
         gate = _gate(plan, name)
         yield {
             "name": name,
-            "after": list(gate.after_nodes) if gate else [],
+            "after": _waits_for(gate) if gate else [],
             "nodes": [_node(plan, nodes[name]) for name in names],
         }
+
+
+def _waits_for(gate: Step) -> list[str]:
+    """The nodes whose steps come before a gate."""
+    return list(gate.after_nodes) or [node for node, _ in gate.after if node]
 
 
 def _node(plan: Plan, node: Node) -> dict[str, Any]:

@@ -97,12 +97,12 @@ def test_json(repository: Path) -> None:
     }
     assert data["passwords"] == ["db_passwords/nova", "db_passwords/keystone"]
     assert (data["delete"], data["knife"]) == (None, [])
-    stages = data["stages"]
-    assert [(stage["name"], stage["after"]) for stage in stages] == [
-        ("controller", []),
-        ("compute", ["controller"]),
-        ("rest", ["controller", "compute1", "compute2"]),
-    ]
+    for stages in (json.loads(plan("--json", "--converge").stdout)["stages"], data["stages"]):
+        assert [(stage["name"], stage["after"]) for stage in stages] == [
+            ("controller", []),
+            ("compute", ["controller"]),
+            ("rest", ["controller", "compute1", "compute2"]),
+        ]
     assert stages[0]["nodes"] == [
         {
             "name": "controller",

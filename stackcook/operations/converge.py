@@ -88,7 +88,13 @@ def actions(manifest: Manifest, site: Site, id: str, only: Collection[str]) -> d
     """What the steps of a converge do."""
     stages = staged(manifest, only)
     names = frozenset(node.name for stage in stages for node in stage.nodes)
-    shared = Actions(manifest, site, stages, _facts(manifest), Deploy(id, names)).by_name()
+    made = Actions(manifest, site, stages, _facts(manifest), Deploy(id, names))
+    shared = made.by_name()
+
+    def chef_server(_: Task) -> str:
+        found = site.chef_server()
+        made.find_hosts()  # a provider's machines, by their node objects
+        return found
 
     def preflight(task: Task) -> str:
         found = shared["preflight"](task)
@@ -114,6 +120,7 @@ def actions(manifest: Manifest, site: Site, id: str, only: Collection[str]) -> d
 
     return {
         **shared,
+        "chef server": chef_server,
         "hosts": lambda _: "",
         "preflight": preflight,
         "converge again": again,

@@ -129,6 +129,7 @@ def actions(
     stages = staged(manifest, only)
     nodes = [node for stage in stages for node in stage.nodes]
     deploy = Deploy(id, frozenset(node.name for node in nodes), facts.recipes)
+    shared = Actions(manifest, site, stages, facts, deploy)
 
     def machines(task: Task) -> str:
         if _creates(manifest):
@@ -137,6 +138,7 @@ def actions(
             states = site.machines.states(nodes)
             site.forget_host_keys([node for node in nodes if states[node.name] == ABSENT])
         site.machines.up(nodes, task.say)
+        shared.find_hosts()
         names = ", ".join(node.name for node in nodes) if len(nodes) < 10 else f"{len(nodes)} nodes"
         return f"{'running' if _creates(manifest) else 'existing hosts'}: {names}"
 
@@ -152,7 +154,7 @@ def actions(
         return f"{counted(len(report.checks), 'check')} passed"
 
     return {
-        **Actions(manifest, site, stages, facts, deploy).by_name(),
+        **shared.by_name(),
         "check": lambda _: site.check(),
         "secrets": lambda _: site.secrets(),
         "machines": machines,

@@ -202,21 +202,22 @@ class Actions:
         self._site.settle()
         return ""
 
-    def _host(self, name: str) -> Host:
-        with self._lock:
-            if not self._hosts:
-                self._hosts = self._site.machines.hosts(tuple(self._nodes.values()))
-        return self._hosts[name]
+    def find_hosts(self) -> None:
+        """Ask the machines once how SSH reaches the nodes, before the first one is reached.
+
+        Raises what they do: no node is to blame for it.
+        """
+        self._hosts = self._site.machines.hosts(tuple(self._nodes.values()))
 
     def _reach(self, task: Task) -> str:
         name = task.step.node
-        self._site.bootstrap().reach(self._nodes[name], self._host(name))
+        self._site.bootstrap().reach(self._nodes[name], self._hosts[name])
         return ""
 
     def _preflight(self, task: Task) -> str | NewPlan:
         name = task.step.node
         node, stage = self._nodes[name], self._stage[name]
-        found = self._site.bootstrap().look(node, self._host(name))
+        found = self._site.bootstrap().look(node, self._hosts[name])
         registered = found.registration is Registration.REGISTERED
         if registered and name in self._facts.done:
             if name not in self._lost():
@@ -250,7 +251,7 @@ class Actions:
         return self._site.bootstrap().perform(
             step.name,
             self._nodes[step.node],
-            self._host(step.node),
+            self._hosts[step.node],
             self._deploy,
             step.timeout,
             task.say,

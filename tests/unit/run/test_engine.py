@@ -166,6 +166,20 @@ def test_machines_that_do_not_come_up_leave_the_server_as_it_was(manifest: Manif
     assert failures(events) == [("machines", "", "compute1: no answer")]
 
 
+def test_machines_that_do_not_say_how_ssh_reaches_them_are_no_failure_of_a_node(
+    manifest: Manifest,
+) -> None:
+    site, events = FakeSite(), list[Event]()
+
+    def hosts(nodes: object) -> dict[str, Host]:
+        raise MachineError("`vagrant ssh-config` failed")
+
+    site.machines.hosts = hosts  # type: ignore[method-assign, assignment]
+    assert run(manifest, site, events.append) is ExitCode.MACHINES
+    assert failures(events) == [("machines", "", "`vagrant ssh-config` failed")]
+    assert converge(manifest, site, (), settings=quick()) is ExitCode.MACHINES
+
+
 def test_one_node_fails_and_the_others_of_its_stage_finish(tmp_path: Path) -> None:
     manifest, site = two_stages(tmp_path, computes=5), FakeSite()
     site.chef.broken["compute3"] = recipe_error("compute3")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # both are imported when first used: `--help` and completion 
 class Context:
     """The settings of one invocation; a command takes it with ``@click.pass_obj``.
 
-    ``color`` is ``None`` where the terminal decides.
+    ``color`` is ``None`` if the terminal decides.
     """
 
     path: Path
@@ -36,12 +36,12 @@ class Context:
         return Console(json=self.json, color=self.color)
 
     def form(self, asked: str | None) -> str:
-        """The form of the result: what ``--format`` or ``--json`` asked for, else ``text``.
+        """The output format that ``--format`` or ``--json`` asked for, else ``text``.
 
-        Raises click's UsageError where the two ask for different ones.
+        Raises click's UsageError if the two differ.
         """
         if self.json and asked not in (None, "json"):
-            raise click.UsageError(f"--json cannot be combined with --format {asked}.")
+            raise click.UsageError(f"--json cannot be combined with --format {asked}")
         return "json" if self.json else asked or "text"
 
     def load(self, *, warn: bool = False) -> Manifest:
@@ -61,7 +61,7 @@ class Context:
 
     @staticmethod
     def node(manifest: Manifest, name: str) -> Node:
-        """The manifest's node of that name; raises UsageError that says which there are."""
+        """The manifest's node of that name; raises UsageError that lists the known names."""
         if node := manifest.node(name):
             return node
         names = ", ".join(node.name for node in manifest.nodes)
@@ -87,7 +87,7 @@ def ask_for_json(ctx: click.Context, _: click.Parameter, asked: bool | str | Non
 
 
 def node_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
-    """The names of the manifest's nodes that begin so, for the shell's completion."""
+    """The names of the manifest's nodes that begin with ``begun``, for shell completion."""
     from stackcook.manifest.read import read
 
     manifest, _findings = read(ctx.find_root().params["path"])

@@ -16,7 +16,7 @@ from stackcook.run.state import State
 @click.command()
 @click.argument("nodes", metavar="[NODE]...", nargs=-1, shell_complete=node_names)
 @click.option(
-    "--twice", is_flag=True, help="Run it twice; fail if the second run changes anything."
+    "--twice", is_flag=True, help="Run it twice, and fail if the second run changes anything."
 )
 @click.option(
     "--parallel",

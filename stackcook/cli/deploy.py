@@ -37,7 +37,7 @@ def command(
     anew: bool,
     parallel: int | None,
 ) -> ExitCode:
-    """Deploy the cloud: start Chef server and machines, converge the nodes by stage, verify all.
+    """Deploy the cloud: start the Chef server and machines, converge the nodes, verify the cloud.
 
     After a failure, run it again: it resumes where it stopped, unless the manifest or the Chef
     repository have changed. If there is nothing to do, it changes nothing. Ctrl-C waits for the

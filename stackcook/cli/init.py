@@ -100,7 +100,7 @@ def command(
         given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         if given and parameter.name in others:
             what = "cannot be combined with" if from_repository else "needs"
-            raise click.UsageError(f"{parameter.opts[-1]} {what} --from-repository.")
+            raise click.UsageError(f"{parameter.opts[-1]} {what} --from-repository")
     if from_repository:
         _extract(ctx.obj, directory, output, force)
     else:

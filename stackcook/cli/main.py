@@ -80,7 +80,7 @@ def _with_json(command: click.Command) -> click.Command:
 
 
 class Commands(click.Group):
-    """The root: loads a command when it is called for, and turns errors into exit codes."""
+    """The root: loads a command when it is used, and turns errors into exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for name in COMMANDS if find_spec(f"stackcook.cli.{name}")]
@@ -112,11 +112,11 @@ class Commands(click.Group):
 
 
 def _exit_code(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> int:
-    """Run the command; say what went wrong, if something did."""
+    """Run the command, and print its error if it fails."""
     try:
         return int(invoke(ctx) or ExitCode.DONE)
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
-        raise  # click's own way: usage errors are 2, and a closed pipe is nobody's fault
+        raise  # handled by click: usage errors exit with 2, and a closed pipe is no error
     except (KeyboardInterrupt, click.Abort):
         ctx.obj.console.note("interrupted")
         return ExitCode.INTERRUPTED
@@ -131,7 +131,7 @@ def _exit_code(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> in
 
 
 def _fault_of_files(error: Exception) -> StackcookError | None:
-    """The error for the user, if files on this machine are the cause; else None."""
+    """The error for the user if a file on this machine is the cause, else None."""
     if not isinstance(error, OSError) or not error.filename or error.errno not in _REMEDIES:
         return None
     what = (error.strerror or str(error)).lower()
@@ -154,7 +154,7 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
 @click.option("--json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
 @click.option("--color/--no-color", default=None, help="Use colors; by default only on a terminal.")
 @click.option(
-    "-v", "--verbose", count=True, help="Log to stderr what is done; -vv logs each request, too."
+    "-v", "--verbose", count=True, help="Log each action to stderr; -vv also logs each request."
 )
 @click.version_option(__version__, prog_name="stackcook", message="%(prog)s %(version)s")
 @click.pass_context

@@ -83,13 +83,13 @@ def _check(flags: dict[str, bool], form: str) -> None:
     given = {f"--{name.replace('_', '-')}" for name, on in flags.items() if on}
     for pair in _CONTRADICTIONS:
         if given.issuperset(pair):
-            raise click.UsageError(f"{' and '.join(pair)} cannot be combined.")
+            raise click.UsageError(f"{' and '.join(pair)} cannot be combined")
     for option in _KNIFE_ONLY:
         if option in given and form != "knife":
-            raise click.UsageError(f"{option} needs --format knife.")
+            raise click.UsageError(f"{option} needs --format knife")
     if "--converge" in given and form == "knife":
         raise click.UsageError(
-            "--converge cannot be combined with --format knife; use --chef-client."
+            "--converge cannot be combined with --format knife; use --chef-client"
         )
 
 

@@ -45,14 +45,14 @@ def command(
     junit: Path | None,
     bundle: Path | None,
 ) -> None:
-    """Show what the last run did, what failed and why, and what took long.
+    """Show what the last run did, what failed and why, and which steps were slow.
 
-    Passwords, keys, and whatever looks like one, are replaced with ****. The bundle contains the
+    Passwords, keys and anything that looks like one are replaced with ****. The bundle contains the
     report, the logs of the nodes, the manifest, and the versions of stackcook and its tools.
     """
 
     if listing and (wanted or html or junit or bundle):
-        raise click.UsageError("--list can only be combined with --json.")
+        raise click.UsageError("--list can only be combined with --json")
     path = context.path.absolute()
     manifest, state = _manifest(context), path.parent / ".stackcook"
     known, running = runs(state), in_use(state)

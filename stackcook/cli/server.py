@@ -51,7 +51,7 @@ def _site(context: Context) -> Site:
         raise UsageError(
             f"there is no embedded Chef server: this deployment uses {site.own_server.url}",
             where=str(context.path),
-            remedy="to use the embedded one, remove chef_server from the manifest, and knife's "
+            remedy="to use the embedded one, remove the server from the manifest and from knife's "
             "configuration",
         )
     return site

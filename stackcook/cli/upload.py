@@ -62,7 +62,7 @@ def command(context: Context, **options: object) -> ExitCode:
     Cookbook versions that an environment needs are never deleted.
     """
 
-    wishes = _Wishes(**options)  # type: ignore[arg-type]  # click has seen to the types
+    wishes = _Wishes(**options)  # type: ignore[arg-type]  # click has checked the types
     if wishes.delete and (wishes.freeze or wishes.force or wishes.prune or wishes.keep):
         raise UsageError(
             "--delete cannot be combined with --freeze, --force, --prune or --keep",

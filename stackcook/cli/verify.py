@@ -21,7 +21,7 @@ from stackcook.report.text import verification
 )
 @click.pass_obj
 def command(context: Context, patience: float) -> ExitCode:
-    """Check that the cloud works: Keystone, all endpoints, Horizon, agents, all services.
+    """Check that the cloud works: Keystone, all endpoints, Horizon, agents and services.
 
     Each failure shows the node, the likely cause and a command for diagnosis.
     """

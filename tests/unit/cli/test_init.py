@@ -175,14 +175,14 @@ def test_nothing_is_overwritten_unasked() -> None:
         (("--key", "gone"), "stackcook: nodes: controller: key: file not found: "),
         (("--machines", "kvm"), "Error: Invalid value for '--machines'"),
         (("--computes", "-1"), "Error: Invalid value for '--computes'"),
-        (("-o", "x"), "Error: --output needs --from-repository."),
+        (("-o", "x"), "Error: --output needs --from-repository"),
         (
             ("--from-repository", "--name", "x"),
-            "Error: --name cannot be combined with --from-repository.",
+            "Error: --name cannot be combined with --from-repository",
         ),
         (
             ("--from-repository", "--host", "192.0.2.5"),
-            "Error: --host cannot be combined with --from-repository.",
+            "Error: --host cannot be combined with --from-repository",
         ),
         (("gone", "--from-repository"), "gone: directory not found; "),
     ],

@@ -1,4 +1,4 @@
-"""What the engine needs of a way to bring nodes under Chef: the steps of each, as data."""
+"""The interface of a bootstrap: what installs the Chef client on nodes and converges them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Say = Callable[[str], None]
 
 
 class Registration(Enum):
-    """What the Chef server and the node know of each other."""
+    """Whether a node is registered with the Chef server."""
 
     NEW = "new"
     """The server has no such client: bootstrap."""
     PARTIAL = "partial"
-    """The server has one, but the node can't log in as it (made anew, or killed midway)."""
+    """The server has one, but the node can't log in as it (reinstalled, or interrupted)."""
     REGISTERED = "registered"
     """The node logs in to the server: converge."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at a node has found: its registration, and in a few words what it is.
+    """The result of inspecting a node: its registration, and a short description of the node.
 
-    ``client`` says that a Chef client is there, of whatever version.
+    ``client`` is true if a Chef client of any version is installed.
     """
 
     registration: Registration
@@ -49,7 +49,7 @@ class ResourceTime:
 
 @dataclass(frozen=True)
 class ConvergeResult:
-    """What one chef-client run did: resources updated, of how many, in how many seconds.
+    """The result of one chef-client run: ``updated`` of ``total`` resources, and its duration.
 
     ``changed`` names the updated resources, in order; ``resources`` are the slowest ones.
     """
@@ -65,7 +65,7 @@ class ConvergeResult:
 class Deploy:
     """What the steps of all nodes share: the deploy's ``id``, which every converge records.
 
-    ``nodes`` are the names of those that it covers, in this run or an earlier one of it;
+    ``nodes`` are the names of the nodes that it covers, in this run or in the run that it resumes;
     ``recipes`` are, by node, the recipes that need no other node.
     """
 
@@ -75,14 +75,14 @@ class Deploy:
 
 
 class Bootstrap(Protocol):
-    """A way to bring nodes under Chef. Raises NodeError, or ChefServerError."""
+    """Installs the Chef client on nodes and converges them. Raises NodeError or ChefServerError."""
 
     def reach(self, node: Node, host: Host) -> None:
-        """Log in to ``node``, and no more; raises NodeError if it can't be reached."""
+        """Only log in to ``node``; raises NodeError if it can't be reached."""
         ...
 
     def look(self, node: Node, host: Host) -> Look:
-        """Inspect ``node``: is it fit, and how is it registered? Changes nothing.
+        """Inspect ``node``: its preflight checks and its registration. Changes nothing.
 
         Raises NodeError if it can't be reached, or with what has to be fixed first.
         """
@@ -99,5 +99,5 @@ class Bootstrap(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """End what runs on any node, and begin nothing more; call it from another thread."""
+        """End what runs on all nodes, and begin nothing more; call it from another thread."""
         ...

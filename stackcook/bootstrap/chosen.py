@@ -15,7 +15,7 @@ from stackcook.remote.base import Host
 
 @dataclass(frozen=True)
 class ChosenBootstrap:
-    """One of two for each node. Both reach and inspect nodes in the same way."""
+    """Chooses a bootstrap for each node; both reach and inspect nodes in the same way."""
 
     native: Bootstrap
     knife: Bootstrap
@@ -38,7 +38,7 @@ class ChosenBootstrap:
         return chosen.perform(step, node, host, deploy, timeout, say)
 
     def interrupt(self) -> None:
-        """End what runs on any node."""
+        """End what runs on all nodes."""
         self.context.underway.end()
 
 

@@ -1,4 +1,4 @@
-"""Nodes brought under Chef by real ``knife bootstrap``; converged over SSH from then on."""
+"""Bootstraps nodes with real ``knife bootstrap``; later converges run over SSH."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class KnifeBootstrap:
         return converge(self.context, node, host, deploy, say, timeout)
 
     def interrupt(self) -> None:
-        """Stop what runs on any node, and anything that starts later."""
+        """Stop what runs on all nodes, and anything that starts later."""
         self.context.underway.end()
 
     def _bootstrap(
@@ -98,7 +98,7 @@ class KnifeBootstrap:
         return Command(tuple(argv), env=self._environment(node, deploy), cwd=options.root)
 
     def _config(self, node: Node, options: Options) -> Path:
-        """knife's settings; a password stands in a file of the node's own, never in argv."""
+        """knife's settings; a password is in a file for this node only, never in argv."""
         common = self.context.state / "chef" / "config.rb"
         if not (password := options.one("password")):
             return common
@@ -117,7 +117,7 @@ class KnifeBootstrap:
         return path
 
     def _secret(self, node: Node) -> Path | None:
-        """The file with what decrypts data bag items."""
+        """The file with the secret that decrypts data bag items."""
         options = self.context.options(node)
         option = options.last("secret", "secret_file")
         if option is None or not option.value:
@@ -129,7 +129,7 @@ class KnifeBootstrap:
         return path
 
     def _environment(self, node: Node, deploy: Deploy) -> dict[str, str | Secret]:
-        """What our template takes, and a home of knife's own, so that it verifies host keys.
+        """The variables of our template, and a home directory in which knife verifies host keys.
 
         train gives net-ssh /dev/null as the user's known_hosts; only the *global* file can be
         named, and only in the ssh configuration of the home directory.

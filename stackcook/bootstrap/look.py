@@ -1,4 +1,4 @@
-"""Inspect a node: is it fit, and can it log in to the Chef server as the client known there?"""
+"""Inspects a node: its preflight checks, and whether it can log in to the Chef server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes brought under Chef by stackcook itself, step by step over SSH."""
+"""Bootstraps nodes over SSH without knife, step by step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stackcook.remote.base import Host
 
 @dataclass(frozen=True)
 class NativeBootstrap:
-    """After each step, any kind of bootstrap could continue."""
+    """Bootstraps nodes without knife; after each step, any kind of bootstrap could continue."""
 
     context: BootstrapContext
     _has_client: dict[str, bool] = field(default_factory=dict)
@@ -59,11 +59,11 @@ class NativeBootstrap:
             return work()
 
     def interrupt(self) -> None:
-        """Stop what runs on any node, and anything that starts later."""
+        """Stop what runs on all nodes, and anything that starts later."""
         self.context.underway.end()
 
     def _install(self, node: Node, host: Host, timeout: float, say: Say) -> str:
-        """See that the client is there, in the version that is wanted."""
+        """Install the client unless the wanted version is installed already."""
         options, output, installed = self.context.options(node), ChefOutput(), False
         any_does = not options.version and not options.one("preinstall")
         if any_does and self._has_client.get(node.name):
@@ -89,7 +89,7 @@ class NativeBootstrap:
         return "installed" if installed else "already installed"
 
     def _register(self, node: Node, host: Host, timeout: float, say: Say) -> str:
-        """Write ``/etc/chef``, and make the client with the node's public key, and the node."""
+        """Write ``/etc/chef``, and create the node and its client with the node's public key."""
         options, secret = self.context.options(node), self.context.secret_of(node)
         given = {**options.attributes(node.name), **address(node)}
         files = etc_chef.files(self.context.server, node, options, first_boot=given, secret=secret)

@@ -11,7 +11,7 @@ from stackcook.errors import ChefServerError, NodeError, Transient
 from stackcook.manifest.model import Node
 
 PERMISSIONS = ("create", "read", "update", "delete", "grant")
-"""What the maker of an object may do with it, where the server has access control lists."""
+"""What the creator of an object may do with it, if the server has access control lists."""
 
 
 class Lost(NodeError):
@@ -19,7 +19,7 @@ class Lost(NodeError):
 
 
 class ChefObjects(Protocol):
-    """What is needed of the Chef server's client."""
+    """The part of the Chef server's client that is used here."""
 
     @property
     def skew(self) -> float:

@@ -1,4 +1,4 @@
-"""Run scripts on a node over SSH as root: with a time limit, and ended by an interrupt."""
+"""Runs scripts on a node over SSH as root, with a time limit; an interrupt ends them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ End = Callable[[], None]
 
 
 class Underway:
-    """The steps that run now on all nodes, so that an interrupt can end them."""
+    """The running steps of all nodes, so that an interrupt can end them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -107,7 +107,7 @@ class BootstrapContext:
         return options_of(node, self.state.parent)
 
     def secret_of(self, node: Node) -> str | None:
-        """What decrypts data bag items on ``node``. Raises NodeError if it can't be read."""
+        """The secret of data bag items on ``node``. Raises NodeError if it can't be read."""
         secret = self.options(node).secret(node.name, self.secret)
         return secret.reveal() if secret else None
 

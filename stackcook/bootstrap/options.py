@@ -39,7 +39,7 @@ class Options(KnifeOptions):
         }
 
     def secret(self, node: str, default: Path | None) -> Secret | None:
-        """What decrypts data bag items: the option's secret, else that of the file ``default``.
+        """The secret of data bag items: the option's, else that of the file ``default``.
 
         Raises NodeError if the option's file can't be read.
         """
@@ -70,7 +70,7 @@ class Options(KnifeOptions):
         return replace(host, gateway=gateway)
 
     def path(self, text: str) -> Path:
-        """The file that is written as ``text``."""
+        """The content of the file ``text``."""
         return self.root / Path(text).expanduser()
 
     def _text(self, node: str, path: str) -> str:

@@ -85,7 +85,7 @@ class ChefOutput:
         return tuple(self._changed.values())
 
     def feed(self, line: str) -> str | None:
-        """Take the next line; returns what to show now, if that has changed."""
+        """Process the next line; returns what to show now, if that has changed."""
         if line.strip():
             self.last = line.strip()
             self._tail.append(self.last)
@@ -170,7 +170,7 @@ class Times:
         self._updated: set[tuple[str, str]] = set()
 
     def feed(self, line: str) -> bool:
-        """Take the next line; returns whether it was one of the handler's."""
+        """Process the next line; returns whether it was one of the handler's."""
         match = _TIME.fullmatch(line.strip())
         if match:
             seconds, updated, recipe, name = match.groups()
@@ -199,7 +199,7 @@ class Unwrapped:
         self._indent = ""
 
     def feed(self, line: str) -> str:
-        """The line without the address; empty if only its indentation has come."""
+        """The line without the address; empty if the line has only indentation so far."""
         line = self._indent + self._prefix.sub("", line, count=1)
         self._indent = line if line.isspace() else ""
         return line.rstrip()

@@ -1,4 +1,4 @@
-"""What a node must have before anything is changed on it: a command, and how to read its output."""
+"""The preflight checks of a node: one shell command, and how to read its output."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def judge(output: str, *, url: str, now: float, installs: bool = True) -> Prefli
 
 def _disk(said: Mapping[str, str]) -> list[str]:
     return [
-        f"{place} has {int(said[f'free {place}']) >> 10} MiB free, but needs {FREE >> 10}"
+        f"{place} has {int(said[f'free {place}']) >> 10} MiB free, but needs {FREE >> 10} MiB"
         for place in ("/", "/var")
         if int(said.get(f"free {place}", FREE)) < FREE
     ]

@@ -1,4 +1,4 @@
-"""Nodes that a command of knife makes: bootstrapped by it, converged as all others from then on."""
+"""Nodes that a knife command creates and bootstraps; later converges are as for all nodes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LOGS = "run `stackcook logs NODE` to see more"
 
 @dataclass(frozen=True)
 class ProvidedBootstrap:
-    """Adds the nodes of providers to ``inner``, which does all others.
+    """Handles the nodes of providers; passes all others to ``inner``.
 
     ``root`` is where knife looks for its own configuration, and so for the plugins' credentials.
     """
@@ -82,7 +82,7 @@ class ProvidedBootstrap:
         return self._knife(node, providers.create_arguments(node), timeout, on_line, remedy)
 
     def interrupt(self) -> None:
-        """Stop what runs on any node."""
+        """Stop what runs on all nodes."""
         self._underway.end()
         self.inner.interrupt()
 

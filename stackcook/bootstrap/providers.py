@@ -1,4 +1,4 @@
-"""Nodes that one knife command makes and bootstraps: a cloud's machines, and Windows hosts."""
+"""Nodes that one knife command creates and bootstraps: cloud machines and Windows hosts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _MACHINES = {
     "kvm": ("vm", "create", "delete"),
     "vsphere": ("vm", "clone", "delete"),
 }
-"""What a plugin calls a machine, making and deleting one; the others say server, create, delete."""
+"""Words of a plugin for a machine, for creating and deleting it; else server, create, delete."""
 
 _SERVER = ("server", "create", "delete")
 _LOGIN = ("user", "key", "password", "port", "gateway", "--winrm-user", "--winrm-password")
 
 
 def create_words(provider: str) -> tuple[str, ...]:
-    """The subcommand that makes a machine: ``("ec2", "server", "create")``."""
+    """The subcommand that creates a machine: ``("ec2", "server", "create")``."""
     noun, create, _ = _MACHINES.get(provider, _SERVER)
     return (provider, noun, create)
 
@@ -33,7 +33,7 @@ def delete_words(provider: str) -> tuple[str, ...]:
 
 
 def create_arguments(node: Node) -> tuple[str, ...]:
-    """knife's arguments that make the machine, or reach the host, and converge it."""
+    """knife's arguments that create the machine, or reach the host, and converge it."""
     assert node.provider
     if protocol := WINDOWS.get(node.provider):
         words = ["bootstrap", node.host, "-o", protocol]
@@ -51,7 +51,7 @@ def connection_arguments(node: Node) -> tuple[str, ...]:
 
 
 def missing_plugins(manifest: Manifest, runner: Runner = run) -> tuple[Finding, ...]:
-    """The providers whose plugin knife lacks; asks knife itself, once a provider.
+    """The providers whose plugin knife lacks; runs knife once for each provider.
 
     knife looks for its configuration, and for plugins, from the manifest's directory upward.
     """

@@ -1,4 +1,4 @@
-"""Which steps bring a node under Chef and converge it: pure, so that a plan can be printed."""
+"""The steps that bootstrap and converge a node; pure, so that a plan can be printed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REGISTER_TIMEOUT = 120.0
 
 
 class Way(Enum):
-    """How a node comes under Chef."""
+    """How a node is bootstrapped."""
 
     NATIVE = "native"
     KNIFE = "knife bootstrap"
@@ -38,7 +38,7 @@ class NodeStep:
 
 
 def way_of(node: Node, kind: BootstrapKind) -> Way:
-    """How ``node`` comes under Chef in a manifest that wants ``kind``."""
+    """How ``node`` is bootstrapped if the manifest says ``kind``."""
     if node.provider:
         return Way.WINDOWS if node.provider in WINDOWS else Way.PROVIDER
     if kind is BootstrapKind.KNIFE or node.options.knife_only:
@@ -49,7 +49,7 @@ def way_of(node: Node, kind: BootstrapKind) -> Way:
 def steps_of(
     node: Node, manifest: Manifest, *, registered: bool, recipes: Sequence[str] = ()
 ) -> tuple[NodeStep, ...]:
-    """The steps of a node that is registered with the Chef server, or is not; in order.
+    """The steps of a node, in order; ``registered`` says if the Chef server has it already.
 
     The last one is the converge of the whole run list. ``recipes`` need no other node: they can be
     converged before the stage begins.
@@ -75,7 +75,7 @@ def steps_of(
 
 
 def _target(node: Node) -> str:
-    """What the node becomes."""
+    """What the node converges to, in a few words."""
     if node.policy_name:
         return f"policy {node.policy_name} of {node.policy_group}"
     environment = "" if node.environment == Node.environment else f" in {node.environment}"

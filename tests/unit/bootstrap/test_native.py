@@ -162,7 +162,7 @@ def test_all_that_a_node_lacks_is_one_message(setting: Setting, chef: NativeBoot
         take(chef, ONE, setting.host)
     assert not isinstance(failed.value, Transient)
     for problem in (
-        "/ has 200 MiB free, but needs 1024",
+        "/ has 200 MiB free, but needs 1024 MiB",
         "client cannot be installed on CentOS 7, only on Debian 12",
         '"localhost"',
         "refused",

@@ -31,7 +31,7 @@ def test_a_fit_node_is_told_in_a_few_words() -> None:
 @pytest.mark.parametrize(
     "old, new, problem",
     [
-        ("free /var=4194304", "free /var=1000", "/var has 0 MiB free, but needs 1024"),
+        ("free /var=4194304", "free /var=1000", "/var has 0 MiB free, but needs 1024 MiB"),
         ("time=5000", "time=5601", "its clock is 10 min ahead of the Chef server's"),
         ("time=5000", "time=200", "its clock is 80 min behind the Chef server's"),
         (

@@ -1,4 +1,4 @@
-"""What is worth keeping between deployments, in the user's cache directory."""
+"""The user's cache directory, which all deployments share."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 
 def cache() -> Path:
-    """``~/.cache/stackcook``, or where ``XDG_CACHE_HOME`` says."""
+    """``~/.cache/stackcook``, or ``stackcook`` in ``XDG_CACHE_HOME``."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "stackcook"
 
 
 def packages() -> Path:
-    """Where machines keep their .deb files, each in a directory of its own."""
+    """The directory of .deb files; each machine has its own subdirectory."""
     return cache() / "packages"
 
 

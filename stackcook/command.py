@@ -1,7 +1,7 @@
-"""Programs of this machine: run one, read its lines, keep secrets out of sight.
+"""Runs programs on this machine, passes on their output, and masks secrets.
 
-A secret goes to a program by environment or standard input, wrapped in :class:`Secret`; wherever a
-program's output or failure is shown, what was wrapped is replaced by ``****``.
+A secret is passed to a program by environment or standard input, wrapped in :class:`Secret`; in
+everything that is shown of the program's output or failure, it is replaced by ``****``.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Completed:
 
     @property
     def last(self) -> str:
-        """The last line that says something; often why it failed."""
+        """The last line that isn't blank; often why it failed."""
         return last_line(self.output)
 
 
@@ -113,9 +113,9 @@ class Runner(Protocol):
 
 
 def find_program(name: str) -> Path:
-    """Where the program ``name`` is: beside this Python first, then on PATH.
+    """The path of the program ``name``: beside this Python, else on PATH.
 
-    Raises UsageError if it is nowhere.
+    Raises UsageError if it is not found.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     # Debian keeps administrators' programs off other users' PATH; some of them we only ask.
@@ -140,12 +140,12 @@ def run(
     timeout: float | None = None,
     on_start: Callable[[Callable[[], None]], None] | None = None,
 ) -> Completed:
-    """Run ``command`` to its end; a status other than 0 is the caller's to judge.
+    """Run ``command`` to its end; what a status other than 0 means is up to the caller.
 
-    ``on_line`` gets each line of stdout and stderr, masked, as it comes. ``on_start`` gets what
-    ends the command early, for another thread to call. ``timeout`` is in seconds for the whole
-    command. Raises CommandError if it can't be started or the time is over; then, and when this
-    process is interrupted, the command and all that it started are ended.
+    ``on_line`` gets each line of stdout and stderr, masked, as it comes. ``on_start`` gets a
+    function that ends the command early, for another thread to call. ``timeout`` is in seconds for
+    the whole command. Raises CommandError if it can't be started or exceeds the timeout; then, and
+    when this process is interrupted, the command and all that it started are ended.
     """
     began, outcome = time.monotonic(), "failed"
     try:

@@ -1,8 +1,8 @@
 """The error tree, the findings and the exit codes.
 
-Every expected failure is a :class:`StackcookError`: one line that says where, what and what would
-be right. Anything else that reaches ``cli`` is an internal error, the only one that shows a
-traceback.
+Every expected failure is a :class:`StackcookError`: one line that says where it happened, what
+happened and what to do. Anything else that reaches ``cli`` is an internal error, the only one that
+shows a traceback.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing wrong with the input: where, what, and what would be right."""
+    """A problem of the input: where it is, what it is, and how to fix it."""
 
     path: Path
     position: Position | None
@@ -69,7 +69,7 @@ class Finding:
 
 
 def one_line(text: str) -> str:
-    """Text of any origin for a message: blanks folded, what can't be printed as ``?``."""
+    """The text as one line of a message: white space collapsed, unprintable characters as ``?``."""
     folded = " ".join(text.split())
     return "".join(char if char.isprintable() else "?" for char in folded)
 
@@ -128,7 +128,7 @@ class NodeError(StackcookError):
 
 
 class Transient(NodeError):
-    """A step failed with a cause that often goes away by itself: worth another try."""
+    """A step failed with a cause that is often temporary; it may succeed if it is retried."""
 
     transient = True
 
@@ -147,6 +147,6 @@ class ChefServerError(StackcookError):
 
 
 class MachineError(StackcookError):
-    """A machine, or the lab's network, could not be brought up or taken away."""
+    """A machine or the lab's network could not be created or removed."""
 
     exit_code = ExitCode.MACHINES

@@ -1,4 +1,4 @@
-"""Logging: to ``.stackcook/logs/stackcook.log`` and, with ``-v``, to people; without secrets."""
+"""Logging: to ``.stackcook/logs/stackcook.log`` and, with ``-v``, to stderr; without secrets."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class _File(RotatingFileHandler):
         super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        """Give up the file, with one line for people: the command goes on without it."""
+        """Stop writing the file, with one warning; the command continues without it."""
         logging.getLogger("stackcook").removeHandler(self)
         self._note(f"{self._path}: warning: cannot write the log ({sys.exc_info()[1]})")
 
@@ -85,7 +85,7 @@ class _People(logging.Handler):
 def start(state: Path, verbosity: int, note: Callable[[str], None]) -> Callable[[], None]:
     """Log to ``state``/logs/stackcook.log, and to ``note`` by the number of ``-v``.
 
-    Nothing is written while ``state`` does not exist. Returns what ends the logging.
+    Nothing is written while ``state`` does not exist. Returns a function that ends the logging.
     """
     logger = logging.getLogger("stackcook")
     file, people = _File(state / "logs" / "stackcook.log", note), _People(note)

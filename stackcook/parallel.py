@@ -22,8 +22,8 @@ def parallel_map(
 ) -> list[R]:
     """``function`` of each value, in their order, computed by up to ``workers`` threads.
 
-    ``each`` is called in this thread for every result as it comes. The first exception is raised
-    once the calls that have begun have ended; no others begin.
+    ``each`` is called in this thread for every result as it comes. After an exception, no further
+    call begins; the first exception is raised when the running calls have ended.
     """
     values = tuple(values)
     if not values:

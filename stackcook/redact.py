@@ -1,4 +1,4 @@
-"""Takes secrets out of what is shown or handed on: known ones, and whatever looks like one."""
+"""Removes secrets from all output: known ones, and anything that looks like one."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ _OPTION = (
 
 
 class Redactor:
-    """Masks ``secrets``, in whatever way they are written, and what looks like a secret."""
+    """Masks ``secrets``, however they are encoded, and anything that looks like a secret."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST}
@@ -84,7 +84,7 @@ class Redactor:
         self._cache: dict[str, str] = {}
 
     def __call__(self, text: str) -> str:
-        """The text without secrets. Equal texts, of which a run has many, are looked at once."""
+        """The text without secrets. Results are cached: a run has many equal texts."""
         found = self._cache.get(text)
         if found is None:
             found = self.known(text)
@@ -100,16 +100,16 @@ class Redactor:
         return self(value) if isinstance(value, str) else value
 
     def known(self, text: str) -> str:
-        """The text without the known secrets: for JSON and HTML, which must stay what they are."""
+        """The text without the known secrets only: for JSON and HTML, which must stay valid."""
         return self._known.sub(MASK, text) if self._known else text
 
     def command(self, text: str) -> str:
-        """A command line without secrets: there a value is a word of the shell."""
+        """A command line without secrets; a value in it is one word of the shell."""
         text = re.sub(_QUOTED_ARGUMENT, rf"\1{MASK}", text)
         return self(re.sub(_ARGUMENT, rf"\1{MASK}", text))
 
     def manifest(self, text: str) -> str:
-        """A manifest without secrets: there a value goes on to the end of its line, or beyond."""
+        """A manifest without secrets; a value in it extends to the end of its line, or beyond."""
         lines, _ = _fields(text)
         return self(re.sub(_IN_BRACES, rf"\1{MASK}", "\n".join(lines)))
 

@@ -116,7 +116,7 @@ def output_is_transient(lines: Iterable[str]) -> bool:
     """Whether the ``lines``, which a failed program printed, show a transient cause.
 
     A wrong key, a refusal (401, 403), a missing package, a full disk and errors of a recipe itself
-    are permanent: a connection that a recipe makes is the recipe's own business.
+    are permanent: connections that a recipe itself makes are not retried.
     """
     printed = tuple(lines)
     return not any(map(_PERMANENT.search, printed)) and any(map(_TRANSIENT.search, printed))

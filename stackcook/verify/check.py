@@ -70,34 +70,17 @@ class Report:
         }
 
 
-class Deadline:
-    """Until when a failed check is repeated."""
+def poll(deadline: float, look: Callable[[], T], good: Callable[[T], bool]) -> T:
+    """What ``look`` returns, as soon as it is ``good``; at the deadline, whatever it is.
 
-    def __init__(
-        self,
-        seconds: float,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._clock = clock
-        self._pause = pause
-        self._end = clock() + seconds
-
-    def passed(self) -> bool:
-        """Wait up to a second, unless the time is over; returns whether it was over."""
-        left = self._end - self._clock()
-        if left <= 0:
-            return True
-        self._pause(min(1.0, left))
-        return False
-
-    def poll(self, look: Callable[[], T], good: Callable[[T], bool]) -> T:
-        """What ``look`` returns, as soon as it is ``good``; at the deadline, whatever it is."""
-        while True:
-            found = look()
-            if good(found) or self.passed():
-                return found
+    ``deadline`` is a time of :func:`time.monotonic`.
+    """
+    while True:
+        found = look()
+        left = deadline - time.monotonic()
+        if good(found) or left <= 0:
+            return found
+        time.sleep(min(1.0, left))
 
 
 def timed(name: str, node: str, unit: str, look: Callable[[], object]) -> Check:

@@ -6,22 +6,23 @@ this machine as a service would: Keystone for a token, Placement for a list, Rab
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from stackcook.bootstrap.objects import ChefObjects
 from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
 from stackcook.verify import backends
-from stackcook.verify.check import Checks, Deadline, timed
+from stackcook.verify.check import Checks, poll, timed
 from stackcook.verify.openstack import Cloud, Endpoint, check_endpoint, request, sign_in
 from stackcook.verify.placing import (
     DATABASE,
     KEYSTONE,
     PLACEMENT,
     QUEUE,
-    ChefObjects,
     Placed,
     placed,
     running,
@@ -55,8 +56,8 @@ def answers(
     ChefServerError if the Chef server can't say who runs what.
     """
     nodes = placed(manifest, chef, only)
-    deadline = Deadline(patience)
-    bad = _bad(deadline.poll(lambda: _look(nodes, credentials), lambda found: not _bad(found)))
+    deadline = time.monotonic() + patience
+    bad = poll(deadline, lambda: _failing(nodes, credentials), lambda found: not found)
     if not bad:
         return
     by_name = {node.name: node for node in nodes}
@@ -104,22 +105,20 @@ def tokens(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Checks, C
     return tuple(checks), clouds[0] if clouds else None
 
 
-def _look(nodes: tuple[Placed, ...], credentials: Credentials) -> Checks:
+def _failing(nodes: tuple[Placed, ...], credentials: Credentials) -> Checks:
+    """The checks that fail now."""
     keystones, cloud = tokens(nodes, credentials)
     placements = (
         timed("Placement", node.name, PLACEMENT, lambda: _placement(node, cloud))
         for node in running(nodes, PLACEMENT)
     )
-    return (*keystones, *placements, *behind(nodes, credentials))
+    checks = (*keystones, *placements, *behind(nodes, credentials))
+    return tuple(check for check in checks if not check.ok)
 
 
 def _placement(node: Placed, cloud: Cloud | None) -> None:
     url = f"http://{node.address}:{node.port(PLACEMENT, 8778)}"
     if cloud:
-        check_endpoint(cloud, Endpoint("placement", "placement", "public", "", url))
+        check_endpoint(cloud, Endpoint("placement", "public", url))
     else:  # it is Keystone that is to blame, and Placement may well be up
         request("GET", url)
-
-
-def _bad(checks: Checks) -> Checks:
-    return tuple(check for check in checks if not check.ok)

@@ -73,12 +73,10 @@ def cause_of(error: Exception, timeout: float) -> str:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a service is reached; ``type`` as in the catalog (``compute``), ``name`` its own."""
+    """Where a service is reached; ``type`` and ``interface`` as in the catalog (``compute``)."""
 
     type: str
-    name: str
     interface: str
-    region: str
     url: str
 
     @property
@@ -168,13 +166,7 @@ def _credentials(password: str) -> dict[str, Any]:
 def _catalog(body: Any) -> list[Endpoint]:
     try:
         return [
-            Endpoint(
-                service["type"],
-                service.get("name", service["type"]),
-                endpoint["interface"],
-                endpoint.get("region", ""),
-                endpoint["url"],
-            )
+            Endpoint(service["type"], endpoint["interface"], endpoint["url"])
             for service in body["token"]["catalog"]
             for endpoint in service["endpoints"]
         ]

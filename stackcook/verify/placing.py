@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from stackcook.bootstrap.objects import ChefObjects
 from stackcook.bootstrap.providers import WINDOWS
 from stackcook.errors import ChefServerError, VerifyError
 from stackcook.manifest.model import Manifest, Node
@@ -38,18 +39,6 @@ DASHBOARD = "apache2"
 COMPUTE = "nova-compute"
 OVN = "ovn-controller"
 METADATA = "neutron-ovn-metadata-agent"
-
-
-class ChefObjects(Protocol):
-    """What is needed of the Chef server's client."""
-
-    def get(self, path: str) -> Any:
-        """The JSON at ``path``; raises ChefServerError."""
-        ...
-
-    def post(self, path: str, value: Any) -> Any:
-        """The JSON that answers ``value``; raises ChefServerError."""
-        ...
 
 
 @dataclass(frozen=True)

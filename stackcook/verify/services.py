@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 
 from stackcook.errors import NodeError, VerifyError, counted
 from stackcook.remote.base import Connect, Host, Remote, sudo
@@ -68,7 +67,10 @@ def answer(output: str, units: list[str]) -> Seen:
     head, mark, tail = output.partition(f"{MARK}\n")
     now, *sockets = head.splitlines() or [""]
     # Units come in the order in which they were asked for; an alias' Id is another name.
-    blocks = [dict(_pairs(block)) for block in tail.strip().split("\n\n")]
+    blocks = [
+        dict(line.partition("=")[::2] for line in block.splitlines())
+        for block in tail.strip().split("\n\n")
+    ]
     if not mark or len(blocks) != len(units):
         raise ValueError(f"{len(units)} units asked, {len(blocks)} answered")
     datetime.fromisoformat(now)
@@ -78,7 +80,11 @@ def answer(output: str, units: list[str]) -> Seen:
 
 def checks(seen: Seen, node: Placed, seconds: float = 0.0) -> Checks:
     """One check for each service of the node."""
-    return tuple(_check(seen, node, service, seconds) for service in node.services)
+    causes = ((service.unit, _cause(seen, service)) for service in node.services)
+    return tuple(
+        Check(unit, node.name, not cause, cause, cause and journal(node.name, unit), seconds, unit)
+        for unit, cause in causes
+    )
 
 
 def settled(seen: Seen, node: Placed) -> bool:
@@ -89,12 +95,6 @@ def settled(seen: Seen, node: Placed) -> bool:
         if young or unit.get("ActiveState") in ("activating", "reloading"):
             return False
     return True
-
-
-def _check(seen: Seen, node: Placed, service: Service, seconds: float) -> Check:
-    cause = _cause(seen, service)
-    remedy = journal(node.name, service.unit) if cause else ""
-    return Check(service.unit, node.name, not cause, cause, remedy, seconds, service.unit)
 
 
 def _cause(seen: Seen, service: Service) -> str:
@@ -121,9 +121,8 @@ def _cause(seen: Seen, service: Service) -> str:
 
 
 def _crashing(seen: Seen, unit: Mapping[str, str]) -> str:
-    restarts, began = int(unit.get("NRestarts") or 0), diagnosis.moment(
-        unit.get("ActiveEnterTimestamp", "")
-    )
+    restarts = int(unit.get("NRestarts") or 0)
+    began = diagnosis.moment(unit.get("ActiveEnterTimestamp", ""))
     if not restarts or not began:
         return ""
     up = (datetime.fromisoformat(seen.now) - datetime.fromisoformat(began)).total_seconds()
@@ -137,10 +136,6 @@ def _not_listening(seen: Seen, service: Service) -> str:
     if not missing:
         return ""
     return f"it is active, but nothing listens on port {', '.join(missing)}"
-
-
-def _pairs(block: str) -> list[tuple[str, str]]:
-    return [(key, value) for key, _, value in (line.partition("=") for line in block.splitlines())]
 
 
 TIMEOUT = 8.0
@@ -199,12 +194,7 @@ class Sessions:
     def __enter__(self) -> Sessions:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for found in self._opened.values():
             if not isinstance(found, VerifyError):
                 found.close()

@@ -15,7 +15,7 @@ from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
 from stackcook.verify import horizon, openstack, services
-from stackcook.verify.check import Check, Checks, Deadline, Report, ordered, timed
+from stackcook.verify.check import Check, Checks, Report, ordered, poll, timed
 from stackcook.verify.gate import Credentials, behind, tokens
 from stackcook.verify.openstack import Cloud, Endpoint
 from stackcook.verify.placing import DASHBOARD, Placed, running
@@ -40,14 +40,15 @@ def verify(
     raised.
     """
     began = time.monotonic()
+    deadline = began + patience
     by_name = {node.name: node for node in nodes}
     with (
         services.Sessions(hosts, manifest.state / "known_hosts", opener=opener) as sessions,
         ThreadPoolExecutor(max_workers=WORKERS) as pool,
     ):
-        looks = [pool.submit(_on_node, node, sessions, Deadline(patience)) for node in nodes]
+        looks = [pool.submit(_on_node, node, sessions, deadline) for node in nodes]
         found = [
-            *_in_cloud(nodes, credentials, Deadline(patience), pool),
+            *_in_cloud(nodes, credentials, deadline, pool),
             *(check for look in looks for check in look.result()),
         ]
         explained = [
@@ -58,7 +59,7 @@ def verify(
     return Report(checks, time.monotonic() - began)
 
 
-def _on_node(node: Placed, sessions: services.Sessions, deadline: Deadline) -> Checks:
+def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Checks:
     """What one node says of itself; its services are asked for only if SSH reaches it."""
     reached = timed("SSH", node.name, "", lambda: sessions.on(node.name))
     if not reached.ok:
@@ -71,7 +72,8 @@ def _on_node(node: Placed, sessions: services.Sessions, deadline: Deadline) -> C
         return (reached,)
     began = time.monotonic()
     try:
-        seen = deadline.poll(
+        seen = poll(
+            deadline,
             lambda: services.look(sessions.on(node.name), node),
             lambda answer: services.settled(answer, node),
         )
@@ -83,7 +85,7 @@ def _on_node(node: Placed, sessions: services.Sessions, deadline: Deadline) -> C
 def _in_cloud(
     nodes: tuple[Placed, ...],
     credentials: Credentials,
-    deadline: Deadline,
+    deadline: float,
     pool: ThreadPoolExecutor,
 ) -> Iterable[Check]:
     """What the cloud's APIs, Horizon, the queue and the database say."""
@@ -113,7 +115,7 @@ def _endpoints(
     return [pool.submit(look, endpoint) for endpoint in openstack.distinct(cloud.catalog)]
 
 
-def _agents(nodes: tuple[Placed, ...], cloud: Cloud, deadline: Deadline) -> Checks:
+def _agents(nodes: tuple[Placed, ...], cloud: Cloud, deadline: float) -> Checks:
     wanted = openstack.in_survey(nodes)
 
     def look() -> Checks:
@@ -125,7 +127,7 @@ def _agents(nodes: tuple[Placed, ...], cloud: Cloud, deadline: Deadline) -> Chec
             )
         return tuple(check for node in wanted for check in openstack.survey_checks(found, node))
 
-    return deadline.poll(look, lambda found: all(c.ok for c in found)) if wanted else ()
+    return poll(deadline, look, lambda found: all(c.ok for c in found)) if wanted else ()
 
 
 def _dashboard(node: Placed, credentials: Credentials) -> Checks:

@@ -16,13 +16,6 @@ from stackcook.knife.nodes import Entry, entries, forget
 from stackcook.knife.objects import Commands
 from stackcook.manifest.model import MachineKind, Manifest
 
-_OBJECTS = {
-    "cookbooks": objects.cookbooks,
-    "environments": objects.environments,
-    "roles": objects.roles,
-    "data bags": objects.data_bags,
-}
-
 
 @dataclass(frozen=True)
 class Form:
@@ -48,10 +41,15 @@ def commands(manifest: Manifest, files: Files, form: Form) -> tuple[str, ...]:
     if form.chef_client:
         sections = {"nodes": _converge(nodes), "clusters": _converge(clusters)}
     else:
-        sections = {name: part(manifest, files) for name, part in _OBJECTS.items()}
-        sections["nodes"] = _nodes(manifest, files, form, nodes)
-        sections["clusters"] = _clusters(manifest, files, form, clusters)
-        sections["knife"] = objects.knife(manifest, files)
+        sections = {
+            "cookbooks": objects.cookbooks(manifest, files),
+            "environments": objects.named("environment", files.environments),
+            "roles": objects.named("role", files.roles),
+            "data bags": objects.data_bags(manifest, files),
+            "nodes": _nodes(manifest, files, form, nodes),
+            "clusters": _clusters(manifest, files, form, clusters),
+            "knife": Commands(objects.knife(manifest)),
+        }
     wanted = [part for name, part in sections.items() if name in form.sections]
     deleted = [command for part in wanted[::-1] for command in part.delete if form.delete]
     created = [command for part in wanted for command in part.create if form.create]

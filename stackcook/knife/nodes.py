@@ -68,7 +68,8 @@ class Entry:
 
     def command(self, machine: Machine) -> str:
         """What makes the machine, or bootstraps a host."""
-        return self._with_run_list(self._numbered(self._template(machine.host), machine.number))
+        number = f"{machine.number:0{self._digits}}"
+        return self._with_run_list(self._template(machine.host).replace(NUMBER, number))
 
     def in_parallel(self) -> str:
         """One command that makes all machines at once, by GNU parallel."""
@@ -119,9 +120,6 @@ class Entry:
             return line("knife bootstrap", host, self._options)
         called = host or self.name if provider == "google" else ""
         return line("knife", *create_words(provider), called, self._options)
-
-    def _numbered(self, template: str, number: int) -> str:
-        return template.replace(NUMBER, f"{number:0{self._digits}}")
 
     def _with_run_list(self, command: str) -> str:
         run_list = ",".join(self.group.run_list)

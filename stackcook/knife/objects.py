@@ -58,17 +58,8 @@ def _supermarket(cookbook: CookbookEntry) -> Iterator[str]:
     yield f"rm -f {archive}"
 
 
-def environments(_: Manifest, files: Files) -> Commands:
-    """All environments in one command."""
-    return _named("environment", files.environments)
-
-
-def roles(_: Manifest, files: Files) -> Commands:
-    """All roles in one command."""
-    return _named("role", files.roles)
-
-
-def _named(kind: str, found: Mapping[str, str]) -> Commands:
+def named(kind: str, found: Mapping[str, str]) -> Commands:
+    """All roles or environments in one command; ``found`` are their names and files."""
     if not found:
         return Commands()
     create = line(f"knife {kind} from file", *sorted(found.values()))
@@ -89,11 +80,10 @@ def data_bags(manifest: Manifest, files: Files) -> Commands:
     return Commands(tuple(create), tuple(delete))
 
 
-def knife(manifest: Manifest, _: Files) -> Commands:
-    """The section ``knife``: what it asks for, once for each of its arguments."""
-    commands = (
+def knife(manifest: Manifest) -> tuple[str, ...]:
+    """What the section ``knife`` asks for, once for each of its arguments."""
+    return tuple(
         line("knife", command.name, arguments)
         for command in manifest.knife
         for arguments in command.arguments or ("",)
     )
-    return Commands(tuple(commands))

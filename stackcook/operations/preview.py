@@ -12,7 +12,6 @@ from stackcook.chef.sync.changes import Difference
 from stackcook.chef.sync.compare import compare
 from stackcook.chef.sync.prune import named
 from stackcook.knife import Form
-from stackcook.knife.files import Files
 from stackcook.knife.objects import knife
 from stackcook.manifest.model import ChefServer, Manifest
 from stackcook.operations.chefsite import ChefSite
@@ -61,7 +60,7 @@ def preview_of(manifest: Manifest, wanted: Form) -> Preview:
             tuple(_passwords(manifest, anew=state is not None)) if bags else (),
             deploy_plan(manifest, facts, names) if names else Plan("deploy"),
             tuple(node for node in manifest.nodes if node.name in names),
-            knife(manifest, Files()).create if "knife" in wanted.sections else (),
+            knife(manifest) if "knife" in wanted.sections else (),
         )
     return Preview(server.url if server else None, deletion, creation)
 

@@ -124,7 +124,7 @@ def _metadata(
         if isinstance(value, Finding):
             findings.found.append(value)
         else:
-            values[file] = value
+            values[file] = value.values
     return values
 
 

@@ -55,19 +55,11 @@ class Evaluated:
     lines: Mapping[str, int | None]
 
 
-def evaluate(sources: Sequence[Source]) -> Mapping[Path, Mapping[str, Any] | Finding]:
-    """The fields that each file sets, by path, or the finding if it can't be evaluated.
+def evaluate(sources: Sequence[Source]) -> Mapping[Path, Evaluated | Finding]:
+    """What each file sets, by path, or the finding if it can't be evaluated.
 
     Raises UsageError if there are sources but no Ruby.
     """
-    return {
-        path: result.values if isinstance(result, Evaluated) else result
-        for path, result in evaluate_with_lines(sources).items()
-    }
-
-
-def evaluate_with_lines(sources: Sequence[Source]) -> Mapping[Path, Evaluated | Finding]:
-    """As :func:`evaluate`, with the line on which each field is set."""
     configured = any(source.kind is Kind.CONFIG for source in sources)  # which may use a gem
     wanted = [{"kind": source.kind.value, "path": str(source.path)} for source in sources]
     answers = ask(_EVALUATE, wanted, gems=configured)

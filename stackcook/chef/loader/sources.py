@@ -42,7 +42,7 @@ class Sources:
             if value is not None:
                 values[path] = value
         with ruby_needed(manifest, findings):
-            evaluated = ruby.evaluate_with_lines([f for f in files if f.path.suffix != ".json"])
+            evaluated = ruby.evaluate([f for f in files if f.path.suffix != ".json"])
             for path, result in evaluated.items():
                 if isinstance(result, Finding):
                     findings.found.append(result)

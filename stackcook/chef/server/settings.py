@@ -92,7 +92,7 @@ def _evaluate(config: Path | None, home: Path) -> Mapping[str, Any]:
     for result in evaluate([Source(Kind.CONFIG, path) for path in files]).values():
         if isinstance(result, Finding):
             raise InputError([result])
-        settings |= {name: value for name, value in result.items() if value is not None}
+        settings |= {name: value for name, value in result.values.items() if value is not None}
     return settings
 
 

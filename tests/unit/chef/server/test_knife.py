@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.chef.loader.ruby import Kind, Source, evaluate
+from stackcook.chef.loader.ruby import Evaluated, Kind, Source, evaluate
 from stackcook.chef.server.knife import run_section, write_config
 from stackcook.command import CommandError, Completed
 from stackcook.errors import ChefServerError
@@ -75,8 +75,9 @@ def test_config_rb_is_relative_to_itself(tmp_path: Path) -> None:
     config = write_config(state, ChefServer("http://a\\'b", "admin", state / "chef" / "admin.pem"))
     root = state.parent.rename(tmp_path / "moved")
     moved = root / config.relative_to(state.parent)
-    said = evaluate([Source(Kind.CONFIG, moved)])[moved]
-    assert isinstance(said, dict)
+    done = evaluate([Source(Kind.CONFIG, moved)])[moved]
+    assert isinstance(done, Evaluated)
+    said = done.values
     assert said["chef_server_url"] == "http://a\\'b"
     assert said["client_key"] == str(root / ".stackcook" / "chef" / "admin.pem")
     assert said["chef_repo_path"] == str(root)
@@ -88,5 +89,5 @@ def test_a_key_outside_the_state_directory_is_named_whole(tmp_path: Path) -> Non
     key = tmp_path / "home" / "me.pem"
     config = write_config(tmp_path / ".stackcook", ChefServer("http://a", "me", key))
     said = evaluate([Source(Kind.CONFIG, config)])[config]
-    assert isinstance(said, dict)
-    assert said["client_key"] == str(key)
+    assert isinstance(said, Evaluated)
+    assert said.values["client_key"] == str(key)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stackcook.chef.loader.findings import Findings, place
-from stackcook.chef.resolvers.vendored import ENVIRONMENT, Programs, Vendored, fingerprint, vendor
+from stackcook.chef.resolvers.vendored import ENVIRONMENT, Programs, Vendored
 from stackcook.command import Command, Completed
 from stackcook.files import write_private
 from stackcook.manifest.model import Berksfile, Manifest
@@ -57,23 +57,15 @@ def fetch(
     return found
 
 
-def _key(file: Path, lock: Path, paths: re.Pattern[str], *options: str) -> str:
-    """The fingerprint of what the cookbooks are made of; the lock names the path sources."""
-    text = lock.read_text(errors="replace") if lock.is_file() else ""
-    return fingerprint(
-        (str(file), *options), (file, lock), [file.parent / path for path in paths.findall(text)]
-    )
-
-
 def _berkshelf(
     manifest: Manifest, wanted: Berksfile, findings: Findings, programs: Programs
 ) -> Mapping[str, Path]:
-    parsed = _berks_options(manifest, wanted, findings)
-    if parsed is None:
+    options = _berks_options(manifest, wanted, findings)
+    if options is None:
         return {}
-    options: tuple[str, ...] = parsed
-    file, lock = wanted.path, wanted.path.with_name(f"{wanted.path.name}.lock")
-    kept = Vendored(manifest.state / "berkshelf")
+    vendored = Vendored(
+        "berks", wanted.path, manifest.state / "berkshelf", _BERKS_PATHS, programs, options
+    )
 
     def install(new: Path) -> Completed:
         """Run ``berks vendor``, which also installs.
@@ -82,19 +74,17 @@ def _berkshelf(
         all cookbooks. So it runs offline, and again with a network only if it needs one.
         """
         berks = str(programs.find("berks"))
-        argv = (berks, "vendor", str(new), "--berksfile", str(file), *options)
+        argv = (berks, "vendor", str(new), "--berksfile", str(wanted.path), *vendored.options)
         command = Command(argv, env=_BERKS, cwd=manifest.root)
-        config = kept.directory / "config.rb"
+        config = vendored.directory / "config.rb"
         write_private(config, _OFFLINE_CONFIG)
         offline = replace(command, env={**_OFFLINE, "BERKSHELF_CHEF_CONFIG": str(config)})
-        done = kept.run(offline, programs.run)
+        done = vendored.run(offline)
         if done.status and _NEEDS_NETWORK.search(done.output):
-            done = kept.run(command, programs.run)
+            done = vendored.run(command)
         return done
 
-    return vendor(
-        "berks", file, kept, lambda: _key(file, lock, _BERKS_PATHS, *options), install, findings
-    )
+    return vendored.cookbooks(install, findings)
 
 
 def _berks_options(
@@ -130,7 +120,7 @@ def _berks_options(
 
 
 def _librarian(manifest: Manifest, findings: Findings, programs: Programs) -> Mapping[str, Path]:
-    file, lock = manifest.root / "Cheffile", manifest.root / "Cheffile.lock"
+    file = manifest.root / "Cheffile"
     if not file.is_file():
         return {}
     config = manifest.root / ".librarian" / "chef" / "config"
@@ -139,15 +129,14 @@ def _librarian(manifest: Manifest, findings: Findings, programs: Programs) -> Ma
         what = f"{_LIBRARIAN_TARGET} is set, so librarian-chef would put the cookbooks there"
         findings.error(config, place(config, _LIBRARIAN_TARGET), what, "remove the line")
         return {}
-    kept = Vendored(manifest.state / "librarian")
+    directory = manifest.state / "librarian"
+    vendored = Vendored("librarian-chef", file, directory, _LIBRARIAN_PATHS, programs)
 
     def install(new: Path) -> Completed:
         # Not --path: it would write the directory into the user's .librarian/chef/config.
         cache = str(manifest.state / "librarian-cache")
         env = {**ENVIRONMENT, _LIBRARIAN_TARGET: str(new), "LIBRARIAN_CHEF_TMP": cache}
         argv = (str(programs.find("librarian-chef")), "install")
-        return kept.run(Command(argv, env, manifest.root), programs.run)
+        return vendored.run(Command(argv, env, manifest.root))
 
-    return vendor(
-        "librarian-chef", file, kept, lambda: _key(file, lock, _LIBRARIAN_PATHS), install, findings
-    )
+    return vendored.cookbooks(install, findings)

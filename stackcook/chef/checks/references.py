@@ -48,7 +48,7 @@ class Problem:
 
 
 class References:
-    """Checks the names in nodes, roles and dependencies; each distinct name only once."""
+    """Checks the names and versions in the repository's objects; each distinct name only once."""
 
     def __init__(
         self, manifest: Manifest, known: Known, sources: Sources, findings: Findings
@@ -59,19 +59,24 @@ class References:
         self._findings = findings
         self._entry = cache(self._check_entry)
         self._environment = cache(self._check_environment)
+        self._needed = cache(self._cookbooks_needed)
+        # By name, as their files have them; empty for a file that can't be read.
+        self._roles = {n: sources.values.get(path, {}) for n, path in known.role_files.items()}
 
     def check(self) -> None:
         """Add a finding for each problem."""
         self._check_nodes()
-        roles = self._known.role_files
-        for path in roles.values():
-            self._check_role(path)
-        self._check_cycles("roles", roles, self._graphs())
+        for name, role in self._roles.items():
+            self._check_role(self._known.role_files[name], role)
+        self._check_cycles("roles", self._known.role_files, self._graphs())
         cookbooks = self._known.cookbooks
         for name in cookbooks:
             self._check_dependencies(name)
         graph = {name: list(cookbook.dependencies) for name, cookbook in cookbooks.items()}
         self._check_cycles("cookbooks", self._known.cookbook_files, [graph])
+        for environment, path in self._known.environment_files.items():
+            self._check_pins(environment, path)
+        self._check_client()
 
     def _check_nodes(self) -> None:
         found: dict[tuple[Position, Problem], list[str]] = {}  # nodes of one entry share problems
@@ -85,8 +90,7 @@ class References:
             nodes = f"{name} and {len(others)} more" if others else name
             self._add(self._manifest.path, problem, at, f"{nodes}: ")
 
-    def _check_role(self, path: Path) -> None:
-        role = self._sources.values.get(path, {})
+    def _check_role(self, path: Path, role: Mapping[str, Any]) -> None:
         for keys, item in entries(role):
             if problem := self._entry(str(item)):
                 self._add(path, problem, self._sources.place(path, *keys))
@@ -112,13 +116,12 @@ class References:
 
     def _graphs(self) -> Iterator[Mapping[str, list[str]]]:
         """Role → the roles in its run list, for each environment that has its own run lists."""
-        roles = _roles(self._known, self._sources)
-        named = (role.get("env_run_lists") for role in roles.values())
+        named = (role.get("env_run_lists") for role in self._roles.values())
         environments = {key for lists in named if isinstance(lists, Mapping) for key in lists}
         for environment in ("_default", *sorted(environments - {"_default"})):
             yield {
                 name: [item.name for item in run_list_for(role, environment) if item.kind == "role"]
-                for name, role in roles.items()
+                for name, role in self._roles.items()
             }
 
     def _check_cycles(
@@ -129,6 +132,63 @@ class References:
             verb = "include" if kind == "roles" else "depend on"
             what = f"{kind} {verb} each other: {' -> '.join((*cycle, cycle[0]))}"
             self._add(path, Problem(what, "break the cycle"), self._place_of(path, following))
+
+    def _check_pins(self, environment: str, path: Path) -> None:
+        """Check that the repository satisfies each of the environment's ``cookbook_versions``.
+
+        A pin that no cookbook satisfies is an error if a node of the environment needs the
+        cookbook. It is a warning if no node does, or if the user's own Chef server may have that
+        version.
+        """
+        pins = self._sources.values.get(path, {}).get("cookbook_versions")
+        for name, wanted in pins.items() if isinstance(pins, Mapping) else ():
+            at = self._sources.place(path, "cookbook_versions", name)
+            try:
+                constraint = metadata.pin(wanted)
+            except ValueError as error:
+                self._add(path, Problem(f"{name}: {error}", 'write it as "~> 1.2"'), at)
+                continue
+            cookbook = self._known.cookbooks.get(name)
+            if cookbook and not metadata.satisfies(cookbook.version, constraint):
+                what = f"the pin is {name} {constraint}, but cookbooks/ has {cookbook.version}"
+            elif self._known.lacks(name):
+                what = f"the pin is {name} {constraint}, but the cookbook is not in the manifest"
+            else:
+                continue
+            node = self._needed(environment).get(name)
+            if node and not self._manifest.chef_server:
+                problem = Problem(what, f"change the pin; {node} needs the cookbook")
+            else:
+                remedy = "change the pin if a node should use this cookbook"
+                problem = Problem(what, remedy, warning=True)
+            self._add(path, problem, at)
+
+    def _cookbooks_needed(self, environment: str) -> Mapping[str, str]:
+        """Cookbook → the first node of that environment that needs it."""
+        cookbooks = self._known.cookbooks.items()
+        dependencies = {name: cookbook.dependencies for name, cookbook in cookbooks}
+        users: dict[tuple[str, ...], str] = {}
+        for node in self._manifest.nodes:
+            if node.environment == environment:
+                users.setdefault(node.run_list, node.name)
+        found: dict[str, str] = {}
+        for run_list, node_name in users.items():
+            for name in cookbooks_of(run_list, environment, self._roles, dependencies):
+                found.setdefault(name, node_name)
+        return found
+
+    def _check_client(self) -> None:
+        """Warn of cookbooks whose ``chef_version`` excludes the client that nodes get."""
+        client = gems()["chef"]
+        for name, cookbook in self._known.cookbooks.items():
+            wanted = cookbook.metadata["chef_versions"]
+            if not metadata.suits(client, wanted):
+                path = self._known.cookbook_files[name]
+                asked = " or ".join(", ".join(each) for each in wanted)
+                what = f"{name} requires Chef {asked}, but nodes get Chef {client}"
+                remedy = "use a version of the cookbook that supports this client"
+                problem = Problem(what, remedy, warning=True)
+                self._add(path, problem, self._sources.place(path, "chef_versions"))
 
     def _place_of(self, path: Path, name: str) -> Position | None:
         """The position at which a role's or a cookbook's file names another one."""
@@ -204,76 +264,3 @@ def cycles(graph: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
                 path[name] = len(path)
                 pending.append(iter(graph[name]))
     return list(found)
-
-
-def _roles(known: Known, sources: Sources) -> Mapping[str, Mapping[str, Any]]:
-    """The roles as their files have them, by name; empty for a file that can't be read."""
-    return {name: sources.values.get(path, {}) for name, path in known.role_files.items()}
-
-
-def check_pins(manifest: Manifest, known: Known, sources: Sources, findings: Findings) -> None:
-    """Check that the repository satisfies each ``cookbook_versions`` of its environments.
-
-    A pin that no cookbook satisfies is an error if a node of the environment needs the cookbook. It
-    is a warning if no node does, or if the user's own Chef server may have that version.
-    """
-
-    @cache
-    def needed(environment: str) -> Mapping[str, str]:
-        """Cookbook → the first node of that environment that needs it."""
-        return _needed(manifest, environment, known, sources)
-
-    for environment, path in known.environment_files.items():
-        pins = sources.values.get(path, {}).get("cookbook_versions")
-        for name, wanted in pins.items() if isinstance(pins, Mapping) else ():
-            at = sources.place(path, "cookbook_versions", name)
-            try:
-                constraint = metadata.pin(wanted)
-            except ValueError as error:
-                findings.error(path, at, f"{name}: {error}", 'write it as "~> 1.2"')
-                continue
-            cookbook = known.cookbooks.get(name)
-            if cookbook and not metadata.satisfies(cookbook.version, constraint):
-                what = f"the pin is {name} {constraint}, but cookbooks/ has {cookbook.version}"
-            elif known.lacks(name):
-                what = f"the pin is {name} {constraint}, but the cookbook is not in the manifest"
-            else:
-                continue
-            node = needed(environment).get(name)
-            if node and not manifest.chef_server:
-                findings.error(path, at, what, f"change the pin; {node} needs the cookbook")
-            else:
-                findings.warning(
-                    path, at, what, "change the pin if a node should use this cookbook"
-                )
-
-
-def _needed(
-    manifest: Manifest, environment: str, known: Known, sources: Sources
-) -> Mapping[str, str]:
-    roles = _roles(known, sources)
-    dependencies = {name: cookbook.dependencies for name, cookbook in known.cookbooks.items()}
-    users: dict[tuple[str, ...], str] = {}
-    for node in manifest.nodes:
-        if node.environment == environment:
-            users.setdefault(node.run_list, node.name)
-    found: dict[str, str] = {}
-    for run_list, node_name in users.items():
-        for name in cookbooks_of(run_list, environment, roles, dependencies):
-            found.setdefault(name, node_name)
-    return found
-
-
-def check_client(known: Known, sources: Sources, findings: Findings) -> None:
-    """Warn of cookbooks whose ``chef_version`` excludes the client that nodes get."""
-    client = gems()["chef"]
-    for name, cookbook in known.cookbooks.items():
-        wanted = cookbook.metadata["chef_versions"]
-        if not metadata.suits(client, wanted):
-            path = known.cookbook_files[name]
-            asked = " or ".join(", ".join(each) for each in wanted)
-            what = f"{name} requires Chef {asked}, but nodes get Chef {client}"
-            at = sources.place(path, "chef_versions")
-            findings.warning(
-                path, at, what, "use a version of the cookbook that supports this client"
-            )

@@ -12,7 +12,7 @@ from typing import Any
 
 from stackcook import __version__
 from stackcook.cache import cache
-from stackcook.chef.checks.references import Known, References, check_client, check_pins
+from stackcook.chef.checks.references import Known, References
 from stackcook.chef.checks.syntax import check_syntax
 from stackcook.chef.loader.findings import Findings, suggestion
 from stackcook.chef.loader.ruby import Kind, Source
@@ -100,8 +100,6 @@ class Repository:
         names = {*wanted, *(cookbook.name for cookbook in manifest.cookbooks)}
         known = Known(cookbooks, metadata_files, names, complete, roles, environments)
         References(manifest, known, sources, findings).check()
-        check_pins(manifest, known, sources, findings)
-        check_client(known, sources, findings)
         return repository, tuple(dict.fromkeys(findings.found))
 
     def select(self, sections: Collection[str]) -> Repository:

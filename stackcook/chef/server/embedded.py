@@ -90,7 +90,19 @@ class EmbeddedServer:
         self._config = self._directory / "goiardi.toml"
         self._pid = self._directory / "pid"
         self._log = self._directory / "log"
-        self._wanted = _render(self._keys, self._store, self._log, address, port)
+        settings = {
+            "address": address,
+            "port": port,
+            "keys": str(self._keys),
+            "data": str(self._store.data),
+            "index": str(self._store.index),
+            "files": str(self._store.files),
+            "log": str(self._log),
+        }
+        # A JSON string or number is one in TOML, too.
+        self._wanted = _CONFIG.format(
+            **{name: json.dumps(value, ensure_ascii=False) for name, value in settings.items()}
+        )
 
     @classmethod
     def running(cls, state: Path) -> ChefServer | None:
@@ -242,23 +254,6 @@ class EmbeddedServer:
 
     def _error(self, what: str, remedy: str) -> ChefServerError:
         return ChefServerError(f"the embedded Chef server {what}", where=self.url, remedy=remedy)
-
-
-def _render(keys: Path, store: Store, log: Path, address: str, port: int) -> str:
-    return _CONFIG.format(
-        port=port,
-        **{
-            name: json.dumps(str(value), ensure_ascii=False)  # a JSON string is one in TOML, too
-            for name, value in {
-                "address": address,
-                "keys": keys,
-                "data": store.data,
-                "index": store.index,
-                "files": store.files,
-                "log": log,
-            }.items()
-        },
-    )
 
 
 def _wait(condition: Callable[[], bool]) -> bool:

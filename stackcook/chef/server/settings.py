@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from stackcook.errors import Finding, InputError, UsageError
 from stackcook.manifest.model import ChefServer, Manifest
 
 _NAMES = ("config.rb", "knife.rb")
+"""Knife's configuration files, in its order; of those in ``.chef`` the nearest upward counts."""
+
 _PROTOCOL = "1.3"
 """The version of the signatures that stackcook makes."""
 
@@ -28,17 +30,22 @@ def find_chef_server(
     Looks where knife does, as if it were run in the manifest's directory. Raises InputError for a
     file that cannot be read, UsageError for a setting that is not supported.
     """
-    knife = _Knife(manifest.root, _home(environ) / ".chef")
-    if manifest.chef_server:
-        certificates = next((d for d in knife.certificates() if d.is_dir()), None)
+    root, home = manifest.root, _home(environ) / ".chef"
+    upward = (path / ".chef" for path in (root, *root.parents))
+    nearest = next((path for path in upward if path.is_dir()), home)
+    if manifest.chef_server:  # `knife ssl fetch` may have put its certificate there
+        fetched = (nearest / "trusted_certs", home / "trusted_certs")
+        certificates = next((path for path in fetched if path.is_dir()), None)
         return replace(manifest.chef_server, trusted_certs=certificates)
-    config = next(knife.configs(environ), None)
-    settings = {**_credentials(knife.home, environ), **_evaluate(config, knife.home)}
+    named = [Path(environ["KNIFE_HOME"])] if environ.get("KNIFE_HOME") else []
+    configs = (place / name for place in (*named, root, nearest, home) for name in _NAMES)
+    config = next((path for path in configs if path.is_file()), None)
+    settings = {**_credentials(home, environ), **_evaluate(config, home)}
     url = settings.get("chef_server_url")
     if not url:
         return None
     user = str(settings.get("node_name") or environ.get("USER", ""))
-    directory = config.parent if config else knife.home
+    directory = config.parent if config else home
     protocol = str(settings.get("authentication_protocol_version", _PROTOCOL))
     if protocol != _PROTOCOL:
         what = f"authentication_protocol_version is {protocol}; stackcook only supports {_PROTOCOL}"
@@ -46,36 +53,11 @@ def find_chef_server(
     return ChefServer(
         str(url),
         user,
-        _key(settings, user, directory, knife.home),
-        ca_file=_path(settings.get("ssl_ca_file"), manifest.root),
+        _key(settings, user, directory, home),
+        ca_file=_path(settings.get("ssl_ca_file"), root),
         trusted_certs=_path(settings.get("trusted_certs_dir", "trusted_certs"), directory),
         verify=str(settings.get("ssl_verify_mode")).lstrip(":") != "verify_none",
     )
-
-
-@dataclass(frozen=True)
-class _Knife:
-    """Where knife looks: in ``root`` and the directories above, and in ``home``, ``~/.chef``."""
-
-    root: Path
-    home: Path
-
-    def configs(self, environ: Mapping[str, str]) -> Iterator[Path]:
-        """Configuration files in knife's order; only the first ``.chef`` upward counts."""
-        named = [Path(environ["KNIFE_HOME"])] if environ.get("KNIFE_HOME") else []
-        for directory in (*named, self.root, self._nearest(), self.home):
-            for name in _NAMES:
-                if (directory / name).is_file():
-                    yield directory / name
-
-    def certificates(self) -> Iterator[Path]:
-        """Where ``knife ssl fetch`` may have put the server's certificate."""
-        yield self._nearest() / "trusted_certs"
-        yield self.home / "trusted_certs"
-
-    def _nearest(self) -> Path:
-        upward = (path / ".chef" for path in (self.root, *self.root.parents))
-        return next((path for path in upward if path.is_dir()), self.home)
 
 
 def _home(environ: Mapping[str, str]) -> Path:

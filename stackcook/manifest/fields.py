@@ -112,6 +112,17 @@ class FieldReader:
         self.error(value.at, f"{what} has no value", "write a value after the colon")
         return None
 
+    def parsed(self, value: Value, what: str, parse: Callable[[str], T], remedy: str) -> T | None:
+        """What ``parse`` makes of a text; its ValueError becomes a finding with ``remedy``."""
+        text = self.text(value, what)
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except ValueError:
+            self.invalid(value, what, remedy)
+            return None
+
     def texts(self, value: Value, what: str, example: str = "NAME") -> tuple[Scalar, ...]:
         """The scalars of a list; one scalar stands for a list of one, null for an empty one."""
         if isinstance(value, Scalar):

@@ -137,7 +137,6 @@ class Group:
     name: str | None = None
     timeout: int | None = None
     additional_commands: tuple[str, ...] = ()
-    allow_create_failure: bool = False
 
     @property
     def cluster_options(self) -> KnifeOptions:

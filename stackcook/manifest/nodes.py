@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import AddressValueError, IPv4Address
@@ -55,32 +55,6 @@ _NO_EFFECT = {
 
 
 @dataclass(frozen=True)
-class Nodes:
-    """The nodes, the entries that list them, and the section ``options``."""
-
-    nodes: tuple[Node, ...]
-    groups: tuple[Group, ...]
-    options: KnifeOptions
-
-
-@dataclass(frozen=True)
-class _Common:
-    """The section ``options``, and its place."""
-
-    options: KnifeOptions = KnifeOptions()
-    at: Position | None = None
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One entry: as written, its run list as Chef shows it, and the place of its options."""
-
-    group: Group
-    run_list: tuple[str, ...]
-    options_at: Position
-
-
-@dataclass(frozen=True)
 class _Kind:
     """What the words of an entry's key are."""
 
@@ -89,25 +63,17 @@ class _Kind:
     count: int = 0
 
 
-def read_nodes(reader: FieldReader, fields: Fields, settings: Settings) -> Nodes:
-    """Read the nodes of all entries."""
-    common = _common(reader, fields["options"][1]) if "options" in fields else _Common()
-    entries = tuple(_Entries(reader, settings.nodes).read(fields))
-    builder = _Builder(reader, common, settings)
-    nodes = tuple(node for entry in entries for node in builder.nodes(entry))
-    if common.at and any(node.provider is None for node in nodes):
-        _note_options(reader, common.at, "options", common.options)
+def read_nodes(
+    reader: FieldReader, fields: Fields, settings: Settings
+) -> tuple[tuple[Node, ...], tuple[Group, ...], KnifeOptions]:
+    """The nodes, the entries that list them, and the section ``options``."""
+    nodes = _NodeReader(reader, settings)
+    nodes.read(fields)
     for name, given in settings.nodes.items():
-        if name not in builder.lines:
-            remedy = suggest(name, builder.lines) if builder.lines else "list it under `nodes`"
+        if name not in nodes.lines:
+            remedy = suggest(name, nodes.lines) if nodes.lines else "list it under `nodes`"
             reader.error(given.at, f'stackcook: nodes: unknown node "{name}"', remedy)
-    return Nodes(nodes, tuple(entry.group for entry in entries), common.options)
-
-
-def _common(reader: FieldReader, value: Value) -> _Common:
-    found = parse(reader.words(value, "options"))
-    _note_broken(reader, value.at, "options", found)
-    return _Common(found, value.at)
+    return tuple(nodes.nodes), tuple(nodes.groups), nodes.common
 
 
 def _note_broken(reader: FieldReader, at: Position, what: str, found: KnifeOptions) -> None:
@@ -124,24 +90,37 @@ def _note_options(reader: FieldReader, at: Position, what: str, found: KnifeOpti
         reader.warning(at, problem, remedy_for(flag))
 
 
-class _Entries:
-    """Reads the entries of ``nodes`` and ``clusters``.
+class _NodeReader:
+    """Reads the entries of ``nodes`` and ``clusters``; keeps what is looked up once for all.
 
-    A name in ``hosts`` is a host's even if a provider is called so, too.
+    A name in ``stackcook: nodes`` is a host's even if a provider is called so, too.
     """
 
-    def __init__(self, reader: FieldReader, hosts: Collection[str]) -> None:
+    def __init__(self, reader: FieldReader, settings: Settings) -> None:
         self.reader = reader
-        self.hosts = hosts
+        self.settings = settings
+        self.common = KnifeOptions()  # the section ``options``
+        self.common_at: Position | None = None
+        self.nodes: list[Node] = []
+        self.groups: list[Group] = []
+        self.lines: dict[str, int] = {}  # of each name the line
+        self._unnamed: Counter[str | None] = Counter()
+        self._keys: dict[tuple[str, Position], Path | None] = {}
 
-    def read(self, fields: Fields) -> Iterator[_Entry]:
-        """The entries of ``nodes``, then those of ``clusters``."""
+    def read(self, fields: Fields) -> None:
+        """Read ``options``, the entries of ``nodes``, then those of ``clusters``."""
+        if "options" in fields:
+            value = fields["options"][1]
+            self.common, self.common_at = parse(self.reader.words(value, "options")), value.at
+            _note_broken(self.reader, value.at, "options", self.common)
         if "nodes" in fields:
-            yield from self._entries(fields["nodes"][1], "nodes", None)
+            self._entries(fields["nodes"][1], "nodes", None)
         if "clusters" in fields:
-            yield from self._clusters(fields["clusters"][1])
+            self._clusters(fields["clusters"][1])
+        if self.common_at and any(node.provider is None for node in self.nodes):
+            _note_options(self.reader, self.common_at, "options", self.common)
 
-    def _clusters(self, value: Value) -> Iterator[_Entry]:
+    def _clusters(self, value: Value) -> None:
         """Environment → list as in ``nodes``."""
         lines: dict[str, int] = {}
         for name, body in self.reader.entries(value, "clusters"):
@@ -155,28 +134,25 @@ class _Entries:
             elif _empty(body):
                 self.reader.warning(name.at, f"{what} has no nodes", "list its nodes or remove it")
             lines.setdefault(name.text, name.at.line)
-            yield from self._entries(body, what, name.text)
+            self._entries(body, what, name.text)
 
-    def _entries(self, value: Value, section: str, cluster: str | None) -> Iterator[_Entry]:
+    def _entries(self, value: Value, section: str, cluster: str | None) -> None:
         for key, body in self.reader.entries(value, section):
-            kind = self._kind(key, section)
-            if kind:
-                yield self._entry(key, kind, body, f"{section}: {key.text}", cluster)
+            if kind := self._kind(key, section):
+                self._entry(key, kind, body, f"{section}: {key.text}", cluster)
 
-    def _entry(
-        self, key: Scalar, kind: _Kind, body: Value, what: str, cluster: str | None
-    ) -> _Entry:
+    def _entry(self, key: Scalar, kind: _Kind, body: Value, what: str, cluster: str | None) -> None:
         reader, fields = self.reader, self._body(body, what)
-        run_list = tuple(self._run_list(fields, what))
-        at = fields["options"][1].at if "options" in fields else key.at
+        options_at = fields["options"][1].at if "options" in fields else key.at
         timeout = partial(reader.number, least=1, most=LONGEST_TIMEOUT)
         commands = partial(reader.texts, example="COMMAND")
+        take(fields, "allow_create_failure", reader.boolean, what)  # must only be well formed
         group = Group(
             at=key.at,
             hosts=kind.hosts,
             provider=kind.provider,
             count=kind.count,
-            run_list=run_list,
+            run_list=tuple(self._run_list(fields, what)),
             options=parse(take(fields, "options", reader.words, what) or ""),
             cluster=cluster,
             name=take(fields, "name", reader.text, what),
@@ -185,10 +161,10 @@ class _Entries:
                 command.text
                 for command in take(fields, "additional_commands", commands, what) or ()
             ),
-            allow_create_failure=bool(take(fields, "allow_create_failure", reader.boolean, what)),
         )
-        self._check(group, at, fields, what)
-        return _Entry(group, tuple(map(_canonical, run_list)), at)
+        self._check(group, options_at, fields, what)
+        self.groups.append(group)
+        self._add_nodes(group, options_at)
 
     def _body(self, body: Value, what: str) -> Fields:
         """What is below a key; a run list directly below it is noted."""
@@ -219,7 +195,7 @@ class _Entries:
     def _kind(self, key: Scalar, section: str) -> _Kind | None:
         """What one key lists; ``None`` where that is noted to be wrong."""
         first, *rest = words = key.text.split()
-        if len(words) == 1 and first in self.hosts:
+        if len(words) == 1 and first in self.settings.nodes:
             return _Kind((first,))
         if first in PROVIDERS:
             return self._cloud(key, section, first, rest)
@@ -267,6 +243,119 @@ class _Entries:
                     problem = f'{what}: run_list: invalid entry "{entry}"'
                     self.reader.error(text.at, problem, _run_list_remedy(entry))
 
+    def _add_nodes(self, group: Group, options_at: Position) -> None:
+        """Add the nodes of one entry."""
+        options = group.all_options(self.common)
+        self._check_policy(group, options_at, options)
+        name = group.name or options.one("name")
+        before = self._unnamed[group.provider]
+        if not name:
+            self._unnamed[group.provider] += group.count
+        for called, host, number in machine_names(group, name, before):
+            if called not in self.lines:
+                self.lines[called] = group.at.line
+                self._check_name(group, called, host)
+                node = self._node(group, options_at, called, host, options.numbered(number))
+                self.nodes.append(node)
+                continue
+            what = f"duplicate node {called}, first on line {self.lines[called]}"
+            if name and NUMBER not in name:  # so are all the others of this entry
+                remedy = f"add {NUMBER}, which stands for the machine's number, to the name"
+                self.reader.error(group.at, what, remedy)
+                return
+            self.reader.error(group.at, what, "give each node its own name")
+
+    def _check_policy(self, entry: Group, at: Position, options: KnifeOptions) -> None:
+        """Note half a policy, and one together with what it replaces."""
+        name, group = options.one("policy_name"), options.one("policy_group")
+        if bool(name) != bool(group):
+            given, other = ("name", "group") if name else ("group", "name")
+            remedy = f"add --policy-{other} to the options"
+            self.reader.error(at, f"--policy-{given} without --policy-{other}", remedy)
+        if name and (entry.run_list or options.one("environment")):
+            what = "a node with a policy cannot have a run list or an environment"
+            self.reader.error(at, what, "remove them, or the policy")
+
+    def _check_name(self, group: Group, name: str, host: str) -> None:
+        vagrant = not group.provider and self.settings.machines is MachineKind.VAGRANT
+        if vagrant:
+            if not _HOSTNAME.fullmatch(name):
+                remedy = "use letters, digits and `-`, at most 63 between dots"
+                self.reader.error(group.at, f'"{name}" is not a valid host name', remedy)
+            return
+        for word in dict.fromkeys((name, host or name)):
+            if not _NODE_NAME.fullmatch(word):
+                remedy = (
+                    "use letters, digits, `_`, `-`, `.` and `:`, and begin with a letter, "
+                    "digit or `_`"
+                )
+                if "@" in word:
+                    remedy = "remove the user, and add `-x USER` to its options"
+                what = f'"{word}" is not a valid node or host name'
+                self.reader.error(group.at, what, remedy)
+        if _BAD_LABEL.search(host):
+            remedy = "use 1 to 63 characters between dots"
+            self.reader.error(group.at, f'"{host}" is not a valid host name', remedy)
+
+    def _node(
+        self, group: Group, options_at: Position, name: str, host: str, options: KnifeOptions
+    ) -> Node:
+        given = self.settings.nodes.get(name) or NodeSettings(group.at)
+        provider = group.provider
+        user, key, port = given.user or options.one("user") or None, given.key, given.port
+        port = port or options.port
+        if provider:
+            key = key or self._path(options.one("key"))
+        elif self.settings.machines is MachineKind.SSH:
+            user, key = user or "root", key or self._key(group, options_at)
+        else:
+            user = key = port = None  # Vagrant's machines bring theirs
+        node = Node(
+            name=name,
+            at=group.at,
+            run_list=tuple(map(_canonical, group.run_list)),
+            environment=options.one("environment") or Node.environment,
+            address=given.address or _literal(host),
+            memory=given.memory or Node.memory,
+            cpus=given.cpus or Node.cpus,
+            user=user,
+            key=key,
+            port=port or Node.port,
+            host=host,
+            options=options,
+            provider=provider,
+            policy_name=options.one("policy_name") or None,
+            policy_group=options.one("policy_group") or None,
+            timeout=group.timeout,
+        )
+        if not provider and self.settings.machines is MachineKind.VAGRANT:
+            self._check_vagrant(node, given)
+        return node
+
+    def _check_vagrant(self, node: Node, given: NodeSettings) -> None:
+        if node.address is None and not given.address_at:
+            remedy = f"set `address` in `stackcook: nodes: {node.name}`"
+            self.reader.error(given.at, f"node {node.name} has no address", remedy)
+        for name in ("user", "key", "port"):
+            if getattr(given, name) is not None:
+                what = f"stackcook: nodes: {node.name}: {name} has no effect"
+                self.reader.warning(given.at, what, "remove it; Vagrant sets it")
+
+    def _key(self, group: Group, at: Position) -> Path | None:
+        """The SSH key of the options, else the user's own; the same file is looked at once."""
+        text, what = group.options.one("key"), f"node {group.hosts[0]}: "
+        if not text and self.common_at:
+            text, at, what = self.common.one("key"), self.common_at, "options: "
+        place = (text, at)
+        if place not in self._keys:
+            found = self.reader.file(Scalar(text, *at), f"{what}key") if text else _own_key()
+            self._keys[place] = found
+        return self._keys[place]
+
+    def _path(self, text: str) -> Path | None:
+        """A file that only knife reads."""
+        return self.reader.path.parent / os.path.expanduser(text) if text else None
+
 
 def _empty(value: Value) -> bool:
     return isinstance(value, Scalar) and value.null or isinstance(value, List) and not value.items
@@ -303,134 +392,6 @@ def machine_names(group: Group, name: str, before: int) -> Iterator[tuple[str, s
             shown = str(number)
             host = host.replace(NUMBER, shown)
             yield name.replace(NUMBER, shown) if name else host, host, shown
-
-
-class _Builder:
-    """Makes the nodes of one manifest; keeps what is looked up once for all of them."""
-
-    def __init__(self, reader: FieldReader, common: _Common, settings: Settings) -> None:
-        self.reader = reader
-        self.common = common
-        self.settings = settings
-        self.lines: dict[str, int] = {}  # of each name the line
-        self._unnamed: Counter[str | None] = Counter()
-        self._keys: dict[tuple[str, Position], Path | None] = {}
-
-    def nodes(self, entry: _Entry) -> Iterator[Node]:
-        """The nodes of one entry."""
-        group = entry.group
-        options = group.all_options(self.common.options)
-        self._check_policy(entry, options)
-        name = group.name or options.one("name")
-        before = self._unnamed[group.provider]
-        if not name:
-            self._unnamed[group.provider] += group.count
-        for called, host, number in machine_names(group, name, before):
-            if called not in self.lines:
-                self.lines[called] = group.at.line
-                self._check_name(group, called, host)
-                yield self._node(entry, called, host, options.numbered(number))
-                continue
-            what = f"duplicate node {called}, first on line {self.lines[called]}"
-            if name and NUMBER not in name:  # so are all the others of this entry
-                remedy = f"add {NUMBER}, which stands for the machine's number, to the name"
-                self.reader.error(group.at, what, remedy)
-                return
-            self.reader.error(group.at, what, "give each node its own name")
-
-    def _check_policy(self, entry: _Entry, options: KnifeOptions) -> None:
-        """Note half a policy, and one together with what it replaces."""
-        at = entry.options_at
-        name, group = options.one("policy_name"), options.one("policy_group")
-        if bool(name) != bool(group):
-            given, other = ("name", "group") if name else ("group", "name")
-            remedy = f"add --policy-{other} to the options"
-            self.reader.error(at, f"--policy-{given} without --policy-{other}", remedy)
-        if name and (entry.run_list or options.one("environment")):
-            what = "a node with a policy cannot have a run list or an environment"
-            self.reader.error(at, what, "remove them, or the policy")
-
-    def _check_name(self, group: Group, name: str, host: str) -> None:
-        vagrant = not group.provider and self.settings.machines is MachineKind.VAGRANT
-        if vagrant:
-            if not _HOSTNAME.fullmatch(name):
-                remedy = "use letters, digits and `-`, at most 63 between dots"
-                self.reader.error(group.at, f'"{name}" is not a valid host name', remedy)
-            return
-        for word in dict.fromkeys((name, host or name)):
-            if not _NODE_NAME.fullmatch(word):
-                remedy = (
-                    "use letters, digits, `_`, `-`, `.` and `:`, and begin with a letter, "
-                    "digit or `_`"
-                )
-                if "@" in word:
-                    remedy = "remove the user, and add `-x USER` to its options"
-                what = f'"{word}" is not a valid node or host name'
-                self.reader.error(group.at, what, remedy)
-        if _BAD_LABEL.search(host):
-            remedy = "use 1 to 63 characters between dots"
-            self.reader.error(group.at, f'"{host}" is not a valid host name', remedy)
-
-    def _node(self, entry: _Entry, name: str, host: str, options: KnifeOptions) -> Node:
-        given = self.settings.nodes.get(name) or NodeSettings(entry.group.at)
-        provider = entry.group.provider
-        user, key, port = given.user or options.one("user") or None, given.key, given.port
-        port = port or options.port
-        if provider:
-            key = key or self._path(options.one("key"))
-        elif self.settings.machines is MachineKind.SSH:
-            user, key = user or "root", key or self._key(entry)
-        else:
-            user = key = port = None  # Vagrant's machines bring theirs
-        node = Node(
-            name=name,
-            at=entry.group.at,
-            run_list=entry.run_list,
-            environment=options.one("environment") or Node.environment,
-            address=given.address or _literal(host),
-            memory=given.memory or Node.memory,
-            cpus=given.cpus or Node.cpus,
-            user=user,
-            key=key,
-            port=port or Node.port,
-            host=host,
-            options=options,
-            provider=provider,
-            policy_name=options.one("policy_name") or None,
-            policy_group=options.one("policy_group") or None,
-            timeout=entry.group.timeout,
-        )
-        if not provider and self.settings.machines is MachineKind.VAGRANT:
-            self._check_vagrant(node, given)
-        return node
-
-    def _check_vagrant(self, node: Node, given: NodeSettings) -> None:
-        if node.address is None and not given.address_at:
-            remedy = f"set `address` in `stackcook: nodes: {node.name}`"
-            self.reader.error(given.at, f"node {node.name} has no address", remedy)
-        for name in ("user", "key", "port"):
-            if getattr(given, name) is not None:
-                what = f"stackcook: nodes: {node.name}: {name} has no effect"
-                self.reader.warning(given.at, what, "remove it; Vagrant sets it")
-
-    def _key(self, entry: _Entry) -> Path | None:
-        """The SSH key of the options, else the user's own; the same file is looked at once."""
-        text, at, what = (
-            entry.group.options.one("key"),
-            entry.options_at,
-            f"node {entry.group.hosts[0]}: ",
-        )
-        if not text and self.common.at:
-            text, at, what = self.common.options.one("key"), self.common.at, "options: "
-        place = (text, at)
-        if place not in self._keys:
-            found = self.reader.file(Scalar(text, *at), f"{what}key") if text else _own_key()
-            self._keys[place] = found
-        return self._keys[place]
-
-    def _path(self, text: str) -> Path | None:
-        """A file that only knife reads."""
-        return self.reader.path.parent / os.path.expanduser(text) if text else None
 
 
 def _own_key() -> Path | None:

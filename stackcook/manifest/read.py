@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from stackcook.manifest import sections
 from stackcook.manifest.checks import check
 from stackcook.manifest.document import Scalar, Value, parse
 from stackcook.manifest.fields import FieldReader
-from stackcook.manifest.model import DEFAULT_PASSWORDS, CookbookEntry, Manifest
+from stackcook.manifest.model import DEFAULT_PASSWORDS, Manifest
 from stackcook.manifest.nodes import read_nodes
 from stackcook.manifest.settings import Settings, read_settings, stage
 
@@ -67,25 +67,31 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
         reader.error(document.at, "the manifest is empty", "see docs/manifest.md for an example")
     fields = reader.fields(document, "the manifest", SECTIONS)
 
-    def section(name: str, read: Callable[[FieldReader, Value], tuple[T, ...]]) -> tuple[T, ...]:
-        return read(reader, fields[name][1]) if name in fields else ()
+    def section(
+        name: str, read: Callable[[FieldReader, Value, str], tuple[T, ...]]
+    ) -> tuple[T, ...]:
+        return read(reader, fields[name][1], name) if name in fields else ()
 
     settings = read_settings(reader, *fields["stackcook"]) if "stackcook" in fields else Settings()
-    nodes = read_nodes(reader, fields, settings)
-    check(reader, settings, nodes.nodes)
+    nodes, groups, options = read_nodes(reader, fields, settings)
+    check(reader, settings, nodes)
     berksfile = fields.get("berksfile")
     cookbooks = section("cookbooks", sections.cookbooks)
+    passwords = settings.passwords
+    if passwords is None:
+        openstack = any(cookbook.name.startswith("openstack-") for cookbook in cookbooks)
+        passwords = DEFAULT_PASSWORDS if openstack else {}
     return Manifest(
         path=reader.path,
         name=settings.name,
         berksfile=berksfile and sections.berksfile(reader, berksfile[1], berksfile[0].at),
         cookbooks=cookbooks,
-        environments=section("environments", sections.environments),
-        roles=section("roles", sections.roles),
+        environments=section("environments", sections.patterns),
+        roles=section("roles", sections.patterns),
         data_bags=section("data bags", sections.data_bags),
-        nodes=nodes.nodes,
-        groups=nodes.groups,
-        options=nodes.options,
+        nodes=nodes,
+        groups=groups,
+        options=options,
         knife=section("knife", sections.knife),
         policy=settings.policy,
         machines=settings.machines,
@@ -96,15 +102,5 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
         failure_budget=settings.failure_budget,
         chef_server=settings.chef_server,
         server_address=settings.server_address,
-        passwords=_passwords(settings, cookbooks),
+        passwords=passwords,
     )
-
-
-def _passwords(
-    settings: Settings, cookbooks: Iterable[CookbookEntry]
-) -> Mapping[str, tuple[str, ...]]:
-    """Those that the manifest names, else those that OpenStack's cookbooks need, if it has them."""
-    if settings.passwords is not None:
-        return settings.passwords
-    openstack = any(cookbook.name.startswith("openstack-") for cookbook in cookbooks)
-    return DEFAULT_PASSWORDS if openstack else {}

@@ -38,11 +38,11 @@ def berksfile(reader: FieldReader, value: Value, at: Position) -> Berksfile | No
     return Berksfile(path, at, options, text) if path and os.path.isfile(path) else None
 
 
-def knife(reader: FieldReader, value: Value) -> tuple[KnifeCommand, ...]:
+def knife(reader: FieldReader, value: Value, section: str) -> tuple[KnifeCommand, ...]:
     """``knife``: subcommand → null, or the arguments of each run."""
     result = []
-    for name, body in reader.entries(value, "knife", several=True):
-        arguments = reader.texts(body, f"knife: {name.text}", "ARGUMENT")
+    for name, body in reader.entries(value, section, several=True):
+        arguments = reader.texts(body, f"{section}: {name.text}", "ARGUMENT")
         if isinstance(body, List) and not body.items:
             remedy = "remove it, or remove the empty list to run it once"
             reader.warning(name.at, f"knife: {name.text} is never run", remedy)
@@ -58,40 +58,27 @@ def knife(reader: FieldReader, value: Value) -> tuple[KnifeCommand, ...]:
     return tuple(result)
 
 
-def cookbooks(reader: FieldReader, value: Value) -> tuple[CookbookEntry, ...]:
+def cookbooks(reader: FieldReader, value: Value, section: str) -> tuple[CookbookEntry, ...]:
     """``cookbooks``: name → null or ``{version, options}``."""
-    return tuple(
-        _cookbook(reader, name, body) for name, body in _named(reader, value, "cookbooks", NAME)
-    )
+    result = []
+    for name, body in _named(reader, value, section, NAME):
+        what = f"{section}: {name.text}"
+        fields = reader.fields(body, what, ("version", "options"))
+        version = take(fields, "version", reader.text, what)
+        if version and not VERSION.fullmatch(version):
+            reader.invalid(fields["version"][1], f"{what}: version", "write it as 1.2.3")
+        options = take(fields, "options", reader.words, what) or ""
+        for word in options.split():
+            if word not in COOKBOOK_OPTIONS:
+                remedy = f"use {' or '.join(COOKBOOK_OPTIONS)}"
+                at = fields["options"][1].at
+                reader.warning(at, f"{what}: options: {word} has no effect", remedy)
+        result.append(CookbookEntry(name.text, name.at, version, options))
+    return tuple(result)
 
 
-def _cookbook(reader: FieldReader, name: Scalar, body: Value) -> CookbookEntry:
-    what = f"cookbooks: {name.text}"
-    fields = reader.fields(body, what, ("version", "options"))
-    version = take(fields, "version", reader.text, what)
-    if version and not VERSION.fullmatch(version):
-        reader.invalid(fields["version"][1], f"{what}: version", "write it as 1.2.3")
-    options = take(fields, "options", reader.words, what) or ""
-    for word in options.split():
-        if word not in COOKBOOK_OPTIONS:
-            remedy = f"use {' or '.join(COOKBOOK_OPTIONS)}"
-            at = fields["options"][1].at
-            reader.warning(at, f"{what}: options: {word} has no effect", remedy)
-    return CookbookEntry(name.text, name.at, version, options)
-
-
-def environments(reader: FieldReader, value: Value) -> tuple[Pattern, ...]:
-    """``environments``: names, ``sub/name`` or globs."""
-    return _patterns(reader, value, "environments")
-
-
-def roles(reader: FieldReader, value: Value) -> tuple[Pattern, ...]:
-    """``roles``: names, ``sub/name`` or globs."""
-    return _patterns(reader, value, "roles")
-
-
-def _patterns(reader: FieldReader, value: Value, section: str) -> tuple[Pattern, ...]:
-    """Patterns with nothing below them; one map may hold several."""
+def patterns(reader: FieldReader, value: Value, section: str) -> tuple[Pattern, ...]:
+    """``environments`` and ``roles``: names, ``sub/name`` or globs, with nothing below them."""
     result = []
     for name, body in _named(reader, value, section, PATTERN, several=True):
         reader.fields(body, f"{section}: {name.text}", ())
@@ -99,35 +86,29 @@ def _patterns(reader: FieldReader, value: Value, section: str) -> tuple[Pattern,
     return tuple(result)
 
 
-def data_bags(reader: FieldReader, value: Value) -> tuple[DataBag, ...]:
+def data_bags(reader: FieldReader, value: Value, section: str) -> tuple[DataBag, ...]:
     """``data bags``: name → null or ``{items, secret}``."""
-    return tuple(
-        _data_bag(reader, name, body) for name, body in _named(reader, value, "data bags", NAME)
-    )
+    named = _named(reader, value, section, NAME)
+    return tuple(_data_bag(reader, name, body, f"{section}: {name.text}") for name, body in named)
 
 
-def _data_bag(reader: FieldReader, name: Scalar, body: Value) -> DataBag:
-    what = f"data bags: {name.text}"
+def _data_bag(reader: FieldReader, name: Scalar, body: Value, what: str) -> DataBag:
     fields = reader.fields(body, what, ("items", "secret"))
-    items: tuple[Pattern, ...] = ()
-    if "items" in fields:
-        texts = reader.texts(fields["items"][1], f"{what}: items")
-        for item in texts:
-            if not PATTERN.fullmatch(item.text):
-                reader.error(item.at, f'{what}: invalid name "{item.text}"', _REMEDY)
-        items = tuple(Pattern(i.text, i.at) for i in texts if PATTERN.fullmatch(i.text))
-    if "secret" in fields:
-        value = fields["secret"][1]
-        secret = reader.file(value, f"{what}: secret")
-        if secret and os.path.isfile(secret) and isinstance(value, Scalar):
-            return DataBag(name.text, name.at, items, secret, value.text.strip())
-    return DataBag(name.text, name.at, items)
+    items = []
+    for item in take(fields, "items", reader.texts, what) or ():
+        if PATTERN.fullmatch(item.text):
+            items.append(Pattern(item.text, item.at))
+        else:
+            reader.error(item.at, f'{what}: invalid name "{item.text}"', _REMEDY)
+    secret, text = take(fields, "secret", reader.file, what), ""
+    if secret and os.path.isfile(secret) and isinstance(value := fields["secret"][1], Scalar):
+        text = value.text.strip()
+    return DataBag(name.text, name.at, tuple(items), secret if text else None, text)
 
 
-def passwords(reader: FieldReader, value: Value) -> dict[str, tuple[str, ...]]:
+def passwords(reader: FieldReader, value: Value, what: str) -> dict[str, tuple[str, ...]]:
     """``stackcook: passwords``: data bag → the items to fill with generated passwords."""
     result: dict[str, tuple[str, ...]] = {}
-    what = "stackcook: passwords"
     for name, body in reader.mapping(value, what):
         items = reader.texts(body, f"{what}: {name.text}")
         for word in (name, *items):

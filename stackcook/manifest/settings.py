@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from stackcook.errors import Position
@@ -38,8 +37,6 @@ POLICY_GROUP = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _ROLE = re.compile(r"role\[(.*)\]")
 BUDGET = re.compile(r"(\d{1,6})( *%)?", re.ASCII)
 ROLE = re.compile(r"role\[([\w:.-]+)\]|([\w:.-]+)", re.ASCII)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,6 @@ class Settings:
     failure_budget: tuple[FailureBudget, ...] = ()
     chef_server: ChefServer | None = None
     server_address: IPv4Address | None = None
-    server_at: Position | None = None
     passwords: Mapping[str, tuple[str, ...]] | None = None
     policy: Policy | None = None
 
@@ -87,7 +83,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
     fields = reader.fields(value, what, KEYS)
     kinds = [kind.value for kind in MachineKind]
     bootstraps = [kind.value for kind in BootstrapKind]
-    settings = Settings(
+    return Settings(
         at=section.at,
         name=take(fields, "name", partial(_name, reader), what) or "stackcook",
         machines=MachineKind(
@@ -101,15 +97,14 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         bootstrap=BootstrapKind(
             take(fields, "bootstrap", partial(_choice, reader, bootstraps), what) or "native"
         ),
-        failure_budget=take(fields, "failure_budget", partial(_failure_budget, reader), what) or (),
+        failure_budget=tuple(
+            take(fields, "failure_budget", partial(_failure_budget, reader), what) or ()
+        ),
         chef_server=take(fields, "chef_server", partial(_chef_server, reader), what),
         server_address=take(fields, "server_address", partial(_address, reader), what),
-        server_at=_place(fields, "server_address"),
+        passwords=take(fields, "passwords", partial(sections.passwords, reader), what),
         policy=take(fields, "policy", partial(_policy, reader), what),
     )
-    if "passwords" in fields:
-        return replace(settings, passwords=sections.passwords(reader, fields["passwords"][1]))
-    return settings
 
 
 def stage(roles: tuple[Scalar, ...]) -> Stage:
@@ -139,26 +134,17 @@ def _choice(reader: FieldReader, known: Collection[str], value: Value, what: str
 
 
 def _address(reader: FieldReader, value: Value, what: str) -> IPv4Address | None:
-    text = reader.text(value, what)
-    if text is None:
-        return None
-    try:
-        return IPv4Address(text)
-    except ValueError:
-        reader.invalid(value, what, "write an IPv4 address, such as 10.0.112.10")
-        return None
+    remedy = "write an IPv4 address, such as 10.0.112.10"
+    return reader.parsed(value, what, IPv4Address, remedy)
 
 
 def _network(reader: FieldReader, value: Value, what: str) -> IPv4Network | None:
-    text = reader.text(value, what)
-    if text is None:
+    remedy = "write an IPv4 network, such as 10.0.112.0/24"
+    interface = reader.parsed(value, what, IPv4Interface, remedy)
+    if interface is None or not isinstance(value, Scalar):
         return None
-    try:
-        network = IPv4Network(text, strict=False)
-    except ValueError:
-        reader.invalid(value, what, "write an IPv4 network, such as 10.0.112.0/24")
-        return None
-    if "/" not in text or IPv4Address(text.split("/")[0]) != network.network_address:
+    text, network = value.text.strip(), interface.network
+    if "/" not in text or interface.ip != network.network_address:
         remedy = f"write {network}" if "/" in text else "add the prefix length, such as /24"
         reader.error(value.at, f"{what}: {text} is an address, not a network", remedy)
     return network
@@ -234,27 +220,21 @@ def _policy(reader: FieldReader, value: Value, what: str) -> Policy | None:
 
 
 def _url(reader: FieldReader, value: Value, what: str) -> str | None:
-    text = reader.text(value, what)
-    if text is None:
-        return None
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that isn't a number, half a pair of brackets
-        good = False
-    if good and not re.search(r"\s", text):
-        return text.rstrip("/")
     remedy = "write it as https://chef.example.com/organizations/NAME"
-    reader.invalid(value, what, remedy)
-    return None
+    return reader.parsed(value, what, _parse_url, remedy)
 
 
-def _failure_budget(reader: FieldReader, value: Value, what: str) -> tuple[FailureBudget, ...]:
+def _parse_url(text: str) -> str:
+    """The URL without a slash at its end; raises ValueError where it isn't one of a Chef server."""
+    parts = urlsplit(text)  # raises for half a pair of brackets; `port`, if it isn't a number
+    good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    if not good or re.search(r"\s", text):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def _failure_budget(reader: FieldReader, value: Value, what: str) -> Iterator[FailureBudget]:
     """Role → a number of nodes, or a percentage of those with that role."""
-    return tuple(_budgets(reader, value, what))
-
-
-def _budgets(reader: FieldReader, value: Value, what: str) -> Iterator[FailureBudget]:
     lines: dict[str, int] = {}
     for key, body in reader.mapping(value, what):
         role = ROLE.fullmatch(key.text)

@@ -57,28 +57,21 @@ def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[
         users[settings.server_address] = "the Chef server"
     ours = [node for node in nodes if not node.provider]
     for node in ours:
-        if node.address is None:
-            if settings.machines is MachineKind.SSH:
-                _check_host(reader, users, node)
-            continue
+        if node.address is None and settings.machines is MachineKind.VAGRANT:
+            continue  # a finding already
         given = settings.nodes.get(node.name)
-        at = given.address_at if given and given.address_at else node.at
-        if node.address in users:
-            what = f"node {node.name}: address {node.address} is already used by"
-            reader.error(at, f"{what} {users[node.address]}", "give each node its own")
-        else:
-            users[node.address] = f"node {node.name}"
+        at = given.address_at if given and node.address and given.address_at else node.at
+        place = node.address or node.host
+        if place in users:
+            kind = "address" if node.address else "host"
+            what = f"node {node.name}: {kind} {place} is already used by {users[place]}"
+            reader.error(at, what, "give each node its own")
+            continue
+        users[place] = f"node {node.name}"
+        if node.address:
             _check_place(reader, settings, at, node.name, node.address)
     if ours or not nodes:
         _check_network(reader, settings, len(ours))
-
-
-def _check_host(reader: FieldReader, users: dict[IPv4Address | str, str], node: Node) -> None:
-    """Note a node whose host is another node's."""
-    if node.host in users:
-        what = f"node {node.name}: host {node.host} is already used by {users[node.host]}"
-        reader.error(node.at, what, "give each node its own")
-    users.setdefault(node.host, f"node {node.name}")
 
 
 def _check_place(

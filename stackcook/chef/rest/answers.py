@@ -1,4 +1,4 @@
-"""What the Chef server's responses mean; each failure becomes one clear sentence."""
+"""Turns the Chef server's responses into values, and failures into clear errors."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def message(answer: Answer) -> str:
 
 
 def patience(headers: Mapping[str, str], *, most: float) -> float:
-    """Seconds that ``Retry-After`` asks for, at most ``most``; 0 where it says nothing."""
+    """Seconds that ``Retry-After`` asks for, at most ``most``; 0 without that header."""
     said = headers.get("Retry-After", "")
     try:
         seconds = float(said)
@@ -135,7 +135,7 @@ def _meaning(server: ChefServer, answer: Answer) -> tuple[str, str]:
     # In the words of Chef Infra Server.
     if status in (400, 401) and "authentication protocol version" in message(answer):
         cause = "the Chef server does not support signatures of version 1.3 (SHA-256)"
-        return cause, "upgrade it: stackcook uses no other version"
+        return cause, "upgrade it: stackcook supports no other version"
     if status == 401:
         off = skew(answer.headers)
         if abs(off) > _SKEW:

@@ -1,4 +1,4 @@
-"""The Chef server's REST interface: signed JSON requests, and one clear sentence a failure."""
+"""A client of the Chef server's REST interface: signed JSON requests, and clear errors."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ __all__ = ["CONNECTIONS", "ChefClient", "Conflict", "NotFound"]
 logger = logging.getLogger(__name__)
 
 _STREAMED = 1 << 20
-"""Bytes above which a file is never wholly in memory."""
+"""Bytes above which a file is never read into memory as a whole."""
 
 _PATIENCE = 120.0
-"""Seconds after which nothing is tried again."""
+"""Seconds after which a request is not retried any more."""
 
 _LONGEST_WAIT = 30.0
-"""Seconds to wait between two tries, at most, whatever the server asks for."""
+"""Maximum seconds to wait between two tries, even if the server asks for more."""
 
 _REPEATABLE = ("GET", "PUT", "DELETE")
 _PREFERRED_VERSION = 2
@@ -93,7 +93,7 @@ class ChefClient:
         return self._request("GET", path)
 
     def get_map(self, path: str) -> dict[str, Any]:
-        """As :meth:`get`; raises ChefServerError for what is no JSON map, too."""
+        """As :meth:`get`; also raises ChefServerError if the response is not a JSON map."""
         answer = self.get(path)
         if not isinstance(answer, dict):
             raise strange(self.server, f"GET {path}")
@@ -104,7 +104,7 @@ class ChefClient:
         return self._request("PUT", path, value)
 
     def post(self, path: str, value: Any, *, repeat: bool = False) -> Any:
-        """Make an object in the collection ``path``. Raises Conflict if it is there.
+        """Create an object in the collection ``path``. Raises Conflict if it already exists.
 
         With ``repeat`` it is tried again as other requests are: the Conflict may then be with
         what an earlier try made.
@@ -112,7 +112,7 @@ class ChefClient:
         return self._request("POST", path, value, repeat=repeat)
 
     def delete(self, path: str) -> Any:
-        """Take the object at ``path`` away. Raises NotFound."""
+        """Delete the object at ``path``. Raises NotFound."""
         answer = self._request("DELETE", path)
         if not isinstance(answer, dict):
             raise strange(self.server, f"DELETE {path}")
@@ -240,7 +240,7 @@ class ChefClient:
         return 1 if self._version is None else self._version
 
     def _learn_version(self, answer: Answer) -> int:
-        """Note which version to speak from now on."""
+        """Remember which API version to use from now on."""
         try:
             said = json.loads(answer.headers.get("X-Ops-Server-API-Version", "{}"))
             low, high = int(said.get("min_version", 0)), int(said.get("max_version", 1))

@@ -1,1 +1,1 @@
-"""Which Chef server: the user's or the embedded one; and knife for it."""
+"""Selects the Chef server (the user's or the embedded one), runs it, and configures knife."""

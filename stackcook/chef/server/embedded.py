@@ -30,7 +30,7 @@ _PATIENCE = 30.0
 """Seconds that the server may take to start, to stop, or to write its data."""
 
 _PROBE = 2.0
-"""Seconds that a request to see whether it runs may take."""
+"""Seconds that a request that checks whether it runs may take."""
 
 _CONFIG = """\
 # Written by stackcook at each start.

@@ -1,4 +1,4 @@
-"""Which Chef server: the manifest's, else that of the user's knife configuration."""
+"""Finds the user's Chef server: the manifest's, else that of the knife configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _INLINE = "-----BEGIN"
 def find_chef_server(
     manifest: Manifest, *, environ: Mapping[str, str] = os.environ
 ) -> ChefServer | None:
-    """The user's Chef server; ``None`` where none is configured.
+    """The user's Chef server; ``None`` if none is configured.
 
     Looks where knife does, as if it were run in the manifest's directory. Raises InputError for a
     file that cannot be read, UsageError for a setting that is not supported.

@@ -1,4 +1,4 @@
-"""The embedded server's files: are they complete, and which copy is good?
+"""The embedded server's files: whether they are complete, and the last good copy.
 
 goiardi keeps everything in memory and rewrites ``data`` and ``index`` once a second if something
 has changed, each by a temporary file that replaces the old one. Cookbook files are in ``files``,

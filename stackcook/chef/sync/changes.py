@@ -1,6 +1,6 @@
-"""Changes to a Chef server as values, and the order in which they may be made.
+"""Changes to a Chef server as values, and a safe order in which to make them.
 
-The order makes sure that no node meets a half-done upload.
+The order makes sure that no node sees an incomplete upload.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Gone:
 class Difference:
     """What to do on the server; ``objects`` are in the order in which nodes may see them.
 
-    ``gone`` is what the server has besides: what refers to others comes before what it refers to.
+    ``gone`` are objects that only the server has; an object comes before those that it refers to.
     """
 
     cookbooks: tuple[CookbookChange, ...]

@@ -217,7 +217,7 @@ class Listing:
         )
 
     def gone(self, repository: Repository, keep: Collection[str]) -> Iterator[Gone]:
-        """What the repository does not have, in the order in which it may be deleted.
+        """Objects that only the server has, in the order in which they may be deleted.
 
         Other versions of the repository's cookbooks are not gone, nor are the data bags ``keep``.
         """

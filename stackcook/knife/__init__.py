@@ -34,7 +34,7 @@ class Form:
 
 
 def commands(manifest: Manifest, files: Files, form: Form) -> tuple[str, ...]:
-    """The commands; those that delete come first, each section before what it refers to."""
+    """The commands. Those that delete come first; each section before those that it refers to."""
     made = [*entries(manifest, form.nodes)]
     nodes = [entry for entry in made if not entry.group.cluster]
     clusters = [entry for entry in made if entry.group.cluster]

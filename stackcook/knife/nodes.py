@@ -23,7 +23,7 @@ _LOGIN = {
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine of an entry: its number from 1, its provider's name for it, and its node."""
+    """A machine of an entry: its number from 1, its name at the provider, and its node."""
 
     number: int
     host: str
@@ -67,12 +67,12 @@ class Entry:
         return self.cloud and not self.name and not self.group.hosts
 
     def command(self, machine: Machine) -> str:
-        """What makes the machine, or bootstraps a host."""
+        """The command that creates the machine, or bootstraps a host."""
         number = f"{machine.number:0{self._digits}}"
         return self._with_run_list(self._template(machine.host).replace(NUMBER, number))
 
     def in_parallel(self) -> str:
-        """One command that makes all machines at once, by GNU parallel."""
+        """One command that creates all machines in parallel, with GNU parallel."""
         template = self._template("")
         if not self.whole:
             numbers = (f"{machine.number:0{self._digits}}" for machine in self.machines)
@@ -85,7 +85,7 @@ class Entry:
         return f"{source} | parallel -u -j 0 -v -- {command}"
 
     def deletion(self, machine: Machine) -> Iterator[str]:
-        """What deletes the machine, then its node and client."""
+        """The commands that delete the machine, then its node and client."""
         if self.cloud and self.group.provider:
             called = machine.host or machine.node.name
             yield line("knife", *delete_words(self.group.provider), called, "-y")
@@ -169,7 +169,7 @@ def _term(item: str) -> str:
 
 
 def forget(node: Node) -> Iterator[str]:
-    """What deletes a node and its client on the Chef server."""
+    """The commands that delete a node and its client on the Chef server."""
     yield f"knife node delete {node.name} -y"
     yield f"knife client delete {node.name} -y"
 

@@ -1,4 +1,4 @@
-"""Knife's commands for the Chef server's objects, one text each."""
+"""The knife commands for the Chef server's objects, one text for each command."""
 
 from __future__ import annotations
 

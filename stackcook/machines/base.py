@@ -1,4 +1,4 @@
-"""The interface of whatever makes, finds and deletes machines."""
+"""The interface of what creates, finds and deletes machines."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ UNREACHABLE = "unreachable"
 
 
 class Machines(Protocol):
-    """The machines of one manifest. What fails raises MachineError."""
+    """The machines of one manifest. Methods raise MachineError if they fail."""
 
     def prepare(self) -> None:
         """Create the lab's network, whose address the Chef server listens on."""
         ...
 
     def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Start ``nodes``, at the same time; those that run are left as they are."""
+        """Start ``nodes`` in parallel; running machines are not changed."""
         ...
 
     def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
-        """How SSH reaches each node, by its name, whether it is up or not."""
+        """How SSH reaches each node, by the node's name; also for machines that are off."""
         ...
 
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
@@ -45,5 +45,5 @@ class Machines(Protocol):
         ...
 
     def tear_down(self) -> None:
-        """Remove what :meth:`prepare` made; call it once no machine is left."""
+        """Remove what :meth:`prepare` created; call it after all machines are deleted."""
         ...

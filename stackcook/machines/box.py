@@ -1,4 +1,4 @@
-"""The Vagrant box of the lab's LXC machines; built again only if what it is made of changes."""
+"""The Vagrant box of the lab's LXC machines; rebuilt only if its contents change."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _MADE_OF = (SCRIPT, *_LOCKS, QUICK)
 
 
 def key() -> str:
-    """A checksum of what the box is made of: the scripts with their packages, the locked gems."""
+    """A checksum of the box's inputs: the build scripts and the locked gems."""
     return hashlib.sha256(b"".join(path.read_bytes() for path in _MADE_OF)).hexdigest()[:12]
 
 
 def name() -> str:
-    """What Vagrant calls the box."""
+    """The box's name in Vagrant."""
     return f"stackcook-trixie-{key()}"
 
 

@@ -1,4 +1,4 @@
-"""Which machines a manifest has."""
+"""Creates the :class:`~stackcook.machines.base.Machines` of a manifest."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ DEFAULT_NETWORK = IPv4Network("10.0.112.0/24")
 
 
 def machines_for(manifest: Manifest) -> SshMachines | VagrantMachines:
-    """The machines of ``manifest``, by their kind; nothing is touched yet.
+    """The machines of ``manifest``, by their kind; changes nothing.
 
-    Raises UsageError if Vagrant can't make machines here.
+    Raises UsageError if Vagrant can't create machines on this machine.
     """
     made_elsewhere = manifest.nodes and all(node.provider for node in manifest.nodes)
     if manifest.machines is MachineKind.SSH or made_elsewhere:
@@ -27,7 +27,7 @@ def machines_for(manifest: Manifest) -> SshMachines | VagrantMachines:
 
 
 def vagrant_machines(manifest: Manifest) -> VagrantMachines:
-    """Those that Vagrant makes; raises UsageError if it can't here."""
+    """Vagrant's machines; raises UsageError if Vagrant can't create machines on this machine."""
     from stackcook.machines.network import LabNetwork
     from stackcook.machines.vagrant import VagrantMachines, choose_provider
 

@@ -23,7 +23,7 @@ class Containers:
         return frozenset(output.split())
 
     def owner(self, name: str) -> Path | None:
-        """The directory of the manifest that made a container; None if it never was started.
+        """The directory of the manifest whose container it is; None if it was never started.
 
         It is in the path of the login key, which the pre-start hook names.
         """

@@ -1,4 +1,4 @@
-"""Machines that a knife plugin makes as it bootstraps them, together with all others."""
+"""Machines that a knife plugin creates when it bootstraps them, together with all others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ProvidedMachines:
         self.inner.prepare()
 
     def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Start the others; a provider makes its machines when they are bootstrapped."""
+        """Start the others; a provider creates its machines when they are bootstrapped."""
         if others := _others(nodes):
             self.inner.up(others, on_line)
 
@@ -50,7 +50,7 @@ class ProvidedMachines:
         return {node.name: others.get(node.name) or self._state(node) for node in nodes}
 
     def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Let the plugins delete their machines. Windows hosts stay: nobody made them."""
+        """Let the plugins delete their machines. Windows hosts stay: they existed before."""
         for node in nodes:
             if node.provider and node.provider not in providers.WINDOWS:
                 if self.lookup(node.name) is not None:

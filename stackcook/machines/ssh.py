@@ -1,4 +1,4 @@
-"""Existing hosts, known by address, user and key. stackcook neither makes nor deletes them."""
+"""Existing hosts, known by address, user and key. stackcook neither creates nor deletes them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SshMachines:
         """Nothing: the network exists."""
 
     def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
-        """Nothing, but raise MachineError for a host without an address or a key."""
+        """Only raise MachineError if a host has no address or no key."""
         self.hosts(nodes)
 
     def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
@@ -96,7 +96,7 @@ class SshMachines:
             return IPv4Address(probe.getsockname()[0])
 
     def tear_down(self) -> None:
-        """Nothing: nothing was made."""
+        """Nothing: nothing was created."""
 
     def _address(self, node: Node) -> str:
         """The address, or a name that this machine can resolve."""

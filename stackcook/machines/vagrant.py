@@ -1,4 +1,4 @@
-"""Machines that Vagrant makes: LXC containers of stackcook's box, or virtual machines."""
+"""Machines that Vagrant creates: LXC containers of stackcook's box, or virtual machines."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class VagrantMachines:
         }
 
     def prepare(self) -> None:
-        """Make the lab's network and login key; libvirt and VirtualBox have their own."""
+        """Create the lab's network and SSH key; libvirt and VirtualBox have their own."""
         if self.provider != "lxc":
             return
         self.manifest.state.mkdir(mode=0o700, exist_ok=True)
@@ -85,7 +85,7 @@ class VagrantMachines:
         self.network.guard(node.address for node in self.manifest.nodes if node.address)
 
     def provide(self, on_line: LineListener) -> None:
-        """Make all that ``vagrant up`` needs: network, login key, box, package caches."""
+        """Create all that ``vagrant up`` needs: network, SSH key, box, package caches."""
         self.prepare()
         if self.provider != "lxc":
             return
@@ -172,7 +172,7 @@ class VagrantMachines:
         return f"{self.manifest.name}-{node.name}"
 
     def _make_key(self) -> None:
-        """Make the login key of this deployment, both files or none."""
+        """Create the SSH key of this deployment, both files or none."""
         if self._key.exists():
             return
         self._key.parent.mkdir(mode=0o700, exist_ok=True)
@@ -203,7 +203,7 @@ class VagrantMachines:
                 )
 
     def _remove(self, nodes: Sequence[Node]) -> None:
-        """Delete containers that Vagrant doesn't know: a killed run left them half made."""
+        """Delete containers that Vagrant doesn't know: a killed run left them incomplete."""
         there = self._containers.names()
         for name in (self._container(node) for node in nodes):
             if name in there and not self._containers.foreign(name, self.manifest.root):
@@ -225,7 +225,7 @@ class VagrantMachines:
 
     @property
     def _directory(self) -> Path:
-        """Where Vagrant runs: beside the manifest, if people can call `vagrant` there."""
+        """Where Vagrant runs: beside the manifest, if users can run `vagrant` there."""
         root = self.manifest.root
         return root if (root / "Vagrantfile").exists() else HERE
 
@@ -276,7 +276,7 @@ def choose_provider(named: str | None) -> str:
 
 
 def _names(nodes: Sequence[Node]) -> str:
-    """The pattern with which Vagrant takes just these machines, in parallel."""
+    """The pattern that makes Vagrant select exactly these machines, in parallel."""
     return f"/^({'|'.join(re.escape(node.name) for node in nodes)})$/"
 
 

@@ -37,11 +37,11 @@ class Host:
 
 
 class Unreachable(Transient):
-    """No SSH server answered; worth another try while a machine boots."""
+    """No SSH server answered; it may after a retry, if the machine is booting."""
 
 
 class TimedOut(NodeError):
-    """A command on a node did not end in time; it may still run there."""
+    """A command on a node did not finish in time; it may still run there."""
 
 
 class Remote(Protocol):

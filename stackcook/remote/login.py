@@ -1,4 +1,4 @@
-"""Logging in to a node with paramiko: the private key, the host key, and what each error means."""
+"""Logs in to a node with paramiko: the private key, the host key, and clear errors."""
 
 from __future__ import annotations
 

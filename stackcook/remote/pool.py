@@ -1,4 +1,4 @@
-"""SSH connections that stay open between a node's steps: a login takes longer than most steps."""
+"""Keeps SSH connections open between a node's steps: a login takes longer than most steps."""
 
 from __future__ import annotations
 

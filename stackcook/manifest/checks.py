@@ -1,4 +1,4 @@
-"""What the sections of a manifest must agree on: addresses and the network, keys, roles."""
+"""Checks that the sections of a manifest are consistent: addresses and network, keys, roles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stackcook.manifest.settings import Settings
 
 
 def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:
-    """Note what section ``stackcook`` and the nodes don't agree on."""
+    """Add findings where section ``stackcook`` and the nodes are inconsistent."""
     if settings.machines is MachineKind.SSH:
         _check_keys(reader, settings, nodes)
         if settings.provider:
@@ -31,7 +31,7 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
 
 
 def _check_keys(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:
-    """Note once, at the first of them, for which hosts there is no key."""
+    """Add one finding for all hosts without an SSH key, at the first of them."""
     keyless = [node for node in nodes if node.key is None and not node.provider]
     if not keyless:
         return
@@ -48,9 +48,9 @@ def _check_keys(reader: FieldReader, settings: Settings, nodes: Collection[Node]
 
 
 def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:
-    """Note addresses that are used twice or don't fit the network.
+    """Add findings for addresses that are used twice or are outside the network.
 
-    Machines that a provider makes get their addresses from it.
+    Machines that a provider creates get their addresses from it.
     """
     users: dict[IPv4Address | str, str] = {}
     if settings.server_address:
@@ -95,7 +95,7 @@ def _check_place(
 
 
 def _check_network(reader: FieldReader, settings: Settings, count: int) -> None:
-    """Note a network that doesn't do for Vagrant's machines."""
+    """Add a finding for a network that Vagrant's machines can't use."""
     if settings.machines is not MachineKind.VAGRANT or settings.at is None:
         return
     network, at = settings.network, settings.network_at
@@ -119,5 +119,5 @@ def _check_network(reader: FieldReader, settings: Settings, count: int) -> None:
 
 
 def _first(network: IPv4Network) -> IPv4Address:
-    """The first host's address: the lab bridge's."""
+    """The network's first address, which the lab's bridge has."""
     return network.network_address + 1

@@ -42,7 +42,7 @@ class Scalar(NamedTuple):
 
     @property
     def at(self) -> Position:
-        """Its place."""
+        """Its position."""
         return Position(self.line, self.column)
 
 
@@ -68,7 +68,7 @@ _Events = Callable[[], Any]  # gives the next event
 
 
 def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]]:
-    """The document in ``content``, and what is wrong with its form.
+    """The document in ``content``, and findings about its syntax.
 
     The document is ``None`` where it isn't UTF-8 or isn't YAML, and a null Scalar if it is empty.
     """
@@ -209,14 +209,14 @@ def _position(mark: Any) -> Position:
 
 
 def _offset(content: bytes, offset: int) -> Position:
-    """The place of a byte."""
+    """The position of a byte."""
     before = content[:offset].decode("utf-8-sig", errors="replace")
     *lines, last = _BREAK.split(before)
     return Position(len(lines) + 1, len(last) + 1)
 
 
 def _joined(pair: re.Match[str]) -> str:
-    """The one escape of a character beyond 16 bits, for its two."""
+    """One YAML escape for a character that JSON writes as two."""
     try:
         high, low = (int(pair[number], 16) for number in (2, 3))
     except ValueError:  # no hexadecimal: the parser says so
@@ -230,7 +230,7 @@ def _code(character: int | str | bytes) -> int:
 
 
 def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> Finding:
-    """Why it isn't YAML, and the likeliest fix."""
+    """Why it isn't valid YAML, and the most likely fix."""
     mark: Any = error.problem_mark or error.context_mark
     what = error.problem or "not YAML"
     if error.context and error.context_mark and error.context_mark.line != mark.line:

@@ -1,4 +1,4 @@
-"""Takes typed values out of a document and collects what is wrong with them."""
+"""Reads typed values from a document, and collects findings about wrong ones."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def suggest(word: str, known: Collection[str], most: int = 12) -> str:
     if near:
         return f'did you mean "{near}"?'
     if len(known) > FEW:
-        return f"correct the name: none of the {len(known)} known ones is similar"
+        return f"correct the name: none of the {len(known)} known names is similar"
     return (
         "use one of " + ", ".join(sorted(known)[:most]) if known else "remove it: none is defined"
     )
 
 
 def take(fields: Fields, key: str, read: Callable[[Value, str], T | None], what: str) -> T | None:
-    """What ``read`` makes of a key's value; ``None`` where the key isn't there."""
+    """The value of a key, read by ``read``; ``None`` if the key is missing."""
     return read(fields[key][1], f"{what}: {key}") if key in fields else None
 
 
@@ -141,7 +141,7 @@ class FieldReader:
         return " ".join(item.text for item in self.texts(value, what, "OPTION")).strip()
 
     def boolean(self, value: Value, what: str) -> bool | None:
-        """True or false, in any of YAML's words."""
+        """A boolean, in any form that YAML allows."""
         found = BOOLEANS.get(value.text.lower()) if isinstance(value, Scalar) else None
         if found is None:
             self.invalid(value, what, "write true or false")

@@ -1,4 +1,4 @@
-"""The options of ``knife bootstrap`` that nodes carry, parsed once for all who heed them."""
+"""The ``knife bootstrap`` options of nodes, parsed once for all code that uses them."""
 
 from __future__ import annotations
 
@@ -159,11 +159,11 @@ class KnifeOptions:
         return KnifeOptions(given, put(self.text), self.broken)
 
     def last(self, *names: str) -> Option | None:
-        """The option that counts among those of ``names``."""
+        """The option that takes effect among those of ``names``."""
         return next((option for option in self.given[::-1] if option.name in names), None)
 
     def one(self, name: str) -> str:
-        """The value that counts of an option; empty without one."""
+        """The value of an option that takes effect; empty without one."""
         option = self.last(name)
         return (option.value or "") if option else ""
 
@@ -206,7 +206,7 @@ class KnifeOptions:
 
     @property
     def for_knife(self) -> tuple[str, ...]:
-        """The words to pass on to ``knife bootstrap``: what it isn't given in another way."""
+        """The words to pass on to ``knife bootstrap``, without what it gets in another way."""
         return self.without(_NOT_FOR_KNIFE)
 
     @property

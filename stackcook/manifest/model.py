@@ -1,4 +1,4 @@
-"""The manifest as frozen values: what ``infrastructure.yml`` says, parsed once and then trusted.
+"""The manifest as frozen values: the content of ``infrastructure.yml``, parsed and checked.
 
 The sections ``cookbooks`` to ``nodes`` have spiceweasel's shape; the section ``stackcook`` holds
 the rest. Addresses are :mod:`ipaddress` values, memory is in MiB, paths are absolute.
@@ -120,7 +120,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Group:
-    """An entry of ``nodes`` or ``clusters``: what knife's commands are made of.
+    """An entry of ``nodes`` or ``clusters``, from which knife commands are made.
 
     ``hosts`` are the names in its key. With a ``provider`` (``ec2``, ``windows_ssh``, …) these are
     the words after it, and ``count`` is how many machines a cloud is to make. ``run_list`` has the
@@ -185,7 +185,7 @@ class FailureBudget:
 
 
 class BootstrapKind(Enum):
-    """Who brings new nodes under Chef: stackcook itself over SSH, or ``knife bootstrap``."""
+    """What bootstraps new nodes: stackcook itself over SSH, or ``knife bootstrap``."""
 
     NATIVE = "native"
     KNIFE = "knife"
@@ -235,7 +235,7 @@ class Manifest:
 
     @property
     def root(self) -> Path:
-        """The Chef repository: the directory that the manifest lies in."""
+        """The Chef repository: the manifest's directory."""
         return self.path.parent
 
     @property

@@ -82,7 +82,7 @@ def _note_broken(reader: FieldReader, at: Position, what: str, found: KnifeOptio
 
 
 def _note_options(reader: FieldReader, at: Position, what: str, found: KnifeOptions) -> None:
-    """Note what ``knife bootstrap`` would refuse; a provider's plugin has options of its own."""
+    """Add findings for options that ``knife bootstrap`` rejects; plugins have their own options."""
     for fault in found.faults:
         reader.error(at, f"{what}: {fault}", "write it as for `knife bootstrap`")
     for flag in found.unknown:
@@ -167,7 +167,7 @@ class _NodeReader:
         self._add_nodes(group, options_at)
 
     def _body(self, body: Value, what: str) -> Fields:
-        """What is below a key; a run list directly below it is noted."""
+        """What is below a key; adds a finding for a run list directly below it."""
         first = body.items[0] if isinstance(body, List) and body.items else body
         if isinstance(first, Scalar) and not first.null and "[" in first.text:
             self.reader.error(
@@ -177,7 +177,7 @@ class _NodeReader:
         return self.reader.fields(body, what, KEYS)
 
     def _check(self, group: Group, at: Position, fields: Fields, what: str) -> None:
-        """Note keys and options that contradict each other or have no effect."""
+        """Add findings for keys and options that contradict each other or have no effect."""
         own, where = group.options, f"{what}: options"
         _note_broken(self.reader, at, where, own)
         environment = own.one("environment")
@@ -193,7 +193,7 @@ class _NodeReader:
                 self.reader.warning(fields[key][0].at, f"{what}: {problem}", remedy)
 
     def _kind(self, key: Scalar, section: str) -> _Kind | None:
-        """What one key lists; ``None`` where that is noted to be wrong."""
+        """What one key lists; ``None`` after adding a finding if it is wrong."""
         first, *rest = words = key.text.split()
         if len(words) == 1 and first in self.settings.nodes:
             return _Kind((first,))
@@ -266,7 +266,7 @@ class _NodeReader:
             self.reader.error(group.at, what, "give each node its own name")
 
     def _check_policy(self, entry: Group, at: Position, options: KnifeOptions) -> None:
-        """Note half a policy, and one together with what it replaces."""
+        """Add findings for an incomplete policy, and for one with a run list or environment."""
         name, group = options.one("policy_name"), options.one("policy_group")
         if bool(name) != bool(group):
             given, other = ("name", "group") if name else ("group", "name")
@@ -342,7 +342,7 @@ class _NodeReader:
                 self.reader.warning(given.at, what, "remove it; Vagrant sets it")
 
     def _key(self, group: Group, at: Position) -> Path | None:
-        """The SSH key of the options, else the user's own; the same file is looked at once."""
+        """The SSH key of the options, else the user's own; each file is checked only once."""
         text, what = group.options.one("key"), f"node {group.hosts[0]}: "
         if not text and self.common_at:
             text, at, what = self.common.one("key"), self.common_at, "options: "

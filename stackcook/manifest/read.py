@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 def read(path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
-    """The manifest at ``path`` and all that is wrong with it, in the order of its lines.
+    """The manifest at ``path`` and all findings, in the order of its lines.
 
     The manifest is ``None`` where the file can't be read or isn't YAML; otherwise it holds all
     that is right, so that the Chef repository can be checked as well.

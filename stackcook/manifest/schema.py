@@ -77,7 +77,7 @@ def _cookbooks() -> Schema:
     version = "The version that cookbooks/ must have."
     keys = {
         "version": _text(version, sections.VERSION),
-        "options": _words(f"{' and '.join(sections.COOKBOOK_OPTIONS)}, or both."),
+        "options": _words(f"{', '.join(sections.COOKBOOK_OPTIONS)}, or both."),
     }
     return _listed("Cookbooks in cookbooks/.", sections.NAME, _body(keys))
 
@@ -154,7 +154,7 @@ def _stackcook() -> Schema:
             "The address of this machine on which the embedded Chef server listens."
         ),
         "passwords": {
-            "description": "Data bags, and their items that get generated passwords.",
+            "description": "Data bags, and the items of each that get generated passwords.",
             "type": ["object", "null"],
             "propertyNames": {"pattern": _whole(sections.NAME)},
             "additionalProperties": _words("The items.", sections.NAME),

@@ -121,7 +121,7 @@ def passwords(reader: FieldReader, value: Value, what: str) -> dict[str, tuple[s
 def _named(
     reader: FieldReader, value: Value, section: str, form: re.Pattern[str], *, several: bool = False
 ) -> Iterator[tuple[Scalar, Value]]:
-    """The entries of a section whose name is well formed and new."""
+    """The entries of a section whose name is valid and not a duplicate."""
     lines: dict[str, int] = {}
     for name, body in reader.entries(value, section, several=several):
         if not form.fullmatch(name.text):

@@ -41,7 +41,7 @@ ROLE = re.compile(r"role\[([\w:.-]+)\]|([\w:.-]+)", re.ASCII)
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """What ``stackcook: nodes`` says of one node; ``None`` where it says nothing."""
+    """The keys of one node in ``stackcook: nodes``; ``None`` for a missing key."""
 
     at: Position
     address: IPv4Address | None = None
@@ -55,7 +55,7 @@ class NodeSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """The section ``stackcook``; ``at`` is its place, ``None`` where there is no such section.
+    """The section ``stackcook``; ``at`` is its position, ``None`` if there is no such section.
 
     Without it the manifest is one of spiceweasel's, whose nodes are existing hosts. ``passwords``
     is ``None`` where the section doesn't name any.
@@ -78,7 +78,7 @@ class Settings:
 
 
 def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Settings:
-    """Read the section; a wrong value adds a finding, and has its default."""
+    """Read the section; a wrong value adds a finding, and the default is used."""
     what = "stackcook"
     fields = reader.fields(value, what, KEYS)
     kinds = [kind.value for kind in MachineKind]
@@ -173,7 +173,7 @@ def _nodes(reader: FieldReader, fields: Fields) -> Iterator[tuple[str, NodeSetti
 
 
 def _stages(reader: FieldReader, fields: Fields) -> Iterator[tuple[Scalar, ...]]:
-    """Each stage's roles; ``role[NAME]`` is NAME, one that an earlier stage has is noted."""
+    """Each stage's roles, without ``role[]``; adds a finding for a duplicate role."""
     if "stages" not in fields:
         return
     value = fields["stages"][1]

@@ -127,7 +127,7 @@ def test_what_was_meant_among_many_names(tmp_path: Path) -> None:
     path.write_text(json.dumps({"nodes": names, "options": f"-i {path}", "stackcook": settings}))
     assert [finding.remedy for finding in read(path)[1]] == [
         'did you mean "n299"?',
-        "correct the name: none of the 300 known ones is similar",
+        "correct the name: none of the 300 known names is similar",
     ]
 
 

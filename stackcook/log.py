@@ -48,7 +48,7 @@ class _File(RotatingFileHandler):
         self._path = path
         self._note = note
         self.rotator = self._rotate
-        self.addFilter(lambda record: path.parent.parent.is_dir())
+        self.addFilter(lambda record: self.stream is not None or path.parent.parent.is_dir())
 
     def emit(self, record: logging.LogRecord) -> None:
         if self.stream is None:

@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http.client import InvalidURL
 from ipaddress import ip_address
 from pathlib import Path
@@ -73,6 +74,7 @@ class Transport:
         self._timeout = urllib3.Timeout(connect=_CONNECT, read=timeout)
         self._managers: dict[tuple[str, str], urllib3.PoolManager] = {}
         self._making = threading.Lock()
+        self._proxy = lru_cache(_proxy)  # reading all of the environment for each file is slow
 
     def send(
         self, method: str, url: str, body: bytes | BinaryIO, headers: Mapping[str, str]
@@ -111,7 +113,7 @@ class Transport:
             manager.clear()
 
     def _manager(self, url: SplitResult) -> urllib3.PoolManager:
-        proxy = _proxy(url)
+        proxy = self._proxy(url.scheme, url.hostname or "")
         with self._making:
             if (url.scheme, proxy) not in self._managers:
                 self._managers[url.scheme, proxy] = self._make(url.scheme, proxy)
@@ -179,10 +181,9 @@ def _trust(context: ssl.SSLContext, path: Path) -> None:
         ) from error
 
 
-def _proxy(url: SplitResult) -> str:
+def _proxy(scheme: str, host: str) -> str:
     """The URL of the user's proxy; empty for a direct connection, as to private addresses."""
-    host = url.hostname or ""
-    proxy = getproxies().get(url.scheme)
+    proxy = getproxies().get(scheme)
     if not proxy or _is_private(host) or proxy_bypass(host):
         return ""
     return proxy if "://" in proxy else f"http://{proxy}"

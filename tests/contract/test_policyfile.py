@@ -145,4 +145,4 @@ def test_a_server_without_policies_says_so(policy: PolicyLock, embedded: Embedde
     stranger = replace(server, user="nobody")
     with ChefClient(stranger) as client, pytest.raises(ChefServerError) as caught:
         put(client, policy)
-    assert "no policies" not in str(caught.value)
+    assert "does not support policies" not in str(caught.value)

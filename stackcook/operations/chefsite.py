@@ -1,4 +1,4 @@
-"""The Chef server of one manifest and what goes onto it: all that an upload works with."""
+"""The Chef server of one manifest and the objects for it: all that an upload needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stackcook.operations.site import Say
 
 
 class ChefSite:
-    """The parts of ``RealSite`` that need neither SSH nor OpenStack: all that an upload uses.
+    """The parts of ``RealSite`` that need neither SSH nor OpenStack: all that an upload needs.
 
     It is a class of its own so that an upload does not load their libraries. Parts are made when
     first used.
@@ -36,7 +36,7 @@ class ChefSite:
 
     @cached_property
     def machines(self) -> Machines:
-        """How the nodes' machines come up."""
+        """The machines of the nodes."""
         machines = machines_for(self._manifest)
         if not self._provided:
             return machines
@@ -52,17 +52,17 @@ class ChefSite:
 
     @cached_property
     def client(self) -> ChefClient:
-        """The Chef server's client; making it writes nothing where the server is the user's."""
+        """The Chef server's client; creating it writes no files if the server is the user's."""
         return ChefClient(self.own_server or self.server)
 
     @cached_property
     def own_server(self) -> ChefServer | None:
-        """The user's Chef server; None where the embedded one is it."""
+        """The user's Chef server; None if the embedded one is used."""
         return find_chef_server(self._manifest)
 
     @property
     def running_server(self) -> ChefServer | None:
-        """The user's Chef server, or the embedded one if it runs; looks at no machine for it."""
+        """The user's Chef server, or the embedded one if it runs; inspects no machines."""
         return self.own_server or EmbeddedServer.running(self._manifest.state)
 
     @property
@@ -76,10 +76,10 @@ class ChefSite:
 
     @property
     def repository(self) -> Repository:
-        """The Chef repository as it was read once, but with the passwords generated since then."""
+        """The Chef repository, read once; with the passwords that were generated later."""
         bags = databags.read_data_bags(
             self._manifest, Findings()
-        )  # what is wrong has been said already
+        )  # findings have been reported already
         return replace(self._read, data_bags=bags)
 
     @cached_property
@@ -117,11 +117,11 @@ class ChefSite:
         return found
 
     def check(self) -> str:
-        """Read the Chef repository, once; see that knife has the providers' plugins."""
+        """Read the Chef repository, once; check that knife has the providers' plugins."""
         return self._checked
 
     def digest(self) -> str:
-        """A checksum of the manifest, of all that an upload would put, and of stackcook itself."""
+        """A checksum of the manifest, of all that an upload sends, and of stackcook itself."""
         return self._read.digest(self._manifest)
 
     def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
@@ -129,7 +129,7 @@ class ChefSite:
         return self._read.recipes_to_prepare(nodes)
 
     def reach(self) -> None:
-        """See that a Chef server of the user's answers; for use before anything is written."""
+        """Check that the user's Chef server responds; call it before anything is written."""
         if self.own_server:
             self.client.get("/environments")
 
@@ -139,19 +139,19 @@ class ChefSite:
         return counted(sum(map(len, self._manifest.passwords.values())), "password")
 
     def chef_server(self) -> str:
-        """Start the embedded server, or see that the user's answers."""
+        """Start the embedded server, or check that the user's server responds."""
         self.client.get("/environments")
         return f"{self.server.url} ({'own' if self.own_server else 'embedded'})"
 
     def upload(self, say: Say) -> str:
-        """Bring the Chef server's objects in step with the repository; they are on disk then."""
+        """Make the Chef server's objects equal to the repository's, and wait until they are on disk."""
         result = upload_all(self.client, self.repository, on_event=say)
         if result.changed:
             self.settle()  # a server that is killed forgets its last second: all nodes need this
         return str(result)
 
     def registered(self) -> frozenset[str]:
-        """The nodes that the Chef server knows; none where the embedded one isn't running."""
+        """The nodes that the Chef server knows; none if the embedded one isn't running."""
         server = self.running_server
         if server is None:
             return frozenset()
@@ -159,6 +159,6 @@ class ChefSite:
             return frozenset(client.get("/nodes"))
 
     def settle(self) -> None:
-        """See that the embedded Chef server's data is on disk."""
+        """Wait until the embedded Chef server's data is on disk."""
         if not self.own_server:
             self.embedded.settle()

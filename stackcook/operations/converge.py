@@ -37,7 +37,7 @@ def converge(
     twice: bool = False,
     settings: Settings = Settings(),
 ) -> ExitCode:
-    """Run chef-client on all nodes, or those in ``only``; ``twice``: the second changes nothing."""
+    """Run chef-client on all nodes, or those in ``only``; ``twice`` also tests idempotence."""
     id = new_id("c", settings.clock())
     operation = Operation(
         converge_plan(manifest, only, twice=twice),

@@ -29,7 +29,7 @@ from stackcook.run.record import LastDeploy, new_id
 from stackcook.run.plan import Plan, Step
 
 _MACHINE = {RUNNING: "", STOPPED: "start"}
-"""What becomes of a machine in that state; in any other it is created."""
+"""What is done with a machine in that state; in any other state it is created."""
 
 
 def deploy(
@@ -169,7 +169,7 @@ def _creates(manifest: Manifest) -> bool:
 
 
 def _machine(node: Node, manifest: Manifest, facts: Facts) -> str:
-    """What becomes of the node's machine: "create", "start", or nothing."""
+    """What is done with the node's machine: "create", "start", or nothing."""
     if node.provider or not _creates(manifest):
         return ""
     return _MACHINE.get(facts.machines.get(node.name, ABSENT), "create")

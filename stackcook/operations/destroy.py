@@ -1,4 +1,4 @@
-"""``destroy``: machines, what the Chef server knows of them, and what this machine keeps."""
+"""``destroy``: deletes the machines, their objects on the Chef server, and all local state."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def destroy(
     *,
     settings: Settings = Settings(),
 ) -> ExitCode:
-    """Undo a deploy in reverse order; what is gone already is no failure.
+    """Undo a deploy in reverse order; it is no failure if something has been removed already.
 
-    It ends at the first step that fails, with all that a second try needs still there.
+    It ends at the first step that fails, and keeps everything that a second try needs.
     """
     operation = Operation(destroy_plan(manifest), actions(manifest, site))
     return run(operation, manifest, site, listeners, settings)
@@ -59,11 +59,11 @@ def actions(manifest: Manifest, site: Site) -> dict[str, Action]:
         site.machines.destroy(nodes, task.say)
         if manifest.machines is MachineKind.SSH:
             return f"left unchanged, including /etc/chef: {', '.join(node.name for node in nodes)}"
-        return "gone"
+        return "deleted"
 
     def network(_: Task) -> str:
         site.machines.tear_down()
-        return "gone"
+        return ""
 
     return {
         "machines": machines,
@@ -97,7 +97,7 @@ def _nodes(manifest: Manifest) -> tuple[Node, ...]:
 
 
 def _made(manifest: Manifest, node: Node) -> bool:
-    """Whether the node's machine is made for it: by a cloud, or by Vagrant."""
+    """Whether the node's machine is created for it, by a cloud or by Vagrant."""
     if node.provider:
         return node.provider not in WINDOWS
     return manifest.machines is MachineKind.VAGRANT

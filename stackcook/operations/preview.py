@@ -66,7 +66,7 @@ def preview_of(manifest: Manifest, wanted: Form) -> Preview:
 
 
 def preview_of_converge(manifest: Manifest, wanted: Form) -> Preview:
-    """What ``converge`` would do to the wanted nodes; asks nobody."""
+    """What ``converge`` would do to the wanted nodes; contacts no machine and no server."""
     names = preview.chosen(manifest, wanted.sections, wanted.nodes)
     nodes = tuple(node for node in manifest.nodes if node.name in names)
     plan = converge_plan(manifest, names) if names else Plan("converge")

@@ -1,4 +1,4 @@
-"""Puts the real parts together: what commands that touch the world work with."""
+"""The real ``Site``: combines the machines, the Chef server and the cloud for commands."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ class RealSite(ChefSite):
         return Pool(partial(wait_for, patience=PATIENCE))
 
     def forget_host_keys(self, nodes: Sequence[Node]) -> None:
-        """Remove them from ``.stackcook/known_hosts``."""
+        """Remove the nodes' host keys from ``.stackcook/known_hosts``."""
         for host in self.machines.hosts(nodes).values() if nodes else ():
             login.forget(host.alias, self._manifest.state / "known_hosts")
 
     def bootstrap(self) -> Bootstrap:
-        """The one that the manifest wants."""
+        """The bootstrap that the manifest selects."""
         return self._bootstrap
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
@@ -104,7 +104,7 @@ class RealSite(ChefSite):
         without: Collection[str] = (),
         deploy: Deploy = NONE,
     ) -> Report:
-        """The smoke check; writes ``clouds.yaml`` first, so that one can look for oneself."""
+        """The smoke check; writes ``clouds.yaml`` first, so that the user can inspect the cloud."""
         self._seen = placed(self._manifest, self.client, deploy=deploy.id)
         for keystone in running(self._seen, KEYSTONE)[:1]:
             path = self._manifest.root / "clouds.yaml"
@@ -121,7 +121,7 @@ class RealSite(ChefSite):
         )
 
     def facts(self) -> Mapping[str, str]:
-        """Where Horizon is, where the password is, what to try; nothing where there is no cloud."""
+        """Horizon's URL, where the password is, and a command to try; empty without a cloud."""
         seen = self._seen or placed(self._manifest, self.client)
         facts = {
             "Horizon": f"http://{dashboard.address}/" for dashboard in running(seen, DASHBOARD)[:1]
@@ -133,7 +133,7 @@ class RealSite(ChefSite):
         return facts
 
     def forget(self, nodes: Sequence[Node]) -> str:
-        """Delete nodes and clients from a user's server; the embedded one goes as a whole."""
+        """Delete nodes and clients from a user's server; the embedded one is deleted as a whole."""
         if self.own_server is None:
             return "nothing to do: they are deleted with the embedded Chef server"
         with ChefClient(self.own_server) as client:
@@ -143,7 +143,7 @@ class RealSite(ChefSite):
     def stop_chef_server(self) -> str:
         """Stop the embedded server."""
         if self.own_server:
-            return f"{self.own_server.url} is not stackcook's: left running"
+            return f"not stopped: {self.own_server.url} is your own server"
         return "stopped" if self.embedded.stop() else "was not running"
 
     def remove(self) -> str:
@@ -154,7 +154,7 @@ class RealSite(ChefSite):
 
     @cached_property
     def credentials(self) -> Credentials:
-        """The cloud's passwords; empty where the manifest has none."""
+        """The cloud's passwords; empty if the manifest has none."""
         bags = {**self._manifest.passwords}
         found = {
             (bag, item): databags.read_password(self._manifest, bag, item)

@@ -1,4 +1,4 @@
-"""Runs the plan of an operation, and tells the listeners how it began and ended."""
+"""Runs the plan of an operation, with events for its start and its end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Operation:
-    """What a command does: its plan, and what each step's name stands for.
+    """What a command does: its plan, and the action of each step by the step's name.
 
     ``deploy`` names the deploy that it is, or resumes; ``digest`` is the checksum of its inputs.
     """

@@ -26,7 +26,7 @@ _WHY = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What was observed before a plan is made; a field that nobody asked about is empty.
+    """What was observed before a plan is made; fields that were not needed are empty.
 
     ``machines`` are the machines' states, ``registered`` the nodes that the Chef server has,
     ``recipes`` those of each node that need no other node, ``done`` the nodes that the deploy which
@@ -41,7 +41,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class StageNodes:
-    """The nodes of one stage that have a part in a plan, and all those of the stages before it."""
+    """The nodes of one stage that a plan includes, and all nodes of the stages before it."""
 
     name: str
     nodes: tuple[Node, ...]
@@ -196,7 +196,7 @@ class Actions:
 
     def _network(self, _: Task) -> str:
         self._site.machines.prepare()
-        return str(self._manifest.network or "the hosts' own")
+        return str(self._manifest.network or "existing network of the hosts")
 
     def _save(self, _: Task) -> str:
         self._site.settle()

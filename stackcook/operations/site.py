@@ -1,4 +1,4 @@
-"""The world outside, as an operation needs it: ``realsite`` in the product, a fake in tests."""
+"""Everything external that an operation needs: ``realsite`` implements it, tests use a fake."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Site(Protocol):
 
     @property
     def machines(self) -> Machines:
-        """How the nodes' machines come up."""
+        """The machines of the nodes."""
         ...
 
     def check(self) -> str:
@@ -50,7 +50,7 @@ class Site(Protocol):
         ...
 
     def bootstrap(self) -> Bootstrap:
-        """The way to bring nodes under Chef; the same one at every call."""
+        """What bootstraps and converges nodes; the same object at every call."""
         ...
 
     def digest(self) -> str:
@@ -96,7 +96,7 @@ class Site(Protocol):
         ...
 
     def stop_chef_server(self) -> str:
-        """Stop the embedded Chef server; leaves another one alone."""
+        """Stop the embedded Chef server; does not stop a server of the user's."""
         ...
 
     def remove(self) -> str:

@@ -144,7 +144,7 @@ class ChefSite:
         return f"{self.server.url} ({'own' if self.own_server else 'embedded'})"
 
     def upload(self, say: Say) -> str:
-        """Make the Chef server's objects equal to the repository's, and wait until they are on disk."""
+        """Make the Chef server's objects equal to the repository's, and wait until it is saved."""
         result = upload_all(self.client, self.repository, on_event=say)
         if result.changed:
             self.settle()  # a server that is killed forgets its last second: all nodes need this

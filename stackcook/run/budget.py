@@ -1,4 +1,4 @@
-"""How many nodes may fail, and what one more failure means for the others."""
+"""The failure budget: how many nodes may fail, and what a failure means for the others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Budget:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Budget:
-        """The manifest's. Nodes that later stages wait for have none."""
+        """The manifest's budget. Nodes that later stages wait for have none."""
         staged = manifest.staged()
         waited_for = {node.name for _, nodes in staged[:-1] for node in nodes}
         return cls(_account(manifest, budget, waited_for) for budget in manifest.failure_budget)

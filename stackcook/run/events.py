@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from stackcook.bootstrap.base import ResourceTime
 
 LOOKS = ("reach", "preflight")
-"""Steps that only look: they change nothing on the node."""
+"""Steps that only inspect a node and change nothing on it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class StepProgress:
 
 @dataclass(frozen=True)
 class StepDone:
-    """A step ended well; ``updated`` of ``total`` Chef resources, where it was a converge.
+    """A step succeeded; ``updated`` of ``total`` Chef resources, if it was a converge.
 
     ``resources`` are its slowest ones.
     """
@@ -96,7 +96,7 @@ class PlanChanged:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that people should know now."""
+    """A message for the user, shown at once."""
 
     at: float
     text: str
@@ -116,7 +116,7 @@ class StepFailed:
 
 @dataclass(frozen=True)
 class NodeSkipped:
-    """A node's turn never came, because of ``why``."""
+    """A node was skipped because of ``why``."""
 
     node: str
     at: float
@@ -126,7 +126,7 @@ class NodeSkipped:
 
 @dataclass(frozen=True)
 class RunDone:
-    """The command ended; ``facts`` is what the user wants to know then (URLs, files)."""
+    """The command ended; ``facts`` are for the summary, such as URLs and files."""
 
     command: str
     at: float

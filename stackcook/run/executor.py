@@ -73,7 +73,7 @@ Action = Callable[[Task], "str | ConvergeResult | NewPlan"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. ``failed`` are the nodes that did."""
+    """How a run ended. ``failed`` are the nodes that failed."""
 
     code: ExitCode
     failed: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Ended:
-    """What became of a task, which began and ended at these seconds since the epoch.
+    """The result of a task; ``began`` and ``ended`` are seconds since the epoch.
 
     ``bug`` is the unexpected exception of a step for the whole deployment.
     """
@@ -99,7 +99,7 @@ def default_parallel(nodes: int) -> int:
 
 
 class Executor:
-    """Carries out plans. ``actions`` says what each step's name stands for.
+    """Carries out plans. ``actions`` maps the name of each step to its action.
 
     ``state`` is the directory with the nodes' logs; ``parallel`` is how many tasks run at once, 0:
     as many as suits this machine; ``clock`` gives seconds since the epoch. ``end`` ends what runs
@@ -128,7 +128,7 @@ class Executor:
         self._muted = False
         self._interrupts = 0
         self._handled = 0
-        """How many interrupts have been acted upon."""
+        """How many interrupts have been handled."""
 
     def emit(self, event: Event) -> None:
         """Pass the event to the listeners, one event at a time."""
@@ -167,7 +167,7 @@ class Executor:
         stage: str = "",
         attempt: int = 1,
     ) -> None:
-        """Emit the events of a failure that is not a task's own."""
+        """Emit the events of a failure that is not the result of a task."""
         now = self.clock()
         self.emit(StepStarted(step, now, node, stage, attempt))
         self.emit(self._step_failed(step, node, error, now, now))

@@ -1,4 +1,4 @@
-"""What is kept of each run: who ran what, its steps, and what took long in it."""
+"""Reads the history of runs: who ran what, the steps, and the slow resources."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def steps(directory: Path, run: int) -> tuple[StepState, ...]:
 
 
 def failed_step(directory: Path, node: str) -> StepState | None:
-    """The node's step that failed last, of whatever run."""
+    """The node's step that failed last, in any run."""
     with reading(directory) as db:
         if db is None:
             return None
@@ -86,7 +86,7 @@ def failed_step(directory: Path, node: str) -> StepState | None:
 
 
 def stages(directory: Path) -> dict[str, str]:
-    """The stage that each node was in when that was last written down."""
+    """The stage that each node was last recorded in."""
     with reading(directory) as db:
         if db is None:
             return {}
@@ -95,7 +95,7 @@ def stages(directory: Path) -> dict[str, str]:
 
 
 def spent(directory: Path, run: int) -> tuple[Spent, ...]:
-    """The resources of one run as far as they were written down, the slow ones; slowest first."""
+    """The recorded resources of one run, which are the slow ones; slowest first."""
     with reading(directory) as db:
         if db is None:
             return ()
@@ -108,7 +108,7 @@ def by_recipe(resources: Iterable[Spent]) -> tuple[Spent, ...]:
 
 
 def spent_before(directory: Path, run: int, within: int = 5) -> Iterator[tuple[Spent, ...]]:
-    """The same of the runs before, as far as there is any; the latest first."""
+    """The same of each earlier run that has any; the latest first."""
     before = [each.id for each in runs(directory) if each.id < run]
     yield from (found for each in before[: -within - 1 : -1] if (found := spent(directory, each)))
 

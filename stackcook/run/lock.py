@@ -1,4 +1,4 @@
-"""One command at a time over one deployment, by a lock that a crash lets go of."""
+"""One command at a time per deployment: a lock that is released even after a crash."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _name() -> str:
 
 @contextmanager
 def exclusive(directory: Path, command: str) -> Iterator[None]:
-    """Hold the deployment for one command; the kernel releases it however the process ends.
+    """Lock the deployment for one command; the kernel releases the lock when the process ends.
 
     Raises UsageError that says who holds it and since when.
     """
@@ -45,7 +45,7 @@ def exclusive(directory: Path, command: str) -> Iterator[None]:
 
 
 def refuse(directory: Path) -> None:
-    """Raise UsageError if a command holds the deployment: which, whose, and since when."""
+    """Raise UsageError if a command is running: it says which, whose, and since when."""
     if in_use(directory):
         raise UsageError(
             f"{_holder(directory)} is running",
@@ -55,7 +55,7 @@ def refuse(directory: Path) -> None:
 
 
 def in_use(directory: Path) -> bool:
-    """Whether a command holds the deployment now."""
+    """Whether a command is running on the deployment now."""
     try:
         with (directory / "lock").open() as file:
             return not try_lock(file, shared=True)

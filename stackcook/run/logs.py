@@ -1,4 +1,4 @@
-"""One log file a node: every line that its steps printed, run after run."""
+"""One log file for each node: every line that its steps printed, run after run."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Step:
 
     @property
     def key(self) -> Key:
-        """What other steps name it by."""
+        """The key by which other steps refer to it."""
         return (self.node or self.stage, self.name)
 
 

@@ -1,4 +1,4 @@
-"""What a command would do in all, on the Chef server and with the nodes: pure data."""
+"""What a command would do on the Chef server and with the nodes, as pure data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Deletion:
-    """What goes: nodes and objects, each in their order; objects by their labels.
+    """What is deleted: nodes and objects, each in their order; objects by their labels.
 
     ``state`` is the directory with passwords, keys and the embedded server, None if it stays;
     ``plan`` has no steps unless everything goes.
@@ -38,7 +38,7 @@ class Deletion:
 
 @dataclass(frozen=True)
 class Creation:
-    """What comes: ``difference`` is None where the sections have none of the server's objects.
+    """What is created: ``difference`` is None if the sections have no objects for the server.
 
     ``passwords`` are those that are generated first, as BAG/ITEM; ``nodes`` those of the plan,
     ``commands`` those of the section ``knife``.
@@ -53,7 +53,7 @@ class Creation:
 
 @dataclass(frozen=True)
 class Preview:
-    """All of it; ``server`` is the URL of the Chef server, None where none is running."""
+    """The whole preview; ``server`` is the URL of the Chef server, None if none is running."""
 
     server: str | None
     deletion: Deletion | None = None
@@ -73,7 +73,7 @@ def chosen(
 
 
 def everything(repository: Repository, sections: Collection[str]) -> Difference:
-    """The difference from a server that has nothing."""
+    """The difference from an empty server."""
     wanted = repository.select(sections)
     labels = [
         *(f"data bag {bag.name}" for bag in wanted.data_bags),

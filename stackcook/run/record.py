@@ -1,4 +1,4 @@
-"""What the record of runs says: where each node stands, and which deploy was the last."""
+"""Reads the record of runs: the last step of each node, and the last deploy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FINISHED = (ExitCode.DONE, ExitCode.VERIFY)
 
 @dataclass(frozen=True)
 class LastDeploy:
-    """The last deploy, as the state has it; ``exit_code`` is None where it was killed.
+    """The last deploy, as recorded; ``exit_code`` is None if it was killed.
 
     ``done`` are the nodes that it has converged, in however many runs, ``failed`` those whose last
     step in any of these failed, or was interrupted; ``at`` is when its last run began, in seconds

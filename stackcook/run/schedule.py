@@ -1,4 +1,4 @@
-"""Which step of a plan is next. Pure: the caller reports what has ended, and the time.
+"""Decides which step of a plan is next. Pure: the caller reports results and the time.
 
 Of the steps that may begin, the first in the plan's order does: one worker takes the steps exactly
 as the plan lists them. Each event costs as much with 10,000 nodes as with ten.
@@ -93,7 +93,7 @@ class Schedule:
         return self._due[0][0] if self._due else None
 
     def attempt(self, step: Step) -> int:
-        """Which try of the step it is that :meth:`next` gave last, from 1."""
+        """The attempt, from 1, of the step that :meth:`next` returned last."""
         return self._attempts[step.key]
 
     def next(self, now: float) -> Step | None:

@@ -1,4 +1,4 @@
-"""What is kept of every run: an SQLite file that others read while a run writes it."""
+"""Writes the record of runs: an SQLite file that can be read while a run writes it."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ _VERSION = 2
 """Of the schema above, as SQLite's user_version."""
 
 _WORTH_KEEPING = 0.05
-"""Seconds that a resource must have taken: most are files that are as they should be."""
+"""Minimum seconds of a resource that is recorded: most take less, as nothing changes."""
 
 _MOMENT = 0.05
-"""Seconds for which news are gathered: one transaction for all of them."""
+"""Seconds for which events are collected: one transaction writes all of them."""
 
 _INTERRUPTED = "UPDATE steps SET result = 'interrupted' WHERE result = 'running'"
 
@@ -124,7 +124,7 @@ class State:
         self._writer = threading.Thread(target=self._write_on, daemon=True)
 
     def __call__(self, event: Event) -> None:
-        """Take in an event; progress within a step is not kept. Raises UsageError if that fails."""
+        """Record an event, except progress within a step. Raises UsageError if that fails."""
         if self._error:
             raise self._error
         if isinstance(event, RunStarted):
@@ -238,7 +238,7 @@ class State:
 
 
 def _prepare(db: sqlite3.Connection) -> None:
-    """Make the tables, or bring those of an older stackcook up to date."""
+    """Create the tables, or upgrade those of an older stackcook."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if not version and db.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
         db.executescript(f"BEGIN; {_FROM_VERSION_1} COMMIT;")

@@ -110,7 +110,7 @@ def satisfies(found: str, wanted: str) -> bool:
     """Whether version ``found`` is within the canonical constraint ``wanted``."""
     operator, text = wanted.split(" ", 1)
     given = text.split(".")
-    have, want = _numbers(found), _numbers(text)
+    have, want = numbers(found), numbers(text)
     if operator == "~>":
         fixed = 2 if len(given) > 2 else 1
         return have >= want and have[:fixed] == want[:fixed]
@@ -124,9 +124,10 @@ def satisfies(found: str, wanted: str) -> bool:
     }[operator]
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    numbers = [int(part) if part.isdigit() else 0 for part in text.split(".")[:3]]
-    return tuple(numbers + [0] * (3 - len(numbers)))
+def numbers(text: str) -> tuple[int, ...]:
+    """The three numbers of a version, to compare it with others; anything else counts as 0."""
+    found = [int(part) if part.isdigit() else 0 for part in text.split(".")[:3]]
+    return tuple(found + [0] * (3 - len(found)))
 
 
 def _constraints(field: str, given: object) -> dict[str, str]:

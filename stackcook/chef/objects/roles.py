@@ -27,21 +27,28 @@ KEYS: Mapping[str, frozenset[str]] = {
 """The keys that a file of each kind may have."""
 
 
-def role(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The role with every field it can have. Raises ValueError if it is malformed."""
-    _refuse_faults("role", raw)
-    lists = dict(raw.get("env_run_lists") or {})
-    default = lists.pop("_default", raw.get("run_list", raw.get("recipes")))  # as Chef's clients
-    whole = _whole("role", {**raw, "name": name, "run_list": default, "env_run_lists": lists})
-    whole["run_list"] = run_list(whole["run_list"])
-    whole["env_run_lists"] = {environment: run_list(items) for environment, items in lists.items()}
-    return whole
+def whole(kind: str, name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The role or environment with every field that it can have; null counts as absent, as in Chef.
 
-
-def environment(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The environment with every field it can have. Raises ValueError if it is malformed."""
-    _refuse_faults("environment", raw)
-    return _whole("environment", {**raw, "name": name})
+    Raises ValueError if it is malformed.
+    """
+    for _, why, _ in faults(kind, raw):
+        raise ValueError(why)
+    found: dict[str, Any] = {
+        "name": name,
+        "json_class": f"Chef::{kind.capitalize()}",
+        "chef_type": kind,
+    }
+    for field, shape in _FIELDS[kind].items():
+        found[field] = shape() if raw.get(field) is None else raw[field]
+    if kind == "role":
+        lists = dict(found["env_run_lists"])
+        default = lists.pop("_default", raw.get("run_list", raw.get("recipes")))  # as Chef does
+        found["run_list"] = run_list(default or ())
+        found["env_run_lists"] = {
+            environment: run_list(items) for environment, items in lists.items()
+        }
+    return found
 
 
 def faults(kind: str, raw: Mapping[str, Any]) -> Iterator[tuple[Keys, str, str]]:
@@ -63,20 +70,3 @@ def faults(kind: str, raw: Mapping[str, Any]) -> Iterator[tuple[Keys, str, str]]
                 if not RunListItem.parse_or_none(entry):
                     what = f'invalid run list entry "{entry}"'
                     yield (*keys, number), what, "write role[NAME] or recipe[COOKBOOK::RECIPE]"
-
-
-def _whole(kind: str, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Every field of the kind; null counts as absent, as in Chef."""
-    whole: dict[str, Any] = {
-        "name": raw["name"],
-        "json_class": f"Chef::{kind.capitalize()}",
-        "chef_type": kind,
-    }
-    for field, shape in _FIELDS[kind].items():
-        whole[field] = shape() if raw.get(field) is None else raw[field]
-    return whole
-
-
-def _refuse_faults(kind: str, raw: Mapping[str, Any]) -> None:
-    for _, why, _ in faults(kind, raw):
-        raise ValueError(why)

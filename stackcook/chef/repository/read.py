@@ -20,7 +20,6 @@ from stackcook.errors import Severity
 from stackcook.manifest.model import CookbookEntry, Manifest
 
 _NAME = re.compile(r"[-\w]+")
-_WHOLE = {"role": roles.role, "environment": roles.environment}
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ def read_objects(
         for keys, what, remedy in roles.faults(kind, raw):
             findings.error(path, sources.place(path, *keys), what, remedy)
         if len(findings.found) == before:
-            found[name] = _WHOLE[kind](name, raw)
+            found[name] = roles.whole(kind, name, raw)
         known = roles.KEYS[kind]
         for key in raw:
             if key not in known:

@@ -10,37 +10,24 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from stackcook.errors import ChefServerError
 
 
-@dataclass(frozen=True)
 class Store:
-    """The server's files in ``directory``."""
+    """The server's files in ``directory``.
 
-    directory: Path
+    ``data`` are all objects, users and keys, ``good`` the last ``data`` that was known to be
+    complete. ``index`` may be older than ``data``, and can be rebuilt from it.
+    """
 
-    @property
-    def data(self) -> Path:
-        """All objects, users and keys."""
-        return self.directory / "data"
-
-    @property
-    def index(self) -> Path:
-        """The search index. It may be older than ``data``, and can be rebuilt from it."""
-        return self.directory / "index"
-
-    @property
-    def files(self) -> Path:
-        """The directory of cookbook files."""
-        return self.directory / "files"
-
-    @property
-    def good(self) -> Path:
-        """The last ``data`` that was known to be complete."""
-        return self.directory / "data.good"
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        self.index = directory / "index"
+        self.files = directory / "files"
+        self.good = directory / "data.good"
 
     def mark(self) -> tuple[int, int] | None:
         """A value that changes whenever ``data`` is written."""

@@ -122,7 +122,7 @@ class _Questions:
             data = encryption.encrypt(data, bag.secret)
         return ObjectChange(
             label,
-            bag_path(bag.name),
+            object_path("data", bag.name),
             name,
             wrapped_item(bag.name, data),
             new=stored is None,
@@ -134,17 +134,17 @@ class _Questions:
     def _named(
         self, kind: str, name: str, wanted: Mapping[str, Any], there: Collection[str]
     ) -> Answer:
-        label, collection, stored = f"{kind} {name}", f"/{kind}s", None
+        label, stored = f"{kind} {name}", None
         if name in there:
-            path = object_path(f"{kind}s", name)
-            given = {k: v for k, v in self.client.get_map(path).items() if v is not None}
+            given = self.client.get_map(object_path(f"{kind}s", name))
+            given = {key: value for key, value in given.items() if value is not None}
             try:
-                stored = (roles.role if kind == "role" else roles.environment)(name, given)
+                stored = roles.whole(kind, name, given)
             except ValueError:
                 stored = given  # malformed, and to be replaced
             if all(stored.get(key) == value for key, value in wanted.items()):
                 return label
-        return ObjectChange(label, collection, name, wanted, new=stored is None, stored=stored)
+        return ObjectChange(label, f"/{kind}s", name, wanted, new=stored is None, stored=stored)
 
 
 def _stored_item(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,18 +197,19 @@ class Listing:
             "data bags": "/data",
         }
         wanted = [path for section, path in paths.items() if section in sections]
-        of_bags = [bag_path(bag) for bag in bags]
+        of_bags = {bag: object_path("data", bag) for bag in bags}
 
         def ask(path: str) -> Mapping[str, Any]:
             try:
                 return client.get_map(path)
             except NotFound:
-                if path in of_bags:
+                if path in of_bags.values():
                     return {}  # the bag does not exist
                 raise
 
-        found = dict(zip((*wanted, *of_bags), parallel_map(ask, (*wanted, *of_bags))))
-        items = {bag: frozenset(found[bag_path(bag)]) for bag in bags}
+        wanted += of_bags.values()
+        found = dict(zip(wanted, parallel_map(ask, wanted)))
+        items = {bag: frozenset(found[path]) for bag, path in of_bags.items()}
         return cls(
             cookbooks=_versions(client, found.get(paths["cookbooks"], {})),
             environments=frozenset(found.get(paths["environments"], {})),
@@ -237,11 +238,6 @@ class Listing:
             elif not bag.generated:
                 for item in sorted(self.bags[name] - bag.items.keys()):
                     yield Gone.of("data bag item", name, item)
-
-
-def bag_path(name: str) -> str:
-    """The URL path of a data bag and its items."""
-    return object_path("data", name)
 
 
 def _versions(client: ChefClient, found: Mapping[str, Any]) -> Mapping[str, frozenset[str]]:

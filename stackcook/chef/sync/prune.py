@@ -69,7 +69,7 @@ def superseded(client: ChefClient, repository: Repository, keep: int) -> Iterato
     for cookbook in repository.cookbooks:
         name = cookbook.name
         versions = there.cookbooks.get(name, frozenset()) | {cookbook.version}
-        found = sorted(versions, key=_numbers, reverse=True)
+        found = sorted(versions, key=metadata.numbers, reverse=True)
         needed = {cookbook.version, *found[:keep]}
         for constraint in {str(each[name]) for each in wanted if name in each}:
             needed |= _newest(found, constraint)
@@ -87,10 +87,6 @@ def _newest(versions: Iterable[str], constraint: str) -> set[str]:
     return set([v for v in versions if metadata.satisfies(v, canonical)][:1])
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
-
-
 def named(
     client: ChefClient, repository: Repository, sections: Collection[str]
 ) -> tuple[Gone, ...]:
@@ -106,7 +102,7 @@ def named(
     gone = [Gone.of("role", name) for name in sorted(there.roles & repository.roles.keys())]
     gone += (Gone.of("environment", name) for name in sorted(environments))
     for cookbook in repository.cookbooks:
-        versions = sorted(there.cookbooks.get(cookbook.name, ()), key=_numbers)
+        versions = sorted(there.cookbooks.get(cookbook.name, ()), key=metadata.numbers)
         gone += (Gone.of("cookbook", cookbook.name, version) for version in versions)
     for bag in own:
         items = there.bags.get(bag.name)

@@ -38,10 +38,6 @@ class Progress:
     _sent: int = 0
     reported: float = field(default_factory=time.monotonic)
 
-    def begin(self) -> None:
-        """Report how much there is to upload."""
-        self.on_event(f"uploading {counted(self.files, 'cookbook file')}, {size(self.bytes)}")
-
     def sent(self, file: CookbookFile) -> None:
         """Count a file, once."""
         if file.md5 in self._done:
@@ -61,8 +57,9 @@ def send_files(
     wanted = {file.md5: file for file in files}
     if not wanted:
         return
-    progress = Progress(on_event, len(wanted), sum(file.size for file in wanted.values()))
-    progress.begin()
+    total = sum(file.size for file in wanted.values())
+    on_event(f"uploading {counted(len(wanted), 'cookbook file')}, {size(total)}")
+    progress = Progress(on_event, len(wanted), total)
     for batch in _batches(wanted):
         _send_batch(client, batch, progress)
 
@@ -125,8 +122,8 @@ def _send(client: ChefClient, url: str, file: CookbookFile) -> None:
 
 def size(number: float) -> str:
     """Bytes in readable form: ``812 B``, ``3.4 MB``."""
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000 or unit == "GB":
             break
-        number, unit = number / 1000, {"B": "kB", "kB": "MB", "MB": "GB"}[unit]
+        number /= 1000
     return f"{number:.0f} {unit}" if number >= 100 or unit == "B" else f"{number:.1f} {unit}"

@@ -69,14 +69,12 @@ def _read(path: Path) -> dict[str, Any]:
             where=str(path),
             remedy="correct the file, or move it away",
         ) from None
-    clouds = document.setdefault("clouds", {}) if isinstance(document, dict) else None
-    if clouds is None and isinstance(document, dict):
-        clouds = document["clouds"] = {}
-    if not isinstance(clouds, dict):
+    if isinstance(document, dict) and document.get("clouds") is None:
+        document["clouds"] = {}
+    if not isinstance(document, dict) or not isinstance(document["clouds"], dict):
         raise VerifyError(
             "has no mapping `clouds`", where=str(path), remedy="correct the file, or move it away"
         )
-    assert isinstance(document, dict)
     return document
 
 

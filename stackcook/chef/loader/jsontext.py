@@ -13,8 +13,7 @@ from stackcook.jsoncomments import COMMENT, STRING, blank_comments
 
 Key = str | int
 
-_SKIM = re.compile(rf"{STRING}|{COMMENT}|(?P<bare>[-+.\w]+)", re.DOTALL)
-_TOKEN = re.compile(rf"{STRING}|{COMMENT}|[{{}}\[\]:,]|[-+.\w]+", re.DOTALL)
+_TOKEN = re.compile(rf"{STRING}|{COMMENT}|[{{}}\[\]:,]|(?P<bare>[-+.\w]+)", re.DOTALL)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a surrogate pair
 
 
@@ -79,19 +78,19 @@ def _value(text: str) -> Any:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except _Refused as error:
         word = str(error)
-        places = (match.start() for match in _SKIM.finditer(text) if match["bare"] == word)
+        places = (match.start() for match in _TOKEN.finditer(text) if match["bare"] == word)
         raise Malformed(_place(text, next(places, 0)), f"{word} is not a JSON number") from error
     except RecursionError as error:
         raise Malformed(Position(1, 1), "values are nested too deeply") from error
     except json.JSONDecodeError:
         raise
     except ValueError as error:  # Python limits the digits of a number
-        long = max(_SKIM.finditer(text), key=lambda match: len(match["bare"] or ""))
+        long = max(_TOKEN.finditer(text), key=lambda match: len(match["bare"] or ""))
         raise Malformed(_place(text, long.start()), "a number has too many digits") from error
 
 
 def _refuse_lone_surrogates(text: str) -> None:
-    for match in _SKIM.finditer(text):
+    for match in _TOKEN.finditer(text):
         if match[0][0] == '"':
             try:
                 json.loads(match[0]).encode()

@@ -40,6 +40,8 @@ class Signer:
         """
         try:
             key = _parse(path.read_bytes())
+            if not isinstance(key, RSAPrivateKey):
+                raise ValueError("another kind of key")
         except OSError as error:
             raise ChefServerError(
                 f"cannot read the key of Chef user {user} ({error.strerror})",
@@ -54,9 +56,11 @@ class Signer:
                 "plain.pem",
             ) from error
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise _no_key(user, path) from error
-        if not isinstance(key, RSAPrivateKey):
-            raise _no_key(user, path)
+            raise ChefServerError(
+                f"the key of Chef user {user} is not an RSA private key in PEM format",
+                where=str(path),
+                remedy="use the key file that the Chef server's administrator gave you",
+            ) from error
         return cls(user, key)
 
     def headers(
@@ -99,11 +103,3 @@ def _parse(pem: bytes) -> object:
 def _canonical(path: str) -> str:
     single = re.sub("/+", "/", path)
     return single.rstrip("/") or "/"
-
-
-def _no_key(user: str, path: Path) -> ChefServerError:
-    return ChefServerError(
-        f"the key of Chef user {user} is not an RSA private key in PEM format",
-        where=str(path),
-        remedy="use the key file that the Chef server's administrator gave you",
-    )

@@ -255,9 +255,17 @@ def compare_policy(client: ChefClient, policy: PolicyLock) -> PolicyChange | Non
 
     Raises ChefServerError, also for a server without policies.
     """
+    try:
+        artifacts = client.get_map("/cookbook_artifacts")
+    except (NotFound, UnexpectedAnswer) as error:
+        raise ChefServerError(
+            "the Chef server does not support policies",
+            where=client.server.url,
+            remedy="remove `policy` from the manifest, or use another `chef_server`",
+        ) from error
     known = {
         version["identifier"]
-        for artifact in _artifacts(client).values()
+        for artifact in artifacts.values()
         for version in artifact.get("versions", ())
     }
     lacking = {key: book for key, book in policy.artifacts.items() if key not in known}
@@ -273,15 +281,3 @@ def compare_policy(client: ChefClient, policy: PolicyLock) -> PolicyChange | Non
 def policy_path(policy: PolicyLock) -> str:
     """The URL path of a policy in its group."""
     return f"/policy_groups/{policy.group}/policies/{policy.name}"
-
-
-def _artifacts(client: ChefClient) -> Mapping[str, Any]:
-    """The server's policy cookbooks: name → ``versions``."""
-    try:
-        return client.get_map("/cookbook_artifacts")
-    except (NotFound, UnexpectedAnswer) as error:
-        raise ChefServerError(
-            "the Chef server does not support policies",
-            where=client.server.url,
-            remedy="remove `policy` from the manifest, or use another `chef_server`",
-        ) from error

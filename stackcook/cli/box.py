@@ -23,7 +23,6 @@ def command() -> None:
 @click.pass_obj
 def build(context: Context, again: bool) -> None:
     """Build the box, unless it is in the cache."""
-
     with box.locked() as directory:
         path = box.build(directory, context.console.note, again=again)
     context.console.result(str(path), {"name": box.name(), "path": str(path)})
@@ -33,5 +32,4 @@ def build(context: Context, again: bool) -> None:
 @click.pass_obj
 def provide(context: Context) -> None:
     """Create everything that `vagrant up` needs; called by the Vagrantfile."""
-
     vagrant_machines(context.load()).provide(context.console.note)

@@ -65,7 +65,6 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
 
     Returns how many nodes, cookbooks, … were checked. A part that cannot be checked is a finding.
     """
-
     checked = {"nodes": len(manifest.nodes)}
 
     def repository() -> tuple[Finding, ...]:

@@ -1,4 +1,4 @@
-"""The global options, which every command gets."""
+"""What commands share: the global options, and the options that several of them have."""
 
 from __future__ import annotations
 
@@ -92,3 +92,39 @@ def node_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
 
     manifest, _findings = read(ctx.find_root().params["path"])
     return [node.name for node in manifest.nodes if node.name.startswith(begun)] if manifest else []
+
+
+def limit_option(more: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option ``--limit``; ``more`` is added to its help."""
+    return click.option(
+        "--limit",
+        multiple=True,
+        metavar="NODE|'role[NAME]'",
+        shell_complete=node_names,
+        help=f"Only this node, or nodes with this role; repeatable. {more}".rstrip(),
+    )
+
+
+def _sections(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """Sections for shell completion."""
+    from stackcook.chef.repository.repository import SECTIONS
+
+    names = (name.replace(" ", "-") for name in SECTIONS)
+    return [name for name in names if name.startswith(begun)]
+
+
+only_option = click.option(
+    "--only",
+    multiple=True,
+    metavar="SECTION",
+    shell_complete=_sections,
+    help="Only this section of the manifest; repeatable, or separate with commas.",
+)
+"""The option ``--only``; pass its values to ``parse_sections``."""
+
+parallel_option = click.option(
+    "--parallel",
+    type=click.IntRange(1),
+    help="Maximum number of nodes to work on at the same time.",
+)
+"""The option ``--parallel``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stackcook.cli.context import Context, node_names
+from stackcook.cli.context import Context, node_names, parallel_option
 from stackcook.errors import ExitCode
 from stackcook.operations.converge import converge
 from stackcook.operations.realsite import RealSite
@@ -18,17 +18,12 @@ from stackcook.run.state import State
 @click.option(
     "--twice", is_flag=True, help="Run it twice, and fail if the second run changes anything."
 )
-@click.option(
-    "--parallel",
-    type=click.IntRange(1),
-    help="Maximum number of nodes to work on at the same time.",
-)
+@parallel_option
 @click.pass_obj
 def command(
     context: Context, nodes: tuple[str, ...], twice: bool, parallel: int | None
 ) -> ExitCode:
     """Run chef-client again on all nodes, or on each NODE, in the order of their stages."""
-
     manifest = context.load()
     for name in nodes:
         context.node(manifest, name)

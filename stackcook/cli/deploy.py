@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import click
 
-from stackcook.cli.context import Context
-from stackcook.cli.options import limit_option
+from stackcook.cli.context import Context, limit_option, parallel_option
 from stackcook.errors import ExitCode, UsageError
-from stackcook.manifest.model import Manifest
 from stackcook.operations.deploy import deploy
 from stackcook.operations.limit import limited
 from stackcook.operations.realsite import RealSite
 from stackcook.operations.runner import Settings
-from stackcook.run.record import LastDeploy
 from stackcook.run.lock import exclusive, refuse
-from stackcook.run.record import last_deploy
+from stackcook.run.record import LastDeploy, last_deploy
 from stackcook.run.state import State
 
 
@@ -24,11 +21,7 @@ from stackcook.run.state import State
 @click.option(
     "--anew", is_flag=True, help="Start over instead of resuming: converge all nodes again."
 )
-@click.option(
-    "--parallel",
-    type=click.IntRange(1),
-    help="Maximum number of nodes to work on at the same time.",
-)
+@parallel_option
 @click.pass_obj
 def command(
     context: Context,
@@ -43,10 +36,9 @@ def command(
     repository have changed. If there is nothing to do, it changes nothing. Ctrl-C waits for the
     running steps; a second one stops them.
     """
-
     manifest = context.load(warn=True)
     refuse(manifest.state)  # at once, not when the repository has been read
-    only = _only(manifest, limit)
+    only = limited(manifest, limit) or frozenset()
     site = RealSite(manifest)
     site.check()  # this and the next before anything is written
     site.reach()
@@ -58,12 +50,6 @@ def command(
             settings = Settings(parallel=parallel or 0)
             listeners = (state, listener)
             return deploy(manifest, site, listeners, only, last=last, anew=anew, settings=settings)
-
-
-def _only(manifest: Manifest, limit: tuple[str, ...]) -> frozenset[str]:
-    """The names of the nodes that ``--limit`` selects; empty: all."""
-
-    return limited(manifest, limit) or frozenset()
 
 
 def _failed(last: LastDeploy | None, only: frozenset[str]) -> frozenset[str]:

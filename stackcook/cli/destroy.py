@@ -22,7 +22,6 @@ def command(context: Context, yes: bool) -> ExitCode:
 
     Your own hosts (`machines: ssh`) are not changed. After a failure, run it again.
     """
-
     manifest = context.load()
     if not yes and not _agreed(manifest):
         context.console.note("nothing was destroyed")

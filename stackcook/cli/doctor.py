@@ -9,6 +9,7 @@ import click
 from stackcook.cli.context import Context
 from stackcook.doctor import Diagnosis, diagnose
 from stackcook.errors import ExitCode
+from stackcook.report.format import columns
 
 
 @click.command()
@@ -20,21 +21,13 @@ def command(context: Context) -> ExitCode:
     Exits 2 if something is missing.
     """
     found = diagnose()
+    rows = [(one.name, one.purpose, one.found or f"missing: {one.remedy}") for one in found]
     missing = [diagnosis for diagnosis in found if not diagnosis.found]
     context.console.result(
-        "\n".join((*_lines(found), _summary(missing))),
+        f"{columns(rows)}\n{_summary(missing)}",
         {"missing": len(missing), "tools": [asdict(diagnosis) for diagnosis in found]},
     )
     return ExitCode.USAGE if missing else ExitCode.DONE
-
-
-def _lines(found: tuple[Diagnosis, ...]) -> list[str]:
-    name = max(len(diagnosis.name) for diagnosis in found)
-    purpose = max(len(diagnosis.purpose) for diagnosis in found)
-    return [
-        f"{one.name:{name}}  {one.purpose:{purpose}}  {one.found or f'missing: {one.remedy}'}"
-        for one in found
-    ]
 
 
 def _summary(missing: list[Diagnosis]) -> str:

@@ -109,7 +109,6 @@ def command(
 
 def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
     """The lab that the options describe; raises UsageError."""
-
     home = Path.home()
     if key is not None:
         # Independent of the manifest's directory and of the user's home.
@@ -127,7 +126,6 @@ def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
 
 def _create(context: Context, directory: Path, lab: Lab, force: bool) -> None:
     """A new Chef repository with its manifest."""
-
     path = directory / context.path
     files = {
         path.name: _rendered(path, new_lab.head(lab), new_lab.sections(lab, cookbooks())),
@@ -153,7 +151,6 @@ def _create(context: Context, directory: Path, lab: Lab, force: bool) -> None:
 
 def _extract(context: Context, directory: Path, output: str | None, force: bool) -> None:
     """The manifest of the Chef repository in ``directory``."""
-
     path = directory / context.path if output is None else Path(output)
     found = existing.survey(directory)
     made = existing.sections(found)
@@ -187,7 +184,6 @@ def _unignored(path: Path) -> tuple[str, ...]:
 
 def _rendered(path: Path, head: Iterable[str], sections: Iterable[Section]) -> bytes:
     """The manifest as YAML or JSON, by the suffix of its file; raises UsageError."""
-
     if path.is_dir():
         what, remedy = (
             "is a directory",
@@ -206,7 +202,6 @@ def _rendered(path: Path, head: Iterable[str], sections: Iterable[Section]) -> b
 
 def _check(path: Path) -> None:
     """Raise UsageError if the options give an invalid manifest."""
-
     for finding in read(path)[1]:
         raise UsageError(finding.what, remedy=finding.remedy)
 

@@ -10,8 +10,7 @@ import click
 from stackcook.cli.context import Context, node_names
 from stackcook.command import find_program
 from stackcook.errors import UsageError
-from stackcook.report.logs import last_output
-from stackcook.report.logs import step_output
+from stackcook.report.logs import last_output, step_output
 from stackcook.run.history import failed_step
 from stackcook.run.logs import path_of
 
@@ -45,7 +44,6 @@ def command(context: Context, node: str, follow: bool, last: bool, failed: bool)
 
 def _failed(state: Path, node: str) -> str:
     """Why the node failed, then the output of the step."""
-
     step = failed_step(state, node)
     if step is None:
         raise UsageError("no step has failed on this node", where=node, remedy="omit --failed")

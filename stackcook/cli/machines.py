@@ -17,7 +17,6 @@ def command(context: Context) -> None:
 
     --json also prints everything that the Vagrantfile needs to create them.
     """
-
     described = machines_for(context.load()).describe()
     context.console.result("\n".join(map(_line, described["machines"])), described)
 

@@ -6,8 +6,7 @@ import click
 
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.repository.repository import parse_sections
-from stackcook.cli.context import Context, format_option
-from stackcook.cli.options import limit_option, only_option
+from stackcook.cli.context import Context, format_option, limit_option, only_option
 from stackcook.errors import InputError, Severity
 from stackcook.knife import Form, commands
 from stackcook.knife.files import look
@@ -31,7 +30,7 @@ _CONTRADICTIONS = (
 
 @click.command()
 @format_option("text", "json", "knife")
-@only_option()
+@only_option
 @limit_option("Hides the Chef server's objects, unless --only names them.")
 @click.option(
     "--delete", is_flag=True, help="Show what `upload --delete` and `destroy` would delete."
@@ -65,7 +64,6 @@ def command(
     Inspects the machines, and the Chef server if it is running. With --format knife, it contacts
     neither, and prints knife commands for the manifest, as spiceweasel does.
     """
-
     shown = context.form(form)
     _check({"delete": delete, "rebuild": rebuild, "converge": converge, **ways}, shown)
     manifest = context.load(warn=shown != "knife")

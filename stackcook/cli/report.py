@@ -50,7 +50,6 @@ def command(
     Passwords, keys and anything that looks like one are replaced with ****. The bundle contains the
     report, the logs of the nodes, the manifest, and the versions of stackcook and its tools.
     """
-
     if listing and (wanted or html or junit or bundle):
         raise click.UsageError("--list can only be combined with --json")
     path = context.path.absolute()
@@ -78,7 +77,6 @@ def command(
 
 def _manifest(context: Context) -> Manifest | None:
     """The manifest, or None if it is invalid now; raises InputError if it does not exist."""
-
     manifest, _ = read(context.path)
     if manifest is None and not context.path.exists():
         context.load()  # raises
@@ -101,7 +99,6 @@ def _chosen(known: tuple[Run, ...], wanted: str | None) -> Run:
 
 def _files(report: RunReport, html: Path | None, junit: Path | None) -> Iterator[str]:
     """Write the files that were asked for; yields their names."""
-
     if html:
         with replacing(html, 0o666) as file:
             file.write(page(report).encode())

@@ -7,7 +7,6 @@ import click
 from stackcook.cli.context import Context
 from stackcook.errors import UsageError
 from stackcook.operations.chefsite import ChefSite
-from stackcook.operations.chefsite import ChefSite as Site
 
 
 @click.group()
@@ -45,7 +44,7 @@ def status(context: Context) -> None:
     context.console.result(f"{found.url} {state}; log: {found.log}", data)
 
 
-def _site(context: Context) -> Site:
+def _site(context: Context) -> ChefSite:
     site = ChefSite(context.load())
     if site.own_server:
         raise UsageError(

@@ -17,7 +17,6 @@ from stackcook.operations.realsite import RealSite
 @click.pass_obj
 def command(context: Context, node: str, command_line: tuple[str, ...]) -> None:
     """Open a shell on a node, or run COMMAND there and return its exit status."""
-
     manifest = context.load()
     found = context.node(manifest, node)
     host = RealSite(manifest).machines.hosts([found])[found.name]

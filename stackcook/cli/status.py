@@ -11,6 +11,7 @@ from stackcook.machines.base import Machines
 from stackcook.machines.factory import machines_for
 from stackcook.manifest.model import Manifest, Node
 from stackcook.operations.chefsite import ChefSite
+from stackcook.report.format import columns
 from stackcook.run.lock import in_use
 from stackcook.run.record import StepState, latest
 
@@ -23,14 +24,15 @@ def command(context: Context) -> None:
     machines = _machines(manifest).states(manifest.nodes)
     steps, running = latest(manifest.state), in_use(manifest.state)
     rows = [_row(node, machines[node.name], steps, running) for node in manifest.nodes]
-    context.console.result(_lines(rows) if rows else "", {"running": running, "nodes": rows})
+    lines = [tuple(value or "-" for value in row.values()) for row in rows]
+    text = columns([tuple(rows[0]), *lines]) if rows else ""
+    context.console.result(text, {"running": running, "nodes": rows})
 
 
 def _machines(manifest: Manifest) -> Machines:
     """The machines; only those of a cloud need the Chef server parts, which load slowly."""
     if not any(node.provider for node in manifest.nodes):
         return machines_for(manifest)
-
     return ChefSite(manifest).machines
 
 
@@ -51,11 +53,3 @@ def _row(
         "when": datetime.fromtimestamp(when).isoformat(" ", "seconds") if when else None,
         "why": step.text if step else None,
     }
-
-
-def _lines(rows: list[dict[str, str | None]]) -> str:
-    """One line per node, not wrapped: the last column is the cause of a failure."""
-    lines = [tuple(rows[0]), *(tuple(value or "-" for value in row.values()) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines)][:-1] + [0]
-    padded = (map(str.ljust, line, widths) for line in lines)
-    return "\n".join("  ".join(line).rstrip() for line in padded)

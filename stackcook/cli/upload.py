@@ -13,8 +13,7 @@ from stackcook.chef.sync import prune
 from stackcook.chef.sync.changes import Gone
 from stackcook.chef.sync.compare import compare
 from stackcook.chef.sync.upload import UploadResult, apply, marked
-from stackcook.cli.context import Context
-from stackcook.cli.options import only_option
+from stackcook.cli.context import Context, only_option
 from stackcook.errors import ExitCode, UsageError
 from stackcook.manifest.model import Manifest
 from stackcook.operations.chefsite import ChefSite
@@ -34,7 +33,7 @@ class _Wishes:
 
 
 @click.command()
-@only_option()
+@only_option
 @click.option("--freeze", is_flag=True, help="Freeze the uploaded cookbook versions.")
 @click.option("--force", is_flag=True, help="Replace frozen cookbooks too.")
 @click.option("--prune", is_flag=True, help="Delete objects that are not in the manifest.")
@@ -61,7 +60,6 @@ def command(context: Context, **options: object) -> ExitCode:
     sends only what differs. Other objects on the server are kept, unless you use --prune or --keep.
     Cookbook versions that an environment needs are never deleted.
     """
-
     wishes = _Wishes(**options)  # type: ignore[arg-type]  # click has checked the types
     if wishes.delete and (wishes.freeze or wishes.force or wishes.prune or wishes.keep):
         raise UsageError(

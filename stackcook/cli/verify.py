@@ -25,7 +25,6 @@ def command(context: Context, patience: float) -> ExitCode:
 
     Each failure shows the node, the likely cause and a command for diagnosis.
     """
-
     manifest = context.load()
     if not manifest.state.exists():
         what = "this manifest has not been deployed yet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 
 from stackcook.errors import ExitCode
 
@@ -55,6 +56,12 @@ def ending(exit_code: int | None, ended: float | None, under_way: bool) -> str:
         return _ENDS.get(ExitCode(exit_code), "failed")
     except ValueError:
         return "failed"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """One line per row, its cells aligned; not wrapped, and without blanks at its end."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:

@@ -74,18 +74,8 @@ _NAME = 26
 _LETTER = 0.6
 """Width of a letter relative to its height."""
 
-KINDS = {
-    "reach": "reach",
-    "preflight": "preflight",
-    "install": "install",
-    "register": "register",
-    "prepare": "prepare",
-    "bootstrap": "bootstrap",
-    "converge": "converge",
-    "converge again": "again",
-    "verify": "verify",
-}
-"""Steps with a colour of their own; all others share one."""
+KINDS = "reach preflight install register prepare bootstrap converge converge-again verify".split()
+"""Steps with a colour of their own, as classes in the page; all others share one."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +139,8 @@ def timeline(report: RunReport) -> Chart:
         y += height
     for stage in report.stages:
         mine = [node for node in stage.nodes if node.name in shown]
-        headings.append(Mark(0, y + HEADING - 7, _heading(stage.name, len(stage.nodes))))
+        heading = f"{stage.name or 'unknown stage'} · {counted(len(stage.nodes), 'node')}"
+        headings.append(Mark(0, y + HEADING - 7, heading))
         y += HEADING
         for node in mine:
             rows.append(_row(node, y, scale))
@@ -187,7 +178,8 @@ class _Scale:
         if step.result == "running":
             right = self.x(self.began + self.span)
         mark = "" if step.result == "done" else step.result
-        kind = KINDS.get(step.step, "other")
+        kind = step.step.replace(" ", "-")
+        kind = kind if kind in KINDS else "other"
         return Bar(x, max(right - x, _THINNEST), kind, mark, _title(step))
 
     def ticks(self) -> Iterator[Mark]:
@@ -225,10 +217,6 @@ def _title(step: StepState) -> str:
     return f"{step.node or 'all nodes'}: {step.step}{attempt}, {step.result}{took}{text}"
 
 
-def _heading(stage: str, nodes: int) -> str:
-    return f"{stage or 'unknown stage'} · {counted(nodes, 'node')}"
-
-
 def _gate(number: int, step: StepState, scale: _Scale) -> Mark:
     """A gate: a band over the time it took; its name is on one of two lines above."""
     x = scale.x(step.started)
@@ -241,7 +229,7 @@ def _gate(number: int, step: StepState, scale: _Scale) -> Mark:
 def _kinds(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     """The legend: (kind, name) of the bars in the chart."""
     there = {bar.kind for row in rows for bar in row.bars}
-    yield from ((kind, name) for name, kind in KINDS.items() if kind in there)
+    yield from ((kind, kind.replace("-", " ")) for kind in KINDS if kind in there)
     if "other" in there:
         yield "other", "other steps"
 

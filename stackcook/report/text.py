@@ -8,7 +8,7 @@ from rich.text import Text
 
 from stackcook.errors import counted
 from stackcook.report.run import Cause, RunReport, Slow, StageRun, causes, seconds
-from stackcook.report.format import difference, duration, ending, natural, when
+from stackcook.report.format import columns, difference, duration, ending, natural, when
 from stackcook.run.events import LOOKS
 from stackcook.run.history import Run
 from stackcook.verify.check import Check, Report
@@ -40,8 +40,7 @@ def listed(runs: Sequence[Run], running: bool) -> str:
         rows.append(
             (str(run.id), when(run.started), run.who, run.command, took, how, run.deploy or "-")
         )
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return columns(rows)
 
 
 def title(report: RunReport) -> str:

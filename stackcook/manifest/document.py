@@ -7,24 +7,23 @@ deep or circular, brings the process down. Merge keys and aliases are resolved h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Union
 
 import yaml
 
-from stackcook.errors import Finding, Position
+from stackcook.errors import Finding, InputError, Position
 from stackcook.jsoncomments import blank_comments
 
 MAX_DEPTH = 50  # a manifest needs seven
 MAX_KEY = 1024  # YAML's own limit, for keys without a `?` before them
 
 # What JSON writes as two escapes is one in YAML; the backslashes before are pairs of their own.
-_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab]\w\w)\\u(d[c-f]\w\w)", re.ASCII | re.IGNORECASE)
+_PAIR = re.compile(r"(?i)(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # YAML's; Python knows more
 _NULL = re.compile(r"~|null|Null|NULL|", re.ASCII)
-_yaml: Any = yaml  # its type stubs know neither the events nor this loader
 _ALIAS, _SCALAR = yaml.AliasEvent, yaml.ScalarEvent
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -79,8 +78,8 @@ def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]
             text = blank_comments(text.replace("\t", " "))  # YAML may not be indented by tabs
             text = _PAIR.sub(_joined, text)
         return composer.document(text), tuple(composer.findings)
-    except _Malformed as error:
-        finding = error.finding
+    except InputError as error:
+        finding = error.findings[0]
     except UnicodeDecodeError as error:
         what = f"byte 0x{content[error.start]:02x} is not UTF-8"
         finding = Finding(path, _offset(content, error.start), what, "save the file as UTF-8")
@@ -91,14 +90,6 @@ def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]
     except yaml.MarkedYAMLError as error:
         finding = _syntax(path, text, error)
     return None, (*composer.findings, finding)
-
-
-class _Malformed(Exception):
-    """The rest of the document can't be read."""
-
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
-        super().__init__(finding.what)
 
 
 class _Composer:
@@ -143,7 +134,10 @@ class _Composer:
         if event.anchor:
             self.anchors[event.anchor] = None
         if isinstance(event, yaml.SequenceStartEvent):
-            value = List(tuple(self._items(events, depth + 1)), at)
+            items = []
+            while not isinstance(inner := events(), yaml.SequenceEndEvent):
+                items.append(self._value(inner, events, depth + 1))
+            value = List(tuple(items), at)
         else:
             value = self._map(at, events, depth + 1)
         if event.anchor:
@@ -163,10 +157,6 @@ class _Composer:
                 else f'define &{anchor} above it, or quote a glob: "*{anchor}"',
             )
         return value
-
-    def _items(self, events: _Events, depth: int) -> Iterator[Value]:
-        while not isinstance(event := events(), yaml.SequenceEndEvent):
-            yield self._value(event, events, depth)
 
     def _map(self, at: Position, events: _Events, depth: int) -> Map:
         entries: dict[str, tuple[Scalar, Value]] = {}
@@ -201,7 +191,8 @@ class _Composer:
         self.findings.append(Finding(self.path, at, what, remedy))
 
     def _stop(self, at: Position, what: str, remedy: str) -> NoReturn:
-        raise _Malformed(Finding(self.path, at, what, remedy))
+        """Raise InputError: the rest of the document can't be read."""
+        raise InputError((Finding(self.path, at, what, remedy),))
 
 
 def _position(mark: Any) -> Position:
@@ -217,10 +208,7 @@ def _offset(content: bytes, offset: int) -> Position:
 
 def _joined(pair: re.Match[str]) -> str:
     """One YAML escape for a character that JSON writes as two."""
-    try:
-        high, low = (int(pair[number], 16) for number in (2, 3))
-    except ValueError:  # no hexadecimal: the parser says so
-        return pair[0]
+    high, low = int(pair[2], 16), int(pair[3], 16)
     return f"{pair[1]}\\U{0x10000 + ((high - 0xD800) << 10) + low - 0xDC00:08X}"
 
 

@@ -12,9 +12,9 @@ from stackcook.manifest import sections
 from stackcook.manifest.checks import check
 from stackcook.manifest.document import Scalar, Value, parse
 from stackcook.manifest.fields import FieldReader
-from stackcook.manifest.model import DEFAULT_PASSWORDS, Manifest
+from stackcook.manifest.model import DEFAULT_PASSWORDS, Manifest, Stage
 from stackcook.manifest.nodes import read_nodes
-from stackcook.manifest.settings import Settings, read_settings, stage
+from stackcook.manifest.settings import Settings, read_settings
 
 SECTIONS = (
     "berksfile",
@@ -81,6 +81,7 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
     if passwords is None:
         openstack = any(cookbook.name.startswith("openstack-") for cookbook in cookbooks)
         passwords = DEFAULT_PASSWORDS if openstack else {}
+    stages = (tuple(role.text for role in roles) for roles in settings.stages)
     return Manifest(
         path=reader.path,
         name=settings.name,
@@ -97,7 +98,7 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
         machines=settings.machines,
         provider=settings.provider,
         network=settings.network,
-        stages=tuple(stage(roles) for roles in settings.stages),
+        stages=tuple(Stage("+".join(names), names) for names in stages),
         bootstrap=settings.bootstrap,
         failure_budget=settings.failure_budget,
         chef_server=settings.chef_server,

@@ -20,7 +20,6 @@ from stackcook.manifest.model import (
     FailureBudget,
     MachineKind,
     Policy,
-    Stage,
 )
 from stackcook.manifest.fields import FieldReader, Fields, suggest, take
 
@@ -105,12 +104,6 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         passwords=take(fields, "passwords", partial(sections.passwords, reader), what),
         policy=take(fields, "policy", partial(_policy, reader), what),
     )
-
-
-def stage(roles: tuple[Scalar, ...]) -> Stage:
-    """A stage, named for its roles."""
-    names = tuple(role.text for role in roles)
-    return Stage("+".join(names), names)
 
 
 def _place(fields: Fields, key: str) -> Position | None:

@@ -16,7 +16,7 @@ from stackcook.chef.loader.findings import Findings
 from stackcook.chef.loader.sources import read_json
 from stackcook.chef.loader.ruby import Kind, Source, evaluate
 from stackcook.chef.objects import metadata
-from stackcook.errors import Finding, Severity, UsageError
+from stackcook.errors import Finding, UsageError
 from stackcook.scaffold.emit import Section
 
 _NAME = re.compile(r"\w[\w.:-]*(/\w[\w.:-]*)*", re.ASCII)
@@ -218,12 +218,8 @@ def _can_be_named(path: Path, name: str, findings: Findings) -> bool:
 
 
 def _skip(path: Path, why: str, findings: Findings) -> None:
-    what = f"skipped: {why}"
-    findings.found.append(
-        Finding(
-            path, None, what, "correct it, or add it to the manifest yourself", Severity.WARNING
-        )
-    )
+    remedy = "correct it, or add it to the manifest yourself"
+    findings.warning(path, None, f"skipped: {why}", remedy)
 
 
 HEAD = (

@@ -12,7 +12,7 @@ help:
 	@echo 'make setup     install the tools only'
 	@echo 'make lab-test  run only the tests that create machines'
 	@echo 'make scale     measure a deploy of 100 nodes (or NODES=N); writes build/scale.log'
-	@echo "make chaos     kill, freeze and starve deploys of 10 nodes (or NODES=N); ARGS='-k disk' selects tests"
+	@echo "make chaos     test deploys of 10 nodes (or NODES=N) that are killed, frozen or out of disk; ARGS='-k disk' selects tests"
 	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; takes about ten minutes'
 
 deploy: setup

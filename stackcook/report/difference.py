@@ -14,13 +14,13 @@ from stackcook.chef.sync.changes import CookbookChange, Difference, ObjectChange
 Change = CookbookChange | ObjectChange | PolicyChange
 
 _INDENT = " " * 13
-_STYLES = {"new": "green", "changed": "yellow", "gone": "red"}
+_STYLES = {"new": "green", "changed": "yellow", "extra": "red"}
 _SIGNS = {"+": "green", "~": "yellow", "-": "red", "@": "cyan"}
 _HIDDEN = "not shown: it is encrypted"
 
 
 def render(difference: Difference) -> Text:
-    """A line an object, below changed ones what changes; ends without a newline."""
+    """One line per object; below a changed one, its changes. Ends without a newline."""
     text = Text()
     changes = _changes(difference)
     for change in changes:
@@ -32,11 +32,9 @@ def render(difference: Difference) -> Text:
             for line in _inside(change):
                 text.append(f"{_INDENT}{line}\n", _SIGNS.get(line[0], ""))
     for gone in difference.gone:
-        _line(text, "gone", gone.label)
+        _line(text, "extra", gone.label)
     if difference.gone:
-        text.append(
-            f"{_INDENT}what is gone stays on the server; `stackcook upload --prune` deletes it\n"
-        )
+        text.append(f"{_INDENT}extra: only on the server; `stackcook upload --prune` deletes it\n")
     if difference.unchanged or not text:
         _line(text, "unchanged", str(len(difference.unchanged)))
     text.rstrip()
@@ -73,7 +71,7 @@ def _cookbook(change: CookbookChange) -> dict[str, Any]:
 
 
 def _object(change: ObjectChange) -> dict[str, Any]:
-    """With ``diff``, lines of a unified diff; null where they are not to be seen."""
+    """``diff`` has the lines of a unified diff; null if they are secret."""
     return {"label": change.label, "diff": None if change.secret else list(_diff(change))}
 
 
@@ -98,7 +96,7 @@ def _inside(change: Change) -> Iterator[str]:
 
 
 def _diff(change: ObjectChange) -> Iterator[str]:
-    """What the server has against what it would get, without the two lines that name files."""
+    """A diff from the server's object to the new one, without the two lines that name files."""
     lines = unified_diff(_json(change.stored or {}), _json(change.value), lineterm="", n=2)
     yield from [*lines][2:]
 

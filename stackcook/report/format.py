@@ -32,7 +32,7 @@ def duration(seconds: float) -> str:
 
 
 def difference(seconds: float | None) -> str:
-    """Seconds more or less than before: ``+1.2 s``, ``-0.4 s``; empty where there is no before."""
+    """Seconds more or less than before: ``+1.2 s``, ``-0.4 s``; empty without one."""
     if seconds is None:
         return ""
     return "±0.0 s" if abs(seconds) < 0.05 else f"{seconds:+.1f} s"
@@ -71,5 +71,5 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def printable(line: str) -> str:
-    """A line as it may be shown, its blanks kept: what can't be printed is a ``?``."""
+    """A line that is safe to print: unprintable characters become ``?``, blanks are kept."""
     return "".join(char if char.isprintable() else "?" for char in line.expandtabs())

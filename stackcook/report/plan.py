@@ -27,7 +27,7 @@ def render(preview: Preview) -> Text:
 
 
 def data(preview: Preview) -> dict[str, Any]:
-    """The plan as JSON holds it; what wasn't asked for is null.
+    """The plan as JSON holds it; parts that were not requested are null.
 
     ``steps`` are all steps in the order in which one worker would take them.
     """
@@ -131,7 +131,7 @@ def _word(word: str, label: str) -> Text:
 
 
 def _steps(creation: Creation) -> Iterator[str]:
-    """A line a step for the whole deployment, and a line a node with all of its steps."""
+    """One line per step for the whole deployment, and one line per node with all of its steps."""
     plan, nodes = creation.plan, {node.name: node for node in creation.nodes}
     places = {name: _place(node) for name, node in nodes.items()}
     name = max(map(len, places), default=0)

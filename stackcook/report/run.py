@@ -1,4 +1,4 @@
-"""What a run did: stages, nodes, failures by cause, and what took long; all of it redacted.
+"""What a run did: stages, nodes, failures by cause, and slow resources; all of it redacted.
 
 Read from the record of runs and the logs of the nodes; all report formats are rendered from it.
 """

@@ -1,4 +1,4 @@
-"""The message queue and the database: do they answer this machine?"""
+"""Checks that the message queue and the database respond to this machine."""
 
 from __future__ import annotations
 

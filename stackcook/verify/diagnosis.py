@@ -1,4 +1,4 @@
-"""From a service's log to the likely cause: its last real error, with secrets masked."""
+"""Finds the likely cause of a failure in a service's log: its last error, secrets masked."""
 
 from __future__ import annotations
 

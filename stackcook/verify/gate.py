@@ -1,4 +1,4 @@
-"""Between two stages: do Keystone, Placement, the message queue and the database answer?
+"""The gate between two stages: Keystone, Placement, the message queue and the database respond.
 
 Compute nodes that start before these would wait, fail, or restart for minutes. Each is asked from
 this machine as a service would: Keystone for a token, Placement for a list, RabbitMQ for a login.

@@ -1,4 +1,4 @@
-"""Horizon as a person uses it: the login page, a login, the list of instances."""
+"""Checks Horizon as a user would: the login page, a login, the list of instances."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _login_form(session: Any, url: str) -> str:
 
 
 def _follow(session: Any, url: str) -> Any:
-    """The answer behind the redirects, if there are few and all of them stay on the host."""
+    """The response after redirects, if there are few and all of them stay on the host."""
     host = "/".join(url.split("/")[:3])
     for _ in range(HOPS):
         # The first page after a start takes Django some seconds to load.
@@ -82,7 +82,7 @@ def _follow(session: Any, url: str) -> Any:
 
 
 def _said(response: Any) -> str:
-    """Why the login form came back: the form's own word, else the status."""
+    """Why Horizon rejected the login: the form's own message, else the status."""
     found = re.search(r'class="[^"]*(?:alert-danger|error)[^"]*"[^>]*>(.*?)</', response.text, re.S)
     words = re.sub(r"<[^>]+>", " ", found.group(1)).split() if found else []
     return " ".join(words)[:160] or status(response)

@@ -1,4 +1,4 @@
-"""Which node runs what: read from the Chef server, where each converged node has recorded it.
+"""Finds out which node runs which service, from what each converged node recorded on the server.
 
 The cookbooks' resource ``openstack_service`` sets ``openstack.services`` on the node, and the Chef
 client saves it only after a converge without failure.

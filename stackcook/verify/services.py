@@ -1,4 +1,4 @@
-"""What nodes say of their services over SSH: active as systemd sees it, and listening.
+"""Checks the services of nodes over SSH: whether systemd says active, and which ports listen.
 
 Inactive is a failure even if nothing failed: Debian's wrapper scripts exit 0 if they are not told
 what to start.
@@ -88,7 +88,7 @@ def checks(seen: Seen, node: Placed, seconds: float = 0.0) -> Checks:
 
 
 def settled(seen: Seen, node: Placed) -> bool:
-    """Whether looking again is pointless: nothing is starting or has just started."""
+    """Whether a retry would give the same result: nothing is starting or has just started."""
     for service in node.services:
         unit = seen.units[service.unit]
         young = unit.get("ActiveState") == "active" and _cause(seen, service)

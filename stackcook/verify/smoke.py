@@ -1,4 +1,4 @@
-"""The smoke check: does the cloud work for its users, its APIs and its nodes?
+"""The smoke check: the cloud works for its users, its APIs and its nodes.
 
 All checks run at once. Those of the APIs need a token from Keystone. A failure comes with the last
 error in the log of the service to blame.
@@ -60,7 +60,7 @@ def verify(
 
 
 def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Checks:
-    """What one node says of itself; its services are asked for only if SSH reaches it."""
+    """The checks of one node; its services are checked only if SSH reaches it."""
     reached = timed("SSH", node.name, "", lambda: sessions.on(node.name))
     if not reached.ok:
         return (reached,)
@@ -88,7 +88,7 @@ def _in_cloud(
     deadline: float,
     pool: ThreadPoolExecutor,
 ) -> Iterable[Check]:
-    """What the cloud's APIs, Horizon, the queue and the database say."""
+    """The checks of the cloud's APIs, Horizon, the queue and the database."""
     later: list[Future[Checks]] = [pool.submit(behind, nodes, credentials)]
     checks, cloud = tokens(nodes, credentials)
     yield from checks

@@ -82,7 +82,7 @@ def test_what_would_change(repository: Path, server: ChefServer) -> None:
         "  changed    data bag item users/bob",
     ]
     assert '-    "recipe[apt]"\n' in text
-    assert "  gone       role old\n" in text
+    assert "  extra      role old\n" in text
     for hidden in ("first secret", "second one", "encrypted_data", "a shared secret"):
         assert hidden not in text
 

@@ -54,9 +54,8 @@ FILES = FileChanges(("recipes/new.rb",), ("metadata.rb",), ("files/old",))
             [
                 "  new        cookbook apt 1.2.0",
                 "  new        role web",
-                "  gone       role old",
-                "             what is gone stays on the server; `stackcook upload --prune` "
-                "deletes it",
+                "  extra      role old",
+                "             extra: only on the server; `stackcook upload --prune` deletes it",
                 "  unchanged  2",
             ],
         ),

@@ -3,10 +3,10 @@
 provides :openstack_config
 unified_mode true
 
-description 'Writes a whole configuration file: the recipe\'s options, and over them the attributes openstack.SERVICE.conf.SECTION.KEY. An option set to nil is left out, an array makes one line a value.'
+description 'Writes a whole configuration file from the recipe\'s options and the attributes openstack.SERVICE.conf.SECTION.KEY, which take precedence. An option set to nil is left out; an array becomes one line for each value.'
 
 property :path, String, name_property: true
-property :service, String, required: true, description: 'Whose attributes; dots lead deeper, as in network.plugins.ml2'
+property :service, String, required: true, description: 'The service whose attributes are used; dots separate levels, as in network.plugins.ml2'
 property :defaults, Hash, default: {}, sensitive: true, description: '{section => {option => value}}'
 property :owner, String, default: 'root'
 property :group, String, required: true, description: "The service's group, which may read it"

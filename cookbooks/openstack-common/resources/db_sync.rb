@@ -3,12 +3,12 @@
 provides :openstack_db_sync
 unified_mode true
 
-description 'Brings a service\'s schema to the newest revision of the installed package, if it isn\'t there: alembic_version in the database against the migrations on disk.'
+description 'Upgrades a service\'s database schema to the newest revision of the installed package, if alembic_version in the database differs from the migrations on disk.'
 
 property :database, String, name_property: true, description: 'The database'
 property :user, String, default: lazy { database }, desired_state: false, description: 'The database\'s user, whose password is in db_passwords'
 property :run_as, String, default: lazy { user }, desired_state: false, description: 'The Unix user'
-property :command, Array, required: true, desired_state: false, description: 'What brings it there, such as glance-manage db_sync'
+property :command, Array, required: true, desired_state: false, description: 'The command that upgrades the schema, such as glance-manage db_sync'
 property :migrations, [String, Array], required: true, coerce: proc { |paths| Array(paths) }, desired_state: false, description: 'Directories of the package\'s migrations'
 property :revisions, Array, default: lazy { OpenstackCommon::Alembic.heads(migrations) }, skip_docs: true
 

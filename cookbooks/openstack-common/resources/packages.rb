@@ -3,7 +3,7 @@
 provides :openstack_packages
 unified_mode true
 
-description 'Installs packages without starting their services. The first resource that misses a package installs all that the run declares, in one apt transaction: apt and dpkg triggers take longer than unpacking.'
+description 'Installs packages without starting their services. The first resource with a missing package installs those of all such resources of the run in one apt transaction, because apt and dpkg triggers take longer than unpacking.'
 
 property :packages, Array, default: lazy { [name] }, description: 'Names of Debian packages'
 

@@ -3,7 +3,7 @@
 provides :openstack_registration
 unified_mode true
 
-description 'What Keystone knows of a service: its user with roles on the project service, its entry in the catalog, its endpoints. The password is checked by logging in with it.'
+description 'Registers a service with Keystone: its user with roles on the project service, its entry in the catalog, its endpoints. The password is checked by logging in with it.'
 
 property :user, String, name_property: true, description: 'The user, whose password is in service_passwords'
 property :password, String, default: lazy { openstack_password('service_passwords', user) }, sensitive: true

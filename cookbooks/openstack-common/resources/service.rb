@@ -7,10 +7,10 @@ description 'Enables and starts a unit, restarts it if a file of its configurati
 
 property :unit, String, name_property: true
 property :ports, Array, default: [], description: 'TCP ports at which it listens once it works'
-property :log, String, description: 'Its log file, for people and for stackcook verify'
+property :log, String, description: 'Its log file, named in errors and read by stackcook verify'
 property :config, [String, Array], coerce: proc { |files| Array(files) }, default: [], description: 'Files that it reads at its start, besides /etc/default/UNIT'
 property :wait, [true, false], default: false,
-                               description: 'Wait here until it listens. Otherwise all services start side by side and are waited for at the end of the run'
+                               description: 'Wait until it listens. Otherwise all services start in parallel, and the run waits for them at its end'
 
 def after_created
   node.default['openstack']['services'][unit] = { 'ports' => ports, 'log' => log }

@@ -3,13 +3,13 @@
 provides :openstack_uwsgi
 unified_mode true
 
-description 'Sets options in a packaged uWSGI file and leaves the rest as it is; attributes openstack.SERVICE.uwsgi.KEY win.'
+description 'Sets options in a packaged uWSGI file and leaves the rest as it is; the attributes openstack.SERVICE.uwsgi.KEY take precedence.'
 
 property :path, String, name_property: true
 property :service, String, required: true
 property :options, Hash, default: {}
 property :unit, String, description: 'The unit that runs it; needed with bind'
-property :bind, String, description: 'ADDRESS:PORT. Debian\'s start scripts listen at every address; /etc/default/UNIT takes that over'
+property :bind, String, description: 'ADDRESS:PORT to listen on. Without it, Debian\'s start scripts listen on every address'
 
 action :create do
   attributes = node.read('openstack', *new_resource.service.split('.'), 'uwsgi')

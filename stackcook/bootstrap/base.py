@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
-
-from stackcook.manifest.model import Node
-from stackcook.remote.base import Host
 
 Say = Callable[[str], None]
 """Takes a line that the node printed."""
@@ -72,32 +68,3 @@ class Deploy:
     id: str
     nodes: frozenset[str] = frozenset()
     recipes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-class Bootstrap(Protocol):
-    """Installs the Chef client on nodes and converges them. Raises NodeError or ChefServerError."""
-
-    def reach(self, node: Node, host: Host) -> None:
-        """Only log in to ``node``; raises NodeError if it can't be reached."""
-        ...
-
-    def look(self, node: Node, host: Host) -> Look:
-        """Inspect ``node``: its preflight checks and its registration. Changes nothing.
-
-        Raises NodeError if it can't be reached, or with what has to be fixed first.
-        """
-        ...
-
-    def perform(
-        self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
-    ) -> ConvergeResult | str:
-        """Carry out the step of that name, one of those that :mod:`.steps` lists for the node.
-
-        It may take ``timeout`` seconds; ``say`` gets each line that the node prints. Returns what
-        it did, in a few words or as a converge.
-        """
-        ...
-
-    def interrupt(self) -> None:
-        """End what runs on all nodes, and begin nothing more; call it from another thread."""
-        ...

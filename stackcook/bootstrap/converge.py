@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,9 @@ from typing import Any
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Say
 from stackcook.bootstrap.install import FIX_DPKG
 from stackcook.bootstrap.objects import noticing_loss, passing, synchronize
-from stackcook.bootstrap.onnode import BootstrapContext, carry_out, failed
+from stackcook.bootstrap.onnode import NodeTask, failed
 from stackcook.bootstrap.output import ChefOutput, Times
 from stackcook.manifest.model import Node
-from stackcook.remote.base import Host
 
 ATTRIBUTES = "/etc/chef/stackcook.json"
 """The file with the attributes of a converge, on the node."""
@@ -57,36 +55,27 @@ class Reader:
         raise failed(node, output, "" if status else silent)
 
 
-def converge(
-    context: BootstrapContext, node: Node, host: Host, deploy: Deploy, say: Say, timeout: float
-) -> ConvergeResult:
+def converge(task: NodeTask) -> ConvergeResult:
     """Update the node object from the manifest, then converge the whole run list.
 
     Raises NodeError; Lost if the Chef server no longer has the node.
     """
-    with noticing_loss(context.client, node):
+    client, node = task.context.client, task.node
+    with noticing_loss(client, node):
         with passing(node):
-            synchronize(context.client, node)
-        return _run(context, node, host, deploy, say, step="converge", timeout=timeout)
+            synchronize(client, node)
+        return _run(task)
 
 
-def prepare(
-    context: BootstrapContext,
-    node: Node,
-    host: Host,
-    deploy: Deploy,
-    recipes: Sequence[str],
-    say: Say,
-    timeout: float,
-) -> str:
-    """Converge only ``recipes``, before the whole run list; the node object is not saved.
+def prepare(task: NodeTask) -> str:
+    """Converge only the node's recipes of the deploy; the node object is not saved.
 
     Raises what :func:`converge` does.
     """
+    recipes = task.deploy.recipes[task.node.name]
     instead = ",".join(f"recipe[{recipe}]" for recipe in recipes)
-    extra = ("--override-runlist", instead)
-    with noticing_loss(context.client, node):
-        done = _run(context, node, host, deploy, say, *extra, step="prepare", timeout=timeout)
+    with noticing_loss(task.context.client, task.node):
+        done = _run(task, "--override-runlist", instead)
     return f"{', '.join(recipes)}: {done.updated}/{done.total} resources updated"
 
 
@@ -107,17 +96,8 @@ def command(node: Node, *extra: str) -> str:
     return shlex.join(("chef-client", "-c", CONFIG, *place, "-j", ATTRIBUTES, *options, *extra))
 
 
-def _run(
-    context: BootstrapContext,
-    node: Node,
-    host: Host,
-    deploy: Deploy,
-    say: Say,
-    *extra: str,
-    step: str,
-    timeout: float,
-) -> ConvergeResult:
-    given = shlex.quote(json.dumps(attributes(node, deploy)))
+def _run(task: NodeTask, *extra: str) -> ConvergeResult:
+    given = shlex.quote(json.dumps(attributes(task.node, task.deploy)))
     script = (
         "set -e; umask 077",
         # cat, unlike the shell, says so where the disk is full
@@ -126,10 +106,8 @@ def _run(
         "umask 022",
         FIX_DPKG,
         GUID,
-        f"exec {command(node, *extra)}",
+        f"exec {command(task.node, *extra)}",
     )
-    reader = Reader(say)
-    done = carry_out(
-        context, node, host, "\n".join(script), step=step, timeout=timeout, read=reader
-    )
-    return reader.result(node, done.status)
+    reader = Reader(task.say)
+    done = task.run_script("\n".join(script), reader)
+    return reader.result(task.node, done.status)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from stackcook.chef.rest.answers import Conflict, NotFound, Refused
+from stackcook.chef.rest.client import ChefClient
 from stackcook.errors import ChefServerError, NodeError, Transient
 from stackcook.manifest.model import Node
 
@@ -16,27 +17,6 @@ PERMISSIONS = ("create", "read", "update", "delete", "grant")
 
 class Lost(NodeError):
     """The Chef server no longer has the node: it was killed and lost its last second of data."""
-
-
-class ChefObjects(Protocol):
-    """The part of the Chef server's client that is used here."""
-
-    @property
-    def skew(self) -> float:
-        """Seconds that this machine's clock is ahead of the server's."""
-        ...
-
-    def get(self, path: str) -> Any:
-        ...
-
-    def put(self, path: str, value: Any) -> Any:
-        ...
-
-    def post(self, path: str, value: Any, *, repeat: bool = False) -> Any:
-        ...
-
-    def delete(self, path: str) -> Any:
-        ...
 
 
 @contextmanager
@@ -52,7 +32,7 @@ def passing(node: Node) -> Iterator[None]:
 
 
 @contextmanager
-def noticing_loss(client: ChefObjects, node: Node) -> Iterator[None]:
+def noticing_loss(client: ChefClient, node: Node) -> Iterator[None]:
     """Raises Lost where something failed, and the Chef server has no such node or client."""
     try:
         yield
@@ -63,14 +43,14 @@ def noticing_loss(client: ChefObjects, node: Node) -> Iterator[None]:
         raise Lost(what, where=node.name, remedy=remedy) from error
 
 
-def _lost(client: ChefObjects, name: str) -> bool:
+def _lost(client: ChefClient, name: str) -> bool:
     try:
         return any(find(client, f"/{kind}/{name}") is None for kind in ("nodes", "clients"))
     except ChefServerError:
         return False  # unknown: the error itself is reported
 
 
-def find(client: ChefObjects, path: str) -> Mapping[str, Any] | None:
+def find(client: ChefClient, path: str) -> Mapping[str, Any] | None:
     """The object at ``path``, None if there is none."""
     try:
         found: Mapping[str, Any] = client.get(path)
@@ -79,13 +59,13 @@ def find(client: ChefObjects, path: str) -> Mapping[str, Any] | None:
         return None
 
 
-def names(client: ChefObjects) -> frozenset[str]:
+def names(client: ChefClient) -> frozenset[str]:
     """The paths of all nodes and clients that the server has."""
     kinds = ("/nodes", "/clients")
     return frozenset(f"{kind}/{name}" for kind in kinds for name in client.get(kind))
 
 
-def public_key(client: ChefObjects, name: str) -> str | None:
+def public_key(client: ChefClient, name: str) -> str | None:
     """The public key of a client, empty if the server does not show it; None without the client."""
     found = find(client, f"/clients/{name}")
     if found is None:
@@ -95,7 +75,7 @@ def public_key(client: ChefObjects, name: str) -> str | None:
     return str(found.get("public_key") or (separate or {}).get("public_key", ""))
 
 
-def forget(client: ChefObjects, name: str) -> bool:
+def forget(client: ChefClient, name: str) -> bool:
     """Delete the node and its client from the server; returns whether one of them existed."""
     there = False
     for path in (f"/nodes/{name}", f"/clients/{name}"):
@@ -114,7 +94,7 @@ def place(node: Node) -> dict[str, Any]:
     return {"run_list": list(node.run_list), "chef_environment": node.environment}
 
 
-def synchronize(client: ChefObjects, node: Node) -> None:
+def synchronize(client: ChefClient, node: Node) -> None:
     """Update the node object from the manifest."""
     path = f"/nodes/{node.name}"
     found = client.get(path)
@@ -124,7 +104,7 @@ def synchronize(client: ChefObjects, node: Node) -> None:
 
 
 def register(
-    client: ChefObjects, node: Node, key: str, attributes: Mapping[str, Any], tags: Sequence[str]
+    client: ChefClient, node: Node, key: str, attributes: Mapping[str, Any], tags: Sequence[str]
 ) -> None:
     """Make the client with the public ``key`` (PEM) and a new node object, as knife does.
 
@@ -141,7 +121,7 @@ def register(
     _permit(client, node.name)
 
 
-def _make_anew(client: ChefObjects, made: Mapping[str, Any]) -> None:
+def _make_anew(client: ChefClient, made: Mapping[str, Any]) -> None:
     """Replace the node object that exists."""
     path = f"/nodes/{made['name']}"
     try:
@@ -171,7 +151,7 @@ def _node(node: Node, attributes: Mapping[str, Any], tags: Sequence[str]) -> dic
     return {**whole, **place(node)}
 
 
-def _make_client(client: ChefObjects, name: str, key: str) -> None:
+def _make_client(client: ChefClient, name: str, key: str) -> None:
     body = {"name": name, "admin": False, "public_key": key}
     try:
         client.post("/clients", body, repeat=True)
@@ -193,7 +173,7 @@ def _make_client(client: ChefObjects, name: str, key: str) -> None:
         client.post("/clients", body, repeat=True)
 
 
-def _permit(client: ChefObjects, name: str) -> None:
+def _permit(client: ChefClient, name: str) -> None:
     """Give the client the permissions that the maker of the node has.
 
     Servers without access control lists have nothing at ``_acl``.

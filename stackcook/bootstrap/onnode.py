@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stackcook.bootstrap.base import Say
-from stackcook.bootstrap.objects import ChefObjects, names
+from stackcook.bootstrap.base import Deploy, Say
+from stackcook.bootstrap.objects import names
 from stackcook.bootstrap.options import Options, options_of
 from stackcook.bootstrap.output import ChefOutput
-from stackcook.command import Completed
+from stackcook.chef.rest.client import ChefClient
+from stackcook.command import Completed, Runner, run
 from stackcook.errors import NodeError, Transient
 from stackcook.manifest.model import ChefServer, Node
 from stackcook.parallel import parallel_map
@@ -70,18 +71,19 @@ class Underway:
 
 @dataclass(frozen=True)
 class BootstrapContext:
-    """What both bootstraps work with. ``state`` is ``.stackcook``, beside the manifest.
+    """What the steps of all nodes work with. ``state`` is ``.stackcook``, beside the manifest.
 
     ``secret`` is the file that decrypts data bag items, unless a node's options name another.
     ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` is how many
     seconds an ended step has to end its own programs.
     """
 
-    client: ChefObjects
+    client: ChefClient
     server: ChefServer
     state: Path
     secret: Path | None = None
     opener: Connect = field(default_factory=lambda: Pool(connect))
+    runner: Runner = run
     underway: Underway = field(default_factory=Underway)
     grace: float = 10.0
     _there: list[frozenset[str]] = field(default_factory=list)
@@ -116,44 +118,53 @@ class BootstrapContext:
         return self.opener(self.options(node).reach(host), self.known_hosts)
 
 
-def carry_out(
-    context: BootstrapContext,
-    node: Node,
-    host: Host,
-    script: str,
-    *,
-    step: str,
-    timeout: float,
-    read: Say,
-) -> Completed:
-    """Run a shell script as root, for at most ``timeout`` seconds.
+@dataclass(frozen=True)
+class NodeTask:
+    """One step on one node, while it runs.
 
-    ``read`` gets each line of output. Raises NodeError after the timeout, Transient if the
-    connection breaks. After a timeout or an interrupt, the script is ended on the node, too. It may
-    contain secrets: the shell reads all of it from standard input first, and its programs get none.
+    It may take ``timeout`` seconds; ``say`` gets each line that the node prints.
     """
-    last = ["none"]
 
-    def note_and_read(line: str) -> None:
-        last[:] = [line.strip() or last[0]]
-        read(line)
+    context: BootstrapContext
+    step: str
+    node: Node
+    host: Host
+    deploy: Deploy
+    timeout: float
+    say: Say
 
-    whole = f"{{\necho $$ >{PID}\n{script}\n}} </dev/null\n"
-    with context.open(node, host) as remote, context.underway.noting() as note:
-        over = threading.Event()
-        note(lambda: _end(remote, over, context.grace))
-        try:
-            shell = sudo("exec sh -s")
-            return remote.run(shell, stdin=whole, on_line=note_and_read, timeout=timeout)
-        except TimedOut as error:
-            _end(remote, over, 0)
-            raise NodeError(
-                f"{step} did not finish within {timeout:g} s (last line: {last[0]})",
-                where=node.name,
-                remedy="check on the node what it is waiting for",
-            ) from error
-        finally:
-            over.set()
+    def run_script(self, script: str, read: Say) -> Completed:
+        """Run a shell script on the node as root, for at most ``timeout`` seconds.
+
+        ``read`` gets each line of output. Raises NodeError after the timeout, Transient if the
+        connection breaks. After a timeout or an interrupt, the script is ended on the node, too. It
+        may contain secrets: the shell reads all of it from standard input first, and its programs
+        get none.
+        """
+        last = "none"
+
+        def note_and_read(line: str) -> None:
+            nonlocal last
+            last = line.strip() or last
+            read(line)
+
+        context = self.context
+        whole = f"{{\necho $$ >{PID}\n{script}\n}} </dev/null\n"
+        with context.open(self.node, self.host) as remote, context.underway.noting() as note:
+            over = threading.Event()
+            note(lambda: _end(remote, over, context.grace))
+            try:
+                shell = sudo("exec sh -s")
+                return remote.run(shell, stdin=whole, on_line=note_and_read, timeout=self.timeout)
+            except TimedOut as error:
+                _end(remote, over, 0)
+                raise NodeError(
+                    f"{self.step} did not finish within {self.timeout:g} s (last line: {last})",
+                    where=self.node.name,
+                    remedy="check on the node what it is waiting for",
+                ) from error
+            finally:
+                over.set()
 
 
 def _end(remote: Remote, over: threading.Event, grace: float) -> None:

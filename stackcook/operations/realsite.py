@@ -7,11 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
-from stackcook.bootstrap.base import Bootstrap, Deploy
-from stackcook.bootstrap.chosen import bootstrap_of
+from stackcook.bootstrap.base import Deploy
+from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext
-from stackcook.bootstrap.provided import ProvidedBootstrap
 from stackcook.chef.objects import databags
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.knife import run_section
@@ -57,10 +56,7 @@ class RealSite(ChefSite):
             databags.ensure_passwords(self._manifest),
             opener=self._connections,
         )
-        chosen = bootstrap_of(self._manifest.bootstrap, context)
-        if not self._provided:
-            return chosen
-        return ProvidedBootstrap(chosen, self.client, self.server, self._manifest.root)
+        return Bootstrap(context, self._manifest.bootstrap)
 
     @cached_property
     def _connections(self) -> Pool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from stackcook.bootstrap.base import Bootstrap, Deploy
+from stackcook.bootstrap.base import Deploy
+from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.machines.base import Machines
 from stackcook.manifest.model import Node
 from stackcook.verify.check import Report

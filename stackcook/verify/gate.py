@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from stackcook.bootstrap.objects import ChefObjects
+from stackcook.chef.rest.client import ChefClient
 from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
@@ -41,7 +41,7 @@ class Credentials:
 
 def answers(
     manifest: Manifest,
-    chef: ChefObjects,
+    chef: ChefClient,
     hosts: Mapping[str, Host],
     credentials: Credentials,
     *,

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stackcook.bootstrap.objects import ChefObjects
+from stackcook.chef.rest.client import ChefClient
 from stackcook.bootstrap.providers import WINDOWS
 from stackcook.errors import ChefServerError, VerifyError
 from stackcook.manifest.model import Manifest, Node
@@ -81,7 +81,7 @@ class Placed:
 
 
 def placed(
-    manifest: Manifest, chef: ChefObjects, only: Collection[str] = (), deploy: str = ""
+    manifest: Manifest, chef: ChefClient, only: Collection[str] = (), deploy: str = ""
 ) -> tuple[Placed, ...]:
     """The nodes of the manifest as the Chef server knows them; raises ChefServerError.
 
@@ -111,7 +111,7 @@ def running(nodes: Iterable[Placed], unit: str) -> tuple[Placed, ...]:
     return tuple(node for node in nodes if node.service(unit))
 
 
-def _found(chef: ChefObjects, deploy: str, rows: int) -> dict[str, Mapping[str, Any]]:
+def _found(chef: ChefClient, deploy: str, rows: int) -> dict[str, Mapping[str, Any]]:
     """The facts of those that have reported ``deploy``, by one search: node objects are big.
 
     A search may lag: who isn't found yet is to be asked for, and so are all where it fails.

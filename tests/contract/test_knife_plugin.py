@@ -9,14 +9,16 @@ import pytest
 
 from stackcook.bootstrap import providers
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Registration
-from stackcook.bootstrap.provided import ProvidedBootstrap
+from stackcook.bootstrap.bootstrap import Bootstrap
+from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.errors import NodeError
 from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote.base import Host
-from tests.fakes import AT, FakeBootstrap
+from tests.fakes import AT
+from tests.unit.bootstrap.fakes import Shell
 
 PLUGIN = """\
 require 'chef/knife'
@@ -60,7 +62,8 @@ def test_a_plugin_of_the_repository_makes_a_node(server: ChefServer, tmp_path: P
     assert missing.what == "knife has no command `gandi server create`"
 
     with ChefClient(server) as client:
-        chef = ProvidedBootstrap(FakeBootstrap([]), client, server, tmp_path)
+        context = BootstrapContext(client, server, tmp_path / ".stackcook", opener=Shell())
+        chef = Bootstrap(context)
         assert chef.look(NODE, HOST).registration is Registration.NEW
         result = chef.perform("bootstrap", NODE, HOST, Deploy("d-1"), 600, print)
         assert isinstance(result, ConvergeResult) and (result.updated, result.total) == (3, 4)

@@ -13,13 +13,13 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from stackcook.bootstrap.base import Bootstrap, ConvergeResult, Deploy, Registration, Say
-from stackcook.bootstrap.knife import KnifeBootstrap
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Registration, Say
+from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.bootstrap.steps import steps_of
 from stackcook.chef.rest.answers import Conflict, NotFound
 from stackcook.command import Command, Completed
-from stackcook.manifest.model import BootstrapKind, ChefServer, Manifest, Node
+from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote.base import Host
 from tests.fakes import node
 
@@ -167,7 +167,9 @@ class Setting:
     def context(self) -> BootstrapContext:
         server = ChefServer(URL, "me", self.state / "me.pem")
         secret = self.root / "secret"
-        return BootstrapContext(self.chef, server, self.state, secret, opener=self.shell, grace=0)
+        return BootstrapContext(
+            self.chef, server, self.state, secret, opener=self.shell, runner=self.knife, grace=0
+        )
 
     def register(self, *, url: str = URL, secret: str = "s3", own_key: bool = True) -> None:
         """The server and the node know each other, unless told otherwise."""
@@ -193,8 +195,7 @@ def steps(
     deploy: Deploy = DEPLOY,
 ) -> list[tuple[str, Callable[[Say], ConvergeResult | str]]]:
     """The steps of a node, as a plan has them: each with a function that performs it."""
-    kind = BootstrapKind.KNIFE if isinstance(chef, KnifeBootstrap) else BootstrapKind.NATIVE
-    manifest = Manifest(Path("/x/infrastructure.yml"), "fake", nodes=(node,), bootstrap=kind)
+    manifest = Manifest(Path("/x/infrastructure.yml"), "fake", nodes=(node,), bootstrap=chef.kind)
     known = registration is Registration.REGISTERED
     wanted = steps_of(node, manifest, registered=known, recipes=deploy.recipes.get(node.name, ()))
     return [

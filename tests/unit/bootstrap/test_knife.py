@@ -10,34 +10,31 @@ from pathlib import Path
 import pytest
 
 from stackcook.bootstrap.base import Registration
-from stackcook.bootstrap.knife import KnifeBootstrap
+from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.bootstrap.onnode import Underway
 from stackcook.command import Completed
 from stackcook.errors import NodeError
+from stackcook.manifest.model import BootstrapKind
 from stackcook.remote.base import Host
 from tests.unit.bootstrap.fakes import DONE, ONE, Setting, again, steps, take
 
 
 @pytest.fixture
-def chef(setting: Setting) -> KnifeBootstrap:
-    return KnifeBootstrap(setting.context, runner=setting.knife)
+def chef(setting: Setting) -> Bootstrap:
+    return Bootstrap(setting.context, BootstrapKind.KNIFE)
 
 
-def test_a_node_that_nobody_knows_is_new(setting: Setting, chef: KnifeBootstrap) -> None:
+def test_a_node_that_nobody_knows_is_new(setting: Setting, chef: Bootstrap) -> None:
     assert chef.look(ONE, setting.host).registration is Registration.NEW
 
 
-def test_a_node_that_logs_in_is_known_by_one_command(
-    setting: Setting, chef: KnifeBootstrap
-) -> None:
+def test_a_node_that_logs_in_is_known_by_one_command(setting: Setting, chef: Bootstrap) -> None:
     setting.register()
     assert chef.look(ONE, setting.host).registration is Registration.REGISTERED
     assert len(setting.shell.asked) == 1
 
 
-def test_a_key_is_the_same_however_a_library_writes_it(
-    setting: Setting, chef: KnifeBootstrap
-) -> None:
+def test_a_key_is_the_same_however_a_library_writes_it(setting: Setting, chef: Bootstrap) -> None:
     setting.register()
     client = setting.chef.objects["/clients/one"]
     head, *middle, foot = client["public_key"].strip().splitlines()
@@ -61,13 +58,13 @@ def test_a_key_is_the_same_however_a_library_writes_it(
     ids=["other server", "other secret", "other key", "fresh machine", "no node", "no client"],
 )
 def test_what_can_not_log_in_is_half_made(
-    setting: Setting, chef: KnifeBootstrap, change: Callable[[Setting], object]
+    setting: Setting, chef: Bootstrap, change: Callable[[Setting], object]
 ) -> None:
     change(setting)
     assert chef.look(ONE, setting.host).registration is Registration.PARTIAL
 
 
-def test_a_user_who_can_not_become_root_is_named(setting: Setting, chef: KnifeBootstrap) -> None:
+def test_a_user_who_can_not_become_root_is_named(setting: Setting, chef: Bootstrap) -> None:
     setting.register()
     setting.shell.fit = "sudo: a password is required\n"
     with pytest.raises(
@@ -77,7 +74,7 @@ def test_a_user_who_can_not_become_root_is_named(setting: Setting, chef: KnifeBo
 
 
 def test_knife_gets_all_by_file_and_verifies_our_host_keys(
-    setting: Setting, chef: KnifeBootstrap
+    setting: Setting, chef: Bootstrap
 ) -> None:
     setting.register(own_key=False)
     lines: list[str] = []
@@ -105,9 +102,7 @@ def test_knife_gets_all_by_file_and_verifies_our_host_keys(
     assert f'GlobalKnownHostsFile "{setting.state}/known_hosts"' in config.read_text()
 
 
-def test_a_policy_stands_for_run_list_and_environment(
-    setting: Setting, chef: KnifeBootstrap
-) -> None:
+def test_a_policy_stands_for_run_list_and_environment(setting: Setting, chef: Bootstrap) -> None:
     node = replace(ONE, policy_name="web", policy_group="prod", run_list=())
     take(chef, node, setting.host)
     assert setting.knife.command
@@ -121,7 +116,7 @@ def test_a_policy_stands_for_run_list_and_environment(
     assert " -E " not in setting.shell.sent[-1]
 
 
-def test_a_node_s_lines_come_out_of_knife_s_packets(setting: Setting, chef: KnifeBootstrap) -> None:
+def test_a_node_s_lines_come_out_of_knife_s_packets(setting: Setting, chef: Bootstrap) -> None:
     packets = ["Connecting to 10.0.115.10", " [10.0.115.10]   ", "", " [10.0.115.10] - one", "two"]
     setting.knife.done = Completed(0, "\n".join([*packets, f" [10.0.115.10] {DONE}"]))
     lines: list[str] = []
@@ -129,9 +124,7 @@ def test_a_node_s_lines_come_out_of_knife_s_packets(setting: Setting, chef: Knif
     assert lines == ["Connecting to 10.0.115.10", "  - one", "two", DONE.strip()]
 
 
-def test_root_needs_no_sudo_and_other_ports_are_said(
-    setting: Setting, chef: KnifeBootstrap
-) -> None:
+def test_root_needs_no_sudo_and_other_ports_are_said(setting: Setting, chef: Bootstrap) -> None:
     host = Host("one", "10.0.115.10", "root", Path("/key"), 2222)
     take(chef, ONE, host)
     assert setting.knife.command
@@ -147,16 +140,14 @@ def test_root_needs_no_sudo_and_other_ports_are_said(
     ],
 )
 def test_success_takes_status_and_chef_s_own_word(
-    setting: Setting, chef: KnifeBootstrap, status: int, output: str, why: str
+    setting: Setting, chef: Bootstrap, status: int, output: str, why: str
 ) -> None:
     setting.knife.done = Completed(status, output)
     with pytest.raises(NodeError, match=why):
         take(chef, ONE, setting.host)
 
 
-def test_converging_leaves_a_node_that_is_in_step_alone(
-    setting: Setting, chef: KnifeBootstrap
-) -> None:
+def test_converging_leaves_a_node_that_is_in_step_alone(setting: Setting, chef: Bootstrap) -> None:
     setting.register()
     before = json.dumps(setting.chef.objects)
     result = again(chef, ONE, setting.host)
@@ -166,7 +157,7 @@ def test_converging_leaves_a_node_that_is_in_step_alone(
 
 
 def test_a_node_that_the_server_has_lost_is_told_with_what_helps(
-    setting: Setting, chef: KnifeBootstrap
+    setting: Setting, chef: Bootstrap
 ) -> None:
     ((_, converge),) = steps(chef, ONE, setting.host, Registration.REGISTERED)
     with pytest.raises(
@@ -176,7 +167,7 @@ def test_a_node_that_the_server_has_lost_is_told_with_what_helps(
 
 
 def test_converging_brings_run_list_environment_and_address_in_step(
-    setting: Setting, chef: KnifeBootstrap
+    setting: Setting, chef: Bootstrap
 ) -> None:
     setting.register()
     old = setting.chef.objects["/nodes/one"]
@@ -189,7 +180,7 @@ def test_converging_brings_run_list_environment_and_address_in_step(
     assert new["normal"] == {}, "the node itself says what a good run was"
 
 
-def test_a_failed_recipe_is_one_line(setting: Setting, chef: KnifeBootstrap) -> None:
+def test_a_failed_recipe_is_one_line(setting: Setting, chef: Bootstrap) -> None:
     setting.register()
     text = (Path(__file__).parent / "broken.txt").read_text()
     setting.shell.converge = Completed(1, text)

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from stackcook.bootstrap.base import Deploy, Registration
-from stackcook.bootstrap.chosen import bootstrap_of
+from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.bootstrap.converge import GUID
-from stackcook.bootstrap.native import NativeBootstrap
 from stackcook.chef.rest.answers import Refused
 from stackcook.command import Command, Completed, run
 from stackcook.errors import ChefServerError, NodeError, Transient
@@ -26,28 +25,24 @@ EARLY = Deploy("d-1", recipes={"one": ("base::default_packages", "web::db_packag
 
 
 @pytest.fixture
-def chef(setting: Setting) -> NativeBootstrap:
-    return NativeBootstrap(setting.context)
+def chef(setting: Setting) -> Bootstrap:
+    return Bootstrap(setting.context)
 
 
 def names(
-    chef: NativeBootstrap, setting: Setting, registration: Registration, deploy: Deploy
+    chef: Bootstrap, setting: Setting, registration: Registration, deploy: Deploy
 ) -> list[str]:
     return [name for name, _ in steps(chef, ONE, setting.host, registration, deploy)]
 
 
-def test_a_new_node_takes_every_step_and_a_known_one_few(
-    setting: Setting, chef: NativeBootstrap
-) -> None:
+def test_a_new_node_takes_every_step_and_a_known_one_few(setting: Setting, chef: Bootstrap) -> None:
     new = ["install", "register", "prepare", "converge"]
     assert names(chef, setting, Registration.NEW, EARLY) == new
     assert names(chef, setting, Registration.PARTIAL, DEPLOY) == [*new[:2], "converge"]
     assert names(chef, setting, Registration.REGISTERED, EARLY) == ["converge"]
 
 
-def test_the_server_gets_the_public_key_and_the_node(
-    setting: Setting, chef: NativeBootstrap
-) -> None:
+def test_the_server_gets_the_public_key_and_the_node(setting: Setting, chef: Bootstrap) -> None:
     node = replace(ONE, options=parse("""--tags 'a b' -j '{"web": {"port": 80}}'"""))
     setting.chef.objects = {"/nodes/one": {"normal": {"stale": True}}}
     take(chef, node, setting.host)
@@ -61,9 +56,7 @@ def test_the_server_gets_the_public_key_and_the_node(
     }
 
 
-def test_what_the_server_has_is_asked_once_for_all_nodes(
-    setting: Setting, chef: NativeBootstrap
-) -> None:
+def test_what_the_server_has_is_asked_once_for_all_nodes(setting: Setting, chef: Bootstrap) -> None:
     asked: list[str] = []
     get = setting.chef.get
     setting.chef.get = lambda path: asked.append(path) or get(path)  # type: ignore
@@ -72,7 +65,7 @@ def test_what_the_server_has_is_asked_once_for_all_nodes(
     assert sorted(asked) == ["/clients", "/nodes"]
 
 
-def test_secrets_go_by_standard_input_only(setting: Setting, chef: NativeBootstrap) -> None:
+def test_secrets_go_by_standard_input_only(setting: Setting, chef: Bootstrap) -> None:
     take(chef, ONE, setting.host)
     assert "s3" not in " ".join(setting.shell.asked)
     script = next(text for text in setting.shell.sent if "client.rb" in text)
@@ -82,7 +75,7 @@ def test_secrets_go_by_standard_input_only(setting: Setting, chef: NativeBootstr
 
 
 def test_another_client_s_key_is_replaced_as_the_server_wants_it(
-    setting: Setting, chef: NativeBootstrap
+    setting: Setting, chef: Bootstrap
 ) -> None:
     """goiardi has it in the client, others apart; chef-zero can't replace it at all."""
     key = setting.shell.register.output
@@ -99,12 +92,12 @@ def test_another_client_s_key_is_replaced_as_the_server_wants_it(
 
     setting.chef = Zero()
     setting.chef.objects["/clients/one"] = {"name": "one"}
-    take(NativeBootstrap(setting.context), ONE, setting.host)
+    take(Bootstrap(setting.context), ONE, setting.host)
     assert setting.chef.objects["/clients/one"]["public_key"] == key
 
 
 def test_the_client_may_change_its_node_where_there_are_permissions(
-    setting: Setting, chef: NativeBootstrap
+    setting: Setting, chef: Bootstrap
 ) -> None:
     lists = {"read": {"actors": ["me"], "groups": ["admins"]}, "grant": {"actors": ["one"]}}
     setting.chef.objects["/nodes/one/_acl"] = lists
@@ -115,7 +108,7 @@ def test_the_client_may_change_its_node_where_there_are_permissions(
 
 
 def test_preparing_runs_those_recipes_only_and_converging_all(
-    setting: Setting, chef: NativeBootstrap
+    setting: Setting, chef: Bootstrap
 ) -> None:
     result = take(chef, ONE, setting.host, deploy=EARLY)
     *_, prepare, converge = setting.shell.sent
@@ -126,7 +119,7 @@ def test_preparing_runs_those_recipes_only_and_converging_all(
     assert (result.updated, result.total) == (1, 2)
 
 
-def test_a_converge_tells_what_its_resources_took(setting: Setting, chef: NativeBootstrap) -> None:
+def test_a_converge_tells_what_its_resources_took(setting: Setting, chef: Bootstrap) -> None:
     setting.register()
     times = "stackcook-time 2.500 1 web::db apt_package[x]\nstackcook-time 0.1 0 - file[/y]\n"
     setting.shell.converge = Completed(0, times + setting.shell.converge.output)
@@ -141,7 +134,7 @@ def test_a_converge_tells_what_its_resources_took(setting: Setting, chef: Native
 
 @pytest.mark.parametrize("found, left", [("", None), ("an id", "an id"), (None, None)])
 def test_an_id_that_a_full_disk_has_left_empty_is_taken_away(
-    setting: Setting, chef: NativeBootstrap, found: str | None, left: str | None
+    setting: Setting, chef: Bootstrap, found: str | None, left: str | None
 ) -> None:
     guid = setting.root / "chef_guid"
     if found is not None:
@@ -153,7 +146,7 @@ def test_an_id_that_a_full_disk_has_left_empty_is_taken_away(
     assert (guid.read_text() if guid.exists() else None) == left
 
 
-def test_all_that_a_node_lacks_is_one_message(setting: Setting, chef: NativeBootstrap) -> None:
+def test_all_that_a_node_lacks_is_one_message(setting: Setting, chef: Bootstrap) -> None:
     setting.shell.fit = (
         "uid=0\nid=centos\nversion=7\nrelease=CentOS 7\nhost=localhost\n"
         "free /=204800\nfree /var=9999999\nserver=Connection refused\n"
@@ -183,7 +176,7 @@ def test_all_that_a_node_lacks_is_one_message(setting: Setting, chef: NativeBoot
     ],
 )
 def test_a_client_that_a_look_has_seen_is_not_asked_for_again(
-    setting: Setting, chef: NativeBootstrap, there: bool, options: str, installs: bool
+    setting: Setting, chef: Bootstrap, there: bool, options: str, installs: bool
 ) -> None:
     if not there:
         without_client(setting)
@@ -196,7 +189,7 @@ def without_client(setting: Setting) -> None:
 
 
 def test_an_interrupted_mirror_is_worth_another_try_a_missing_package_is_not(
-    setting: Setting, chef: NativeBootstrap
+    setting: Setting, chef: Bootstrap
 ) -> None:
     without_client(setting)
     setting.shell.install = Completed(100, "E: Failed to fetch http://m/x.deb  503  Unavailable\n")
@@ -210,7 +203,7 @@ def test_an_interrupted_mirror_is_worth_another_try_a_missing_package_is_not(
 
 @pytest.mark.parametrize("kind", ["install", "register", "converge"])
 def test_a_step_whose_time_is_over_says_its_last_line_and_is_ended(
-    setting: Setting, chef: NativeBootstrap, kind: str
+    setting: Setting, chef: Bootstrap, kind: str
 ) -> None:
     without_client(setting)
     setattr(setting.shell, kind, Completed(0, "one\ntwo\n\n"))
@@ -223,7 +216,7 @@ def test_a_step_whose_time_is_over_says_its_last_line_and_is_ended(
 
 @pytest.mark.parametrize("status, passing", [(503, True), (403, False)])
 def test_a_chef_server_that_fails_is_worth_another_try_one_that_refuses_is_not(
-    setting: Setting, chef: NativeBootstrap, status: int, passing: bool
+    setting: Setting, chef: Bootstrap, status: int, passing: bool
 ) -> None:
     class Failing(type(setting.chef)):  # type: ignore[misc]
         def post(self, path: str, value: Any, *, repeat: bool = False) -> Any:
@@ -233,7 +226,7 @@ def test_a_chef_server_that_fails_is_worth_another_try_one_that_refuses_is_not(
 
     setting.chef = Failing()
     with pytest.raises(ChefServerError if not passing else Transient, match="no"):
-        take(NativeBootstrap(setting.context), ONE, setting.host)
+        take(Bootstrap(setting.context), ONE, setting.host)
 
 
 @pytest.mark.parametrize("asks", ["look", "converge"])
@@ -246,7 +239,7 @@ def test_a_chef_server_that_is_away_is_waited_for_by_each_node(setting: Setting,
 
     setting.chef = Away()
     setting.register()
-    chef = NativeBootstrap(setting.context)
+    chef = Bootstrap(setting.context)
     with pytest.raises(Transient, match="^one: http://chef: can't be reached"):
         if asks == "look":
             chef.look(ONE, setting.host)
@@ -272,14 +265,14 @@ def test_a_node_that_the_server_has_lost_is_registered_anew(
     forgotten: list[Any] = []
     setting.shell.run = forgetting  # type: ignore[method-assign]
     said: list[str] = []
-    chef = NativeBootstrap(setting.context)
+    chef = Bootstrap(setting.context)
     assert take(chef, ONE, setting.host, said.append, deploy=EARLY).updated == 1
     assert setting.chef.objects[gone] == forgotten[0]
     assert said.count("the Chef server no longer has this node: registering it again") == 1
 
 
 def test_a_node_lost_before_it_converges_is_registered_anew(setting: Setting) -> None:
-    chef = NativeBootstrap(setting.context)
+    chef = Bootstrap(setting.context)
     *others, (_, converge) = steps(chef, ONE, setting.host)
     for _, work in others:
         work(print)
@@ -294,7 +287,7 @@ def test_a_node_that_is_lost_again_and_again_has_failed(setting: Setting) -> Non
             ...
 
     setting.chef = Forgetful()
-    *_, (_, converge) = steps(NativeBootstrap(setting.context), ONE, setting.host)
+    *_, (_, converge) = steps(Bootstrap(setting.context), ONE, setting.host)
     with pytest.raises(NodeError) as failed:
         converge(print)
     what = "one: the Chef server no longer has this node; run `stackcook deploy` again"
@@ -313,12 +306,12 @@ def test_a_recipe_s_error_is_told_also_while_the_server_is_away(setting: Setting
     setting.chef.get = away  # type: ignore[method-assign]
     setting.shell.converge = Completed(1, "FATAL: RuntimeError: boom\n")
     with pytest.raises(NodeError, match="boom") as failed:
-        again(NativeBootstrap(setting.context), ONE, setting.host)
+        again(Bootstrap(setting.context), ONE, setting.host)
     assert not isinstance(failed.value, Transient)
 
 
 def test_nobody_logs_in_to_the_server_before_its_node_is_there(
-    setting: Setting, chef: NativeBootstrap
+    setting: Setting, chef: Bootstrap
 ) -> None:
     """chef-client would make itself one that has no run list, and say that all is well."""
     take(chef, ONE, setting.host)
@@ -336,14 +329,14 @@ def test_no_node_waits_for_what_another_asks_the_server(setting: Setting) -> Non
         return get(path)
 
     setting.chef.get = meet  # type: ignore[method-assign]
-    chef = NativeBootstrap(setting.context)
+    chef = Bootstrap(setting.context)
     with ThreadPoolExecutor(2) as pool:
         looks = list(pool.map(lambda _: chef.look(ONE, setting.host), range(2)))
     assert [look.registration for look in looks] == [Registration.NEW] * 2
 
 
 def test_an_interrupt_ends_what_runs_on_the_node(setting: Setting) -> None:
-    chef = NativeBootstrap(setting.context)
+    chef = Bootstrap(setting.context)
     context = chef.context
     run = setting.shell.run
 
@@ -359,17 +352,17 @@ def test_an_interrupt_ends_what_runs_on_the_node(setting: Setting) -> None:
 
 
 def test_only_what_knife_alone_can_goes_to_knife(setting: Setting) -> None:
-    chef = bootstrap_of(BootstrapKind.NATIVE, setting.context)
+    chef = Bootstrap(setting.context)
     native = steps(chef, ONE, setting.host)
     knife = steps(chef, replace(ONE, options=parse("-t mine.erb")), setting.host)
     assert [name for name, _ in native] == ["install", "register", "converge"]
     assert [name for name, _ in knife] == ["bootstrap"]
-    kind = bootstrap_of(BootstrapKind.KNIFE, setting.context)
+    kind = Bootstrap(setting.context, BootstrapKind.KNIFE)
     assert [name for name, _ in steps(kind, ONE, setting.host)] == ["bootstrap"]
 
 
 def test_a_password_and_a_gateway_are_used_for_the_connection(
-    setting: Setting, chef: NativeBootstrap
+    setting: Setting, chef: Bootstrap
 ) -> None:
     node = replace(ONE, options=parse("-P s3cret -G me@gate:2222 --ssh-gateway-identity k"))
     chef.look(node, setting.host)
@@ -380,7 +373,7 @@ def test_a_password_and_a_gateway_are_used_for_the_connection(
     assert gateway.key == setting.root / "k" and gateway.password is None
 
 
-def test_what_a_step_returns_is_a_few_words(setting: Setting, chef: NativeBootstrap) -> None:
+def test_what_a_step_returns_is_a_few_words(setting: Setting, chef: Bootstrap) -> None:
     *early, _ = steps(chef, ONE, setting.host, deploy=EARLY)
     said = [work(print) for _, work in early]
     assert said == [
@@ -391,7 +384,7 @@ def test_what_a_step_returns_is_a_few_words(setting: Setting, chef: NativeBootst
     assert "Debian 13" in chef.look(ONE, setting.host).text
 
 
-def test_what_can_not_be_read_is_said(setting: Setting, chef: NativeBootstrap) -> None:
+def test_what_can_not_be_read_is_said(setting: Setting, chef: Bootstrap) -> None:
     for options, why in (
         ("--hint ec2=none.json", r"cannot read .*none.json \(No such file"),
         ("-j '[1]'", "is not a JSON object"),

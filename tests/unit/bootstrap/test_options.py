@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.bootstrap.chosen import bootstrap_of
-from stackcook.bootstrap.knife import KnifeBootstrap
+from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.bootstrap.options import Options, options_of
 from stackcook.bootstrap.providers import create_arguments
 from stackcook.knife import Form, commands
@@ -68,12 +67,12 @@ def test_all_use_the_same_password(common: str, own: str, password: str, setting
     host, cloud = manifest.nodes
     assert host.options.one("password") == password
 
-    native = bootstrap_of(BootstrapKind.NATIVE, setting.context)
+    native = Bootstrap(setting.context)
     native.look(host, setting.host)
     given = setting.shell.opened[-1].password
     assert given and given.reveal() == password
 
-    take(KnifeBootstrap(setting.context, runner=setting.knife), host, setting.host)
+    take(Bootstrap(setting.context, BootstrapKind.KNIFE), host, setting.host)
     assert setting.knife.command
     config = setting.knife.command.argv[setting.knife.command.argv.index("-c") + 1]
     assert f'knife[:connection_password] = "{password}"' in Path(config).read_text()
@@ -92,7 +91,7 @@ def test_the_nearest_counts_of_a_secret_and_attributes_however_they_are_given(
     found = options_of(node, tmp_path)
     secret = found.secret("one", None)
     assert secret and secret.reveal() == '{"zone": "b"}'
-    take(KnifeBootstrap(setting.context, runner=setting.knife), node, setting.host)
+    take(Bootstrap(setting.context, BootstrapKind.KNIFE), node, setting.host)
     assert setting.knife.command
     words = setting.knife.command.argv
     assert words[words.index("--secret-file") + 1] == str(tmp_path / "own")

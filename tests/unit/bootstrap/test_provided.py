@@ -9,18 +9,17 @@ import pytest
 
 from stackcook.bootstrap import providers
 from stackcook.bootstrap.base import Registration
-from stackcook.bootstrap.provided import ProvidedBootstrap
+from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.command import CommandError, Completed
 from stackcook.errors import MachineError, NodeError
 from stackcook.machines.provided import ProvidedMachines
 from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote.base import Host
-from tests.fakes import AT, FakeBootstrap, FakeMachines, node
-from tests.unit.bootstrap.fakes import DONE, Chef, Knife, again, take
+from tests.fakes import AT, FakeMachines, node
+from tests.unit.bootstrap.fakes import DONE, URL, Knife, Setting, again, take
 
 SERVER = ChefServer("https://chef.example.com/organizations/lab", "me", Path("/me.pem"))
-WITH_SERVER = ("--server-url", SERVER.url, "-u", "me", "-k", "/me.pem")
 WEB = Node(
     "web01",
     AT,
@@ -32,11 +31,16 @@ WEB = Node(
 HOST = Host("web01", "", "root", Path("/key"))
 
 
-def provided(tmp_path: Path, knife: Knife, *, known: bool = False) -> ProvidedBootstrap:
-    chef = Chef()
+def provided(setting: Setting, knife: Knife, *, known: bool = False) -> Bootstrap:
+    setting.knife = knife
     if known:
-        chef.objects["/nodes/web01"] = {"name": "web01"}
-    return ProvidedBootstrap(FakeBootstrap([]), chef, SERVER, tmp_path, runner=knife)
+        for kind in ("nodes", "clients"):
+            setting.chef.objects[f"/{kind}/web01"] = {"name": "web01"}
+    return Bootstrap(setting.context)
+
+
+def with_server(setting: Setting) -> tuple[str, ...]:
+    return ("--server-url", URL, "-u", "me", "-k", str(setting.state / "me.pem"))
 
 
 @pytest.mark.parametrize(
@@ -58,35 +62,35 @@ def test_a_provider_s_command(change: dict[str, str], words: str) -> None:
     )
 
 
-def test_it_is_made_where_the_server_does_not_know_it(tmp_path: Path) -> None:
+def test_it_is_made_where_the_server_does_not_know_it(setting: Setting) -> None:
     knife = Knife(Completed(0, f" [192.0.2.7] {DONE}"))
-    chef = provided(tmp_path, knife)
+    chef = provided(setting, knife)
     assert chef.look(WEB, HOST).registration is Registration.NEW
     result = take(chef, WEB, HOST)
     assert (result.updated, result.total) == (1, 2)
-    assert knife.command and knife.command.cwd == tmp_path
+    assert knife.command and knife.command.cwd == setting.root
     assert knife.command.argv[1:4] == ("ec2", "server", "create")
-    assert knife.command.argv[-6:] == WITH_SERVER
+    assert knife.command.argv[-6:] == with_server(setting)
 
 
-def test_what_the_server_knows_is_converged_over_ssh(tmp_path: Path) -> None:
+def test_what_the_server_knows_is_converged_over_ssh(setting: Setting) -> None:
     knife = Knife()
-    chef = provided(tmp_path, knife, known=True)
+    chef = provided(setting, knife, known=True)
     assert chef.look(WEB, HOST).registration is Registration.REGISTERED
     again(chef, WEB, HOST)
-    assert knife.command is None and chef.inner.asked == ["converge web01"]  # type: ignore
+    assert knife.command is None and "run-lock" in setting.shell.sent[-1]
 
 
-def test_nobody_logs_in_to_windows_to_look(tmp_path: Path) -> None:
-    chef = provided(tmp_path, Knife(), known=True)
-    chef.inner.dead = {"web01"}  # type: ignore[attr-defined]
+def test_nobody_logs_in_to_windows_to_look(setting: Setting) -> None:
+    chef = provided(setting, Knife(), known=True)
+    setting.shell.fails["look"] = NodeError("no SSH answer")
     windows = replace(WEB, provider="windows_winrm", host="win1")
     assert chef.look(windows, HOST).registration is Registration.REGISTERED
     with pytest.raises(NodeError, match="no SSH answer"):
         chef.look(WEB, HOST)
 
 
-def test_windows_is_converged_by_knife(tmp_path: Path) -> None:
+def test_windows_is_converged_by_knife(setting: Setting) -> None:
     knife = Knife(Completed(0, f"win1 {DONE}"))
     windows = replace(
         WEB,
@@ -94,25 +98,34 @@ def test_windows_is_converged_by_knife(tmp_path: Path) -> None:
         host="win1",
         options=parse("-x Admin -P pw -E prod").over(parse("-x other")),
     )
-    again(provided(tmp_path, knife, known=True), windows, HOST)
+    again(provided(setting, knife, known=True), windows, HOST)
     assert knife.command
-    wanted = ("winrm", "name:web01", "chef-client", "-x", "Admin", "-P", "pw", *WITH_SERVER)
+    wanted = (
+        "winrm",
+        "name:web01",
+        "chef-client",
+        "-x",
+        "Admin",
+        "-P",
+        "pw",
+        *with_server(setting),
+    )
     assert knife.command.argv[1:] == wanted
 
 
-def test_a_failure_says_what_to_look_for(tmp_path: Path) -> None:
+def test_a_failure_says_what_to_look_for(setting: Setting) -> None:
     knife = Knife(Completed(100, "ERROR: AuthFailure: no such key\n"))
     with pytest.raises(NodeError, match="AuthFailure: no such key.*knife ec2 server list"):
-        take(provided(tmp_path, knife), WEB, HOST)
+        take(provided(setting, knife), WEB, HOST)
 
 
-def test_a_command_that_never_ends_shows_no_password(tmp_path: Path) -> None:
+def test_a_command_that_never_ends_shows_no_password(setting: Setting) -> None:
     class Endless(Knife):
         def __call__(self, command, **_):  # type: ignore
             raise CommandError(f"`{command}` did not finish within 3600 s")
 
     with pytest.raises(NodeError, match="`knife ec2 server create` did not finish") as caught:
-        take(provided(tmp_path, Endless()), WEB, HOST)
+        take(provided(setting, Endless()), WEB, HOST)
     assert "s3cret" not in str(caught.value)
 
 

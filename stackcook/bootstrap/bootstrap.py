@@ -1,0 +1,85 @@
+"""Brings nodes under Chef: natively, by ``knife bootstrap``, or by a cloud's knife plugin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from stackcook.bootstrap import knife, native, provided
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration, Say
+from stackcook.bootstrap.converge import converge, prepare
+from stackcook.bootstrap.look import look
+from stackcook.bootstrap.objects import Lost, find
+from stackcook.bootstrap.onnode import BootstrapContext, NodeTask
+from stackcook.bootstrap.providers import WINDOWS
+from stackcook.bootstrap.steps import REGISTER_TIMEOUT, Way, way_of
+from stackcook.manifest.model import BootstrapKind, Node
+from stackcook.remote.base import Host
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Carries out the steps that :mod:`.steps` lists for the nodes of a manifest of this ``kind``.
+
+    All methods but ``interrupt`` raise NodeError or ChefServerError.
+    """
+
+    context: BootstrapContext
+    kind: BootstrapKind = BootstrapKind.NATIVE
+    _has_client: dict[str, bool] = field(default_factory=dict)
+    """Node → whether a Chef client was found on it."""
+
+    def reach(self, node: Node, host: Host) -> None:
+        """Log in to ``node``, and no more; the connection stays open for all that follows.
+
+        Skips a provider's machine, which may not exist yet.
+        """
+        if not node.provider:
+            self.context.open(node, host).close()
+
+    def look(self, node: Node, host: Host) -> Look:
+        """Inspect ``node``: is it fit, and how is it registered? Changes nothing.
+
+        A provider's machine that the Chef server knows is registered: it must not be created again.
+        Raises NodeError if the node can't be reached, or with what has to be fixed first.
+        """
+        if node.provider and find(self.context.client, f"/nodes/{node.name}") is None:
+            return Look(Registration.NEW, "its provider has not created it yet")
+        if node.provider in WINDOWS:
+            return Look(Registration.REGISTERED, "known to the Chef server")
+        found = look(self.context, node, host)
+        self._has_client[node.name] = found.client
+        return replace(found, registration=Registration.REGISTERED) if node.provider else found
+
+    def perform(
+        self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
+    ) -> ConvergeResult | str:
+        """Carry out the step of that name.
+
+        It may take ``timeout`` seconds; ``say`` gets each line that the node prints. Returns what
+        it did, in a few words or as a converge.
+        """
+        task = NodeTask(self.context, step, node, host, deploy, timeout, say)
+        if step == "bootstrap":
+            return provided.create(task) if node.provider else knife.bootstrap(task)
+        if node.provider in WINDOWS:
+            return provided.converge_windows(task)
+        if step == "install":
+            return native.install_client(task, has_client=self._has_client.get(node.name, False))
+        if step == "register":
+            return native.register(task)
+
+        def work() -> ConvergeResult | str:
+            return prepare(task) if step == "prepare" else converge(task)
+
+        try:
+            return work()
+        except Lost:
+            if self.kind is BootstrapKind.KNIFE or way_of(node, self.kind) is Way.KNIFE:
+                raise
+            say("the Chef server no longer has this node: registering it again")
+            native.register(replace(task, step="register", timeout=REGISTER_TIMEOUT))
+            return work()
+
+    def interrupt(self) -> None:
+        """End what runs on any node, and begin nothing more; call it from another thread."""
+        self.context.underway.end()

@@ -26,6 +26,9 @@ from stackcook.log import shown
 from stackcook.parallel import parallel_map
 from stackcook.redact import MASK
 
+Say = Callable[[str], None]
+"""Takes a line: of progress, or one that a program printed."""
+
 _log = logging.getLogger(__name__)
 
 TERMINATION_GRACE = 5.0
@@ -105,7 +108,7 @@ class Runner(Protocol):
         self,
         command: Command,
         *,
-        on_line: Callable[[str], None] | None = None,
+        on_line: Say | None = None,
         timeout: float | None = None,
         on_start: Callable[[Callable[[], None]], None] | None = None,
     ) -> Completed:
@@ -136,7 +139,7 @@ def as_root(name: str, *arguments: str) -> tuple[str, ...]:
 def run(
     command: Command,
     *,
-    on_line: Callable[[str], None] | None = None,
+    on_line: Say | None = None,
     timeout: float | None = None,
     on_start: Callable[[Callable[[], None]], None] | None = None,
 ) -> Completed:
@@ -160,7 +163,7 @@ def run(
 
 def _run(
     command: Command,
-    on_line: Callable[[str], None] | None,
+    on_line: Say | None,
     timeout: float | None,
     on_start: Callable[[Callable[[], None]], None] | None,
 ) -> Completed:
@@ -296,7 +299,7 @@ class _Mask:
 class _Lines:
     """Collects a program's lines, masked, and hands each on."""
 
-    def __init__(self, mask: _Mask, on_line: Callable[[str], None] | None) -> None:
+    def __init__(self, mask: _Mask, on_line: Say | None) -> None:
         self._mask = mask
         self._on_line = on_line
         self._lines: list[str] = []

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-
-Say = Callable[[str], None]
-"""Takes a line that the node printed."""
 
 
 class Registration(Enum):

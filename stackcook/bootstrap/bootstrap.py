@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from stackcook.bootstrap import knife, native, provided
-from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration, Say
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration
 from stackcook.bootstrap.converge import converge, prepare
 from stackcook.bootstrap.look import look
 from stackcook.bootstrap.objects import Lost, find
 from stackcook.bootstrap.onnode import BootstrapContext, NodeTask
 from stackcook.bootstrap.providers import WINDOWS
 from stackcook.bootstrap.steps import REGISTER_TIMEOUT, Way, way_of
+from stackcook.command import Say
 from stackcook.manifest.model import BootstrapKind, Node
 from stackcook.remote.base import Host
 

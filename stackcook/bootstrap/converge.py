@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stackcook.bootstrap.base import ConvergeResult, Deploy, Say
+from stackcook.bootstrap.base import ConvergeResult, Deploy
 from stackcook.bootstrap.install import FIX_DPKG
 from stackcook.bootstrap.objects import noticing_loss, passing, synchronize
 from stackcook.bootstrap.onnode import NodeTask, failed
 from stackcook.bootstrap.output import ChefOutput, Times
+from stackcook.command import Say
 from stackcook.manifest.model import Node
 
 ATTRIBUTES = "/etc/chef/stackcook.json"

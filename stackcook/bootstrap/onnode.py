@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stackcook.bootstrap.base import Deploy, Say
+from stackcook.bootstrap.base import Deploy
 from stackcook.bootstrap.objects import names
 from stackcook.bootstrap.options import Options, options_of
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.chef.rest.client import ChefClient
-from stackcook.command import Completed, Runner, run
+from stackcook.command import Completed, Runner, Say, run
 from stackcook.errors import NodeError, Transient
 from stackcook.manifest.model import ChefServer, Node
 from stackcook.parallel import parallel_map

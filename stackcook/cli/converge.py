@@ -7,7 +7,7 @@ import click
 from stackcook.cli.context import Context, node_names, parallel_option
 from stackcook.errors import ExitCode
 from stackcook.operations.converge import converge
-from stackcook.operations.realsite import RealSite
+from stackcook.operations.site import Site
 from stackcook.operations.runner import Settings
 from stackcook.run.lock import exclusive
 from stackcook.run.state import State
@@ -27,7 +27,7 @@ def command(
     manifest = context.load()
     for name in nodes:
         context.node(manifest, name)
-    site = RealSite(manifest)
+    site = Site(manifest)
     site.reach()
     with exclusive(manifest.state, "converge"), context.console.run() as listener:
         with State(manifest.state) as state:

@@ -8,7 +8,7 @@ from stackcook.cli.context import Context, limit_option, parallel_option
 from stackcook.errors import ExitCode, UsageError
 from stackcook.operations.deploy import deploy
 from stackcook.operations.limit import limited
-from stackcook.operations.realsite import RealSite
+from stackcook.operations.site import Site
 from stackcook.operations.runner import Settings
 from stackcook.run.lock import exclusive, refuse
 from stackcook.run.record import LastDeploy, last_deploy
@@ -39,7 +39,7 @@ def command(
     manifest = context.load(warn=True)
     refuse(manifest.state)  # at once, not when the repository has been read
     only = limited(manifest, limit) or frozenset()
-    site = RealSite(manifest)
+    site = Site(manifest)
     site.check()  # this and the next before anything is written
     site.reach()
     with exclusive(manifest.state, "deploy"), State(manifest.state) as state:

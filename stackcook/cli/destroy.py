@@ -10,7 +10,7 @@ from stackcook.cli.context import Context
 from stackcook.errors import ExitCode, UsageError
 from stackcook.manifest.model import MachineKind, Manifest
 from stackcook.operations.destroy import destroy
-from stackcook.operations.realsite import RealSite
+from stackcook.operations.site import Site
 from stackcook.run.lock import exclusive
 
 
@@ -27,7 +27,7 @@ def command(context: Context, yes: bool) -> ExitCode:
         context.console.note("nothing was destroyed")
         return ExitCode.USAGE
     with exclusive(manifest.state, "destroy"), context.console.run() as listener:
-        return destroy(manifest, RealSite(manifest), (listener,))
+        return destroy(manifest, Site(manifest), (listener,))
 
 
 def _agreed(manifest: Manifest) -> bool:

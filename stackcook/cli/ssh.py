@@ -8,7 +8,7 @@ import click
 
 from stackcook.cli.context import Context, node_names
 from stackcook.command import find_program
-from stackcook.operations.realsite import RealSite
+from stackcook.operations.site import Site
 
 
 @click.command(context_settings={"allow_interspersed_args": False})  # `df -h` is COMMAND's -h
@@ -19,7 +19,7 @@ def command(context: Context, node: str, command_line: tuple[str, ...]) -> None:
     """Open a shell on a node, or run COMMAND there and return its exit status."""
     manifest = context.load()
     found = context.node(manifest, node)
-    host = RealSite(manifest).machines.hosts([found])[found.name]
+    host = Site(manifest).machines.hosts([found])[found.name]
     known_hosts = manifest.state / "known_hosts"
     recorded = known_hosts.exists() and host.alias in known_hosts.read_text()
     options = {

@@ -6,7 +6,7 @@ import click
 
 from stackcook.cli.context import Context
 from stackcook.errors import ExitCode, VerifyError
-from stackcook.operations.realsite import RealSite
+from stackcook.operations.site import Site
 from stackcook.report.text import verification
 
 
@@ -29,7 +29,7 @@ def command(context: Context, patience: float) -> ExitCode:
     if not manifest.state.exists():
         what = "this manifest has not been deployed yet"
         raise VerifyError(what, where=str(manifest.path), remedy="run `stackcook deploy`")
-    site = RealSite(manifest)
+    site = Site(manifest)
     site.machines.prepare()  # without its network, packets would take the default route
     report = site.verify(patience)
     context.console.result(verification(report), report.data())

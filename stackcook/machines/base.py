@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Protocol
 
+from stackcook.command import Say
 from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
-
-LineListener = Callable[[str], None]
 
 RUNNING = "running"
 STOPPED = "stopped"
@@ -24,7 +23,7 @@ class Machines(Protocol):
         """Create the lab's network, whose address the Chef server listens on."""
         ...
 
-    def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+    def up(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Start ``nodes`` in parallel; running machines are not changed."""
         ...
 
@@ -36,7 +35,7 @@ class Machines(Protocol):
         """``running``, ``stopped``, ``absent`` or ``unreachable`` for each node, by its name."""
         ...
 
-    def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+    def destroy(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Delete the machines of ``nodes`` that exist."""
         ...
 

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from stackcook.cache import cache
 from stackcook.client import FETCH, LOCK, gems
-from stackcook.command import Command, Runner, as_root, run
+from stackcook.command import Command, Runner, Say, as_root, run
 from stackcook.errors import MachineError
 from stackcook.files import lock
-from stackcook.machines.base import LineListener
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "box.sh"
@@ -36,9 +35,7 @@ def name() -> str:
     return f"stackcook-trixie-{key()}"
 
 
-def build(
-    directory: Path, on_line: LineListener, *, again: bool = False, run: Runner = run
-) -> Path:
+def build(directory: Path, on_line: Say, *, again: bool = False, run: Runner = run) -> Path:
     """The box file in ``directory``; built if it is missing, or ``again``, which takes minutes.
 
     Call it :func:`locked`. Raises MachineError if the box can't be built.

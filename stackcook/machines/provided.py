@@ -10,9 +10,9 @@ from typing import Any
 
 from stackcook.bootstrap import providers
 from stackcook.chef.server.knife import server_arguments
-from stackcook.command import Command, Runner, find_program, run
+from stackcook.command import Command, Runner, Say, find_program, run
 from stackcook.errors import MachineError
-from stackcook.machines.base import ABSENT, RUNNING, LineListener, Machines
+from stackcook.machines.base import ABSENT, RUNNING, Machines
 from stackcook.manifest.model import ChefServer, Node
 from stackcook.remote.base import Host
 
@@ -34,7 +34,7 @@ class ProvidedMachines:
         """Prepare the other nodes' machines."""
         self.inner.prepare()
 
-    def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+    def up(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Start the others; a provider creates its machines when they are bootstrapped."""
         if others := _others(nodes):
             self.inner.up(others, on_line)
@@ -49,7 +49,7 @@ class ProvidedMachines:
         others = self.inner.states(_others(nodes))
         return {node.name: others.get(node.name) or self._state(node) for node in nodes}
 
-    def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+    def destroy(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Let the plugins delete their machines. Windows hosts stay: they existed before."""
         for node in nodes:
             if node.provider and node.provider not in providers.WINDOWS:
@@ -76,7 +76,7 @@ class ProvidedMachines:
     def _state(self, node: Node) -> str:
         return ABSENT if self.lookup(node.name) is None else RUNNING
 
-    def _delete(self, node: Node, on_line: LineListener) -> None:
+    def _delete(self, node: Node, on_line: Say) -> None:
         assert node.provider
         words = (*providers.delete_words(node.provider), node.name)
         server = server_arguments(self.server())

@@ -9,8 +9,9 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+from stackcook.command import Say
 from stackcook.errors import MachineError
-from stackcook.machines.base import RUNNING, UNREACHABLE, LineListener
+from stackcook.machines.base import RUNNING, UNREACHABLE
 from stackcook.machines.probe import listening
 from stackcook.manifest.model import Manifest, Node
 from stackcook.parallel import parallel_map
@@ -49,7 +50,7 @@ class SshMachines:
     def prepare(self) -> None:
         """Nothing: the network exists."""
 
-    def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+    def up(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Only raise MachineError if a host has no address or no key."""
         self.hosts(nodes)
 
@@ -74,7 +75,7 @@ class SshMachines:
         up = listening((place for place in places.values() if place[0]), PROBE_TIMEOUT)
         return {name: RUNNING if place in up else UNREACHABLE for name, place in places.items()}
 
-    def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+    def destroy(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Nothing: hosts are never deleted."""
 
     def server_address(self) -> IPv4Address:

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from stackcook.cache import package_cache, packages
-from stackcook.command import Command, Runner, find_program
+from stackcook.command import Command, Runner, Say, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError
 from stackcook.files import lock
 from stackcook.machines import box
-from stackcook.machines.base import ABSENT, RUNNING, STOPPED, LineListener
+from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest, Node
@@ -84,7 +84,7 @@ class VagrantMachines:
             self._make_key()
         self.network.guard(node.address for node in self.manifest.nodes if node.address)
 
-    def provide(self, on_line: LineListener) -> None:
+    def provide(self, on_line: Say) -> None:
         """Create all that ``vagrant up`` needs: network, SSH key, box, package caches."""
         self.prepare()
         if self.provider != "lxc":
@@ -95,7 +95,7 @@ class VagrantMachines:
             with box.locked() as directory:
                 self._add_box(box.build(directory, on_line), on_line)
 
-    def up(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+    def up(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Start ``nodes``, in parallel if the provider can."""
         self.provide(on_line)
         states = self.states(nodes)
@@ -132,7 +132,7 @@ class VagrantMachines:
             said = {status.name: status.state for status in vagrant.status()}
         return {node.name: _state(said.get(node.name)) for node in nodes}
 
-    def destroy(self, nodes: Sequence[Node], on_line: LineListener) -> None:
+    def destroy(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Delete ``nodes`` without shutting them down."""
         there = [node for node, state in zip(nodes, self.states(nodes).values()) if state != ABSENT]
         if self.provider == "lxc":
@@ -185,7 +185,7 @@ class VagrantMachines:
             new.with_suffix(".pub").replace(self._key.with_suffix(".pub"))
             new.replace(self._key)
 
-    def _add_box(self, path: Path, on_line: LineListener) -> None:
+    def _add_box(self, path: Path, on_line: Say) -> None:
         if not box.added():
             on_line("adding the box to Vagrant")
             with self._vagrant(on_line, "box add") as vagrant:
@@ -230,7 +230,7 @@ class VagrantMachines:
         return root if (root / "Vagrantfile").exists() else HERE
 
     @contextmanager
-    def _vagrant(self, on_line: LineListener | None, doing: str) -> Iterator[Any]:
+    def _vagrant(self, on_line: Say | None, doing: str) -> Iterator[Any]:
         """python-vagrant; a failure becomes MachineError with the end of Vagrant's output."""
         find_program("vagrant")
         import vagrant  # its import writes to stderr where there is no Vagrant

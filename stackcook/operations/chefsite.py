@@ -16,16 +16,16 @@ from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.chef.server.knife import write_config
 from stackcook.chef.server.settings import find_chef_server
 from stackcook.chef.sync.upload import upload as upload_all
+from stackcook.command import Say
 from stackcook.errors import InputError, UsageError, counted
 from stackcook.machines.base import Machines
 from stackcook.machines.factory import machines_for
 from stackcook.machines.provided import ProvidedMachines
 from stackcook.manifest.model import ChefServer, Manifest, Node
-from stackcook.operations.site import Say
 
 
 class ChefSite:
-    """The parts of ``RealSite`` that need neither SSH nor OpenStack: all that an upload needs.
+    """The parts of a ``Site`` that need neither SSH nor OpenStack: all that an upload needs.
 
     It is a class of its own so that an upload does not load their libraries. Parts are made when
     first used.

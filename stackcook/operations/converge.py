@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from stackcook.bootstrap.base import ConvergeResult, Deploy
 from stackcook.errors import ExitCode, NodeError
@@ -20,12 +21,14 @@ from stackcook.operations.shared import (
     staged,
 )
 from stackcook.operations.runner import Operation, Settings, run
-from stackcook.operations.site import Site
 from stackcook.run.budget import Budget
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, NewPlan, Task
 from stackcook.run.record import new_id
 from stackcook.run.plan import Key, Plan, Step
+
+if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
+    from stackcook.operations.site import Site
 
 
 def converge(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from stackcook.bootstrap.base import Deploy
 from stackcook.errors import ExitCode, VerifyError, counted
@@ -21,12 +22,14 @@ from stackcook.operations.shared import (
     staged,
 )
 from stackcook.operations.runner import Operation, Settings, run
-from stackcook.operations.site import Site
 from stackcook.run.budget import Budget
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, Task
 from stackcook.run.record import LastDeploy, new_id
 from stackcook.run.plan import Plan, Step
+
+if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
+    from stackcook.operations.site import Site
 
 _MACHINE = {RUNNING: "", STOPPED: "start"}
 """What is done with a machine in that state; in any other state it is created."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from stackcook.bootstrap.providers import WINDOWS
 from stackcook.errors import ExitCode
@@ -10,11 +11,13 @@ from stackcook.machines.base import ABSENT
 from stackcook.manifest.model import MachineKind, Manifest, Node
 from stackcook.operations.shared import Facts
 from stackcook.operations.runner import Operation, Settings, run
-from stackcook.operations.site import Site
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, Task
 from stackcook.run.plan import Plan, Step
 from stackcook.run.preview import Removal
+
+if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
+    from stackcook.operations.site import Site
 
 
 def destroy(

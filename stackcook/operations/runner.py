@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stackcook.errors import ExitCode, StackcookError
 from stackcook.manifest.model import Manifest
-from stackcook.operations.site import Site
 from stackcook.retry import STEP, Backoff
 from stackcook.run.budget import Budget
 from stackcook.run.events import Listener, RunDone, RunStarted
 from stackcook.run.executor import Action, Executor
 from stackcook.run.plan import Plan
+
+if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
+    from stackcook.operations.site import Site
 
 
 @dataclass(frozen=True)

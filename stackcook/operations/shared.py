@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Registration
 from stackcook.bootstrap.steps import steps_of
 from stackcook.manifest.model import Manifest, Node
-from stackcook.operations.site import Site
 from stackcook.remote.base import Host
 from stackcook.run.executor import Action, NewPlan, Task
 from stackcook.run.plan import Key, Step
+
+if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
+    from stackcook.operations.site import Site
 
 NODE_STEPS = ("install", "register", "prepare", "bootstrap", "converge")
 """The steps that the node's bootstrap carries out."""

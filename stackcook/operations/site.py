@@ -1,105 +1,176 @@
-"""Everything external that an operation needs: ``realsite`` implements it, tests use a fake."""
+"""Everything external that an operation needs: machines, Chef server, nodes, cloud."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol
+import shutil
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 
 from stackcook.bootstrap.base import Deploy
 from stackcook.bootstrap.bootstrap import Bootstrap
-from stackcook.machines.base import Machines
+from stackcook.bootstrap.objects import forget
+from stackcook.bootstrap.onnode import BootstrapContext
+from stackcook.chef.objects import databags
+from stackcook.chef.rest.client import ChefClient
+from stackcook.chef.server.knife import run_section
+from stackcook.command import Say
+from stackcook.operations.chefsite import ChefSite
+from stackcook.errors import counted
 from stackcook.manifest.model import Node
+from stackcook.remote import login
+from stackcook.remote.pool import Pool
+from stackcook.remote.ssh import connect, wait_for
+from stackcook.verify import clouds, gate, smoke
 from stackcook.verify.check import Report
+from stackcook.verify.gate import Credentials
+from stackcook.verify.placing import (
+    DASHBOARD,
+    KEYSTONE,
+    Placed,
+    placed,
+    reported,
+    running,
+    unreported,
+)
 
-Say = Callable[[str], None]
-"""Takes a line of progress."""
+PATIENCE = 15.0
+"""Seconds that a node may take to answer SSH: it may just be booting."""
+
+NONE = Deploy("")
+"""A deploy that covers no node."""
 
 
-class Site(Protocol):
-    """One deployment's machines, Chef server and cloud.
+class Site(ChefSite):
+    """One deployment's machines, Chef server and cloud; parts are made when first used.
 
     Methods that return a text say what they did in a few words. All raise StackcookErrors.
     """
 
-    @property
-    def machines(self) -> Machines:
-        """The machines of the nodes."""
-        ...
+    _seen: tuple[Placed, ...] = ()
+    """The nodes as they were when they were verified."""
 
-    def check(self) -> str:
-        """Read the Chef repository; raises InputError with every finding."""
-        ...
+    @cached_property
+    def _bootstrap(self) -> Bootstrap:
+        context = BootstrapContext(
+            self.client,
+            self.server,
+            self._manifest.state,
+            databags.ensure_passwords(self._manifest),
+            opener=self._connections,
+        )
+        return Bootstrap(context, self._manifest.bootstrap)
 
-    def secrets(self) -> str:
-        """Generate the passwords that are missing."""
-        ...
-
-    def chef_server(self) -> str:
-        """Start the embedded Chef server, or check that the user's answers."""
-        ...
-
-    def registered(self) -> Collection[str]:
-        """The nodes that the Chef server has; none if the embedded one is not running."""
-        ...
+    @cached_property
+    def _connections(self) -> Pool:
+        return Pool(partial(wait_for, patience=PATIENCE))
 
     def forget_host_keys(self, nodes: Sequence[Node]) -> None:
         """Remove the recorded SSH host keys of these nodes."""
-        ...
-
-    def upload(self, say: Say) -> str:
-        """Make the Chef server's objects equal to the repository's."""
-        ...
+        for host in self.machines.hosts(nodes).values() if nodes else ():
+            login.forget(host.alias, self._manifest.state / "known_hosts")
 
     def bootstrap(self) -> Bootstrap:
         """What bootstraps and converges nodes; the same object at every call."""
-        ...
-
-    def digest(self) -> str:
-        """A checksum of the manifest and the Chef repository."""
-        ...
-
-    def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
-        """The recipes of each node, by its name, that need no other node."""
-        ...
+        return self._bootstrap
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         """Wait until the services of ``nodes`` answer, and those in the deploy have reported it.
 
         Raises VerifyError.
         """
-        ...
+        names = tuple(node.name for node in nodes)
+        seen = placed(self._manifest, self.client, names, deploy.id)
+        reported(seen, _theirs(nodes, deploy), deploy.id)
+        hosts = self.machines.hosts(self._manifest.nodes)
+        gate.answers(self._manifest, self.client, hosts, self.credentials, only=names)
+        return f"the services on {', '.join(names)} respond"
 
     def knife(self, say: Say) -> str:
-        """Run the commands of the manifest's section ``knife``."""
-        ...
+        """Run the section's commands, as the Chef server's user."""
+        return counted(run_section(self._manifest, self.server, say), "command")
 
-    def silent(self, nodes: Sequence[Node], deploy: Deploy) -> Collection[str]:
-        """Those of ``nodes`` for which the Chef server has no record of this deploy."""
-        ...
+    def silent(self, nodes: Sequence[Node], deploy: Deploy) -> tuple[str, ...]:
+        """Those of ``nodes`` whose node object has no record of ``deploy``."""
+        names = [node.name for node in nodes]
+        seen = placed(self._manifest, self.client, names, deploy.id)
+        return unreported(seen, _theirs(nodes, deploy), deploy.id)
 
-    def verify(self, *, without: Collection[str] = (), deploy: Deploy) -> Report:
+    def verify(
+        self,
+        patience: float = smoke.AFTER_DEPLOY,
+        *,
+        without: Collection[str] = (),
+        deploy: Deploy = NONE,
+    ) -> Report:
         """Check that the cloud works, leaving out the nodes named in ``without``.
 
-        Raises VerifyError if one of the others is in the deploy and has not reported it.
+        Writes ``clouds.yaml`` first, so that the user can inspect the cloud. Raises VerifyError if
+        one of the others is in the deploy and has not reported it.
         """
-        ...
+        self._seen = placed(self._manifest, self.client, deploy=deploy.id)
+        for keystone in running(self._seen, KEYSTONE)[:1]:
+            path = self._manifest.root / "clouds.yaml"
+            clouds.write(path, gate.auth_url(keystone), self.credentials.admin)
+        nodes = tuple(n for n in self._manifest.nodes if n.name not in without)
+        reported(self._seen, _theirs(nodes, deploy), deploy.id)
+        return smoke.verify(
+            replace(self._manifest, nodes=nodes),
+            tuple(node for node in self._seen if node.name not in without),
+            self.machines.hosts(nodes),
+            self.credentials,
+            patience=patience,
+            opener=self._connections.by(connect),  # a node that is down isn't waited for
+        )
 
     def facts(self) -> Mapping[str, str]:
-        """Label → text for the end of the summary, such as Horizon's URL."""
-        ...
-
-    def settle(self) -> None:
-        """Wait until the embedded Chef server's data is on disk."""
-        ...
+        """Horizon's URL, where the password is, and a command to try; empty without a cloud."""
+        seen = self._seen or placed(self._manifest, self.client)
+        facts = {
+            "Horizon": f"http://{dashboard.address}/" for dashboard in running(seen, DASHBOARD)[:1]
+        }
+        if running(seen, KEYSTONE):
+            path = self._manifest.root / "clouds.yaml"
+            facts["log in as"] = f"admin, domain Default; the password is in {path}"
+            facts["try"] = f"openstack --os-cloud {clouds.CLOUD} server list"
+        return facts
 
     def forget(self, nodes: Sequence[Node]) -> str:
-        """Delete the nodes and their clients from the Chef server, if it is the user's own."""
-        ...
+        """Delete nodes and clients from a user's server; the embedded one is deleted as a whole."""
+        if self.own_server is None:
+            return "nothing to do: they are deleted with the embedded Chef server"
+        with ChefClient(self.own_server) as client:
+            gone = [node.name for node in nodes if forget(client, node.name)]
+        return f"deleted {', '.join(gone) or 'none'}"
 
     def stop_chef_server(self) -> str:
-        """Stop the embedded Chef server; does not stop a server of the user's."""
-        ...
+        """Stop the embedded server."""
+        if self.own_server:
+            return f"not stopped: {self.own_server.url} is your own server"
+        return "stopped" if self.embedded.stop() else "was not running"
 
     def remove(self) -> str:
-        """Remove all that is kept on this machine: ``.stackcook`` and ``clouds.yaml``."""
-        ...
+        """Remove ``.stackcook``, and our cloud from ``clouds.yaml``."""
+        clouds.remove(self._manifest.root / "clouds.yaml")
+        shutil.rmtree(self._manifest.state)
+        return "removed"
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """The cloud's passwords; empty if the manifest has none."""
+        bags = {**self._manifest.passwords}
+        found = {
+            (bag, item): databags.read_password(self._manifest, bag, item)
+            for bag, items in bags.items()
+            for item in items
+        }
+        return Credentials(
+            admin=found.get(("user_passwords", "admin"), ""),
+            queue=found.get(("user_passwords", "openstack"), ""),
+            secrets=tuple(found.values()),
+        )
+
+
+def _theirs(nodes: Iterable[Node], deploy: Deploy) -> tuple[str, ...]:
+    """The nodes that record ``deploy``; a node that a provider's plugin bootstraps does not."""
+    return tuple(n.name for n in nodes if n.name in deploy.nodes and not n.provider)

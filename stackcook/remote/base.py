@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from stackcook.command import Completed, Secret
+from stackcook.command import Completed, Say, Secret
 from stackcook.errors import NodeError, Transient
-
-LineListener = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class Remote(Protocol):
         command: str,
         *,
         stdin: str = "",
-        on_line: LineListener | None = None,
+        on_line: Say | None = None,
         timeout: float | None = None,
     ) -> Completed:
         """Run a shell command; its stdout and stderr come in order, in ``output``.

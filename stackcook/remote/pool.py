@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from stackcook.command import Completed
-from stackcook.remote.base import Connect, Host, LineListener, Remote
+from stackcook.command import Completed, Say
+from stackcook.remote.base import Connect, Host, Remote
 
 MAX_IDLE = 128
 """Idle connections that are kept."""
@@ -99,7 +99,7 @@ class _Lent:
         command: str,
         *,
         stdin: str = "",
-        on_line: LineListener | None = None,
+        on_line: Say | None = None,
         timeout: float | None = None,
     ) -> Completed:
         with self._using():

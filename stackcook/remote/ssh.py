@@ -16,10 +16,10 @@ from typing import Any
 import paramiko
 
 from stackcook import retry
-from stackcook.command import Completed
+from stackcook.command import Completed, Say
 from stackcook.errors import Transient
 from stackcook.log import shown
-from stackcook.remote.base import Connect, Host, LineListener, Remote, TimedOut, Unreachable
+from stackcook.remote.base import Connect, Host, Remote, TimedOut, Unreachable
 from stackcook.remote.login import dial, hang_up, login
 
 _log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class _Connection:
         command: str,
         *,
         stdin: str = "",
-        on_line: LineListener | None = None,
+        on_line: Say | None = None,
         timeout: float | None = None,
     ) -> Completed:
         began, outcome = time.monotonic(), "failed"
@@ -100,7 +100,7 @@ class _Connection:
             _log.info("%s: %s: %s in %.2f s", self._host.name, shown(command), outcome, spent)
 
     def _run(
-        self, command: str, stdin: str, on_line: LineListener | None, timeout: float | None
+        self, command: str, stdin: str, on_line: Say | None, timeout: float | None
     ) -> Completed:
         lines = _Lines(on_line)
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -228,7 +228,7 @@ def _silent() -> EOFError:
 class _Lines:
     """Collects bytes, and passes on whole lines."""
 
-    def __init__(self, on_line: LineListener | None) -> None:
+    def __init__(self, on_line: Say | None) -> None:
         self._on_line = on_line
         self._all: list[str] = []
         self._rest = b""

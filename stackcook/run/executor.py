@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stackcook.bootstrap.base import ConvergeResult
 from stackcook.bootstrap.output import ChefOutput
+from stackcook.command import Say
 from stackcook.errors import ExitCode, NodeError, StackcookError
 from stackcook.retry import STEP, Backoff
 from stackcook.run.budget import Budget
@@ -63,7 +64,7 @@ class Task:
     step: Step
     attempt: int
     failed: tuple[str, ...]
-    say: Callable[[str], None]
+    say: Say
     report: Callable[[StackcookError, str], None]
 
 

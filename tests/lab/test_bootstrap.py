@@ -22,7 +22,7 @@ import pytest
 
 from stackcook.bootstrap.base import Deploy
 from stackcook.cache import cache
-from stackcook.operations.realsite import RealSite
+from stackcook.operations.site import Site
 from stackcook.errors import NodeError
 from stackcook.manifest.model import Manifest, Node
 from stackcook.manifest.read import read
@@ -141,7 +141,7 @@ def left_by_bootstrap(one: OneNode) -> dict[str, Any]:
         " cat client.rb encrypted_data_bag_secret stackcook.rb ohai/hints/*"
     )
     manifest, node = manifest_of(one)
-    found = RealSite(manifest).client.get(f"/nodes/{node.name}")
+    found = Site(manifest).client.get(f"/nodes/{node.name}")
     assert found["normal"].pop("stackcook")["deploy"].startswith(("c-", "d-"))
     return {
         "files": on_node(one, f'sudo sh -c "{script}"').split("\n"),
@@ -187,7 +187,7 @@ def test_a_changed_host_key_is_refused_by_us_and_by_knife(one: OneNode) -> None:
         assert code == 4
         assert "the SSH host key of" in errors and "has changed" in errors
         manifest, node = manifest_of(one)
-        site = RealSite(manifest)
+        site = Site(manifest)
         host = site.machines.hosts([node])["one"]
         why = 'fingerprint .* does not match for "10.0.115.10"|key of 10.0.115.10 has changed'
         step = "bootstrap" if one.kind == "knife" else "converge"

@@ -13,12 +13,12 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from stackcook.bootstrap.base import ConvergeResult, Deploy, Registration, Say
+from stackcook.bootstrap.base import ConvergeResult, Deploy, Registration
 from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.bootstrap.steps import steps_of
 from stackcook.chef.rest.answers import Conflict, NotFound
-from stackcook.command import Command, Completed
+from stackcook.command import Command, Completed, Say
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote.base import Host
 from tests.fakes import node

@@ -41,7 +41,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
     site = FakeSite()
     for command in (deploy, converge, destroy):
-        monkeypatch.setattr(command, "RealSite", lambda manifest: site)
+        monkeypatch.setattr(command, "Site", lambda manifest: site)
     monkeypatch.setattr(status, "machines_for", lambda manifest: site.machines)
     return site
 

@@ -35,7 +35,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def run(report: Report, *options: str) -> Result:
         machines = SimpleNamespace(prepare=lambda: None)
         site = SimpleNamespace(machines=machines, verify=lambda patience: report)
-        monkeypatch.setattr(verify, "RealSite", lambda manifest: site)
+        monkeypatch.setattr(verify, "Site", lambda manifest: site)
         arguments = ("-f", str(manifest), "verify", *options)
         return CliRunner(mix_stderr=False).invoke(main.cli, arguments)
 

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-gem 'chef', '~> 18' # where others are installed, too
+gem 'chef', '~> 18' # other versions may be installed
 require 'chefspec'
 require 'tmpdir'
 
@@ -14,13 +14,13 @@ RSpec.configure do |config|
   config.log_level = :fatal
 end
 
-# What every recipe's spec needs: passwords without a Chef server, and a cloud that lives at 192.0.2.10.
+# For the spec of every recipe: passwords without a Chef server, and a cloud with the address 192.0.2.10.
 RSpec.shared_context 'with a controller' do
   platform 'debian', '13'
 
   services = %w(db mq memcached identity image placement compute metadata novnc network ovn_nb ovn_sb dashboard)
   default_attributes['openstack']['endpoints']['internal'] = services.to_h { |name| [name, { 'host' => '192.0.2.10' }] }
-  # a spec that has no recipe loads no attribute files
+  # a spec without a recipe loads no attribute files
   default_attributes['openstack']['address'] = '192.0.2.10'
   default_attributes['openstack']['region'] = 'RegionOne'
   default_attributes['openstack']['start_timeout'] = 5

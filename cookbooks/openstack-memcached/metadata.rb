@@ -3,7 +3,7 @@
 name 'openstack-memcached'
 maintainer 'stackcook'
 license 'Apache-2.0'
-description 'memcached for the tokens and sessions of OpenStack'
+description 'memcached for the token cache of OpenStack and the sessions of Horizon'
 version '1.0.0'
 chef_version '>= 18.0'
 supports 'debian', '>= 13.0'

@@ -3,7 +3,7 @@
 name 'openstack-messaging'
 maintainer 'stackcook'
 license 'Apache-2.0'
-description 'RabbitMQ for OpenStack, with a user of its own'
+description 'RabbitMQ for OpenStack, and the user of the services'
 version '1.0.0'
 chef_version '>= 18.0'
 supports 'debian', '>= 13.0'

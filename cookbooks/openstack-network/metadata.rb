@@ -3,7 +3,7 @@
 name 'openstack-network'
 maintainer 'stackcook'
 license 'Apache-2.0'
-description 'OpenStack Neutron with ML2/OVN: the API, the databases of OVN, and the agents of compute nodes'
+description 'OpenStack Neutron with ML2/OVN: the API, the OVN databases, and the agents on compute nodes'
 version '1.0.0'
 chef_version '>= 18.0'
 supports 'debian', '>= 13.0'

@@ -1,21 +1,24 @@
 # frozen_string_literal: true
 
-# The OpenStack release that Debian's packages bring, and the region's name.
+# The OpenStack release in Debian 13; for information only, no recipe reads it.
 default['openstack']['release'] = 'epoxy'
+
+# The Keystone region.
 default['openstack']['region'] = 'RegionOne'
 
-# This node's address, if it isn't the one that Ohai found (node['ipaddress']).
+# The address at which other nodes reach this one. Default: node['ipaddress'].
 default['openstack']['address'] = nil
 
-# Where a service is reached: openstack.endpoints.{internal,public}.<svc>.{scheme,host,port,path}.
-# A missing host is looked up: this node if it runs the service, else a Chef search.
+# How to reach a service: openstack.endpoints.{internal,public}.<svc>.{scheme,host,port,path}.
+# Default host: this node if it runs the service, else the node that a Chef search finds.
 default['openstack']['endpoints'] = {}
 
-# Where a service listens: openstack.bind_service.all.<svc>.host. Missing: this node's address.
+# The address on which a service listens: openstack.bind_service.all.<svc>.host.
+# Default: this node's address.
 default['openstack']['bind_service']['all'] = {}
 
-# memcached's servers as 'host:port'. Missing: looked up.
+# A list of memcached servers, 'host:port'. Default: the host and port of the service memcached.
 default['openstack']['memcached_servers'] = nil
 
-# Seconds that a service may take until it listens, and that Keystone may take to answer.
+# Seconds within which a service must listen after its start, and Keystone must respond.
 default['openstack']['start_timeout'] = 240

@@ -4,12 +4,12 @@ require 'fileutils'
 require 'mixlib/shellout'
 
 module OpenstackCommon
-  # What Chef's apt_package can't do: look at many packages with one command (it runs apt-cache once
-  # for each), and keep dpkg from starting services before they are configured.
+  # What Chef's apt_package can't do: check many packages with one command (it runs apt-cache once for
+  # each), and prevent dpkg from starting services before they are configured.
   module Apt
-    # Debian's maintainer scripts ask this program before they start a service; 101 means no.
+    # Debian's maintainer scripts run this program before they start a service; exit status 101 forbids it.
     POLICY = '/usr/sbin/policy-rc.d'
-    # Where the administrator's own policy waits meanwhile, even if Chef is killed.
+    # The administrator's own policy, if there is one, is saved here during an installation.
     SAVED = "#{POLICY}.saved-by-chef".freeze
     MARKER = '# openstack_packages: nothing starts before it is configured'
     DENY_ALL = "#!/bin/sh\n#{MARKER}\nexit 101\n".freeze
@@ -41,7 +41,7 @@ module OpenstackCommon
     # Puts the administrator's policy back, or removes ours if there was none. Changes nothing else.
     def restore_policy
       if present?(POLICY) && !deny_all?
-        # Ours is gone: somebody has written a new policy since, which wins.
+        # Somebody has replaced our policy with a new one: keep that, and drop the saved one.
         FileUtils.rm_f(SAVED)
       elsif present?(SAVED)
         File.rename(SAVED, POLICY)
@@ -50,7 +50,7 @@ module OpenstackCommon
       end
     end
 
-    # Written beside and renamed, so that a power cut leaves a whole file or none.
+    # Writes a new file and renames it, so that a power failure cannot leave an incomplete one.
     def write_policy
       File.open("#{POLICY}.new", 'w', 0o755) do |file|
         file.chmod(0o755)
@@ -64,7 +64,7 @@ module OpenstackCommon
       File.file?(POLICY) && File.read(POLICY).include?(MARKER)
     end
 
-    # A policy may be a link (update-alternatives), even one that leads nowhere.
+    # A policy may be a symbolic link (update-alternatives), even a broken one.
     def present?(path)
       File.exist?(path) || File.symlink?(path)
     end

@@ -3,10 +3,10 @@
 require 'erb'
 
 module OpenstackCommon
-  # What recipes and resources ask for: addresses, URLs, passwords, and the sections made of them.
+  # Addresses, URLs, passwords and configuration sections, for recipes and resources.
   module Helpers
-    # Where each service is, as long as no attribute says otherwise.
-    # recipe: the recipe that makes a node the service's host.
+    # Defaults for the URL of each service; attributes override them.
+    # recipe: the service runs on the node that has this recipe in its run list.
     SERVICES = {
       'db' => { recipe: 'openstack-database::controller', port: 3306 },
       'mq' => { recipe: 'openstack-messaging::controller', port: 5672 },
@@ -39,7 +39,7 @@ module OpenstackCommon
     #
     # @param service [String] a key of {SERVICES}
     # @param interface [String] 'internal' or 'public'; a public host that isn't set is the internal one
-    # @raise [RuntimeError] nobody runs the service, or several nodes do
+    # @raise [RuntimeError] no node runs the service, or several nodes do
     def openstack_host(service, interface = 'internal')
       given = openstack_endpoint(service, interface, 'host') || openstack_endpoint(service, 'internal', 'host')
       return given if given
@@ -58,16 +58,16 @@ module OpenstackCommon
       known = SERVICES.fetch(service)
       scheme = openstack_endpoint(service, interface, 'scheme') || known[:scheme] || 'http'
       path = openstack_endpoint(service, interface, 'path') || known[:path]
-      # OVSDB writes its own without slashes: tcp:10.0.112.10:6642
+      # OVSDB addresses have no slashes: tcp:10.0.112.10:6642
       "#{scheme}:#{'//' unless scheme == 'tcp'}#{openstack_host(service, interface)}:#{openstack_port(service, interface)}#{path}"
     end
 
-    # @return [Hash] a service's URLs as they belong into the catalog, {interface => URL}
+    # @return [Hash] a service's URLs for Keystone's catalog, {interface => URL}
     def openstack_endpoints(service)
       %w(public internal admin).to_h { |interface| [interface, openstack_url(service, interface)] }
     end
 
-    # @return [String] the value of an item of an (encrypted) data bag: its field of the item's own name
+    # @return [String] the value of an item of an (encrypted) data bag: the field with the same name as the item
     # @raise [RuntimeError] the bag, the item or the field is missing
     def openstack_password(bag, item)
       cache = node.run_state[:openstack_passwords] ||= {}
@@ -84,13 +84,13 @@ module OpenstackCommon
     end
 
     # @param user [String] the database's user, whose password is in the bag db_passwords
-    # @return [String] SQLAlchemy's URL of a database
+    # @return [String] the URL of a database, for SQLAlchemy
     def db_url(user, database = user)
       password = ERB::Util.url_encode(openstack_password('db_passwords', user))
       "mysql+pymysql://#{user}:#{password}@#{openstack_host('db')}:#{openstack_port('db')}/#{database}"
     end
 
-    # @return [String] oslo.messaging's URL of the queue
+    # @return [String] the URL of RabbitMQ, for oslo.messaging
     def transport_url
       user = node.dig('openstack', 'mq', 'user') || 'openstack'
       password = ERB::Util.url_encode(openstack_password('user_passwords', user))
@@ -98,7 +98,7 @@ module OpenstackCommon
     end
 
     # @param user [String] the service's user, whose password is in the bag service_passwords
-    # @return [Hash] the options with which a service speaks to another one as that user
+    # @return [Hash] the options with which a service logs in to Keystone to call other services
     def keystone_client_section(user)
       {
         'auth_type' => 'password',
@@ -123,12 +123,12 @@ module OpenstackCommon
       )
     end
 
-    # Both parts of a service, controller and agent, may be on one node and then share its file: each
-    # adds its sections to the one resource, before anything converges.
+    # Adds sections to a configuration file. The controller and compute recipes of a service share one file
+    # if they run on the same node: each adds its sections to the same resource at compile time.
     #
     # @param path [String] the file of the openstack_config
-    # @param owner [Hash] its properties that both parts have in common: service and group
-    # @param sections [Hash] what this part needs, {section => {option => value}}
+    # @param owner [Hash] the properties `service` and `group` of the openstack_config
+    # @param sections [Hash] {section => {option => value}}
     def openstack_config_part(path, owner, sections)
       edit_resource(:openstack_config, path) do
         service owner.fetch(:service)
@@ -137,7 +137,7 @@ module OpenstackCommon
       end
     end
 
-    # @return [OpenstackCommon::Keystone] Keystone as its admin sees it; one for the whole run
+    # @return [OpenstackCommon::Keystone] a client that is logged in as admin; the same one for the whole run
     def openstack_keystone
       node.run_state[:openstack_keystone] ||= OpenstackCommon::Keystone.new(
         url: openstack_url('identity'),
@@ -150,7 +150,7 @@ module OpenstackCommon
     private
 
     def openstack_endpoint(service, interface, field)
-      # the database and the queue have one interface: openstack.endpoints.db.host
+      # the database and RabbitMQ have no interfaces: openstack.endpoints.db.host works too
       node.dig('openstack', 'endpoints', interface, service, field) || node.dig('openstack', 'endpoints', service, field)
     end
 

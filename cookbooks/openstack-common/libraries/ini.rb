@@ -7,7 +7,7 @@ module OpenstackCommon
 
     module_function
 
-    # Later layers win, option by option; an option set to nil is left out.
+    # Later layers override earlier ones, option by option; an option set to nil is omitted.
     #
     # @param layers [Array<Hash>] each {section => {option => value}}; nil counts as empty
     # @return [Hash{String => Hash{String => Object}}] sections in alphabetical order, DEFAULT first
@@ -28,10 +28,10 @@ module OpenstackCommon
       format(HEADER, origin) + body.join
     end
 
-    # Sets options of one section in a text that somebody else wrote, and leaves the rest as it is.
-    # An option that is there more than once is there once afterwards.
+    # Sets options of one section in an existing text, and keeps everything else.
+    # An option that occurs several times is written once, in place of the first.
     #
-    # @return [String] the new text; the same text if it says all that already
+    # @return [String] the new text; the same text if the options are already set
     def override(text, section, options)
       wanted = options.to_h { |key, value| [key.to_s, value] }
       current = nil

@@ -4,9 +4,9 @@ require 'json'
 require 'net/http'
 
 module OpenstackCommon
-  # Keystone's REST API, as far as recipes need it. Values are Keystone's own hashes.
+  # The part of Keystone's REST API that recipes need. Returns objects as the API does.
   class Keystone
-    # Keystone refused, or didn't answer. status: the HTTP status, nil without an answer.
+    # Keystone rejected a request, or did not respond. status: the HTTP status; nil if there was no response.
     class Error < RuntimeError
       attr_reader :status
 
@@ -20,7 +20,7 @@ module OpenstackCommon
     IN_DOMAIN = %w(users projects).freeze
 
     # @param url [String] with the version, such as http://10.0.112.10:5000/v3
-    # @param timeout [Integer] seconds until Keystone must answer at all
+    # @param timeout [Integer] seconds within which Keystone must respond; it may be starting
     def initialize(url:, user:, password:, project:, timeout: 120)
       @uri = URI(url)
       @user = user
@@ -29,8 +29,8 @@ module OpenstackCommon
       @timeout = timeout
     end
 
-    # @return [Boolean] whether Keystone takes a user's password
-    # @raise [Error] it answered anything else than yes or no
+    # @return [Boolean] whether a user can log in with this password
+    # @raise [Error] the login failed for another reason than a wrong password
     def password?(user, password)
       authenticate(user, password, nil)
       true
@@ -101,7 +101,7 @@ module OpenstackCommon
       text.to_s.empty? ? {} : JSON.parse(text)
     end
 
-    # Keystone may just be starting: no connection and 5xx are tried again until the deadline.
+    # Keystone may be starting: failed connections and 5xx are retried until the deadline.
     def answer(verb, path, body, token)
       deadline = monotonic + @timeout
       begin

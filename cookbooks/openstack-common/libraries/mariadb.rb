@@ -3,12 +3,12 @@
 require 'mixlib/shellout'
 
 module OpenstackCommon
-  # MariaDB through its own client. SQL goes in by stdin and passwords by the environment,
-  # so that neither is in any process list.
+  # Runs SQL with the command mariadb. Passes SQL on stdin and passwords in the environment, so that
+  # neither shows up in process lists.
   class Mariadb
     class Error < RuntimeError; end
 
-    # root over the Unix socket: only on the database's own node
+    # root, over the Unix socket: works only on the node that runs MariaDB
     def self.root
       new('root')
     end
@@ -22,9 +22,9 @@ module OpenstackCommon
       @argv << "--database=#{database}" if database
     end
 
-    # @param secrets [Array<String>] what an error's text must not show
+    # @param secrets [Array<String>] texts to mask in errors
     # @return [Array<Array<String>>] the rows, their columns as text
-    # @raise [Error] the server refused, with its own words
+    # @raise [Error] the server rejected it; has the server's message
     def query(sql, secrets: [])
       ran = Mixlib::ShellOut.new(@argv, input: sql, timeout: 120, environment: { 'MYSQL_PWD' => @password, 'LC_ALL' => 'C.UTF-8' })
       ran.run_command
@@ -34,7 +34,7 @@ module OpenstackCommon
       raise Error, "MariaDB, user #{@user}: #{words}"
     end
 
-    # @return [Boolean] whether the server takes this user, password and database; false, too, if it isn't there
+    # @return [Boolean] whether this login to the server and database works; false also if the server does not respond
     def login?
       query('SELECT 1').any?
     rescue Error

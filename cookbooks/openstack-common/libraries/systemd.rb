@@ -4,7 +4,7 @@ require 'mixlib/shellout'
 require 'time'
 
 module OpenstackCommon
-  # What systemd and the kernel say of a service.
+  # The state of a service, from systemd and the kernel.
   class Systemd
     PROPERTIES = %w(LoadState UnitFileState ActiveState Result ExecMainStatus InactiveExitTimestamp).freeze
     LISTEN = '0A'
@@ -16,7 +16,7 @@ module OpenstackCommon
       new(ran.stdout.lines(chomp: true).to_h { |line| line.split('=', 2) })
     end
 
-    # @return [Array<Integer>] the TCP ports at which something listens on this node
+    # @return [Array<Integer>] the TCP ports of this node on which something listens
     def self.listening
       %w(/proc/net/tcp /proc/net/tcp6).flat_map { |table| File.exist?(table) ? File.readlines(table).drop(1) : [] }
                                       .map(&:split)
@@ -53,7 +53,7 @@ module OpenstackCommon
     # @return [Boolean] whether one of the files was written after the unit's last start
     def older_than?(files)
       started = Time.parse(@properties['InactiveExitTimestamp'].to_s)
-      # a link counts as well as what it leads to
+      # checks a symbolic link as well as its target
       files.any? { |file| File.exist?(file) && [File.mtime(file), File.lstat(file).mtime].max > started }
     rescue ArgumentError # no timestamp: it never started
       false

@@ -1,3 +1,3 @@
 # frozen_string_literal: true
 
-# This cookbook brings resources and helpers only; its attributes are loaded with it.
+# Empty: this cookbook provides only resources, helpers and attributes.

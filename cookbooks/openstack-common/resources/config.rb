@@ -9,7 +9,7 @@ property :path, String, name_property: true
 property :service, String, required: true, description: 'The service whose attributes are used; dots separate levels, as in network.plugins.ml2'
 property :defaults, Hash, default: {}, sensitive: true, description: '{section => {option => value}}'
 property :owner, String, default: 'root'
-property :group, String, required: true, description: "The service's group, which may read it"
+property :group, String, required: true, description: "The service's group, which may read the file"
 property :mode, String, default: '0640'
 
 action :create do

@@ -3,7 +3,7 @@
 provides :openstack_database
 unified_mode true
 
-description 'A database of this node\'s MariaDB, and the user who owns it. Several databases may have one user.'
+description 'Creates a database in the MariaDB of this node, and its user, who gets all privileges on it. Several databases may have the same user.'
 
 property :database, String, name_property: true, regex: /\A\w+\z/
 property :user, String, default: lazy { database }, regex: /\A\w+\z/, desired_state: false

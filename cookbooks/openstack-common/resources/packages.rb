@@ -24,13 +24,13 @@ action :install do
 end
 
 action_class do
-  # How dpkg writes to disk is the host's own setting: only the lab's machines trade safety for speed (box.sh).
+  # Does not change how dpkg syncs files to disk. Only the lab's machines do not sync, for speed (box.sh).
   def install(missing)
     apt_update do
       action :update
     end
 
-    # apt refuses to work after a dpkg that was killed
+    # apt refuses to work after dpkg was killed
     execute 'dpkg --force-confold --configure --pending' do
       environment 'DEBIAN_FRONTEND' => 'noninteractive'
       timeout 1800

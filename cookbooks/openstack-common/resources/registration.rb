@@ -5,11 +5,11 @@ unified_mode true
 
 description 'Registers a service with Keystone: its user with roles on the project service, its entry in the catalog, its endpoints. The password is checked by logging in with it.'
 
-property :user, String, name_property: true, description: 'The user, whose password is in service_passwords'
+property :user, String, name_property: true, description: 'The user; its password is in the data bag service_passwords'
 property :password, String, default: lazy { openstack_password('service_passwords', user) }, sensitive: true
 property :project, String, default: 'service', desired_state: false
 property :roles, Array, default: %w(admin service), coerce: proc(&:sort)
-property :service_type, String, required: true, desired_state: false, description: 'As in the catalog: image, compute, …'
+property :service_type, String, required: true, desired_state: false, description: 'The type in the catalog: image, compute, …'
 property :service_name, String, default: lazy { user }
 property :endpoints, Hash, required: true, description: '{interface => URL}; interfaces are public, internal, admin'
 
@@ -21,7 +21,7 @@ load_current_value do |desired|
 
   password keystone.password?(desired.user, desired.password) ? desired.password : ''
   held = found_user && found_project ? keystone.roles_of(found_user['id'], found_project['id']) : []
-  roles held & desired.roles # more roles than asked for are nobody's harm
+  roles held & desired.roles # other roles that the user has are kept
   service_name service ? service['name'] : ''
   endpoints keystone.endpoints(desired.service_type, node['openstack']['region']).slice(*desired.endpoints.keys)
 end
@@ -54,7 +54,7 @@ action_class do
     keystone.create('services', type: new_resource.service_type, name: new_resource.service_name)
   end
 
-  # Makes the object, or gives the one that is there the attributes.
+  # Creates the object, or updates the attributes of the existing one.
   def ensure_named(kind, name, **attributes)
     found = keystone.find(kind, name)
     return attributes.empty? ? found : keystone.update(kind, found['id'], attributes) if found

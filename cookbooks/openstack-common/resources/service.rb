@@ -3,7 +3,7 @@
 provides :openstack_service
 unified_mode true
 
-description 'Enables and starts a unit, restarts it if a file of its configuration is newer than its start, and tells the Chef server where it listens and logs.'
+description 'Enables and starts a systemd unit, and restarts it if a configuration file has changed since it started. Saves its ports and its log file in the node object.'
 
 property :unit, String, name_property: true
 property :ports, Array, default: [], description: 'TCP ports at which it listens once it works'
@@ -35,7 +35,7 @@ action :restart do
 end
 
 action :wait do
-  # one deadline for all that start side by side, so that a failed run doesn't wait for each in turn
+  # one deadline for all services that start in parallel: a failed run must not wait for each in turn
   deadline = new_resource.wait ? deadline_from_now : node.run_state[:openstack_wait_deadline] ||= deadline_from_now
   until whyrun_mode? || ready?
     raise "#{new_resource.unit}: #{complaint}; see #{new_resource.log || "journalctl -u #{new_resource.unit}"}" if now > deadline

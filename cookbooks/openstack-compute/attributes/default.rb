@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# uWSGI: openstack.compute.{api,metadata}.uwsgi.KEY sets any option of it.
+# openstack.compute.{api,metadata}.uwsgi.KEY sets any uWSGI option of nova-api and nova-api-metadata.
 default['openstack']['compute']['api']['uwsgi']['processes'] = 2
 default['openstack']['compute']['metadata']['uwsgi']['processes'] = 1
 default['openstack']['compute']['metadata']['uwsgi']['threads'] = 1

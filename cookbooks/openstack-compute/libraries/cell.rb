@@ -1,12 +1,13 @@
 # frozen_string_literal: true
 
 module OpenstackCompute
-  # Cell mappings: rows of nova_api that say where each cell's database and queue are.
+  # Cell mappings: rows in the database nova_api with the database and RabbitMQ of each cell.
   module Cell
     module_function
 
-    # Nova fills such a template from its own nova.conf. So no password lies in nova_api or stands
-    # in nova-manage's arguments, and a changed password changes no mapping.
+    # Makes a template from a URL. Nova replaces the placeholders with the values in its nova.conf. So
+    # neither the database nor the arguments of nova-manage contain a password, and the mapping stays
+    # the same when a password changes.
     #
     # @param url [String] a transport_url or database connection, with one or more hosts
     # @param path [String] what follows the hosts

@@ -1,11 +1,11 @@
 # frozen_string_literal: true
 
 module OpenstackCompute
-  # Nova's options as {section => {option => value}}: what every node needs, and what its part adds.
+  # Nova's options as {section => {option => value}}: those of all nodes, of controllers and of compute nodes.
   module Helpers
     NOVA_CONF = '/etc/nova/nova.conf'
 
-    # @param sections [Hash] what this part needs besides {nova_base}
+    # @param sections [Hash] options to add, such as {nova_base}
     def nova_conf(sections)
       openstack_config_part(NOVA_CONF, { service: 'compute', group: 'nova' }, sections)
     end
@@ -19,7 +19,7 @@ module OpenstackCompute
           'log_dir' => '/var/log/nova',
           'transport_url' => transport_url,
         },
-        # not below /run: whichever unit of Nova's stops takes /run/lock/nova away from all others
+        # not in /run: when any of Nova's units stops, /run/lock/nova is removed for all of them
         'oslo_concurrency' => { 'lock_path' => '/var/lib/nova/tmp' },
         'keystone_authtoken' => keystone_authtoken('nova'),
         'service_user' => keystone_client_section('nova').merge('send_service_user_token' => true),
@@ -37,7 +37,7 @@ module OpenstackCompute
         'api_database' => { 'connection' => db_url('nova', 'nova_api') },
         'database' => { 'connection' => db_url('nova') },
         'conductor' => { 'workers' => 1 },
-        # compute nodes appear by themselves
+        # discover new compute nodes every 30 seconds
         'scheduler' => { 'workers' => 1, 'discover_hosts_in_cells_interval' => 30 },
         'oslo_policy' => { 'policy_dirs' => '/etc/nova/policy.d' },
         'neutron' => {
@@ -68,9 +68,9 @@ module OpenstackCompute
     end
   end
 
-  # Whether the hardware helps to virtualise.
+  # Whether the node supports KVM.
   module Kvm
-    # @return [String] `kvm` where the node has /dev/kvm, else `qemu`, which emulates and runs anywhere
+    # @return [String] `kvm` if the node has /dev/kvm, else `qemu`, which emulates the CPU and works everywhere
     def self.virt_type
       File.exist?('/dev/kvm') ? 'kvm' : 'qemu'
     end

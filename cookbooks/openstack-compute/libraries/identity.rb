@@ -3,7 +3,7 @@
 require 'digest'
 
 module OpenstackCompute
-  # A compute node's UUID, by which Nova knows it again.
+  # The UUID by which Nova identifies a compute node.
   module Identity
     DNS_NAMESPACE = ['6ba7b8109dad11d180b400c04fd430c8'].pack('H*').freeze
 

@@ -1,14 +1,15 @@
 # frozen_string_literal: true
 
-# What both parts need; not for run lists.
+# Included by the recipes controller and compute; not for run lists.
 
 openstack_packages 'nova-common'
 
 nova_conf nova_base
 
-# Whichever of Nova's units stops would take /run/nova away from the others, and a start at that
-# moment fails. nova-compute starts only once a conductor answers: after a boot of all nodes that
-# may take longer than systemd's 90 seconds.
+# RuntimeDirectoryPreserve: when one of Nova's units stops, systemd would remove /run/nova for all of
+# them, and a unit that starts at this moment would fail.
+# TimeoutStartSec: nova-compute is up only when a conductor responds. If all nodes boot at the same
+# time, this can take longer than systemd's default of 90 seconds.
 directory '/etc/systemd/system/nova-.service.d'
 
 file '/etc/systemd/system/nova-.service.d/openstack.conf' do

@@ -7,15 +7,15 @@ include_recipe 'openstack-compute::_common'
 
 nova_conf nova_compute
 
-# Read last, it would win over nova.conf
+# nova-compute reads this file last; options in it would override nova.conf
 file '/etc/nova/nova-compute.conf' do
   content "# Written by Chef, and empty: nova.conf has all options.\n"
   group 'nova'
   mode '0640'
 end
 
-# Of itself nova-compute would choose one at random, and refuse to start on a host made anew under
-# its old name. One that was chosen already stays.
+# Without this file, nova-compute generates a random UUID, and Nova rejects it on a host that was
+# reinstalled with the same name. An existing UUID is kept.
 file '/var/lib/nova/compute_id' do
   content OpenstackCompute::Identity.uuid(node['machinename'])
   owner 'nova'
@@ -24,8 +24,8 @@ file '/var/lib/nova/compute_id' do
   action :create_if_missing
 end
 
-# The running D-Bus doesn't know a user that a package has just made, and denies polkit its name;
-# libvirt without polkit refuses all clients.
+# The running D-Bus does not know a user that a package has just created, and denies polkit its bus
+# name. Without polkit, libvirt rejects all clients.
 polkit = %w(org.freedesktop.PolicyKit1 /org/freedesktop/PolicyKit1/Authority org.freedesktop.DBus.Peer Ping)
 
 execute 'systemctl reload dbus && systemctl restart polkit' do

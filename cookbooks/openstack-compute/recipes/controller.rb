@@ -27,7 +27,7 @@ openstack_uwsgi '/etc/nova/nova-api-metadata-uwsgi.ini' do
   bind "#{openstack_bind_address('metadata')}:#{openstack_port('metadata')}"
 end
 
-# Without a type the wrapper of nova-novncproxy exits 0 and does nothing
+# Without a type, the start script of nova-novncproxy exits 0 and does nothing
 file '/etc/default/nova-consoleproxy' do
   content "NOVA_CONSOLE_PROXY_TYPE=novnc\nNOVA_SERIAL_PROXY_START=false\n"
 end
@@ -50,7 +50,7 @@ openstack_nova_cell 'cell1' do
   database OpenstackCompute::Cell.template(db_url('nova'))
 end
 
-# brings cell0's schema first, then cell1's: if the latter is new, so is the former
+# upgrades the schema of cell0, then that of cell1: if cell1 is up to date, so is cell0
 openstack_db_sync 'nova' do
   command %w(nova-manage db sync)
   migrations "#{migrations}/main/migrations/versions"

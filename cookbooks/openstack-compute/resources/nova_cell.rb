@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# A cell's mapping in Nova's API database.
+# Creates or updates a cell mapping in the database nova_api.
 unified_mode true
 provides :openstack_nova_cell
 
@@ -9,7 +9,7 @@ property :queue, String, required: true, description: 'A template of its transpo
 property :database, String, required: true, description: 'A template of its database connection'
 property :uuid, String, desired_state: false, description: 'Read from the existing mapping; recipes do not set it'
 
-# Read from the database itself: nova-manage takes seconds to start.
+# Reads the database directly, because nova-manage takes seconds to start.
 load_current_value do |desired|
   api = OpenstackCommon::Mariadb.new('nova', password: openstack_password('db_passwords', 'nova'), database: 'nova_api',
                                              host: openstack_host('db'), port: openstack_port('db'))

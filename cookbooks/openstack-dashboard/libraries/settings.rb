@@ -7,13 +7,13 @@ module OpenstackDashboard
   module Settings
     module_function
 
-    # @param settings [Hash] {name => value of JSON's types}; a nil value leaves the setting out
+    # @param settings [Hash] {name => value}; values are of JSON's types, a setting with the value nil is omitted
     def render(settings)
       lines = settings.compact.sort_by { |name, _| name.to_s }.map { |name, value| "#{name} = #{literal(value)}\n" }
       "# Written by Chef. Change settings in the environment: openstack.dashboard.conf.DEFAULT.KEY\n#{lines.join}"
     end
 
-    # @return [String] a value as Python writes it
+    # @return [String] the value as a Python literal
     def literal(value)
       case value
       when nil then 'None'

@@ -58,7 +58,8 @@ link enabled do
   to site
 end
 
-# the packaged ones: one wants mod_ssl, another runs Horizon in several interpreters, all claim this address
+# the sites of the packages: one needs mod_ssl, another runs Horizon in several interpreters, and all of
+# them serve this address
 %w(000-default default-ssl openstack-dashboard-alias-only).each do |packaged|
   link "/etc/apache2/sites-enabled/#{packaged}.conf" do
     action :delete

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Each database and the user who owns it; the users' passwords are in the data bag db_passwords.
+# Each database and its user; the users' passwords are in the data bag db_passwords.
 default['openstack']['db']['databases'] = {
   'keystone' => 'keystone',
   'glance' => 'glance',
@@ -11,5 +11,5 @@ default['openstack']['db']['databases'] = {
   'neutron' => 'neutron',
 }
 
-# Over these, openstack.db.conf.mysqld.KEY sets any option of MariaDB.
+# openstack.db.conf.mysqld.KEY sets any option of MariaDB, and overrides this one.
 default['openstack']['db']['max_connections'] = 1024

@@ -14,7 +14,7 @@ openstack_config '/etc/mysql/mariadb.conf.d/99-openstack.cnf' do
       'character-set-server' => 'utf8mb3',
       'collation-server' => 'utf8mb3_general_ci',
       'max_connections' => node['openstack']['db']['max_connections'],
-      # a name service that answers slowly must not hold up every login
+      # a slow DNS server must not delay every login
       'skip-name-resolve' => 'on',
     }
   )

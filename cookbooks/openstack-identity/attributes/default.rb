@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# uWSGI: openstack.identity.uwsgi.KEY sets any option of it.
+# openstack.identity.uwsgi.KEY sets any uWSGI option of Keystone.
 default['openstack']['identity']['uwsgi']['processes'] = 2
 default['openstack']['identity']['uwsgi']['threads'] = 1
 

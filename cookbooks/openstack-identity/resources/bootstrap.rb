@@ -3,7 +3,7 @@
 provides :openstack_identity_bootstrap
 unified_mode true
 
-description 'Keystone\'s first user, project, roles, region and its own endpoints. The password is checked by logging in with it.'
+description 'Creates Keystone\'s first user, project, roles and region, and its own endpoints. Checks the password by logging in with it.'
 
 property :user, String, name_property: true
 property :password, String, required: true, sensitive: true

@@ -1,9 +1,10 @@
 # frozen_string_literal: true
 
-# The queue's user; the password is the item of that name in the data bag user_passwords.
+# The RabbitMQ user of the services; its password is the item with this name in the data bag user_passwords.
 default['openstack']['mq']['user'] = 'openstack'
 
-# Not of the host's name: a node that gets another name keeps its queue.
+# The name of RabbitMQ's Erlang node. It does not contain the host name, so RabbitMQ keeps its data
+# when the host is renamed.
 default['openstack']['mq']['node_name'] = 'rabbit@localhost'
 
 # openstack.mq.conf.KEY sets any option of rabbitmq.conf.

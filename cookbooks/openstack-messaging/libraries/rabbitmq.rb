@@ -3,16 +3,16 @@
 require 'mixlib/shellout'
 
 module OpenstackMessaging
-  # The users of a running RabbitMQ, through erl_call and by the functions that rabbitmqctl calls, too:
-  # that one takes seconds to start, and waits forever for a password that isn't typed at a terminal.
-  # Passwords go in by stdin.
+  # Manages the users of a running RabbitMQ with erl_call, by calling the functions that rabbitmqctl
+  # calls. rabbitmqctl itself takes seconds to start, and hangs if it has to read a password and stdin is
+  # not a terminal. Passwords are passed on stdin.
   class Rabbitmq
     USER = { user: 'rabbitmq', group: 'rabbitmq', environment: { 'HOME' => '/var/lib/rabbitmq' } }.freeze
 
     EVERYTHING = '<<"/">>, <<".*">>, <<".*">>, <<".*">>'
     ON_BEHALF_OF = '<<"chef">>'
 
-    # @param node [String] RabbitMQ's own node, such as rabbit@localhost
+    # @param node [String] the name of RabbitMQ's Erlang node, such as rabbit@localhost
     def initialize(node)
       @node = node
     end
@@ -22,7 +22,7 @@ module OpenstackMessaging
       ask("rabbit_auth_backend_internal:exists(#{binary(name)})") == 'true'
     end
 
-    # @return [Boolean] whether RabbitMQ takes the user's password
+    # @return [Boolean] whether the user can log in with this password
     def password?(name, password)
       ask("element(1, rabbit_access_control:check_user_pass_login(#{binary(name)}, #{binary(password)}))") == 'ok'
     end
@@ -51,7 +51,7 @@ module OpenstackMessaging
 
     private
 
-    # @raise [RuntimeError] RabbitMQ refused
+    # @raise [RuntimeError] RabbitMQ rejected the call
     def tell(function, *arguments)
       answer = ask("rabbit_auth_backend_internal:#{function}(#{[*arguments, ON_BEHALF_OF].join(', ')})")
       raise "RabbitMQ #{@node}: #{function} was refused: #{answer}" unless answer == 'ok'
@@ -60,11 +60,11 @@ module OpenstackMessaging
     # @return [String] the value of an Erlang expression, as text
     def ask(expression)
       ran = Mixlib::ShellOut.new(['erl_call', '-sname', @node, '-e'], input: "#{expression}.\n", timeout: 30, **USER).run_command
-      # neither the expression nor its value is shown: there may be a password in them
+      # does not show the expression or its value: they may contain a password
       ran.stdout[/\A\{ok, (.*)\}\s*\z/m, 1] || raise("RabbitMQ #{@node}: no response to erl_call (exit status #{ran.exitstatus}); check that rabbitmq-server is running")
     end
 
-    # As numbers, so that no character of it means anything to Erlang.
+    # Writes the bytes as numbers, so that no character needs escaping.
     def binary(text)
       "<<#{text.bytes.join(',')}>>"
     end

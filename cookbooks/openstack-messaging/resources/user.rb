@@ -3,10 +3,10 @@
 provides :openstack_messaging_user
 unified_mode true
 
-description 'A user of this node\'s RabbitMQ with all permissions. The password is checked by logging in with it.'
+description 'Creates a RabbitMQ user with all permissions on this node, or deletes a user. Checks the password by logging in with it.'
 
 property :user, String, name_property: true
-property :password, String, sensitive: true, description: 'Needed to create it'
+property :password, String, sensitive: true, description: 'Required to create the user'
 property :permitted, [true, false], default: true, skip_docs: true
 
 load_current_value do |desired|

@@ -3,12 +3,12 @@
 require 'mixlib/shellout'
 
 module OpenstackNetwork
-  # Which of Open vSwitch's datapaths a node can run.
+  # Which datapath of Open vSwitch the node supports.
   module Datapath
     module_function
 
-    # @return [String] `system` where the kernel has the openvswitch module, else `netdev`, which
-    #   switches in user space and runs anywhere
+    # @return [String] `system` if the kernel has the openvswitch module, else `netdev`, which
+    #   runs in user space and works everywhere
     def detect
       kernel_module? ? 'system' : 'netdev'
     end

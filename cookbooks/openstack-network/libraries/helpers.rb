@@ -5,7 +5,7 @@ module OpenstackNetwork
   module Helpers
     NEUTRON_CONF = '/etc/neutron/neutron.conf'
 
-    # @param sections [Hash] what this part needs besides {neutron_base}
+    # @param sections [Hash] options to add, such as {neutron_base}
     def neutron_conf(sections)
       openstack_config_part(NEUTRON_CONF, { service: 'network', group: 'neutron' }, sections)
     end
@@ -26,7 +26,7 @@ module OpenstackNetwork
           'core_plugin' => 'ml2',
           'service_plugins' => 'ovn-router',
           'transport_url' => transport_url,
-          # the OVN driver counts the API's processes by it, and complains of the hash ring if it's wrong
+          # the OVN driver reads the number of API processes here, and logs errors about its hash ring if it is wrong
           'api_workers' => node['openstack']['network']['uwsgi']['processes'],
           'rpc_workers' => 1,
           'notify_nova_on_port_status_changes' => true,
@@ -84,7 +84,8 @@ module OpenstackNetwork
       network = node['openstack']['network']
       provider = network['provider']
       ids = {
-        # the host's name: a node made anew takes its old chassis over, instead of fighting it for the address
+        # the host name, so that a reinstalled node takes over its old chassis; a second chassis would conflict
+        # with it, because both have the same address
         'system-id' => node['machinename'],
         'hostname' => node['machinename'],
         'ovn-remote' => openstack_url('ovn_sb'),

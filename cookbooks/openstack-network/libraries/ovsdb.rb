@@ -4,11 +4,11 @@ require 'json'
 require 'socket'
 
 module OpenstackNetwork
-  # What ovs-vsctl, ovn-nbctl and ovn-sbctl say with `--format=json`, and how they take values.
+  # Reads the output of ovs-vsctl, ovn-nbctl and ovn-sbctl with `--format=json`, and formats their arguments.
   module Ovsdb
     module_function
 
-    # @param json [String] a table as those programs print it
+    # @param json [String] a table in the format of these programs
     # @return [Array<Hash>] a hash of column to value for each row
     def rows(json)
       table = JSON.parse(json)
@@ -27,14 +27,14 @@ module OpenstackNetwork
       end
     end
 
-    # @return [Array<String>] `column:key="value"` for each entry; quoted, since a comma in
-    #   a bare value would start another one
+    # @return [Array<String>] `column:key="value"` for each entry; quoted, because a comma in
+    #   an unquoted value would start another entry
     def assignments(column, settings)
       settings.map { |key, text| "#{column}:#{key}=#{text.to_s.to_json}" }
     end
 
     # Waits until a server listens on the UNIX socket `path`: the units of Open vSwitch and OVN
-    # report a start before that.
+    # become active before that.
     # @raise [RuntimeError] after `seconds`
     def wait_for(path, seconds: 30)
       deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# What both parts need; not for run lists.
+# Included by the recipes controller and compute; not for run lists.
 
 openstack_packages 'neutron-common'
 

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Open vSwitch, OVN's controller, and the agent that brings Nova's metadata to instances.
+# Open vSwitch, OVN's controller, and the agent that forwards requests for metadata to Nova.
 
 include_recipe 'openstack-network::compute_packages'
 include_recipe 'openstack-network::_common'
@@ -9,7 +9,7 @@ network = node['openstack']['network']
 datapath = network['datapath_type']
 provider = network['provider']
 
-# Open vSwitch takes the chassis' name from here at each start, whatever its database says
+# At each start, Open vSwitch sets system-id from this file, overriding the value in its database
 file '/etc/openvswitch/system-id.conf' do
   content "#{node['machinename']}\n"
 end
@@ -25,12 +25,12 @@ end
 
 openstack_ovs_settings 'chassis' do
   external_ids ovn_chassis
-  # nova-compute, which isn't root, plugs instances in by it
+  # nova-compute, which does not run as root, connects instances through this
   manager 'ptcp:6640:127.0.0.1'
 end
 
-# In user space packets between instances and the host have no checksums unless this is on; it is
-# read at the start only.
+# In the userspace datapath, packets between instances and the host have no checksums without this
+# setting. Open vSwitch reads it only when it starts.
 openstack_ovs_settings 'offload' do
   other_config 'userspace-tso-enable' => datapath == 'netdev'
   notifies :restart, 'openstack_service[ovs-vswitchd]', :immediately
@@ -44,7 +44,7 @@ if provider['interface']
 
   systemd_unit 'openstack-provider.service' do
     content(
-      Unit: { Description: 'Way outside of the instances', After: 'openvswitch-switch.service', Requires: 'openvswitch-switch.service' },
+      Unit: { Description: 'Provider network interface', After: 'openvswitch-switch.service', Requires: 'openvswitch-switch.service' },
       Service: { Type: 'oneshot', RemainAfterExit: true, ExecStart: "/usr/sbin/ip link set #{provider['interface']} up" },
       Install: { WantedBy: 'multi-user.target' }
     )
@@ -58,7 +58,7 @@ openstack_service 'ovn-controller' do
   log '/var/log/ovn/ovn-controller.log'
 end
 
-# Its own unit is nobody's
+# The metadata agent runs haproxy itself; the unit of the package is not used
 service 'haproxy' do
   action %i(disable stop)
 end

@@ -23,7 +23,7 @@ openstack_registration 'neutron' do
   endpoints openstack_endpoints('network')
 end
 
-# workers sit in long polls: without mercy a restart takes a minute
+# workers wait in long polls: with the default worker-reload-mercy, a restart takes a minute
 openstack_uwsgi '/etc/neutron/neutron-api-uwsgi.ini' do
   service 'network'
   options 'worker-reload-mercy' => 5
@@ -55,7 +55,8 @@ openstack_db_sync 'neutron' do
   migrations '/usr/lib/python3/dist-packages/neutron/db/migration/alembic_migrations/versions'
 end
 
-# The package has an init script only, whose generated unit stays active when the worker dies
+# The package contains only an init script; the unit that systemd generates from it stays active when
+# the worker dies
 systemd_unit 'neutron-ovn-maintenance-worker.service' do
   content(
     Unit: { Description: 'OpenStack Neutron OVN maintenance worker', After: 'network-online.target mariadb.service rabbitmq-server.service ovn-central.service' },

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Where OVN's northbound (`nb`) or southbound (`sb`) database listens.
+# Sets the address on which OVN's northbound (`nb`) or southbound (`sb`) database listens.
 unified_mode true
 provides :openstack_ovn_connection
 
@@ -16,7 +16,7 @@ load_current_value do |desired|
 
   target connections.first['target']
   probe = connections.first['inactivity_probe']
-  inactivity_probe probe.is_a?(Integer) ? probe : -1 # an empty set until somebody sets it
+  inactivity_probe probe.is_a?(Integer) ? probe : -1 # [] if it was never set
 end
 
 action :set do

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# A bridge of Open vSwitch with some ports; ports that others added stay.
+# Creates an Open vSwitch bridge and adds ports to it; keeps other ports.
 unified_mode true
 provides :openstack_ovs_bridge
 

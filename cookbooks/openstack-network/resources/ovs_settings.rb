@@ -1,12 +1,12 @@
 # frozen_string_literal: true
 
-# Open vSwitch's own record: the keys and the manager that are named are set, the rest is left alone.
+# Sets keys, and the manager, in Open vSwitch's table Open_vSwitch; keeps keys that are not listed.
 unified_mode true
 provides :openstack_ovs_settings
 
 property :external_ids, Hash, default: {}, coerce: ->(ids) { ids.transform_values(&:to_s) }
 property :other_config, Hash, default: {}, coerce: ->(config) { config.transform_values(&:to_s) }
-property :manager, String, description: 'where its database listens, for example ptcp:6640:127.0.0.1'
+property :manager, String, description: 'the address on which its database listens, for example ptcp:6640:127.0.0.1'
 
 load_current_value do |desired|
   list = shell_out!('ovs-vsctl', '--format=json', '--columns=external_ids,other_config', 'list', 'Open_vSwitch')

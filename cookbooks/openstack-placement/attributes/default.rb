@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# uWSGI: openstack.placement.uwsgi.KEY sets any option of it.
+# openstack.placement.uwsgi.KEY sets any uWSGI option of placement-api.
 default['openstack']['placement']['uwsgi']['processes'] = 1
 default['openstack']['placement']['uwsgi']['threads'] = 1
 

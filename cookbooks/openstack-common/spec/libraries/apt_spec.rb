@@ -18,21 +18,21 @@ RSpec.describe OpenstackCommon::Apt do
     File.chmod(0o750, policy)
   end
 
-  # Runs the block in a process that is killed in the middle of it, as by a SIGKILL of chef-client.
+  # Runs the block in a process that is killed with SIGKILL during the block.
   def killed_while_installing
     child = fork { described_class.without_starting_services { Process.kill(:KILL, Process.pid) } }
     _, status = Process.wait2(child)
     expect(status.termsig).to eq(Signal.list['KILL'])
   end
 
-  it 'knows which packages are missing' do
+  it 'finds the packages that are missing' do
     command = instance_double(Mixlib::ShellOut, stdout: "memcached ii \nglance rc \n")
     allow(command).to receive(:run_command).and_return(command)
     allow(Mixlib::ShellOut).to receive(:new).and_return(command)
     expect(described_class.missing(%w(memcached glance keystone))).to eq(%w(glance keystone))
   end
 
-  it 'denies every start meanwhile' do
+  it 'denies the start of services during the block' do
     described_class.without_starting_services do
       system(policy, 'memcached', 'start')
       expect($CHILD_STATUS.exitstatus).to eq(101)
@@ -40,12 +40,12 @@ RSpec.describe OpenstackCommon::Apt do
   end
 
   context 'without a policy of the administrator' do
-    it 'leaves none behind' do
+    it 'leaves no policy behind' do
       described_class.without_starting_services { nil }
       expect(Dir.children(directory)).to be_empty
     end
 
-    it 'leaves none behind when the installation fails' do
+    it 'leaves no policy behind when the installation fails' do
       expect { described_class.without_starting_services { raise 'no space' } }.to raise_error('no space')
       expect(Dir.children(directory)).to be_empty
     end
@@ -78,20 +78,20 @@ RSpec.describe OpenstackCommon::Apt do
       expect(File.read(policy)).to eq(own)
     end
 
-    it 'keeps it when run after run is killed' do
+    it 'keeps it when several runs in a row are killed' do
       2.times { killed_while_installing }
       described_class.without_starting_services { nil }
       expect(File.read(policy)).to eq(own)
     end
 
-    it 'puts it back after a kill between saving it and writing ours' do
+    it 'puts it back after a kill between saving it and writing the temporary one' do
       File.rename(policy, saved)
       expect(described_class).to be_policy_left_behind
       described_class.restore_policy
       expect(File.read(policy)).to eq(own)
     end
 
-    it 'restores only once after a kill that came when all was put back' do
+    it 'restores nothing after a kill that came when everything was restored' do
       described_class.without_starting_services { nil }
       write_own("#!/bin/sh\nexit 0\n")
       described_class.restore_policy
@@ -105,7 +105,7 @@ RSpec.describe OpenstackCommon::Apt do
       expect(File.read(policy)).to eq("#!/bin/sh\nexit 0\n")
     end
 
-    it 'puts a link back as a link' do
+    it 'restores a symbolic link as a link' do
       File.rename(policy, target = File.join(Dir.mktmpdir, 'target'))
       File.symlink(target, policy)
       described_class.without_starting_services { nil }

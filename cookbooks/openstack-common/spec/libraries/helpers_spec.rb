@@ -18,12 +18,12 @@ RSpec.describe OpenstackCommon::Helpers do
   end
 
   describe '#openstack_host' do
-    it 'is what the attribute says' do
+    it 'uses the attribute' do
       node.default['openstack']['endpoints']['internal']['identity']['host'] = 'keystone.example.com'
       expect(recipe.openstack_host('identity')).to eq('keystone.example.com')
     end
 
-    it 'takes the database\'s attribute without an interface' do
+    it 'uses the attribute of the database, which has no interface' do
       node.default['openstack']['endpoints']['db']['host'] = 'db.example.com'
       expect(recipe.openstack_host('db')).to eq('db.example.com')
     end
@@ -34,20 +34,20 @@ RSpec.describe OpenstackCommon::Helpers do
       expect(recipe.openstack_host('identity')).to eq('198.51.100.1')
     end
 
-    it 'is the node that a search of the environment finds, asked for once' do
+    it 'is the node that a search in the environment finds; searches only once' do
       expect(recipe).to receive(:search).once
                                         .with(:node, 'recipes:openstack-identity\:\:controller AND chef_environment:_default').and_return([found('a', '192.0.2.9')])
       expect([recipe.openstack_host('identity'), recipe.openstack_host('identity', 'public')]).to eq(%w(192.0.2.9 192.0.2.9))
     end
 
-    it 'names the service and the remedy if nobody runs it' do
+    it 'names the service and the remedy if no node runs it' do
       allow(recipe).to receive(:search).and_return([])
       expect { recipe.openstack_host('image') }
         .to raise_error('image: recipe[openstack-image::controller] is on no node of environment _default; put it on exactly one node, ' \
                         'or set openstack.endpoints.internal.image.host')
     end
 
-    it 'does not choose between several' do
+    it 'fails if several nodes run the service' do
       allow(recipe).to receive(:search).and_return([found('b', '192.0.2.8'), found('a', '192.0.2.9')])
       expect { recipe.openstack_host('image') }.to raise_error(/is on a and b of environment/)
     end
@@ -57,18 +57,18 @@ RSpec.describe OpenstackCommon::Helpers do
     before { node.default['openstack']['endpoints']['internal'] = Hash.new { { 'host' => '192.0.2.10' } } }
     before { %w(identity network ovn_sb db mq).each { |name| node.default['openstack']['endpoints']['internal'][name]['host'] = '192.0.2.10' } }
 
-    it 'has scheme, port and path of the service' do
+    it 'contains scheme, port and path of the service' do
       expect(recipe.openstack_url('identity')).to eq('http://192.0.2.10:5000/v3')
     end
 
-    it 'lets attributes of the interface win' do
+    it 'is overridden by the attributes of the interface' do
       node.default['openstack']['endpoints']['public']['identity'] = { 'scheme' => 'https', 'host' => 'cloud', 'port' => '443', 'path' => '/identity' }
       expect(recipe.openstack_endpoints('identity')).to eq(
         'public' => 'https://cloud:443/identity', 'internal' => 'http://192.0.2.10:5000/v3', 'admin' => 'http://192.0.2.10:5000/v3'
       )
     end
 
-    it 'writes OVSDB\'s without slashes' do
+    it 'has no slashes for OVSDB' do
       expect(recipe.openstack_url('ovn_sb')).to eq('tcp:192.0.2.10:6642')
     end
 
@@ -79,14 +79,14 @@ RSpec.describe OpenstackCommon::Helpers do
       expect(recipe.transport_url).to eq('rabbit://openstack:a%3Ab%23c@192.0.2.10:5672/')
     end
 
-    it 'keeps oslo.config from reading an option\'s name in a password' do
+    it 'escapes $ in passwords for oslo.config' do
       passwords[%w(service_passwords nova)] = { 'nova' => 'pa$word' }
       expect(recipe.keystone_client_section('nova')).to include('username' => 'nova', 'password' => 'pa$$word')
     end
   end
 
   describe '#openstack_password' do
-    it 'reads an item once a run' do
+    it 'reads each item once per run' do
       recipe.openstack_password('db_passwords', 'nova')
       expect(recipe).not_to receive(:data_bag_item)
       expect(recipe.openstack_password('db_passwords', 'nova')).to eq('db_passwords-nova')

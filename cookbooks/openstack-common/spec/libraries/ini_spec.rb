@@ -2,16 +2,16 @@
 
 RSpec.describe OpenstackCommon::Ini do
   describe '.merge' do
-    it 'lets later layers win option by option' do
+    it 'overrides earlier layers option by option' do
       merged = described_class.merge({ 'api' => { 'a' => 1, 'b' => 1 } }, nil, { 'api' => { b: 2 } })
       expect(merged).to eq('api' => { 'a' => 1, 'b' => 2 })
     end
 
-    it 'leaves out what is nil, and sections without options' do
+    it 'omits options that are nil, and empty sections' do
       expect(described_class.merge({ 'api' => { 'a' => 1 } }, { 'api' => { 'a' => nil } })).to eq({})
     end
 
-    it 'has one order, whatever the order of its layers, and DEFAULT first' do
+    it 'sorts sections and options, with DEFAULT first' do
       merged = described_class.merge({ 'b' => { 'y' => 1, 'x' => 1 }, 'a' => { 'z' => 1 } }, { 'DEFAULT' => { 'z' => 1 } })
       expect(merged.keys).to eq(%w(DEFAULT a b))
       expect(merged['b'].keys).to eq(%w(x y))
@@ -19,12 +19,12 @@ RSpec.describe OpenstackCommon::Ini do
   end
 
   describe '.render' do
-    it 'writes an array as one line a value' do
+    it 'writes one line for each value of an array' do
       expect(described_class.render({ 'libvirt' => { 'flag' => %w(a b), 'on' => true } }, 'openstack.compute.conf'))
         .to end_with("\n[libvirt]\nflag = a\nflag = b\non = true\n")
     end
 
-    it 'refuses a value that would start another line' do
+    it 'rejects a value with a line break' do
       expect { described_class.render({ 'api' => { 'a' => "1\n[admin]" } }, '') }.to raise_error(ArgumentError, /option a: .*line break/)
     end
   end
@@ -32,16 +32,16 @@ RSpec.describe OpenstackCommon::Ini do
   describe '.override' do
     let(:packaged) { "# a comment\n[uwsgi]\nprocesses = 8\n#threads = 32\nprocesses = 16\n\n[other]\nprocesses = 1\n" }
 
-    it 'sets an option once, where it was, and keeps the rest' do
+    it 'replaces an option in its place, and keeps everything else' do
       expect(described_class.override(packaged, 'uwsgi', { processes: 2 }))
         .to eq("# a comment\n[uwsgi]\nprocesses = 2\n#threads = 32\n\n[other]\nprocesses = 1\n")
     end
 
-    it 'adds what is missing below the section' do
+    it 'adds a missing option to the section' do
       expect(described_class.override(packaged, 'other', { 'threads' => 1 })).to end_with("[other]\nthreads = 1\nprocesses = 1\n")
     end
 
-    it 'makes the section where there is none' do
+    it 'adds the section if it is missing' do
       expect(described_class.override('', 'uwsgi', { 'threads' => 1 })).to eq("[uwsgi]\nthreads = 1\n")
     end
 

@@ -3,7 +3,7 @@
 require 'webrick'
 
 RSpec.describe OpenstackCommon::Keystone do
-  # A Keystone that knows one user and remembers what it was asked.
+  # A fake Keystone with one user, which records the requests.
   let(:asked) { [] }
   let(:refusals) { [] }
   let(:server) do
@@ -40,7 +40,7 @@ RSpec.describe OpenstackCommon::Keystone do
     response.body = JSON.generate('users' => [{ 'id' => '1', 'name' => 'nova' }], 'user' => { 'id' => '2' })
   end
 
-  it 'logs in once, then asks with the token' do
+  it 'logs in once and reuses the token' do
     expect(keystone.find('users', 'nova')).to include('id' => '1')
     expect(keystone.create('users', name: 'glance')).to eq('id' => '2')
     expect(asked).to eq(['POST /v3/auth/tokens', 'GET /v3/users?name=nova&domain_id=default', 'POST /v3/users'])
@@ -55,7 +55,7 @@ RSpec.describe OpenstackCommon::Keystone do
     expect(keystone.password?('nova', 'right')).to be(true)
   end
 
-  it 'says at once what Keystone refused, without the password' do
+  it 'does not retry a rejected request, and reports it without the password' do
     wrong = described_class.new(url: "http://127.0.0.1:#{server.config[:Port]}/v3", user: 'admin', password: 'secret', project: 'admin')
     expect { wrong.list('users') }.to raise_error(described_class::Error) { |error|
       expect(error.status).to eq(401)
@@ -63,7 +63,7 @@ RSpec.describe OpenstackCommon::Keystone do
     }
   end
 
-  it 'says where nobody answered' do
+  it 'reports the URL if nothing responds' do
     closed = TCPServer.open('127.0.0.1', 0) { |socket| socket.addr[1] }
     expect { keystone_at(closed, timeout: 0).list('users') }
       .to raise_error(described_class::Error, %r{Keystone at http://127.0.0.1:#{closed}/v3: no response within 0 s .*check that keystone is running there})

@@ -9,7 +9,7 @@ RSpec.describe OpenstackCommon::Mariadb do
     }.and_return(ran)
   end
 
-  it 'gives rows and columns' do
+  it 'returns rows of columns' do
     stub_client(stdout: "nova\tutf8mb3\nglance\t\n")
     expect(described_class.root.query('SELECT …')).to eq([%w(nova utf8mb3), ['glance', '']])
   end
@@ -22,13 +22,13 @@ RSpec.describe OpenstackCommon::Mariadb do
     expect(@options).to include(input: 'SELECT 1', environment: include('MYSQL_PWD' => 'secret'))
   end
 
-  it 'masks secrets in the server\'s words' do
+  it 'masks secrets in error messages of the server' do
     stub_client(stderr: "ERROR 1064: near 'IDENTIFIED BY 'secret''\n", error: true)
     expect { described_class.root.query('CREATE USER …', secrets: ['secret']) }
       .to raise_error(described_class::Error, "MariaDB, user root: ERROR 1064: near 'IDENTIFIED BY '********''")
   end
 
-  it 'quotes what would end a literal' do
+  it 'escapes quotes and backslashes' do
     expect(described_class.quote("a'b\\c")).to eq("'a\\'b\\\\c'")
   end
 end

@@ -5,23 +5,23 @@ RSpec.describe OpenstackCommon::Systemd do
     described_class.new({ 'LoadState' => 'loaded', 'ActiveState' => 'active' }.merge(properties.transform_keys(&:to_s)))
   end
 
-  it 'is older than a file that was written after its start' do
+  it 'is older than a file that was written after it started' do
     file = Tempfile.create('conf')
     started = (File.mtime(file.path) - 1).utc.strftime('%a %Y-%m-%d %H:%M:%S.%6N UTC')
     expect(unit(InactiveExitTimestamp: started)).to be_older_than([file.path, '/gone'])
   end
 
-  it 'is not older than files from before its start, nor if it never started' do
+  it 'is not older than files from before it started, or if it never started' do
     file = Tempfile.create('conf')
     started = (File.mtime(file.path) + 1).utc.strftime('%a %Y-%m-%d %H:%M:%S.%6N UTC')
     expect([unit(InactiveExitTimestamp: started).older_than?([file.path]), unit(InactiveExitTimestamp: '').older_than?([file.path])]).to eq([false, false])
   end
 
-  it 'counts a unit that systemd need not enable as enabled' do
+  it 'treats a unit that cannot be enabled as enabled' do
     expect(%w(enabled static generated disabled masked).map { |state| unit(UnitFileState: state).enabled? }).to eq([true, true, true, false, false])
   end
 
-  it 'finds a port at which something listens' do
+  it 'finds a port on which something listens' do
     TCPServer.open('127.0.0.1', 0) { |socket| expect(described_class.listening).to include(socket.addr[1]) }
   end
 end

@@ -13,7 +13,7 @@ RSpec.describe 'openstack_config' do
     end
   end
 
-  it 'writes the recipe\'s options and over them the environment\'s' do
+  it 'overrides the options of the recipe with those of the environment' do
     expect(chef_run).to render_file('/etc/nova/nova.conf').with_content("\n[DEFAULT]\nmy_ip = 192.0.2.10\nworkers = 4\n\n[vnc]\nenabled = false\n")
   end
 
@@ -21,7 +21,7 @@ RSpec.describe 'openstack_config' do
     expect(chef_run).to render_file('/etc/nova/nova.conf').with_content('openstack.compute.conf.SECTION.KEY')
   end
 
-  it 'keeps it from other users and from the log' do
+  it 'hides the file from other users, and its content from the log' do
     expect(chef_run).to create_file('/etc/nova/nova.conf').with(owner: 'root', group: 'nova', mode: '0640', sensitive: true)
   end
 end

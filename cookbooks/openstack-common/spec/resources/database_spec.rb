@@ -27,7 +27,7 @@ RSpec.describe 'openstack_database' do
     end
   end
 
-  it 'changes nothing that is right' do
+  it 'changes nothing if everything is up to date' do
     chef_run
     expect(statements).to be_empty
   end
@@ -36,7 +36,7 @@ RSpec.describe 'openstack_database' do
     let(:answers) { { charset: [], grants: [['0']] } }
     let(:login) { false }
 
-    it 'makes database, user and grant' do
+    it 'creates the database, its user and the grant' do
       chef_run
       expect(statements.join("\n")).to match(/CREATE DATABASE.*`nova_api`.*ALTER USER 'nova'@'%' IDENTIFIED BY 's3cr\\'et'.*GRANT ALL PRIVILEGES ON `nova_api`\.\* TO 'nova'/m)
     end
@@ -54,7 +54,7 @@ RSpec.describe 'openstack_database' do
   context 'without the grant' do
     let(:answers) { { charset: [['utf8mb3']], grants: [['0']] } }
 
-    it 'grants and nothing else' do
+    it 'only grants the privileges' do
       chef_run
       expect(statements).to contain_exactly(/\AGRANT/)
     end

@@ -20,7 +20,7 @@ RSpec.describe 'openstack_db_sync' do
     end
   end
 
-  it 'leaves a schema alone that is at its newest revision' do
+  it 'changes nothing if the schema has the newest revision' do
     expect(chef_run).not_to run_execute('glance-manage db_sync')
   end
 
@@ -35,7 +35,7 @@ RSpec.describe 'openstack_db_sync' do
   context 'with an empty database' do
     let(:rows) { [] }
 
-    it 'makes the schema' do
+    it 'creates the schema' do
       expect(chef_run).to run_execute('glance-manage db_sync')
     end
   end

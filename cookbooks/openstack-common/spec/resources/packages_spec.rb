@@ -38,7 +38,7 @@ RSpec.describe 'openstack_packages' do
     end
   end
 
-  context 'after a run that was killed when everything was installed' do
+  context 'after a run that was killed when all packages were installed' do
     let(:left_behind) { true }
 
     it 'restores the policy' do

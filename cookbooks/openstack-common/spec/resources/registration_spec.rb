@@ -4,7 +4,7 @@ RSpec.describe 'openstack_registration' do
   include_context 'with a controller'
   step_into :openstack_registration
 
-  # Keystone's objects in memory, with what was changed.
+  # A fake Keystone: objects in memory, and a record of the changes.
   let(:keystone) do
     Class.new do
       attr_reader :changes
@@ -77,7 +77,7 @@ RSpec.describe 'openstack_registration' do
     end
   end
 
-  it 'changes nothing that is right' do
+  it 'changes nothing if everything is up to date' do
     chef_run
     expect(keystone.changes).to be_empty
   end
@@ -88,7 +88,7 @@ RSpec.describe 'openstack_registration' do
 
     before { allow(keystone).to receive(:password?).and_return(false) }
 
-    it 'makes user, project, roles, service, region and endpoints' do
+    it 'creates user, project, roles, service, region and endpoints' do
       chef_run
       expect(keystone.changes.grep(/create/)).to eq(
         ['create users glance', 'create projects service', 'create roles admin', 'create roles service', 'create services glance',
@@ -97,7 +97,7 @@ RSpec.describe 'openstack_registration' do
     end
   end
 
-  context 'with a URL of old' do
+  context 'when the URLs have changed' do
     before { objects['endpoints'].first['url'] = 'http://198.51.100.1:9292' }
 
     it 'updates the endpoints and nothing else' do
@@ -119,7 +119,7 @@ RSpec.describe 'openstack_registration' do
   context 'when a role is missing' do
     let(:held) { %w(admin reader) }
 
-    it 'assigns that one' do
+    it 'assigns the missing role' do
       chef_run
       expect(keystone.changes).to eq(['assign service'])
     end

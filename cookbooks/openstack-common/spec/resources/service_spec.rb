@@ -26,43 +26,43 @@ RSpec.describe 'openstack_service' do
     end
   end
 
-  it 'does nothing if it runs with its present configuration' do
+  it 'does nothing if it runs with its current configuration' do
     chef_run
     expect(verbs).to be_empty
   end
 
-  it 'enables and starts what is neither' do
+  it 'enables and starts a unit that is disabled and stopped' do
     state.merge!('UnitFileState' => 'disabled', 'ActiveState' => 'inactive')
     chef_run
     expect(verbs).to eq(%w(enable start))
   end
 
-  it 'restarts what started before its configuration was written' do
+  it 'restarts a unit that started before its configuration was written' do
     allow_any_instance_of(OpenstackCommon::Systemd).to receive(:older_than?).with(%w(/etc/keystone/keystone.conf /etc/default/keystone)).and_return(true)
     chef_run
     expect(verbs).to eq(%w(restart))
   end
 
-  it 'tells the Chef server where it listens and logs' do
+  it 'saves its ports and its log in the node object' do
     expect(chef_run.node['openstack']['services']['keystone']).to eq('ports' => [5000], 'log' => '/var/log/keystone/keystone.log')
   end
 
   context 'when it does not work in time' do
     default_attributes['openstack']['start_timeout'] = -1
 
-    it 'says so if it does not listen, and where to look' do
+    it 'reports that it does not listen, and where its log is' do
       listening.clear
       expect { chef_run }.to raise_error(%r{keystone: does not listen on port 5000; see /var/log/keystone/keystone.log\z})
     end
 
-    it 'says so if it does not run' do
+    it 'reports that it does not run' do
       state.merge!('ActiveState' => 'failed', 'Result' => 'exit-code', 'ExecMainStatus' => '1')
       allow_any_instance_of(Chef::Provider).to receive(:shell_out!)
       expect { chef_run }.to raise_error(/keystone: is not running \(failed, exit-code, exit status 1\)/)
     end
   end
 
-  it 'names a unit that is not there' do
+  it 'names a unit that does not exist' do
     state['LoadState'] = 'not-found'
     expect { chef_run }.to raise_error(/keystone: unit not found; check that its package is installed\z/)
   end

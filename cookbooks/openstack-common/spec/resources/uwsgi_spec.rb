@@ -24,7 +24,7 @@ RSpec.describe 'openstack_uwsgi' do
       .with_content("[uwsgi]\nhttp-socket = 192.0.2.10:5000\nthreads = 1\nmaster = true\nprocesses = 3\n")
   end
 
-  it 'has the start script listen where the file says' do
+  it 'lets the start script listen on the address in the file' do
     expect(chef_run).to render_file('/etc/default/keystone').with_content("DAEMON_ARGS='--ini /etc/keystone/keystone-uwsgi.ini'")
   end
 end

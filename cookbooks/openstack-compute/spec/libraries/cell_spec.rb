@@ -12,7 +12,7 @@ RSpec.describe OpenstackCompute::Cell do
     end
   end
 
-  it 'leads to another database of the same server' do
+  it 'makes a template for another database on the same server' do
     expect(described_class.template('mysql+pymysql://nova:x@h/nova', path: 'nova_cell0'))
       .to eq('{scheme}://{username}:{password}@{hostname}/nova_cell0')
   end

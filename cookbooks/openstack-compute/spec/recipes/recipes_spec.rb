@@ -10,22 +10,22 @@ RSpec.describe 'openstack-compute' do
   describe 'controller' do
     let(:chef_run) { chef_runner.converge('openstack-compute::controller') }
 
-    it 'lets compute nodes appear by themselves' do
+    it 'discovers new compute nodes every 30 seconds' do
       expect(nova_conf['scheduler']).to include('discover_hosts_in_cells_interval' => 30)
     end
 
-    it 'keeps passwords out of the cells' do
+    it 'writes no passwords into cell mappings' do
       %w(cell0 cell1).each do |cell|
         expect(chef_run.find_resource(:openstack_nova_cell, cell).database).not_to include('nova-password')
       end
       expect(chef_run.find_resource(:openstack_nova_cell, 'cell1').queue).not_to include('openstack-password')
     end
 
-    it 'makes the console proxy run' do
+    it 'selects the noVNC console proxy' do
       expect(chef_run).to create_file('/etc/default/nova-consoleproxy').with(content: /^NOVA_CONSOLE_PROXY_TYPE=novnc$/)
     end
 
-    it 'says where each service listens' do
+    it 'saves the ports of each service in the node object' do
       chef_run
       ports = chef_run.node['openstack']['services'].to_h.transform_values { |service| service['ports'] }
       expect(ports).to include('nova-api' => [8774], 'nova-api-metadata' => [8775], 'nova-novncproxy' => [6080], 'nova-conductor' => [])
@@ -35,12 +35,12 @@ RSpec.describe 'openstack-compute' do
   describe 'compute' do
     let(:chef_run) { chef_runner.converge('openstack-compute::compute') }
 
-    it 'brings its packages before there is a controller to be asked for' do
+    it 'has a recipe that installs only packages, without a controller' do
       ahead = chef_runner.converge('openstack-compute::compute_packages')
       expect(ahead.resource_collection.map(&:to_s)).to eq(%w(openstack_packages[nova-compute]))
     end
 
-    it 'gives the node no way into the database' do
+    it 'gives compute nodes no access to the database' do
       expect(nova_conf.keys).not_to include('database', 'api_database')
     end
 
@@ -52,12 +52,12 @@ RSpec.describe 'openstack-compute' do
       end
     end
 
-    it 'has the same identity when the host is made anew' do
+    it 'keeps its compute_id when the host is reinstalled' do
       uuid = OpenstackCompute::Identity.uuid(chef_run.node['machinename'])
       expect(chef_run).to create_file_if_missing('/var/lib/nova/compute_id').with(content: uuid)
     end
 
-    it 'cures a D-Bus that does not know polkit' do
+    it 'reloads D-Bus if it does not know polkit' do
       expect(chef_run).not_to run_execute('systemctl reload dbus && systemctl restart polkit')
       stub_command(/busctl/).and_return(false)
       again = chef_runner.converge('openstack-compute::compute')

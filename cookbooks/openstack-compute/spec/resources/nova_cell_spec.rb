@@ -21,13 +21,13 @@ RSpec.describe 'openstack_nova_cell' do
                       '--database_connection', '{scheme}://{hostname}/{path}', user: 'nova', group: 'nova')
   end
 
-  it 'makes a missing mapping' do
+  it 'creates a missing mapping' do
     with_mapping
     stubs_for_provider('openstack_nova_cell[cell1]') { |provider| expect(provider).to manage('create_cell', '--name', 'cell1') }
     chef_run
   end
 
-  it 'corrects one that leads elsewhere' do
+  it 'updates a mapping with other URLs' do
     with_mapping(['u-1', '{scheme}://{hostname}', 'mysql://old'])
     stubs_for_provider('openstack_nova_cell[cell1]') do |provider|
       expect(provider).to manage('update_cell', '--cell_uuid', 'u-1', '--name', 'cell1')
@@ -35,7 +35,7 @@ RSpec.describe 'openstack_nova_cell' do
     chef_run
   end
 
-  it 'starts no nova-manage for one that is right' do
+  it 'does not run nova-manage if the mapping is up to date' do
     with_mapping(['u-1', '{scheme}://{hostname}', '{scheme}://{hostname}/{path}'])
     expect(chef_run.find_resource(:openstack_nova_cell, 'cell1')).not_to be_updated_by_last_action
   end

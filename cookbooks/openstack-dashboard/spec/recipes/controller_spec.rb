@@ -6,28 +6,28 @@ RSpec.describe 'openstack-dashboard::controller' do
 
   let(:settings) { '/etc/openstack-dashboard/local_settings.d/_0100_chef.py' }
 
-  it 'points Horizon at Keystone and answers to the node\'s own names only' do
+  it 'sets the URL of Keystone, and allows only the node\'s own names' do
     expect(chef_run).to render_file(settings)
       .with_content('OPENSTACK_KEYSTONE_URL = "http://192.0.2.10:5000/v3"').with_content(/^ALLOWED_HOSTS = \["192\.0\.2\.10", "controller\.example\.com", /)
   end
 
-  it 'keeps sessions valid over converges, and the key secret' do
+  it 'sets a fixed secret key, in a file that is not world-readable' do
     expect(chef_run).to render_file(settings).with_content('SECRET_KEY = "secrets-horizon-password"')
     expect(chef_run).to create_file(settings).with(owner: 'root', group: 'www-data', mode: '0640', sensitive: true)
   end
 
-  it 'leads / to Horizon, which runs in one interpreter' do
+  it 'redirects / to Horizon, which runs in one interpreter' do
     expect(chef_run).to render_file('/etc/apache2/sites-available/horizon.conf')
       .with_content('RedirectMatch ^/$ /horizon/').with_content('WSGIApplicationGroup %{GLOBAL}').with_content('<VirtualHost 192.0.2.10:80>')
   end
 
-  it 'takes the packaged sites away' do
+  it 'disables the sites of the packages' do
     %w(000-default default-ssl openstack-dashboard-alias-only).each do |site|
       expect(chef_run).to delete_link("/etc/apache2/sites-enabled/#{site}.conf")
     end
   end
 
-  it 'restarts Apache for each file that it reads' do
+  it 'restarts Apache if one of its files changes' do
     expect(chef_run).to start_openstack_service('apache2').with(config: include(settings, '/etc/apache2/ports.conf', '/etc/apache2/sites-available/horizon.conf'))
   end
 

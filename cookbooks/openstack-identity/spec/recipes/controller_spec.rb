@@ -14,11 +14,11 @@ RSpec.describe 'openstack-identity::controller' do
     expect(chef_run).to create_openstack_uwsgi('/etc/keystone/keystone-uwsgi.ini').with(bind: '192.0.2.10:5000', unit: 'keystone')
   end
 
-  it 'makes the keys of tokens once' do
+  it 'creates the token keys only once' do
     expect(chef_run).to run_execute('keystone-manage fernet_setup').with(creates: '/etc/keystone/fernet-keys/0')
   end
 
-  it 'waits for Keystone before it asks for anything' do
+  it 'waits until Keystone listens' do
     expect(chef_run).to start_openstack_service('keystone').with(wait: true)
   end
 

@@ -15,7 +15,7 @@ RSpec.describe 'openstack_identity_bootstrap' do
     end
   end
 
-  it 'does nothing if the admin logs in and finds the endpoints' do
+  it 'does nothing if the password and the endpoints are up to date' do
     expect(chef_run).not_to run_execute('keystone-manage bootstrap')
   end
 
@@ -27,7 +27,7 @@ RSpec.describe 'openstack_identity_bootstrap' do
     )
   end
 
-  it 'bootstraps again if an endpoint moved' do
+  it 'bootstraps again if the URL of an endpoint changed' do
     allow(keystone).to receive(:endpoints).and_return('public' => 'http://198.51.100.1:5000/v3')
     expect(chef_run).to run_execute('keystone-manage bootstrap')
   end

@@ -7,7 +7,7 @@ RSpec.describe 'openstack-messaging::controller' do
     expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq.conf').with_content(/^listeners\.tcp\.1 = 192\.0\.2\.10:5672$/)
   end
 
-  it 'makes the user that the services have, and no guest' do
+  it 'creates the user of the services, and deletes guest' do
     expect(chef_run).to create_openstack_messaging_user('openstack').with(password: 'user_passwords-openstack-password')
     expect(chef_run).to delete_openstack_messaging_user('guest')
   end

@@ -27,12 +27,12 @@ RSpec.describe 'openstack_messaging_user' do
     expect_only
   end
 
-  it 'makes a missing user' do
+  it 'creates a missing user' do
     allow(rabbitmq).to receive(:user?).and_return(false)
     expect_only(create: %w(openstack secret), permit: %w(openstack))
   end
 
-  it 'sets a password that no longer logs in, and nothing else' do
+  it 'only sets the password if the user cannot log in with it' do
     allow(rabbitmq).to receive(:password?).and_return(false)
     expect_only(change_password: %w(openstack secret))
   end

@@ -11,22 +11,22 @@ RSpec.describe OpenstackNetwork::Datapath do
     allow(Mixlib::ShellOut).to receive(:new).with('modprobe', any_args).and_return(modprobe)
   end
 
-  it 'is the kernel\'s if its module is loaded' do
+  it 'is system if the kernel module is loaded' do
     allow(File).to receive(:directory?).with('/sys/module/openvswitch').and_return(true)
     expect(described_class.detect).to eq('system')
   end
 
-  it 'is the kernel\'s if its module can be loaded' do
+  it 'is system if the kernel module can be loaded' do
     allow(modprobe).to receive(:run_command).and_return(instance_double(Mixlib::ShellOut, error?: false))
     expect(described_class.detect).to eq('system')
   end
 
-  it 'is user space\'s if there is no such module' do
+  it 'is netdev if there is no kernel module' do
     allow(modprobe).to receive(:run_command).and_return(instance_double(Mixlib::ShellOut, error?: true))
     expect(described_class.detect).to eq('netdev')
   end
 
-  it 'is user space\'s if there is no modprobe' do
+  it 'is netdev if there is no modprobe' do
     allow(modprobe).to receive(:run_command).and_raise(Errno::ENOENT)
     expect(described_class.detect).to eq('netdev')
   end

@@ -11,12 +11,12 @@ RSpec.describe OpenstackNetwork::Ovsdb do
     )
   end
 
-  it 'quotes what a comma or a quote would cut' do
+  it 'quotes values with commas and quotes' do
     expect(described_class.assignments('external_ids', 'ovn-bridge-mappings' => 'a:br-a,b:br-b', 'x' => 'say "y"'))
       .to eq(['external_ids:ovn-bridge-mappings="a:br-a,b:br-b"', 'external_ids:x="say \"y\""'])
   end
 
-  it 'waits for a socket that somebody listens on' do
+  it 'waits until a server listens on the socket' do
     Dir.mktmpdir do |directory|
       path = File.join(directory, 'db.sock')
       server = UNIXServer.new(path)

@@ -18,12 +18,12 @@ RSpec.describe 'openstack-network' do
       expect(neutron_conf['DEFAULT']).to include('api_workers' => 3)
     end
 
-    it 'opens OVN\'s databases at the node\'s address' do
+    it 'lets OVN\'s databases listen on the node\'s address' do
       expect(chef_run).to set_openstack_ovn_connection('nb').with(target: 'ptcp:6641:192.0.2.10')
       expect(chef_run).to set_openstack_ovn_connection('sb').with(target: 'ptcp:6642:192.0.2.10')
     end
 
-    it 'supervises the maintenance worker' do
+    it 'runs the maintenance worker with a systemd unit' do
       expect(chef_run).to create_systemd_unit('neutron-ovn-maintenance-worker.service')
     end
   end
@@ -31,39 +31,39 @@ RSpec.describe 'openstack-network' do
   describe 'compute' do
     let(:chef_run) { chef_runner.converge('openstack-network::compute') }
 
-    it 'brings its packages before there is a controller to be asked for' do
+    it 'has a recipe that installs only packages, without a controller' do
       ahead = chef_runner.converge('openstack-network::compute_packages')
       expect(ahead.resource_collection.map(&:to_s)).to eq(%w(openstack_packages[neutron-compute]))
     end
 
-    it 'names the chassis after the host, wherever Open vSwitch looks' do
+    it 'uses the host name as the name of the chassis' do
       name = chef_run.node['machinename']
       expect(chef_run).to create_file('/etc/openvswitch/system-id.conf').with(content: "#{name}\n")
       expect(external_ids).to include('system-id' => name, 'hostname' => name)
     end
 
-    it 'leads to the controller' do
+    it 'connects to the southbound database on the controller' do
       expect(external_ids).to include('ovn-remote' => 'tcp:192.0.2.10:6642', 'ovn-encap-ip' => '192.0.2.10')
     end
 
-    it 'computes checksums in user space, where nobody else does' do
+    it 'enables checksum offload in the userspace datapath' do
       expect(chef_run).to set_openstack_ovs_settings('offload').with(other_config: { 'userspace-tso-enable' => 'true' })
       expect(chef_run.openstack_ovs_settings('offload')).to notify('openstack_service[ovs-vswitchd]').to(:restart).immediately
     end
 
-    it 'leaves haproxy to the metadata agent' do
+    it 'installs haproxy for the metadata agent, and disables its own unit' do
       expect(chef_run).to install_openstack_packages('neutron-compute').with(packages: include('haproxy'))
       expect(chef_run).to disable_service('haproxy')
     end
 
-    it 'has no way outside' do
+    it 'has no provider network by default' do
       expect(external_ids.keys).not_to include('ovn-bridge-mappings', 'ovn-cms-options')
     end
 
     context 'with a provider interface' do
       default_attributes['openstack']['network']['provider']['interface'] = 'eth1'
 
-      it 'connects it to the provider network, now and after a boot' do
+      it 'connects it to the provider network, also after a reboot' do
         expect(chef_run).to create_openstack_ovs_bridge('br-ex').with(ports: %w(eth1), datapath_type: 'netdev')
         expect(external_ids).to include('ovn-bridge-mappings' => 'physnet1:br-ex', 'ovn-cms-options' => 'enable-chassis-as-gw')
         expect(chef_run).to enable_systemd_unit('openstack-provider.service')

@@ -35,7 +35,7 @@ RSpec.describe 'openstack_ovn_connection' do
     end
   end
 
-  it 'leaves the wanted one alone' do
+  it 'changes nothing if the connection is up to date' do
     with_connections('[["ptcp:6642:192.0.2.10",60000]]')
     expect(chef_run.find_resource(:openstack_ovn_connection, 'sb')).not_to be_updated_by_last_action
   end

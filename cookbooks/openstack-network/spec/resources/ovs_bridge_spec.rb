@@ -28,7 +28,7 @@ RSpec.describe 'openstack_ovs_bridge' do
     end
   end
 
-  it 'makes a bridge that is missing' do
+  it 'creates a missing bridge' do
     stubs_for_current_value('openstack_ovs_bridge[br-ex]') do |current|
       allow(current).to receive_shell_out('ovs-vsctl', 'br-exists', 'br-ex', exitstatus: 2)
     end
@@ -42,7 +42,7 @@ RSpec.describe 'openstack_ovs_bridge' do
     chef_run
   end
 
-  it 'leaves one alone that has its ports, and others' do
+  it 'changes nothing if the bridge has the ports, and others' do
     with_ports("eth1\neth2\n")
     expect(chef_run.find_resource(:openstack_ovs_bridge, 'br-ex')).not_to be_updated_by_last_action
   end

@@ -16,7 +16,7 @@ RSpec.describe 'openstack_ovs_settings' do
     end
   end
 
-  context 'with what is set already' do
+  context 'when the values are set already' do
     recipe do
       openstack_ovs_settings 'local' do
         external_ids 'system-id' => 'c1'
@@ -37,7 +37,7 @@ RSpec.describe 'openstack_ovs_settings' do
       end
     end
 
-    it 'sets them, and nothing else' do
+    it 'sets only the listed keys' do
       stubs_for_provider('openstack_ovs_settings[local]') do |provider|
         expect(provider).to receive_shell_out('ovs-vsctl', 'set', 'Open_vSwitch', '.', 'external_ids:system-id="c2"', 'external_ids:ovn-encap-type="geneve"')
       end
@@ -52,7 +52,7 @@ RSpec.describe 'openstack_ovs_settings' do
       end
     end
 
-    it 'sets it' do
+    it 'sets the manager' do
       stubs_for_provider('openstack_ovs_settings[local]') do |provider|
         expect(provider).to receive_shell_out('ovs-vsctl', 'set-manager', 'ptcp:6641:127.0.0.1')
       end

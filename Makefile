@@ -8,7 +8,7 @@ live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
 	@echo 'make test      install the tools and run the test suite, including the lab deploy'
-	@echo 'make check     check formatting, lint and types, and run the unit tests; needs no network'
+	@echo 'make check     check formatting, lint and types, and run the unit tests; run `make setup` first'
 	@echo 'make setup     install the tools only'
 	@echo 'make lab-test  run only the tests that create machines'
 	@echo 'make scale     measure a deploy of 100 nodes (or NODES=N); writes build/scale.log'

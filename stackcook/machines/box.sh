@@ -3,9 +3,9 @@
 #
 #   box.sh BOX GEMS FETCH LOCK…
 #
-# BOX is the file to make. GEMS is a directory of this build's own with .gem files; FETCH is a Ruby
-# script that downloads those that lack. A LOCK lists gems, "NAME VERSION" a line. Packages come from
-# the mirror that this machine's own apt uses. Runs as root.
+# BOX is the file to create. GEMS is a directory for .gem files that only this build uses; FETCH is a
+# Ruby script that downloads the missing ones. Each line of a LOCK names a gem: "NAME VERSION".
+# Packages come from the mirror that apt uses on this machine. Runs as root.
 set -euo pipefail
 box=$1 gems=$2 fetch=$3 here=$(dirname "$0")
 shift 3
@@ -24,7 +24,7 @@ echo 'collecting gems'
 sed -E '/^(#|$)/d; s/ (.*)/-\1.gem/' "${locks[@]}" >"$gems/files"
 cp "$here/quick.sh" "$gems"
 
-# This machine's own sources with the suite exchanged; without any, mmdebstrap's default.
+# The apt sources of this machine, for the box's suite; if it has none, mmdebstrap's default.
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-none}")
 apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
     sed -nE "s/^(\S+) $codename(|-updates|-security) main\$/deb \1 $suite\2 main/p" |
@@ -34,12 +34,12 @@ mirror=(-)
 apt-config dump | { grep -E '^Acquire::(https?::|Check-).* "' || :; } >"$gems/apt.conf"
 tr , '\n' <<<"$to_build" >"$gems/to_build"
 
-# Runs in the new root. No identity stays there: machine-id and SSH host keys are made at first
-# boot, name and login key come with the container.
+# Runs in the new root. It must hold no identity: machine-id and SSH host keys are created at first
+# boot; the host name and the login key come with the container.
 cat >"$gems/install" <<'END'
 set -euo pipefail
 cd /var/tmp/gems
-# Two at a time, each a run of neighbours: what an extension is built against comes before it.
+# Two processes, each with 45 gems in the order of the list: a gem comes after those it needs.
 xargs -P 2 -n 45 eatmydata gem install --local --ignore-dependencies --no-document <files
 sh quick.sh
 apt-get purge -qq -y --auto-remove -o APT::AutoRemove::RecommendsImportant=false \
@@ -55,7 +55,7 @@ ExecStartPre=
 ExecStartPre=/usr/bin/ssh-keygen -A
 ExecStartPre=/usr/sbin/sshd -t
 UNIT
-# The daily timers hold apt's lock when they like; modules are the host's business.
+# The daily timers would hold apt's lock at any moment; kernel modules are loaded by the host.
 systemctl mask --quiet apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
     systemd-modules-load.service
 systemctl enable --quiet ssh.service
@@ -66,7 +66,7 @@ APT::Keep-Downloaded-Packages "true";
 Acquire::Languages "none";
 Dir::Bin::dpkg "/usr/local/lib/stackcook-dpkg";
 APT
-# A lab machine is made anew, not repaired: what dpkg writes need not survive a power cut.
+# A lab machine is replaced, not repaired: what dpkg writes need not survive a power cut.
 echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/stackcook
 printf '#!/bin/sh\nexec eatmydata /usr/bin/dpkg "$@"\n' >/usr/local/lib/stackcook-dpkg
 chmod 0755 /usr/local/lib/stackcook-dpkg

@@ -1,6 +1,6 @@
-# Part of the build of the lab's box, as root: lets its chef-client start in half the time. RubyGems
-# resolves a hundred gems at each start, and Ruby compiles a thousand files; here both are done once.
-# Nowhere else is this installed. docs/deploy.md has a section about it.
+# Runs as root while the lab's box is built; chef-client then starts in half the time. At each start
+# RubyGems resolves a hundred gems and Ruby compiles a thousand files; here both are done once.
+# Installed only in the lab's box; see docs/deploy.md.
 set -eu
 umask 022
 home=/usr/local/lib/chef-client start=/usr/local/sbin/chef-client
@@ -21,9 +21,9 @@ File.write("#{home}/found", found.join("\n"))
 RECORD
 cat >"$start" <<'START'
 #!/usr/bin/ruby
-# Written by stackcook's build of the lab's box: chef-client with the gems that are recorded in
+# Written by `stackcook box build`: runs chef-client with the gems recorded in
 # /usr/local/lib/chef-client. If a gem was installed or removed since, it runs the next chef-client on
-# the PATH instead, which RubyGems installed. To switch it off, remove this file.
+# the PATH instead, which RubyGems installed. To disable it, remove this file.
 home = '/usr/local/lib/chef-client'
 begin
   found = [RUBY_DESCRIPTION, *Gem::Specification.dirs.flat_map { |dir| Dir["#{dir}/*.gemspec"].sort }]
@@ -36,7 +36,7 @@ unless same && !ARGV.first.to_s.start_with?('_')
   own = File.realpath(__FILE__)
   others = ENV.fetch('PATH', '').split(':').push('/usr/local/bin', '/usr/bin').map { |path| "#{path}/chef-client" }
   other = others.find { |path| File.executable?(path) && File.realpath(path) != own }
-  abort 'chef-client: no longer installed; install it, or build the box anew' unless other
+  abort 'chef-client: no longer installed; install it, or run `stackcook box build --again`' unless other
   exec(other, *ARGV)
 end
 order.each { |path| Gem::Specification.load(path).activate }

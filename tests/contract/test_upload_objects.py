@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,35 @@ def test_a_frozen_cookbook_changes_by_force_only(site: Site) -> None:
     assert by_force.updated == ("cookbook apt 1.0.0",)
     assert site.contents("apt")["recipes/default.rb"] == b"2"
     assert site.client.get("/cookbooks/apt/1.0.0")["frozen?"] is True
+
+
+def test_servers_accept_every_version_constraint_that_check_accepts(site: Site) -> None:
+    metadata = """\
+name 'web'
+version IO.read(File.join(__dir__, 'VERSION'))
+supports 'debian', '>= 7'
+supports 'freebsd', '~> 10.0-RELEASE-p3'
+depends 'app', '~> 0.0'
+depends 'lib', '>=0.0'
+depends 'old', "1.2\\n"
+"""
+    pins = {"app": "~>0.0", "lib": "0.5.0", "old": ">=0.0", "web": "~> 1.4"}
+    site.write(
+        {
+            "cookbooks/web/metadata.rb": metadata,
+            "cookbooks/web/VERSION": "1.4.2\n",
+            "environments/prod.json": json.dumps({"name": "prod", "cookbook_versions": pins}),
+        }
+    )
+    for name, version in (("app", "0.5.0"), ("lib", "0.5.0"), ("old", "1.2.0")):
+        site.write(cookbook(name, version=version))
+    site.upload()
+    stored = site.client.get("/cookbooks/web/1.4.2")["metadata"]
+    assert stored["platforms"] == {"debian": ">= 7.0", "freebsd": "~> 10.0.3"}
+    assert stored["dependencies"] == {"app": "< 1.0.0", "lib": ">= 0.0.0", "old": "= 1.2"}
+    found = site.client.get("/environments/prod")["cookbook_versions"]
+    assert found == {"app": "< 1.0.0", "lib": "= 0.5.0", "old": ">= 0.0.0", "web": "~> 1.4"}
+    assert not site.upload().changed
 
 
 def test_cookbooks_may_swap_files(site: Site) -> None:

@@ -144,10 +144,9 @@ class References:
         for name, wanted in pins.items() if isinstance(pins, Mapping) else ():
             at = self._sources.place(path, "cookbook_versions", name)
             try:
-                constraint = metadata.pin(wanted)
-            except ValueError as error:
-                self._add(path, Problem(f"{name}: {error}", 'write it as "~> 1.2"'), at)
-                continue
+                constraint = metadata.constraint(wanted)
+            except ValueError:
+                continue  # it has been reported as a fault of the environment
             cookbook = self._known.cookbooks.get(name)
             if cookbook and not metadata.satisfies(cookbook.version, constraint):
                 what = f"the pin is {name} {constraint}, but cookbooks/ has {cookbook.version}"

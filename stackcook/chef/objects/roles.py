@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stackcook.chef.objects import metadata
 from stackcook.chef.objects.runlist import Keys, RunListItem, run_list, run_lists
 
 _NOUN: Mapping[Any, str] = {str: "a string", dict: "a map", list: "a list"}
@@ -48,6 +49,9 @@ def whole(kind: str, name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
         found["env_run_lists"] = {
             environment: run_list(items) for environment, items in lists.items()
         }
+    else:
+        pins = found["cookbook_versions"].items()
+        found["cookbook_versions"] = {n: metadata.constraint(wanted) for n, wanted in pins}
     return found
 
 
@@ -70,3 +74,11 @@ def faults(kind: str, raw: Mapping[str, Any]) -> Iterator[tuple[Keys, str, str]]
                 if not RunListItem.parse_or_none(entry):
                     what = f'invalid run list entry "{entry}"'
                     yield (*keys, number), what, "write role[NAME] or recipe[COOKBOOK::RECIPE]"
+        return
+    pins = raw.get("cookbook_versions")
+    for name, wanted in pins.items() if isinstance(pins, Mapping) else ():
+        try:
+            metadata.constraint(wanted)
+        except ValueError as error:
+            keys = ("cookbook_versions", name)
+            yield keys, f"{name}: {error}", metadata.corrected(wanted)

@@ -105,8 +105,8 @@ def _cookbook(
     try:
         full = metadata.normalize(sources.values[path], _recipes(found.files))
     except metadata.InvalidMetadata as error:
-        at = sources.place(path, *error.keys)
-        findings.error(path, at, str(error), error.remedy)
+        for fault in error.faults:
+            findings.error(path, sources.place(path, *fault.keys), fault.what, fault.remedy)
         return None
     wanted = found.wanted
     options = wanted.options.split() if wanted else []

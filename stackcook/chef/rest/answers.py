@@ -108,10 +108,13 @@ def judge(server: ChefServer, answer: Answer) -> None:
 def message(answer: Answer) -> str:
     """The error that the server reports, on one line of at most 200 characters."""
     try:
-        said = json.loads(answer.body).get("error", "")
-    except (ValueError, AttributeError):
+        said = json.loads(answer.body)["error"]
+    except (ValueError, TypeError, KeyError):
         return ""
-    text = "; ".join(map(str, said)) if isinstance(said, list) else str(said)
+    reasons = said if isinstance(said, list) else [said]
+    # A reason with details is a map with a `message`.
+    texts = [each.get("message", each) if isinstance(each, dict) else each for each in reasons]
+    text = "; ".join(map(str, texts))
     return " ".join(text.split())[:200]
 
 
@@ -153,7 +156,8 @@ def _meaning(server: ChefServer, answer: Answer) -> tuple[str, str]:
         return _MEANINGS[status]
     if status >= 500:
         return "the Chef server failed", "check its log, then try again"
-    return "the Chef server refused the request", "check its log"
+    cause = "the Chef server refused the request"
+    return cause, "correct what it rejects" if message(answer) else "check the server's log"
 
 
 _MEANINGS = {

@@ -53,6 +53,18 @@ def test_constraints_are_canonical() -> None:
     assert data["chef_versions"] == [["< 19", ">= 15.3"], ["= 12"]]
 
 
+def test_constraints_have_the_form_that_all_servers_accept() -> None:
+    given = {
+        "platforms": {"debian": ">= 7", "freebsd": "~> 10.0-RELEASE-p3", "suse": "12"},
+        "dependencies": {"a": ">=0.0", "b": "~> 0.0", "c": "~>1.2\n", "d": "= 0.5.0"},
+    }
+    data = metadata.normalize({"name": "apt", "chef_versions": [["~> 12-rc"]], **given}, [])
+    assert data["platforms"] == {"debian": ">= 7.0", "freebsd": "~> 10.0.3", "suse": "= 12.0"}
+    wanted = {"a": ">= 0.0.0", "b": "< 1.0.0", "c": "~> 1.2", "d": "= 0.5.0"}
+    assert data["dependencies"] == wanted
+    assert data["chef_versions"] == [["~> 12.pre.rc"]]
+
+
 @pytest.mark.parametrize(
     ("raw", "what"),
     [

@@ -106,6 +106,8 @@ def test_all_findings_at_once(make: Any) -> None:
         " enclosed in double quotes; correct it",
         'roles/bad.rb:2:1: error: Ruby: undefined name "run_lst"; did you mean "run_list"?',
         'roles/other.json:2:3: error: the name is "another"; set it to the file\'s name, "other"',
+        'environments/qa.json:1:24: error: base: "latest" is not a version constraint'
+        ' (x.y or x.y.z); write it as "~> 1.2"',
         "infrastructure.yml:7:3: error: file not found: data_bags/users/bob (.json);"
         " create the file or remove the name",
         "data_bags/users/al.json:1:1: error: the file is not a JSON object;"
@@ -120,8 +122,6 @@ def test_all_findings_at_once(make: Any) -> None:
         " correct the run list",
         'roles/web.json:1:15: error: role "wbe" is not in the manifest; did you mean "web"?',
         'roles/web.json:1:28: error: cookbook base has no recipe "base::nope"; create it',
-        'environments/qa.json:1:24: error: base: "latest" is not a version constraint;'
-        ' write it as "~> 1.2"',
     ]
     with pytest.raises(InputError) as error:
         Repository.read(manifest)
@@ -140,8 +140,8 @@ def test_all_findings_at_once(make: Any) -> None:
         ("name 'base'\ndepends 'base'", "cookbook base cannot depend on itself"),
         ("name 'base'\ndepends 'users'", 'base depends on "users", which is not in the manifest'),
         (
-            "name 'base'\ndepends 'two', '>= 3'",
-            "base depends on two >= 3, but cookbooks/ has 2.0.0",
+            "name 'base'\ndepends 'two', '>= 3.0'",
+            "base depends on two >= 3.0, but cookbooks/ has 2.0.0",
         ),
         ("name 'base'\nFoo::Bar", 'base/metadata.rb:2:1: error: Ruby: undefined name "Foo"'),
         ("name 'base'\nexit", "base/metadata.rb:2:1: error: Ruby: SystemExit"),

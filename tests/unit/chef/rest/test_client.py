@@ -103,7 +103,11 @@ def test_a_server_that_wants_another_version_gets_it(client: ChefClient, server:
         (406, ChefServerError, "supports no API version"),
         (409, Conflict, "already exists, or the cookbook version is frozen"),
         (413, ChefServerError, "too large"),
-        (418, ChefServerError, "refused the request"),
+        (
+            400,
+            ChefServerError,
+            r"refused the request \(GET .*: HTTP 400: broken twice\); correct what it rejects",
+        ),
         (500, ChefServerError, "the Chef server failed"),
         (503, ChefServerError, "overloaded, or not ready"),
     ],
@@ -117,6 +121,24 @@ def test_failures_are_one_line(
     assert "\n" not in str(error.value)
     assert re.search(words, str(error.value))
     assert error.value.where == server.url + ORGANIZATION and error.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": "no such version"}, "HTTP 400: no such version); correct what it rejects"),
+        ({"error": [{"message": "no solution"}]}, "HTTP 400: no solution); correct what it"),
+        (["bad"], "HTTP 400); check the server's log"),
+        ({"error": []}, "HTTP 400); check the server's log"),
+    ],
+)
+def test_a_refusal_gives_the_reason_of_the_server(
+    client: ChefClient, server: Scripted, body: Any, words: str
+) -> None:
+    server.add("GET", f"{ORGANIZATION}/x", body, status=400)
+    with pytest.raises(ChefServerError) as error:
+        client.get("/x")
+    assert words in str(error.value)
 
 
 @pytest.mark.parametrize(("minutes", "words"), [(20, "20 min ahead of"), (-34, "34 min behind")])

@@ -44,7 +44,7 @@ def files(
         # knife's is readable for all; but the attributes may contain a password
         File("first-boot.json", f"{json.dumps(boot)}\n", private=True),
         *(File(f"ohai/hints/{name}.json", json.dumps(hint) + "\n") for name, hint in hints),
-        *(File(f"trusted_certs/{path.name}", path.read_text() + "\n") for path in certificates),
+        *(File(f"trusted_certs/{path.name}", _text(path) + "\n") for path in certificates),
     ]
     if secret is not None:
         found.append(File("encrypted_data_bag_secret", f"{secret}\n", private=True))
@@ -79,6 +79,11 @@ else
 fi
 mv client.pem.new client.pem
 """
+
+
+def _text(certificate: Path) -> str:
+    """As it is; only a comment beside the certificate may be in another encoding than UTF-8."""
+    return certificate.read_bytes().decode(errors="replace")
 
 
 def _write(file: File) -> str:

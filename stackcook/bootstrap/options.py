@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,9 @@ class Options(KnifeOptions):
         """
         option = self.last("secret", "secret_file")
         if option and option.value:
-            text = option.value
-            return Secret(text if option.name == "secret" else self._text(node, text).strip())
+            if option.name == "secret":
+                return Secret(option.value)
+            return Secret(self._read(node, option.value, encryption.read_secret))
         return Secret(encryption.read_secret(default)) if default else None
 
     def reach(self, host: Host) -> Host:
@@ -74,8 +76,11 @@ class Options(KnifeOptions):
         return self.root / Path(text).expanduser()
 
     def _text(self, node: str, path: str) -> str:
+        return self._read(node, path, lambda file: file.read_text(encoding="utf-8"))
+
+    def _read(self, node: str, path: str, read: Callable[[Path], str]) -> str:
         try:
-            return self.path(path).read_text()
+            return read(self.path(path))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise NodeError(

@@ -94,6 +94,8 @@ def _read(path: Path, version: tuple[int, ...]) -> Any:
     for kind in kinds:
         try:
             return kind.from_private_key_file(str(path))
+        except UnicodeDecodeError:
+            why = paramiko.SSHException("it is a binary file")
         except (OSError, paramiko.SSHException) as error:
             # The first error tells most, unless a later one says that there is a passphrase.
             if why is None or isinstance(error, paramiko.PasswordRequiredException):

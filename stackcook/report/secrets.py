@@ -30,12 +30,12 @@ def known_secrets(state: Path, manifest_text: str, manifest: Manifest | None) ->
     """
     found = in_manifest(manifest_text)
     found.update(_keys(state))
-    key = _text(state / "chef" / SECRET).strip()
+    key = _secret(state / "chef" / SECRET)
     for path in (state / "data_bags").glob("*/*.json"):
         found.update(_item(path, key))
     for bag in manifest.data_bags if manifest else ():
         if bag.secret:
-            own = _text(bag.secret).strip()
+            own = _secret(bag.secret)
             found.update(line for line in own.splitlines() if line)
             for path in (state.parent / "data_bags" / bag.name).glob("*.json"):
                 found.update(_item(path, own))
@@ -72,6 +72,13 @@ def _leaves(value: Any, name: str, field: str = "") -> Iterator[str]:
     elif isinstance(value, str) and field != "id":
         if field == name or _SECRET_FIELD.search(field) or len(value) >= _TELLING:
             yield value
+
+
+def _secret(path: Path) -> str:
+    try:
+        return encryption.read_secret(path)
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _text(path: Path) -> str:

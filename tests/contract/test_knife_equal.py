@@ -20,7 +20,7 @@ from stackcook.manifest.read import read
 from tests.contract.knives import Knives
 from tests.contract.servers import SERVERS, chef_zero, free_port, organization, running
 
-SECRET = "only tests have this secret"
+SECRET = "only tests\r\nhave this\rsecret\u00a0"
 BINARY = bytes(range(256)) * 33 + b"\0\r\n"
 METADATA = """\
 name 'ruby'
@@ -101,7 +101,7 @@ FILES: Mapping[str, str | bytes] = {
     "environments/prod.json": '{"name": "prod", "default_attributes": {"a": [1, 2.5, null]}}\n',
     "data_bags/plain/alice.json": '{"id": "alice", "größe": 1.5, "deep": {"a": [null, true]}}\n',
     "data_bags/keys/token.json": '{"id": "token", "token": "päss\\nword", "deep": {"a": [1]}}\n',
-    "secret": SECRET,
+    "secret": f"\v {SECRET} \r\n\0",
 }
 LINKS = {
     "cookbooks/files/files/default/inside": "a/b/c/d/e.txt",

@@ -24,7 +24,7 @@ from stackcook.manifest.model import ChefServer, Node
 from tests.contract.conftest import AT
 from tests.contract.servers import SERVERS, running
 
-SECRET = "a secret that only tests have"
+SECRET = "a secret that\r\nonly tests have"
 OPTIONS = {
     "plain": "",
     "all": '--tags \'a, b\' -j \'{"web": {"port": 80}, "list": [1, null]}\' --hint ec2'
@@ -86,7 +86,7 @@ def site(
     root = tmp_path_factory.mktemp("site")
     (root / "own.json").write_text('{"zone": "a"}')
     (root / "web.json").write_text('{"web": {"port": 8080}}')
-    (root / "own.secret").write_text(f"{SECRET}\n")
+    (root / "own.secret").write_bytes(f"{SECRET}\r\n".encode())
     certificates = root / ".stackcook" / "chef" / "trusted_certs"
     certificates.mkdir(parents=True)
     with running(request.param, root) as server, ChefClient(server) as client:

@@ -167,13 +167,16 @@ def test_a_key_that_was_put_right_is_used(
     connect(host, known_hosts).close()
 
 
-@pytest.mark.parametrize("content, why", [(None, "No such file"), ("text", "not a valid")])
+@pytest.mark.parametrize(
+    "content, why",
+    [(None, "No such file"), (b"text", "not a valid"), (b"\xbc\0", "it is a binary file")],
+)
 def test_a_key_that_is_none_is_named_before_anything_is_sent(
-    known_hosts: Path, tmp_path: Path, content: str | None, why: str
+    known_hosts: Path, tmp_path: Path, content: bytes | None, why: str
 ) -> None:
     key = tmp_path / "key"
     if content:
-        key.write_text(content)
+        key.write_bytes(content)
     with pytest.raises(NodeError, match=f"cannot use the SSH key {key} .*{why}"):
         connect(Host("one", "127.0.0.1", "someone", key, 1), known_hosts)
 

@@ -15,13 +15,19 @@ if TYPE_CHECKING:  # slow to load, and not needed by an upload without encrypted
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _CIPHER = "aes-256-gcm"
+_BLANK = b"\0\t\n\v\f\r "
+"""What Ruby's ``strip`` removes; Python's also removes Unicode's blanks."""
+
 _TAG = 16
 """Bytes of the authentication tag, which ``cryptography`` puts at the end of the data."""
 
 
 def read_secret(path: Path) -> str:
-    """The content of a secret file, stripped. Raises OSError or UnicodeDecodeError."""
-    return path.read_text().strip()
+    """The content of a secret file, stripped as by Chef: line ends within it are kept as they are.
+
+    Raises OSError or UnicodeDecodeError.
+    """
+    return path.read_bytes().strip(_BLANK).decode()
 
 
 def is_encrypted(item: Mapping[str, Any]) -> bool:

@@ -34,8 +34,9 @@ def test_hints_and_attributes_are_read_beside_the_manifest(tmp_path: Path) -> No
 
 def test_a_secret_is_the_node_s_own_or_the_deployment_s(tmp_path: Path) -> None:
     (tmp_path / "common").write_text("everybody's\n")
-    (tmp_path / "own").write_text(" mine \n")
-    for text, secret in (("", "everybody's"), ("--secret-file own", "mine"), ("--secret x", "x")):
+    (tmp_path / "own").write_bytes(b" mine\r\nand more \r\n")
+    own = "mine\r\nand more"
+    for text, secret in (("", "everybody's"), ("--secret-file own", own), ("--secret x", "x")):
         found = options(text, tmp_path).secret("one", tmp_path / "common")
         assert found and found.reveal() == secret
     assert options("").secret("one", None) is None

@@ -23,6 +23,20 @@ def test_reads_what_chef_wrote(field: dict[str, Any]) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "content, secret",
+    [
+        (b"one\r\ntwo\r\n", "one\r\ntwo"),
+        (b"\0 \v\f\t\r\none\rtwo\0", "one\rtwo"),
+        ("\u00a0ü\x1c \n".encode(), "\u00a0ü\x1c"),
+        (b"\xef\xbb\xbfone", "\ufeffone"),
+    ],
+)
+def test_a_secret_file_is_stripped_as_by_ruby(content: bytes, secret: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(content)
+    assert encryption.read_secret(tmp_path / "secret") == secret
+
+
 @every_version
 def test_another_secret_reads_nothing(field: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="f was encrypted with another|damaged, or was encrypted"):

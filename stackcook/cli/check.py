@@ -10,7 +10,9 @@ import click
 
 from stackcook import __version__
 from stackcook.bootstrap.providers import missing_plugins
+from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.repository.repository import Repository
+from stackcook.chef.server.settings import find_chef_server
 from stackcook.cli.context import Context, format_option
 from stackcook.console import finding_data
 from stackcook.errors import ExitCode, Finding, InputError, StackcookError
@@ -26,8 +28,8 @@ from stackcook.report.findings import counts, ordered, sarif, summary
 def command(context: Context, strict: bool, form: str | None) -> ExitCode:
     """Report all problems in the manifest and the Chef repository.
 
-    Contacts neither the Chef server nor nodes, and changes nothing. Prints each problem as
-    file:line:column: severity: problem; remedy.
+    Contacts neither the Chef server nor nodes, and changes nothing. What only your own Chef server
+    may have is a warning. Prints each problem as file:line:column: severity: problem; remedy.
     Exits 3 if there is an error, or with --strict if there is a warning; otherwise 0.
     Code hosts such as GitHub read SARIF and show the problems beside the lines.
     """
@@ -67,8 +69,16 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
     """
     checked = {"nodes": len(manifest.nodes)}
 
+    def find_server() -> OwnServer | None:
+        try:
+            server = find_chef_server(manifest)
+        except StackcookError as error:  # to be reported beside the repository's findings
+            collected.extend(_findings(manifest, error))
+            return OwnServer("your Chef server")
+        return OwnServer(server.url) if server else None
+
     def repository() -> tuple[Finding, ...]:
-        there, findings = Repository.inspect(manifest)
+        there, findings = Repository.inspect(manifest, find_server)
         checked["cookbooks"] = len(there.cookbooks)
         checked["roles"] = len(there.roles)
         checked["environments"] = len(there.environments)
@@ -80,12 +90,8 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
     for part in parts:
         try:
             collected += part()
-        except InputError as error:
-            collected += error.findings
         except StackcookError as error:
-            what = f"{error.where}: {error.what}" if error.where else error.what
-            remedy = error.remedy or "fix this, then run `stackcook check` again"
-            collected.append(Finding(manifest.path, None, what, remedy))
+            collected += _findings(manifest, error)
         except OSError as error:
             where = Path(error.filename) if error.filename else manifest.root
             what = f"cannot read: {(error.strerror or str(error)).lower()}"
@@ -93,6 +99,15 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
                 Finding(where, None, what, "check that the file exists and is readable")
             )
     return checked
+
+
+def _findings(manifest: Manifest, error: StackcookError) -> tuple[Finding, ...]:
+    """The error as findings."""
+    if isinstance(error, InputError):
+        return error.findings
+    what = f"{error.where}: {error.what}" if error.where else error.what
+    remedy = error.remedy or "fix this, then run `stackcook check` again"
+    return (Finding(manifest.path, None, what, remedy),)
 
 
 def _base(manifest: Path) -> Path:

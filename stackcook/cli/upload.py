@@ -69,6 +69,12 @@ def command(context: Context, **options: object) -> ExitCode:
     manifest = context.load(warn=True)
     site = ChefSite(manifest)
     site.check()
+    if wishes.prune and (used := site.repository.on_server):
+        raise UsageError(
+            f"--prune would delete what the manifest uses, but only the server has: "
+            f"{', '.join(used)}",
+            remedy="add it to the manifest, or omit --prune",
+        )
     site.reach()
     return (_delete if wishes.delete else _upload)(context, manifest, site, wishes)
 

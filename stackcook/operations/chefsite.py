@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from stackcook.bootstrap import providers
+from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.objects import databags
 from stackcook.chef.repository.repository import Repository
@@ -15,6 +16,7 @@ from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.chef.server.knife import write_config
 from stackcook.chef.server.settings import find_chef_server
+from stackcook.chef.sync.compare import Listing
 from stackcook.chef.sync.upload import upload as upload_all
 from stackcook.command import Say
 from stackcook.errors import InputError, UsageError, counted
@@ -72,7 +74,16 @@ class ChefSite:
 
     @cached_property
     def _read(self) -> Repository:
-        return Repository.read(self._manifest)
+        return Repository.read(self._manifest, self._find_server)
+
+    def _find_server(self) -> OwnServer | None:
+        """The user's own Chef server, for what the repository refers to and does not have."""
+        if self.own_server is None:
+            return None
+        sections = ("cookbooks", "environments", "roles")
+        return OwnServer(
+            self.own_server.url, lambda: Listing.ask(self.client, sections, ()).by_kind()
+        )
 
     @property
     def repository(self) -> Repository:

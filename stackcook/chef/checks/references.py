@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,25 @@ class Known:
         return self.complete and cookbook not in self.cookbook_names
 
 
+Names = Mapping[str, Mapping[str, Collection[str]]]
+"""Kind (``cookbook``, ``environment``, ``role``) → name → versions; only cookbooks have any."""
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """The user's own Chef server, which may have what the repository lacks.
+
+    ``names`` asks it, and raises ChefServerError; None for ``check``, which contacts no server.
+    """
+
+    url: str
+    names: Callable[[], Names] | None = None
+
+
+FindServer = Callable[[], OwnServer | None]
+"""Gives the user's own Chef server; None if the embedded one is used, which has nothing more."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """A problem with a name and its remedy; ``warning`` if the name may be right."""
@@ -48,10 +67,18 @@ class Problem:
 
 
 class References:
-    """Checks the names and versions in the repository's objects; each distinct name only once."""
+    """Checks the names and versions in the repository's objects; each distinct name only once.
+
+    The user's own server is looked for, and asked, only if something is not in the repository.
+    """
 
     def __init__(
-        self, manifest: Manifest, known: Known, sources: Sources, findings: Findings
+        self,
+        manifest: Manifest,
+        known: Known,
+        sources: Sources,
+        findings: Findings,
+        find_server: FindServer,
     ) -> None:
         self._manifest = manifest
         self._known = known
@@ -60,11 +87,13 @@ class References:
         self._entry = cache(self._check_entry)
         self._environment = cache(self._check_environment)
         self._needed = cache(self._cookbooks_needed)
+        self._find_server = find_server
+        self._on_server: dict[str, None] = {}
         # By name, as their files have them; empty for a file that can't be read.
         self._roles = {n: sources.values.get(path, {}) for n, path in known.role_files.items()}
 
-    def check(self) -> None:
-        """Add a finding for each problem."""
+    def check(self) -> tuple[str, ...]:
+        """Add a finding for each problem; the objects that only the server has: ``role web``, …"""
         self._check_nodes()
         for name, role in self._roles.items():
             self._check_role(self._known.role_files[name], role)
@@ -77,6 +106,7 @@ class References:
         for environment, path in self._known.environment_files.items():
             self._check_pins(environment, path)
         self._check_client()
+        return tuple(self._on_server)
 
     def _check_nodes(self) -> None:
         found: dict[tuple[Position, Problem], list[str]] = {}  # nodes of one entry share problems
@@ -112,7 +142,8 @@ class References:
                 remedy = "change the constraint or the cookbook's version"
             else:
                 continue
-            self._add(path, Problem(what, remedy), self._sources.place(path, "dependencies", other))
+            if problem := self._unless_on_server(Problem(what, remedy), "cookbook", other, wanted):
+                self._add(path, problem, self._sources.place(path, "dependencies", other))
 
     def _graphs(self) -> Iterator[Mapping[str, list[str]]]:
         """Role → the roles in its run list, for each environment that has its own run lists."""
@@ -137,8 +168,7 @@ class References:
         """Check that the repository satisfies each of the environment's ``cookbook_versions``.
 
         A pin that no cookbook satisfies is an error if a node of the environment needs the
-        cookbook. It is a warning if no node does, or if the user's own Chef server may have that
-        version.
+        cookbook, otherwise a warning.
         """
         pins = self._sources.values.get(path, {}).get("cookbook_versions")
         for name, wanted in pins.items() if isinstance(pins, Mapping) else ():
@@ -154,13 +184,13 @@ class References:
                 what = f"the pin is {name} {constraint}, but the cookbook is not in the manifest"
             else:
                 continue
-            node = self._needed(environment).get(name)
-            if node and not self._manifest.chef_server:
+            if node := self._needed(environment).get(name):
                 problem = Problem(what, f"change the pin; {node} needs the cookbook")
             else:
                 remedy = "change the pin if a node should use this cookbook"
                 problem = Problem(what, remedy, warning=True)
-            self._add(path, problem, at)
+            if left := self._unless_on_server(problem, "cookbook", name, constraint):
+                self._add(path, left, at)
 
     def _cookbooks_needed(self, environment: str) -> Mapping[str, str]:
         """Cookbook → the first node of that environment that needs it."""
@@ -205,7 +235,8 @@ class References:
         if name == "_default" or name in known:
             return None
         remedy = suggestion(name, known, "add it to `environments`")
-        return Problem(f'environment "{name}" is not in the manifest', remedy)
+        problem = Problem(f'environment "{name}" is not in the manifest', remedy)
+        return self._unless_on_server(problem, "environment", name)
 
     def _check_entry(self, entry: str) -> Problem | None:
         try:
@@ -217,20 +248,62 @@ class References:
             if item.name in roles:
                 return None
             remedy = suggestion(item.name, roles, "add it to `roles`")
-            return Problem(f'role "{item.name}" is not in the manifest', remedy)
+            problem = Problem(f'role "{item.name}" is not in the manifest', remedy)
+            return self._unless_on_server(problem, "role", item.name)
         name = item.name.split("::")[0]
+        wanted = f"= {item.version}" if item.version else metadata.ANY_VERSION
         if self._known.lacks(name):
             what = f'cookbook "{name}" is not in the manifest'
-            return Problem(what, self._cookbook_remedy(name))
+            problem = Problem(what, self._cookbook_remedy(name))
+            return self._unless_on_server(problem, "cookbook", name, wanted)
         cookbook = self._known.cookbooks.get(name)
+        if cookbook and item.version and metadata.version(item.version) != cookbook.version:
+            what = f"the run list has {name} {item.version}, but cookbooks/ has {cookbook.version}"
+            problem = Problem(what, "use the same version")
+            return self._unless_on_server(problem, "cookbook", name, wanted)
         if cookbook and item.name not in cookbook.recipes:
             remedy = suggestion(item.name, cookbook.recipes, "create it")
             return Problem(f'cookbook {name} has no recipe "{item.name}"', remedy)
-        if cookbook and item.version and metadata.version(item.version) != cookbook.version:
-            what = f"the run list has {name} {item.version}, but cookbooks/ has {cookbook.version}"
-            warning = self._manifest.chef_server is not None  # which may have that version
-            return Problem(what, "use the same version", warning)
         return None
+
+    def _unless_on_server(
+        self, problem: Problem, kind: str, name: str, wanted: str = ""
+    ) -> Problem | None:
+        """The problem, unless the user's own server has the object (in a version that is wanted).
+
+        A warning if the server may have it, but is not asked.
+        """
+        server = self._server
+        if server is None:
+            return problem
+        if server.names is None:
+            remedy = f"`plan`, `upload` and `deploy` look for it on {server.url}"
+            if problem.remedy.startswith("did you mean"):
+                remedy = f"{problem.remedy} Otherwise {remedy}"
+            return replace(problem, remedy=remedy, warning=True)
+        there = self._names[kind]
+        if name not in there:
+            what = f"{problem.what}, and {server.url} does not have it"
+            return replace(problem, what=what, remedy=suggestion(name, there, problem.remedy))
+        versions = sorted(there[name], key=metadata.numbers, reverse=True)
+        if wanted and not any(metadata.satisfies(version, wanted) for version in versions):
+            shown = ", ".join(versions[:3]) + ", …" * (len(versions) > 3)
+            what = f"{problem.what}, and {server.url} has {shown}"
+            return replace(
+                problem, what=what, remedy=f"use a version that is there (wanted: {wanted})"
+            )
+        if kind != "cookbook" or self._known.lacks(name):
+            self._on_server[f"{kind} {name}"] = None
+        return None
+
+    @cached_property
+    def _server(self) -> OwnServer | None:
+        return self._find_server()
+
+    @cached_property
+    def _names(self) -> Names:
+        assert self._server and self._server.names
+        return self._server.names()
 
     def _cookbook_remedy(self, name: str) -> str:
         known = self._known.cookbook_names

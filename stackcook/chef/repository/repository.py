@@ -12,7 +12,7 @@ from typing import Any
 
 from stackcook import __version__
 from stackcook.cache import cache
-from stackcook.chef.checks.references import Known, References
+from stackcook.chef.checks.references import FindServer, Known, References
 from stackcook.chef.checks.syntax import check_syntax
 from stackcook.chef.loader.findings import Findings, suggestion
 from stackcook.chef.loader.ruby import Kind, Source
@@ -42,25 +42,32 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Repository:
-    """What ``upload`` puts on the Chef server; roles and environments by name."""
+    """What ``upload`` puts on the Chef server; roles and environments by name.
+
+    ``on_server`` are the objects that it refers to and only the user's own server has:
+    ``role web``, ``cookbook apt``, …
+    """
 
     cookbooks: tuple[Cookbook, ...] = ()
     roles: Mapping[str, Object] = field(default_factory=dict)
     environments: Mapping[str, Object] = field(default_factory=dict)
     data_bags: tuple[DataBag, ...] = ()
     policy: PolicyLock | None = None
+    on_server: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, manifest: Manifest) -> Repository:
+    def read(cls, manifest: Manifest, find_server: FindServer = lambda: None) -> Repository:
         """Read what the manifest names. Raises InputError with all findings if one is an error."""
-        repository, findings = cls.inspect(manifest)
+        repository, findings = cls.inspect(manifest, find_server)
         if any(finding.severity is Severity.ERROR for finding in findings):
             raise InputError(findings)
         return repository
 
     @classmethod
-    def inspect(cls, manifest: Manifest) -> tuple[Repository, tuple[Finding, ...]]:
-        """What could be read, and all findings."""
+    def inspect(
+        cls, manifest: Manifest, find_server: FindServer = lambda: None
+    ) -> tuple[Repository, tuple[Finding, ...]]:
+        """What could be read, and all findings; what is missing may be on the user's own server."""
         findings = Findings()
         root = manifest.root
         roles = locate(manifest.path, manifest.roles, root / "roles", findings)
@@ -99,8 +106,9 @@ class Repository:
         )
         names = {*wanted, *(cookbook.name for cookbook in manifest.cookbooks)}
         known = Known(cookbooks, metadata_files, names, complete, roles, environments)
-        References(manifest, known, sources, findings).check()
-        return repository, tuple(dict.fromkeys(findings.found))
+        on_server = References(manifest, known, sources, findings, find_server).check()
+        found_all = tuple(dict.fromkeys(findings.found))
+        return replace(repository, on_server=on_server), found_all
 
     def select(self, sections: Collection[str]) -> Repository:
         """The part that belongs to ``sections``; a policy belongs to the cookbooks."""

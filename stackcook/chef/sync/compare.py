@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from stackcook.chef.checks.references import Names
 from stackcook.chef.objects import encryption, roles
 from stackcook.chef.objects.cookbook import Cookbook, differing_metadata, stored_files
 from stackcook.chef.objects.databags import DataBag, bare_item, wrapped_item
@@ -216,6 +217,12 @@ class Listing:
             roles=frozenset(found.get(paths["roles"], {})),
             bags={bag: items.get(bag, frozenset()) for bag in found.get(paths["data bags"], {})},
         )
+
+    def by_kind(self) -> Names:
+        """Its cookbooks, environments and roles, for the check of what refers to them."""
+        environments = dict.fromkeys(self.environments, ())
+        roles = dict.fromkeys(self.roles, ())
+        return {"cookbook": self.cookbooks, "environment": environments, "role": roles}
 
     def gone(self, repository: Repository, keep: Collection[str]) -> Iterator[Gone]:
         """Objects that only the server has, in the order in which they may be deleted.

@@ -161,7 +161,7 @@ def test_nor_does_a_bug_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def failing_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    def inspect(manifest: Any) -> Any:
+    def inspect(manifest: Any, find_server: Any) -> Any:
         raise error
 
     monkeypatch.setattr(Repository, "inspect", inspect)
@@ -196,3 +196,16 @@ def test_only_commands_that_bring_changes_about_repeat_warnings(
     assert capsys.readouterr() == ("", "")
     Context(path).load(warn=True)
     assert "4:12: warning: " in capsys.readouterr().err
+
+
+def test_broken_settings_of_knife_hide_nothing(tmp_path: Path) -> None:
+    """They are needed only to say where a missing role may be."""
+    config = tmp_path / ".chef" / "config.rb"
+    config.parent.mkdir()
+    config.write_text("node_name )\n")
+    nodes = "nodes: [{a: {run_list: 'role[web]'}}]\nstackcook: {machines: ssh}\n"
+    assert "config.rb" not in check(tmp_path, nodes.replace("'role[web]'", "''")).stdout
+    result = check(tmp_path, nodes)
+    assert "/.chef/config.rb:1:11: error: Ruby: unexpected ')'" in result.stdout
+    look = "`plan`, `upload` and `deploy` look for it on your Chef server"
+    assert f'warning: a: role "web" is not in the manifest; {look}' in result.stdout

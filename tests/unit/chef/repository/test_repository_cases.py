@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.repository.repository import Repository
 from stackcook.manifest.read import read
 from tests.casefiles import DIRECTORY, read_cases
@@ -32,6 +33,7 @@ def test_case(case: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.Monke
 
     manifest, _ = read(root / "infrastructure.yml")
     assert manifest
+    server = manifest.chef_server and OwnServer(manifest.chef_server.url)  # as in `check`
     for again in ("cold", "from the cache"):
-        _, findings = Repository.inspect(manifest)
+        _, findings = Repository.inspect(manifest, lambda: server)
         assert [str(finding) for finding in findings] == case.get("findings", []), again

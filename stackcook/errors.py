@@ -48,13 +48,18 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem of the input: where it is, what it is, and how to fix it."""
+    """A problem of the input: where it is, what it is, and how to fix it.
+
+    ``needed_by`` is for a warning about what this machine lacks, such as an SSH key: for these
+    commands it is an error.
+    """
 
     path: Path
     position: Position | None
     what: str
     remedy: str
     severity: Severity = Severity.ERROR
+    needed_by: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """``file:line:column: severity: what; remedy``, one line that editors jump to.

@@ -164,6 +164,9 @@ class FakeSite:
     def check(self) -> str:
         return self._step("check")
 
+    def check_providers(self) -> None:
+        """There are none."""
+
     def reach(self) -> None:
         self._step("reach")
 

@@ -53,7 +53,8 @@ def _command(context: BootstrapContext, node: Node, host: Host, deploy: Deploy) 
         *(str(find_program("knife")), "bootstrap", host.address),
         *("-c", str(_config(context, node, options)), "--no-color"),
         *("-N", node.name),
-        *("-U", host.user, "-i", str(host.key)),
+        *("-U", host.user),
+        *(("-i", str(host.key)) if host.key.is_file() or not host.password else ()),
         *("--ssh-verify-host-key", "always"),
         *("-t", str(TEMPLATE), "--json-attribute-file", str(_first_boot(context, node, options))),
     ]

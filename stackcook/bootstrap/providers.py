@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stackcook.command import Command, Runner, find_program, run
-from stackcook.errors import Finding
+from stackcook.errors import Finding, Severity
 from stackcook.manifest.model import Manifest, Node
 
 WINDOWS = {"windows_ssh": "ssh", "windows_winrm": "winrm"}
@@ -53,6 +53,7 @@ def connection_arguments(node: Node) -> tuple[str, ...]:
 def missing_plugins(manifest: Manifest, runner: Runner = run) -> tuple[Finding, ...]:
     """The providers whose plugin knife lacks; runs knife once for each provider.
 
+    They are warnings: only ``deploy`` needs knife and its plugins. Raises UsageError without knife.
     knife looks for its configuration, and for plugins, from the manifest's directory upward.
     """
     first: dict[str, Node] = {}
@@ -68,5 +69,7 @@ def missing_plugins(manifest: Manifest, runner: Runner = run) -> tuple[Finding, 
             what = f"knife has no command `{' '.join(words)}`"
             gem = f"knife-{provider.replace('_', '-')}"
             remedy = f"install the knife plugin, for example with `gem install {gem}`"
-            found.append(Finding(manifest.path, node.at, what, remedy))
+            found.append(
+                Finding(manifest.path, node.at, what, remedy, Severity.WARNING, ("deploy",))
+            )
     return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from stackcook.chef.repository.repository import Repository
 from stackcook.chef.server.settings import find_chef_server
 from stackcook.cli.context import Context, format_option
 from stackcook.console import finding_data
-from stackcook.errors import ExitCode, Finding, InputError, StackcookError
+from stackcook.errors import ExitCode, Finding, InputError, Severity, StackcookError, UsageError
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
 from stackcook.report.findings import counts, ordered, sarif, summary
@@ -85,8 +86,14 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
         checked["data bags"] = len(there.data_bags)
         return findings
 
+    def plugins() -> tuple[Finding, ...]:
+        try:
+            return missing_plugins(manifest)
+        except UsageError as error:  # knife, which only `deploy` needs, is not installed
+            return tuple(replace(f, severity=Severity.WARNING) for f in _findings(manifest, error))
+
     parts: tuple[Callable[[], tuple[Finding, ...]], ...]
-    parts = (repository, lambda: missing_plugins(manifest))
+    parts = (repository, plugins)
     for part in parts:
         try:
             collected += part()

@@ -44,15 +44,18 @@ class Context:
             raise click.UsageError(f"--json cannot be combined with --format {asked}")
         return "json" if self.json else asked or "text"
 
-    def load(self, *, warn: bool = False) -> Manifest:
+    def load(self, command: str = "", *, warn: bool = False) -> Manifest:
         """The manifest, once it is free of errors; with ``warn`` its warnings go to stderr.
 
         Only commands that apply the manifest warn. Raises InputError with all findings if one is
-        an error.
+        an error, also one that is an error only for ``command``.
         """
         from stackcook.manifest.read import read
 
-        manifest, findings = read(self.path)
+        manifest, found = read(self.path)
+        findings = [
+            replace(f, severity=Severity.ERROR) if command in f.needed_by else f for f in found
+        ]
         if manifest is None or any(f.severity is Severity.ERROR for f in findings):
             raise InputError(findings)
         for finding in findings if warn else ():

@@ -36,11 +36,12 @@ def command(
     repository have changed. If there is nothing to do, it changes nothing. Ctrl-C waits for the
     running steps; a second one stops them.
     """
-    manifest = context.load(warn=True)
+    manifest = context.load("deploy", warn=True)
     refuse(manifest.state)  # at once, not when the repository has been read
     only = limited(manifest, limit) or frozenset()
     site = Site(manifest)
-    site.check()  # this and the next before anything is written
+    site.check()  # all this before anything is written
+    site.check_providers()
     site.reach()
     with exclusive(manifest.state, "deploy"), State(manifest.state) as state:
         last = last_deploy(manifest.state)

@@ -34,7 +34,7 @@ def _agreed(manifest: Manifest) -> bool:
     if not sys.stdin.isatty():
         raise UsageError("cannot ask for confirmation without a terminal", remedy="add --yes")
     names = ", ".join(node.name for node in manifest.nodes)
-    what = f"the machines {names} with all their data"
+    what = f"the machines {names} with all their data, and "
     if manifest.machines is MachineKind.SSH:
-        what = f"the nodes and clients of {names} on the Chef server"
-    return click.confirm(f"Destroy {what}, and {manifest.state}?", err=True)
+        what = f"the nodes and clients of {names} on the Chef server, and "
+    return click.confirm(f"Destroy {what if names else ''}{manifest.state}?", err=True)

@@ -105,4 +105,6 @@ def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
 
 def _print_plan(context: Context, manifest: Manifest, wanted: Form, converge: bool) -> None:
     preview = (preview_of_converge if converge else preview_of)(manifest, wanted)
+    for warning in preview.warnings:
+        context.console.note(f"warning: {warning}")
     context.console.result(report.render(preview), report.data(preview))

@@ -8,6 +8,7 @@ import click
 
 from stackcook.cli.context import Context, node_names
 from stackcook.command import find_program
+from stackcook.errors import UsageError
 from stackcook.operations.site import Site
 
 
@@ -20,6 +21,9 @@ def command(context: Context, node: str, command_line: tuple[str, ...]) -> None:
     manifest = context.load()
     found = context.node(manifest, node)
     host = Site(manifest).machines.hosts([found])[found.name]
+    if not host.key.is_file() and not found.options.one("password"):
+        remedy = f"set `key` in `stackcook: nodes: {found.name}`"
+        raise UsageError(f"SSH key not found: {host.key}", where=found.name, remedy=remedy)
     known_hosts = manifest.state / "known_hosts"
     recorded = known_hosts.exists() and host.alias in known_hosts.read_text()
     options = {

@@ -66,7 +66,7 @@ def command(context: Context, **options: object) -> ExitCode:
             "--delete cannot be combined with --freeze, --force, --prune or --keep",
             remedy="omit these, or --delete",
         )
-    manifest = context.load(warn=True)
+    manifest = context.load("upload", warn=True)
     site = ChefSite(manifest)
     site.check()
     if wishes.prune and (used := site.repository.on_server):
@@ -82,7 +82,7 @@ def command(context: Context, **options: object) -> ExitCode:
 def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishes) -> ExitCode:
     sections, say = parse_sections(wishes.only), context.console.note
     site.secrets()
-    site.machines.prepare()
+    site.prepare()
     _warn(context, site)
     repository = marked(site.repository, freeze=wishes.freeze, force=wishes.force)
     difference = compare(site.client, repository, sections=sections, keep=manifest.passwords)
@@ -101,7 +101,7 @@ def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishe
 
 
 def _delete(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishes) -> ExitCode:
-    site.machines.prepare()
+    site.prepare()
     _warn(context, site)
     gone = prune.named(site.client, site.repository, parse_sections(wishes.only))
     if not _agreed(context, gone, wishes, alone=True):

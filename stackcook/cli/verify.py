@@ -8,6 +8,7 @@ from stackcook.cli.context import Context
 from stackcook.errors import ExitCode, VerifyError
 from stackcook.operations.site import Site
 from stackcook.report.text import verification
+from stackcook.verify.check import Report
 
 
 @click.command()
@@ -29,6 +30,10 @@ def command(context: Context, patience: float) -> ExitCode:
     if not manifest.state.exists():
         what = "this manifest has not been deployed yet"
         raise VerifyError(what, where=str(manifest.path), remedy="run `stackcook deploy`")
+    if not manifest.nodes:
+        data = {**Report(()).data(), "ok": True}
+        context.console.result("nothing to verify: the manifest has no nodes", data)
+        return ExitCode.DONE
     site = Site(manifest)
     site.machines.prepare()  # without its network, packets would take the default route
     report = site.verify(patience)

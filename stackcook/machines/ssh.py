@@ -113,7 +113,7 @@ class SshMachines:
     def _own_key(self, node: Node) -> Path:
         directory = self.keys.expanduser()
         for name in ("id_ed25519", "id_ecdsa", "id_rsa"):
-            if (directory / name).is_file():
+            if (directory / name).is_file() or node.options.one("password"):
                 return directory / name
         raise MachineError(
             f"no SSH key found in {directory}",

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network
 
 from stackcook.errors import Position
-from stackcook.manifest.fields import FieldReader, suggest
+from stackcook.manifest.fields import LOGIN, FieldReader, suggest
 from stackcook.manifest.model import MachineKind, Node
 from stackcook.manifest.settings import Settings
 
@@ -16,8 +16,9 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
     if settings.machines is MachineKind.SSH:
         _check_keys(reader, settings, nodes)
         if settings.provider:
-            what = "stackcook: provider has no effect with `machines: ssh`"
-            reader.warning(settings.at, what, "remove it")
+            what = "stackcook: provider has no effect for hosts that exist already"
+            remedy = "remove it, or add `network: 10.0.112.0/24` for machines that Vagrant creates"
+            reader.warning(settings.at, what, remedy)
     roles = {role for node in nodes for role in node.roles}
     for role in (role for stage in settings.stages for role in stage):
         if role.text not in roles:
@@ -32,19 +33,22 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
 
 def _check_keys(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:
     """Add one finding for all hosts without an SSH key, at the first of them."""
-    keyless = [node for node in nodes if node.key is None and not node.provider]
+    keyless = [
+        node
+        for node in nodes
+        if node.key is None and not node.provider and not node.options.one("password")
+    ]
     if not keyless:
         return
     first, *others = keyless
     given = settings.nodes.get(first.name)
     who = f"{first.name} and {len(others)} more" if others else f"node {first.name}"
     what = f"no SSH key for {who}, and none in ~/.ssh"
-    if settings.at is None:  # plan --format knife, which needs none, is all that some use
+    remedy = f"set `key` in `stackcook: nodes: {first.name}`"
+    if settings.at is None:
         where = "the section `options`" if others else "its options"
-        reader.warning(first.at, what, f"add -i KEY to {where}")
-    else:
-        remedy = f"set `key` in `stackcook: nodes: {first.name}`"
-        reader.error(given.at if given else first.at, what, remedy)
+        remedy = f"add -i KEY to {where}"
+    reader.lacking(given.at if given else first.at, what, remedy, LOGIN)
 
 
 def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:
@@ -100,7 +104,7 @@ def _check_network(reader: FieldReader, settings: Settings, count: int) -> None:
         return
     network, at = settings.network, settings.network_at
     if network is None:
-        if at is None:
+        if at is None and count:
             what = "stackcook: Vagrant's machines need a network"
             reader.error(settings.at, what, "add `network: 10.0.112.0/24`")
         return

@@ -12,11 +12,20 @@ from stackcook.errors import Finding, Position, Severity
 from stackcook.manifest.document import List, Map, Scalar, Value
 from stackcook.nearest import FEW, nearest
 
+Commands = tuple[str, ...]
+"""Names of stackcook's commands."""
+
 Fields = Mapping[str, tuple[Scalar, Value]]
 """A mapping's keys and values by key."""
 
 MEMORY = re.compile(r"(\d{1,9}) *(?:([MGT])(?:i?B)?)?", re.IGNORECASE)
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+LOGIN = ("deploy", "converge")
+"""The commands that log in to nodes."""
+
+UPLOAD = ("deploy", "upload")
+"""The commands that change the Chef server's objects."""
+
 T = TypeVar("T")
 _MIB = {"M": 1, "G": 1024, "T": 1024 * 1024}
 
@@ -53,6 +62,10 @@ class FieldReader:
     def error(self, at: Position | None, what: str, remedy: str) -> None:
         """Add a finding that must be fixed."""
         self.findings.append(Finding(self.path, at, what, remedy))
+
+    def lacking(self, at: Position | None, what: str, remedy: str, needed_by: Commands) -> None:
+        """Add a finding about what this machine lacks: an error only for ``needed_by``."""
+        self.findings.append(Finding(self.path, at, what, remedy, Severity.WARNING, needed_by))
 
     def warning(self, at: Position | None, what: str, remedy: str) -> None:
         """Add a finding about something that works, but is probably not intended."""
@@ -169,10 +182,14 @@ class FieldReader:
             return None
         return mib
 
-    def file(self, value: Value, what: str) -> Path | None:
+    def file(
+        self, value: Value, what: str, *, needed_by: Commands = (), private: bool = False
+    ) -> Path | None:
         """A file: absolute, below ``~``, or relative to the document.
 
-        A file that doesn't exist adds a finding, and is returned all the same.
+        A file that doesn't exist adds a finding, and is returned all the same. Files outside the
+        repository, and private keys wherever they are, may be only on the machine that deploys:
+        without them, only the commands ``needed_by`` can't run.
         """
         text = self.text(value, what)
         if text is None:
@@ -183,9 +200,19 @@ class FieldReader:
             self._files[text] = path, os.path.isfile(path)
         path, exists = self._files[text]
         if not exists:
-            remedy = "correct the path or create the file"
-            self.error(value.at, f"{what}: file not found: {text}", remedy)
+            problem, remedy = (
+                f"{what}: file not found: {text}",
+                "correct the path or create the file",
+            )
+            if needed_by and (private or not self.in_repository(path)):
+                self.lacking(value.at, problem, remedy, needed_by)
+            else:
+                self.error(value.at, problem, remedy)
         return path
+
+    def in_repository(self, path: Path) -> bool:
+        """Whether the file is below the directory of the document."""
+        return Path(os.path.normpath(path)).is_relative_to(self.path.parent)
 
     def invalid(self, value: Value, what: str, remedy: str) -> None:
         """Add a finding for a value that isn't of the right kind."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from stackcook.errors import Position
 from stackcook.manifest.document import List, Scalar, Value
-from stackcook.manifest.fields import FieldReader, Fields, suggest, take
+from stackcook.manifest.fields import LOGIN, FieldReader, Fields, suggest, take
 from stackcook.manifest.knifeoptions import NUMBER, KnifeOptions, parse, remedy_for
 from stackcook.manifest.model import Group, MachineKind, Node
 from stackcook.manifest.settings import NodeSettings, Settings
@@ -42,6 +42,7 @@ _NODE_NAME = re.compile(r"\w[\w.:-]*", re.ASCII)
 _BAD_LABEL = re.compile(r"\.\.|[^.]{64}")  # looking it up would not even begin
 _LITERAL = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
 
+_FILES = ("json_file", "secret_file", "gateway_key")
 _NO_EFFECT = {
     "additional_commands": (
         "`deploy` does not run additional_commands",
@@ -113,6 +114,7 @@ class _NodeReader:
             value = fields["options"][1]
             self.common, self.common_at = parse(self.reader.words(value, "options")), value.at
             _note_broken(self.reader, value.at, "options", self.common)
+            self._check_files(value.at, "options", self.common)
         if "nodes" in fields:
             self._entries(fields["nodes"][1], "nodes", None)
         if "clusters" in fields:
@@ -180,6 +182,7 @@ class _NodeReader:
         """Add findings for keys and options that contradict each other or have no effect."""
         own, where = group.options, f"{what}: options"
         _note_broken(self.reader, at, where, own)
+        self._check_files(at, where, own)
         environment = own.one("environment")
         if group.cluster and environment not in ("", group.cluster):
             problem = f"-E {environment} contradicts the cluster {group.cluster}"
@@ -191,6 +194,16 @@ class _NodeReader:
         for key, (problem, remedy) in _NO_EFFECT.items():
             if key in fields:
                 self.reader.warning(fields[key][0].at, f"{what}: {problem}", remedy)
+
+    def _check_files(self, at: Position, what: str, options: KnifeOptions) -> None:
+        """Add findings for files that a bootstrap reads and that aren't there."""
+        found = filter(None, map(options.last, _FILES))
+        files = [(option.flag, option.value) for option in found]
+        files += [("--hint", hint.partition("=")[2]) for hint in options.every("hint")]
+        for flag, text in files:
+            if text and NUMBER not in text:
+                file = Scalar(text, *at)
+                self.reader.file(file, f"{what}: {flag}", needed_by=LOGIN, private=True)
 
     def _kind(self, key: Scalar, section: str) -> _Kind | None:
         """What one key lists; ``None`` after adding a finding if it is wrong."""
@@ -348,8 +361,8 @@ class _NodeReader:
             text, at, what = self.common.one("key"), self.common_at, "options: "
         place = (text, at)
         if place not in self._keys:
-            found = self.reader.file(Scalar(text, *at), f"{what}key") if text else _own_key()
-            self._keys[place] = found
+            file = partial(self.reader.file, needed_by=LOGIN, private=True)
+            self._keys[place] = file(Scalar(text, *at), f"{what}key") if text else _own_key()
         return self._keys[place]
 
     def _path(self, text: str) -> Path | None:

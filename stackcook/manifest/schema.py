@@ -125,7 +125,8 @@ def _stackcook() -> Schema:
     keys = {
         "name": _text("The lab's name: machines are called NAME-NODE.", settings.NAME),
         "machines": _choice(
-            "vagrant: stackcook creates the machines. ssh: they already exist.",
+            "vagrant: stackcook creates the machines (the default with a network). "
+            "ssh: they already exist (the default without).",
             [kind.value for kind in MachineKind],
         ),
         "provider": _choice(

@@ -6,11 +6,12 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from functools import partial
 
 from stackcook.errors import Position
 from stackcook.manifest.document import List, Map, Scalar, Value
 from stackcook.manifest.model import Berksfile, CookbookEntry, DataBag, KnifeCommand, Pattern
-from stackcook.manifest.fields import FieldReader, take
+from stackcook.manifest.fields import UPLOAD, FieldReader, take
 
 COOKBOOK_OPTIONS = ("--freeze", "--force")
 VERSION = re.compile(r"\d+\.\d+(\.\d+)?", re.ASCII)
@@ -100,8 +101,10 @@ def _data_bag(reader: FieldReader, name: Scalar, body: Value, what: str) -> Data
             items.append(Pattern(item.text, item.at))
         else:
             reader.error(item.at, f'{what}: invalid name "{item.text}"', _REMEDY)
-    secret, text = take(fields, "secret", reader.file, what), ""
-    if secret and os.path.isfile(secret) and isinstance(value := fields["secret"][1], Scalar):
+    secret = take(fields, "secret", partial(reader.file, needed_by=UPLOAD), what)
+    usable = secret and (os.path.isfile(secret) or not reader.in_repository(secret))
+    text = ""
+    if usable and isinstance(value := fields["secret"][1], Scalar):
         text = value.text.strip()
     return DataBag(name.text, name.at, tuple(items), secret if text else None, text)
 

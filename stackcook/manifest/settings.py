@@ -21,7 +21,7 @@ from stackcook.manifest.model import (
     MachineKind,
     Policy,
 )
-from stackcook.manifest.fields import FieldReader, Fields, suggest, take
+from stackcook.manifest.fields import LOGIN, UPLOAD, FieldReader, Fields, suggest, take
 
 PROVIDERS = ("lxc", "libvirt", "virtualbox")
 LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
@@ -81,12 +81,13 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
     what = "stackcook"
     fields = reader.fields(value, what, KEYS)
     kinds = [kind.value for kind in MachineKind]
+    default = MachineKind.VAGRANT if "network" in fields else MachineKind.SSH
     bootstraps = [kind.value for kind in BootstrapKind]
     return Settings(
         at=section.at,
         name=take(fields, "name", partial(_name, reader), what) or "stackcook",
         machines=MachineKind(
-            take(fields, "machines", partial(_choice, reader, kinds), what) or "vagrant"
+            take(fields, "machines", partial(_choice, reader, kinds), what) or default
         ),
         provider=take(fields, "provider", partial(_choice, reader, PROVIDERS), what),
         network=take(fields, "network", partial(_network, reader), what),
@@ -160,7 +161,7 @@ def _nodes(reader: FieldReader, fields: Fields) -> Iterator[tuple[str, NodeSetti
             memory=take(keys, "memory", memory, what),
             cpus=take(keys, "cpus", cpus, what),
             user=take(keys, "user", reader.text, what),
-            key=take(keys, "key", reader.file, what),
+            key=take(keys, "key", partial(reader.file, needed_by=LOGIN, private=True), what),
             port=take(keys, "port", port, what),
         )
 
@@ -194,8 +195,9 @@ def _chef_server(reader: FieldReader, value: Value, what: str) -> ChefServer | N
         reader.error(value.at, f"{what} has no {' and no '.join(missing)}", remedy)
     url = take(fields, "url", partial(_url, reader), what)
     user = take(fields, "user", reader.text, what)
-    key = take(fields, "key", reader.file, what)
-    authorities = take(fields, "ca_file", reader.file, what)
+    private = partial(reader.file, needed_by=UPLOAD, private=True)
+    key = take(fields, "key", private, what)
+    authorities = take(fields, "ca_file", partial(reader.file, needed_by=UPLOAD), what)
     return ChefServer(url, user, key, authorities) if url and user and key else None
 
 

@@ -19,7 +19,7 @@ from stackcook.chef.server.settings import find_chef_server
 from stackcook.chef.sync.compare import Listing
 from stackcook.chef.sync.upload import upload as upload_all
 from stackcook.command import Say
-from stackcook.errors import InputError, UsageError, counted
+from stackcook.errors import InputError, Severity, UsageError, counted
 from stackcook.machines.base import Machines
 from stackcook.machines.factory import machines_for
 from stackcook.machines.provided import ProvidedMachines
@@ -96,18 +96,6 @@ class ChefSite:
     @cached_property
     def _checked(self) -> str:
         found = self._read
-        made = [node for node in self._provided if node.provider not in providers.WINDOWS]
-        if made and self.own_server is None:
-            what = (
-                f"{made[0].provider} machines cannot reach the embedded Chef server on this machine"
-            )
-            remedy = (
-                "set `stackcook: chef_server`, or knife's config.rb, to a server that they "
-                "can reach"
-            )
-            raise UsageError(what, where=made[0].name, remedy=remedy)
-        if findings := providers.missing_plugins(self._manifest):
-            raise InputError(findings)
         parts = (
             ("cookbook", found.cookbooks),
             ("role", found.roles),
@@ -128,8 +116,23 @@ class ChefSite:
         return found
 
     def check(self) -> str:
-        """Read the Chef repository, once; check that knife has the providers' plugins."""
+        """Read the Chef repository, once."""
         return self._checked
+
+    def check_providers(self) -> None:
+        """Raise UsageError or InputError if a provider's machines cannot be bootstrapped."""
+        made = [node for node in self._provided if node.provider not in providers.WINDOWS]
+        if made and self.own_server is None:
+            what = (
+                f"{made[0].provider} machines cannot reach the embedded Chef server on this machine"
+            )
+            remedy = (
+                "set `stackcook: chef_server`, or knife's config.rb, to a server that they "
+                "can reach"
+            )
+            raise UsageError(what, where=made[0].name, remedy=remedy)
+        if findings := providers.missing_plugins(self._manifest):
+            raise InputError([replace(f, severity=Severity.ERROR) for f in findings])
 
     def digest(self) -> str:
         """A checksum of the manifest, of all that an upload sends, and of stackcook itself."""
@@ -138,6 +141,11 @@ class ChefSite:
     def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         """Node → its recipes ``NAME_packages``, beside those of its run list."""
         return self._read.recipes_to_prepare(nodes)
+
+    def prepare(self) -> None:
+        """Create the network that the embedded Chef server listens on; the user's needs none."""
+        if self.own_server is None:
+            self.machines.prepare()
 
     def reach(self) -> None:
         """Check that the user's Chef server responds; call it before anything is written."""

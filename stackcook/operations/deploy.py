@@ -91,16 +91,18 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
     check = Step("check", "read and check the Chef repository", changes=False)
     secrets = Step("secrets", "generate the passwords that are missing", after=(check.key,))
     network, server = server_steps(after=(secrets.key,))
-    up = Step("machines", _machines(machines), after=(server.key,))
-    reach = list(reach_steps(stages, up.key))
+    steps = [check, secrets, network, server]
+    if nodes:
+        up = Step("machines", _machines(machines), after=(server.key,))
+        steps += [up, *reach_steps(stages, up.key)]
     upload = Step(
         "upload",
         "upload what differs from the Chef repository",
-        after=(up.key, *(step.key for step in reach)),
+        after=tuple(step.key for step in steps[3:]),
         retry=True,
         waits_for_retries=False,
     )
-    steps = [check, secrets, network, server, up, *reach, upload]
+    steps.append(upload)
     for stage in stages:
         gate = gate_step(stage, upload.key)
         if gate and not facts.done.issuperset(node.name for node in stage.nodes):
@@ -119,10 +121,13 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
         steps.append(Step("knife", does, after=(last,), after_nodes=names))
         last = ("", "knife")
     steps.append(save_step((last,), names))
-    does = "check that the cloud works"
-    verify = Step("verify", does, after=(last,), after_nodes=names, retry=True, changes=False)
+    if nodes:
+        does = "check that the cloud works"
+        steps.append(
+            Step("verify", does, after=(last,), after_nodes=names, retry=True, changes=False)
+        )
     made = {name: what for name, what in machines.items() if what}
-    return Plan("deploy", (*steps, verify), made, facts.done)
+    return Plan("deploy", tuple(steps), made, facts.done)
 
 
 def actions(
@@ -145,6 +150,10 @@ def actions(
         names = ", ".join(node.name for node in nodes) if len(nodes) < 10 else f"{len(nodes)} nodes"
         return f"{'running' if _creates(manifest) else 'existing hosts'}: {names}"
 
+    def upload(task: Task) -> str:
+        done = site.upload(task.say)
+        return done if nodes else f"{done}; the manifest has no nodes to deploy"
+
     def verify(task: Task) -> str:
         report = site.verify(without=task.failed, deploy=deploy)
         for check in report.failures:
@@ -161,7 +170,7 @@ def actions(
         "check": lambda _: site.check(),
         "secrets": lambda _: site.secrets(),
         "machines": machines,
-        "upload": lambda task: site.upload(task.say),
+        "upload": upload,
         "knife": lambda task: site.knife(task.say),
         "verify": verify,
     }

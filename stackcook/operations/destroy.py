@@ -49,7 +49,7 @@ def destroy_plan(manifest: Manifest) -> Plan:
         ("state", f"remove {manifest.state} and the cloud from clouds.yaml"),
     )
     steps: list[Step] = []
-    for name, does in wanted:
+    for name, does in wanted if names else wanted[2:]:
         steps.append(Step(name, does, after=(steps[-1].key,) if steps else ()))
     return Plan("destroy", tuple(steps))
 

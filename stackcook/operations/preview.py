@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 
 from stackcook.chef.objects.databags import generated_bags, generated_item
 from stackcook.chef.repository.repository import Repository
@@ -11,6 +12,7 @@ from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.sync.changes import Difference
 from stackcook.chef.sync.compare import compare
 from stackcook.chef.sync.prune import named
+from stackcook.errors import MachineError, StackcookError, UsageError
 from stackcook.knife import Form
 from stackcook.knife.objects import knife
 from stackcook.manifest.model import ChefServer, Manifest
@@ -32,14 +34,26 @@ def preview_of(manifest: Manifest, wanted: Form) -> Preview:
 
     Raises InputError for a bad Chef repository, ChefServerError where a server does not answer.
     """
+    readable = tuple(bag for bag in manifest.data_bags if not bag.secret or bag.secret.is_file())
+    manifest = replace(manifest, data_bags=readable)  # the others could not be compared
     site = ChefSite(manifest)
     site.check()
-    server = site.running_server
+    warnings: list[str] = []
+    _note(warnings, site.check_providers)
+    server, unasked = site.running_server, ""
+    if server and not server.key.is_file():
+        unasked = f"cannot ask the Chef server {server.url}, its key {server.key} is not here"
+        server = None
     objects = [section for section in _OBJECTS if section in wanted.sections]
     names = preview.chosen(manifest, wanted.sections, wanted.nodes)
     last = last_deploy(manifest.state)
     resumed = last and last.resumable(site.digest(), time.time())
-    facts = observe(manifest, site, names, resumed) if names else Facts()
+    facts = Facts()
+    if names and not unasked:
+        try:
+            facts = observe(manifest, site, names, resumed)
+        except (MachineError, UsageError) as error:
+            warnings.append(f"cannot inspect the machines: {error}")
     deletion = creation = state = None
     if wanted.delete:
         whole = wanted.nodes is None and {"nodes", "clusters"}.issubset(wanted.sections)
@@ -62,7 +76,16 @@ def preview_of(manifest: Manifest, wanted: Form) -> Preview:
             tuple(node for node in manifest.nodes if node.name in names),
             knife(manifest) if "knife" in wanted.sections else (),
         )
-    return Preview(server.url if server else None, deletion, creation)
+    url = server.url if server else None
+    return Preview(url, deletion, creation, unasked, tuple(warnings))
+
+
+def _note(warnings: list[str], check: Callable[[], None]) -> None:
+    """Add what ``check`` raises: this machine could not deploy, but it can plan."""
+    try:
+        check()
+    except StackcookError as error:
+        warnings.append(str(error))
 
 
 def preview_of_converge(manifest: Manifest, wanted: Form) -> Preview:

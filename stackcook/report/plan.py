@@ -22,7 +22,7 @@ def render(preview: Preview) -> Text:
     if preview.deletion:
         parts += _deletion(preview.deletion, preview.server)
     if preview.creation:
-        parts += _creation(preview.creation, preview.server)
+        parts += _creation(preview.creation, preview.server, preview.unasked)
     return Text("\n").join(parts) if parts else Text("nothing to do")
 
 
@@ -112,9 +112,9 @@ def _deletion(deletion: Deletion, server: str | None) -> Iterator[Text]:
         yield Text("nothing to delete")
 
 
-def _creation(creation: Creation, server: str | None) -> Iterator[Text]:
+def _creation(creation: Creation, server: str | None, unasked: str) -> Iterator[Text]:
     if creation.difference:
-        nothing = "no Chef server is running: everything is new"
+        nothing = f"{unasked or 'no Chef server is running'}: everything is new"
         yield Text(f"Chef server {server}" if server else nothing)
         if creation.passwords:
             generated = f"{counted(len(creation.passwords), 'password')}, generated"

@@ -53,11 +53,16 @@ class Creation:
 
 @dataclass(frozen=True)
 class Preview:
-    """The whole preview; ``server`` is the URL of the Chef server, None if none is running."""
+    """The whole preview; ``server`` is the URL of the Chef server, None if it was not asked.
+
+    ``unasked`` says why, unless none is running; ``warnings`` say why this machine cannot deploy.
+    """
 
     server: str | None
     deletion: Deletion | None = None
     creation: Creation | None = None
+    unasked: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def chosen(

@@ -15,7 +15,7 @@ import pytest
 from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.command import Command, run
 from stackcook.errors import ExitCode
-from stackcook.manifest.model import Manifest
+from stackcook.manifest.model import ChefServer, Manifest
 from tests.started import ROOT
 
 Stackcook = Callable[..., tuple[int, str]]
@@ -100,6 +100,39 @@ def test_an_own_server_that_is_not_there(stackcook: Stackcook, manifest: Manifes
     assert not manifest.state.exists()
     status, output = stackcook("server", "start")
     assert status == ExitCode.USAGE and "there is no embedded Chef server" in output
+
+
+def test_an_upload_to_an_own_server_needs_no_machines(
+    stackcook: Stackcook, manifest: Manifest, zero: ChefServer
+) -> None:
+    own = f"chef_server: {{url: '{zero.url}', user: {zero.user}, key: {zero.key}}}"
+    section = f"stackcook:\n  {own}\n"
+    text = manifest.path.read_text().partition("stackcook:")[0] + section
+    vagrant = (
+        "  network: 10.0.115.0/24\n  provider: virtualbox\n  nodes: {one: {address: 10.0.115.9}}"
+    )
+    for more in ("", vagrant):
+        manifest.path.write_text(text + more)
+        status, output = stackcook("upload")
+        assert status == ExitCode.DONE, output
+    assert "0 created, 0 updated, 8 unchanged" in output
+
+
+def test_without_nodes_a_deploy_uploads(stackcook: Stackcook, manifest: Manifest) -> None:
+    text = manifest.path.read_text()
+    nodes, section = text.index("nodes:"), text.index("stackcook:")
+    address = text.partition("server_address: ")[2].split()[0]
+    manifest.path.write_text(
+        f"{text[:nodes]}{text[section:]}".partition("  nodes:")[0] + "  passwords: {}\n"
+    )
+    status, output = stackcook("deploy")
+    assert status == ExitCode.DONE, output
+    done = "8 created, 0 updated, 0 unchanged; the manifest has no nodes to deploy"
+    assert f"http://{address}:4545" in output and done in output
+    assert stackcook("verify") == (0, "nothing to verify: the manifest has no nodes\n")
+    status, output = stackcook("destroy", "--yes")
+    assert status == ExitCode.DONE and "machines" not in output, output
+    assert not manifest.state.exists()
 
 
 def test_passwords_are_not_replaced(stackcook: Stackcook, manifest: Manifest) -> None:

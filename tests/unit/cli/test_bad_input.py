@@ -42,11 +42,6 @@ FAULTS = {
         "198.51.100.1",
         "infrastructure.yml:11:21: error: node web2: address 198.51.100.1 is outside ",
     ),
-    "a wrong key": (
-        "127.0.0.12, key: key",
-        "127.0.0.12, key: nokey",
-        "infrastructure.yml:11:38: error: stackcook: nodes: web2: key: file not found: nokey;",
-    ),
 }
 
 
@@ -98,6 +93,47 @@ def test_wrong_manifest(repository: Path, command: str, fault: str) -> None:
     assert result.exit_code == ExitCode.INPUT
     assert only_line(result).startswith(expected)
     assert files(repository) == before
+
+
+MISSING = {
+    "an SSH key": ("127.0.0.12, key: key", "127.0.0.12, key: ~/.ssh/lab", "11:38"),
+    "a Chef key": (
+        "stackcook:",
+        'stackcook:\n  chef_server: {url: "http://127.0.0.1:9", user: me, key: ~/.chef/me.pem}',
+        "7:59",
+    ),
+    "a data bag's secret": ("roles:", "data bags: [{users: {secret: ~/secret}}]\nroles:", "1:30"),
+}
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "deploy"])
+@pytest.mark.parametrize("what", MISSING)
+def test_what_only_the_deploying_machine_has(repository: Path, command: str, what: str) -> None:
+    """As in CI: `check` and `plan` warn, `deploy` changes nothing."""
+    right, wrong, place = MISSING[what]
+    assert GOOD.count(right) == 1
+    (repository / "infrastructure.yml").write_text(GOOD.replace(right, wrong))
+    (repository / "data_bags" / "users").mkdir(parents=True)
+    before = files(repository)
+    result = run(command)
+    severity = "error" if command == "deploy" else "warning"
+    assert f"infrastructure.yml:{place}: {severity}: " in result.stdout + result.stderr
+    assert "file not found: ~/" in result.stdout + result.stderr
+    assert result.exit_code == (ExitCode.INPUT if command == "deploy" else ExitCode.DONE)
+    assert files(repository) == before
+    if command == "plan" and what == "a Chef key":
+        assert "cannot ask the Chef server http://127.0.0.1:9, its key" in result.stdout
+
+
+def test_an_upload_needs_no_ssh_key_but_a_converge_and_a_shell_do(repository: Path) -> None:
+    manifest = repository / "infrastructure.yml"
+    manifest.write_text(GOOD.replace("key: key", "key: ~/gone"))
+    assert manifest.read_text().count("~/gone") == 2
+    result = run("converge")
+    assert result.exit_code == ExitCode.INPUT and ":11:38: error: " in result.stderr
+    result = run("ssh", "web2")
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr.startswith(f"web2: SSH key not found: {Path.home() / 'gone'}; set `key`")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -86,6 +86,20 @@ def test_stages_in_order(repository: Path) -> None:
     )
 
 
+def test_a_plan_needs_no_vagrant(repository: Path) -> None:
+    path = repository / "infrastructure.yml"
+    address = "10.0.115.9"
+    path.write_text(
+        f"nodes: [one]\nstackcook: {{network: 10.0.115.0/24, provider: virtualbox,"
+        f" nodes: {{one: {{address: {address}}}}}}}\n"
+    )
+    result = plan()
+    assert result.exit_code == 0
+    warning = "warning: cannot inspect the machines: Vagrant cannot use virtualbox on this machine;"
+    assert result.stderr.startswith(warning)
+    assert f"one  {address}  create the machine" in result.stdout
+
+
 def test_json(repository: Path) -> None:
     data = json.loads(plan("--json").stdout)
     assert data["chef_server"] == {

@@ -29,7 +29,7 @@ STOPPED = Check(
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Verify a deployment whose report is given."""
     manifest = tmp_path / "infrastructure.yml"
-    manifest.write_text("nodes: []\n")
+    manifest.write_text("nodes: [controller]\n")
     (tmp_path / ".stackcook").mkdir()
 
     def run(report: Report, *options: str) -> Result:
@@ -57,6 +57,16 @@ def test_a_failure_is_5_and_one_line_with_service_and_node(run: Any) -> None:
 
 def test_nothing_looked_at_is_not_well(run: Any) -> None:
     assert run(Report(())).exit_code == 5
+
+
+def test_without_nodes_there_is_nothing_to_verify(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "infrastructure.yml").write_text("roles: []\n")
+    result = run(Report(()))
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "nothing to verify: the manifest has no nodes\n",
+    )
+    assert json.loads(run(Report(()), "--json").stdout)["ok"] is True
 
 
 def test_json_is_one_document(run: Any) -> None:

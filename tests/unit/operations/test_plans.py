@@ -10,6 +10,7 @@ import pytest
 from stackcook.manifest.model import BootstrapKind, Manifest, Stage
 from stackcook.operations.converge import converge_plan
 from stackcook.operations.deploy import deploy_plan, observe
+from stackcook.operations.destroy import destroy_plan
 from stackcook.operations.shared import Facts
 from stackcook.run.plan import Plan
 from tests.fakes import FakeSite, node, two_stages
@@ -102,7 +103,9 @@ def test_a_step_waits_only_for_steps_that_come_before_it() -> None:
             before.add(step.key)
 
 
-def test_a_manifest_without_nodes_still_uploads_and_verifies() -> None:
+def test_a_manifest_without_nodes_only_uploads() -> None:
     empty = Manifest(Path("/nowhere/infrastructure.yml"), "fake")
-    plan = deploy_plan(empty, Facts())
-    assert [step.name for step in plan.steps][-3:] == ["upload", "save", "verify"]
+    names = [step.name for step in deploy_plan(empty, Facts()).steps]
+    assert names == ["check", "secrets", "network", "chef server", "upload", "save"]
+    removed = [step.name for step in destroy_plan(empty).steps]
+    assert removed == ["chef server", "network", "state"]

@@ -17,12 +17,31 @@ UNUSED = 90 * 24 * 3600.0
 """Seconds after which an unused file of the cache is removed."""
 
 
+_UNTRACKED = (".stackcook", ".vagrant")
+"""Directories that hold keys and passwords: git must not add them to the user's repository."""
+
+
 def private_directory(path: Path) -> Path:
-    """Make the directory and its missing parents with mode 0700; returns ``path``."""
+    """Make the directory and its missing parents with mode 0700; returns ``path``.
+
+    A ``.stackcook`` or ``.vagrant`` gets a .gitignore that covers all its files.
+    """
     if not path.is_dir():
         private_directory(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
+    if path.name in _UNTRACKED and not (path / ".gitignore").exists():
+        (path / ".gitignore").write_text("*\n")
     return path
+
+
+def untrack(path: Path) -> None:
+    """Add the file to the .gitignore beside it, unless a line there names it already."""
+    ignoring = path.with_name(".gitignore")
+    text = ignoring.read_text(errors="replace") if ignoring.exists() else ""
+    if path.name not in {line.strip().strip("/") for line in text.splitlines()}:
+        start = "\n" if text and not text.endswith("\n") else ""
+        with ignoring.open("a") as file:
+            file.write(f"{start}/{path.name}\n")
 
 
 @contextmanager

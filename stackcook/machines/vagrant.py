@@ -20,7 +20,7 @@ from stackcook.cache import package_cache, packages
 from stackcook.command import Command, Runner, Say, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError
-from stackcook.files import lock
+from stackcook.files import lock, private_directory
 from stackcook.machines import box
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.machines.lxc import Containers
@@ -75,9 +75,10 @@ class VagrantMachines:
 
     def prepare(self) -> None:
         """Create the lab's network and SSH key; libvirt and VirtualBox have their own."""
+        private_directory(self.manifest.root / ".vagrant")
         if self.provider != "lxc":
             return
-        self.manifest.state.mkdir(mode=0o700, exist_ok=True)
+        private_directory(self.manifest.state)
         # `vagrant up` calls this for every machine at the same time.
         with lock(self.manifest.state / "machines.lock"):
             self.network.up()
@@ -175,7 +176,7 @@ class VagrantMachines:
         """Create the SSH key of this deployment, both files or none."""
         if self._key.exists():
             return
-        self._key.parent.mkdir(mode=0o700, exist_ok=True)
+        private_directory(self._key.parent)
         with tempfile.TemporaryDirectory(dir=self._key.parent) as directory:
             new = Path(directory) / self._key.name
             argv = (str(find_program("ssh-keygen")), "-q", "-t", "ed25519", "-N", "", "-C")

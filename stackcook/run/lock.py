@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stackcook.errors import UsageError
-from stackcook.files import try_lock
+from stackcook.files import private_directory, try_lock
 
 
 def user() -> str:
@@ -32,7 +32,7 @@ def exclusive(directory: Path, command: str) -> Iterator[None]:
 
     Raises UsageError that says who holds it and since when.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_directory(directory)
     with (directory / "lock").open("a+") as file:
         while not try_lock(file):
             refuse(directory)  # if nobody does, a check of the lock was in the way

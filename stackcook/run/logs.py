@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from stackcook.errors import NodeError, StackcookError
+from stackcook.files import private_directory
 
 
 def path_of(state: Path, node: str) -> Path:
@@ -56,7 +57,7 @@ class NodeLog:
         try:
             return os.open(self._path, flags, 0o600)
         except FileNotFoundError:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_directory(self._path.parent)
             return os.open(self._path, flags, 0o600)
 
     def _write(self, text: str) -> None:

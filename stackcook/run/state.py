@@ -24,6 +24,7 @@ from stackcook.run.events import (
 from stackcook.run.lock import user
 from stackcook.run.record import NAME, explained
 from stackcook.errors import UsageError
+from stackcook.files import private_directory
 
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -105,7 +106,7 @@ class State:
     """
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_directory(directory)
         self._path = directory / NAME
         with explained(self._path):
             self._db = sqlite3.connect(

@@ -11,14 +11,14 @@ from typing import Any
 import yaml
 
 from stackcook.errors import VerifyError
-from stackcook.files import replacing
+from stackcook.files import replacing, untrack
 from stackcook.verify.openstack import DOMAIN, PROJECT, REGION, USER
 
 CLOUD = "stackcook"
 
 
 def write(path: Path, auth_url: str, password: str) -> bool:
-    """Put the cloud into the file, mode 0600; False if it is there already.
+    """Put the cloud into the file, mode 0600, which git shall ignore; False if it is there already.
 
     Raises VerifyError if the file has other content than clouds, or can't be written.
     """
@@ -39,6 +39,11 @@ def write(path: Path, auth_url: str, password: str) -> bool:
     if document["clouds"].get(CLOUD) == wanted and path.stat().st_mode & 0o777 == 0o600:
         return False
     document["clouds"][CLOUD] = wanted
+    try:
+        untrack(path)
+    except OSError as error:
+        what = f"cannot be written ({error.strerror})"
+        raise VerifyError(what, where=str(path.with_name(".gitignore"))) from error
     _replace(path, document)
     return True
 

@@ -16,6 +16,7 @@ from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.command import Command, run
 from stackcook.errors import ExitCode
 from stackcook.manifest.model import ChefServer, Manifest
+from stackcook.verify import clouds
 from tests.started import ROOT
 
 Stackcook = Callable[..., tuple[int, str]]
@@ -175,3 +176,17 @@ def test_what_is_deleted(stackcook: Stackcook, manifest: Manifest) -> None:
     }
     status, output = stackcook("upload", "--only", "rules")
     assert status == ExitCode.USAGE and 'unknown section "rules"' in output
+
+
+def test_git_adds_nothing_secret(stackcook: Stackcook, manifest: Manifest) -> None:
+    text = manifest.path.read_text()
+    manifest.path.unlink()
+    assert stackcook("init", "--from-repository")[0] == 0
+    manifest.path.write_text(text)
+    assert stackcook("upload")[0] == 0
+    clouds.write(manifest.root / "clouds.yaml", "http://127.0.0.1:5000", "geheim")
+    assert (manifest.state / "chef" / "encrypted_data_bag_secret").exists()
+    assert run(Command(("git", "init", "-q"), cwd=manifest.root), timeout=60).status == 0
+    done = run(Command(("git", "add", "-A", "-n"), cwd=manifest.root), timeout=60)
+    assert "add 'infrastructure.yml'" in done.output and "add 'roles/web.json'" in done.output
+    assert ".stackcook" not in done.output and "clouds.yaml" not in done.output

@@ -48,8 +48,31 @@ def test_other_clouds_stay(path: Path) -> None:
 def test_a_file_of_ours_alone_goes_away(path: Path) -> None:
     clouds.write(path, URL, "s3cret")
     clouds.remove(path)
-    assert list(path.parent.iterdir()) == []
+    assert not path.exists()
     clouds.remove(path)
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        (None, "/clouds.yaml\n"),
+        ("mine", "mine\n/clouds.yaml\n"),
+        ("clouds.yaml\nmine\n", "clouds.yaml\nmine\n"),
+    ],
+)
+def test_git_ignores_it(path: Path, before: str | None, after: str) -> None:
+    ignoring = path.with_name(".gitignore")
+    if before:
+        ignoring.write_text(before)
+    clouds.write(path, URL, "s3cret")
+    assert ignoring.read_text() == after
+
+
+def test_a_gitignore_that_cannot_be_written_is_named(path: Path) -> None:
+    path.with_name(".gitignore").mkdir()
+    with pytest.raises(VerifyError, match=r"\.gitignore: cannot be written \(Is a directory\)"):
+        clouds.write(path, URL, "s3cret")
+    assert not path.exists()
 
 
 def test_an_empty_list_of_clouds_is_filled(path: Path) -> None:

@@ -56,9 +56,11 @@ def run(
     plan = operation.plan
     clock, started = settings.clock, settings.clock()
     executor = Executor(
+        plan,
         operation.actions,
         listeners,
         manifest.state,
+        budget=operation.budget,
         parallel=settings.parallel,
         clock=clock,
         backoff=settings.backoff,
@@ -77,7 +79,7 @@ def run(
     )
     code, facts = ExitCode.BUG, {}
     try:
-        code = executor.run(plan, operation.budget).code
+        code = executor.run()
         if plan.nodes and code in (ExitCode.DONE, ExitCode.WITHIN_BUDGET):
             facts = dict(site.facts())
     except StackcookError as error:

@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from stackcook.command import Completed, Say
 from stackcook.remote.base import Connect, Host, Remote
@@ -56,13 +55,6 @@ class Pool:
         else:
             remote = opener(host, known_hosts, timeout=timeout)
         return _Lent(remote, lambda good: self._back(host, remote, good))
-
-    def close(self) -> None:
-        """Close the idle connections."""
-        with self._lock:
-            idle, self._idle = self._idle, OrderedDict()
-        for remote, _ in idle.values():
-            remote.close()
 
     def _works(self, remote: Remote, since: float) -> bool:
         if self._clock() - since < _FRESH or remote.answers(timeout=10):
@@ -118,12 +110,7 @@ class _Lent:
     def __enter__(self) -> Remote:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @contextmanager

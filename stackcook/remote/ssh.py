@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from math import ceil
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import paramiko
@@ -148,12 +147,7 @@ class _Connection:
     def __enter__(self) -> Remote:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

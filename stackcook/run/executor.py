@@ -73,14 +73,6 @@ Action = Callable[[Task], "str | ConvergeResult | NewPlan"]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a run ended. ``failed`` are the nodes that failed."""
-
-    code: ExitCode
-    failed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class _Ended:
     """The result of a task; ``began`` and ``ended`` are seconds since the epoch.
 
@@ -100,7 +92,7 @@ def default_parallel(nodes: int) -> int:
 
 
 class Executor:
-    """Carries out plans. ``actions`` maps the name of each step to its action.
+    """Carries out one plan. ``actions`` maps the name of each step to its action.
 
     ``state`` is the directory with the nodes' logs; ``parallel`` is how many tasks run at once, 0:
     as many as suits this machine; ``clock`` gives seconds since the epoch. ``end`` ends what runs
@@ -109,22 +101,27 @@ class Executor:
 
     def __init__(
         self,
+        plan: Plan,
         actions: Mapping[str, Action],
         listeners: tuple[Listener, ...],
         state: Path,
         *,
+        budget: Budget | None = None,
         parallel: int = 0,
         clock: Callable[[], float] = time.time,
         backoff: Backoff = STEP,
         end: Callable[[], None] = lambda: None,
     ) -> None:
         self.clock = clock
+        self._plan = plan
         self._actions = actions
         self._listeners = listeners
         self._state = state
-        self._parallel = parallel
-        self._backoff = backoff
         self._end = end
+        self._schedule = Schedule(plan, budget, backoff)
+        self._workers = parallel or default_parallel(len(plan.nodes))
+        self._pool = ThreadPoolExecutor(max_workers=self._workers)
+        self._running: dict[Future[_Ended], Step] = {}
         self._lock = threading.Lock()
         self._muted = False
         self._interrupts = 0
@@ -137,27 +134,23 @@ class Executor:
             for listener in () if self._muted else self._listeners:
                 listener(event)
 
-    def run(self, plan: Plan, budget: Budget | None = None) -> Outcome:
+    def run(self) -> ExitCode:
         """Carry out the plan. Raises what a listener raises, once all that runs has ended.
 
         Ctrl-C lets no new step begin; a second one also ends what runs on nodes.
         """
-        schedule = Schedule(plan, budget, self._backoff)
-        workers = self._parallel or default_parallel(len(plan.nodes))
-        pool = ThreadPoolExecutor(max_workers=workers)
-        running: dict[Future[_Ended], Step] = {}
         try:
             with self._counting_interrupts():
-                self._loop(schedule, pool, running, workers)
+                self._loop()
         finally:
             self._muted = False
             # A second Ctrl-C does not wait for steps that are not on a node: they can't be ended.
-            pool.shutdown(wait=not (self._interrupts > 1 and running), cancel_futures=True)
-        for node, stage in schedule.skipped():
-            if node not in plan.done:
-                self.emit(NodeSkipped(node, self.clock(), schedule.why, stage))
-        code = ExitCode.INTERRUPTED if self._interrupts else schedule.code
-        return Outcome(code, tuple(schedule.failed))
+            wait = not (self._interrupts > 1 and self._running)
+            self._pool.shutdown(wait=wait, cancel_futures=True)
+        for node, stage in self._schedule.skipped():
+            if node not in self._plan.done:
+                self.emit(NodeSkipped(node, self.clock(), self._schedule.why, stage))
+        return ExitCode.INTERRUPTED if self._interrupts else self._schedule.code
 
     def failed(
         self,
@@ -173,48 +166,37 @@ class Executor:
         self.emit(StepStarted(step, now, node, stage, attempt))
         self.emit(self._step_failed(step, node, error, now, now))
 
-    def _loop(
-        self,
-        schedule: Schedule,
-        pool: ThreadPoolExecutor,
-        running: dict[Future[_Ended], Step],
-        workers: int,
-    ) -> None:
+    def _loop(self) -> None:
         """Until all has ended; an exception lets no further step begin, and is raised then."""
         error: Exception | None = None
         more = True
         while more:
             try:
-                more = self._go_on(schedule, pool, running, workers)
+                more = self._go_on()
             except Exception as raised:
                 error = error or raised
-                schedule.stop(f"internal error: {raised}", ExitCode.BUG)
+                self._schedule.stop(f"internal error: {raised}", ExitCode.BUG)
         if error:
             raise error
 
-    def _go_on(
-        self,
-        schedule: Schedule,
-        pool: ThreadPoolExecutor,
-        running: dict[Future[_Ended], Step],
-        workers: int,
-    ) -> bool:
+    def _go_on(self) -> bool:
         """Begin what may begin, and wait for the next thing that ends; False once nothing is left.
 
         It may be called again after it has raised an exception.
         """
+        schedule, running = self._schedule, self._running
+        on_nodes = any(step.node for step in running.values())
         if self._interrupts > self._handled:
             self._handled = self._interrupts
-            on_nodes = any(step.node for step in running.values())
-            self._interrupt(schedule, self._handled, on_nodes)
-        if self._handled > 1 and not any(step.node for step in running.values()):
+            self._interrupt(on_nodes)
+        if self._handled > 1 and not on_nodes:
             return False
         for each in schedule.abandoned():
             step = each.step
             again = each.attempt + 1
             self.failed(step.name, each.error, step.node, stage=step.stage, attempt=again)
-        while len(running) < workers and (task := schedule.next(time.monotonic())):
-            running[self._begin(task, schedule, pool)] = task
+        while len(running) < self._workers and (task := schedule.next(time.monotonic())):
+            running[self._begin(task)] = task
         due = schedule.next_retry
         if not running and due is None:
             if not schedule.why and (left := schedule.left()):
@@ -226,13 +208,13 @@ class Executor:
         if running:
             ended, _ = wait(running, patience, return_when=FIRST_COMPLETED)
             for future in ended:
-                self._take(running.pop(future), future.result(), schedule)
+                self._take(running.pop(future), future.result())
         else:
             time.sleep(patience)
         return True
 
-    def _begin(self, step: Step, schedule: Schedule, pool: ThreadPoolExecutor) -> Future[_Ended]:
-        attempt = schedule.attempt(step)
+    def _begin(self, step: Step) -> Future[_Ended]:
+        attempt = self._schedule.attempt(step)
         now = self.clock()
         self.emit(StepStarted(step.name, now, step.node, step.stage, attempt))
         output = ChefOutput()
@@ -247,8 +229,8 @@ class Executor:
         def report(error: StackcookError, node: str) -> None:
             self.failed(step.name, error, node)
 
-        task = Task(step, attempt, tuple(schedule.failed), say, report)
-        return pool.submit(self._carry_out, task, now)
+        task = Task(step, attempt, tuple(self._schedule.failed), say, report)
+        return self._pool.submit(self._carry_out, task, now)
 
     def _carry_out(self, task: Task, began: float) -> _Ended:
         """Run the step's action in a pool thread; an unexpected error fails only its own node."""
@@ -272,13 +254,14 @@ class Executor:
             return _Ended(began, self.clock(), error=_internal(step.node, error), bug=bug)
         return _Ended(began, self.clock(), result)
 
-    def _take(self, step: Step, ended: _Ended, schedule: Schedule) -> None:
+    def _take(self, step: Step, ended: _Ended) -> None:
+        schedule = self._schedule
         if ended.bug and ended.error:
             self.emit(self._step_failed(step.name, "", ended.error, ended.began, ended.at))
             raise ended.bug
         if ended.error:
-            retry = schedule.failure(step, ended.error, time.monotonic())
-            if not retry:
+            wait = schedule.failure(step, ended.error, time.monotonic())
+            if wait is None:
                 self.emit(
                     self._step_failed(step.name, step.node, ended.error, ended.began, ended.at)
                 )
@@ -289,10 +272,10 @@ class Executor:
                 f"{step.node}: " if step.node else "",
                 step.name,
                 schedule.attempt(step),
-                retry.wait,
+                wait,
                 cause,
             )
-            self.emit(StepRetried(step.name, ended.at, step.node, cause, retry.wait))
+            self.emit(StepRetried(step.name, ended.at, step.node, cause, wait))
             return
         result = ended.result
         done = StepDone(step.name, ended.at, ended.at - ended.began, step.node)
@@ -309,9 +292,9 @@ class Executor:
             self.emit(PlanChanged(step.node, ended.at, result.why, *names))
         schedule.done(step)
 
-    def _interrupt(self, schedule: Schedule, count: int, on_nodes: bool) -> None:
-        schedule.stop("interrupted", ExitCode.INTERRUPTED)
-        if count == 1:
+    def _interrupt(self, on_nodes: bool) -> None:
+        self._schedule.stop("interrupted", ExitCode.INTERRUPTED)
+        if self._handled == 1:
             text = "interrupted: waiting for running steps; press Ctrl-C again to stop them"
             self.emit(Notice(self.clock(), text))
             return

@@ -6,7 +6,6 @@ import os
 import time
 import traceback
 from pathlib import Path
-from types import TracebackType
 
 from stackcook.errors import NodeError, StackcookError
 from stackcook.files import private_directory
@@ -38,12 +37,7 @@ class NodeLog:
     def __enter__(self) -> NodeLog:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             if isinstance(error, StackcookError):
                 self(str(error))

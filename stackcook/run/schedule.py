@@ -25,13 +25,6 @@ _LAST: _Order = (1 << 62, 0)
 
 
 @dataclass(frozen=True)
-class Retry:
-    """The decision to retry a failed task in ``wait`` seconds."""
-
-    wait: float
-
-
-@dataclass(frozen=True)
 class Abandoned:
     """A task that waited for a retry when the run was stopped."""
 
@@ -127,14 +120,14 @@ class Schedule:
         if step.node and not self._nodes[step.node]:
             self._satisfy(step.node)
 
-    def failure(self, step: Step, error: StackcookError, now: float) -> Retry | None:
-        """A step has failed: when it is tried again, None if it is not."""
+    def failure(self, step: Step, error: StackcookError, now: float) -> float | None:
+        """A step has failed: in how many seconds it is retried, None if it is not."""
         attempt = self._attempts[step.key]
         wait = self._backoff.after(attempt) if step.retry and error.transient else None
         if wait is not None and not self._stopped:
             self._waiting[step.key] = Abandoned(step, attempt, error)
             heapq.heappush(self._due, (now + wait, self._order[step.key], step.key))
-            return Retry(wait)
+            return wait
         if step.node:
             self._fail_node(step)
         else:

@@ -8,7 +8,6 @@ import threading
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from types import TracebackType
 
 from stackcook import __version__
 from stackcook.run.events import (
@@ -184,12 +183,7 @@ class State:
         self._writer.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._fresh.set()
         self._writer.join()

@@ -737,4 +737,4 @@ def test_a_record_that_can_t_be_kept_ends_the_run(manifest: Manifest) -> None:
 def test_steps_that_wait_for_each_other_are_an_internal_error(tmp_path: Path) -> None:
     steps = (Step("a", "", after=(("", "b"),)), Step("b", "", after=(("", "a"),)))
     with pytest.raises(RuntimeError, match="wait for each other: .*a, .*b"):
-        Executor({}, (), tmp_path).run(Plan("deploy", steps))
+        Executor(Plan("deploy", steps), {}, (), tmp_path).run()

@@ -168,8 +168,8 @@ def test_a_retry_is_due_after_its_backoff_and_the_last_one_fails_the_node() -> N
     made = Schedule(Plan("x", (step,)), backoff=BACKOFF)
     for attempt, (begin, due) in enumerate([(0, 10), (10, 30)], 1):
         assert made.next(begin) == step and made.attempt(step) == attempt
-        retry = made.failure(step, AWAY, begin)
-        assert retry and begin + retry.wait == due == made.next_retry
+        wait = made.failure(step, AWAY, begin)
+        assert wait and begin + wait == due == made.next_retry
         assert made.next(due - 1) is None
     assert made.next(30) == step
     assert made.failure(step, AWAY, 30) is None

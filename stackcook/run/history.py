@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stackcook.run.record import StepState, reading
+from stackcook.run.record import StepState, rows
 
 
 @dataclass(frozen=True)
@@ -62,44 +62,30 @@ WHERE run = ? GROUP BY name, recipe, steps.step
 
 def runs(directory: Path) -> tuple[Run, ...]:
     """Every run that is kept, the oldest first."""
-    with reading(directory) as db:
-        return tuple(Run(*row) for row in db.execute(f"{_RUN} ORDER BY id")) if db else ()
+    return tuple(Run(*row) for row in rows(directory, f"{_RUN} ORDER BY id"))
 
 
 def steps(directory: Path, run: int) -> tuple[StepState, ...]:
     """The steps of one run in the order in which they began; ``node`` is empty for all nodes'."""
-    with reading(directory) as db:
-        if db is None:
-            return ()
-        rows = db.execute(f"{_STEP} WHERE run = ? ORDER BY id", (run,))
-        return tuple(StepState(*row) for row in rows)
+    found = rows(directory, f"{_STEP} WHERE run = ? ORDER BY id", run)
+    return tuple(StepState(*row) for row in found)
 
 
 def failed_step(directory: Path, node: str) -> StepState | None:
     """The node's step that failed last, in any run."""
-    with reading(directory) as db:
-        if db is None:
-            return None
-        order = "WHERE node = ? AND result = 'failed' ORDER BY id DESC LIMIT 1"
-        row = db.execute(f"{_STEP} {order}", (node,)).fetchone()
-        return StepState(*row) if row else None
+    last = "WHERE node = ? AND result = 'failed' ORDER BY id DESC LIMIT 1"
+    return next((StepState(*row) for row in rows(directory, f"{_STEP} {last}", node)), None)
 
 
 def stages(directory: Path) -> dict[str, str]:
     """The stage that each node was last recorded in."""
-    with reading(directory) as db:
-        if db is None:
-            return {}
-        last = "SELECT max(id) FROM steps WHERE node <> '' AND stage <> '' GROUP BY node"
-        return dict(db.execute(f"SELECT node, stage FROM steps WHERE id IN ({last})"))
+    last = "SELECT max(id) FROM steps WHERE node <> '' AND stage <> '' GROUP BY node"
+    return dict(rows(directory, f"SELECT node, stage FROM steps WHERE id IN ({last})"))
 
 
 def spent(directory: Path, run: int) -> tuple[Spent, ...]:
     """The recorded resources of one run, which are the slow ones; slowest first."""
-    with reading(directory) as db:
-        if db is None:
-            return ()
-        return _merged(Spent(*row) for row in db.execute(_SPENT, (run,)))
+    return _merged(Spent(*row) for row in rows(directory, _SPENT, run))
 
 
 def by_recipe(resources: Iterable[Spent]) -> tuple[Spent, ...]:

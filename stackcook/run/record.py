@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from stackcook.run.events import LOOKS
 from stackcook.errors import ExitCode, UsageError
@@ -74,61 +75,53 @@ def latest(directory: Path) -> dict[str, StepState]:
     A successful reach or preflight counts only on a node where nothing else was done: a run that
     resumes a deploy only inspects the nodes that are done.
     """
-    with reading(directory) as db:
-        if db is None:
-            return {}
-        found = _last(db)
-        only = [n for n, s in found.items() if s.step in LOOKS and s.result == "done"]
-        if only:
-            before = _last(db, f"AND step NOT IN {LOOKS}")
-            found.update((name, before[name]) for name in only if name in before)
-        return found
+    found = _last(directory)
+    only = [n for n, s in found.items() if s.step in LOOKS and s.result == "done"]
+    if only:
+        before = _last(directory, f"AND step NOT IN {LOOKS}")
+        found.update((name, before[name]) for name in only if name in before)
+    return found
 
 
-def _last(db: sqlite3.Connection, which: str = "") -> dict[str, StepState]:
-    rows = db.execute(
+def _last(directory: Path, which: str = "") -> dict[str, StepState]:
+    found = rows(
+        directory,
         "SELECT node, stage, step, result, started, ended, text, updated, total FROM steps"
-        f" WHERE id IN (SELECT max(id) FROM steps WHERE node <> '' {which} GROUP BY node)"
+        f" WHERE id IN (SELECT max(id) FROM steps WHERE node <> '' {which} GROUP BY node)",
     )
-    return {row[0]: StepState(*row) for row in rows}
+    return {row[0]: StepState(*row) for row in found}
 
 
 def last_deploy(directory: Path) -> LastDeploy | None:
     """The deploy that was begun last, with what all of its runs have done."""
-    with reading(directory) as db:
-        if db is None:
-            return None
-        run = db.execute(
-            "SELECT deploy, digest, started, exit_code FROM runs"
-            " WHERE command = 'deploy' ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-        if run is None:
-            return None
-        deploy, digest, started, exit_code = run
-        done = db.execute(
-            "SELECT node, step, result FROM steps WHERE id IN"
-            " (SELECT max(steps.id) FROM steps JOIN runs ON runs.id = run"
-            "  WHERE deploy = ? AND node <> '' AND step NOT IN ('reach', 'preflight', 'verify')"
-            "  GROUP BY node)",
-            (deploy,),
-        ).fetchall()
-        converged = frozenset(n for n, step, end in done if end == "done" and step in CONVERGES)
-        begun = db.execute(
-            "SELECT node, step, result, exit_code FROM steps JOIN runs ON runs.id = run"
-            " WHERE steps.id IN"
-            " (SELECT max(steps.id) FROM steps JOIN runs ON runs.id = run"
-            "  WHERE deploy = ? AND node <> '' AND result <> 'skipped'"
-            "  AND NOT (step = 'reach' AND result = 'done') GROUP BY node)",
-            (deploy,),
-        )
-        return LastDeploy(
-            id=deploy,
-            digest=digest,
-            at=started,
-            exit_code=exit_code,
-            done=converged,
-            failed=frozenset(n for n, *end in begun if _failed(n in converged, *end)),
-        )
+    run = rows(
+        directory,
+        "SELECT deploy, digest, started, exit_code FROM runs"
+        " WHERE command = 'deploy' ORDER BY id DESC LIMIT 1",
+    )
+    if not run:
+        return None
+    ((deploy, digest, started, exit_code),) = run
+    done = rows(
+        directory,
+        "SELECT node, step, result FROM steps WHERE id IN"
+        " (SELECT max(steps.id) FROM steps JOIN runs ON runs.id = run"
+        "  WHERE deploy = ? AND node <> '' AND step NOT IN ('reach', 'preflight', 'verify')"
+        "  GROUP BY node)",
+        deploy,
+    )
+    converged = frozenset(n for n, step, end in done if end == "done" and step in CONVERGES)
+    begun = rows(
+        directory,
+        "SELECT node, step, result, exit_code FROM steps JOIN runs ON runs.id = run"
+        " WHERE steps.id IN"
+        " (SELECT max(steps.id) FROM steps JOIN runs ON runs.id = run"
+        "  WHERE deploy = ? AND node <> '' AND result <> 'skipped'"
+        "  AND NOT (step = 'reach' AND result = 'done') GROUP BY node)",
+        deploy,
+    )
+    failed = frozenset(n for n, *end in begun if _failed(n in converged, *end))
+    return LastDeploy(deploy, digest, started, exit_code, converged, failed)
 
 
 def _failed(converged: bool, step: str, result: str, exit_code: int | None) -> bool:
@@ -153,6 +146,12 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection | None]:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with explained(path), closing(sqlite3.connect(uri, uri=True)) as db:
         yield db
+
+
+def rows(directory: Path, query: str, *values: object) -> list[Any]:
+    """The rows of a query, each a tuple; none if there is no database."""
+    with reading(directory) as db:
+        return db.execute(query, values).fetchall() if db else []
 
 
 @contextmanager

@@ -169,7 +169,7 @@ def _run(
 ) -> Completed:
     process = _start(command)
     _running.add(process)
-    lines = _Lines(_Mask(command), on_line)
+    mask, lines = _Mask(command), list[str]()
     feeder = threading.Thread(target=_feed, args=(process, command.stdin), daemon=True)
     try:
         with _limited(process, timeout) as expired:
@@ -178,7 +178,9 @@ def _run(
                 on_start(lambda: _end(process))
             assert process.stdout is not None
             for line in process.stdout:
-                lines.take(line)
+                lines.append(mask(line))
+                if on_line:
+                    on_line(lines[-1].rstrip("\n"))
             status = process.wait()
     except BaseException:
         _end(process)
@@ -190,7 +192,7 @@ def _run(
     if expired.is_set():
         # Without its arguments: a user's may have a password.
         raise CommandError(f"did not finish within {timeout:g} s", where=command.argv[0])
-    return Completed(status, lines.text())
+    return Completed(status, "".join(lines))
 
 
 def end_all() -> None:
@@ -294,21 +296,3 @@ class _Mask:
         for text in self._texts:
             line = line.replace(text, MASK)
         return line
-
-
-class _Lines:
-    """Collects a program's lines, masked, and hands each on."""
-
-    def __init__(self, mask: _Mask, on_line: Say | None) -> None:
-        self._mask = mask
-        self._on_line = on_line
-        self._lines: list[str] = []
-
-    def take(self, line: str) -> None:
-        line = self._mask(line)
-        self._lines.append(line)
-        if self._on_line:
-            self._on_line(line.rstrip("\n"))
-
-    def text(self) -> str:
-        return "".join(self._lines)

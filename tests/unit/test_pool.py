@@ -115,8 +115,6 @@ def test_the_longest_unused_is_closed_where_there_are_too_many(pool: Pool, opene
     for name in ("one", "two", "three"):
         use(pool, name)
     assert [line.closed for line in opener.lines] == [True, False, False]
-    pool.close()
-    assert all(line.closed for line in opener.lines)
 
 
 def test_closing_while_a_command_runs_ends_it(pool: Pool, opener: Opener) -> None:

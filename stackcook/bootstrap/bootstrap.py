@@ -11,7 +11,7 @@ from stackcook.bootstrap.look import look
 from stackcook.bootstrap.objects import Lost, find
 from stackcook.bootstrap.onnode import BootstrapContext, NodeTask
 from stackcook.bootstrap.providers import WINDOWS
-from stackcook.bootstrap.steps import REGISTER_TIMEOUT, Way, way_of
+from stackcook.bootstrap.steps import REGISTER_TIMEOUT
 from stackcook.command import Say
 from stackcook.manifest.model import BootstrapKind, Node
 from stackcook.remote.base import Host
@@ -75,7 +75,8 @@ class Bootstrap:
         try:
             return work()
         except Lost:
-            if self.kind is BootstrapKind.KNIFE or way_of(node, self.kind) is Way.KNIFE:
+            by_knife = node.options.knife_only and not node.provider
+            if by_knife or self.kind is BootstrapKind.KNIFE:
                 raise
             say("the Chef server no longer has this node: registering it again")
             native.register(replace(task, step="register", timeout=REGISTER_TIMEOUT))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
-from stackcook.bootstrap.providers import WINDOWS, create_arguments
+from stackcook.bootstrap.providers import create_arguments
 from stackcook.manifest.model import BootstrapKind, Manifest, Node
 from stackcook.redact import Redactor
 
@@ -19,15 +18,6 @@ INSTALL_TIMEOUT = 1800.0
 REGISTER_TIMEOUT = 120.0
 
 
-class Way(Enum):
-    """How a node is bootstrapped."""
-
-    NATIVE = "native"
-    KNIFE = "knife bootstrap"
-    PROVIDER = "a cloud's knife plugin"
-    WINDOWS = "knife bootstrap of a Windows host"
-
-
 @dataclass(frozen=True)
 class NodeStep:
     """One step on a node; ``does`` says what it does, ``timeout`` is in seconds."""
@@ -35,15 +25,6 @@ class NodeStep:
     name: str
     does: str
     timeout: float
-
-
-def way_of(node: Node, kind: BootstrapKind) -> Way:
-    """How ``node`` is bootstrapped if the manifest says ``kind``."""
-    if node.provider:
-        return Way.WINDOWS if node.provider in WINDOWS else Way.PROVIDER
-    if kind is BootstrapKind.KNIFE or node.options.knife_only:
-        return Way.KNIFE
-    return Way.NATIVE
 
 
 def steps_of(
@@ -58,8 +39,8 @@ def steps_of(
     converge = NodeStep("converge", f"converge {_target(node)}", timeout)
     if registered:
         return (converge,)
-    way = way_of(node, manifest.bootstrap)
-    if way is Way.NATIVE:
+    by_knife = node.provider or node.options.knife_only
+    if manifest.bootstrap is BootstrapKind.NATIVE and not by_knife:
         steps = [
             NodeStep("install", "install the Chef client", INSTALL_TIMEOUT),
             NodeStep("register", "register it with the Chef server", REGISTER_TIMEOUT),
@@ -69,7 +50,7 @@ def steps_of(
             steps.append(NodeStep("prepare", f"converge only {', '.join(recipes)}", limit))
         return (*steps, converge)
     does = f"knife bootstrap, and converge {_target(node)}"
-    if way is not Way.KNIFE:
+    if node.provider:
         does = Redactor().command(shlex.join(("knife", *create_arguments(node))))
     return (NodeStep("bootstrap", does, timeout),)
 

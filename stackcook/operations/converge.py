@@ -20,8 +20,7 @@ from stackcook.operations.shared import (
     reach_steps,
     staged,
 )
-from stackcook.operations.runner import Operation, Settings, run
-from stackcook.run.budget import Budget
+from stackcook.operations.runner import Settings, run
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, NewPlan, Task
 from stackcook.run.record import new_id
@@ -42,13 +41,9 @@ def converge(
 ) -> ExitCode:
     """Run chef-client on all nodes, or those in ``only``; ``twice`` also tests idempotence."""
     id = new_id("c", settings.clock())
-    operation = Operation(
-        converge_plan(manifest, only, twice=twice),
-        actions(manifest, site, id, only),
-        id,
-        budget=Budget.of(manifest),
-    )
-    return run(operation, manifest, site, listeners, settings)
+    plan = converge_plan(manifest, only, twice=twice)
+    made = actions(manifest, site, id, only)
+    return run(plan, made, manifest, site, listeners, settings, deploy=id)
 
 
 def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool = False) -> Plan:

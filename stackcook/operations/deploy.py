@@ -21,8 +21,7 @@ from stackcook.operations.shared import (
     reach_steps,
     staged,
 )
-from stackcook.operations.runner import Operation, Settings, run
-from stackcook.run.budget import Budget
+from stackcook.operations.runner import Settings, run
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, Task
 from stackcook.run.record import LastDeploy, new_id
@@ -52,16 +51,10 @@ def deploy(
     """
     now, digest = settings.clock(), site.digest()
     resumed = None if anew else last and last.resumable(digest, now)
-    deploy = resumed.id if resumed else new_id("d", now)
+    id = resumed.id if resumed else new_id("d", now)
     facts = observe(manifest, site, only, resumed)
-    operation = Operation(
-        deploy_plan(manifest, facts, only),
-        actions(manifest, site, facts, deploy, only),
-        deploy,
-        digest,
-        Budget.of(manifest),
-    )
-    return run(operation, manifest, site, listeners, settings)
+    plan, made = deploy_plan(manifest, facts, only), actions(manifest, site, facts, id, only)
+    return run(plan, made, manifest, site, listeners, settings, deploy=id, digest=digest)
 
 
 def observe(

@@ -10,7 +10,7 @@ from stackcook.errors import ExitCode
 from stackcook.machines.base import ABSENT
 from stackcook.manifest.model import MachineKind, Manifest, Node
 from stackcook.operations.shared import Facts
-from stackcook.operations.runner import Operation, Settings, run
+from stackcook.operations.runner import Settings, run
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, Task
 from stackcook.run.plan import Plan, Step
@@ -31,8 +31,8 @@ def destroy(
 
     It ends at the first step that fails, and keeps everything that a second try needs.
     """
-    operation = Operation(destroy_plan(manifest), actions(manifest, site))
-    return run(operation, manifest, site, listeners, settings)
+    made = actions(manifest, site)
+    return run(destroy_plan(manifest), made, manifest, site, listeners, settings)
 
 
 def destroy_plan(manifest: Manifest) -> Plan:

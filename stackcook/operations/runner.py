@@ -31,36 +31,29 @@ class Settings:
     backoff: Backoff = STEP
 
 
-@dataclass(frozen=True)
-class Operation:
-    """What a command does: its plan, and the action of each step by the step's name.
-
-    ``deploy`` names the deploy that it is, or resumes; ``digest`` is the checksum of its inputs.
-    """
-
-    plan: Plan
-    actions: Mapping[str, Action]
-    deploy: str = ""
-    digest: str = ""
-    budget: Budget | None = None
-
-
 def run(
-    operation: Operation,
+    plan: Plan,
+    actions: Mapping[str, Action],
     manifest: Manifest,
     site: Site,
     listeners: tuple[Listener, ...],
     settings: Settings,
+    *,
+    deploy: str = "",
+    digest: str = "",
 ) -> ExitCode:
-    """Carry out an operation. Raises KeyboardInterrupt if Ctrl-C ended it."""
-    plan = operation.plan
+    """Carry out a plan; ``actions`` are those of its steps, by the step's name.
+
+    ``deploy`` names the deploy that it is, or resumes; ``digest`` is the checksum of its inputs.
+    Raises KeyboardInterrupt if Ctrl-C ended it.
+    """
     clock, started = settings.clock, settings.clock()
     executor = Executor(
         plan,
-        operation.actions,
+        actions,
         listeners,
         manifest.state,
-        budget=operation.budget,
+        budget=Budget.of(manifest),
         parallel=settings.parallel,
         clock=clock,
         backoff=settings.backoff,
@@ -72,8 +65,8 @@ def run(
             started,
             plan.nodes,
             tuple(name for name, _ in plan.stages),
-            operation.deploy,
-            operation.digest,
+            deploy,
+            digest,
             str(manifest.path),
         )
     )

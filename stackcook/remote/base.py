@@ -68,10 +68,10 @@ class Remote(Protocol):
         ...
 
     def __enter__(self) -> Remote:
-        ...
+        return self
 
     def __exit__(self, *_: object) -> None:
-        ...
+        self.close()
 
 
 class Connect(Protocol):

@@ -75,7 +75,7 @@ class Pool:
             each.close()
 
 
-class _Lent:
+class _Lent(Remote):
     """A connection out of the pool; ``back`` is called with whether it still works."""
 
     def __init__(self, remote: Remote, back: Callable[[bool], None]) -> None:
@@ -106,12 +106,6 @@ class _Lent:
             good = not self._bad and not self._running
         if not closed:
             self._back(good)
-
-    def __enter__(self) -> Remote:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @contextmanager
     def _using(self) -> Iterator[None]:

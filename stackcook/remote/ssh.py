@@ -73,7 +73,7 @@ def _connect(host: Host, known_hosts: Path, timeout: float) -> _Connection:
         raise
 
 
-class _Connection:
+class _Connection(Remote):
     def __init__(self, host: Host, client: Any, sock: Any, gateway: _Connection | None) -> None:
         """``client`` is logged in to ``host`` over ``sock``, a channel of ``gateway`` if given."""
         self._host = host
@@ -143,12 +143,6 @@ class _Connection:
         hang_up(self._client, self._sock)
         if self._gateway:
             self._gateway.close()
-
-    def __enter__(self) -> Remote:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def _transport(self) -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
-import pwd
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +16,10 @@ from stackcook.files import private_directory, try_lock
 
 def user() -> str:
     """The user who runs this: the login name, or the user id if there is no name."""
-    return os.environ.get("LOGNAME") or os.environ.get("USER") or _name() or str(os.getuid())
-
-
-def _name() -> str:
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user that no passwd knows
-        return ""
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user that no passwd knows
+        return str(os.getuid())
 
 
 @contextmanager

@@ -89,8 +89,5 @@ def everything(repository: Repository, sections: Collection[str]) -> Difference:
     cookbooks = tuple(CookbookChange(c, frozenset(), new=True) for c in wanted.cookbooks)
     lock = wanted.policy
     policy = PolicyChange(lock, lock.artifacts, new=True) if lock else None
-    return Difference(cookbooks, tuple(map(_new, labels)), (), policy=policy)
-
-
-def _new(label: str) -> ObjectChange:
-    return ObjectChange(label, "", "", {}, new=True)
+    new = tuple(ObjectChange(label, "", "", {}, new=True) for label in labels)
+    return Difference(cookbooks, new, (), policy=policy)

@@ -65,7 +65,7 @@ def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[
             continue  # a finding already
         given = settings.nodes.get(node.name)
         at = given.address_at if given and node.address and given.address_at else node.at
-        place = node.address or node.host
+        place = node.address or node.host.lower()
         if place in users:
             kind = "address" if node.address else "host"
             what = f"node {node.name}: {kind} {place} is already used by {users[place]}"

@@ -105,6 +105,7 @@ class _NodeReader:
         self.nodes: list[Node] = []
         self.groups: list[Group] = []
         self.lines: dict[str, int] = {}  # of each name the line
+        self._folded: dict[str, str] = {}  # each name by itself in lower case
         self._unnamed: Counter[str | None] = Counter()
         self._keys: dict[tuple[str, Position], Path | None] = {}
 
@@ -265,13 +266,17 @@ class _NodeReader:
         if not name:
             self._unnamed[group.provider] += group.count
         for called, host, number in machine_names(group, name, before):
-            if called not in self.lines:
+            first = self._folded.setdefault(called.lower(), called)
+            if first not in self.lines:
                 self.lines[called] = group.at.line
                 self._check_name(group, called, host)
                 node = self._node(group, options_at, called, host, options.numbered(number))
                 self.nodes.append(node)
                 continue
-            what = f"duplicate node {called}, first on line {self.lines[called]}"
+            line = self.lines[first]
+            what = f"duplicate node {called}, first on line {line}"
+            if called != first:
+                what = f"node {called} differs only in case from {first} on line {line}"
             if name and NUMBER not in name:  # so are all the others of this entry
                 remedy = f"add {NUMBER}, which stands for the machine's number, to the name"
                 self.reader.error(group.at, what, remedy)
@@ -290,6 +295,10 @@ class _NodeReader:
             self.reader.error(at, what, "remove them, or the policy")
 
     def _check_name(self, group: Group, name: str, host: str) -> None:
+        if name.lower().partition(".")[0] == "localhost":
+            what = f'a node cannot be called "{name}": on every machine, that is the machine itself'
+            remedy = "use another name, for example with -N NAME in its options"
+            self.reader.error(group.at, what, remedy)
         vagrant = not group.provider and self.settings.machines is MachineKind.VAGRANT
         if vagrant:
             if not _HOSTNAME.fullmatch(name):

@@ -113,6 +113,12 @@ class UsageError(StackcookError):
     exit_code = ExitCode.USAGE
 
 
+class Interrupted(StackcookError):
+    """The user pressed Ctrl-C."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
 class InputError(StackcookError):
     """The manifest or the Chef repository is wrong; carries every finding."""
 

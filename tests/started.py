@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
+
+from tests.output import document
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 1800.0
@@ -46,8 +47,8 @@ class Done:
 
     @property
     def data(self) -> Any:
-        """The JSON document on stdout."""
-        return json.loads(self.out)
+        """The data of the JSON document on stdout."""
+        return document(self.out)["data"]
 
     @property
     def errors(self) -> dict[str, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from stackcook import __version__
 from stackcook.bootstrap.providers import missing_plugins
 from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.repository.repository import Repository
@@ -51,12 +50,11 @@ def command(context: Context, strict: bool, form: str | None) -> ExitCode:
         context.console.document(sarif(findings, path, _base(path)))
     elif form == "json":
         data = {
-            "version": __version__,
             "findings": [finding_data(finding) for finding in findings],
             "counts": counts(findings),
             "looked_at": checked,
         }
-        context.console.document(data)
+        context.console.result("", data)
     else:
         context.console.findings(findings, summary(findings, checked))
     wrong = counts(findings)["errors"] or (strict and findings)

@@ -21,10 +21,11 @@ if TYPE_CHECKING:  # both are imported when first used: `--help` and completion 
 class Context:
     """The settings of one invocation; a command takes it with ``@click.pass_obj``.
 
-    ``color`` is ``None`` if the terminal decides.
+    ``command`` is such as ``server start``; ``color`` is ``None`` if the terminal decides.
     """
 
     path: Path
+    command: str = ""
     json: bool = False
     color: bool | None = None
 
@@ -83,10 +84,15 @@ def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
 
 def ask_for_json(ctx: click.Context, _: click.Parameter, asked: bool | str | None) -> Any:
-    """Note ``--json``, or ``--format json``: here for the command, at the root for its errors."""
-    if asked in (True, "json"):
-        ctx.obj = ctx.find_root().obj = replace(ctx.obj, json=True)
+    """Note the command, and ``--json`` or ``--format json``: here, and at the root for errors."""
+    json = ctx.obj.json or asked in (True, "json")
+    ctx.obj = ctx.find_root().obj = replace(ctx.obj, command=command_of(ctx), json=json)
     return asked
+
+
+def command_of(ctx: click.Context | None) -> str:
+    """``server start``, without the program's name; empty if there is no command."""
+    return ctx.command_path.partition(" ")[2] if ctx else ""
 
 
 def node_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:

@@ -24,8 +24,7 @@ def command(context: Context, yes: bool) -> ExitCode:
     """
     manifest = context.load()
     if not yes and not _agreed(manifest):
-        context.console.note("nothing was destroyed")
-        return ExitCode.USAGE
+        raise UsageError("nothing was destroyed")
     with exclusive(manifest.state, "destroy"), context.console.run() as listener:
         return destroy(manifest, Site(manifest), (listener,))
 

@@ -39,7 +39,8 @@ def command(context: Context, node: str, follow: bool, last: bool, failed: bool)
         text = "\n".join(last_output(path))
     else:
         text = _failed(manifest.state, node) if failed else path.read_text(errors="replace")
-    context.console.result(text.rstrip("\n"), {"node": node, "log": str(path)})
+    text = text.rstrip("\n")
+    context.console.result(text, {"node": node, "log": str(path), "lines": text.splitlines()})
 
 
 def _failed(state: Path, node: str) -> str:

@@ -13,16 +13,18 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from itertools import takewhile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from stackcook import __version__
-from stackcook.cli.context import Context, ask_for_json
-from stackcook.errors import ExitCode, StackcookError, UsageError
+from stackcook.cli.context import Context, ask_for_json, command_of
+from stackcook.errors import ExitCode, Interrupted, StackcookError, UsageError
 from stackcook.nearest import nearest
 
 COMMANDS = {
@@ -107,18 +109,44 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        given = tuple(args)  # which click empties
+        try:
+            ctx = super().make_context(info_name, args, *rest, **extra)
+        except click.ClickException as error:
+            if not _wants_json(given):
+                raise
+            context = Context(Path(), json=True)
+            context.console.error(_usage_error(error))
+            context.console.finish("", error.exit_code)
+            raise click.exceptions.Exit(error.exit_code) from error
+        # Here, as an unknown command is noticed before `cli` is called.
+        found = ctx.params
+        ctx.obj = Context(found["path"], json=found["json"], color=found["color"])
+        return ctx
+
     def invoke(self, ctx: click.Context) -> Any:
-        ctx.exit(_exit_code(ctx, super().invoke))
+        code = _exit_code(ctx, super().invoke)
+        ctx.obj.console.finish(ctx.obj.command, code)
+        ctx.exit(code)
 
 
 def _exit_code(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> int:
     """Run the command, and print its error if it fails."""
+    given = (*ctx.protected_args, *ctx.args)
     try:
         return int(invoke(ctx) or ExitCode.DONE)
-    except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
-        raise  # handled by click: usage errors exit with 2, and a closed pipe is no error
+    except (click.exceptions.Exit, BrokenPipeError):
+        raise  # handled by click: a closed pipe is no error
+    except click.ClickException as error:
+        if not ctx.obj.json and not _wants_json(given):
+            raise  # click prints it
+        command = command_of(getattr(error, "ctx", None)) or ctx.obj.command
+        ctx.obj = replace(ctx.obj, command=command, json=True)
+        ctx.obj.console.error(_usage_error(error))
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        ctx.obj.console.note("interrupted")
+        ctx.obj.console.error(Interrupted("interrupted"))
         return ExitCode.INTERRUPTED
     except Exception as error:
         expected = error if isinstance(error, StackcookError) else _fault_of_files(error)
@@ -128,6 +156,22 @@ def _exit_code(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> in
             expected = StackcookError(what, remedy="report this bug with the lines above")
         ctx.obj.console.error(expected)
         return expected.exit_code
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether these arguments ask for JSON; click has not parsed them, as one of them is wrong."""
+    if arguments[:1] == ("ssh",):  # what comes after the node is another program's
+        arguments = [*takewhile(lambda word: word.startswith("-"), arguments[1:])]
+    words = " ".join(takewhile(lambda word: word != "--", arguments)).replace("=", " ")
+    return "--json" in words.split() or "--format json" in words
+
+
+def _usage_error(error: click.ClickException) -> UsageError:
+    """click's error as one of ours."""
+    command = command_of(getattr(error, "ctx", None))
+    return UsageError(
+        error.format_message(), remedy=f"run `{f'stackcook {command}'.strip()} --help`"
+    )
 
 
 def _fault_of_files(error: Exception) -> StackcookError | None:
@@ -158,7 +202,7 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
 )
 @click.version_option(__version__, prog_name="stackcook", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, path: Path, json: bool, color: bool | None, verbose: int) -> None:
+def cli(ctx: click.Context, path: Path, verbose: int, **_: Any) -> None:
     """Turn one infrastructure.yml into a running OpenStack cloud.
 
     \b
@@ -169,7 +213,6 @@ def cli(ctx: click.Context, path: Path, json: bool, color: bool | None, verbose:
     """
     from stackcook import log  # `--help` does without it
 
-    ctx.obj = Context(path=path, json=json, color=color)
     state = path.parent / ".stackcook"
 
     def note(text: str) -> None:

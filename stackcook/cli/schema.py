@@ -6,11 +6,13 @@ import click
 
 from stackcook.cli.context import Context
 from stackcook.manifest.schema import schema
+from stackcook.report.schema import schema as output_schema
 
 
 @click.command()
+@click.option("--output", is_flag=True, help="The schema of what --json prints instead.")
 @click.pass_obj
-def command(context: Context) -> None:
+def command(context: Context, output: bool) -> None:
     """Print the JSON Schema (draft 7) of the manifest, for completion and validation in editors.
 
     \b
@@ -18,4 +20,8 @@ def command(context: Context) -> None:
     Then add this as the first line of the manifest:
     # yaml-language-server: $schema=infrastructure.schema.json
     """
-    context.console.document(schema())
+    found = output_schema() if output else schema()
+    if context.json:
+        context.console.result("", found)
+    else:
+        context.console.document(found)

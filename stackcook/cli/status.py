@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import Any
 
 import click
 
@@ -11,7 +11,7 @@ from stackcook.machines.base import Machines
 from stackcook.machines.factory import machines_for
 from stackcook.manifest.model import Manifest, Node
 from stackcook.operations.chefsite import ChefSite
-from stackcook.report.format import columns
+from stackcook.report.format import columns, iso, when
 from stackcook.run.lock import in_use
 from stackcook.run.record import StepState, latest
 
@@ -24,9 +24,11 @@ def command(context: Context) -> None:
     machines = _machines(manifest).states(manifest.nodes)
     steps, running = latest(manifest.state), in_use(manifest.state)
     rows = [_row(node, machines[node.name], steps, running) for node in manifest.nodes]
-    lines = [tuple(value or "-" for value in row.values()) for row in rows]
+    shown = [{**row, "when": row["when"] and when(row["when"])} for row in rows]
+    lines = [tuple(value or "-" for value in row.values()) for row in shown]
     text = columns([tuple(rows[0]), *lines]) if rows else ""
-    context.console.result(text, {"running": running, "nodes": rows})
+    data = [{**row, "when": row["when"] and iso(row["when"])} for row in rows]
+    context.console.result(text, {"running": running, "nodes": data})
 
 
 def _machines(manifest: Manifest) -> Machines:
@@ -36,20 +38,18 @@ def _machines(manifest: Manifest) -> Machines:
     return ChefSite(manifest).machines
 
 
-def _row(
-    node: Node, machine: str, steps: dict[str, StepState], running: bool
-) -> dict[str, str | None]:
+def _row(node: Node, machine: str, steps: dict[str, StepState], running: bool) -> dict[str, Any]:
+    """The row, its time in seconds since the epoch."""
     step = steps.get(node.name)
     result = step.result if step else None
     if result in ("running", "retried") and not running:
         result = "interrupted"  # its run was killed during the step or before a retry
-    when = step.ended or step.started if step else None
     return {
         "node": node.name,
         "address": str(node.address) if node.address else None,
         "machine": machine,
         "step": step.step if step else None,
         "result": result,
-        "when": datetime.fromtimestamp(when).isoformat(" ", "seconds") if when else None,
+        "when": (step.ended or step.started) if step else None,
         "why": step.text if step else None,
     }

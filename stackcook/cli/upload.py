@@ -90,8 +90,7 @@ def _upload(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishe
     if wishes.keep:
         chosen = repository.select(sections)
         gone = (*gone, *prune.superseded(site.client, chosen, wishes.keep))
-    if not _agreed(context, gone, wishes, alone=False):
-        return ExitCode.USAGE
+    _confirm(context, gone, wishes, alone=False)
     result = apply(site.client, difference, on_event=say)
     result = replace(result, deleted=prune.delete(site.client, gone, on_event=say))
     if result.changed:
@@ -104,8 +103,7 @@ def _delete(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishe
     site.prepare()
     _warn(context, site)
     gone = prune.named(site.client, site.repository, parse_sections(wishes.only))
-    if not _agreed(context, gone, wishes, alone=True):
-        return ExitCode.USAGE
+    _confirm(context, gone, wishes, alone=True)
     deleted = prune.delete(site.client, gone, on_event=context.console.note)
     site.settle()
     result = UploadResult(deleted=deleted)
@@ -113,21 +111,22 @@ def _delete(context: Context, manifest: Manifest, site: ChefSite, wishes: _Wishe
     return ExitCode.DONE
 
 
-def _agreed(context: Context, gone: Sequence[Gone], wishes: _Wishes, *, alone: bool) -> bool:
-    """Ask the user. Without a terminal, only deletion ``alone`` needs --yes."""
+def _confirm(context: Context, gone: Sequence[Gone], wishes: _Wishes, *, alone: bool) -> None:
+    """Ask the user; raises UsageError if they decline.
+
+    Without a terminal, only deletion ``alone`` needs --yes.
+    """
     if not gone or wishes.yes:
-        return True
+        return
     if not sys.stdin.isatty():
         if alone:
             raise UsageError("cannot ask for confirmation without a terminal", remedy="add --yes")
-        return True
+        return
     for each in gone:
         context.console.note(f"will be deleted: {each.label}")
     what = "this object" if len(gone) == 1 else f"these {len(gone)} objects"
-    if click.confirm(f"Delete {what} from the Chef server?", err=True):
-        return True
-    context.console.note("nothing was deleted or uploaded")
-    return False
+    if not click.confirm(f"Delete {what} from the Chef server?", err=True):
+        raise UsageError("nothing was deleted or uploaded")
 
 
 def _warn(context: Context, site: ChefSite) -> None:

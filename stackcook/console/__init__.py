@@ -1,5 +1,7 @@
 """All output. Results go to stdout, everything else to stderr.
 
+With ``--json`` stdout gets one document when the command ends, see ``output.schema.json``.
+
 Plain lines do not use rich: importing it takes time.
 """
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from stackcook.run.events import Event, Listener
 
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+VERSION = 1
+"""Of the JSON output; changed when a field is removed, or means something else."""
+
 _CONTROLS = dict.fromkeys(map(ord, "\a\b\v\f\r"))
 """Control characters that could overwrite other lines; rich removes the same ones."""
 
@@ -40,6 +45,8 @@ class Console:
         self._stdout = sys.stdout
         self._stderr = sys.stderr
         self._live_view = False
+        self._data: Any = None
+        self._errors: list[Mapping[str, Any]] = []
 
     @cached_property
     def _out(self) -> RichConsole:
@@ -62,9 +69,9 @@ class Console:
         )
 
     def result(self, text: RenderableType, data: Any) -> None:
-        """Print the result of a command: ``text``, or ``data`` as JSON."""
+        """Print the result of a command as ``text``; :meth:`finish` prints ``data`` as JSON."""
         if self.json:
-            self.document(data)
+            self._data = data
         elif isinstance(text, str):
             self.write(text)
         else:
@@ -72,8 +79,21 @@ class Console:
 
             self._out.print(text, soft_wrap=isinstance(text, Text))
 
+    def finish(self, command: str, exit_code: int) -> None:
+        """With ``--json``, print the document: the command's data, and why it failed, if it did."""
+        if self.json:
+            self.document(
+                {
+                    "version": VERSION,
+                    "command": command or None,
+                    "exit_code": int(exit_code),
+                    "data": self._data,
+                    "errors": self._errors,
+                }
+            )
+
     def document(self, data: Any) -> None:
-        """Print a JSON document on stdout."""
+        """Print a JSON document in a format of its own on stdout, in ASCII."""
         print(json.dumps(data, indent=2), file=self._stdout)
 
     def findings(self, findings: Iterable[Finding], last: str) -> None:
@@ -98,9 +118,9 @@ class Console:
             print(text.translate(_CONTROLS), file=self._stderr, flush=True)
 
     def error(self, error: StackcookError) -> None:
-        """Print why the command failed, one line per problem."""
+        """Print why the command failed, one line per problem; :meth:`finish` prints it as JSON."""
         if self.json:
-            self.document({"error": error_data(error)})
+            self._errors += errors_data(error)
         else:
             self.note(str(error))
 
@@ -170,21 +190,41 @@ class Console:
                 self._live_view = False
 
 
-def error_data(error: StackcookError) -> Mapping[str, Any]:
-    """An error as data for JSON; ``findings`` only for invalid input."""
-    data: dict[str, Any] = {"exit_code": int(error.exit_code)}
+def errors_data(error: StackcookError) -> list[Mapping[str, Any]]:
+    """An error as data for JSON: one for each finding of invalid input, else one."""
     if isinstance(error, InputError):
-        return {**data, "findings": [finding_data(finding) for finding in error.findings]}
-    return {**data, "where": error.where, "what": error.what, "remedy": error.remedy}
+        return [finding_data(finding) for finding in error.findings]
+    return [problem(error.what, error.remedy, where=error.where)]
 
 
 def finding_data(finding: Finding) -> Mapping[str, Any]:
-    """A finding as data for JSON; ``line`` and ``column`` are null if unknown."""
+    """A finding as data for JSON."""
+    at = finding.position
+    return problem(
+        finding.what,
+        finding.remedy,
+        where=str(finding.path),
+        line=at.line if at else None,
+        column=at.column if at else None,
+        severity=finding.severity,
+    )
+
+
+def problem(
+    what: str,
+    remedy: str,
+    *,
+    where: str = "",
+    line: int | None = None,
+    column: int | None = None,
+    severity: Severity = Severity.ERROR,
+) -> Mapping[str, Any]:
+    """An error or a finding as data for JSON; null for what is unknown."""
     return {
-        "path": str(finding.path),
-        "line": finding.position.line if finding.position else None,
-        "column": finding.position.column if finding.position else None,
-        "severity": finding.severity.value,
-        "what": finding.what,
-        "remedy": finding.remedy,
+        "where": where or None,
+        "line": line,
+        "column": column,
+        "severity": severity.value,
+        "what": what,
+        "remedy": remedy or None,
     }

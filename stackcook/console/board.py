@@ -225,8 +225,6 @@ class Board:
         """The run as JSON holds it."""
         assert self.done is not None
         return {
-            "command": self.done.command,
-            "exit_code": int(self.done.exit_code),
             "seconds": round(self.done.seconds, 1),
             "steps": self.steps,
             "nodes": {row.name: row.data() for row in self.rows.values()},

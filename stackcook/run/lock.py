@@ -33,7 +33,7 @@ def exclusive(directory: Path, command: str) -> Iterator[None]:
         while not try_lock(file):
             refuse(directory)  # if nobody does, a check of the lock was in the way
         file.truncate(0)
-        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         holder = {"command": command, "pid": os.getpid(), "who": user(), "since": now}
         file.write(json.dumps(holder))
         file.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from click.testing import CliRunner
 
 from stackcook.cli.main import cli
 from stackcook.manifest.model import ChefServer
+from tests.output import data
 
 MANIFEST = """\
 cookbooks: [apt]
@@ -58,7 +58,7 @@ def stackcook(*arguments: str) -> str:
 
 
 def planned(*arguments: str) -> Any:
-    return json.loads(stackcook("plan", "--json", *arguments))
+    return data(stackcook("plan", "--json", *arguments))
 
 
 def test_what_would_change(repository: Path, server: ChefServer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import sys
@@ -18,6 +17,7 @@ from stackcook.errors import ExitCode
 from stackcook.manifest.model import ChefServer, Manifest
 from stackcook.verify import clouds
 from tests.started import ROOT
+from tests.output import data
 
 Stackcook = Callable[..., tuple[int, str]]
 
@@ -58,8 +58,8 @@ def stackcook(manifest: Manifest, tmp_path: Path) -> Iterator[Stackcook]:
 
 
 def document(output: str) -> Any:
-    """The JSON at the end of the output, after the notes."""
-    return json.loads(output[output.index("{") :])
+    """The data at the end of the output, after the notes."""
+    return data(output[output.index("{") :])
 
 
 def test_upload_twice(stackcook: Stackcook, manifest: Manifest) -> None:

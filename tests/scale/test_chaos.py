@@ -17,6 +17,7 @@ import pytest
 from tests.scale.cloud import Cloud
 from tests.scale.machine import Machine
 from tests.started import Done
+from tests.output import document
 
 Make = Callable[..., Cloud]
 MOMENTS = 20
@@ -238,7 +239,7 @@ def test_two_deploys_at_once(cloud: Make, choose: random.Random) -> None:
     first.wait_for(begun(choose.choice(it.machines).name))
     second = it.deploy()
     assert second.status == 2
-    error = second.data["error"]
+    (error,) = document(second.out)["errors"]
     assert f"(pid {first.process.pid}, started by" in error["what"]
     assert "`stackcook deploy` (pid " in error["what"]
     goes_well(it, first.ended())

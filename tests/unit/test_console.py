@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,13 +15,16 @@ from stackcook.operations import deploy as operation
 from stackcook.operations.runner import Settings
 from stackcook.run.events import RunStarted, StepDone, StepFailed, StepProgress, StepStarted
 from tests.fakes import FakeSite, recipe_error, two_stages
+from tests.output import document
 
 
 def deploy(site: FakeSite, root: Path, *, as_json: bool = False) -> None:
-    with Console(json=as_json).run() as listener:
-        operation.deploy(
+    console = Console(json=as_json)
+    with console.run() as listener:
+        code = operation.deploy(
             two_stages(root), site, (listener,), settings=Settings(clock=lambda: 100.0)
         )
+    console.finish("deploy", code)
 
 
 def test_without_a_terminal_there_is_a_line_a_step(
@@ -66,8 +68,9 @@ def test_json_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     site = FakeSite()
     site.chef.broken["compute1"] = recipe_error("compute1")
     deploy(site, tmp_path, as_json=True)
-    data = json.loads(capsys.readouterr().out)
-    assert data["exit_code"] == 4
+    found = document(capsys.readouterr().out)
+    assert (found["command"], found["exit_code"]) == ("deploy", 4)
+    data = found["data"]
     assert data["nodes"]["controller"]["updated"] == 3
     assert data["nodes"]["compute1"]["result"] == "failed"
     assert data["errors"] == [

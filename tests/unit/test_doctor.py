@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from stackcook import doctor
 from stackcook.cli.main import cli
 from stackcook.doctor import Tool, diagnose
 from stackcook.errors import UsageError
+from tests.output import data as data_of
 
 
 def only_ruby(name: str) -> Path:
@@ -46,7 +46,7 @@ def test_a_missing_tool_is_a_line_and_the_exit_code() -> None:
 def test_as_json() -> None:
     done = CliRunner().invoke(cli, ["doctor", "--json"])
     assert done.exit_code == 2
-    tools = json.loads(done.stdout)["tools"]
+    tools = data_of(done.stdout)["tools"]
     assert {
         "name": "no-such-tool",
         "purpose": "is",

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from stackcook.cli.main import cli
 from stackcook.errors import ExitCode
 from stackcook.manifest.read import read
+from tests.output import data as data_of
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -102,7 +103,7 @@ def test_it_has_what_this_repository_has() -> None:
 
 
 def test_json() -> None:
-    data = json.loads(init("lab", "--json").stdout)
+    data = data_of(init("lab", "--json").stdout)
     assert data["path"] == "lab/infrastructure.yml"
     assert data["next"] == ["cd lab", "stackcook check", "stackcook deploy"]
     assert {".gitignore", "infrastructure.yml", "environments/lab.json"} <= {*data["written"]}
@@ -260,7 +261,7 @@ def test_the_same_each_time_and_nothing_but_the_file(repository: Path) -> None:
 
 
 def test_as_json(repository: Path) -> None:
-    said = json.loads(init("chef", "--from-repository", "-o", "chef/m.json", "--json").stdout)
+    said = data_of(init("chef", "--from-repository", "-o", "chef/m.json", "--json").stdout)
     assert said["path"] == "chef/m.json" and said["findings"] == []
     assert said["next"][-1] == "stackcook -f m.json plan"
     assert json.loads(Path("chef/m.json").read_text()) == said["manifest"]
@@ -278,7 +279,7 @@ def test_what_is_left_out_is_said(repository: Path) -> None:
     result = run("init", "chef", "--from-repository", "--json")
     assert result.exit_code == 0
     assert result.stderr.startswith("chef/roles/my role.json: warning: skipped: ")
-    assert json.loads(result.stdout)["findings"][0]["path"] == "chef/roles/my role.json"
+    assert data_of(result.stdout)["findings"][0]["where"] == "chef/roles/my role.json"
     nothing_wrong("chef/infrastructure.yml")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from stackcook import __version__
 from stackcook.cli import main
 from stackcook.cli.context import Context
 from stackcook.errors import ChefServerError, ExitCode, NodeError
+from tests.output import document
 
 
 def run(*arguments: str) -> Result:
@@ -106,9 +106,9 @@ def test_settings_reach_the_command(probe: Any) -> None:
     assert run("--json", "status").exit_code == 0
     default = Path("infrastructure.yml")
     assert seen == [
-        Context(Path("a.yml"), json=False, color=False),
-        Context(default, json=True),
-        Context(default, json=True),
+        Context(Path("a.yml"), "status", json=False, color=False),
+        Context(default, "status", json=True),
+        Context(default, "status", json=True),
     ]
 
 
@@ -132,8 +132,17 @@ def test_expected_failure_as_json(probe: Any) -> None:
     probe.body = failing_with(ChefServerError("refused", where=url, remedy="start it"))
     result = run("status", "--json")
     assert result.exit_code == ExitCode.CHEF_SERVER
-    assert json.loads(result.stdout) == {
-        "error": {"exit_code": 6, "where": url, "what": "refused", "remedy": "start it"}
+    assert document(result.stdout) == {
+        "version": 1,
+        "command": "status",
+        "exit_code": 6,
+        "data": None,
+        "errors": [
+            {
+                **{"where": url, "line": None, "column": None, "severity": "error"},
+                **{"what": "refused", "remedy": "start it"},
+            }
+        ],
     }
     assert result.stderr == ""
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from stackcook.cli.main import cli
+from tests.output import data as data_of
 
 MANIFEST = """\
 roles: [{controller: }, {compute: }]
@@ -101,7 +102,7 @@ def test_a_plan_needs_no_vagrant(repository: Path) -> None:
 
 
 def test_json(repository: Path) -> None:
-    data = json.loads(plan("--json").stdout)
+    data = data_of(plan("--json").stdout)
     assert data["chef_server"] == {
         "url": None,
         "new": ["cookbook ntp 1.0.0", "role controller", "role compute"],
@@ -111,7 +112,7 @@ def test_json(repository: Path) -> None:
     }
     assert data["passwords"] == ["db_passwords/nova", "db_passwords/keystone"]
     assert (data["delete"], data["knife"]) == (None, [])
-    for stages in (json.loads(plan("--json", "--converge").stdout)["stages"], data["stages"]):
+    for stages in (data_of(plan("--json", "--converge").stdout)["stages"], data["stages"]):
         assert [(stage["name"], stage["after"]) for stage in stages] == [
             ("controller", []),
             ("compute", ["controller"]),

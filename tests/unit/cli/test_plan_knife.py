@@ -76,7 +76,6 @@ def test_an_unresolved_berksfile_is_noted(repository: Path) -> None:
     [
         (("--delete", "--rebuild"), "--delete and --rebuild cannot be combined"),
         (("--chef-client", "--delete"), "--chef-client and --delete cannot be combined"),
-        (("--json",), "--json cannot be combined with --format knife"),
         (("--only", "rolls"), '--only: unknown section "rolls"; did you mean "roles"?'),
         (("--only", "all"), "use one of cookbooks, environments, roles, data bags, nodes, "),
         (("--limit", "web"), 'unknown node web; did you mean "web1"?'),

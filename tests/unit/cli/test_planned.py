@@ -22,6 +22,7 @@ from stackcook.run.events import Event, PlanChanged, StepStarted
 from stackcook.run.record import last_deploy
 from stackcook.run.state import State
 from tests.fakes import FakeSite, recipe_error
+from tests.output import data as data_of
 
 MANIFEST = """\
 roles: [{controller: }, {compute: }]
@@ -64,7 +65,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
 def printed(*options: str) -> Steps:
     result = CliRunner(mix_stderr=False).invoke(cli, ["plan", "--json", *options])
     assert result.exit_code == ExitCode.DONE, result.stderr
-    return [(each["node"] or "", each["step"]) for each in json.loads(result.stdout)["steps"]]
+    return [(each["node"] or "", each["step"]) for each in data_of(result.stdout)["steps"]]
 
 
 def carried_out(manifest: Manifest, site: FakeSite, **options: Any) -> tuple[ExitCode, Steps]:

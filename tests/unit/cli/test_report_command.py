@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tarfile
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from stackcook.run.lock import exclusive
 from stackcook.errors import ExitCode
 from stackcook.report import bundle
 from tests.ran import FakeCloud
+from tests.output import data as data_of
 
 MANIFEST = """\
 options: -P hunter22
@@ -63,7 +63,7 @@ def test_another_command_that_goes_on_now_is_not_the_run(cloud: FakeCloud) -> No
 
 def test_report_of_another_run_by_its_number_or_its_deploy(cloud: FakeCloud) -> None:
     assert run("report", "--run", "1").stdout.startswith("deploy: done, ")
-    runs = json.loads(run("report", "--list", "--json").stdout)["runs"]
+    runs = data_of(run("report", "--list", "--json").stdout)["runs"]
     assert [each["id"] for each in runs] == [2, 1]
     assert run("report", "--run", runs[1]["deploy"]).stdout.startswith("deploy: done, ")
     result = run("report", "--run", "7")
@@ -96,7 +96,7 @@ def test_files_are_written_and_named(cloud: FakeCloud) -> None:
 
 def test_json_is_one_document_beside_files_too(cloud: FakeCloud) -> None:
     result = run("report", "--html", "a.html", "--json")
-    assert json.loads(result.stdout)["run"]["exit_code"] == ExitCode.WITHIN_BUDGET
+    assert data_of(result.stdout)["run"]["exit_code"] == ExitCode.WITHIN_BUDGET
     assert Path("a.html").exists()
 
 

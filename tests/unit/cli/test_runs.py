@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from stackcook.run.lock import exclusive
 from stackcook.run.state import State
 from stackcook.errors import ChefServerError, ExitCode
 from tests.fakes import FakeSite, recipe_error
+from tests.output import data as data_of
 
 MANIFEST = """\
 nodes:
@@ -74,7 +74,7 @@ def test_status_and_logs_say_what_failed_and_why(root: Path, site: FakeSite) -> 
     assert header.split() == "node address machine step result when why".split()
     assert controller.split()[:5] == ["controller", "127.0.0.2", "running", "converge", "done"]
     assert "failed" in compute and "execute[boom] (x.rb:1): no" in compute
-    nodes = {node["node"]: node for node in json.loads(run("status", "--json").stdout)["nodes"]}
+    nodes = {node["node"]: node for node in data_of(run("status", "--json").stdout)["nodes"]}
     assert nodes["compute1"]["result"] == "failed"
     assert "execute[boom]" in run("logs", "compute1").stdout
 

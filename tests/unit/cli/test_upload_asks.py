@@ -36,12 +36,15 @@ def test_a_person_is_asked(
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(answer))
     context = Context(path=Path("x"))
-    assert upload._agreed(context, GONE, wishes(), alone=False) is agreed
+    if agreed:
+        upload._confirm(context, GONE, wishes(), alone=False)
+    else:
+        with pytest.raises(UsageError, match="nothing was deleted or uploaded"):
+            upload._confirm(context, GONE, wishes(), alone=False)
     said = capsys.readouterr().err
     assert (
         "will be deleted: role old" in said and "Delete this object from the Chef server?" in said
     )
-    assert ("nothing was deleted or uploaded" in said) is not agreed
 
 
 def test_who_says_yes_is_not_asked(
@@ -49,17 +52,17 @@ def test_who_says_yes_is_not_asked(
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(""))
     context = Context(path=Path("x"))
-    assert upload._agreed(context, GONE, wishes(yes=True), alone=True)
-    assert upload._agreed(context, [], wishes(), alone=True)
+    upload._confirm(context, GONE, wishes(yes=True), alone=True)
+    upload._confirm(context, [], wishes(), alone=True)
     assert not capsys.readouterr().err
 
 
 def test_where_nobody_is_only_pruning_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     context = Context(path=Path("x"))
-    assert upload._agreed(context, GONE, wishes(), alone=False)
+    upload._confirm(context, GONE, wishes(), alone=False)
     with pytest.raises(UsageError, match="cannot ask for confirmation without a terminal"):
-        upload._agreed(context, GONE, wishes(), alone=True)
+        upload._confirm(context, GONE, wishes(), alone=True)
 
 
 def test_options_that_exclude_each_other() -> None:

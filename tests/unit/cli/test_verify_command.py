@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from stackcook.cli import main, verify
 from stackcook.verify.check import Check, Report
+from tests.output import data as data_of
 
 WELL = Check("SSH", "controller", True, seconds=0.2)
 STOPPED = Check(
@@ -72,7 +72,7 @@ def test_without_nodes_there_is_nothing_to_verify(run: Any, tmp_path: Path) -> N
 def test_json_is_one_document(run: Any) -> None:
     result = run(Report((STOPPED, WELL), 1.5), "--json")
     assert result.exit_code == 5
-    document = json.loads(result.stdout)
+    document = data_of(result.stdout)
     assert (document["ok"], document["seconds"]) == (False, 1.5)
     assert document["checks"][0] == {
         "name": "nova-scheduler",

@@ -93,7 +93,7 @@ def load(root: Path, text: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def loaded(root: Path, lab: dict[str, Any], **env: str) -> dict[str, Any]:
-    done = load(root, json.dumps(lab), **env)
+    done = load(root, json.dumps({"data": lab}), **env)
     assert done.returncode == 0, done.stderr
     machines: dict[str, Any] = json.loads(done.stdout)
     return machines
@@ -130,6 +130,6 @@ def test_stackcook_itself_has_provided_the_rest(tmp_path: Path) -> None:
 
 
 def test_errors_name_the_manifest(tmp_path: Path) -> None:
-    done = load(tmp_path, '{"provider": null, "machines": []}')
+    done = load(tmp_path, '{"data": {"provider": null, "machines": []}}')
     assert done.returncode == 1
     assert f"{tmp_path}/infrastructure.yml: there are no Vagrant machines" in done.stderr

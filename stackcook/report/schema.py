@@ -1,0 +1,340 @@
+"""The JSON Schema (draft 7) of what ``--json`` prints; the tests validate every command's output.
+
+``docs/output.schema.json`` is a copy: write it anew with `stackcook schema --output`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_BOOLEAN: Schema = {"type": "boolean"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_SECONDS: Schema = {"type": "number", "description": "Seconds."}
+_TIME: Schema = {
+    "type": "string",
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
+    "description": "A time in UTC.",
+}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _list(schema: Schema) -> Schema:
+    return {"type": "array", "items": schema}
+
+
+def _map(schema: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": schema}
+
+
+def _object(about: str = "", optional: Schema | None = None, **fields: Schema) -> Schema:
+    """An object whose ``fields`` are always there."""
+    found: Schema = {"description": about} if about else {}
+    return {
+        **found,
+        "type": "object",
+        "properties": {**fields, **(optional or {})},
+        "required": list(fields),
+    }
+
+
+_TEXTS = _list(_TEXT)
+_OPTIONAL = _or_null(_TEXT)
+_PROBLEM = {"$ref": "#/definitions/problem"}
+_RUN = {"$ref": "#/definitions/run"}
+
+
+def _run() -> Schema:
+    node = _object(
+        "The last step of the node: `error` and `log` if it failed or was skipped, else how many"
+        " resources of how many chef-client updated.",
+        {
+            "error": _TEXT,
+            "log": _TEXT,
+            "updated": _or_null(_COUNT),
+            "total": _or_null(_COUNT),
+        },
+        step=_TEXT,
+        result={"enum": ["waiting", "running", "done", "failed", "skipped"]},
+        seconds=_SECONDS,
+    )
+    return _object(
+        seconds=_SECONDS,
+        steps=_list(_object("A step for all nodes.", step=_TEXT, seconds=_SECONDS, text=_TEXT)),
+        nodes=_map(node),
+        errors=_list(_object("A step that failed.", step=_TEXT, node=_TEXT, error=_TEXT)),
+        facts={**_map(_TEXT), "description": "For people, such as the URL of Horizon."},
+    )
+
+
+_DEFINITIONS = {
+    "problem": _object(
+        "An error of the command, or a finding in a file.",
+        where={**_OPTIONAL, "description": "The file, node, container or URL concerned."},
+        line=_or_null({"type": "integer", "minimum": 1}),
+        column=_or_null({"type": "integer", "minimum": 1}),
+        severity={"enum": ["error", "warning"]},
+        what=_TEXT,
+        remedy={**_OPTIONAL, "description": "What to do about it."},
+    ),
+    "run": _run(),
+}
+
+
+def _plan() -> Schema:
+    node = _object(
+        name=_TEXT,
+        address=_OPTIONAL,
+        provider=_OPTIONAL,
+        environment=_TEXT,
+        run_list=_TEXTS,
+        policy=_OPTIONAL,
+        machine={
+            "enum": ["create", "start", None],
+            "description": "What is done with the machine; null for existing hosts.",
+        },
+        done={**_BOOLEAN, "description": "Converged by the deploy that this one resumes."},
+        steps=_TEXTS,
+    )
+    step = _object(
+        command={"enum": ["deploy", "converge", "destroy"]},
+        step=_TEXT,
+        node=_OPTIONAL,
+        stage=_OPTIONAL,
+        does=_TEXT,
+        after=_TEXTS,
+        after_nodes=_TEXTS,
+        timeout=_or_null(_SECONDS),
+        retry=_BOOLEAN,
+    )
+    changed = _object(
+        "A changed object: `files` of a cookbook; `diff` of others, null if it is secret.",
+        {
+            "files": _object(added=_TEXTS, changed=_TEXTS, removed=_TEXTS),
+            "metadata": _TEXTS,
+            "frozen": _BOOLEAN,
+            "diff": _or_null(_TEXTS),
+        },
+        label=_TEXT,
+    )
+    deletion = _object(
+        nodes=_list(_object(name=_TEXT, machine=_BOOLEAN, registered=_BOOLEAN)),
+        objects=_TEXTS,
+        state=_OPTIONAL,
+    )
+    server = _object(
+        url=_OPTIONAL,
+        new=_TEXTS,
+        changed=_list(changed),
+        gone=_list(_object(kind=_TEXT, label=_TEXT)),
+        unchanged=_TEXTS,
+    )
+    return _object(
+        "Null for what was not asked for.",
+        delete=_or_null(deletion),
+        chef_server=_or_null(server),
+        passwords=_or_null(_TEXTS),
+        stages=_or_null(_list(_object(name=_TEXT, after=_TEXTS, nodes=_list(node)))),
+        steps={
+            **_list(step),
+            "description": "All steps, in the order in which one worker would take them.",
+        },
+        knife=_or_null(_TEXTS),
+    )
+
+
+def _report() -> Schema:
+    run = _object(
+        id=_COUNT,
+        command=_TEXT,
+        who=_TEXT,
+        deploy=_OPTIONAL,
+        manifest=_TEXT,
+        started=_TIME,
+        ended=_or_null(_TIME),
+        seconds=_or_null(_SECONDS),
+        exit_code=_or_null(_COUNT),
+        ending=_TEXT,
+    )
+    step = _object(
+        step=_TEXT,
+        stage=_OPTIONAL,
+        attempt=_COUNT,
+        result=_TEXT,
+        at={**_SECONDS, "description": "Seconds since the start of the run."},
+        seconds=_SECONDS,
+        text=_TEXT,
+        updated=_or_null(_COUNT),
+        total=_or_null(_COUNT),
+    )
+    stage = _object(
+        name=_OPTIONAL,
+        at=_SECONDS,
+        seconds=_SECONDS,
+        gate=_or_null(_SECONDS),
+        nodes=_COUNT,
+        results=_map(_COUNT),
+    )
+    node = _object(
+        node=_TEXT,
+        stage=_OPTIONAL,
+        result=_TEXT,
+        why=_OPTIONAL,
+        seconds=_SECONDS,
+        steps=_list(step),
+    )
+    failure = _object(
+        node=_OPTIONAL,
+        stage=_OPTIONAL,
+        step=_TEXT,
+        attempt=_COUNT,
+        seconds=_SECONDS,
+        error=_TEXT,
+        log=_OPTIONAL,
+        lines=_TEXTS,
+    )
+    slow = _list(
+        _object(
+            name=_OPTIONAL,
+            recipe=_TEXT,
+            nodes=_COUNT,
+            seconds=_SECONDS,
+            mean=_SECONDS,
+            most=_or_null(_SECONDS),
+            slowest=_OPTIONAL,
+            updated=_COUNT,
+            mean_before=_or_null(_SECONDS),
+            difference=_or_null(_SECONDS),
+        )
+    )
+    one = _object(
+        run=run,
+        steps=_list(step),
+        stages=_list(stage),
+        nodes=_list(node),
+        failures=_list(failure),
+        slow=_object(resources=slow, recipes=slow),
+        versions=_object(stackcook=_OPTIONAL, chef=_TEXTS),
+    )
+    return {"anyOf": [one, _object("With --list, the latest first.", runs=_list(run))]}
+
+
+def _data() -> dict[str, Schema]:
+    """Command → the schema of its ``data``."""
+    machine = _object(
+        "`memory` in MiB.",
+        {
+            "memory": _COUNT,
+            "cpus": _COUNT,
+            "container": _TEXT,
+            "packages": _TEXT,
+            "user": _TEXT,
+            "port": _COUNT,
+        },
+        name=_TEXT,
+        address=_OPTIONAL,
+    )
+    return {
+        "init": _object(
+            "`written` for a new cloud; `manifest` and `findings` with --from-repository.",
+            {
+                "written": _TEXTS,
+                "manifest": {"type": "object"},
+                "findings": _list(_PROBLEM),
+                "next": _TEXTS,
+            },
+            path={**_OPTIONAL, "description": "The manifest; null on standard output."},
+        ),
+        "check": _object(
+            findings=_list(_PROBLEM),
+            counts=_object(errors=_COUNT, warnings=_COUNT, files=_COUNT),
+            looked_at=_map(_COUNT),
+        ),
+        "plan": _plan(),
+        "upload": _object(created=_TEXTS, updated=_TEXTS, unchanged=_TEXTS, deleted=_TEXTS),
+        "deploy": _RUN,
+        "converge": _RUN,
+        "verify": _object(
+            ok=_BOOLEAN,
+            seconds=_SECONDS,
+            checks=_list(
+                _object(
+                    "`node` is empty for checks of the whole cloud.",
+                    name=_TEXT,
+                    node=_TEXT,
+                    ok=_BOOLEAN,
+                    cause=_TEXT,
+                    remedy=_TEXT,
+                    seconds=_SECONDS,
+                    unit=_TEXT,
+                )
+            ),
+        ),
+        "status": _object(
+            running={**_BOOLEAN, "description": "Whether a command is running now."},
+            nodes=_list(
+                _object(
+                    node=_TEXT,
+                    address=_OPTIONAL,
+                    machine={"enum": ["running", "stopped", "absent", "unreachable"]},
+                    step=_OPTIONAL,
+                    result=_OPTIONAL,
+                    when=_or_null(_TIME),
+                    why=_OPTIONAL,
+                )
+            ),
+        ),
+        "machines": _object(
+            "What the Vagrantfile needs; `provider` is null for existing hosts.",
+            {name: _TEXT for name in ("box", "network", "netmask", "gateway", "bridge", "key")}
+            | {"prefix": _COUNT},
+            name=_TEXT,
+            provider=_OPTIONAL,
+            machines=_list(machine),
+        ),
+        "logs": _object(node=_TEXT, log=_TEXT, lines=_TEXTS),
+        "report": _report(),
+        "destroy": _RUN,
+        "server start": _object(url=_TEXT),
+        "server stop": _object(stopped=_BOOLEAN),
+        "server status": _object(running=_BOOLEAN, pid=_or_null(_COUNT), url=_TEXT, log=_TEXT),
+        "box build": _object(name=_TEXT, path=_TEXT),
+        "schema": {"type": "object"},
+        "doctor": _object(
+            missing=_COUNT,
+            tools=_list(_object(name=_TEXT, purpose=_TEXT, found=_TEXT, remedy=_TEXT)),
+        ),
+    }
+
+
+def schema() -> Schema:
+    """The schema, as JSON holds it."""
+    document = _object(
+        "What every command prints with --json, also if it fails. New fields may be added.",
+        version={
+            "const": 1,
+            "description": "Changed when a field is removed, or means something else.",
+        },
+        command={**_OPTIONAL, "description": "Null if none was recognized."},
+        exit_code={**_COUNT, "description": "The exit code of the process."},
+        data={"description": "The command's result; null if there is none."},
+        errors={**_list(_PROBLEM), "description": "Why the command could not do its work."},
+    )
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "stackcook --json",
+        **document,
+        "definitions": _DEFINITIONS,
+        "allOf": [
+            {
+                "if": {"properties": {"command": {"const": command}}},
+                "then": {"properties": {"data": _or_null(found)}},
+            }
+            for command, found in _data().items()
+        ],
+    }

@@ -66,7 +66,7 @@ def test_without_nodes_there_is_nothing_to_verify(run: Any, tmp_path: Path) -> N
         0,
         "nothing to verify: the manifest has no nodes\n",
     )
-    assert json.loads(run(Report(()), "--json").stdout)["ok"] is True
+    assert data_of(run(Report(()), "--json").stdout)["ok"] is True
 
 
 def test_json_is_one_document(run: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -25,6 +25,9 @@ SEGMENTS = (
     "root_files",
 )
 """The lists that API versions 0 and 1 sort a cookbook's files into."""
+
+_RECIPES = ((".rb",), (".yml", ".yaml"), (".json",))
+"""Suffixes of recipes. If a recipe has several files, chef-client runs the first kind."""
 
 _VERSION_FILE = ".uploaded-cookbook-version.json"  # chef-zero's own
 
@@ -81,8 +84,9 @@ class Cookbook:
     @cached_property
     def recipes(self) -> frozenset[str]:
         """Names for run lists: ``apt``, ``apt::default``, ``apt::proxy``."""
-        names = set(self.metadata["recipes"])
-        return frozenset(names | {f"{name}::default" for name in names if "::" not in name})
+        names = recipe_files(self.files)
+        plain = {self.name} if "default" in names else set()
+        return frozenset(plain | {f"{self.name}::{name}" for name in names})
 
     def manifest(self, api_version: int, *, frozen: bool = False) -> dict[str, Any]:
         """The JSON of this API version; ``frozen`` says that the server has it frozen."""
@@ -104,6 +108,25 @@ class Cookbook:
             # Other folders, such as a `spec` that is not ignored, have no list of their own.
             segments.get(folder, segments["root_files"]).append({**record, "name": name})
         return {**shape, **segments}
+
+
+def recipe_files(files: Iterable[CookbookFile]) -> dict[str, list[CookbookFile]]:
+    """Recipe → its files; chef-client runs the first one and ignores the others.
+
+    As in Chef, ``recipe.rb`` in the cookbook's root is the recipe ``default``, and a recipe in a
+    subfolder of ``recipes/`` has its file's name.
+    """
+    ranked = []
+    for file in files:
+        path = PurePosixPath(file.path)
+        kind = next((n for n, suffixes in enumerate(_RECIPES) if path.suffix in suffixes), None)
+        in_root = path.parts == (f"recipe{path.suffix}",)
+        if kind is not None and (in_root or path.parts[0] == "recipes"):
+            ranked.append((kind, not in_root, "default" if in_root else path.stem, file))
+    found: dict[str, list[CookbookFile]] = {}
+    for _, _, name, file in sorted(ranked, key=lambda each: each[:2]):
+        found.setdefault(name, []).append(file)
+    return found
 
 
 def stored_files(manifest: Mapping[str, Any]) -> Mapping[str, str]:

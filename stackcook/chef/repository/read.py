@@ -13,7 +13,7 @@ from stackcook.chef.loader.findings import Findings, suggestion
 from stackcook.chef.loader.sources import Sources
 from stackcook.chef.objects import metadata, roles
 from stackcook.chef.objects.chefignore import Chefignore
-from stackcook.chef.objects.cookbook import Cookbook, CookbookFile, read_files
+from stackcook.chef.objects.cookbook import Cookbook, CookbookFile, read_files, recipe_files
 from stackcook.chef.objects.hashes import Hashes
 from stackcook.chef.resolvers.fetch import fetch
 from stackcook.errors import Severity
@@ -121,11 +121,28 @@ def _cookbook(
     if wanted and wanted.version and metadata.version(wanted.version) != cookbook.version:
         what = f"the manifest has {name} {wanted.version}, but cookbooks/ has {cookbook.version}"
         findings.error(manifest.path, wanted.at, what, "use the same version")
+    _check_recipes(found.files, findings)
     return cookbook
 
 
+def _check_recipes(files: Iterable[CookbookFile], findings: Findings) -> None:
+    """Report recipes that have several files."""
+    remedy = "keep one of the two files"
+    for used, *others in recipe_files(files).values():
+        for other in others:
+            both = [PurePosixPath(file.path) for file in (used, other)]
+            if {path.suffix for path in both} == {".yaml", ".yml"} and all(
+                path.parent.name for path in both  # in the root, one of the two is taken
+            ):
+                what = f"chef-client runs no recipe in YAML because {used.path} exists"
+                findings.error(other.source, None, what, remedy)
+            else:
+                what = f"the file is ignored because {used.path} exists"
+                findings.warning(other.source, None, what, remedy)
+
+
 def _recipes(files: Iterable[CookbookFile]) -> list[str]:
-    """Names of recipes; as in Chef, a recipe in a subfolder has its file's name."""
+    """Names of recipes for the metadata, as knife sends them: only ``.rb`` is removed."""
     paths = (PurePosixPath(file.path) for file in files if file.path.startswith("recipes/"))
     return [path.name.removesuffix(".rb") for path in paths]
 

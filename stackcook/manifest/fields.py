@@ -47,6 +47,9 @@ def take(fields: Fields, key: str, read: Callable[[Value, str], T | None], what:
     return read(fields[key][1], f"{what}: {key}") if key in fields else None
 
 
+_NO_MAPPING = "write `KEY: VALUE` lines below it"
+
+
 class FieldReader:
     """Reads the values of one document, and keeps the findings.
 
@@ -71,21 +74,28 @@ class FieldReader:
         """Add a finding about something that works, but is probably not intended."""
         self.findings.append(Finding(self.path, at, what, remedy, Severity.WARNING))
 
-    def fields(self, value: Value, what: str, known: Collection[str]) -> Fields:
-        """A mapping with no keys but ``known``; null is an empty one."""
-        entries = self.mapping(value, what)
+    def fields(
+        self, value: Value, what: str, known: Collection[str], remedy: str = _NO_MAPPING
+    ) -> Fields:
+        """A mapping with no keys but ``known``; null is an empty one.
+
+        ``remedy`` is for a value that is not a mapping.
+        """
+        entries = self.mapping(value, what, remedy)
         for key, _ in entries:
             if key.text not in known:
-                remedy = suggest(key.text, known) if known else "remove it"
-                self.error(key.at, f'unknown key "{key.text}" in {what}', remedy)
+                instead = suggest(key.text, known) if known else "remove it"
+                self.error(key.at, f'unknown key "{key.text}" in {what}', instead)
         return {key.text: (key, body) for key, body in entries if key.text in known}
 
-    def mapping(self, value: Value, what: str) -> tuple[tuple[Scalar, Value], ...]:
+    def mapping(
+        self, value: Value, what: str, remedy: str = _NO_MAPPING
+    ) -> tuple[tuple[Scalar, Value], ...]:
         """A mapping's keys and values; null is an empty one."""
         if isinstance(value, Map):
             return value.entries
         if not (isinstance(value, Scalar) and value.null):
-            self.error(value.at, f"{what} is not a mapping", "write `KEY: VALUE` lines below it")
+            self.error(value.at, f"{what} is not a mapping", remedy)
         return ()
 
     def entries(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from stackcook.errors import Position
@@ -64,7 +64,12 @@ def cookbooks(reader: FieldReader, value: Value, section: str) -> tuple[Cookbook
     result = []
     for name, body in _named(reader, value, section, NAME):
         what = f"{section}: {name.text}"
-        fields = reader.fields(body, what, ("version", "options"))
+        words = _words(body)
+        keys = {
+            "version": " ".join(word for word in words if VERSION.fullmatch(word)),
+            "options": " ".join(word for word in words if word.startswith("-")),
+        }
+        fields = reader.fields(body, what, ("version", "options"), *_with_keys(keys))
         version = take(fields, "version", reader.text, what)
         if version and not VERSION.fullmatch(version):
             reader.invalid(fields["version"][1], f"{what}: version", "write it as 1.2.3")
@@ -94,7 +99,15 @@ def data_bags(reader: FieldReader, value: Value, section: str) -> tuple[DataBag,
 
 
 def _data_bag(reader: FieldReader, name: Scalar, body: Value, what: str) -> DataBag:
-    fields = reader.fields(body, what, ("items", "secret"))
+    words = _words(body)
+    secrets = [word for word in words if word.startswith("secret ")]
+    keys = {
+        "items": ", ".join(word for word in words if word not in secrets),
+        "secret": "".join(secrets).removeprefix("secret "),
+    }
+    if keys["items"]:
+        keys["items"] = f"[{keys['items']}]"
+    fields = reader.fields(body, what, ("items", "secret"), *_with_keys(keys))
     items = []
     for item in take(fields, "items", reader.texts, what) or ():
         if PATTERN.fullmatch(item.text):
@@ -119,6 +132,18 @@ def passwords(reader: FieldReader, value: Value, what: str) -> dict[str, tuple[s
                 reader.error(word.at, f'{what}: invalid name "{word.text}"', _REMEDY)
         result[name.text] = tuple(dict.fromkeys(item.text for item in items))
     return result
+
+
+def _words(body: Value) -> list[str]:
+    """The texts below a name that has no keys, as in manifests of spiceweasel 1."""
+    values = body.items if isinstance(body, List) else (body,)
+    return [each.text.strip() for each in values if isinstance(each, Scalar) and not each.null]
+
+
+def _with_keys(keys: Mapping[str, str]) -> tuple[str, ...]:
+    """The remedy: the same texts, each with its key; nothing if there are none."""
+    written = ", ".join(f"{key}: {text}" for key, text in keys.items() if text)
+    return (f"write `{written}`",) if written else ()
 
 
 def _named(

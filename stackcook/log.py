@@ -72,14 +72,16 @@ class _File(RotatingFileHandler):
 
 
 class _People(logging.Handler):
-    """Prints each record with ``note``."""
+    """Prints each record with ``note``; a warning says itself that it is one."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         super().__init__()
         self._note = note
+        self._warning = _Formatter("%(message)s")
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._note(self.format(record))
+        is_warning = record.levelno >= logging.WARNING
+        self._note(self._warning.format(record) if is_warning else self.format(record))
 
 
 def start(state: Path, verbosity: int, note: Callable[[str], None]) -> Callable[[], None]:

@@ -113,7 +113,8 @@ def _metadata(
     values = {file: read_json(file, findings) for file in files if file.suffix == ".json"}
     try:
         values_or_errors = evaluate(
-            [Source(Kind.METADATA, file) for file in files if file not in values]
+            [Source(Kind.METADATA, file) for file in files if file not in values],
+            directory.parent,
         )
     except UsageError as error:
         findings.warning(

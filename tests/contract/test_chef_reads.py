@@ -12,6 +12,8 @@ import pytest
 
 from stackcook.chef.checks import syntax
 from stackcook.chef.loader import jsontext, ruby
+from stackcook.chef.server.settings import find_chef_server
+from stackcook.manifest.model import Manifest
 
 KNIFE = Path(sys.executable).with_name("knife")
 SYNTAX = Path(syntax.__file__).with_name("syntax.rb")
@@ -89,3 +91,35 @@ def takes(text: str) -> bool:
     except jsontext.Malformed:
         return False
     return True
+
+
+CONFIG = """\
+require 'chef/version_constraint'
+here = File.dirname(__FILE__)
+Chef::Log.info('read')
+Chef::Config.from_file(File.join(here, 'more.rb'))
+Chef::Config.chef_server_url = "https://chef.example.com/organizations/v#{Chef::VERSION.to_i}"
+cookbook_path Array(cookbook_path) + [File.join(here, '..', 'cookbooks')]
+knife[:editor] = 'ed'
+if Gem::Version.new(Chef::VERSION) > Gem::Version.new('12.0')
+  client_key File.join(here, 'me.pem')
+end
+"""
+SETTINGS = "[:node_name, :chef_server_url, :client_key, :ssl_verify_mode]"
+
+
+def test_a_configuration_that_uses_chef(tmp_path: Path) -> None:
+    chef = tmp_path / ".chef"
+    (chef / "config.d").mkdir(parents=True)
+    (chef / "config.rb").write_text(CONFIG)
+    (chef / "more.rb").write_text("node_name 'me'\n")
+    (chef / "config.d" / "last.rb").write_text("ssl_verify_mode :verify_none\n")
+    manifest = Manifest(tmp_path / "infrastructure.yml", "reads")
+    found = find_chef_server(manifest, environ={"HOME": str(tmp_path)})
+
+    code = f"puts JSON.generate({SETTINGS}.map {{ |name| Chef::Config[name].to_s }})"
+    command = (KNIFE, "exec", "-E", code, "-c", chef / "config.rb")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    user, url, key, verify = json.loads(done.stdout)
+    assert found and (found.user, found.url, str(found.key)) == (user, url, key)
+    assert verify == "verify_none" and not found.verify

@@ -96,6 +96,31 @@ FILES: Mapping[str, str | bytes] = {
     "cookbooks/files/files/host-one.example.com/only": "for one\n",
     "cookbooks/frozen/metadata.json": '{"name": "frozen", "version": "1.0.0"}\n',
     "cookbooks/frozen/recipes/default.rb": "log 'frozen'\n",
+    # What needs Chef's own Ruby, and the version from a file.
+    "cookbooks/chef/metadata.rb": """\
+require 'chef/version_constraint'
+name 'chef'
+version IO.read(File.join(File.dirname(__FILE__), '.version'))
+description "for Chef #{Chef::VERSION}"
+chef_version ">= #{Gem::Version.new(Chef::VERSION).segments.first}"
+supports 'debian' if Chef::VersionConstraint.new('> 12.0').include?('18.0')
+depends 'files' if defined?(Chef::Cookbook)
+""",
+    "cookbooks/chef/.version": "1.4.2\n",
+    "cookbooks/chef/recipes/default.rb": "",
+    "roles/chef.rb": """\
+name 'chef'
+Chef::Log.debug('read')
+Chef::Config[:own] = 'set'
+description "#{Chef::Config[:own]} for #{Chef::VERSION}"
+from_file File.join(File.dirname(__FILE__), '..', 'common.rb')
+""",
+    "common.rb": "run_list 'recipe[chef]'\n",
+    "environments/chef.rb": """\
+name 'chef'
+Chef::Config.own_version = '1.4'
+cookbook 'chef', "~> #{Chef::Config.own_version}"
+""",
     "outside.txt": "from outside of the cookbook\n",
     "elsewhere/file": "a folder outside",
     "roles/web.json": '{"name": "web", "run_list": ["ruby", "role[db]"], "env_run_lists": {}}\n',
@@ -112,7 +137,14 @@ LINKS = {
     "cookbooks/files/files/default/folder": "a",
     "cookbooks/files/elsewhere": "../../elsewhere",
 }
-VERSIONS = {"ruby": "1.2.0", "json": "2.0.1", "both": "3.0.0", "files": "0.1.3", "frozen": "1.0.0"}
+VERSIONS = {
+    "ruby": "1.2.0",
+    "json": "2.0.1",
+    "both": "3.0.0",
+    "files": "0.1.3",
+    "frozen": "1.0.0",
+    "chef": "1.4.2",
+}
 MANIFEST = {
     "cookbooks": [{name: None} for name in VERSIONS if name != "frozen"]
     + [{"frozen": {"options": "--freeze"}}],
@@ -127,7 +159,7 @@ LEFT_OUT = {
 }
 """What chefignore or its place keeps at home."""
 
-MADE = ("ruby", "files")
+MADE = ("ruby", "files", "chef")
 """Cookbooks without a metadata.json, for which knife makes one."""
 
 
@@ -229,6 +261,8 @@ def test_the_rest_is_as_knife_would_have_it(pair: Pair) -> None:
     for what in (
         ("role", "show", "web"),
         ("role", "show", "db"),
+        ("role", "show", "chef"),
+        ("environment", "show", "chef"),
         ("environment", "show", "qa"),
         ("environment", "show", "prod"),
         ("data", "bag", "show", "plain"),

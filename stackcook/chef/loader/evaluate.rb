@@ -1,11 +1,13 @@
 # frozen_string_literal: true
 
-# Evaluates files of Chef's Ruby DSL without Chef: metadata.rb, roles, environments, config.rb.
+# Evaluates files of Chef's Ruby DSL: metadata.rb, roles, environments, config.rb. Files that use Chef's own Ruby
+# need to be evaluated by a Ruby that has loaded Chef (`knife exec`); all others do not, which is much faster.
 #
 # Standard input: JSON [{"kind": "metadata", "path": "..."}, ...]. Standard output: "ready", then a line of JSON
 # for each file: {"value": {...}, "lines": {...}} with its fields and their lines, {"syntax": "..."} with Ruby's message
 # for a syntax error, or {"error": "...", "line": 3}; for an undefined name also with "unknown", the name, and
-# "known", the names that exist. Each line is flushed, so that a file that never ends does not lose earlier results.
+# "known", the names that exist; with "chef" if Chef's Ruby may define what is missing; with "file" and "column" if the
+# fault is in another file that this one reads. Each line is flushed, so that a file that never ends does not lose earlier results.
 # Each file is evaluated in an object of its own, as Chef does; what it prints goes to standard error.
 
 require 'json'
@@ -23,6 +25,11 @@ class Dsl
 
   def here(*keys)
     @lines[keys.join(' ')] = caller_locations.find { |place| place.path == @path }&.lineno
+  end
+
+  # As Chef's: evaluates another file here.
+  def from_file(path)
+    instance_eval(File.read(path, encoding: 'UTF-8'), path.to_s, 1)
   end
 
   def self.value(name, *kinds, pattern: nil)
@@ -112,7 +119,7 @@ class MetadataDsl < Dsl
       raise ArgumentError, "cookbook #{other} cannot depend on itself" if name == :depends && other == @values[:name]
 
       here(field, other)
-      (@values[field] ||= {})[other.to_s] = (constraints.first || '>= 0.0.0').to_s
+      (@values[field] ||= {})[other.to_s] = (constraints.flatten.first || '>= 0.0.0').to_s
     end
   end
 
@@ -164,20 +171,63 @@ end
 
 KINDS = { 'metadata' => MetadataDsl, 'role' => RoleDsl, 'environment' => EnvironmentDsl, 'config' => ConfigDsl }.freeze
 
+# The settings of knife's configuration, as Chef itself has them.
+def chef_settings(path)
+  Chef::Config.config_file = path
+  Chef::Config.from_file(path)
+  JSON.generate(value: Chef::Config.save, lines: {})
+end
+
 def evaluate(kind, path)
-  dsl = KINDS.fetch(kind).new(path)
-  $chef_config = dsl if kind == 'config'
-  dsl.instance_eval(File.read(path, encoding: 'UTF-8'), path, 1)
-  JSON.generate(value: dsl.values, lines: dsl.lines)
+  return chef_settings(path) if kind == 'config' && CHEF
+
+  dsl = evaluated(kind, path)
+  not_utf8(dsl, path) || JSON.generate(value: dsl.values, lines: dsl.lines)
 rescue NoMemoryError, SignalException
   raise
 rescue SyntaxError => e
   own = e.message.start_with?("#{path}:") # otherwise that of a string that it evaluates
   JSON.generate(own ? { syntax: e.message.scrub('?') } : { error: message_of(e), line: line_of(e, path) })
 rescue Exception => e # rubocop:disable Lint/RescueException -- `exit` is the file's fault, too
-  words = dsl ? dsl.public_methods(true) - Object.public_instance_methods : []
+  words = $dsl ? $dsl.public_methods(true) - Object.public_instance_methods : []
   unknown = e.is_a?(NameError) ? e.name : nil
-  JSON.generate(error: message_of(e), line: line_of(e, path), unknown: unknown, known: words)
+  # A setting that has not been set is nil here, but may have a default value in Chef.
+  chef = e.is_a?(LoadError) || unknown && (kind == 'config' || unknown.match?(/\A[A-Z]/))
+  JSON.generate(error: message_of(e), line: line_of(e, path), unknown: unknown, known: words, chef: chef)
+end
+
+# A file may read others by relative paths. People run knife in the repository, as we do, or in the cookbook.
+def evaluated(kind, path)
+  dsl = $dsl = KINDS.fetch(kind).new(path)
+  dsl.instance_eval(File.read(path, encoding: 'UTF-8'), path, 1)
+  dsl
+rescue Errno::ENOENT
+  raise if Dir.pwd == File.dirname(path)
+
+  Dir.chdir(File.dirname(path)) { evaluated(kind, path) }
+end
+
+# The answer if a value is not UTF-8, which JSON cannot express: usually a README's text.
+def not_utf8(dsl, path)
+  field, value = dsl.values.find { |_, each| invalid(each) }
+  return unless field
+
+  text = invalid(value)
+  file = Dir[File.join(File.dirname(path), '*')].sort.find { |each| File.file?(each) && File.binread(each).include?(text.b) }
+  return JSON.generate(error: "#{field} is not UTF-8", line: dsl.lines[field.to_s] || 1) unless file
+
+  before = File.binread(file).force_encoding('UTF-8').each_char.take_while(&:valid_encoding?).join
+  what = "the file is not UTF-8, but #{File.basename(path)} uses it as #{field}"
+  JSON.generate(error: what, file: file, line: before.count("\n") + 1, column: before.length - (before.rindex("\n") || -1))
+end
+
+# The first text in a value that is not UTF-8.
+def invalid(value)
+  case value
+  when Hash then value.to_a.flatten(1).lazy.map { |each| invalid(each) }.find(&:itself)
+  when Array then value.lazy.map { |each| invalid(each) }.find(&:itself)
+  when String then value unless value.dup.force_encoding('UTF-8').valid_encoding?
+  end
 end
 
 def message_of(error)
@@ -192,15 +242,13 @@ def line_of(error, path)
   1
 end
 
-# What config.rb files call `Chef::Config`.
-module Chef
-  Config = Class.new do
-    def self.[](name)
-      $chef_config[name]
-    end
-
-    def self.[]=(name, value)
-      $chef_config[name] = value
+CHEF = defined?(::Chef::VERSION)
+unless CHEF
+  # For config.rb files that only set `Chef::Config[:x]` or `Chef::Config.x`.
+  module Chef
+    Config = BasicObject.new
+    def Config.method_missing(...)
+      $dsl.public_send(...)
     end
   end
 end
@@ -208,6 +256,7 @@ end
 answer = $stdout.dup # which the files cannot access
 answer.sync = true
 wanted = JSON.parse($stdin.read)
+Chef::Config.reset if CHEF && wanted.any? { |file| file['kind'] == 'config' } # knife has set it for itself
 $stdin.reopen(File::NULL)
 $stdout.reopen($stderr)
 answer.puts('ready')

@@ -20,10 +20,21 @@ from stackcook.errors import Finding, Position, UsageError
 TIMEOUT = 30.0
 """Seconds for all files together; if a file exceeds it, the files after it get as many again."""
 
+KNIFE_TIMEOUT = 120.0
+"""The same if knife evaluates them, which loads all of Chef first."""
+
 _EVALUATE = Path(__file__).with_name("evaluate.rb")
 _SWITCHES = ("--disable=did_you_mean,error_highlight", "-Ku")
 _NO_GEMS = "--disable=gems"
 """Parts of Ruby that are not loaded, because loading them takes longer than all the rest."""
+
+_CHEF = re.compile(
+    r"\b(Chef|Gem|Mixlib|Ohai)::|\bdefined\?\W*(Chef|Gem|Ohai)\b|\brequire\W+(chef|mixlib|ohai)\b"
+)
+"""A file that uses Chef's own Ruby, or asks whether it is loaded."""
+
+_SETTING = re.compile(r"\bChef::Config(\[[^\]]+\]|\.\w+)\s*=(?![=~])")
+"""What a configuration may do without it."""
 
 _MESSAGE = re.compile(r".*?:(\d+): (?:syntax error, )?([^\n]*)\n?([^\n]*)\n?([^\n]*)")
 # The format since Ruby 3.4: the line, with markers and the reason below.
@@ -55,60 +66,123 @@ class Evaluated:
     lines: Mapping[str, int | None]
 
 
-def evaluate(sources: Sequence[Source]) -> Mapping[Path, Evaluated | Finding]:
+def evaluate(sources: Sequence[Source], root: Path) -> Mapping[Path, Evaluated | Finding]:
     """What each file sets, by path, or the finding if it can't be evaluated.
 
-    Raises UsageError if there are sources but no Ruby.
+    Files that use Chef's own Ruby, such as ``Chef::VERSION``, are evaluated again by knife, which
+    takes seconds. ``root`` is the directory in which people run knife. Raises UsageError if there
+    are sources but no Ruby.
     """
     configured = any(source.kind is Kind.CONFIG for source in sources)  # which may use a gem
-    wanted = [{"kind": source.kind.value, "path": str(source.path)} for source in sources]
-    answers = ask(_EVALUATE, wanted, gems=configured)
+    wanted = [{"kind": each.kind.value, "path": str(each.path.absolute())} for each in sources]
+    answers = ask(_EVALUATE, wanted, gems=configured, root=root)
+    again = [number for number, each in enumerate(sources) if _uses_chef(each, answers[number])]
+    if again and configured:  # one configuration in several files
+        again = list(range(len(sources)))
+    try:
+        better = _ask_chef([wanted[number] for number in again], configured, root)
+        answers = [*answers]
+        for number, answer in zip(again, better):
+            answers[number] = answer
+    except UsageError as error:
+        for number in again:
+            needed = f"it uses Chef's own Ruby, but {error.what}: {error.remedy}"
+            answers[number].setdefault("remedy", needed)
     return {source.path: _result(source.path, answer) for source, answer in zip(sources, answers)}
 
 
+def _uses_chef(source: Source, answer: Mapping[str, Any]) -> bool:
+    if "syntax" in answer:
+        return False
+    if answer.get("chef"):
+        return True
+    try:
+        text = source.path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return bool(_CHEF.search(_SETTING.sub("", text) if source.kind is Kind.CONFIG else text))
+
+
+def _ask_chef(
+    wanted: Sequence[Mapping[str, str]], configured: bool, root: Path
+) -> list[dict[str, Any]]:
+    """The answers of ``evaluate.rb`` in a process that has loaded Chef.
+
+    As with knife, the user's configuration counts in all files but the configuration itself,
+    unless it is broken. Raises UsageError if knife does not run.
+    """
+    if not wanted:
+        return []
+    knife = find_program("knife")
+    script = str(_EVALUATE).replace("\\", r"\\").replace("'", r"\'")
+    argv = (str(knife), "exec", "-E", f"load '{script}'")
+    without = (*argv, "-c", os.devnull)
+    if configured:
+        return _ask(without, wanted, root, KNIFE_TIMEOUT)
+    try:
+        return _ask(argv, wanted, root, KNIFE_TIMEOUT)
+    except UsageError:
+        return _ask(without, wanted, root, KNIFE_TIMEOUT)
+
+
 def ask(
-    script: Path, wanted: Sequence[Mapping[str, str]], *, gems: bool = False
+    script: Path,
+    wanted: Sequence[Mapping[str, str]],
+    *,
+    gems: bool = False,
+    root: Path | None = None,
 ) -> list[dict[str, Any]]:
     """The answers of ``script`` for each file in ``wanted``, given as ``kind`` and ``path``.
 
     For a file that ends Ruby or exceeds the time limit the answer is an ``error``; the files after
-    it are evaluated by a new process. Raises UsageError if files are wanted and Ruby does not run.
+    it are evaluated by a new process, in the directory ``root``. Raises UsageError if files are
+    wanted and Ruby does not run.
     """
+    if not wanted:
+        return []
+    switches = _SWITCHES if gems else (*_SWITCHES, _NO_GEMS)
+    return _ask((str(find_program("ruby")), *switches, str(script)), wanted, root, TIMEOUT)
+
+
+def _ask(
+    argv: Sequence[str], wanted: Sequence[Mapping[str, str]], root: Path | None, timeout: float
+) -> list[dict[str, Any]]:
     answers: list[dict[str, Any]] = []
-    end = time.monotonic() + 2 * TIMEOUT
+    end = time.monotonic() + 2 * timeout
     while len(answers) < len(wanted):
         left = end - time.monotonic()
         if left <= 0:
             skipped = {"error": "not evaluated because another file took too long", "line": 1}
             return answers + [skipped] * (len(wanted) - len(answers))
-        answers += _run(script, wanted[len(answers) :], gems, min(left, TIMEOUT))
+        answers += _run(argv, wanted[len(answers) :], root, min(left, timeout))
         if len(answers) < len(wanted):
             answers.append({"error": "evaluation of this file did not finish", "line": 1})
     return answers
 
 
 def _run(
-    script: Path, wanted: Sequence[Mapping[str, str]], gems: bool, timeout: float
+    argv: Sequence[str], wanted: Sequence[Mapping[str, str]], root: Path | None, timeout: float
 ) -> list[dict[str, Any]]:
-    """The script's answers until it ended; its first line only says that it runs."""
-    ruby = find_program("ruby")
-    switches = _SWITCHES if gems else (*_SWITCHES, _NO_GEMS)
+    """The program's answers until it ended; the line before them only says that it runs."""
+    env = {k: v for k, v in os.environ.items() if k not in ("RUBYOPT", "RUBYLIB")}
     try:
         answered = subprocess.run(
-            (str(ruby), *switches, str(script)),
+            argv,
             input=json.dumps(wanted).encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={k: v for k, v in os.environ.items() if k not in ("RUBYOPT", "RUBYLIB")},
+            cwd=root,
+            env=env | ({"PWD": str(root)} if root else {}),  # knife looks at PWD
             timeout=timeout,
             check=False,
         ).stdout
     except subprocess.TimeoutExpired as error:
         answered = error.stdout or b"ready\n"  # the first file without an answer is the cause
     lines = answered.split(b"\n")[:-1]  # text after the last newline is an incomplete answer
-    if not lines:
-        raise UsageError(f"cannot run {ruby}", remedy=f"check that `{ruby} --version` works")
-    return [json.loads(line) for line in lines[1:]]
+    if b"ready" not in lines:
+        remedy = f"check that `{argv[0]} --version` works"
+        raise UsageError(f"cannot run {argv[0]}", remedy=remedy)
+    return [json.loads(line) for line in lines[lines.index(b"ready") + 1 :]]
 
 
 def version() -> str:
@@ -131,11 +205,15 @@ def syntax_error(message: str) -> tuple[Position, str]:
 def _result(path: Path, answer: Mapping[str, Any]) -> Evaluated | Finding:
     if "value" in answer:
         return Evaluated(answer["value"], answer["lines"])
-    remedy = "correct the file"
-    if answer.get("unknown"):
+    if "file" in answer:  # another one, which this one reads
+        at = Position(answer["line"], answer["column"])
+        return Finding(Path(answer["file"]), at, answer["error"], "save it as UTF-8")
+    remedy = answer.get("remedy", "correct the file")
+    if answer.get("unknown") and "remedy" not in answer:
         remedy = suggestion(answer["unknown"], answer["known"], remedy)
     if "syntax" in answer:
         at, what = syntax_error(answer["syntax"])
     else:
-        at, what = Position(answer["line"], 1), answer["error"].replace(f"{path}:", "line ")
+        at = Position(answer["line"], 1)
+        what = answer["error"].replace(f"{path.absolute()}:", "line ")
     return Finding(path, at, f"Ruby: {what}", remedy)

@@ -42,7 +42,9 @@ class Sources:
             if value is not None:
                 values[path] = value
         with ruby_needed(manifest, findings):
-            evaluated = ruby.evaluate([f for f in files if f.path.suffix != ".json"])
+            evaluated = ruby.evaluate(
+                [f for f in files if f.path.suffix != ".json"], manifest.parent
+            )
             for path, result in evaluated.items():
                 if isinstance(result, Finding):
                     findings.found.append(result)

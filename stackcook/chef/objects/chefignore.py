@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,12 @@ class Chefignore:
     def find(cls, cookbook: Path) -> Chefignore:
         """The first ``chefignore`` in the cookbook's directory or one above it, as in knife.
 
-        Raises OSError or UnicodeDecodeError if it can't be read.
+        Raises OSError if it can't be read.
         """
         for directory in (cookbook, *cookbook.parents):
             path = directory / NAME
             if path.exists():
-                return cls.parse(path.read_text()) if path.is_file() else cls()
+                return cls.parse(os.fsdecode(path.read_bytes())) if path.is_file() else cls()
         return cls()
 
     @classmethod

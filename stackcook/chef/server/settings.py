@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stackcook.chef.loader.ruby import Kind, Source, evaluate
-from stackcook.errors import Finding, InputError, UsageError
+from stackcook.chef.loader.ruby import Evaluated, Kind, Source, evaluate
+from stackcook.errors import Finding, InputError, Severity, UsageError
 from stackcook.manifest.model import ChefServer, Manifest
 
 _NAMES = ("config.rb", "knife.rb")
@@ -18,6 +20,10 @@ _NAMES = ("config.rb", "knife.rb")
 
 _PROTOCOL = "1.3"
 """The version of the signatures that stackcook makes."""
+
+_SERVER = re.compile(r"^[^#\n]*\bchef_server_url\b", re.MULTILINE)
+
+_log = logging.getLogger(__name__)
 
 _INLINE = "-----BEGIN"
 
@@ -40,8 +46,15 @@ def find_chef_server(
     named = [Path(environ["KNIFE_HOME"])] if environ.get("KNIFE_HOME") else []
     configs = (place / name for place in (*named, root, nearest, home) for name in _NAMES)
     config = next((path for path in configs if path.is_file()), None)
-    settings = {**_credentials(home, environ), **_evaluate(config, home)}
+    evaluated = _evaluate(config, home, root)
+    set_by = [result.values for result in evaluated.values() if isinstance(result, Evaluated)]
+    settings = _credentials(home, environ)
+    for values in set_by:
+        settings |= {name: value for name, value in values.items() if value is not None}
     url = settings.get("chef_server_url")
+    if faults := [result for result in evaluated.values() if isinstance(result, Finding)]:
+        _ignore(faults, manifest, bool(url))
+        url = None
     if not url:
         return None
     user = str(settings.get("node_name") or environ.get("USER", ""))
@@ -65,20 +78,31 @@ def _home(environ: Mapping[str, str]) -> Path:
     return next((Path(place) for place in places if place and Path(place).is_dir()), Path.home())
 
 
-def _evaluate(config: Path | None, home: Path) -> Mapping[str, Any]:
-    """The settings of the configuration, overridden by the files of ``config.d`` beside it."""
+def _evaluate(config: Path | None, home: Path, root: Path) -> Mapping[Path, Evaluated | Finding]:
+    """The results for the configuration and for the files of ``config.d`` beside it, in order."""
     more = (config.parent if config else home) / "config.d"
     files = [config] if config else []
     files += sorted(path for path in more.glob("*.rb") if path.is_file())
-    settings: dict[str, Any] = {}
-    for result in evaluate([Source(Kind.CONFIG, path) for path in files]).values():
-        if isinstance(result, Finding):
-            raise InputError([result])
-        settings |= {name: value for name, value in result.values.items() if value is not None}
-    return settings
+    return evaluate([Source(Kind.CONFIG, path) for path in files], root)
 
 
-def _credentials(chef: Path, environ: Mapping[str, str]) -> Mapping[str, Any]:
+def _ignore(faults: Sequence[Finding], manifest: Manifest, url: bool) -> None:
+    """Warn of a broken configuration that does not matter, since the embedded server is used.
+
+    Raises InputError if it does matter: ``url`` says that a Chef server is configured elsewhere.
+    """
+    if (manifest.state / "chef" / "server").is_dir():
+        why = "this deployment has an embedded Chef server"
+    elif url or any(_SERVER.search(fault.path.read_text(errors="replace")) for fault in faults):
+        raise InputError(faults)
+    else:
+        why = "it names no Chef server"
+    for fault in faults:
+        what = f"{fault.what} (the file is ignored: {why})"
+        _log.warning("%s", replace(fault, what=what, severity=Severity.WARNING))
+
+
+def _credentials(chef: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     """The settings of the profile that CHEF_PROFILE or ``~/.chef/context`` names."""
     path, context = chef / "credentials", chef / "context"
     if not path.is_file():

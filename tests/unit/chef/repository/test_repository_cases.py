@@ -29,7 +29,7 @@ def test_case(case: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.Monke
     for name, text in {"infrastructure.yml": case["manifest"], **case.get("files", {})}.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, newline="")
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
     manifest, _ = read(root / "infrastructure.yml")
     assert manifest

@@ -75,7 +75,7 @@ def test_config_rb_is_relative_to_itself(tmp_path: Path) -> None:
     config = write_config(state, ChefServer("http://a\\'b", "admin", state / "chef" / "admin.pem"))
     root = state.parent.rename(tmp_path / "moved")
     moved = root / config.relative_to(state.parent)
-    done = evaluate([Source(Kind.CONFIG, moved)])[moved]
+    done = evaluate([Source(Kind.CONFIG, moved)], tmp_path)[moved]
     assert isinstance(done, Evaluated)
     said = done.values
     assert said["chef_server_url"] == "http://a\\'b"
@@ -88,6 +88,6 @@ def test_config_rb_is_relative_to_itself(tmp_path: Path) -> None:
 def test_a_key_outside_the_state_directory_is_named_whole(tmp_path: Path) -> None:
     key = tmp_path / "home" / "me.pem"
     config = write_config(tmp_path / ".stackcook", ChefServer("http://a", "me", key))
-    said = evaluate([Source(Kind.CONFIG, config)])[config]
+    said = evaluate([Source(Kind.CONFIG, config)], tmp_path)[config]
     assert isinstance(said, Evaluated)
     assert said.values["client_key"] == str(key)

@@ -187,11 +187,39 @@ def test_a_configuration_without_server_is_none(manifest: Manifest, tmp_path: Pa
     assert find(manifest, tmp_path) is None
 
 
+BROKEN = "log_level :info\n%sFile.read('/absent')\n"
+
+
 def test_errors_show_file_and_line(manifest: Manifest, tmp_path: Path) -> None:
-    config = write(tmp_path / ".chef" / "config.rb", "log_level :info\nFile.read('/absent')\n")
-    with pytest.raises(InputError, match="config.rb:2:1: error: Ruby: Errno::ENOENT"):
+    text = BROKEN % "chef_server_url 'http://own'\n"
+    config = write(tmp_path / ".chef" / "config.rb", text)
+    with pytest.raises(InputError, match="config.rb:3:1: error: Ruby: Errno::ENOENT"):
         find(manifest, tmp_path)
     config.unlink()
     write(tmp_path / ".chef" / "credentials", "[default\n")
     with pytest.raises(InputError, match="credentials: error: .*line 1"):
+        find(manifest, tmp_path)
+
+
+def test_a_broken_configuration_does_not_stop_users_of_the_embedded_server(
+    manifest: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / ".chef" / "config.rb", BROKEN % "# chef_server_url 'http://old'\n")
+    assert find(manifest, tmp_path) is None
+    (warning,) = caplog.messages
+    assert "config.rb:3:1: warning: Ruby: Errno::ENOENT" in warning
+    assert "(the file is ignored: it names no Chef server); correct the file" in warning
+
+    write(tmp_path / ".chef" / "config.rb", BROKEN % "chef_server_url 'http://own'\n")
+    (manifest.state / "chef" / "server").mkdir(parents=True)
+    assert find(manifest, tmp_path) is None
+    assert "this deployment has an embedded Chef server" in caplog.messages[-1]
+
+
+def test_a_broken_configuration_matters_if_the_credentials_name_a_server(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    write(tmp_path / ".chef" / "credentials", PROFILE)
+    write(tmp_path / ".chef" / "config.rb", BROKEN % "")
+    with pytest.raises(InputError, match="config.rb:2:1: error: Ruby: Errno::ENOENT"):
         find(manifest, tmp_path)

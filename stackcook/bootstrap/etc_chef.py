@@ -101,7 +101,7 @@ def _client_rb(
     server: ChefServer, node: Node, options: Options, secret: str | None, certificates: bool
 ) -> str:
     mode = {"peer": "verify_peer", "none": "verify_none"}.get(options.one("ssl_verify_mode"))
-    proxy = options.one("proxy")
+    proxy = proxies(server, options)
     lines = (
         f'chef_server_url  "{server.url}"',
         f'validation_client_name "{VALIDATOR}"',
@@ -110,13 +110,29 @@ def _client_rb(
         f'node_name "{node.name}"',
         options.verify_api_cert and f"verify_api_cert {options.verify_api_cert}",
         mode and f"ssl_verify_mode :{mode}",
-        proxy and f'http_proxy        "{proxy}"\nhttps_proxy       "{proxy}"',
-        options.one("no_proxy") and f'no_proxy       "{options.one("no_proxy")}"',
+        *(
+            proxy[name] and f"{f'{scheme}_{name}':<18}{_ruby(proxy[name])}"
+            for name in ("proxy", "proxy_user", "proxy_pass")
+            for scheme in ("http", "https")
+        ),
+        proxy["no_proxy"] and f"no_proxy       {_ruby(proxy['no_proxy'])}",
         secret is not None and f'encrypted_data_bag_secret "{DIRECTORY}/encrypted_data_bag_secret"',
         certificates and f'trusted_certs_dir "{DIRECTORY}/trusted_certs"',
         'file_cache_path "/var/chef/cache"\nfile_backup_path "/var/chef/backup"',
     )
     return "\n".join([*(line for line in lines if line), "", ""])
+
+
+def proxies(server: ChefServer, options: Options) -> Mapping[str, str]:
+    """The node's proxies by option, empty if unset: the node's, else those of ``server``."""
+    return {
+        name: options.one(name) or server.proxies.get(f"bootstrap_{name}", "")
+        for name in ("proxy", "proxy_user", "proxy_pass", "no_proxy")
+    }
+
+
+def _ruby(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("#", "\\#")
 
 
 def _licence() -> str:

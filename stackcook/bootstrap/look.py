@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives import serialization
 
 from stackcook.bootstrap import preflight
+from stackcook.bootstrap.etc_chef import proxies
 from stackcook.bootstrap.base import Look, Registration
 from stackcook.bootstrap.objects import passing, public_key
 from stackcook.bootstrap.onnode import BootstrapContext
@@ -42,7 +43,7 @@ def look(context: BootstrapContext, node: Node, host: Host) -> Look:
         key = public_key(context.client, node.name) if client in there else None
         known = f"/nodes/{node.name}" in there
     options, url = context.options(node), context.server.url
-    command = preflight.command(url, proxied=bool(options.one("proxy")))
+    command = preflight.command(url, proxied=bool(proxies(context.server, options)["proxy"]))
     if key is not None and known:
         command += _LOGIN
     with context.open(node, host) as remote:  # records the host key, for knife too

@@ -34,6 +34,8 @@ _BOOTSTRAP_OPTIONS = {
     "secret_file": ("--secret-file",),
     "version": ("--bootstrap-version",),
     "proxy": ("--bootstrap-proxy",),
+    "proxy_user": ("--bootstrap-proxy-user",),
+    "proxy_pass": ("--bootstrap-proxy-pass",),
     "no_proxy": ("--bootstrap-no-proxy",),
     "ssl_verify_mode": ("--node-ssl-verify-mode",),
     "install": ("--bootstrap-install-command",),
@@ -63,7 +65,7 @@ _KNIFE_VALUES = _named(
 -F,--format -R,--kerberos-realm -S,--kerberos-service -c,--config -e,--editor -f,--ca-trust-file
 -k,--key -m,--msi-url -o,--connection-protocol -s,--server-url -t,--bootstrap-template -u,--user
 -w,--winrm-auth-method --bootstrap-curl-options --bootstrap-product --bootstrap-protocol
---bootstrap-proxy-pass --bootstrap-proxy-user --bootstrap-url --bootstrap-vault-file
+--bootstrap-url --bootstrap-vault-file
 --bootstrap-vault-item --bootstrap-vault-json --bootstrap-wget-options --chef-license
 --config-option --profile --ssl-peer-fingerprint --su-password --su-user
 --winrm-authentication-protocol --winrm-password --winrm-port --winrm-session-timeout

@@ -196,7 +196,7 @@ class ChefServer:
     """A Chef server of the user's: its URL, the user's name there, and that user's key.
 
     Its certificate may be signed by one of ``ca_file``, or be among the files of ``trusted_certs``,
-    as ``knife ssl fetch`` puts them there.
+    as ``knife ssl fetch`` puts them there. ``proxies`` are knife's settings for proxies, by name.
     """
 
     url: str
@@ -205,6 +205,7 @@ class ChefServer:
     ca_file: Path | None = None
     trusted_certs: Path | None = None
     verify: bool = True
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,17 @@ OPTIONS = {
     "all": '--tags \'a, b\' -j \'{"web": {"port": 80}, "list": [1, null]}\' --hint ec2'
     " --hint own=own.json --secret-file own.secret --node-ssl-verify-mode none"
     " --no-node-verify-api-cert --bootstrap-proxy http://127.0.0.1:3128"
-    " --bootstrap-no-proxy 127.0.0.2",
+    " --bootstrap-no-proxy 127.0.0.2 --bootstrap-proxy-user me --bootstrap-proxy-pass geheim",
     "file": "--json-attribute-file web.json --node-ssl-verify-mode peer --secret 'by option'",
 }
+
+PROXIES = {
+    "bootstrap_proxy": "http://127.0.0.1:8080",
+    "bootstrap_proxy_user": "common",
+    "bootstrap_proxy_pass": "it's common",
+    "bootstrap_no_proxy": "*.example.com",
+}
+"""Those of the user's knife.rb, which options may override."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,7 @@ def site(
     certificates = root / ".stackcook" / "chef" / "trusted_certs"
     certificates.mkdir(parents=True)
     with running(request.param, root) as server, ChefClient(server) as client:
+        server = replace(server, proxies=PROXIES)
         write_config(root / ".stackcook", server)
         yield Site(root, server, client)
 

@@ -10,15 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from http.client import InvalidURL
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 from urllib3 import exceptions
 
+from stackcook.chef.rest.proxies import Proxy, find_proxy
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer
 
@@ -72,9 +71,11 @@ class Transport:
     def __init__(self, server: ChefServer, *, timeout: float) -> None:
         self._server = server
         self._timeout = urllib3.Timeout(connect=_CONNECT, read=timeout)
-        self._managers: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._managers: dict[tuple[str, Proxy | None], urllib3.PoolManager] = {}
         self._making = threading.Lock()
-        self._proxy = lru_cache(_proxy)  # reading all of the environment for each file is slow
+        self._proxy = lru_cache(
+            self._find_proxy
+        )  # reading all of the environment for each file is slow
 
     def send(
         self, method: str, url: str, body: bytes | BinaryIO, headers: Mapping[str, str]
@@ -112,6 +113,15 @@ class Transport:
         for manager in self._managers.values():
             manager.clear()
 
+    def _find_proxy(self, scheme: str, host: str) -> Proxy | None:
+        try:
+            return find_proxy(scheme, host, self._server.proxies, os.environ)
+        except ValueError as error:
+            remedy = f"write {scheme}_proxy as http://HOST:PORT"
+            raise NoAnswer(
+                "the proxy's URL is not valid", remedy=remedy, transient=False
+            ) from error
+
     def _manager(self, url: SplitResult) -> urllib3.PoolManager:
         proxy = self._proxy(url.scheme, url.hostname or "")
         with self._making:
@@ -119,7 +129,7 @@ class Transport:
                 self._managers[url.scheme, proxy] = self._make(url.scheme, proxy)
             return self._managers[url.scheme, proxy]
 
-    def _make(self, scheme: str, proxy: str) -> urllib3.PoolManager:
+    def _make(self, scheme: str, proxy: Proxy | None) -> urllib3.PoolManager:
         settings: dict[str, Any] = {"maxsize": CONNECTIONS, "block": True, "timeout": self._timeout}
         if scheme == "https":
             context = tls_context(self._server)
@@ -128,10 +138,8 @@ class Transport:
                 urllib3.disable_warnings(exceptions.InsecureRequestWarning)
         if not proxy:
             return urllib3.PoolManager(**settings)
-        parts = urlsplit(proxy)
-        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-        headers = urllib3.make_headers(proxy_basic_auth=login) if parts.username else {}
-        return urllib3.ProxyManager(proxy, proxy_headers=headers, **settings)
+        headers = urllib3.make_headers(proxy_basic_auth=proxy.login) if proxy.login else {}
+        return urllib3.ProxyManager(proxy.url, proxy_headers=headers, **settings)
 
 
 def split_url(url: str) -> SplitResult:
@@ -181,21 +189,6 @@ def _trust(context: ssl.SSLContext, path: Path) -> None:
         ) from error
 
 
-def _proxy(scheme: str, host: str) -> str:
-    """The URL of the user's proxy; empty for a direct connection, as to private addresses."""
-    proxy = getproxies().get(scheme)
-    if not proxy or _is_private(host) or proxy_bypass(host):
-        return ""
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return False  # a name
-
-
 def _blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
     """The file's content; raises ChefServerError if it is shorter than ``size`` by now."""
     file.seek(0)
@@ -219,7 +212,7 @@ def _failure(error: Exception) -> NoAnswer:
     if any(isinstance(c, (exceptions.LocationValueError, InvalidURL)) for c in chain):
         return _invalid_url()
     if isinstance(error, exceptions.ProxyError):
-        remedy = "check the variables http_proxy, https_proxy and no_proxy"
+        remedy = "check http_proxy, https_proxy and no_proxy, in the environment and in config.rb"
         return NoAnswer(
             f"the proxy cannot connect to the Chef server ({reason})",
             remedy=remedy,

@@ -32,6 +32,17 @@ environment_path [File.join(root, 'environments'), File.join(state, 'environment
 repo_mode 'static' # nodes and clients are not in the repository
 """
 
+PROXIES = (
+    *(f"{scheme}_proxy{part}" for scheme in ("http", "https") for part in ("", "_user", "_pass")),
+    "no_proxy",
+)
+"""knife's settings for the proxies of this machine."""
+
+PROXIES_OF_NODES = tuple(
+    f"bootstrap_{name}" for name in ("proxy", "proxy_user", "proxy_pass", "no_proxy")
+)
+"""knife's settings, below ``knife``, for the proxies that it writes to nodes."""
+
 _DEFAULT_ENVIRONMENT = {"name": "_default", "description": "The default Chef environment"}
 """Every Chef server has it; the file keeps it out of what `knife diff` reports."""
 
@@ -52,7 +63,11 @@ def _config(state: Path, server: ChefServer) -> str:
         shown = f"File.join(state, {_quoted(str(key.relative_to(state.absolute())))})"
     else:
         shown = _quoted(str(key))
-    return _CONFIG.format(url=_quoted(server.url), user=_quoted(server.user), key=shown)
+    text = _CONFIG.format(url=_quoted(server.url), user=_quoted(server.user), key=shown)
+    for name, value in server.proxies.items():
+        setting = f"knife[:{name}] =" if name in PROXIES_OF_NODES else name
+        text += f"{setting} {_quoted(value)}\n"
+    return text
 
 
 def _quoted(text: str) -> str:

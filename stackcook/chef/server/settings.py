@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook.chef.loader.ruby import Evaluated, Kind, Source, evaluate
+from stackcook.chef.server.knife import PROXIES, PROXIES_OF_NODES
 from stackcook.errors import Finding, InputError, Severity, UsageError
 from stackcook.manifest.model import ChefServer, Manifest
 
@@ -70,7 +71,17 @@ def find_chef_server(
         ca_file=_path(settings.get("ssl_ca_file"), root),
         trusted_certs=_path(settings.get("trusted_certs_dir", "trusted_certs"), directory),
         verify=str(settings.get("ssl_verify_mode")).lstrip(":") != "verify_none",
+        proxies=_proxies(settings),
     )
+
+
+def _proxies(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The proxies of this machine, and those of nodes (``bootstrap_proxy`` …), as texts."""
+    knife = settings.get("knife")
+    of_nodes = knife if isinstance(knife, Mapping) else {}
+    given = {name: of_nodes.get(name) for name in PROXIES_OF_NODES}
+    given |= {name: settings.get(name) for name in PROXIES}
+    return {name: str(value) for name, value in given.items() if value}
 
 
 def _home(environ: Mapping[str, str]) -> Path:

@@ -185,6 +185,27 @@ def test_the_proxy_of_the_environment_is_used(proxy: Scripted) -> None:
     assert proxy.received[0].headers["Proxy-Authorization"] == "Basic bWU6cEBzcw=="
 
 
+def test_the_proxy_of_knife_is_used_for_all_addresses(
+    proxy: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("http_proxy")
+    address = proxy.url.removeprefix("http://")
+    given = {"http_proxy": address, "http_proxy_user": "me", "http_proxy_pass": "p@ss:w"}
+    for host in ("chef.example.com", "10.255.1.2"):
+        proxy.add("GET", f"http://{host}/nodes", {"one": "url"})
+        with ChefClient(ChefServer(f"http://{host}", "alice", KEY, proxies=given)) as client:
+            assert client.get("/nodes") == {"one": "url"}
+    assert proxy.received[-1].headers["Proxy-Authorization"] == "Basic bWU6cEBzczp3"
+
+
+@pytest.mark.parametrize("url", ["http://a b", "proxy:port", "socks5://proxy", "http://"])
+def test_an_invalid_proxy_is_reported(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", url)
+    with ChefClient(ChefServer("http://chef.example.com", "alice", KEY)) as client:
+        with pytest.raises(ChefServerError, match="proxy's URL is not valid; write http_proxy as"):
+            client.get("/nodes")
+
+
 def test_a_private_address_needs_no_proxy(proxy: Scripted) -> None:
     assert_direct(f"http://127.0.0.1:{free_port()}", proxy)
 
@@ -192,8 +213,9 @@ def test_a_private_address_needs_no_proxy(proxy: Scripted) -> None:
 def test_no_proxy_names_hosts_without_a_proxy(
     proxy: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("no_proxy", "example.com,localhost")
-    assert_direct(f"http://localhost:{free_port()}", proxy)
+    for names in ("example.com,localhost", "*host", "a, *.example.com ,ost"):
+        monkeypatch.setenv("no_proxy", names)
+        assert_direct(f"http://localhost:{free_port()}", proxy)
 
 
 def assert_direct(url: str, proxy: Scripted) -> None:

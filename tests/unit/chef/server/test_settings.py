@@ -52,6 +52,13 @@ def server(url: str, user: str, key: Path, *, config: Path | None = None) -> Che
     return ChefServer(url, user, key, trusted_certs=(config or key).parent / "trusted_certs")
 
 
+def test_proxies_of_this_machine_and_of_nodes(manifest: Manifest, tmp_path: Path) -> None:
+    lines = ("http_proxy 'p:1'", "no_proxy nil", "knife[:bootstrap_proxy] = 'q'")
+    write(tmp_path / ".chef" / "config.rb", CONFIG % "'me'" + "\n".join(lines))
+    found = find(manifest, tmp_path)
+    assert found and found.proxies == {"http_proxy": "p:1", "bootstrap_proxy": "q"}
+
+
 def test_no_chef_server(manifest: Manifest, tmp_path: Path) -> None:
     assert find(manifest, tmp_path) is None
 

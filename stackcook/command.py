@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,10 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from stackcook.errors import ExitCode, StackcookError, UsageError
+from stackcook.errors import ExitCode, StackcookError, UsageError, one_line
 from stackcook.log import shown
 from stackcook.parallel import parallel_map
-from stackcook.redact import MASK
+from stackcook.redact import MASK, Redactor
 
 Say = Callable[[str], None]
 """Takes a line: of progress, or one that a program printed."""
@@ -33,6 +34,9 @@ _log = logging.getLogger(__name__)
 
 TERMINATION_GRACE = 5.0
 """Seconds between asking a program to end and killing it."""
+
+_QUOTED = 300
+"""Characters of a program's output that a message quotes."""
 
 _running: set[subprocess.Popen[str]] = set()
 """The programs that run now, of all threads: a process has no other list of these."""
@@ -65,12 +69,16 @@ class Secret:
 
 @dataclass(frozen=True)
 class Command:
-    """A program and its arguments; ``env`` is laid over this process's environment."""
+    """A program and its arguments; ``env`` is laid over this process's environment.
+
+    ``apart`` keeps warnings on stderr out of ``output``; for output that is parsed.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str | Secret] = field(default_factory=dict)
     cwd: Path | None = None
     stdin: str | Secret | None = None
+    apart: bool = False
 
     def __str__(self) -> str:
         """The command as it could be typed; what ``env`` and ``stdin`` hold is not in it."""
@@ -79,15 +87,25 @@ class Command:
 
 @dataclass(frozen=True)
 class Completed:
-    """How a command ended: its status, and stdout and stderr in the order they came."""
+    """How a command ended: its status, and stdout and stderr in the order they came.
+
+    If they are kept apart, ``output`` is only stdout, and ``errors`` is stderr.
+    """
 
     status: int
     output: str
+    errors: str = ""
 
     @property
     def last(self) -> str:
         """The last line that isn't blank; often why it failed."""
-        return last_line(self.output)
+        return last_line(self.output + self.errors)
+
+    @property
+    def quoted(self) -> str:
+        """The beginning of what it printed, as one line without secrets, for a message."""
+        text = one_line(Redactor()(self.output + self.errors)) or "no output"
+        return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
 
 
 def last_line(output: str) -> str:
@@ -145,7 +163,7 @@ def run(
 ) -> Completed:
     """Run ``command`` to its end; what a status other than 0 means is up to the caller.
 
-    ``on_line`` gets each line of stdout and stderr, masked, as it comes. ``on_start`` gets a
+    ``on_line`` gets each line of ``output``, masked, as it comes. ``on_start`` gets a
     function that ends the command early, for another thread to call. ``timeout`` is in seconds for
     the whole command. Raises CommandError if it can't be started or exceeds the timeout; then, and
     when this process is interrupted, the command and all that it started are ended.
@@ -167,7 +185,8 @@ def _run(
     timeout: float | None,
     on_start: Callable[[Callable[[], None]], None] | None,
 ) -> Completed:
-    process = _start(command)
+    errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+    process = _start(command, errors)
     _running.add(process)
     mask, lines = _Mask(command), list[str]()
     feeder = threading.Thread(target=_feed, args=(process, command.stdin), daemon=True)
@@ -192,7 +211,9 @@ def _run(
     if expired.is_set():
         # Without its arguments: a user's may have a password.
         raise CommandError(f"did not finish within {timeout:g} s", where=command.argv[0])
-    return Completed(status, "".join(lines))
+    with errors:
+        errors.seek(0)
+        return Completed(status, "".join(lines), mask(errors.read()))
 
 
 def end_all() -> None:
@@ -227,7 +248,7 @@ def _limited(process: subprocess.Popen[str], timeout: float | None) -> Iterator[
         timer.cancel()
 
 
-def _start(command: Command) -> subprocess.Popen[str]:
+def _start(command: Command, errors: IO[str]) -> subprocess.Popen[str]:
     env = dict(os.environ)
     env.update({name: _plain(value) for name, value in command.env.items()})
     try:
@@ -237,7 +258,7 @@ def _start(command: Command) -> subprocess.Popen[str]:
             cwd=command.cwd,
             stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=errors if command.apart else subprocess.STDOUT,
             text=True,
             encoding="utf-8",
             errors="replace",

@@ -44,6 +44,9 @@ STEP = Backoff((2.0, 8.0, 30.0))
 REQUEST = Backoff((0.2, 0.4, 0.8, 1.6, 3.2), jitter=(0.5, 1.0))
 """A request to a Chef server."""
 
+QUESTION = Backoff((0.05, 0.1, 0.2, 0.4, 0.8, 1.6), jitter=(0.5, 1.0))
+"""A question to a program of this machine about things that others may be changing."""
+
 TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
 """HTTP statuses after which the same request may succeed."""
 

@@ -47,12 +47,16 @@ def look(context: BootstrapContext, node: Node, host: Host) -> Look:
     if key is not None and known:
         command += _LOGIN
     with context.open(node, host) as remote:  # records the host key, for knife too
-        done = remote.run(sudo(command), timeout=preflight.TIMEOUT)
+        done = remote.run(sudo(command), timeout=preflight.TIMEOUT, apart=True)
     lines = done.output.splitlines()
     if "uid=0" not in lines:
         raise _no_root(host, done)
     now = time.time() - context.client.skew
-    found = preflight.judge(done.output, url=url, now=now, installs=not options.one("install"))
+    try:
+        found = preflight.judge(done.output, url=url, now=now, installs=not options.one("install"))
+    except ValueError as error:
+        what = f"cannot read the output of the preflight checks ({done.quoted})"
+        raise Transient(what, where=node.name, remedy="check its shell and sudo") from error
     text = _fit(node, found)
     registration = Registration.REGISTERED
     if key is None and not known:
@@ -101,7 +105,7 @@ def _same_key(one: str, other: str) -> bool:
 
 def _no_root(host: Host, done: Completed) -> NodeError:
     return NodeError(
-        f"{host.user} cannot become root with sudo ({done.output.strip() or done.status})",
+        f"{host.user} cannot become root with sudo ({done.quoted})",
         where=host.name,
         remedy="give that user passwordless sudo",
     )

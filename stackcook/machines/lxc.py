@@ -46,10 +46,10 @@ class Containers:
         self._do("lxc-destroy", "--force", "--name", name)
 
     def _do(self, *argv: str) -> str:
-        done = self.run(Command(as_root(*argv)))
+        done = self.run(Command(as_root(*argv), apart=True))
         if done.status:
             raise MachineError(
-                f"{argv[0]} failed ({done.output.strip()})",
+                f"{argv[0]} failed ({done.quoted})",
                 where=argv[argv.index("--name") + 1] if "--name" in argv else "containers",
                 remedy="run stackcook as root, or set up passwordless sudo",
             )

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
+from stackcook import retry
 from stackcook.command import Command, Completed, Runner, as_root, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError
@@ -79,11 +80,12 @@ class LabNetwork:
     def guard(self, addresses: Iterable[IPv4Address]) -> None:
         """Raises MachineError if a packet to one of ``addresses`` would not leave by the bridge."""
         for address in addresses:
-            (route,) = self._ask("route", "get", str(address))
-            if route.get("dev") not in (self.bridge, "lo"):
+            dev = next(
+                (route.get("dev") for route in self._ask("route", "get", str(address))), None
+            )
+            if dev not in (self.bridge, "lo"):
                 raise MachineError(
-                    f"packets to {address} would leave through {route.get('dev')}, not through "
-                    f"{self.bridge}",
+                    f"packets to {address} would leave through {dev}, not through {self.bridge}",
                     where=str(self.network),
                     remedy="use a `network` in the manifest that this machine has no route to",
                 )
@@ -108,7 +110,7 @@ class LabNetwork:
     def _elsewhere(self) -> Iterator[tuple[str, IPv4Network]]:
         """Interfaces, other than the bridge, with an address of the range."""
         for link in self._ask("address", "show"):
-            for entry in link["addr_info"]:
+            for entry in link.get("addr_info", ()):  # none if the interface is just being deleted
                 range_ = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}").network
                 if link["ifname"] != self.bridge and range_.overlaps(self.network):
                     yield link["ifname"], range_
@@ -163,10 +165,28 @@ class LabNetwork:
         self._do("ip", *arguments)
 
     def _ask(self, *arguments: str) -> list[dict[str, Any]]:
-        argv = (str(find_program("ip")), "-json", "-4", *arguments)
-        output = self._checked(Command(argv)).output
-        answer: list[dict[str, Any]] = json.loads(output or "[]")
+        """The answer of ``ip``; asked again while other programs create and delete interfaces."""
+        command = Command((str(find_program("ip")), "-json", "-4", *arguments), apart=True)
+        return retry.call(lambda: self._answer(command), retry.QUESTION)
+
+    def _answer(self, command: Command) -> list[dict[str, Any]]:
+        done = self._checked(command)
+        try:
+            answer: list[dict[str, Any]] = json.loads(done.output or "[]")
+        except ValueError as error:
+            raise self._unreadable(command, done) from error
+        if "interrupted" in done.errors:  # "Dump was interrupted and may be inconsistent."
+            raise self._unreadable(command, done)
         return [entry for entry in answer if entry]
+
+    def _unreadable(self, command: Command, done: Completed) -> MachineError:
+        error = MachineError(
+            f"cannot read the output of `{command}` ({done.quoted})",
+            where=self.bridge,
+            remedy="run this command to see if it works, then run stackcook again",
+        )
+        error.transient = True
+        return error
 
     def _do(self, name: str, *arguments: str, stdin: str | None = None) -> None:
         self._checked(Command(as_root(name, *arguments), stdin=stdin))
@@ -175,7 +195,7 @@ class LabNetwork:
         done = self.run(command)
         if done.status:
             raise MachineError(
-                f"`{command}` failed ({done.output.strip()})",
+                f"`{command}` failed ({done.quoted})",
                 where=self.bridge,
                 remedy="run stackcook as root, or set up passwordless sudo",
             )

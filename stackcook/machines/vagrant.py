@@ -19,7 +19,7 @@ from typing import IO, Any
 from stackcook.cache import package_cache, packages
 from stackcook.command import Command, Runner, Say, find_program
 from stackcook.command import run as run_command
-from stackcook.errors import MachineError, UsageError
+from stackcook.errors import MachineError, UsageError, one_line
 from stackcook.files import lock, private_directory
 from stackcook.machines import box
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
@@ -182,7 +182,7 @@ class VagrantMachines:
             argv = (str(find_program("ssh-keygen")), "-q", "-t", "ed25519", "-N", "", "-C")
             done = self.run(Command((*argv, f"stackcook {self.manifest.name}", "-f", str(new))))
             if done.status:
-                raise MachineError(f"ssh-keygen failed ({done.output.strip()})", where=str(new))
+                raise MachineError(f"ssh-keygen failed ({done.quoted})", where=str(new))
             new.with_suffix(".pub").replace(self._key.with_suffix(".pub"))
             new.replace(self._key)
 
@@ -288,8 +288,13 @@ def _state(said: str | None) -> str:
 
 
 def _host(node: Node, conf: Mapping[str, str]) -> Host:
-    key = Path(conf["IdentityFile"].strip('"'))
-    return Host(node.name, conf["HostName"], conf["User"], key, int(conf["Port"]))
+    try:
+        key = Path(conf["IdentityFile"].strip('"'))
+        return Host(node.name, conf["HostName"], conf["User"], key, int(conf["Port"]))
+    except (KeyError, ValueError) as error:
+        what = f"cannot read the output of `vagrant ssh-config` ({one_line(str(dict(conf)))})"
+        remedy = f"run `vagrant ssh-config {node.name}` to see more"
+        raise MachineError(what, where=node.name, remedy=remedy) from error
 
 
 def _cause(stderr: str) -> str:

@@ -50,9 +50,11 @@ class Remote(Protocol):
         stdin: str = "",
         on_line: Say | None = None,
         timeout: float | None = None,
+        apart: bool = False,
     ) -> Completed:
         """Run a shell command; its stdout and stderr come in order, in ``output``.
 
+        With ``apart``, for output that is parsed, stderr is in ``errors``.
         ``timeout`` is in seconds for the whole command. Raises Transient if the connection breaks,
         TimedOut at the timeout. What a status other than 0 means is up to the caller. Pass secrets
         by ``stdin``, never in ``command``.

@@ -93,9 +93,12 @@ class _Lent(Remote):
         stdin: str = "",
         on_line: Say | None = None,
         timeout: float | None = None,
+        apart: bool = False,
     ) -> Completed:
         with self._using():
-            return self._remote.run(command, stdin=stdin, on_line=on_line, timeout=timeout)
+            return self._remote.run(
+                command, stdin=stdin, on_line=on_line, timeout=timeout, apart=apart
+            )
 
     def answers(self, timeout: float) -> bool:
         return self._remote.answers(timeout)

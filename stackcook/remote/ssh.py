@@ -88,10 +88,11 @@ class _Connection(Remote):
         stdin: str = "",
         on_line: Say | None = None,
         timeout: float | None = None,
+        apart: bool = False,
     ) -> Completed:
         began, outcome = time.monotonic(), "failed"
         try:
-            done = self._run(command, stdin, on_line, timeout)
+            done = self._run(command, stdin, on_line, timeout, apart)
             outcome = f"exit {done.status}"
             return done
         finally:
@@ -99,13 +100,13 @@ class _Connection(Remote):
             _log.info("%s: %s: %s in %.2f s", self._host.name, shown(command), outcome, spent)
 
     def _run(
-        self, command: str, stdin: str, on_line: Say | None, timeout: float | None
+        self, command: str, stdin: str, on_line: Say | None, timeout: float | None, apart: bool
     ) -> Completed:
-        lines = _Lines(on_line)
+        lines, errors = _Lines(on_line), b""
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             with self._transport.open_session(timeout=60) as channel:
-                channel.set_combine_stderr(True)
+                channel.set_combine_stderr(not apart)
                 with self._answering():
                     channel.exec_command(command)
                     channel.sendall(stdin.encode())
@@ -114,6 +115,8 @@ class _Connection(Remote):
                     lines.feed(chunk)
                 if not channel.status_event.wait(ANSWER):
                     raise EOFError(f"no response within {ANSWER:g} s")
+                while apart and (chunk := channel.recv_stderr(65536)):
+                    errors += chunk
                 status: int = channel.recv_exit_status()
         except TimeoutError as error:
             raise TimedOut(
@@ -125,7 +128,7 @@ class _Connection(Remote):
             raise self._lost(error) from error
         if status == -1:  # the channel was closed without a status
             raise self._lost(EOFError("no exit status"))
-        return Completed(status, lines.end())
+        return Completed(status, lines.end(), errors.decode(errors="replace"))
 
     def forward(self, host: Host, timeout: float) -> Any:
         """A channel from this node to another one."""

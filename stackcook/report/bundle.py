@@ -112,7 +112,7 @@ def versions(run: Runner = run_command) -> dict[str, str]:
 def _version(program: str, run: Runner) -> str:
     try:
         path = str(find_program(program))
-        said = run(Command((path, "--version")), timeout=_TIMEOUT).output
+        said = run(Command((path, "--version"), apart=True), timeout=_TIMEOUT).output
     except (UsageError, CommandError):
         return ""
     return one_line(next((line for line in said.splitlines() if any(map(str.isdigit, line))), ""))

@@ -41,12 +41,12 @@ class Seen:
 
 def look(remote: Remote, node: Placed) -> Seen:
     """Ask once for all of the node's services; raises NodeError or VerifyError."""
-    done = remote.run(question([service.unit for service in node.services]), timeout=20)
+    done = remote.run(question([service.unit for service in node.services]), timeout=20, apart=True)
     try:
         return answer(done.output, [service.unit for service in node.services])
     except ValueError as error:
         raise VerifyError(
-            f"cannot read the state of its services ({error})",
+            f"cannot read the state of its services ({error}; output: {done.quoted})",
             remedy=f"check `stackcook ssh {node.name} -- systemctl`",
         ) from error
 

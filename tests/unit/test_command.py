@@ -24,6 +24,19 @@ def test_output_is_both_streams_in_order_and_each_line_is_handed_on() -> None:
     assert seen == ["one", "two", "three"]
 
 
+def test_streams_apart_keep_warnings_out_of_what_is_parsed() -> None:
+    done = run(shell("echo '{}'; echo 'Warning: password=hunter2' >&2; exit 3", apart=True))
+    assert (done.status, done.output) == (3, "{}\n")
+    assert done.errors == "Warning: password=hunter2\n" and done.last == done.errors.strip()
+    assert done.quoted == "{} Warning: password=****"
+    assert len(run(shell("yes | head -1000", apart=True)).quoted) == 301
+
+
+def test_much_on_stderr_does_not_block() -> None:
+    done = run(shell("head -c 1000000 /dev/zero >&2; echo end", apart=True))
+    assert done.output == "end\n" and len(done.errors) == 1_000_000
+
+
 def test_environment_is_added_to_and_the_directory_is_the_given_one(tmp_path: Path) -> None:
     done = run(shell('echo "$WORD $HOME"; pwd', env={"WORD": "hello"}, cwd=tmp_path))
     assert done.output == f"hello {os.environ['HOME']}\n{tmp_path}\n"

@@ -53,9 +53,10 @@ class Session(paramiko.ServerInterface):
         if command in (b"hang", b"freeze"):
             return
         done = subprocess.run(
-            command, shell=True, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command, shell=True, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         with suppress(OSError):  # who asked has hung up
+            channel.sendall_stderr(done.stderr)
             channel.sendall(done.stdout)
             channel.send_exit_status(done.returncode)
         channel.close()
@@ -201,7 +202,10 @@ def test_commands_have_status_lines_and_input(server: Server, known_hosts: Path)
     lines: list[str] = []
     with connect(server.host, known_hosts) as remote:
         done = remote.run("cat; echo two >&2; exit 3", stdin="one\n", on_line=lines.append)
-    assert (done.status, done.output, lines) == (3, "one\ntwo\n", ["one", "two"])
+        apart = remote.run("echo one; echo 'sudo: warning' >&2", apart=True)
+    assert (done.status, lines) == (3, ["two", "one"]), "the fake server sends stderr first"
+    assert done.output == "two\none\n"
+    assert (apart.output, apart.errors) == ("one\n", "sudo: warning\n")
 
 
 def test_a_command_that_does_not_end_is_left(server: Server, known_hosts: Path) -> None:

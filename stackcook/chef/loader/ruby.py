@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook.chef.loader.findings import suggestion
-from stackcook.command import Command, find_program, run
+from stackcook.command import Command, Completed, find_program, run
 from stackcook.errors import Finding, Position, UsageError
 
 TIMEOUT = 30.0
@@ -182,12 +182,18 @@ def _run(
     if b"ready" not in lines:
         remedy = f"check that `{argv[0]} --version` works"
         raise UsageError(f"cannot run {argv[0]}", remedy=remedy)
-    return [json.loads(line) for line in lines[lines.index(b"ready") + 1 :]]
+    try:
+        return [json.loads(line) for line in lines[lines.index(b"ready") + 1 :]]
+    except ValueError as error:
+        quoted = Completed(0, answered.decode(errors="replace")).quoted
+        what = f"cannot read the output of {argv[0]} ({quoted})"
+        raise UsageError(what, remedy=f"run `{argv[0]} --version` to see if it works") from error
 
 
 def version() -> str:
     """The output of ``ruby --version``. Raises UsageError without Ruby."""
-    return run(Command((str(find_program("ruby")), "--version")), timeout=TIMEOUT).output
+    command = Command((str(find_program("ruby")), "--version"), apart=True)
+    return run(command, timeout=TIMEOUT).output
 
 
 def syntax_error(message: str) -> tuple[Position, str]:

@@ -89,6 +89,7 @@ class Shell:
         stdin: str = "",
         on_line: Callable[[str], None] | None = None,
         timeout: float | None = None,
+        apart: bool = False,
     ) -> Completed:
         self.asked.append(command)
         self.sent.append(stdin)

@@ -26,6 +26,7 @@ class FakeHost:
     containers: dict[str, bool] = field(default_factory=dict)
     owners: dict[str, Path] = field(default_factory=dict)
     fails: str = ""
+    garbled: list[Completed] = field(default_factory=list)  # what `ip -json` answers first
     done: list[str] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
 
@@ -40,6 +41,8 @@ class FakeHost:
         name, text = Path(argv[0]).name, " ".join([Path(argv[0]).name, *argv[1:]])
         if self.fails and self.fails in text:
             return Completed(1, "no such luck\n")
+        if "-json" in argv and self.garbled:
+            return self.garbled.pop()
         answer = self._answer(name, argv[1:])
         if answer is None:
             self.done.append(text)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stackcook.command import Completed
 from stackcook.errors import ExitCode, MachineError
 from stackcook.machines.network import LabNetwork
 from tests.unit.machines.fakes import ETH0, FakeHost
@@ -107,6 +108,26 @@ def test_the_guard_refuses_a_way_that_is_not_the_bridge() -> None:
     with pytest.raises(MachineError, match="10.9.0.7 would leave through eth0, not through br-lab"):
         lab(FakeHost(way="eth0")).guard([IPv4Address("10.9.0.7")])
     lab(FakeHost()).guard([IPv4Address("10.9.0.7")])
+
+
+INTERRUPTED = Completed(0, "[]", "Dump was interrupted and may be inconsistent.\n")
+
+
+def test_interfaces_that_come_and_go_are_asked_for_again() -> None:
+    half = Completed(0, '[{"ifname": "eth0", "addr_in', "Device does not exist\n")
+    host = FakeHost(garbled=[INTERRUPTED, half, INTERRUPTED])
+    lab(host).up()
+    assert not host.garbled and "ip link set br-lab up" in host.done
+    host = FakeHost(links=[{"ifname": "dying0"}, ETH0])
+    lab(host).up()
+
+
+def test_output_that_can_not_be_read_is_quoted() -> None:
+    host = FakeHost(garbled=[Completed(0, "Usage: ip\n  token=hunter2\n", "")] * 99)
+    with pytest.raises(MachineError) as caught:
+        lab(host).up()
+    assert str(caught.value).startswith("br-lab: cannot read the output of `")
+    assert " -json -4 link show` (Usage: ip token=****); run this" in str(caught.value)
 
 
 def test_a_program_that_fails_is_one_line_with_its_words() -> None:

@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from io import TextIOWrapper
 from itertools import takewhile
 from dataclasses import replace
 from pathlib import Path
@@ -223,6 +224,9 @@ def cli(ctx: click.Context, path: Path, verbose: int, **_: Any) -> None:
 
 def main() -> None:
     """The console script ``stackcook``."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ✓ or ü shows a ?
     try:
         cli(prog_name="stackcook")
     except SystemExit as end:

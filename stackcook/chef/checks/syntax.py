@@ -69,7 +69,7 @@ def _checker_version() -> str:
     """A hash of what results depend on besides the files: the Ruby program and this checker."""
     program = find_program("ruby").resolve()
     made = program.stat()
-    own = [path.read_text() for path in (_SCRIPT, Path(ruby.__file__), Path(__file__))]
+    own = [path.read_text("utf-8") for path in (_SCRIPT, Path(ruby.__file__), Path(__file__))]
     of = [str(program), made.st_size, made.st_mtime_ns, *own]
     with program.open("rb") as file:
         if file.read(2) == b"#!":  # a version manager's script, which may start different Rubies

@@ -18,6 +18,7 @@ from stackcook.cli import main
 from stackcook.cli.context import Context
 from stackcook.errors import ChefServerError, ExitCode, NodeError
 from tests.output import document
+from tests.started import environment
 
 
 def run(*arguments: str) -> Result:
@@ -187,3 +188,31 @@ main.main()
     assert done.returncode == ExitCode.INTERRUPTED
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=str,
+)
+def test_characters_that_the_terminal_cannot_show(tmp_path: Path, setting: dict[str, str]) -> None:
+    (tmp_path / "infrastructure.yml").write_text("roles: [{größe✓: }]\n")
+    for arguments in (["check"], ["--color", "check"], ["plan"], ["größe✓"], ["check", "--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "stackcook", *arguments],
+            cwd=tmp_path,
+            env=environment(**setting),
+            capture_output=True,
+        )
+        assert done.returncode in (2, 3) and b"Traceback" not in done.stderr, done.stderr
+        if "--json" in arguments:
+            (finding,) = document(done.stdout.decode("ascii"))["data"]["findings"]
+            assert "größe✓" in finding["what"]
+        elif "PYTHONIOENCODING" in setting and "größe✓" not in arguments:  # click: UTF-8 for ascii
+            shown = (done.stdout + done.stderr).decode(setting["PYTHONIOENCODING"])
+            assert ("größe?" if setting["PYTHONIOENCODING"] == "latin-1" else "gr??e?") in shown

@@ -63,6 +63,20 @@ class Context:
             self.console.note(str(finding))
         return manifest
 
+    def load_deployed(self, command: str = "", *, lab_only: bool = False) -> Manifest:
+        """The manifest like :meth:`load`, once it is deployed; raises UsageError if it is not.
+
+        Another deployment's machines may have the same addresses. With ``lab_only``, existing hosts
+        need no deployment.
+        """
+        from stackcook.manifest.model import MachineKind
+        from stackcook.run.lock import refuse_undeployed
+
+        manifest = self.load(command)
+        if not lab_only or manifest.machines is MachineKind.VAGRANT:
+            refuse_undeployed(manifest.state)
+        return manifest
+
     @staticmethod
     def node(manifest: Manifest, name: str) -> Node:
         """The manifest's node of that name; raises UsageError that lists the known names."""

@@ -24,7 +24,7 @@ def command(
     context: Context, nodes: tuple[str, ...], twice: bool, parallel: int | None
 ) -> ExitCode:
     """Run chef-client again on all nodes, or on each NODE, in the order of their stages."""
-    manifest = context.load("converge")
+    manifest = context.load_deployed("converge", lab_only=True)
     for name in nodes:
         context.node(manifest, name)
     site = Site(manifest)

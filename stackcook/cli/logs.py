@@ -29,7 +29,7 @@ def command(context: Context, node: str, follow: bool, last: bool, failed: bool)
     """Show the log of a node: every step and its output."""
     if follow + last + failed > 1:
         raise click.UsageError("--follow, --last and --failed cannot be combined")
-    manifest = context.load()
+    manifest = context.load_deployed()
     path = path_of(manifest.state, context.node(manifest, node).name)
     if not path.exists():
         raise UsageError("this node has no log yet", where=node, remedy="run `stackcook deploy`")

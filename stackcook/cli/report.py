@@ -20,7 +20,7 @@ from stackcook.report.junit import render as document
 from stackcook.report.run import RunReport, read as read_run
 from stackcook.report.secrets import known_secrets
 from stackcook.run.history import Run, runs
-from stackcook.run.lock import in_use
+from stackcook.run.lock import in_use, refuse_undeployed
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -54,6 +54,7 @@ def command(
         raise click.UsageError("--list can only be combined with --json")
     path = context.path.absolute()
     manifest, state = _manifest(context), path.parent / ".stackcook"
+    refuse_undeployed(state)
     known, running = runs(state), in_use(state)
     if listing:
         context.console.result(text.listed(known, running), data.runs_data(known, running))
@@ -86,7 +87,7 @@ def _manifest(context: Context) -> Manifest | None:
 def _chosen(known: tuple[Run, ...], wanted: str | None) -> Run:
     """The run with that number, the last of that deploy, or the last of all."""
     if not known:
-        raise UsageError("there are no runs yet", remedy="run `stackcook deploy`")
+        raise UsageError("the first run is just starting", remedy="try again in a moment")
     if wanted is None:
         return known[-1]
     found = [run for run in known if wanted in (str(run.id), run.deploy)]

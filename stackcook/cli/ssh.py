@@ -9,6 +9,8 @@ import click
 from stackcook.cli.context import Context, node_names
 from stackcook.command import find_program
 from stackcook.errors import UsageError
+from stackcook.machines.base import RUNNING
+from stackcook.manifest.model import MachineKind
 from stackcook.operations.site import Site
 
 
@@ -18,9 +20,15 @@ from stackcook.operations.site import Site
 @click.pass_obj
 def command(context: Context, node: str, command_line: tuple[str, ...]) -> None:
     """Open a shell on a node, or run COMMAND there and return its exit status."""
-    manifest = context.load()
+    manifest = context.load_deployed(lab_only=True)
     found = context.node(manifest, node)
-    host = Site(manifest).machines.hosts([found])[found.name]
+    machines = Site(manifest).machines
+    if manifest.machines is MachineKind.VAGRANT and not found.provider:
+        state = machines.states([found])[found.name]
+        if state != RUNNING:  # another deployment's machine may have its address
+            what = f"its machine is {state}"
+            raise UsageError(what, where=found.name, remedy="run `stackcook deploy`")
+    host = machines.hosts([found])[found.name]
     if not host.key.is_file() and not found.options.one("password"):
         remedy = f"set `key` in `stackcook: nodes: {found.name}`"
         raise UsageError(f"SSH key not found: {host.key}", where=found.name, remedy=remedy)

@@ -20,7 +20,7 @@ from stackcook.run.record import StepState, latest
 @click.pass_obj
 def command(context: Context) -> None:
     """Show for each node its machine, its last step, and the result and time of that step."""
-    manifest = context.load()
+    manifest = context.load_deployed()
     machines = _machines(manifest).states(manifest.nodes)
     steps, running = latest(manifest.state), in_use(manifest.state)
     rows = [_row(node, machines[node.name], steps, running) for node in manifest.nodes]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from stackcook.cli.context import Context
-from stackcook.errors import ExitCode, VerifyError
+from stackcook.errors import ExitCode
 from stackcook.operations.site import Site
 from stackcook.report.text import verification
 from stackcook.verify.check import Report
@@ -26,10 +26,7 @@ def command(context: Context, patience: float) -> ExitCode:
 
     Each failure shows the node, the likely cause and a command for diagnosis.
     """
-    manifest = context.load()
-    if not manifest.state.exists():
-        what = "this manifest has not been deployed yet"
-        raise VerifyError(what, where=str(manifest.path), remedy="run `stackcook deploy`")
+    manifest = context.load_deployed()
     if not manifest.nodes:
         data = {**Report(()).data(), "ok": True}
         context.console.result("nothing to verify: the manifest has no nodes", data)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stackcook.errors import UsageError
+from stackcook.run.record import rows
 from stackcook.files import private_directory, try_lock
 
 
@@ -47,6 +48,16 @@ def refuse(directory: Path) -> None:
             f"{_holder(directory)} is running",
             where=str(directory.parent),
             remedy="wait until it ends, or stop it; `stackcook status` shows its progress",
+        )
+
+
+def refuse_undeployed(directory: Path) -> None:
+    """Raise UsageError unless a deploy or a converge has begun here; a failed one counts."""
+    if not in_use(directory) and not rows(directory, "SELECT 1 FROM runs LIMIT 1"):
+        raise UsageError(
+            "nothing is deployed here",
+            where=str(directory.parent),
+            remedy="run `stackcook deploy`, or use the directory of the deployment",
         )
 
 

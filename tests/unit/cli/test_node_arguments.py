@@ -38,7 +38,7 @@ def test_names_are_completed(manifest: str, command: str) -> None:
     assert [item.value for item in found] == ["controller", "compute1"]
 
 
-@pytest.mark.parametrize("command", ["converge", "logs", "ssh"])
+@pytest.mark.parametrize("command", ["converge", "ssh"])
 def test_unknown_node(manifest: str, command: str) -> None:
     result = CliRunner(mix_stderr=False).invoke(cli, ["-f", manifest, command, "compute2"])
     assert result.exit_code == 2

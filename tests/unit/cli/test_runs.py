@@ -27,6 +27,11 @@ stackcook:
     compute1: {address: 127.0.0.3, key: key}
 """
 
+LAB = """\
+nodes: [controller: {run_list: "recipe[a]"}]
+stackcook: {network: 10.0.112.0/24, nodes: {controller: {address: 10.0.112.10}}}
+"""
+
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -80,12 +85,14 @@ def test_status_and_logs_say_what_failed_and_why(root: Path, site: FakeSite) -> 
 
 
 def test_status_and_logs_before_the_first_deploy(root: Path, site: FakeSite) -> None:
-    assert run("status").stdout.splitlines()[1].split()[:4] == [
-        *("controller", "127.0.0.2", "absent", "-"),
-    ]
-    result = run("logs", "controller")
-    assert result.exit_code == ExitCode.USAGE
-    assert "run `stackcook deploy`" in result.stderr
+    (root / "other.yml").write_text(LAB)
+    own = (["status"], ["logs", "controller"], ["report"], ["report", "--list"], ["verify"])
+    lab = (["ssh", "controller"], ["converge"], ["status"], ["verify"])
+    for words in (*own, *(["-f", "other.yml", *words] for words in lab)):
+        result = run(*words)
+        assert (result.exit_code, result.stdout) == (ExitCode.USAGE, ""), words
+        remedy = "run `stackcook deploy`, or use the directory of the deployment"
+        assert result.stderr == f"{root}: nothing is deployed here; {remedy}\n"
     assert not (root / ".stackcook").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stackcook.cli import main, verify
+from stackcook.run.events import RunStarted
+from stackcook.run.state import State
 from stackcook.verify.check import Check, Report
 from tests.output import data as data_of
 
@@ -30,7 +33,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Verify a deployment whose report is given."""
     manifest = tmp_path / "infrastructure.yml"
     manifest.write_text("nodes: [controller]\n")
-    (tmp_path / ".stackcook").mkdir()
+    with State(tmp_path / ".stackcook") as state:
+        state(RunStarted("deploy", 1.0, ("controller",)))
 
     def run(report: Report, *options: str) -> Result:
         machines = SimpleNamespace(prepare=lambda: None)
@@ -86,9 +90,7 @@ def test_json_is_one_document(run: Any) -> None:
 
 
 def test_before_a_deploy_it_says_so(run: Any, tmp_path: Path) -> None:
-    (tmp_path / ".stackcook").rmdir()
+    shutil.rmtree(tmp_path / ".stackcook")
     result = run(Report((WELL,)))
-    assert result.exit_code == 5
-    assert result.stderr.endswith(
-        "this manifest has not been deployed yet; run `stackcook deploy`\n"
-    )
+    assert result.exit_code == 2
+    assert "nothing is deployed here; run `stackcook deploy`" in result.stderr

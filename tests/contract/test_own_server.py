@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,6 @@ stackcook:
   nodes: {web1: {address: 127.0.0.1, user: root, key: KEY}}
   chef_server: {url: "URL", user: USER, key: KEY}
 """
-Stackcook = Callable[..., tuple[int, str]]
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -57,9 +55,17 @@ def write(root: Path, files: dict[str, str]) -> None:
         (root / name).write_text(text)
 
 
-def upload_by_knife(server: ChefServer, root: Path) -> None:
-    """Upload everything below ``root``."""
-    write(root, THEIRS)
+def run_in(root: Path, *arguments: str) -> tuple[int, str]:
+    """Exit code and output of ``stackcook``, whose user has no knife configuration."""
+    argv = (sys.executable, "-m", "stackcook", *arguments)
+    environment = {"HOME": str(root.parent), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    done = run(Command(argv, env=environment, cwd=root), timeout=60)
+    return done.status, done.output
+
+
+def upload_by_knife(server: ChefServer, root: Path, files: dict[str, str]) -> None:
+    """Upload these files, written below ``root``."""
+    write(root, files)
     write_config(root, server)
     config = ("--config", str(root / "chef" / "config.rb"), "--chef-repo-path", str(root))
     argv = (str(find_program("knife")), "upload", "/cookbooks", "/roles", "/environments", *config)
@@ -77,10 +83,7 @@ def test_what_the_server_has_counts(name: str, tmp_path: Path) -> None:
         (ours / "infrastructure.yml").write_text(text.replace("USER", server.user))
 
         def stackcook(*arguments: str) -> tuple[int, str]:
-            argv = (sys.executable, "-m", "stackcook", *arguments)
-            environment = {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-            done = run(Command(argv, env=environment, cwd=ours), timeout=60)
-            return done.status, done.output
+            return run_in(ours, *arguments)
 
         status, output = stackcook("check")
         assert status == ExitCode.DONE and "found 6 warnings in 4 files" in output
@@ -95,7 +98,7 @@ def test_what_the_server_has_counts(name: str, tmp_path: Path) -> None:
         with ChefClient(server) as client:
             assert client.get("/cookbooks") == {}, "nothing was uploaded"
 
-        upload_by_knife(server, tmp_path / "theirs")
+        upload_by_knife(server, tmp_path / "theirs", THEIRS)
         status, output = stackcook("plan", "--only", "cookbooks,roles,environments")
         assert status == ExitCode.DONE and "warning" not in output, output
         status, output = stackcook("upload", "--prune")
@@ -106,3 +109,68 @@ def test_what_the_server_has_counts(name: str, tmp_path: Path) -> None:
         with ChefClient(server) as client:
             assert set(client.get("/roles")) == {"web", "monitored"}
             assert set(client.get("/cookbooks")) == {"app", "base", "ntp", "yum"}
+
+
+# In the form of chef-bcpc, the largest public Chef repository for OpenStack.
+BCPC = {
+    "cookbooks/bcpc/.version": "9.1.2\n",
+    "cookbooks/bcpc/README.md": "# Private cloud\n",
+    "cookbooks/bcpc/recipes/default.rb": "",
+    "cookbooks/bcpc/recipes/mysql.rb": "include_recipe 'logrotate::default'\n",
+    "cookbooks/bcpc/metadata.rb": """\
+name             'bcpc'
+maintainer       'Ops'
+maintainer_email 'ops@example.com'
+license          'Apache-2.0'
+supports         'ubuntu'
+description      'Installs/Configures a private cloud'
+long_description IO.read(File.join(File.dirname(__FILE__), 'README.md'))
+version          IO.read(File.join(File.dirname(__FILE__), '.version'))
+chef_version     '~> 14'
+
+depends 'logrotate', '>= 2.2.0'
+""",
+    "roles/headnode.json": '{"name": "headnode", "run_list": ["recipe[bcpc::mysql]"]}',
+    "environments/production.json": '{"name": "production", "cookbook_versions": {}}',
+}
+BCPC_MANIFEST = """\
+cookbooks: [{bcpc: {version: 9.1.2}}]
+roles: [{headnode: }]
+environments: [{production: }]
+nodes: [{head1: {run_list: "role[headnode]", options: -E production}}]
+stackcook:
+  machines: ssh
+  nodes: {head1: {address: 127.0.0.1, user: root, key: KEY}}
+  chef_server: {url: "URL", user: USER, key: KEY}
+"""
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_repository_in_the_form_of_chef_bcpc(name: str, tmp_path: Path) -> None:
+    ours = tmp_path / "ours"
+    write(ours, BCPC)
+    with running(name, tmp_path) as server:
+        text = BCPC_MANIFEST.replace("URL", server.url).replace("KEY", str(server.key))
+        (ours / "infrastructure.yml").write_text(text.replace("USER", server.user))
+        theirs = {
+            "cookbooks/logrotate/metadata.rb": "name 'logrotate'\nversion '2.2.1'\n",
+            "cookbooks/logrotate/recipes/default.rb": "",
+        }
+        upload_by_knife(server, tmp_path / "theirs", theirs)
+
+        status, output = run_in(ours, "check")
+        assert status == ExitCode.DONE, output
+        metadata = "cookbooks/bcpc/metadata.rb"
+        assert f"{metadata}:9:1: warning: bcpc requires Chef ~> 14, but nodes get Chef" in output
+        missing = 'bcpc depends on "logrotate", which is not in the manifest; '
+        assert f"{metadata}:11:10: warning: {missing}`plan`, `upload` and `deploy`" in output
+        sections = ("--only", "cookbooks,roles,environments")
+        status, output = run_in(ours, "plan", *sections)
+        assert status == ExitCode.DONE and "cookbook bcpc 9.1.2" in output, output
+        status, output = run_in(ours, "upload")
+        assert status == ExitCode.DONE and "3 created, 0 updated, 0 unchanged" in output, output
+        with ChefClient(server) as client:
+            stored = client.get("/cookbooks/bcpc/9.1.2")["metadata"]
+        assert stored["version"] == "9.1.2" and stored["chef_versions"] == [["~> 14"]]
+        assert stored["dependencies"] == {"logrotate": ">= 2.2.0"}
+        assert "0 created, 0 updated, 3 unchanged" in run_in(ours, "upload")[1]

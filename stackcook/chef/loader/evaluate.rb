@@ -202,7 +202,7 @@ def evaluated(kind, path)
   dsl.instance_eval(File.read(path, encoding: 'UTF-8'), path, 1)
   dsl
 rescue Errno::ENOENT
-  raise if Dir.pwd == File.dirname(path)
+  raise if File.identical?('.', File.dirname(path))
 
   Dir.chdir(File.dirname(path)) { evaluated(kind, path) }
 end

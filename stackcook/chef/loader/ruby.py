@@ -76,18 +76,17 @@ def evaluate(sources: Sequence[Source], root: Path) -> Mapping[Path, Evaluated |
     configured = any(source.kind is Kind.CONFIG for source in sources)  # which may use a gem
     wanted = [{"kind": each.kind.value, "path": str(each.path.absolute())} for each in sources]
     answers = ask(_EVALUATE, wanted, gems=configured, root=root)
-    again = [number for number, each in enumerate(sources) if _uses_chef(each, answers[number])]
-    if again and configured:  # one configuration in several files
-        again = list(range(len(sources)))
+    needing = [number for number, each in enumerate(sources) if _uses_chef(each, answers[number])]
+    # All files of a configuration set the same things.
+    again = range(len(sources)) if needing and configured else needing
     try:
         better = _ask_chef([wanted[number] for number in again], configured, root)
-        answers = [*answers]
         for number, answer in zip(again, better):
             answers[number] = answer
     except UsageError as error:
-        for number in again:
-            needed = f"it uses Chef's own Ruby, but {error.what}: {error.remedy}"
-            answers[number].setdefault("remedy", needed)
+        for number in needing:
+            remedy = f"it uses Chef's own Ruby, but {error.what}: {error.remedy}"
+            answers[number]["remedy"] = remedy
     return {source.path: _result(source.path, answer) for source, answer in zip(sources, answers)}
 
 

@@ -63,3 +63,10 @@ def test_from_file_continues_in_another_file(tmp_path: Path) -> None:
     assert isinstance(found, Evaluated)
     assert found.values == {"name": "web", "description": "more", "run_list": ["apt"]}
     assert found.lines == {"name": 1, "description": 2, "run_list": 3}
+
+
+def test_a_missing_file_is_searched_once_even_below_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    found = str(evaluated(tmp_path / "link", Kind.METADATA, "version IO.read('VERSION')\n"))
+    assert "file.rb:1:1: error: Ruby: Errno::ENOENT: No such file or directory" in found

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,16 +47,17 @@ def find_chef_server(
     named = [Path(environ["KNIFE_HOME"])] if environ.get("KNIFE_HOME") else []
     configs = (place / name for place in (*named, root, nearest, home) for name in _NAMES)
     config = next((path for path in configs if path.is_file()), None)
-    evaluated = _evaluate(config, home, root)
-    set_by = [result.values for result in evaluated.values() if isinstance(result, Evaluated)]
     settings = _credentials(home, environ)
-    for values in set_by:
-        settings |= {name: value for name, value in values.items() if value is not None}
+    faults = []
+    for result in _evaluate(config, home, root):
+        if isinstance(result, Finding):
+            faults.append(result)
+        else:
+            settings |= {name: value for name, value in result.values.items() if value is not None}
     url = settings.get("chef_server_url")
-    if faults := [result for result in evaluated.values() if isinstance(result, Finding)]:
+    if faults:
         _ignore(faults, manifest, bool(url))
-        url = None
-    if not url:
+    if faults or not url:
         return None
     user = str(settings.get("node_name") or environ.get("USER", ""))
     directory = config.parent if config else home
@@ -89,12 +90,12 @@ def _home(environ: Mapping[str, str]) -> Path:
     return next((Path(place) for place in places if place and Path(place).is_dir()), Path.home())
 
 
-def _evaluate(config: Path | None, home: Path, root: Path) -> Mapping[Path, Evaluated | Finding]:
+def _evaluate(config: Path | None, home: Path, root: Path) -> Iterable[Evaluated | Finding]:
     """The results for the configuration and for the files of ``config.d`` beside it, in order."""
     more = (config.parent if config else home) / "config.d"
     files = [config] if config else []
     files += sorted(path for path in more.glob("*.rb") if path.is_file())
-    return evaluate([Source(Kind.CONFIG, path) for path in files], root)
+    return evaluate([Source(Kind.CONFIG, path) for path in files], root).values()
 
 
 def _ignore(faults: Sequence[Finding], manifest: Manifest, url: bool) -> None:

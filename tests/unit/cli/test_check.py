@@ -205,10 +205,10 @@ def test_broken_settings_of_knife_hide_nothing(tmp_path: Path) -> None:
     """They are needed only to say where a missing role may be."""
     config = tmp_path / ".chef" / "config.rb"
     config.parent.mkdir()
-    config.write_text("node_name )\n")
+    config.write_text("chef_server_url 'http://x'\nnode_name )\n")
     nodes = "nodes: [{a: {run_list: 'role[web]'}}]\nstackcook: {machines: ssh}\n"
     assert "config.rb" not in check(tmp_path, nodes.replace("'role[web]'", "''")).stdout
     result = check(tmp_path, nodes)
-    assert "/.chef/config.rb:1:11: error: Ruby: unexpected ')'" in result.stdout
+    assert "/.chef/config.rb:2:11: error: Ruby: unexpected ')'" in result.stdout
     look = "`plan`, `upload` and `deploy` look for it on your Chef server"
     assert f'warning: a: role "web" is not in the manifest; {look}' in result.stdout

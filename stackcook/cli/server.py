@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.cli.context import Context
 from stackcook.errors import UsageError
+from stackcook.manifest.model import Manifest
 from stackcook.operations.chefsite import ChefSite
 
 
@@ -18,7 +20,7 @@ def command() -> None:
 @click.pass_obj
 def start(context: Context) -> None:
     """Start the server, or check that it responds if it is already running."""
-    site = _site(context)
+    site = _site(context, context.load())
     site.machines.prepare()
     url = site.server.url
     context.console.result(f"{url} is running", {"url": url})
@@ -28,7 +30,7 @@ def start(context: Context) -> None:
 @click.pass_obj
 def stop(context: Context) -> None:
     """Stop the server; its data is kept."""
-    stopped = _site(context).embedded.stop()
+    stopped = _embedded(context).stop()
     context.console.result(
         "the server has stopped" if stopped else "the server was not running", {"stopped": stopped}
     )
@@ -38,14 +40,28 @@ def stop(context: Context) -> None:
 @click.pass_obj
 def status(context: Context) -> None:
     """Show whether the server is running, its URL and its log."""
-    found = _site(context).embedded.status()
+    found = _embedded(context).status()
     state = f"is running (process {found.pid})" if found.running else "is not running"
-    data = {"running": found.running, "pid": found.pid, "url": found.url, "log": str(found.log)}
-    context.console.result(f"{found.url} {state}; log: {found.log}", data)
+    data = {
+        "running": found.running,
+        "pid": found.pid,
+        "url": found.url or None,
+        "log": str(found.log),
+    }
+    context.console.result(
+        f"{found.url or 'the embedded Chef server'} {state}; log: {found.log}", data
+    )
 
 
-def _site(context: Context) -> ChefSite:
-    site = ChefSite(context.load())
+def _embedded(context: Context) -> EmbeddedServer:
+    """The server, to inspect or to stop it, which needs no machines."""
+    manifest = context.load()
+    _site(context, manifest)
+    return EmbeddedServer(manifest.state, port=manifest.server_port)
+
+
+def _site(context: Context, manifest: Manifest) -> ChefSite:
+    site = ChefSite(manifest)
     if site.own_server:
         raise UsageError(
             f"there is no embedded Chef server: this deployment uses {site.own_server.url}",

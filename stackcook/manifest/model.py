@@ -232,6 +232,7 @@ class Manifest:
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
     chef_server: ChefServer | None = None
     server_address: IPv4Address | None = None
+    server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)
 
     @property

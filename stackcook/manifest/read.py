@@ -103,5 +103,6 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
         failure_budget=settings.failure_budget,
         chef_server=settings.chef_server,
         server_address=settings.server_address,
+        server_port=settings.server_port,
         passwords=passwords,
     )

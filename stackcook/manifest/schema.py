@@ -154,6 +154,11 @@ def _stackcook() -> Schema:
         "server_address": _address(
             "The address of this machine on which the embedded Chef server listens."
         ),
+        "server_port": _number(
+            "The port of the embedded Chef server; by default the first free one from 4545 on.",
+            1,
+            65535,
+        ),
         "passwords": {
             "description": "Data bags, and the items of each that get generated passwords.",
             "type": ["object", "null"],

@@ -28,7 +28,7 @@ LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
 
 KEYS = (
     "name machines provider network nodes stages failure_budget bootstrap chef_server "
-    "server_address passwords policy"
+    "server_address server_port passwords policy"
 ).split()
 NODE_KEYS = "address memory cpus user key port".split()
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
@@ -72,6 +72,7 @@ class Settings:
     failure_budget: tuple[FailureBudget, ...] = ()
     chef_server: ChefServer | None = None
     server_address: IPv4Address | None = None
+    server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] | None = None
     policy: Policy | None = None
 
@@ -102,6 +103,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         ),
         chef_server=take(fields, "chef_server", partial(_chef_server, reader), what),
         server_address=take(fields, "server_address", partial(_address, reader), what),
+        server_port=take(fields, "server_port", partial(reader.number, least=1, most=65535), what),
         passwords=take(fields, "passwords", partial(sections.passwords, reader), what),
         policy=take(fields, "policy", partial(_policy, reader), what),
     )

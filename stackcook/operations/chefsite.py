@@ -70,7 +70,8 @@ class ChefSite:
     @property
     def embedded(self) -> EmbeddedServer:
         """The embedded Chef server, running or not."""
-        return EmbeddedServer(self._manifest.state, str(self.machines.server_address()))
+        address = str(self.machines.server_address())
+        return EmbeddedServer(self._manifest.state, address, self._manifest.server_port)
 
     @cached_property
     def _read(self) -> Repository:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,6 +176,45 @@ def test_says_that_the_port_is_taken(embedded: EmbeddedServer) -> None:
         with pytest.raises(ChefServerError, match="another program uses its port"):
             embedded.start()
     assert not embedded.status().running
+
+
+def test_two_deployments_at_one_address_take_two_ports(tmp_path: Path) -> None:
+    address = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.1"
+    one, two = (EmbeddedServer(tmp_path / name / ".stackcook", address) for name in ("a", "b"))
+    try:
+        with ThreadPoolExecutor(2) as pool:  # at the same time: both find the first port free
+            found = {each.result().url for each in [pool.submit(s.start) for s in (one, two)]}
+        assert found == {f"http://{address}:4545", f"http://{address}:4546"}
+        urls = one.url, two.url
+        for server in (one, two):
+            server.stop()
+        first = two if two.url.endswith("4546") else one
+        first.start()  # it keeps its port, although 4545 is free
+        other = one if first is two else two
+        other.start()
+        assert (one.url, two.url) == urls
+        assert EmbeddedServer(first.state).status().url == first.url
+    finally:
+        one.stop()
+        two.stop()
+
+
+def test_a_copied_deployment_leaves_the_server_of_the_original_alone(
+    embedded: EmbeddedServer, tmp_path: Path
+) -> None:
+    embedded.start()
+    embedded.settle()
+    pid, address = embedded.status().pid, "127.0.0.1"
+    build = shutil.ignore_patterns("ds-store*", "idx-build*")  # which come and go
+    shutil.copytree(embedded.state, tmp_path / "copy" / ".stackcook", ignore=build)
+    copy = EmbeddedServer(tmp_path / "copy" / ".stackcook", address)
+    assert EmbeddedServer.running(copy.state) is None and not copy.stop()
+    try:
+        assert copy.start().url != embedded.url
+        assert copy.status().pid != pid
+    finally:
+        copy.stop()
+    assert embedded.status().pid == pid
 
 
 def test_says_that_the_address_is_not_ours(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ import os
 import socket
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.knife import write_config
@@ -52,21 +53,16 @@ log-level = "warning"
 """
 
 
-_NO_ADDRESS = {
-    errno.EADDRINUSE: (
-        "another program uses its port",
-        "stop that program, or use another address",
-    ),
-    errno.EADDRNOTAVAIL: (
-        "this machine does not have that address",
-        "run `stackcook deploy` to create the lab's network, or correct server_address",
-    ),
-}
+_PORTS = 100
+"""How many ports are tried, from the first one on, if others are in use."""
 
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """Whether the server runs, as which process, and where it is (or was last) reached."""
+    """Whether the server runs, as which process, and where it is (or was last) reached.
+
+    ``url`` is empty if it has never run and its address is not known.
+    """
 
     running: bool
     pid: int | None
@@ -77,21 +73,70 @@ class ServerStatus:
 class EmbeddedServer:
     """goiardi on ``address``:``port``, its keys and data below ``state``/chef.
 
-    Several objects, also in other processes, may represent the same server.
+    Without a ``port``, it is the one of the last start (nodes have the URL in client.rb), or else
+    PORT; if others use it, the next free one. Without an ``address`` it can only be inspected and
+    stopped. Several objects, also in other processes, may represent the same server.
     """
 
-    def __init__(self, state: Path, address: str, port: int = PORT) -> None:
+    def __init__(self, state: Path, address: str = "", port: int | None = None) -> None:
         self.state = state.absolute()
-        self.url = f"http://{address}:{port}"
-        self._address, self._port = address, port
+        self._address, self._chosen = address, port
         self._keys = self.state / "chef"
         self._directory = self._keys / "server"
         self._store = Store(self._directory)
         self._config = self._directory / "goiardi.toml"
         self._pid = self._directory / "pid"
         self._log = self._directory / "log"
+
+    @classmethod
+    def running(cls, state: Path) -> ChefServer | None:
+        """How clients reach the running server of ``state``; ``None`` if it does not run."""
+        server = cls(state)
+        return server._running if server.status().running else None
+
+    @property
+    def url(self) -> str:
+        """Its URL, as it is or will be started."""
+        address = self._address or self._recorded.get("ipaddress")
+        return f"http://{address}:{self._port}" if address else ""
+
+    @property
+    def chef_server(self) -> ChefServer:
+        """How clients reach it, as its administrator."""
+        return ChefServer(self.url, USER, self._keys / f"{USER}.pem")
+
+    @property
+    def _port(self) -> int:
+        return self._chosen or int(self._recorded.get("port", PORT))
+
+    @property
+    def _recorded(self) -> Mapping[str, Any]:
+        """The settings of the last start; empty if it was another deployment's.
+
+        After this directory was copied, they are those of the original, which may be running.
+        """
+        if not self._config.is_file():
+            return {}
+        found = tomllib.loads(self._config.read_text())
+        keys = Path(found["conf-root"])
+        return found if keys == self._keys or not keys.exists() else {}
+
+    @property
+    def _process(self) -> Process | None:
+        """Its process, if it runs."""
+        process = Process.load(self._pid) if self._recorded else None
+        return process if process and process.alive else None
+
+    @property
+    def _running(self) -> ChefServer:
+        """The running server, which may have been started with another address."""
+        there = self._recorded
+        return replace(self.chef_server, url=f"http://{there['ipaddress']}:{there['port']}")
+
+    def _settings(self, port: int) -> str:
+        """The text of goiardi's configuration."""
         settings = {
-            "address": address,
+            "address": self._address,
             "port": port,
             "keys": str(self._keys),
             "data": str(self._store.data),
@@ -100,37 +145,22 @@ class EmbeddedServer:
             "log": str(self._log),
         }
         # A JSON string or number is one in TOML, too.
-        self._wanted = _CONFIG.format(
+        return _CONFIG.format(
             **{name: json.dumps(value, ensure_ascii=False) for name, value in settings.items()}
         )
-
-    @classmethod
-    def running(cls, state: Path) -> ChefServer | None:
-        """How clients reach the running server of ``state``; ``None`` if it does not run."""
-        server = cls(state, address="")
-        return server._running if server.status().running else None
-
-    @property
-    def chef_server(self) -> ChefServer:
-        """How clients reach it, as its administrator."""
-        return ChefServer(self.url, USER, self._keys / f"{USER}.pem")
-
-    @property
-    def _running(self) -> ChefServer:
-        """The running server, which may have been started with another address."""
-        config = tomllib.loads(self._config.read_text())
-        return replace(self.chef_server, url=f"http://{config['ipaddress']}:{config['port']}")
 
     def start(self) -> ChefServer:
         """Start it, unless it runs already with these settings; it responds when this returns.
 
-        Raises ChefServerError: port in use, foreign address, data damaged, goiardi's own failure.
+        Raises ChefServerError: chosen port in use, foreign address, data damaged, goiardi's own
+        failure.
         """
         private_directory(self._store.files)
         with lock(self._directory / "lock"):
-            process = Process.load(self._pid)
-            if process and process.alive and self._config.read_text() != self._wanted:
+            process = self._process
+            if process and self._config.read_text() != self._settings(self._port):
                 self._save_and_end(process)
+                process = None
             if not process or not self._responds_or_ends(process):
                 self._start()
             write_config(self.state, self.chef_server)
@@ -141,20 +171,19 @@ class EmbeddedServer:
         if not self._directory.is_dir():
             return False
         with lock(self._directory / "lock"):
-            process = Process.load(self._pid)
-            if not process or not process.alive:
+            process = self._process
+            if not process:
                 return False
             self._save_and_end(process)
         return True
 
     def status(self) -> ServerStatus:
         """Whether it runs; looks at the process, sends no request."""
-        process = Process.load(self._pid)
-        running = process is not None and process.alive
+        process = self._process
         return ServerStatus(
-            running=running,
-            pid=process.pid if process and running else None,
-            url=self._running.url if running else self.url,
+            running=process is not None,
+            pid=process.pid if process else None,
+            url=self._running.url if process else self.url,
             log=self._log,
         )
 
@@ -179,28 +208,47 @@ class EmbeddedServer:
         goiardi = find_program("goiardi")
         self._store.repair()
         first = not self._store.data.exists()
-        self._check_address()
-        write_private(self._config, self._wanted)
-        logged = self._log.stat().st_size if self._log.exists() else 0
         # Variables would override the settings of the file.
         env = {name: value for name, value in os.environ.items() if not name.startswith("GOIARDI")}
-        process = Process.spawn((str(goiardi), "-c", str(self._config)), self._log, env)
-        process.save(self._pid)
-        if not self._responds_or_ends(process):
+        wanted = self._port
+        for port in range(wanted, wanted + (1 if self._chosen else _PORTS)):
+            if not self._is_free(port):
+                continue
+            write_private(self._config, self._settings(port))
+            logged = self._log.stat().st_size if self._log.exists() else 0
+            process = Process.spawn((str(goiardi), "-c", str(self._config)), self._log, env)
+            process.save(self._pid)
+            if self._responds_or_ends(process):
+                break
             self._pid.unlink()
-            raise self._why_not(logged)
+            if self._is_free(port):  # else another server was faster
+                raise self._why_not(logged)
+        else:
+            raise self._error(
+                "cannot start: another program uses its port",
+                "stop that program, or set another `server_port` in the manifest",
+            )
         if not first:
             self._rebuild_index()
 
-    def _check_address(self) -> None:
-        """Raise ChefServerError if nothing can listen there."""
+    def _is_free(self, port: int) -> bool:
+        """Whether nothing listens at the port. Raises ChefServerError for a foreign address."""
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((self._address, self._port))
+                probe.bind((self._address, port))
             except OSError as error:
-                reason, remedy = _NO_ADDRESS.get(error.errno or 0, (str(error), ""))
+                if error.errno == errno.EADDRINUSE:
+                    return False
+                reason, remedy = str(error), ""
+                if error.errno == errno.EADDRNOTAVAIL:
+                    reason = "this machine does not have that address"
+                    remedy = (
+                        "run `stackcook deploy` to create the lab's network, or correct "
+                        "server_address"
+                    )
                 raise self._error(f"cannot start: {reason}", remedy) from error
+        return True
 
     def _save_and_end(self, process: Process) -> None:
         # goiardi would not finish a save that is under way.

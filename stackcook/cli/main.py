@@ -11,6 +11,7 @@ import errno
 import importlib
 import logging
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -62,6 +63,18 @@ _REMEDIES = {
     errno.EROFS: "work on a copy on a writable file system",
 }
 """File errors that the user can fix."""
+
+
+_AGAIN = {
+    "deploy": "resumes where it stopped",
+    "converge": "converges all of these nodes",
+    "upload": "sends what is still missing",
+    "destroy": "removes what is left",
+}
+"""What a command does if it is run again after Ctrl-C."""
+
+_GIVEN = "stackcook.given"
+"""Where a click context keeps the command line."""
 
 
 def _with_json(command: click.Command) -> click.Command:
@@ -123,6 +136,7 @@ class Commands(click.Group):
             raise click.exceptions.Exit(error.exit_code) from error
         # Here, as an unknown command is noticed before `cli` is called.
         found = ctx.params
+        ctx.meta[_GIVEN] = given
         ctx.obj = Context(found["path"], json=found["json"], color=found["color"])
         return ctx
 
@@ -147,7 +161,7 @@ def _exit_code(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> in
         ctx.obj.console.error(_usage_error(error))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        ctx.obj.console.error(Interrupted("interrupted"))
+        ctx.obj.console.error(Interrupted("interrupted", remedy=_how_to_go_on(ctx)))
         return ExitCode.INTERRUPTED
     except Exception as error:
         expected = error if isinstance(error, StackcookError) else _fault_of_files(error)
@@ -157,6 +171,13 @@ def _exit_code(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> in
             expected = StackcookError(what, remedy="report this bug with the lines above")
         ctx.obj.console.error(expected)
         return expected.exit_code
+
+
+def _how_to_go_on(ctx: click.Context) -> str:
+    """What to run after Ctrl-C; empty if it makes no difference."""
+    does = _AGAIN.get(ctx.obj.command)
+    words = [word for word in ctx.meta[_GIVEN] if word != "--anew"]  # which would not resume
+    return f"run `{shlex.join(('stackcook', *words))}` again: it {does}" if does else ""
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

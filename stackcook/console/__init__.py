@@ -137,8 +137,15 @@ class Console:
         from stackcook.console.board import Board
 
         board = Board()
-        with self._live(board) if self._err.is_terminal else self._plain(board) as listener:
-            yield listener
+        try:
+            with self._live(board) if self._err.is_terminal else self._plain(board) as listener:
+                yield listener
+        except KeyboardInterrupt:
+            self._end(board)
+            raise
+        self._end(board)
+
+    def _end(self, board: Board) -> None:
         if problems := board.problems():
             self._err.print(problems)
         if board.done:
@@ -182,10 +189,13 @@ class Console:
             if line and not getattr(event, "node", ""):  # events of a node are shown in its row
                 self.note(line)
 
-        with Live(View(), console=self._err, refresh_per_second=4):
+        with Live(View(), console=self._err, refresh_per_second=4) as live:
             self._live_view = True
             try:
                 yield listen
+            except KeyboardInterrupt:
+                live.transient = True  # the summary says what the rows can't: they did not end
+                raise
             finally:
                 self._live_view = False
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from stackcook.errors import ExitCode
+from stackcook.errors import ExitCode, counted
 from stackcook.run.events import (
     LOOKS,
     Event,
@@ -32,6 +33,9 @@ QUIET = 20.0
 
 SILENT = 60.0
 """Seconds after which it does so even without progress."""
+
+MOST_NAMED = 8
+"""How many nodes are named of those that ended alike when a run was interrupted."""
 
 _FIRST = ("failed", "running", "skipped", "waiting", "done")
 """Results, the most important ones first."""
@@ -211,6 +215,9 @@ class Board:
             130: "interrupted",
         }.get(int(self.done.exit_code), f"failed (exit {self.done.exit_code})")
         text.append(f"{self.done.command} {end} in {duration(self.done.seconds)}", "bold")
+        if self.done.exit_code == ExitCode.INTERRUPTED:
+            text.append("".join(f"\n  {how:<10}  {what}" for how, what in self._interrupted()))
+            return text
         lines = {
             row.name: f"{row.updated}/{row.total} resources updated"
             for row in self.rows.values()
@@ -220,6 +227,28 @@ class Board:
         width = max(map(len, lines), default=0)
         text.append("".join(f"\n  {name:<{width}}  {value}" for name, value in lines.items()))
         return text
+
+    def _interrupted(self) -> Iterator[tuple[str, str]]:
+        """What was done, and what was not."""
+        found: dict[str, list[str]] = {}
+        for row in (self.whole, *self.rows.values()):
+            if row.result == "failed":
+                found.setdefault("failed", []).append(row.name or row.step)
+            elif row.result == "skipped" and (not row.began or row.ended and row.step in LOOKS):
+                found.setdefault("not begun", []).append(row.name)
+            elif row.result in ("running", "skipped"):
+                during = "after" if row.ended else "during"
+                what = f"{row.name} ({during} {row.step})" if row.name else row.step
+                found.setdefault("unfinished", []).append(what)
+            elif row.name:  # or it waits: the deploy that this one resumes has converged it
+                found.setdefault("done", []).append(row.name)
+        if steps := [step["step"] for step in self.steps]:
+            yield "done", ", ".join(steps)
+        for how in ("done", "failed", "unfinished", "not begun"):
+            if names := found.get(how):
+                left = len(names) - MOST_NAMED
+                more = f" and {counted(left, 'more node')}" if left > 0 else ""
+                yield how, ", ".join(names[:MOST_NAMED]) + more
 
     def data(self) -> dict[str, Any]:
         """The run as JSON holds it."""

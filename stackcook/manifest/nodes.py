@@ -384,6 +384,9 @@ def _empty(value: Value) -> bool:
 
 
 def _run_list_remedy(entry: str) -> str:
+    entry = re.sub(r":+|/", "::", entry)
+    if RECIPE.fullmatch(entry):
+        return f'did you mean "recipe[{entry}]"?'
     kind, bracket, name = entry.partition("[")
     near = nearest(kind.lower(), ("role", "recipe")) if bracket else ""
     meant = f"{near}[{name.rstrip(']')}]"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from stackcook.chef.checks.syntax import Use
 from stackcook.chef.loader.findings import Findings, suggestion
 from stackcook.chef.loader.sources import Sources
 from stackcook.chef.objects import metadata
@@ -16,6 +19,9 @@ from stackcook.chef.objects.runlist import RunListItem, cookbooks_of, entries, r
 from stackcook.client import gems
 from stackcook.errors import Position
 from stackcook.manifest.model import Manifest
+
+
+_ONE_COLON = re.compile(r"(?<!:):(?!:)")
 
 
 @dataclass(frozen=True)
@@ -92,15 +98,21 @@ class References:
         # By name, as their files have them; empty for a file that can't be read.
         self._roles = {n: sources.values.get(path, {}) for n, path in known.role_files.items()}
 
-    def check(self) -> tuple[str, ...]:
-        """Add a finding for each problem; the objects that only the server has: ``role web``, …"""
+    def check(self, uses: Mapping[Path, Iterable[Use]]) -> tuple[str, ...]:
+        """Add a finding for each problem; the objects that only the server has: ``role web``, …
+
+        ``uses`` are what recipes refer to, by their files.
+        """
         self._check_nodes()
         for name, role in self._roles.items():
             self._check_role(self._known.role_files[name], role)
         self._check_cycles("roles", self._known.role_files, self._graphs())
         cookbooks = self._known.cookbooks
-        for name in cookbooks:
+        for name, cookbook in cookbooks.items():
             self._check_dependencies(name)
+            for file in cookbook.files:
+                for use in uses.get(file.source, ()):
+                    self._check_use(cookbook, file.source, use)
         graph = {name: list(cookbook.dependencies) for name, cookbook in cookbooks.items()}
         self._check_cycles("cookbooks", self._known.cookbook_files, [graph])
         for environment, path in self._known.environment_files.items():
@@ -144,6 +156,34 @@ class References:
                 continue
             if problem := self._unless_on_server(Problem(what, remedy), "cookbook", other, wanted):
                 self._add(path, problem, self._sources.place(path, "dependencies", other))
+
+    def _check_use(self, cookbook: Cookbook, path: Path, use: Use) -> None:
+        """Check what a recipe refers to: an error if the recipe certainly fails."""
+        if use.kind == "recipe":
+            name = f"{cookbook.name}{use.name}" if use.name.startswith("::") else use.name
+            problem = self._used_recipe(name)
+        else:
+            name = use.cookbook or cookbook.name
+            problem = None if "*" in name else self._entry_cookbook(name)
+            if not problem and (there := self._known.cookbooks.get(name)):
+                problem = _used_file(there, use)
+        if problem:
+            own = path.is_relative_to(self._manifest.root / "cookbooks")
+            certain = use.certain and own  # others' cookbooks have recipes that nobody runs
+            problem = replace(problem, warning=problem.warning or not certain)
+            self._add(path, problem, Position(use.line, use.column))
+
+    def _used_recipe(self, name: str) -> Problem | None:
+        cookbook, _, recipe = name.partition("::")
+        if "*" not in name:
+            return self._entry(f"recipe[{name}]")
+        if "*" in cookbook:
+            return None
+        problem = self._entry_cookbook(cookbook)
+        there = self._known.cookbooks.get(cookbook)
+        if problem or not there or any(fnmatchcase(each, name) for each in there.recipes):
+            return problem
+        return Problem(f'cookbook {cookbook} has no recipe that matches "{name}"', "create one")
 
     def _graphs(self) -> Iterator[Mapping[str, list[str]]]:
         """Role → the roles in its run list, for each environment that has its own run lists."""
@@ -250,12 +290,13 @@ class References:
             remedy = suggestion(item.name, roles, "add it to `roles`")
             problem = Problem(f'role "{item.name}" is not in the manifest', remedy)
             return self._unless_on_server(problem, "role", item.name)
+        if _ONE_COLON.search(item.name):
+            meant = _ONE_COLON.sub("::", item.name)
+            return Problem(f'invalid run list entry "{entry}"', f'did you mean "recipe[{meant}]"?')
         name = item.name.split("::")[0]
         wanted = f"= {item.version}" if item.version else metadata.ANY_VERSION
         if self._known.lacks(name):
-            what = f'cookbook "{name}" is not in the manifest'
-            problem = Problem(what, self._cookbook_remedy(name))
-            return self._unless_on_server(problem, "cookbook", name, wanted)
+            return self._entry_cookbook(name, wanted)
         cookbook = self._known.cookbooks.get(name)
         if cookbook and item.version and metadata.version(item.version) != cookbook.version:
             what = f"the run list has {name} {item.version}, but cookbooks/ has {cookbook.version}"
@@ -265,6 +306,14 @@ class References:
             remedy = suggestion(item.name, cookbook.recipes, "create it")
             return Problem(f'cookbook {name} has no recipe "{item.name}"', remedy)
         return None
+
+    def _entry_cookbook(self, name: str, wanted: str = "") -> Problem | None:
+        """The problem if there is no such cookbook."""
+        if not self._known.lacks(name):
+            return None
+        what = f'cookbook "{name}" is not in the manifest'
+        problem = Problem(what, self._cookbook_remedy(name))
+        return self._unless_on_server(problem, "cookbook", name, wanted)
 
     def _unless_on_server(
         self, problem: Problem, kind: str, name: str, wanted: str = ""
@@ -308,6 +357,23 @@ class References:
     def _cookbook_remedy(self, name: str) -> str:
         known = self._known.cookbook_names
         return suggestion(name, known, "add it to `cookbooks`")
+
+
+def _used_file(cookbook: Cookbook, use: Use) -> Problem | None:
+    """The problem if the cookbook has no such template or file, for any platform."""
+    folder = f"{use.kind}s"
+    sources = set()
+    for file in cookbook.files:
+        first, _, rest = file.path.partition("/")
+        if first == folder:  # of templates/default/a.erb: default/a.erb and a.erb
+            sources |= {rest, rest.partition("/")[2]}
+    if any(fnmatchcase(source, use.name) for source in sources):
+        return None
+    if "*" in use.name:
+        what = f'cookbook {cookbook.name} has no {use.kind} that matches "{use.name}"'
+        return Problem(what, "create one")
+    what = f'cookbook {cookbook.name} has no {use.kind} "{use.name}"'
+    return Problem(what, suggestion(use.name, sources - {""}, f"create {folder}/{use.name}"))
 
 
 def cycles(graph: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:

@@ -1,10 +1,13 @@
-"""Syntax errors of cookbooks' Ruby files and templates: one Ruby process, results cached."""
+"""Syntax errors of cookbooks' Ruby files and templates, and what recipes refer to.
+
+One Ruby process for all files; results are cached.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,6 +22,7 @@ MOST_KEPT = 20_000
 """Results in the cache, of about a megabyte."""
 
 _SCRIPT = Path(__file__).with_name("syntax.rb")
+_USES = Path(__file__).with_name("uses.rb")
 
 
 @dataclass(frozen=True)
@@ -30,18 +34,37 @@ class Fault:
     what: str
 
 
-Results = dict[str, Fault | None]
-"""Checksum and kind of a file (``d41d….rb``) → its fault."""
+@dataclass(frozen=True)
+class Use:
+    """A ``recipe``, ``template`` or ``file`` (the kind) that a recipe names, and the position.
+
+    ``cookbook`` is None for the recipe's own; ``*`` stands for what Ruby computes. ``certain`` is
+    false if it may never be reached, or if part of the name is computed.
+    """
+
+    kind: str
+    name: str
+    cookbook: str | None
+    line: int
+    column: int
+    certain: bool
 
 
-def check_syntax(files: Iterable[CookbookFile], cache: Path, findings: Findings) -> None:
-    """Add the first syntax error of each Ruby file and template.
+Result = Fault | tuple[Use, ...]
+Results = dict[str, Result]
+"""Checksum and kind of a file (``d41d….rb``) → its fault, or what it names."""
+
+
+def check_syntax(
+    files: Iterable[CookbookFile], cache: Path, findings: Findings
+) -> Mapping[Path, tuple[Use, ...]]:
+    """Add the first syntax error of each Ruby file and template; what each recipe refers to.
 
     ``cache`` is a directory for the results. Raises UsageError if there are files but no Ruby.
     """
     wanted = {file.source: f"{file.md5}.{kind}" for file in files if (kind := _kind(file.path))}
     if not wanted:
-        return
+        return {}
     kept = cache / f"syntax-{_checker_version()}.json"
     known = _read(kept)
     new = {key: path for path, key in wanted.items() if key not in known}
@@ -51,15 +74,22 @@ def check_syntax(files: Iterable[CookbookFile], cache: Path, findings: Findings)
         latest = {key: known[key] for key in wanted.values() if key in known}
         _write(kept, {**latest, **known})
         known = {**known, **temporary}
+    uses: dict[Path, tuple[Use, ...]] = {}
     for path, key in wanted.items():
-        if fault := known[key]:
-            at = Position(fault.line, fault.column)
-            findings.error(path, at, f"Ruby: {fault.what}", "correct the file")
+        result = known[key]
+        if isinstance(result, Fault):
+            at = Position(result.line, result.column)
+            findings.error(path, at, f"Ruby: {result.what}", "correct the file")
+        elif result:
+            uses[path] = result
+    return uses
 
 
 def _kind(path: str) -> str | None:
-    """``rb``, ``erb``, or None for a file that Ruby does not evaluate: the same choice as knife."""
+    """``rb``, ``erb``, ``recipe``, or None for a file that Ruby does not evaluate, as in knife."""
     parts = path.split("/")
+    if path.endswith(".rb") and (parts[0] == "recipes" or path == "recipe.rb"):
+        return "recipe"
     if path.endswith(".erb") and "templates" in parts[:-1]:
         return "erb"
     return "rb" if path.endswith(".rb") and parts[0] not in ("files", "templates") else None
@@ -69,7 +99,7 @@ def _checker_version() -> str:
     """A hash of what results depend on besides the files: the Ruby program and this checker."""
     program = find_program("ruby").resolve()
     made = program.stat()
-    own = [path.read_text("utf-8") for path in (_SCRIPT, Path(ruby.__file__), Path(__file__))]
+    own = [p.read_text("utf-8") for p in (_SCRIPT, _USES, Path(ruby.__file__), Path(__file__))]
     of = [str(program), made.st_size, made.st_mtime_ns, *own]
     with program.open("rb") as file:
         if file.read(2) == b"#!":  # a version manager's script, which may start different Rubies
@@ -88,10 +118,10 @@ def _compile(files: Mapping[str, Path]) -> tuple[Results, Results]:
         elif "syntax" in answer:
             at, what = ruby.syntax_error(answer["syntax"])
             # A template keeps its lines when it is compiled to Ruby, but not its columns.
-            column = at.column if key.endswith(".rb") else 1
+            column = 1 if key.endswith(".erb") else at.column
             results[key] = Fault(max(1, min(at.line, answer["last"])), column, what)
         else:
-            results[key] = None
+            results[key] = tuple(Use(*use) for use in answer.get("uses", ()))
     return results, temporary
 
 
@@ -99,23 +129,32 @@ def _read(path: Path) -> Results:
     """The cached results; empty if the file is missing or damaged."""
     try:
         kept = json.loads(path.read_text())
-        return {key: None if fault is None else _fault(fault) for key, fault in kept.items()}
+        return {key: _result(result) for key, result in kept.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def _fault(kept: object) -> Fault:
-    """A fault from the cache. Raises TypeError."""
+def _result(kept: object) -> Result:
+    """A result from the cache. Raises TypeError."""
     match kept:
         case [int(line), int(column), str(what)] if line > 0 and column > 0:
             return Fault(line, column, what)
-    raise TypeError(f"{kept!r} is not a fault")
+        case {"uses": list(uses)} if all(map(_is_use, uses)):
+            return tuple(Use(*use) for use in uses)
+    raise TypeError(f"{kept!r} is not a result")
+
+
+def _is_use(kept: object) -> bool:
+    match kept:
+        case [str(), str(), str() | None, int(line), int(column), bool()]:
+            return line > 0 and column > 0
+    return False
 
 
 def _write(path: Path, results: Results) -> None:
     """Write the first results to the cache."""
     kept = {
-        key: [fault.line, fault.column, fault.what] if fault else None
-        for key, fault in list(results.items())[:MOST_KEPT]
+        key: astuple(result) if isinstance(result, Fault) else {"uses": list(map(astuple, result))}
+        for key, result in list(results.items())[:MOST_KEPT]
     }
     keep(path, json.dumps(kept))

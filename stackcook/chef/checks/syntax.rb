@@ -2,11 +2,13 @@
 
 # Compiles Ruby files and ERB templates of cookbooks, running none of them.
 #
-# Standard input: JSON [{"kind": "rb" or "erb", "path": "..."}, ...]. Standard output: "ready",
+# Standard input: JSON [{"kind": "rb", "erb" or "recipe", "path": "..."}, ...]. Standard output: "ready",
 # then a line of JSON for each: {} where all is well, {"syntax": "...", "last": 9} with Ruby's own words for a
 # syntax error and the file's last line, or {"error": "..."} for what can't be read.
+# A recipe without errors may have {"uses": [...]}, see uses.rb.
 
 require 'json'
+require_relative 'uses'
 
 # A tag with the text before it: mark, code, and the blanks after it if they end the line.
 TAG = /\G(?<text>.*?)<%(?<mark>={1,3}|[-#%])?(?<code>.*?)(?<cut>[-=])?%>(?<after>[ \t]*\r?\n)?/m
@@ -61,7 +63,7 @@ def check(kind, path)
     text = ruby_of(text)
   end
   RubyVM::InstructionSequence.compile(text, path, path, 1)
-  {}
+  kind == 'recipe' && text.match?(Uses::WORDS) ? { uses: Uses.new(text).found } : {}
 rescue SyntaxError, ArgumentError => e # the latter for an encoding that Ruby doesn't know
   { syntax: e.message.scrub('?'), last: File.foreach(path).count }
 rescue SystemCallError => e

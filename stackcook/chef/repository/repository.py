@@ -8,12 +8,13 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from stackcook import __version__
 from stackcook.cache import cache
 from stackcook.chef.checks.references import FindServer, Known, References
-from stackcook.chef.checks.syntax import check_syntax
+from stackcook.chef.checks.syntax import Use, check_syntax
 from stackcook.chef.loader.findings import Findings, suggestion
 from stackcook.chef.loader.ruby import Kind, Source
 from stackcook.chef.loader.sources import Sources, locate, ruby_needed
@@ -93,9 +94,10 @@ class Repository:
         # Files that were evaluated have already reported their syntax errors.
         evaluated = {path for path in metadata_files.values() if path.suffix == ".rb"}
         files = [file for found in wanted.values() for file in found.files]
+        uses: Mapping[Path, tuple[Use, ...]] = {}
         with ruby_needed(manifest.path, findings):
             unchecked = (file for file in files if file.source not in evaluated)
-            check_syntax(unchecked, cache(), findings)
+            uses = check_syntax(unchecked, cache(), findings)
         cookbooks = read_cookbooks(manifest, wanted, sources, findings)
         repository = cls(
             cookbooks=tuple(cookbooks.values()),
@@ -106,7 +108,7 @@ class Repository:
         )
         names = {*wanted, *(cookbook.name for cookbook in manifest.cookbooks)}
         known = Known(cookbooks, metadata_files, names, complete, roles, environments)
-        on_server = References(manifest, known, sources, findings, find_server).check()
+        on_server = References(manifest, known, sources, findings, find_server).check(uses)
         found_all = tuple(dict.fromkeys(findings.found))
         return replace(repository, on_server=on_server), found_all
 

@@ -74,14 +74,15 @@ def test_the_same_text_as_ruby_and_as_a_template(make: Any) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"{", b"[]", b"\xff\xfe", b"null", b'{"x": 1}', b'{"x": [0, 1, "y"]}', b'{"x": [1]}'],
+    [b"", b"{", b"[]", b"\xff\xfe", b"null", b'{"x": 1}', b'{"x": [0, 1, "y"]}', b'{"x": [1]}']
+    + [b'{"x": {"uses": [["recipe"]]}}', b'{"x": {"uses": [[1, "a", null, 1, 1, true]]}}'],
 )
 def test_a_broken_cache_is_made_anew(manifest: Manifest, cache: Path, damage: bytes) -> None:
     findings(manifest)
     before = kept(cache).read_bytes()
     whole = json.loads(before)
     if damage.startswith(b'{"x"'):
-        key = next(key for key, fault in whole.items() if fault is None)
+        key = next(key for key, fault in whole.items() if fault == {"uses": []})
         damage = damage.replace(b"x", key.encode())
     kept(cache).write_bytes(damage)
     assert findings(manifest) == [FAULT]

@@ -94,7 +94,7 @@ module OpenstackCommon
     def transport_url
       user = node.dig('openstack', 'mq', 'user') || 'openstack'
       password = ERB::Util.url_encode(openstack_password('user_passwords', user))
-      "rabbit://#{user}:#{password}@#{openstack_host('mq')}:#{openstack_port('mq')}/"
+      "rabbit://#{ERB::Util.url_encode(user)}:#{password}@#{openstack_host('mq')}:#{openstack_port('mq')}/"
     end
 
     # @param user [String] the service's user, whose password is in the bag service_passwords
@@ -107,8 +107,7 @@ module OpenstackCommon
         'user_domain_name' => 'Default',
         'project_name' => 'service',
         'username' => user,
-        # oslo.config would read $ as the start of another option's name
-        'password' => openstack_password('service_passwords', user).gsub('$', '$$'),
+        'password' => OpenstackCommon::Ini.literal(openstack_password('service_passwords', user)),
         'region_name' => node['openstack']['region'],
       }
     end

@@ -20,11 +20,26 @@ module OpenstackCommon
       merged.reject { |_, options| options.empty? }.sort_by { |name, _| [name == 'DEFAULT' ? 0 : 1, name] }.to_h
     end
 
+    # oslo.config reads $ as the start of another option's name. It also reads \$ as $; therefore `$$` would not
+    # do after a backslash.
+    #
+    # @return [String] the text as an option's value, without references to other options
+    def literal(text)
+      text.gsub('$') { '\\$' }
+    end
+
+    # oslo.config strips blanks, and then one pair of quotes.
+    #
+    # @return [String] the text between quotes if it would be read differently without them
+    def quote(text)
+      text.match?(/\A(?:['"]|[^[:graph:]])|[^[:graph:]]\z/) ? "\"#{text}\"" : text
+    end
+
     # @param sections [Hash] as from {merge}
     # @param origin [String] the attribute path that the header names
     # @return [String] the file's text
     def render(sections, origin)
-      body = sections.map { |name, options| "\n[#{name}]\n#{options.flat_map { |key, value| lines(key, value) }.join}" }
+      body = sections.map { |name, options| "\n[#{name}]\n#{options.flat_map { |key, value| lines(key, value) { |text| quote(text) } }.join}" }
       format(HEADER, origin) + body.join
     end
 
@@ -48,12 +63,15 @@ module OpenstackCommon
       insert(kept, section, wanted.except(*done))
     end
 
+    # @yield [String] a value; returns how it is written
     # @return [Array<String>] one line, or one for each value of an array
     def lines(key, value)
       Array(value.is_a?(Hash) ? value.to_s : value).map do |single|
-        raise ArgumentError, "option #{key}: the value contains a line break; INI files do not allow that" if single.to_s.include?("\n")
+        text = single.to_s
+        # Python reads \r as a line break, too
+        raise ArgumentError, "option #{key}: the value contains a line break; INI files do not allow that" if text.match?(/[\r\n]/)
 
-        "#{key} = #{single}\n"
+        "#{key} = #{block_given? ? yield(text) : text}\n"
       end
     end
 

@@ -42,7 +42,7 @@ module OpenstackCompute
         'oslo_policy' => { 'policy_dirs' => '/etc/nova/policy.d' },
         'neutron' => {
           'service_metadata_proxy' => true,
-          'metadata_proxy_shared_secret' => openstack_password('secrets', 'metadata_proxy').gsub('$', '$$'),
+          'metadata_proxy_shared_secret' => OpenstackCommon::Ini.literal(openstack_password('secrets', 'metadata_proxy')),
         },
         'vnc' => {
           'novncproxy_host' => openstack_bind_address('novnc'),

@@ -71,7 +71,7 @@ module OpenstackNetwork
         'DEFAULT' => {
           'nova_metadata_host' => openstack_host('metadata'),
           'nova_metadata_port' => openstack_port('metadata'),
-          'metadata_proxy_shared_secret' => openstack_password('secrets', 'metadata_proxy').gsub('$', '$$'),
+          'metadata_proxy_shared_secret' => OpenstackCommon::Ini.literal(openstack_password('secrets', 'metadata_proxy')),
           'metadata_workers' => 1,
         },
         'ovs' => { 'ovsdb_connection' => 'unix:/run/openvswitch/db.sock' },

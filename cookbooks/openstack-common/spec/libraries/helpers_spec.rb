@@ -81,7 +81,7 @@ RSpec.describe OpenstackCommon::Helpers do
 
     it 'escapes $ in passwords for oslo.config' do
       passwords[%w(service_passwords nova)] = { 'nova' => 'pa$word' }
-      expect(recipe.keystone_client_section('nova')).to include('username' => 'nova', 'password' => 'pa$$word')
+      expect(recipe.keystone_client_section('nova')).to include('username' => 'nova', 'password' => 'pa\\$word')
     end
   end
 

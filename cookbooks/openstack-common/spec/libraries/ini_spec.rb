@@ -24,8 +24,15 @@ RSpec.describe OpenstackCommon::Ini do
         .to end_with("\n[libvirt]\nflag = a\nflag = b\non = true\n")
     end
 
+    it 'quotes what oslo.config would strip' do
+      expect(described_class.render({ 'api' => { 'a' => "'q'", 'b' => ' x', 'c' => 'x y', 'd' => [1, "x\t"] } }, ''))
+        .to end_with("\na = \"'q'\"\nb = \" x\"\nc = x y\nd = 1\nd = \"x\t\"\n")
+    end
+
     it 'rejects a value with a line break' do
-      expect { described_class.render({ 'api' => { 'a' => "1\n[admin]" } }, '') }.to raise_error(ArgumentError, /option a: .*line break/)
+      ["1\n[admin]", "1\r[admin]"].each do |value|
+        expect { described_class.render({ 'api' => { 'a' => value } }, '') }.to raise_error(ArgumentError, /option a: .*line break/)
+      end
     end
   end
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives import serialization
 
 from stackcook.bootstrap import preflight
-from stackcook.bootstrap.etc_chef import proxies
 from stackcook.bootstrap.base import Look, Registration
+from stackcook.bootstrap.etc_chef import proxies
 from stackcook.bootstrap.objects import passing, public_key
 from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.command import Completed

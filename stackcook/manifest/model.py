@@ -86,7 +86,8 @@ class Node:
     ``run_list`` holds entries such as ``role[single-controller]``. ``user``, ``key`` and ``port``
     are for SSH to an existing host; ``None`` leaves them to what makes the machine. ``host`` is
     the name for SSH where there is no address. ``options`` are all options of knife that hold for
-    this node. ``provider`` is set where a knife plugin makes the machine (``ec2``), and for
+    this node; ``environment_at`` is the position of those that set the environment.
+    ``provider`` is set where a knife plugin makes the machine (``ec2``), and for
     Windows hosts (``windows_ssh``, ``windows_winrm``). ``timeout`` is how many seconds its
     bootstrap, or a converge, may take.
     """
@@ -107,6 +108,7 @@ class Node:
     policy_name: str | None = None
     policy_group: str | None = None
     timeout: int | None = None
+    environment_at: Position | None = field(default=None, compare=False)
 
     @property
     def roles(self) -> tuple[str, ...]:

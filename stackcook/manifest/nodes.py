@@ -337,6 +337,9 @@ class _NodeReader:
             at=group.at,
             run_list=tuple(map(_canonical, group.run_list)),
             environment=options.one("environment") or Node.environment,
+            environment_at=(
+                options_at if group.cluster or group.options.one("environment") else self.common_at
+            ),
             address=given.address or _literal(host),
             memory=given.memory or Node.memory,
             cpus=given.cpus or Node.cpus,

@@ -29,7 +29,8 @@ class Known:
     """The names that may be referred to, and their files, even if they could not be read.
 
     A cookbook without metadata is only in ``cookbook_names``. ``complete`` is false if vendoring
-    failed, so that the manifest may provide more cookbooks than these.
+    failed, so that the manifest may provide more cookbooks than these. What the manifest names is
+    known even if its file is missing: that has been reported.
     """
 
     cookbooks: Mapping[str, Cookbook]
@@ -38,6 +39,8 @@ class Known:
     complete: bool
     role_files: Mapping[str, Path]
     environment_files: Mapping[str, Path]
+    role_names: Collection[str]
+    environment_names: Collection[str]
 
     def lacks(self, cookbook: str) -> bool:
         """Whether the cookbook certainly does not exist."""
@@ -125,8 +128,9 @@ class References:
         for node in self._manifest.nodes:
             if node.policy_name:
                 continue
-            problems = [self._environment(node.environment), *map(self._entry, node.run_list)]
-            for problem in filter(None, problems):
+            if problem := self._environment(node.environment):
+                found.setdefault((node.environment_at or node.at, problem), []).append(node.name)
+            for problem in filter(None, map(self._entry, node.run_list)):
                 found.setdefault((node.at, problem), []).append(node.name)
         for (at, problem), (name, *others) in found.items():
             nodes = f"{name} and {len(others)} more" if others else name
@@ -271,7 +275,7 @@ class References:
         add(path, at, f"{who}{problem.what}", problem.remedy)
 
     def _check_environment(self, name: str) -> Problem | None:
-        known = self._known.environment_files
+        known = self._known.environment_names
         if name == "_default" or name in known:
             return None
         remedy = suggestion(name, known, "add it to `environments`")
@@ -284,7 +288,7 @@ class References:
         except ValueError as error:
             return Problem(str(error), "correct the run list")
         if item.kind == "role":
-            roles = self._known.role_files
+            roles = self._known.role_names
             if item.name in roles:
                 return None
             remedy = suggestion(item.name, roles, "add it to `roles`")

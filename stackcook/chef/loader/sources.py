@@ -161,8 +161,13 @@ def locate(
     return found
 
 
+def is_glob(text: str) -> bool:
+    """Whether a name in the manifest is a glob."""
+    return bool(_GLOB.search(text))
+
+
 def _matches(directory: Path, text: str, suffixes: Sequence[str]) -> list[Path]:
-    if _GLOB.search(text):
+    if is_glob(text):
         return sorted(_glob(directory, text, suffixes))
     paths = (directory / f"{text}{suffix}" for suffix in suffixes)
     return [path for path in paths if path.is_file()][:1]
@@ -202,7 +207,7 @@ def _add_missing(
     shown = directory.name
     if directory.is_relative_to(manifest.parent):
         shown = directory.relative_to(manifest.parent).as_posix()
-    if not _GLOB.search(pattern.text):
+    if not is_glob(pattern.text):
         remedy = suggestion(pattern.text, known, "create the file or remove the name")
         what = f"file not found: {shown}/{pattern.text} ({' or '.join(suffixes)})"
         findings.error(manifest, pattern.at, what, remedy)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from stackcook import __version__
@@ -17,7 +17,7 @@ from stackcook.chef.checks.references import FindServer, Known, References
 from stackcook.chef.checks.syntax import Use, check_syntax
 from stackcook.chef.loader.findings import Findings, suggestion
 from stackcook.chef.loader.ruby import Kind, Source
-from stackcook.chef.loader.sources import Sources, locate, ruby_needed
+from stackcook.chef.loader.sources import Sources, is_glob, locate, ruby_needed
 from stackcook.chef.objects.cookbook import Cookbook
 from stackcook.chef.objects.databags import DataBag, read_data_bags
 from stackcook.chef.objects.hashes import Hashes
@@ -106,8 +106,22 @@ class Repository:
             data_bags=read_data_bags(manifest, findings),
             policy=read_policy(manifest, findings),
         )
-        names = {*wanted, *(cookbook.name for cookbook in manifest.cookbooks)}
-        known = Known(cookbooks, metadata_files, names, complete, roles, environments)
+        known = Known(
+            cookbooks,
+            metadata_files,
+            _known_names(
+                wanted, (c.name for c in manifest.cookbooks), (root / "cookbooks").glob("*")
+            ),
+            complete,
+            roles,
+            environments,
+            _known_names(roles, (p.text for p in manifest.roles), (root / "roles").rglob("*")),
+            _known_names(
+                environments,
+                (p.text for p in manifest.environments),
+                (root / "environments").rglob("*"),
+            ),
+        )
         on_server = References(manifest, known, sources, findings, find_server).check(uses)
         found_all = tuple(dict.fromkeys(findings.found))
         return replace(repository, on_server=on_server), found_all
@@ -158,6 +172,16 @@ class Repository:
 
         found = {node.name: recipes(node.run_list, node.environment) for node in nodes}
         return {name: wanted for name, wanted in found.items() if wanted}
+
+
+def _known_names(found: Collection[str], listed: Iterable[str], there: Iterable[Path]) -> set[str]:
+    """The names that a section of the manifest makes known, so that one mistake is reported once.
+
+    A name that is ``listed`` and not found may be a misspelling of any file that is ``there``.
+    """
+    names = {PurePath(name).name for name in listed if not is_glob(name)}
+    meant = {path.stem for path in there} if names - set(found) else set()
+    return {*found, *names, *meant}
 
 
 def parse_sections(words: Iterable[str]) -> tuple[str, ...]:

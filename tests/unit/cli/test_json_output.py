@@ -109,6 +109,7 @@ def test_the_data_of_each_command(root: Path, monkeypatch: pytest.MonkeyPatch) -
     for command in (deploy, converge, destroy):
         monkeypatch.setattr(command, "Site", lambda manifest: site)
     monkeypatch.setattr(status, "machines_for", lambda manifest: site.machines)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(root / "cache"))  # a build may hold the real lock
     monkeypatch.setattr(box.box, "build", lambda *_, **__: root / "box")
 
     def of(*words: str, code: ExitCode = ExitCode.DONE) -> Any:

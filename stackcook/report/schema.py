@@ -302,7 +302,7 @@ def _data() -> dict[str, Schema]:
         "destroy": _RUN,
         "server start": _object(url=_TEXT),
         "server stop": _object(stopped=_BOOLEAN),
-        "server status": _object(running=_BOOLEAN, pid=_or_null(_COUNT), url=_TEXT, log=_TEXT),
+        "server status": _object(running=_BOOLEAN, pid=_or_null(_COUNT), url=_OPTIONAL, log=_TEXT),
         "box build": _object(name=_TEXT, path=_TEXT),
         "schema": {"type": "object"},
         "doctor": _object(

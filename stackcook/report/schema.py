@@ -307,7 +307,9 @@ def _data() -> dict[str, Schema]:
         "schema": {"type": "object"},
         "doctor": _object(
             missing=_COUNT,
-            tools=_list(_object(name=_TEXT, purpose=_TEXT, found=_TEXT, remedy=_TEXT)),
+            tools=_list(
+                _object(name=_TEXT, purpose=_TEXT, found=_TEXT, remedy=_TEXT, needed=_BOOLEAN)
+            ),
         ),
     }
 

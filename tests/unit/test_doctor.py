@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from stackcook import doctor
 from stackcook.cli.main import cli
-from stackcook.doctor import Tool, diagnose
+from stackcook.doctor import Tool, diagnose, needs
 from stackcook.errors import UsageError
 from tests.output import data as data_of
 
@@ -20,18 +20,76 @@ def only_ruby(name: str) -> Path:
     return Path("/usr/bin/ruby")
 
 
-def test_each_tool_is_found_or_comes_with_the_command_that_brings_it() -> None:
-    found = {one.name: one for one in diagnose(find=only_ruby)}
-    assert found["ruby"].found == "/usr/bin/ruby"
-    assert (found["goiardi"].found, found["goiardi"].remedy) == ("", "apt-get install goiardi")
-    assert (found["knife"].found, found["knife"].remedy) == ("", "make setup")
+LAB = "stackcook: {network: 10.0.112.0/24, nodes: {one: {address: 10.0.112.10}}}\n"
+OWN = """\
+stackcook:
+  machines: ssh
+  chef_server: {url: 'https://chef.example.com', user: me, key: key}
+  nodes: {one: {address: 192.0.2.10, key: key}}
+"""
+
+
+@pytest.mark.parametrize(
+    "manifest, needed",
+    [
+        ("nodes: [one: ]\n" + LAB, {"goiardi", "ssh", "ip", "vagrant", "lxc-create"}),
+        ("nodes: [one: ]\n" + OWN, {"ssh"}),
+        ("nodes: [one: ]\n" + OWN + "  bootstrap: knife\n", {"ssh", "knife"}),
+        ("nodes: [ec2 1: {run_list: 'role[a]'}]\n", {"goiardi", "ssh", "knife"}),
+        ("berksfile:\nroles: []\n", {"goiardi", "berks", "git"}),
+        ("roles: []\n", {"goiardi"}),
+        ("not a manifest\n", {"goiardi", "knife", "berks", "git", "ssh", "ip", "vagrant"}),
+    ],
+)
+@pytest.mark.parametrize("user", [0, 1000])
+def test_what_a_manifest_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifest: str, needed: set[str], user: int
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "key").touch()
+    (tmp_path / "Berksfile").touch()
+    path = tmp_path / "infrastructure.yml"
+    path.write_text(manifest)
+    tools = data_of(
+        CliRunner(mix_stderr=False).invoke(cli, ["-f", str(path), "doctor", "--json"]).stdout
+    )["tools"]
+    found = {tool["name"] for tool in tools if tool["needed"]}
+    assert needed | {"ruby", "Python libraries"} <= found
+    lab = "ip" in needed
+    assert ("root access" in found) is lab and ("sudo" in found) is (lab and user != 0)
+    others = {"knife", "berks", "librarian-chef", "goiardi", "vagrant", "lxc-create"} - needed
+    assert manifest.startswith("not") or not others & found
+
+
+def test_the_command_that_works_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def remedies() -> dict[str, str]:
+        return {
+            one.name: one.remedy for one in diagnose(needs(None, embedded=True), find=only_ruby)
+        }
+
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert remedies()["goiardi"] == "apt-get install goiardi"
+    assert (
+        remedies()["knife"] == f"make -C {doctor.CHECKOUT} setup" or Path.cwd() == doctor.CHECKOUT
+    )
+    monkeypatch.chdir(doctor.CHECKOUT)
+    assert remedies()["knife"] == "make setup"
+    monkeypatch.setattr(doctor, "CHECKOUT", tmp_path)  # as from a wheel
+    assert remedies()["knife"].endswith("&& gem install knife -v '~> 18'")
+    assert "setup" not in str(remedies())
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert remedies()["goiardi"] == "sudo apt-get install goiardi"
+    assert "&& sudo gem install berkshelf" in remedies()["berks"]
 
 
 @pytest.fixture
 def nothing_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(doctor, "PLUGINS", tmp_path)
     monkeypatch.setattr(diagnose, "__defaults__", ((Tool("no-such-tool", "is", "a-package"),),))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
 
 
 @pytest.mark.usefixtures("nothing_there")
@@ -52,4 +110,5 @@ def test_as_json() -> None:
         "purpose": "is",
         "found": "",
         "remedy": "apt-get install a-package",
+        "needed": True,
     } in tools

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 from collections import Counter
@@ -21,6 +23,7 @@ from stackcook.scaffold.emit import Section
 
 _NAME = re.compile(r"\w[\w.:-]*(/\w[\w.:-]*)*", re.ASCII)
 """A name, or ``sub/name``, that a manifest can contain literally."""
+_TAG = re.compile(r"[^\s,'\"\\]+")
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,15 @@ class FoundDataBag:
 
 @dataclass(frozen=True)
 class FoundNode:
-    """A node as knife writes it into ``nodes/``."""
+    """A node as knife writes it into ``nodes/``; ``normal`` are its attributes as JSON."""
 
     name: str
     run_list: tuple[str, ...] = ()
     environment: str = "_default"
     address: IPv4Address | None = None
     policy: tuple[str, str] | None = None
+    tags: tuple[str, ...] = ()
+    normal: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ def survey(root: Path) -> Survey:
         berksfile=(root / "Berksfile").is_file(),
         cheffile=(root / "Cheffile").is_file(),
     )
+    _others(root, findings)
     if found == Survey():
         why = [str(finding) for finding in findings.found[:1]]
         raise UsageError(
@@ -96,7 +102,7 @@ def survey(root: Path) -> Survey:
 def _cookbooks(directory: Path, findings: Findings) -> tuple[FoundCookbook, ...]:
     files = {}
     for path in _directories(directory, findings):
-        there = [path / name for name in ("metadata.json", "metadata.rb")]
+        there = [path / name for name in _METADATA]
         file = next((file for file in there if file.is_file()), None)
         if file:
             files[path.name] = file
@@ -104,6 +110,42 @@ def _cookbooks(directory: Path, findings: Findings) -> tuple[FoundCookbook, ...]
             _skip(path, "it has no metadata.rb", findings)
     values = _metadata(directory, files.values(), findings)
     return tuple(_cookbook(name, values.get(file) or {}) for name, file in files.items())
+
+
+_METADATA = ("metadata.json", "metadata.rb")
+
+
+def _others(root: Path, findings: Findings) -> None:
+    """Report each cookbook beside ``cookbooks/``, such as those of other ``cookbook_path``s."""
+    places = [root / ".chef" / name for name in ("config.rb", "knife.rb")] + [root / "knife.rb"]
+    config = [Source(Kind.CONFIG, path) for path in places if path.is_file()][:1]
+    directories = {path.resolve(): path for path in sorted(_within(root, deep=False))}
+    try:
+        values = list(evaluate(config, root).values()) if config else []
+    except UsageError as error:
+        what = f"{error.what}: cookbook_path is not read"
+        findings.warning(config[0].path, None, what, error.remedy)
+        values = []
+    for found in values:
+        if isinstance(found, Finding):  # the paths in it are unknown
+            findings.warning(found.path, found.position, found.what, found.remedy)
+            continue
+        given = found.values.get("cookbook_path") or ()
+        for path in (given,) if isinstance(given, str) else given:
+            directories.setdefault(
+                (root / str(path)).resolve(), Path(os.path.normpath(root / path))
+            )
+    directories.pop((root / "cookbooks").resolve(), None)
+    for directory in directories.values():
+        for path in sorted(_within(directory, deep=False)) if directory.is_dir() else ():
+            if any((path / name).is_file() for name in _METADATA):
+                own = root / "cookbooks" / path.name
+                link = f"ln -s {shlex.quote(os.path.relpath(path, own.parent))} cookbooks/"
+                remedy = f"move it there, or link it with `{link}`"
+                if own.exists():
+                    remedy = f"if it is the one that you use, replace cookbooks/{path.name} with it"
+                what = "cookbook left out: stackcook reads only those in cookbooks/"
+                findings.warning(path, None, what, remedy)
 
 
 def _metadata(
@@ -171,7 +213,26 @@ def _nodes(directory: Path, findings: Findings) -> Iterator[FoundNode]:
         else:
             address = _address(raw.get("automatic"))
             group = (str(policy[0]), str(policy[1])) if all(policy) else None
-            yield FoundNode(name, tuple(run_list), environment, address, group)
+            tags, normal = _normal(path, raw.get("normal"), findings)
+            yield FoundNode(name, tuple(run_list), environment, address, group, tags, normal)
+
+
+def _normal(path: Path, given: object, findings: Findings) -> tuple[tuple[str, ...], str]:
+    """The node's tags, and its other normal attributes as JSON; empty if there are none."""
+    if not isinstance(given, Mapping):
+        if given is not None:
+            _omit(path, "normal attributes", "they are not a mapping", findings)
+        return (), ""
+    attributes = {key: value for key, value in given.items() if key not in ("tags", "stackcook")}
+    tags, good = given.get("tags") or [], []
+    if not isinstance(tags, list):
+        tags = [tags]
+    for tag in tags:
+        if _is_text(tag) and _TAG.fullmatch(tag):
+            good.append(tag)
+        else:
+            _omit(path, f"tag {json.dumps(tag)}", "`--tags` cannot contain it", findings)
+    return tuple(good), json.dumps(attributes) if attributes else ""
 
 
 def _is_text(value: object) -> bool:
@@ -216,6 +277,12 @@ def _can_be_named(path: Path, name: str, findings: Findings) -> bool:
     if not good:
         _skip(path, "a manifest cannot contain this name", findings)
     return good
+
+
+def _omit(path: Path, what: str, why: str, findings: Findings) -> None:
+    findings.warning(
+        path, None, f"{what} left out: {why}", "add it to the node's cookbooks or role"
+    )
 
 
 def _skip(path: Path, why: str, findings: Findings) -> None:
@@ -298,11 +365,18 @@ def _node(node: FoundNode, addressed: bool) -> Mapping[str, Any]:
         body["name"] = node.name
     if node.run_list:
         body["run_list"] = list(node.run_list)
+    options: list[str] = []
     if node.policy:
         name, group = node.policy
-        body["options"] = shlex.join(["--policy-name", name, "--policy-group", group])
+        options += ["--policy-name", name, "--policy-group", group]
     elif node.environment != "_default":
-        body["options"] = shlex.join(["-E", node.environment])
+        options += ["-E", node.environment]
+    if node.tags:
+        options += ["--tags", ",".join(node.tags)]
+    if node.normal:
+        options += ["-j", node.normal]
+    if options:
+        body["options"] = shlex.join(options)
     return {str(node.address) if "name" in body else node.name: body or None}
 
 

@@ -147,7 +147,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
     )
     with (tmp_path / "infrastructure.yml").open("w"):  # opens once it reads
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     found = document(out)
     assert (process.returncode, found["exit_code"], err) == (130, 130, "")
     assert [error["what"] for error in found["errors"]] == ["interrupted"]

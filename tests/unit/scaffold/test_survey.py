@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from stackcook.errors import UsageError
-from stackcook.scaffold.existing import FoundCookbook, FoundDataBag, FoundNode, Survey, survey
+from stackcook.manifest.knifeoptions import parse
+from stackcook.scaffold.existing import (
+    FoundCookbook,
+    FoundDataBag,
+    FoundNode,
+    Survey,
+    sections,
+    survey,
+)
 
 
 def put(root: Path, files: dict[str, object]) -> Path:
@@ -185,3 +193,61 @@ def test_nothing_but_what_can_t_be_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a Chef repository") as error:
         survey(put(tmp_path, {"roles/my role.json": {}}))
     assert "my role.json" in error.value.remedy
+
+
+def test_cookbooks_elsewhere_are_reported_one_by_one(tmp_path: Path) -> None:
+    metadata = "name 'x'\nversion '1.0.0'\n"
+    root = put(
+        tmp_path / "chef",
+        {
+            "cookbooks/a/metadata.rb": metadata,
+            "site-cookbooks/a/metadata.rb": metadata,
+            "site-cookbooks/b/metadata.rb": metadata,
+            "lib/notes/a.txt": "",
+            ".chef/knife.rb": "cookbook_path %w(cookbooks site-cookbooks ../shared)"
+            '.map { |path| File.expand_path("../#{path}", __dir__) }\n',
+        },
+    )
+    put(tmp_path / "shared", {"c/metadata.json": {"name": "c"}})
+    found = survey(root)
+    assert [book.name for book in found.cookbooks] == ["a"]
+    what = "cookbook left out: stackcook reads only those in cookbooks/"
+    assert [(one.path, one.what, one.remedy) for one in found.findings] == [
+        (
+            root / "site-cookbooks/a",
+            what,
+            "if it is the one that you use, replace cookbooks/a with it",
+        ),
+        (
+            root / "site-cookbooks/b",
+            what,
+            "move it there, or link it with `ln -s ../site-cookbooks/b cookbooks/`",
+        ),
+        (
+            tmp_path / "shared/c",
+            what,
+            "move it there, or link it with `ln -s ../../shared/c cookbooks/`",
+        ),
+    ]
+
+
+def test_tags_and_normal_attributes_are_options_of_the_node(tmp_path: Path) -> None:
+    normal = {"tags": ["blue", "two words"], "rack": "it's 5", "stackcook": {"deploy": "x"}}
+    root = put(
+        tmp_path,
+        {
+            "nodes/a.json": {"chef_environment": "prod", "normal": normal},
+            "nodes/b.json": {"normal": ["x"]},
+            "nodes/c.json": {"normal": {"tags": []}},
+        },
+    )
+    found = survey(root)
+    assert [one.what for one in found.findings] == [
+        'tag "two words" left out: `--tags` cannot contain it',
+        "normal attributes left out: they are not a mapping",
+    ]
+    (nodes,) = (section.value for section in sections(found) if section.key == "nodes")
+    options = parse(nodes[0]["a"]["options"])
+    assert options.tags == ("blue",) and options.one("policy_name") == ""
+    assert json.loads(options.one("json")) == {"rack": "it's 5"}
+    assert nodes[1:] == [{"b": None}, {"c": None}]

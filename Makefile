@@ -3,7 +3,7 @@ python = .venv/bin/python3
 pytest = $(python) -m pytest
 live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
 
-.PHONY: help deploy test check setup box lab-test bench scale chaos check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup box lab-test bench scale chaos side-by-side check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -13,6 +13,7 @@ help:
 	@echo 'make lab-test  run only the tests that create machines'
 	@echo 'make scale     measure a deploy of 100 nodes (or NODES=N); writes build/scale.log'
 	@echo "make chaos     test deploys of 10 nodes (or NODES=N) that are killed, frozen or out of disk; ARGS='-k disk' selects tests"
+	@echo 'make side-by-side  deploy two labs at once, five times, while network interfaces come and go'
 	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; takes about ten minutes'
 
 deploy: setup
@@ -33,6 +34,9 @@ scale: setup
 
 chaos: setup
 	@$(pytest) tests/scale --nodes $(or $(NODES),10) $(live) $(ARGS)
+
+side-by-side: setup
+	@$(pytest) tests/scale/test_side_by_side.py --nodes 1 $(live)
 
 setup:
 	@setup/packages

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from stackcook.addresses import host_and_port
 from stackcook.chef.objects import encryption
 from stackcook.command import Secret
 from stackcook.errors import NodeError
@@ -58,14 +59,14 @@ class Options(KnifeOptions):
         if not (text := self.one("gateway")):
             return host
         user, at, address = text.rpartition("@")
-        address, _, port = address.partition(":")
+        address, port = host_and_port(address)  # which the manifest's reader has checked
         key = self.one("gateway_key")
         gateway = replace(
             host,
             name=f"gateway {address}",
             address=address,
             user=user or host.user,
-            port=int(port) if port.isdigit() else 22,
+            port=port or 22,
             key=self.path(key) if key else host.key,
             password=None,
         )

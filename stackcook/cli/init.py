@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,7 @@ class _Parsed(click.ParamType):
         try:
             return self.parse(value)
         except ValueError:
-            self.fail(
-                f'"{value}" is not an IPv4 {self.noun}; write it like {self.example}', param, ctx
-            )
+            self.fail(f'"{value}" is not an {self.noun}; write it like {self.example}', param, ctx)
 
 
 @click.command()
@@ -57,14 +55,14 @@ class _Parsed(click.ParamType):
 )
 @click.option(
     "--network",
-    type=_Parsed("CIDR", IPv4Network, "network", "10.0.112.0/24"),
+    type=_Parsed("CIDR", IPv4Network, "IPv4 network", "10.0.112.0/24"),
     help="Network of the nodes; the default is 10.0.112.0/24.",
 )
 @click.option("--name", default="stackcook", help="Name of the lab, part of the machine names.")
 @click.option(
     "--host",
     "hosts",
-    type=_Parsed("ADDRESS", IPv4Address, "address", "192.0.2.10"),
+    type=_Parsed("ADDRESS", ip_address, "IP address", "192.0.2.10"),
     multiple=True,
     help="Address of an existing host; repeat it for each, the controller first.",
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address
 from typing import Protocol
 
+from stackcook.addresses import IPAddress
 from stackcook.command import Say
 from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
@@ -39,7 +39,7 @@ class Machines(Protocol):
         """Delete the machines of ``nodes`` that exist."""
         ...
 
-    def server_address(self) -> IPv4Address:
+    def server_address(self) -> IPAddress:
         """This machine's address at which the nodes reach it."""
         ...
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable
 
 Place = tuple[str, int]
-"""An IPv4 address and a port."""
+"""An IP address and a port."""
 
 AT_ONCE = 256
 """Connections that are attempted at a time; a process may have a thousand open files."""
@@ -57,7 +57,8 @@ def listening(places: Iterable[Place], timeout: float) -> set[Place]:
 
 def _connect(place: Place) -> tuple[socket.socket, int]:
     """A socket that connects, and the error so far; 0 if it is connected."""
-    probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
+    probe = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     return probe, probe.connect_ex(place)
 
 

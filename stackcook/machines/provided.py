@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+from stackcook.addresses import IPAddress
 from stackcook.bootstrap import providers
 from stackcook.chef.server.knife import server_arguments
 from stackcook.command import Command, Runner, Say, find_program, run
@@ -58,7 +58,7 @@ class ProvidedMachines:
         if others := _others(nodes):
             self.inner.destroy(others, on_line)
 
-    def server_address(self) -> IPv4Address:
+    def server_address(self) -> IPAddress:
         """This machine's address, as the others reach it."""
         return self.inner.server_address()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any
 
 from stackcook.command import Say
+from stackcook.addresses import IPAddress
 from stackcook.errors import MachineError
 from stackcook.machines.base import RUNNING, UNREACHABLE
 from stackcook.machines.probe import listening
@@ -78,23 +79,24 @@ class SshMachines:
     def destroy(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Nothing: hosts are never deleted."""
 
-    def server_address(self) -> IPv4Address:
+    def server_address(self) -> IPAddress:
         """This machine's address on the route to the nodes."""
         if self.manifest.server_address:
             return self.manifest.server_address
         node = next((node for node in self.manifest.nodes if node.address or node.host), None)
         if node is None:
             return IPv4Address("127.0.0.1")
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:  # connecting a datagram socket sends nothing; it only looks up the route
-                probe.connect((self._address(node), node.port))
-            except OSError as error:
-                raise MachineError(
-                    f"no route to {self._address(node)} ({error.strerror})",
-                    where=node.name,
-                    remedy="correct the node's address, or the routes of this machine",
-                ) from error
-            return IPv4Address(probe.getsockname()[0])
+        try:  # connecting a datagram socket sends nothing; it only looks up the route
+            family, place = _place(self._address(node), node.port)
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect(place)
+                return ip_address(probe.getsockname()[0])
+        except OSError as error:
+            raise MachineError(
+                f"no route to {self._address(node)} ({error.strerror})",
+                where=node.name,
+                remedy="correct the node's address, or the routes of this machine",
+            ) from error
 
     def tear_down(self) -> None:
         """Nothing: nothing was created."""
@@ -122,9 +124,16 @@ class SshMachines:
         )
 
 
+def _place(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
+    """Family and socket address of a host; IPv4 first. Raises OSError if it has no address."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    first = next((info for info in found if info[0] is socket.AF_INET), found[0])
+    return first[0], first[4]
+
+
 def _resolve(node: Node) -> str:
-    """The IPv4 address of a node's host name; empty if there is none."""
+    """The address of a node's host name; empty if there is none."""
     try:
-        return socket.gethostbyname(node.host) if node.host else ""
+        return str(_place(node.host, node.port)[1][0]) if node.host else ""
     except OSError:
         return ""

@@ -83,7 +83,8 @@ class VagrantMachines:
         with lock(self.manifest.state / "machines.lock"):
             self.network.up()
             self._make_key()
-        self.network.guard(node.address for node in self.manifest.nodes if node.address)
+        addresses = (node.address for node in self.manifest.nodes)
+        self.network.guard(a for a in addresses if isinstance(a, IPv4Address))
 
     def provide(self, on_line: Say) -> None:
         """Create all that ``vagrant up`` needs: network, SSH key, box, package caches."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network
 
+from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest.fields import LOGIN, FieldReader, suggest
 from stackcook.manifest.model import MachineKind, Node
@@ -56,7 +57,7 @@ def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[
 
     Machines that a provider creates get their addresses from it.
     """
-    users: dict[IPv4Address | str, str] = {}
+    users: dict[IPAddress | str, str] = {}
     if settings.server_address:
         users[settings.server_address] = "the Chef server"
     ours = [node for node in nodes if not node.provider]
@@ -79,10 +80,10 @@ def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[
 
 
 def _check_place(
-    reader: FieldReader, settings: Settings, at: Position, name: str, address: IPv4Address
+    reader: FieldReader, settings: Settings, at: Position, name: str, address: IPAddress
 ) -> None:
     network = settings.network
-    if network is None or network.num_addresses <= 2:
+    if network is None or address.version == 6 or network.num_addresses <= 2:
         return  # a link of two has no addresses for network, bridge and broadcast
     if address not in network:
         wrong = f"is outside the network {network}"

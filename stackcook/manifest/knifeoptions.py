@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from stackcook.addresses import host_and_port
 from stackcook.nearest import nearest
 
 NUMBER = "{{n}}"
@@ -226,6 +227,11 @@ class KnifeOptions:
         ]
         if (port := self.one("port")) and not self.port:
             faults.append(f'"{port}" is not a port number')
+        if gateway := self.one("gateway"):
+            try:
+                host_and_port(gateway.rpartition("@")[2])
+            except ValueError:
+                faults.append(f'"{gateway}" is not a gateway: [USER@]HOST[:PORT], IPv6 in brackets')
         return tuple(faults)
 
 

@@ -10,9 +10,10 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 
+from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest.knifeoptions import KnifeOptions, parse
 
@@ -96,7 +97,7 @@ class Node:
     at: Position
     run_list: tuple[str, ...] = ()
     environment: str = "_default"
-    address: IPv4Address | None = None
+    address: IPAddress | None = None
     memory: int = 4096
     cpus: int = 2
     user: str | None = None
@@ -233,7 +234,7 @@ class Manifest:
     failure_budget: tuple[FailureBudget, ...] = ()
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
     chef_server: ChefServer | None = None
-    server_address: IPv4Address | None = None
+    server_address: IPAddress | None = None
     server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)
 

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
+from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.fields import LOGIN, FieldReader, Fields, suggest, take
@@ -40,7 +41,7 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII | re.IGNORECASE)
 _NODE_NAME = re.compile(r"\w[\w.:-]*", re.ASCII)
 _BAD_LABEL = re.compile(r"\.\.|[^.]{64}")  # looking it up would not even begin
-_LITERAL = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
+_LITERAL = re.compile(r"\d+\.\d+\.\d+\.\d+|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
 
 _FILES = ("json_file", "secret_file", "gateway_key")
 _NO_EFFECT = {
@@ -358,6 +359,12 @@ class _NodeReader:
         return node
 
     def _check_vagrant(self, node: Node, given: NodeSettings) -> None:
+        if isinstance(node.address, IPv6Address):
+            what = (
+                f"node {node.name}: Vagrant's machines cannot have the IPv6 address {node.address}"
+            )
+            remedy = "use an IPv4 address of the network"
+            self.reader.error(given.address_at or given.at, what, remedy)
         if node.address is None and not given.address_at:
             remedy = f"set `address` in `stackcook: nodes: {node.name}`"
             self.reader.error(given.at, f"node {node.name} has no address", remedy)
@@ -427,11 +434,11 @@ def _own_key() -> Path | None:
     return next((key for key in own if os.path.isfile(key)), None)
 
 
-def _literal(host: str) -> IPv4Address | None:
+def _literal(host: str) -> IPAddress | None:
     """The address of a node that is listed by its address."""
     if not _LITERAL.fullmatch(host):
         return None
     try:
-        return IPv4Address(host)
-    except AddressValueError:
+        return ip_address(host)
+    except ValueError:
         return None

@@ -19,6 +19,7 @@ Schema = dict[str, Any]
 _SCALAR = ["string", "number"]  # YAML reads 1.2 as a number, the manifest's reader as a text
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = rf"^{_OCTET}(\.{_OCTET}){{3}}"
+_IPV6 = r"^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\w+)?$"
 _MEMORY = r"^\d{1,9} *([MmGgTt]([Ii]?[Bb])?)?$"
 _ENTRY = f"({nodes.RUN_LIST_ENTRY.pattern}|{nodes.RECIPE.pattern})"
 _RUN_LIST = rf"^[\s,]*({_ENTRY}([\s,]+{_ENTRY})*)?[\s,]*$"
@@ -184,7 +185,7 @@ def _failure_budget() -> Schema:
 def _node_settings() -> Schema:
     memory = f"In MiB, or with a unit: 8G; by default {Node.memory}."
     keys = {
-        "address": _address("The node's IPv4 address."),
+        "address": _address("The node's IP address."),
         "memory": {
             "description": memory,
             "type": ["integer", "string"],
@@ -264,7 +265,7 @@ def _choice(about: str, known: Collection[str]) -> Schema:
 
 
 def _address(about: str) -> Schema:
-    return {"description": about, "type": "string", "pattern": f"{_IPV4}$"}
+    return {"description": about, "type": "string", "pattern": f"{_IPV4}$|{_IPV6}"}
 
 
 def _whole(form: re.Pattern[str]) -> str:

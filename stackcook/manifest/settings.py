@@ -7,10 +7,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stackcook.addresses import IPAddress, parse_address
 from stackcook.errors import Position
 from stackcook.manifest import sections
 from stackcook.manifest.document import List, Scalar, Value
@@ -43,7 +44,7 @@ class NodeSettings:
     """The keys of one node in ``stackcook: nodes``; ``None`` for a missing key."""
 
     at: Position
-    address: IPv4Address | None = None
+    address: IPAddress | None = None
     address_at: Position | None = None
     memory: int | None = None
     cpus: int | None = None
@@ -71,7 +72,7 @@ class Settings:
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
     failure_budget: tuple[FailureBudget, ...] = ()
     chef_server: ChefServer | None = None
-    server_address: IPv4Address | None = None
+    server_address: IPAddress | None = None
     server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] | None = None
     policy: Policy | None = None
@@ -102,7 +103,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
             take(fields, "failure_budget", partial(_failure_budget, reader), what) or ()
         ),
         chef_server=take(fields, "chef_server", partial(_chef_server, reader), what),
-        server_address=take(fields, "server_address", partial(_address, reader), what),
+        server_address=_address(reader, fields, "server_address", what),
         server_port=take(fields, "server_port", partial(reader.number, least=1, most=65535), what),
         passwords=take(fields, "passwords", partial(sections.passwords, reader), what),
         policy=take(fields, "policy", partial(_policy, reader), what),
@@ -129,9 +130,11 @@ def _choice(reader: FieldReader, known: Collection[str], value: Value, what: str
     return None
 
 
-def _address(reader: FieldReader, value: Value, what: str) -> IPv4Address | None:
-    remedy = "write an IPv4 address, such as 10.0.112.10"
-    return reader.parsed(value, what, IPv4Address, remedy)
+def _address(reader: FieldReader, fields: Fields, key: str, what: str) -> IPAddress | None:
+    if key not in fields:
+        return None
+    remedy = "write an IP address, such as 10.0.112.10"
+    return reader.parsed(fields[key][1], f"{what}: {key}", parse_address, remedy)
 
 
 def _network(reader: FieldReader, value: Value, what: str) -> IPv4Network | None:
@@ -149,7 +152,6 @@ def _network(reader: FieldReader, value: Value, what: str) -> IPv4Network | None
 def _nodes(reader: FieldReader, fields: Fields) -> Iterator[tuple[str, NodeSettings]]:
     if "nodes" not in fields:
         return
-    address = partial(_address, reader)
     memory = partial(reader.memory, least=LEAST_MEMORY)
     cpus = partial(reader.number, least=1, most=1024)
     port = partial(reader.number, least=1, most=65535)
@@ -158,7 +160,7 @@ def _nodes(reader: FieldReader, fields: Fields) -> Iterator[tuple[str, NodeSetti
         keys = reader.fields(body, what, NODE_KEYS)
         yield name.text, NodeSettings(
             at=name.at,
-            address=take(keys, "address", address, what),
+            address=_address(reader, keys, "address", what),
             address_at=_place(keys, "address"),
             memory=take(keys, "memory", memory, what),
             cpus=take(keys, "cpus", cpus, what),

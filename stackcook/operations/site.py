@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
+from stackcook.addresses import bracketed
 from stackcook.bootstrap.base import Deploy
 from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.bootstrap.objects import forget
@@ -127,7 +128,8 @@ class Site(ChefSite):
         """Horizon's URL, where the password is, and a command to try; empty without a cloud."""
         seen = self._seen or placed(self._manifest, self.client)
         facts = {
-            "Horizon": f"http://{dashboard.address}/" for dashboard in running(seen, DASHBOARD)[:1]
+            "Horizon": f"http://{bracketed(dashboard.address)}/"
+            for dashboard in running(seen, DASHBOARD)[:1]
         }
         if running(seen, KEYSTONE):
             path = self._manifest.root / "clouds.yaml"

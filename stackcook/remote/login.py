@@ -12,6 +12,7 @@ from typing import Any
 
 import paramiko
 
+from stackcook.addresses import bracketed
 from stackcook.errors import NodeError
 from stackcook.files import lock
 from stackcook.remote.base import Host, Unreachable
@@ -114,7 +115,7 @@ def _unusable(host: Host, why: Exception) -> NodeError:
 @contextmanager
 def translated(host: Host, known_hosts: Path) -> Iterator[None]:
     """Turn paramiko's exceptions into Unreachable and NodeError."""
-    at = f"{host.user}@{host.address}:{host.port}"
+    at = f"{host.user}@{bracketed(host.address)}:{host.port}"
     try:
         yield
     except paramiko.BadHostKeyException as error:

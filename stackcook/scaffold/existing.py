@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from stackcook.addresses import IPAddress
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.loader.sources import read_json
 from stackcook.chef.loader.ruby import Kind, Source, evaluate
@@ -51,7 +52,7 @@ class FoundNode:
     name: str
     run_list: tuple[str, ...] = ()
     environment: str = "_default"
-    address: IPv4Address | None = None
+    address: IPAddress | None = None
     policy: tuple[str, str] | None = None
     tags: tuple[str, ...] = ()
     normal: str = ""
@@ -239,11 +240,11 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and value.isprintable()
 
 
-def _address(automatic: object) -> IPv4Address | None:
+def _address(automatic: object) -> IPAddress | None:
     given = automatic.get("ipaddress") if isinstance(automatic, Mapping) else None
     try:
-        return IPv4Address(str(given))
-    except AddressValueError:
+        return ip_address(str(given))
+    except ValueError:
         return None
 
 
@@ -380,7 +381,7 @@ def _node(node: FoundNode, addressed: bool) -> Mapping[str, Any]:
     return {str(node.address) if "name" in body else node.name: body or None}
 
 
-def _shared_addresses(nodes: Iterable[FoundNode]) -> set[IPv4Address | None]:
+def _shared_addresses(nodes: Iterable[FoundNode]) -> set[IPAddress | None]:
     """Those that several nodes have, as virtual machines do behind their own host's NAT."""
     counts = Counter(node.address for node in nodes)
     return {address for address, count in counts.items() if count > 1}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from stackcook.addresses import IPAddress
 from stackcook.errors import UsageError
 from stackcook.manifest.model import MachineKind
 from stackcook.scaffold.emit import Section
@@ -35,7 +36,7 @@ class Lab:
     machines: MachineKind
     name: str = "stackcook"
     network: IPv4Network | None = None
-    hosts: tuple[IPv4Address, ...] = ()
+    hosts: tuple[IPAddress, ...] = ()
     user: str | None = None
     key: str | None = None
 
@@ -76,7 +77,7 @@ class Lab:
         return {"controller": CONTROLLER, **computes}
 
     @property
-    def addresses(self) -> Sequence[IPv4Address]:
+    def addresses(self) -> Sequence[IPAddress]:
         """One for each node. Raises UsageError if the network is too small."""
         return self.hosts or _counted(self.network or NETWORK, self.computes + 1)
 

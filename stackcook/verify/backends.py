@@ -7,6 +7,7 @@ import struct
 
 import amqp
 
+from stackcook.addresses import bracketed
 from stackcook.errors import VerifyError
 from stackcook.verify.openstack import cause_of
 
@@ -21,7 +22,7 @@ def queue_login(address: str, password: str, port: int = 5672, *, timeout: float
 
     Proves that the broker answers, takes the user's password and admits it to the virtual host.
     """
-    at = f"{address}:{port}"
+    at = f"{bracketed(address)}:{port}"
     connection = amqp.Connection(
         at,
         userid=QUEUE_USER,
@@ -52,7 +53,7 @@ def database_version(address: str, port: int = 3306, *, timeout: float = 5.0) ->
     No login: Keystone's token already proves that passwords and tables are right. Raises
     VerifyError if nothing answers, something else does, or there are too many connections.
     """
-    at = f"{address}:{port}"
+    at = f"{bracketed(address)}:{port}"
     try:
         with socket.create_connection((address, port), timeout) as connection:
             stream = connection.makefile("rb")

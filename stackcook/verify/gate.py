@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from stackcook.addresses import bracketed
 from stackcook.chef.rest.client import ChefClient
 from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
@@ -72,7 +73,7 @@ def answers(
 
 def auth_url(node: Placed) -> str:
     """Keystone's URL on the node that runs it."""
-    return f"http://{node.address}:{node.port(KEYSTONE, 5000)}/v3"
+    return f"http://{bracketed(node.address)}:{node.port(KEYSTONE, 5000)}/v3"
 
 
 def behind(nodes: Iterable[Placed], credentials: Credentials) -> Checks:
@@ -117,7 +118,7 @@ def _failing(nodes: tuple[Placed, ...], credentials: Credentials) -> Checks:
 
 
 def _placement(node: Placed, cloud: Cloud | None) -> None:
-    url = f"http://{node.address}:{node.port(PLACEMENT, 8778)}"
+    url = f"http://{bracketed(node.address)}:{node.port(PLACEMENT, 8778)}"
     if cloud:
         check_endpoint(cloud, Endpoint("placement", "public", url))
     else:  # it is Keystone that is to blame, and Placement may well be up

@@ -6,6 +6,7 @@ import re
 from typing import Any
 from urllib.parse import urljoin
 
+from stackcook.addresses import bracketed
 from stackcook.errors import VerifyError
 from stackcook.verify.openstack import USER, new_session, request, status
 
@@ -18,7 +19,7 @@ HOPS = 5
 
 def base(address: str) -> str:
     """Where Horizon is, given the address of the node that runs it."""
-    return f"http://{address}/horizon"
+    return f"http://{bracketed(address)}/horizon"
 
 
 def login_page(url: str) -> None:

@@ -27,6 +27,7 @@ from stackcook.chef.sync.upload import upload
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import Manifest
 from stackcook.operations.chefsite import ChefSite
+from tests.contract.servers import free_port
 
 NODE = {"name": "one", "json_class": "Chef::Node", "chef_type": "node", "run_list": ["role[web]"]}
 
@@ -197,6 +198,18 @@ def test_two_deployments_at_one_address_take_two_ports(tmp_path: Path) -> None:
     finally:
         one.stop()
         two.stop()
+
+
+def test_an_ipv6_address(manifest: Manifest) -> None:
+    server = EmbeddedServer(manifest.state, "::1", free_port())
+    try:
+        fill(manifest, server)
+        assert server.url.startswith("http://[::1]:")
+        assert EmbeddedServer.running(manifest.state) == server.chef_server
+        kill(server)
+        assert_whole(manifest, server)  # also the files, whose URLs the server makes
+    finally:
+        server.stop()
 
 
 def test_a_copied_deployment_leaves_the_server_of_the_original_alone(

@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parents[2] / "stackcook"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    {"cache", "client", "errors", "files", "jsoncomments"} | {"nearest", "parallel", "retry"},
+    {"addresses", "cache", "client", "errors", "files", "jsoncomments"}
+    | {"nearest", "parallel", "retry"},
     {"manifest", "remote", "command", "redact", "log"},
     {"chef"},
     {"bootstrap"},

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from stackcook.addresses import bracketed
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.knife import write_config
 from stackcook.chef.server.process import Process
@@ -98,7 +99,7 @@ class EmbeddedServer:
     def url(self) -> str:
         """Its URL, as it is or will be started."""
         address = self._address or self._recorded.get("ipaddress")
-        return f"http://{address}:{self._port}" if address else ""
+        return f"http://{bracketed(address)}:{self._port}" if address else ""
 
     @property
     def chef_server(self) -> ChefServer:
@@ -131,7 +132,8 @@ class EmbeddedServer:
     def _running(self) -> ChefServer:
         """The running server, which may have been started with another address."""
         there = self._recorded
-        return replace(self.chef_server, url=f"http://{there['ipaddress']}:{there['port']}")
+        url = f"http://{bracketed(there['ipaddress'])}:{there['port']}"
+        return replace(self.chef_server, url=url)
 
     def _settings(self, port: int) -> str:
         """The text of goiardi's configuration."""
@@ -233,7 +235,8 @@ class EmbeddedServer:
 
     def _is_free(self, port: int) -> bool:
         """Whether nothing listens at the port. Raises ChefServerError for a foreign address."""
-        with socket.socket() as probe:
+        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((self._address, port))

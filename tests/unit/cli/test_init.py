@@ -163,7 +163,7 @@ def test_nothing_is_overwritten_unasked() -> None:
         (("--network", "10.0.0.1/24"), "Error: Invalid value for '--network': \"10.0.0.1/24\" is"),
         (
             ("--host", "web1"),
-            "Error: Invalid value for '--host': \"web1\" is not an IPv4 address; ",
+            "Error: Invalid value for '--host': \"web1\" is not an IP address; ",
         ),
         (("--host", "192.0.2.5", "--host", "192.0.2.5"), "node compute1: address 192.0.2.5 is "),
         (("--name", "My Lab"), 'stackcook: name: invalid value "My Lab"; use '),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import pytest
@@ -79,7 +79,7 @@ def test_whole(tmp_path: Path) -> None:
             FoundDataBag("users", ("al", "bo", "raw"), ("bo", "raw")),
         ),
         nodes=(
-            FoundNode("bare"),
+            FoundNode("bare", address=IPv6Address("2001:db8::1")),
             FoundNode("pol", policy=("web", "lab")),
             FoundNode("web1.example.com", ("role[web]",), "prod", IPv4Address("192.0.2.5")),
         ),

@@ -1,0 +1,36 @@
+"""IP addresses of both versions, alone and in front of a port."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+IPAddress = IPv4Address | IPv6Address
+
+_BRACKETED = re.compile(r"\[([^][]+)\](?::(\d+))?", re.ASCII)
+_PLAIN = re.compile(r"([^][:]+)(?::(\d+))?", re.ASCII)
+
+
+def parse_address(text: str) -> IPAddress:
+    """An IP address; raises ValueError."""
+    return ip_address(text)
+
+
+def bracketed(host: object) -> str:
+    """The host as it is written in a URL, or before a port: an IPv6 address in brackets."""
+    text = str(host)
+    return f"[{text}]" if ":" in text else text
+
+
+def host_and_port(text: str) -> tuple[str, int | None]:
+    """Host and port of ``HOST``, ``HOST:PORT``, ``[IPV6]``, ``[IPV6]:PORT`` or ``IPV6``.
+
+    Raises ValueError for anything else.
+    """
+    match = _BRACKETED.fullmatch(text) or _PLAIN.fullmatch(text)
+    if not match:
+        return str(IPv6Address(text)), None
+    port = int(match[2]) if match[2] else None
+    if port is not None and not 1 <= port <= 65535:
+        raise ValueError(f"{port} is not a port number")
+    return (str(IPv6Address(match[1])) if text.startswith("[") else match[1]), port

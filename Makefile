@@ -3,7 +3,7 @@ python = .venv/bin/python3
 pytest = $(python) -m pytest
 live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
 
-.PHONY: help deploy test check setup box lab-test bench scale chaos side-by-side check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup lab-test acceptance bench scale chaos side-by-side check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -11,6 +11,7 @@ help:
 	@echo 'make check     check formatting, lint and types, and run the unit tests; run `make setup` first'
 	@echo 'make setup     install the tools only'
 	@echo 'make lab-test  run only the tests that create machines'
+	@echo 'make acceptance  everything that takes too long for make test: the four commands below, one after the other'
 	@echo 'make scale     measure a deploy of 100 nodes (or NODES=N); writes build/scale.log'
 	@echo "make chaos     test deploys of 10 nodes (or NODES=N) that are killed, frozen or out of disk; ARGS='-k disk' selects tests"
 	@echo 'make side-by-side  deploy two labs at once, five times, while network interfaces come and go'
@@ -24,6 +25,9 @@ test: setup check-format check-lint check-types
 
 lab-test: setup
 	@$(pytest) tests/lab
+
+acceptance:
+	@for part in bench scale chaos side-by-side; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup

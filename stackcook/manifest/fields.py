@@ -79,14 +79,19 @@ class FieldReader:
     ) -> Fields:
         """A mapping with no keys but ``known``; null is an empty one.
 
-        ``remedy`` is for a value that is not a mapping.
+        A misspelled key is reported, and stands for the key that is likely meant: one mistake is
+        one finding. ``remedy`` is for a value that is not a mapping.
         """
         entries = self.mapping(value, what, remedy)
-        for key, _ in entries:
+        found = {key.text: (key, body) for key, body in entries if key.text in known}
+        for key, body in entries:
             if key.text not in known:
                 instead = suggest(key.text, known) if known else "remove it"
                 self.error(key.at, f'unknown key "{key.text}" in {what}', instead)
-        return {key.text: (key, body) for key, body in entries if key.text in known}
+                meant = nearest(key.text, known)
+                if meant and not (isinstance(body, Scalar) and body.null):
+                    found.setdefault(meant, (key, body))
+        return found
 
     def mapping(
         self, value: Value, what: str, remedy: str = _NO_MAPPING

@@ -81,6 +81,8 @@ class ChefSite:
         """The user's own Chef server, for what the repository refers to and does not have."""
         if self.own_server is None:
             return None
+        if not self.own_server.key.is_file():  # `plan` works without it
+            return OwnServer(self.own_server.url)
         sections = ("cookbooks", "environments", "roles")
         return OwnServer(
             self.own_server.url, lambda: Listing.ask(self.client, sections, ()).by_kind()

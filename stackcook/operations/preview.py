@@ -48,7 +48,8 @@ def preview_of(manifest: Manifest, wanted: Form) -> Preview:
     names = preview.chosen(manifest, wanted.sections, wanted.nodes)
     last = last_deploy(manifest.state)
     resumed = last and last.resumable(site.digest(), time.time())
-    facts = Facts()
+    nodes = [node for node in manifest.nodes if node.name in names]
+    facts = Facts(recipes=site.recipes_to_prepare(nodes))
     if names and not unasked:
         try:
             facts = observe(manifest, site, names, resumed)

@@ -122,6 +122,10 @@ def test_what_only_the_deploying_machine_has(repository: Path, command: str, wha
     assert result.exit_code == (ExitCode.INPUT if command == "deploy" else ExitCode.DONE)
     assert files(repository) == before
     if command == "plan" and what == "a Chef key":
+        role = '{"name": "base", "run_list": ["role[on-the-server]"]}'
+        (repository / "roles" / "base.json").write_text(role)
+        result = run(command)
+        assert result.exit_code == ExitCode.DONE, result.stderr
         assert "cannot ask the Chef server http://127.0.0.1:9, its key" in result.stdout
 
 

@@ -77,7 +77,11 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
         return OwnServer(server.url) if server else None
 
     def repository() -> tuple[Finding, ...]:
-        there, findings = Repository.inspect(manifest, find_server)
+        bags = tuple(
+            bag if not bag.secret or bag.secret.is_file() else replace(bag, secret=None)
+            for bag in manifest.data_bags  # a missing secret is a finding already
+        )
+        there, findings = Repository.inspect(replace(manifest, data_bags=bags), find_server)
         checked["cookbooks"] = len(there.cookbooks)
         checked["roles"] = len(there.roles)
         checked["environments"] = len(there.environments)

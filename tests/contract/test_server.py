@@ -212,6 +212,15 @@ def test_an_ipv6_address(manifest: Manifest) -> None:
         server.stop()
 
 
+def test_a_symbolic_link_leads_to_the_same_server(embedded: EmbeddedServer, tmp_path: Path) -> None:
+    server = embedded.start()
+    (tmp_path / "link").symlink_to(embedded.state)
+    linked = EmbeddedServer(tmp_path / "link")
+    assert linked.status().pid == embedded.status().pid
+    running = EmbeddedServer.running(tmp_path / "link")
+    assert running and running.url == server.url and linked.stop()
+
+
 def test_a_copied_deployment_leaves_the_server_of_the_original_alone(
     embedded: EmbeddedServer, tmp_path: Path
 ) -> None:

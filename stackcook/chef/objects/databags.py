@@ -99,8 +99,6 @@ def _secret(manifest: Manifest, wanted: Wanted, findings: Findings) -> str | Non
     assert path
     try:
         secret = encryption.read_secret(path)
-    except FileNotFoundError:
-        return None  # the manifest has a finding: `upload` and `deploy` need the file
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
     except UnicodeDecodeError:

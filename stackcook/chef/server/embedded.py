@@ -120,7 +120,7 @@ class EmbeddedServer:
             return {}
         found = tomllib.loads(self._config.read_text())
         keys = Path(found["conf-root"])
-        return found if keys == self._keys or not keys.exists() else {}
+        return found if not keys.exists() or keys.samefile(self._keys) else {}
 
     @property
     def _process(self) -> Process | None:

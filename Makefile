@@ -37,7 +37,7 @@ scale: setup
 	@$(python) -m benchmarks.scale --nodes $(or $(NODES),100) --log build/scale.log
 
 chaos: setup
-	@$(pytest) tests/scale --nodes $(or $(NODES),10) $(live) $(ARGS)
+	@$(pytest) tests/scale/test_chaos.py --nodes $(or $(NODES),10) $(live) $(ARGS)
 
 side-by-side: setup
 	@$(pytest) tests/scale/test_side_by_side.py --nodes 1 $(live)

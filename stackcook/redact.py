@@ -25,13 +25,13 @@ _REST = rf"(?:{_QUOTED}|[^\n,}}]+)"
 
 _KEY = (
     r"(?s)-----BEGIN (?P<kind>[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?)-----"
-    r"(?:.*?-----END (?P=kind)-----|(?:\s|\\n|[\d:]{8} |[A-Za-z0-9+/=])*)"
+    r"(?:.*?-----END (?P=kind)-----|(?:\s|\\n|[\d:]{8}Z |[A-Za-z0-9+/=])*)"
 )
 # Texts, which `re` compiles when first used and keeps: most commands show nothing that needs them.
 _PATTERNS = (
     (_KEY, MASK),
     # A key's or the data bag secret's own lines, wherever its head is.
-    (r"(?m)^((?:[\d:]{8} )?\s*)[A-Za-z0-9+/]{48,}={0,2}[ \t]*$", rf"\1{MASK}"),
+    (r"(?m)^((?:[\d:]{8}Z )?\s*)[A-Za-z0-9+/]{48,}={0,2}[ \t]*$", rf"\1{MASK}"),
     (r"(https?://)[^\s/@]+(@)", rf"\1{MASK}\2"),  # a token may be the user as well
     (r"(://[^\s:/@]{0,200}:)[^\s@]{1,200}(@)", rf"\1{MASK}\2"),
     # password=x, "password": "x", :password => 'x'; not recipe[secret::x]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import os
 import re
 import time
@@ -12,10 +13,10 @@ from stackcook.run.record import StepState
 LATEST = 1 << 20
 """Bytes at the end of a log that are read."""
 
-_HEAD = re.compile(r"^=== (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ")
-_STAMP = "%Y-%m-%d %H:%M:%S"
-_ERROR_REPORT = re.compile(r"^\d\d:\d\d:\d\d\s+={80}$")
-_CLIENT = re.compile(r"^\d\d:\d\d:\d\d (?:Starting )?Chef (?:Infra )?Client, version (\d[\w.]*)")
+_HEAD = re.compile(r"^=== (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) ")
+_STAMP = "%Y-%m-%dT%H:%M:%SZ"
+_ERROR_REPORT = re.compile(r"^\d\d:\d\d:\d\dZ\s+={80}$")
+_CLIENT = re.compile(r"^\d\d:\d\d:\d\dZ (?:Starting )?Chef (?:Infra )?Client, version (\d[\w.]*)")
 
 
 def end_of(path: Path, most: int = LATEST) -> str:
@@ -67,7 +68,7 @@ def chef_version(path: Path) -> str:
 
 def _within(stamp: str, step: StepState) -> bool:
     try:
-        at = time.mktime(time.strptime(stamp, _STAMP))
+        at = calendar.timegm(time.strptime(stamp, _STAMP))
     except (ValueError, OverflowError):
         return False
     return int(step.started) <= at <= (step.ended or at)

@@ -17,7 +17,7 @@ def path_of(state: Path, node: str) -> Path:
 
 
 class NodeLog:
-    """The open log of one step on one node; appends, each line with the time of day.
+    """The open log of one step on one node; appends, each line with the time of day in UTC.
 
     The last line says why a step failed; after an internal error, the last lines are its traceback.
     Raises NodeError if the file can't be written.
@@ -29,10 +29,10 @@ class NodeLog:
             self._file = self._opened()
         except OSError as error:
             raise self._failed(error) from error
-        self._write(f"=== {_now('%Y-%m-%d %H:%M:%S')} {node}: {step}\n")
+        self._write(f"=== {_now('%Y-%m-%dT%H:%M:%SZ')} {node}: {step}\n")
 
     def __call__(self, line: str) -> None:
-        self._write(f"{_now('%H:%M:%S')} {line}\n")
+        self._write(f"{_now('%H:%M:%SZ')} {line}\n")
 
     def __enter__(self) -> NodeLog:
         return self
@@ -71,4 +71,4 @@ class NodeLog:
 def _now(form: str) -> str:
     # The clock that the steps' times come from. That of strftime lags by some milliseconds: it may
     # show the second before, and the report would not find the lines of a step.
-    return time.strftime(form, time.localtime(time.time()))
+    return time.strftime(form, time.gmtime(time.time()))

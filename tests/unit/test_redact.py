@@ -56,8 +56,8 @@ def test_a_secret_is_masked(text: str) -> None:
         KEY,
         KEY + " PRIVATE KEY-----\n",
         KEY.replace("\n", r"\n"),
-        "\n".join(f"12:00:0{n} {line}" for n, line in enumerate(KEY.splitlines())),
-        f"cut off before its head\n{LINE}\n12:00:00 {LINE}=\nand after",
+        "\n".join(f"12:00:0{n}Z {line}" for n, line in enumerate(KEY.splitlines())),
+        f"cut off before its head\n{LINE}\n12:00:00Z {LINE}=\nand after",
     ],
     ids=["cut off", "whole", "in JSON", "in a log", "without its head"],
 )

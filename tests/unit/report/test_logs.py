@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import calendar
 from pathlib import Path
 
 import pytest
@@ -10,15 +10,15 @@ import pytest
 from stackcook.run.record import StepState
 from stackcook.report import logs
 
-AT = time.mktime(time.strptime("2026-11-22 10:00:00", "%Y-%m-%d %H:%M:%S"))
+AT = calendar.timegm((2026, 11, 22, 10, 0, 0))
 LOG = """\
-=== 2026-11-22 10:00:00 web1: install
-10:00:00 installing
-10:00:05 === 2026-11-22 10:00:05 web1: converge
-=== 2026-11-22 10:00:10 web1: converge
-10:00:11 first
-=== 2026-11-22 10:00:30 web1: converge
-10:00:31 second
+=== 2026-11-22T10:00:00Z web1: install
+10:00:00Z installing
+10:00:05Z === 2026-11-22T10:00:05Z web1: converge
+=== 2026-11-22T10:00:10Z web1: converge
+10:00:11Z first
+=== 2026-11-22T10:00:30Z web1: converge
+10:00:31Z second
 """
 
 
@@ -36,13 +36,13 @@ def step(name: str, started: float, ended: float | None) -> StepState:
 @pytest.mark.parametrize(
     "wanted, lines",
     [
-        (step("converge", 10.4, 29.0), ("10:00:11 first",)),
-        (step("converge", 30.9, None), ("10:00:31 second",)),
+        (step("converge", 10.4, 29.0), ("10:00:11Z first",)),
+        (step("converge", 30.9, None), ("10:00:31Z second",)),
         (step("converge", 60.0, 61.0), ()),
         (step("register", 0.0, 61.0), ()),
         (
             step("install", 0.2, 6.0),
-            ("10:00:00 installing", "10:00:05 === 2026-11-22 10:00:05 web1: converge"),
+            ("10:00:00Z installing", "10:00:05Z === 2026-11-22T10:00:05Z web1: converge"),
         ),
     ],
     ids=["the first try", "the last, under way", "none then", "no such step", "a node's own ==="],
@@ -52,13 +52,13 @@ def test_a_step_s_lines(log: Path, wanted: StepState, lines: tuple[str, ...]) ->
 
 
 def test_only_the_end_of_a_log_is_read_from_the_beginning_of_a_line(log: Path) -> None:
-    assert logs.end_of(log, 30) == "10:00:31 second\n"
+    assert logs.end_of(log, 30) == "10:00:31Z second\n"
     assert logs.end_of(log) == LOG
     assert logs.end_of(log.with_name("none.log")) == ""
 
 
 def test_the_gist_is_chef_s_error_report_else_the_last_lines() -> None:
-    rule = f"10:00:00     {'=' * 80}"
-    lines = (*["10:00:00 noise"] * 100, rule, *["10:00:00 why"] * 100)
-    assert logs.error_lines(lines, 3) == (rule, "10:00:00 why", "10:00:00 why")
+    rule = f"10:00:00Z     {'=' * 80}"
+    lines = (*["10:00:00Z noise"] * 100, rule, *["10:00:00Z why"] * 100)
+    assert logs.error_lines(lines, 3) == (rule, "10:00:00Z why", "10:00:00Z why")
     assert logs.error_lines(("a", "b", "c"), 2) == ("b", "c")

@@ -10,7 +10,7 @@ from stackcook.report.schema import schema as output_schema
 
 
 @click.command()
-@click.option("--output", is_flag=True, help="The schema of what --json prints instead.")
+@click.option("--output", is_flag=True, help="Print the schema of the output of --json instead.")
 @click.pass_obj
 def command(context: Context, output: bool) -> None:
     """Print the JSON Schema (draft 7) of the manifest, for completion and validation in editors.

@@ -42,7 +42,7 @@ def preview_of(manifest: Manifest, wanted: Form) -> Preview:
     _note(warnings, site.check_providers)
     server, unasked = site.running_server, ""
     if server and not server.key.is_file():
-        unasked = f"cannot ask the Chef server {server.url}, its key {server.key} is not here"
+        unasked = f"the key {server.key} for the Chef server {server.url} does not exist"
         server = None
     objects = [section for section in _OBJECTS if section in wanted.sections]
     names = preview.chosen(manifest, wanted.sections, wanted.nodes)

@@ -114,7 +114,7 @@ def _deletion(deletion: Deletion, server: str | None) -> Iterator[Text]:
 
 def _creation(creation: Creation, server: str | None, unasked: str) -> Iterator[Text]:
     if creation.difference:
-        nothing = f"{unasked or 'no Chef server is running'}: everything is new"
+        nothing = f"{unasked or 'no Chef server is running'}, so everything is shown as new"
         yield Text(f"Chef server {server}" if server else nothing)
         if creation.passwords:
             generated = f"{counted(len(creation.passwords), 'password')}, generated"

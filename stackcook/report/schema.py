@@ -142,7 +142,7 @@ def _plan() -> Schema:
         stages=_or_null(_list(_object(name=_TEXT, after=_TEXTS, nodes=_list(node)))),
         steps={
             **_list(step),
-            "description": "All steps, in the order in which one worker would take them.",
+            "description": "All steps, in the order in which they would run one at a time.",
         },
         knife=_or_null(_TEXTS),
     )

@@ -282,7 +282,7 @@ def _can_be_named(path: Path, name: str, findings: Findings) -> bool:
 
 def _omit(path: Path, what: str, why: str, findings: Findings) -> None:
     findings.warning(
-        path, None, f"{what} left out: {why}", "add it to the node's cookbooks or role"
+        path, None, f"{what} left out: {why}", "set this in a recipe or a role of the node"
     )
 
 

@@ -134,7 +134,7 @@ def _check_recipes(files: Iterable[CookbookFile], findings: Findings) -> None:
             if {path.suffix for path in both} == {".yaml", ".yml"} and all(
                 path.parent.name for path in both  # in the root, one of the two is taken
             ):
-                what = f"chef-client runs no recipe in YAML because {used.path} exists"
+                what = f"{used.path} exists, so chef-client fails on YAML recipes of this cookbook"
                 findings.error(other.source, None, what, remedy)
             else:
                 what = f"the file is ignored because {used.path} exists"

@@ -61,7 +61,7 @@ def test_stages_in_order(repository: Path) -> None:
     result = plan()
     assert result.exit_code == 0, result.stderr
     assert result.stdout == (
-        "no Chef server is running: everything is new\n"
+        "no Chef server is running, so everything is shown as new\n"
         "  new        2 passwords, generated\n"
         "  new        cookbook ntp 1.0.0\n"
         "  new        role controller\n"
@@ -141,7 +141,7 @@ def test_changes_nothing(repository: Path) -> None:
 
 def test_only_some_sections(repository: Path) -> None:
     assert plan("--only", "roles").stdout == (
-        "no Chef server is running: everything is new\n"
+        "no Chef server is running, so everything is shown as new\n"
         "  new        role controller\n"
         "  new        role compute\n"
     )

@@ -107,7 +107,7 @@ def test_commands_of_knife_come_last_without_their_secrets() -> None:
     last = ("knife ssh 'name:a' uptime --ssh-password=x", "knife status --secret-file keys/secret")
     preview = Preview(None, creation=Creation(Difference((), (), ()), commands=last))
     assert lines(preview) == [
-        "no Chef server is running: everything is new",
+        "no Chef server is running, so everything is shown as new",
         "  unchanged  0",
         "commands of the section `knife`",
         "  knife ssh 'name:a' uptime --ssh-password=****",

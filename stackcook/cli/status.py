@@ -26,7 +26,7 @@ def command(context: Context) -> None:
     rows = [_row(node, machines[node.name], steps, running) for node in manifest.nodes]
     shown = [{**row, "when": row["when"] and when(row["when"])} for row in rows]
     lines = [tuple(value or "-" for value in row.values()) for row in shown]
-    text = columns([tuple(rows[0]), *lines]) if rows else ""
+    text = columns([tuple(rows[0]), *lines]) if rows else "the manifest has no nodes"
     data = [{**row, "when": row["when"] and iso(row["when"])} for row in rows]
     context.console.result(text, {"running": running, "nodes": data})
 

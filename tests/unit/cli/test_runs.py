@@ -96,6 +96,12 @@ def test_status_and_logs_before_the_first_deploy(root: Path, site: FakeSite) -> 
     assert not (root / ".stackcook").exists()
 
 
+def test_status_of_a_manifest_without_nodes(root: Path, site: FakeSite) -> None:
+    run("deploy")
+    (root / "infrastructure.yml").write_text("stackcook: {machines: ssh}\n")
+    assert run("status").stdout == "the manifest has no nodes\n"
+
+
 def test_status_of_a_run_that_was_killed(root: Path, site: FakeSite) -> None:
     with State(root / ".stackcook") as killed:
         killed(RunStarted("deploy", 1.0, ("controller", "compute1")))

@@ -88,9 +88,8 @@ def test_what_the_server_has_counts(name: str, tmp_path: Path) -> None:
         status, output = stackcook("check")
         assert status == ExitCode.DONE and "found 6 warnings in 4 files" in output
         look = f"`plan`, `upload` and `deploy` look for it on {server.url}"
-        assert f'5:3: warning: web1: environment "production" is not in the manifest; {look}' in (
-            output
-        )
+        environment = 'web1: environment "production" is not in the manifest'
+        assert f"5:54: warning: {environment}; {look}" in output
         status, output = stackcook("upload")
         assert status == ExitCode.INPUT
         lacks = f"which is not in the manifest, and {server.url} does not have it; "

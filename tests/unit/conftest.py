@@ -1,6 +1,8 @@
-"""How examples are made for the tests that have them made."""
+"""Conditions that are the same for all unit tests: generated examples, and Ctrl-C."""
 
 from __future__ import annotations
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -12,3 +14,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("same everywhere")
+
+# A shell's background jobs ignore Ctrl-C, and so would the programs that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)

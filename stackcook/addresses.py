@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 IPAddress = IPv4Address | IPv6Address
 
 _BRACKETED = re.compile(r"\[([^][]+)\](?::(\d+))?", re.ASCII)
 _PLAIN = re.compile(r"([^][:]+)(?::(\d+))?", re.ASCII)
-
-
-def parse_address(text: str) -> IPAddress:
-    """An IP address; raises ValueError."""
-    return ip_address(text)
 
 
 def bracketed(host: object) -> str:

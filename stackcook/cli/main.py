@@ -189,7 +189,7 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _usage_error(error: click.ClickException) -> UsageError:
-    """click's error as one of ours."""
+    """The UsageError for an error that click raised, with the command whose help to read."""
     command = command_of(getattr(error, "ctx", None))
     return UsageError(
         error.format_message(), remedy=f"run `{f'stackcook {command}'.strip()} --help`"

@@ -7,11 +7,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from stackcook.addresses import IPAddress, parse_address
+from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest import sections
 from stackcook.manifest.document import List, Scalar, Value
@@ -134,7 +134,7 @@ def _address(reader: FieldReader, fields: Fields, key: str, what: str) -> IPAddr
     if key not in fields:
         return None
     remedy = "write an IP address, such as 10.0.112.10"
-    return reader.parsed(fields[key][1], f"{what}: {key}", parse_address, remedy)
+    return reader.parsed(fields[key][1], f"{what}: {key}", ip_address, remedy)
 
 
 def _network(reader: FieldReader, value: Value, what: str) -> IPv4Network | None:

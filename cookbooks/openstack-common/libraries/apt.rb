@@ -41,7 +41,7 @@ module OpenstackCommon
     # Puts the administrator's policy back, or removes ours if there was none. Changes nothing else.
     def restore_policy
       if present?(POLICY) && !deny_all?
-        # Somebody has replaced our policy with a new one: keep that, and drop the saved one.
+        # An administrator has written a new policy meanwhile: keep it, and delete the saved one.
         FileUtils.rm_f(SAVED)
       elsif present?(SAVED)
         File.rename(SAVED, POLICY)

@@ -173,7 +173,7 @@ class References:
                 problem = _used_file(there, use)
         if problem:
             own = path.is_relative_to(self._manifest.root / "cookbooks")
-            certain = use.certain and own  # others' cookbooks have recipes that nobody runs
+            certain = use.certain and own  # a vendored cookbook has unused recipes
             problem = replace(problem, warning=problem.warning or not certain)
             self._add(path, problem, Position(use.line, use.column))
 

@@ -8,6 +8,8 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from stackcook.addresses import bracketed
+
 
 class Proxy(NamedTuple):
     """A proxy's URL, and ``USER:PASSWORD`` for it, empty without a user."""
@@ -36,14 +38,13 @@ def find_proxy(
         raise ValueError("not the URL of an HTTP proxy")
     # knife speaks HTTP to every proxy; `https` only means another default port.
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    hostname = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     user, password = (
         (settings.get(f"{name}_{part}", "") if own else "")
         or unquote(given or "")
         or settings.get(f"{parts.scheme}_proxy_{part}", "")
         for part, given in (("user", parts.username), ("pass", parts.password))
     )
-    return Proxy(f"http://{hostname}:{port}", f"{user}:{password}" if user else "")
+    return Proxy(f"http://{bracketed(parts.hostname)}:{port}", f"{user}:{password}" if user else "")
 
 
 def _setting(name: str, settings: Mapping[str, str], environ: Mapping[str, str]) -> str:

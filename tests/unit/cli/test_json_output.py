@@ -14,22 +14,11 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from stackcook.cli import box, converge, deploy, destroy, main, status
+from stackcook.cli import box, main
 from stackcook.errors import ExitCode
 from tests.fakes import FakeSite, recipe_error
 from tests.output import data, document
 from tests.started import environment
-
-MANIFEST = """\
-nodes:
-- controller: {run_list: "recipe[a]"}
-- compute1: {run_list: "recipe[a]"}
-stackcook:
-  machines: ssh
-  nodes:
-    controller: {address: 127.0.0.2, key: key}
-    compute1: {address: 127.0.0.3, key: key}
-"""
 
 
 def names() -> Iterator[str]:
@@ -48,14 +37,6 @@ every_command = pytest.mark.parametrize("name", list(names()))
 
 def run(*arguments: str) -> Result:
     return CliRunner(mix_stderr=False).invoke(main.cli, arguments, prog_name="stackcook")
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "key").touch()
-    (tmp_path / "infrastructure.yml").write_text(MANIFEST)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @every_command
@@ -104,11 +85,9 @@ def test_without_a_manifest(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     assert [problem["where"] for problem in problems] == [str(tmp_path / "infrastructure.yml")]
 
 
-def test_the_data_of_each_command(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site = FakeSite()
-    for command in (deploy, converge, destroy):
-        monkeypatch.setattr(command, "Site", lambda manifest: site)
-    monkeypatch.setattr(status, "machines_for", lambda manifest: site.machines)
+def test_the_data_of_each_command(
+    root: Path, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(root / "cache"))  # a build may hold the real lock
     monkeypatch.setattr(box.box, "build", lambda *_, **__: root / "box")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from stackcook.cli import converge, deploy, destroy, status
 from stackcook.cli.main import cli
 from stackcook.run.events import RunStarted, StepRetried, StepStarted
 from stackcook.run.lock import exclusive
@@ -16,39 +15,10 @@ from stackcook.errors import ChefServerError, ExitCode
 from tests.fakes import FakeSite, recipe_error
 from tests.output import data as data_of
 
-MANIFEST = """\
-nodes:
-- controller: {run_list: "recipe[a]"}
-- compute1: {run_list: "recipe[a]"}
-stackcook:
-  machines: ssh
-  nodes:
-    controller: {address: 127.0.0.2, key: key}
-    compute1: {address: 127.0.0.3, key: key}
-"""
-
 LAB = """\
 nodes: [controller: {run_list: "recipe[a]"}]
 stackcook: {network: 10.0.112.0/24, nodes: {controller: {address: 10.0.112.10}}}
 """
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with a manifest; the current one, too."""
-    (tmp_path / "key").touch()
-    (tmp_path / "infrastructure.yml").write_text(MANIFEST)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
-    site = FakeSite()
-    for command in (deploy, converge, destroy):
-        monkeypatch.setattr(command, "Site", lambda manifest: site)
-    monkeypatch.setattr(status, "machines_for", lambda manifest: site.machines)
-    return site
 
 
 def run(*arguments: str) -> Result:

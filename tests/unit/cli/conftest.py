@@ -1,0 +1,39 @@
+"""A manifest with two nodes, and a fake site for the commands that deploy it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stackcook.cli import converge, deploy, destroy, status
+from tests.fakes import FakeSite
+
+MANIFEST = """\
+nodes:
+- controller: {run_list: "recipe[a]"}
+- compute1: {run_list: "recipe[a]"}
+stackcook:
+  machines: ssh
+  nodes:
+    controller: {address: 127.0.0.2, key: key}
+    compute1: {address: 127.0.0.3, key: key}
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with a manifest; the current one, too."""
+    (tmp_path / "key").touch()
+    (tmp_path / "infrastructure.yml").write_text(MANIFEST)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
+    site = FakeSite()
+    for command in (deploy, converge, destroy):
+        monkeypatch.setattr(command, "Site", lambda manifest: site)
+    monkeypatch.setattr(status, "machines_for", lambda manifest: site.machines)
+    return site

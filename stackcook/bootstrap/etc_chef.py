@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook.bootstrap.options import Options
+from stackcook.chef.server.knife import ruby_string
 from stackcook.manifest.model import ChefServer, Node
 
 DIRECTORY = "/etc/chef"
@@ -103,19 +104,19 @@ def _client_rb(
     mode = {"peer": "verify_peer", "none": "verify_none"}.get(options.one("ssl_verify_mode"))
     proxy = proxies(server, options)
     lines = (
-        f'chef_server_url  "{server.url}"',
+        f"chef_server_url  {ruby_string(server.url)}",
         f'validation_client_name "{VALIDATOR}"',
         f'chef_license "{_licence()}"',
         "log_location   STDOUT",
-        f'node_name "{node.name}"',
+        f"node_name {ruby_string(node.name)}",
         options.verify_api_cert and f"verify_api_cert {options.verify_api_cert}",
         mode and f"ssl_verify_mode :{mode}",
         *(
-            proxy[name] and f"{f'{scheme}_{name}':<18}{_ruby(proxy[name])}"
+            proxy[name] and f"{f'{scheme}_{name}':<18}{ruby_string(proxy[name])}"
             for name in ("proxy", "proxy_user", "proxy_pass")
             for scheme in ("http", "https")
         ),
-        proxy["no_proxy"] and f"no_proxy       {_ruby(proxy['no_proxy'])}",
+        proxy["no_proxy"] and f"no_proxy       {ruby_string(proxy['no_proxy'])}",
         secret is not None and f'encrypted_data_bag_secret "{DIRECTORY}/encrypted_data_bag_secret"',
         certificates and f'trusted_certs_dir "{DIRECTORY}/trusted_certs"',
         'file_cache_path "/var/chef/cache"\nfile_backup_path "/var/chef/backup"',
@@ -129,10 +130,6 @@ def proxies(server: ChefServer, options: Options) -> Mapping[str, str]:
         name: options.one(name) or server.proxies.get(f"bootstrap_{name}", "")
         for name in ("proxy", "proxy_user", "proxy_pass", "no_proxy")
     }
-
-
-def _ruby(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("#", "\\#")
 
 
 def _licence() -> str:

@@ -13,6 +13,7 @@ from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext, NodeTask
 from stackcook.bootstrap.options import Options
 from stackcook.bootstrap.output import Unwrapped
+from stackcook.chef.server.knife import ruby_string
 from stackcook.command import Command, CommandError, Secret, find_program
 from stackcook.errors import NodeError
 from stackcook.files import write_private
@@ -78,7 +79,7 @@ def _config(context: BootstrapContext, node: Node, options: Options) -> Path:
     if not (password := options.one("password")):
         return common
     path = common.parent / "first-boot" / f"{node.name}.rb"
-    pairs = (json.dumps(text).replace("#", "\\#") for text in (str(common), password))
+    pairs = map(ruby_string, (str(common), password))
     write_private(path, "from_file {}\nknife[:connection_password] = {}\n".format(*pairs))
     return path
 

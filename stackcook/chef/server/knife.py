@@ -60,19 +60,25 @@ def _config(state: Path, server: ChefServer) -> str:
     """The text of ``config.rb``; a key below the state directory is named relative to it."""
     key = server.key.absolute()
     if key.is_relative_to(state.absolute()):
-        shown = f"File.join(state, {_quoted(str(key.relative_to(state.absolute())))})"
+        shown = f"File.join(state, {ruby_string(str(key.relative_to(state.absolute())))})"
     else:
-        shown = _quoted(str(key))
-    text = _CONFIG.format(url=_quoted(server.url), user=_quoted(server.user), key=shown)
+        shown = ruby_string(str(key))
+    text = _CONFIG.format(url=ruby_string(server.url), user=ruby_string(server.user), key=shown)
     for name, value in server.proxies.items():
         setting = f"knife[:{name}] =" if name in PROXIES_OF_NODES else name
-        text += f"{setting} {_quoted(value)}\n"
+        text += f"{setting} {ruby_string(value)}\n"
     return text
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+def ruby_string(text: str) -> str:
+    """A Ruby string literal in ASCII, so that it does not depend on the locale of who reads it."""
+
+    def escaped(character: str) -> str:
+        if character in '"\\#':
+            return f"\\{character}"
+        return character if " " <= character <= "~" else f"\\u{{{ord(character):x}}}"
+
+    return f'"{"".join(map(escaped, text))}"'
 
 
 def server_arguments(server: ChefServer) -> tuple[str, ...]:

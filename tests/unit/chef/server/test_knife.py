@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from stackcook.chef.loader.ruby import Evaluated, Kind, Source, evaluate
-from stackcook.chef.server.knife import run_section, write_config
-from stackcook.command import CommandError, Completed
+from stackcook.chef.server.knife import ruby_string, run_section, write_config
+from stackcook.command import Command, CommandError, Completed, run
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import ChefServer, KnifeCommand, Manifest
 from tests.fakes import AT
@@ -91,3 +91,12 @@ def test_a_key_outside_the_state_directory_is_named_whole(tmp_path: Path) -> Non
     said = evaluate([Source(Kind.CONFIG, config)], tmp_path)[config]
     assert isinstance(said, Evaluated)
     assert said.values["client_key"] == str(key)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "it's", 'a"b', "back\\slash\\", "#{exit}", "#$0", "é", "\U0001f600", "two\nlines"]
+)
+def test_ruby_reads_a_string_in_any_locale(text: str) -> None:
+    program = f"print {ruby_string(text)}"
+    done = run(Command(("ruby", "-e", program), env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}))
+    assert (done.status, done.output) == (0, text)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 from stackcook.chef.repository.repository import Repository
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration
@@ -68,6 +69,9 @@ class FakeMachines:
 
     def server_address(self) -> IPv4Address:
         return IPv4Address("10.0.115.1")
+
+    def attributes(self) -> Mapping[str, Any]:
+        return {}
 
     def tear_down(self) -> None:
         self.asked.append("tear down")

@@ -12,7 +12,7 @@ from typing import Any
 from stackcook.bootstrap.base import ConvergeResult, Deploy
 from stackcook.bootstrap.install import FIX_DPKG
 from stackcook.bootstrap.objects import noticing_loss, passing, synchronize
-from stackcook.bootstrap.onnode import NodeTask, failed
+from stackcook.bootstrap.onnode import BootstrapContext, NodeTask, failed
 from stackcook.bootstrap.output import ChefOutput, Times
 from stackcook.command import Say
 from stackcook.manifest.model import Node
@@ -80,14 +80,16 @@ def prepare(task: NodeTask) -> str:
     return f"{', '.join(recipes)}: {done.updated}/{done.total} resources updated"
 
 
-def attributes(node: Node, deploy: Deploy) -> dict[str, Any]:
+def attributes(context: BootstrapContext, node: Node, deploy: Deploy) -> dict[str, Any]:
     """What chef-client puts into the node object; it saves them only if the run succeeds."""
-    return {**address(node), "stackcook": {"deploy": deploy.id}}
+    return {**from_manifest(context, node), "stackcook": {"deploy": deploy.id}}
 
 
-def address(node: Node) -> dict[str, Any]:
-    """The node's address, for recipes that search for it."""
-    return {"openstack": {"address": str(node.address)}} if node.address else {}
+def from_manifest(context: BootstrapContext, node: Node) -> dict[str, Any]:
+    """What recipes know from the manifest: the node's address, and the external network."""
+    address = {"address": str(node.address)} if node.address else {}
+    given = {**address, **({} if node.provider else context.openstack)}
+    return {"openstack": given} if given else {}
 
 
 def command(node: Node, *extra: str) -> str:
@@ -98,7 +100,7 @@ def command(node: Node, *extra: str) -> str:
 
 
 def _run(task: NodeTask, *extra: str) -> ConvergeResult:
-    given = shlex.quote(json.dumps(attributes(task.node, task.deploy)))
+    given = shlex.quote(json.dumps(attributes(task.context, task.node, task.deploy)))
     script = (
         "set -e; umask 077",
         # cat, unlike the shell, says so where the disk is full

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stackcook.bootstrap import install
 from stackcook.bootstrap.base import ConvergeResult, Deploy
-from stackcook.bootstrap.converge import Reader, address, attributes, run_config
+from stackcook.bootstrap.converge import Reader, attributes, from_manifest, run_config
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext, NodeTask
 from stackcook.bootstrap.options import Options
@@ -90,7 +90,8 @@ def _first_boot(context: BootstrapContext, node: Node, options: Options) -> Path
     The deploy's id is not among them: what a bootstrap leaves does not depend on it.
     """
     path = context.state / "chef" / "first-boot" / f"{node.name}.json"
-    write_private(path, json.dumps({**options.attributes(node.name), **address(node)}))
+    given = {**options.attributes(node.name), **from_manifest(context, node)}
+    write_private(path, json.dumps(given))
     return path
 
 
@@ -126,7 +127,7 @@ def _environment(context: BootstrapContext, node: Node, deploy: Deploy) -> dict[
         "STACKCOOK_INSTALL": install.script(options),
         # knife gives the node object none of its attribute file: the first run brings them.
         "STACKCOOK_ATTRIBUTES": json.dumps(
-            {**options.attributes(node.name), **attributes(node, deploy)}
+            {**options.attributes(node.name), **attributes(context, node, deploy)}
         ),
         "STACKCOOK_CONFIG": run_config().rstrip(),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stackcook.bootstrap import etc_chef, install, objects
-from stackcook.bootstrap.converge import address
+from stackcook.bootstrap.converge import from_manifest
 from stackcook.bootstrap.onnode import NodeTask, failed
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.errors import NodeError
@@ -34,7 +34,7 @@ def register(task: NodeTask) -> str:
     """Write ``/etc/chef``, and make the client with the node's public key, and the node."""
     context, node = task.context, task.node
     options, secret = context.options(node), context.secret_of(node)
-    given = {**options.attributes(node.name), **address(node)}
+    given = {**options.attributes(node.name), **from_manifest(context, node)}
     files = etc_chef.files(context.server, node, options, first_boot=given, secret=secret)
     lines: list[str] = []
     done = task.run_script(etc_chef.script(files), lines.append)

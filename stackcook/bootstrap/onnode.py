@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from stackcook.bootstrap.base import Deploy
 from stackcook.bootstrap.objects import names
@@ -74,6 +75,7 @@ class BootstrapContext:
     """What the steps of all nodes work with. ``state`` is ``.stackcook``, beside the manifest.
 
     ``secret`` is the file that decrypts data bag items, unless a node's options name another.
+    ``openstack`` are attributes below that name, which every node gets.
     ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` is how many
     seconds an ended step has to end its own programs.
     """
@@ -82,6 +84,7 @@ class BootstrapContext:
     server: ChefServer
     state: Path
     secret: Path | None = None
+    openstack: Mapping[str, Any] = field(default_factory=dict)
     opener: Connect = field(default_factory=lambda: Pool(connect))
     runner: Runner = run
     underway: Underway = field(default_factory=Underway)

@@ -24,7 +24,10 @@ from stackcook.scaffold.lab import Lab
 
 _IGNORED = (".stackcook/", ".vagrant/", "clouds.yaml")
 """What stackcook writes beside the manifest; it contains secrets."""
-_NEW_CLOUD_ONLY = ("computes", "machines", "network", "name", "hosts", "user", "key")
+_NEW_CLOUD_ONLY = (
+    *("computes", "machines", "network", "external_network", "no_external_network"),
+    *("name", "hosts", "user", "key"),
+)
 
 
 class _Parsed(click.ParamType):
@@ -57,6 +60,14 @@ class _Parsed(click.ParamType):
     "--network",
     type=_Parsed("CIDR", IPv4Network, "IPv4 network", "10.0.112.0/24"),
     help="Network of the nodes; the default is 10.0.112.0/24.",
+)
+@click.option(
+    "--external-network",
+    type=_Parsed("CIDR", IPv4Network, "IPv4 network", "10.0.113.0/24"),
+    help="Network of floating IPs of Vagrant's machines; the default is the /24 after --network.",
+)
+@click.option(
+    "--no-external-network", is_flag=True, help="Instances are reached only from the cloud itself."
 )
 @click.option("--name", default="stackcook", help="Name of the lab, part of the machine names.")
 @click.option(

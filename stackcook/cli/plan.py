@@ -107,4 +107,6 @@ def _print_plan(context: Context, manifest: Manifest, wanted: Form, converge: bo
     preview = (preview_of_converge if converge else preview_of)(manifest, wanted)
     for warning in preview.warnings:
         context.console.note(f"warning: {warning}")
+    for note in preview.notes:
+        context.console.note(f"note: {note}")
     context.console.result(report.render(preview), report.data(preview))

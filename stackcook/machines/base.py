@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from stackcook.addresses import IPAddress
 from stackcook.command import Say
@@ -41,6 +41,13 @@ class Machines(Protocol):
 
     def server_address(self) -> IPAddress:
         """This machine's address at which the nodes reach it."""
+        ...
+
+    def attributes(self) -> Mapping[str, Any]:
+        """The attributes below ``openstack`` that all nodes get: those about an external network.
+
+        Empty without one.
+        """
         ...
 
     def tear_down(self) -> None:

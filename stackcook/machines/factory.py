@@ -31,5 +31,10 @@ def vagrant_machines(manifest: Manifest) -> VagrantMachines:
     from stackcook.machines.network import LabNetwork
     from stackcook.machines.vagrant import VagrantMachines, choose_provider
 
-    network = LabNetwork(manifest.name, manifest.network or DEFAULT_NETWORK, manifest.root)
-    return VagrantMachines(manifest, network, choose_provider(manifest.provider))
+    name, root = manifest.name, manifest.root
+    network = LabNetwork(name, manifest.network or DEFAULT_NETWORK, root)
+    external = None
+    if manifest.external_network:
+        external = LabNetwork(name, manifest.external_network, root, key="external_network")
+    provider = choose_provider(manifest.provider)
+    return VagrantMachines(manifest, network, provider, external=external)

@@ -36,6 +36,11 @@ class Containers:
         owner = self.owner(name)
         return owner if owner and owner != root and owner.exists() else None
 
+    def link(self, name: str, interface: int) -> str:
+        """The bridge of its interface with that number; empty if it has no such interface."""
+        output = self._do("lxc-info", "--name", name, "--config", f"lxc.net.{interface}.link")
+        return output.partition("=")[2].strip()
+
     def kill(self, name: str) -> None:
         """Stop it at once, if it runs."""
         if name in self.names(running=True):

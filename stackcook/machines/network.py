@@ -1,14 +1,15 @@
-"""The lab's network: a bridge with NAT. No packet to a lab address leaves by another interface.
+"""The lab's networks, each a bridge with NAT: one for management, one for floating IPs.
 
-While the bridge is missing, the lab's range is routed ``unreachable``, so that nothing sent to a
-lab machine takes the default route. The kernel's tables are the only state.
+No packet to a lab address leaves by another interface: while a bridge is missing, its range is
+routed ``unreachable``, so that nothing sent to it takes the default route. The kernel's tables are
+the only state.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -22,26 +23,32 @@ UNREACHABLE_METRIC = 1_000_000
 """After every route of an interface; the longer prefix puts it before the default route."""
 
 
+_PREFIXES = {"network": "br", "external_network": "ex"}
+"""The key of the manifest that names a network → how the name of its bridge begins."""
+
+
 @dataclass(frozen=True)
 class LabNetwork:
-    """One lab's bridge and address range; ``owner`` is the directory of the lab's manifest.
+    """One bridge of a lab and its address range; ``owner`` is the directory of the lab's manifest.
 
-    The bridge is called ``br-NAME`` and has the first address of the range.
+    ``key`` is the manifest's key for it, ``network`` or ``external_network``. The bridge is called
+    ``br-NAME`` or ``ex-NAME``, and has the first address of the range.
     """
 
     name: str
     network: IPv4Network
     owner: Path
     run: Runner = run_command
+    key: str = "network"
 
     @property
     def bridge(self) -> str:
         """The bridge's interface name; at most 15 characters fit."""
-        return f"br-{self.name}"
+        return f"{_PREFIXES[self.key]}-{self.name}"
 
     @property
     def address(self) -> IPv4Address:
-        """This machine's address in the lab."""
+        """This machine's address on the bridge."""
         return next(self.network.hosts())
 
     def up(self) -> None:
@@ -87,12 +94,21 @@ class LabNetwork:
                 raise MachineError(
                     f"packets to {address} would leave through {dev}, not through {self.bridge}",
                     where=str(self.network),
-                    remedy="use a `network` in the manifest that this machine has no route to",
+                    remedy=f"use another `{self.key}`, to which this machine has no route yet",
                 )
+
+    def as_found(self) -> LabNetwork | None:
+        """This network with the range that its bridge has now; None if there is no bridge."""
+        for link in self._ask("address", "show"):
+            for entry in link.get("addr_info", ()) if link["ifname"] == self.bridge else ():
+                range_ = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}").network
+                return replace(self, network=range_)
+        return None
 
     @property
     def _table(self) -> str:
-        return f"stackcook-{self.name}"
+        # `_` is in no lab's name, so this is no other lab's table
+        return f"stackcook-{self.name}" + ("_external" if self.key == "external_network" else "")
 
     def _refuse_conflicts(self) -> None:
         owners = self._owners()
@@ -117,10 +133,11 @@ class LabNetwork:
 
     def _held(self, how: str, owner: str) -> MachineError:
         away = f"run `stackcook destroy` in {owner}, or " if owner else ""
+        noun = self.key.replace("_", " ")
         return MachineError(
-            f"the lab's network is in use: {how}",
+            f"the lab's {noun} is in use: {how}",
             where=str(self.network),
-            remedy=f"{away}use another `name` and `network` in this manifest",
+            remedy=f"{away}use another `name` and `{self.key}` in this manifest",
         )
 
     def _owners(self) -> Mapping[str, str]:

@@ -62,6 +62,10 @@ class ProvidedMachines:
         """This machine's address, as the others reach it."""
         return self.inner.server_address()
 
+    def attributes(self) -> Mapping[str, Any]:
+        """Those of the others."""
+        return self.inner.attributes()
+
     def tear_down(self) -> None:
         """Remove what was prepared for the others."""
         self.inner.tear_down()

@@ -51,6 +51,10 @@ class SshMachines:
     def prepare(self) -> None:
         """Nothing: the network exists."""
 
+    def attributes(self) -> Mapping[str, Any]:
+        """None: what existing hosts have is up to roles and environments."""
+        return {}
+
     def up(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Only raise MachineError if a host has no address or no key."""
         self.hosts(nodes)

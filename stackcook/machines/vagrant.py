@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -36,15 +36,22 @@ DEBIAN_BOX = "cloud-image/debian-13"
 PROVIDERS = {"lxc": "lxc-create", "libvirt": "virsh", "virtualbox": "VBoxManage"}
 """Vagrant's providers, the preferred first, each with a program that it needs."""
 
+EXTERNAL_INTERFACE = "eth1"
+"""The interface of containers on the external network. It has no address."""
+
 
 @dataclass(frozen=True)
 class VagrantMachines:
-    """The machines of a manifest whose kind is ``vagrant``."""
+    """The machines of a manifest whose kind is ``vagrant``.
+
+    ``external`` is the network of ``external_network``, None if the manifest has none.
+    """
 
     manifest: Manifest
     network: LabNetwork
     provider: str
     run: Runner = run_command
+    external: LabNetwork | None = None
 
     def describe(self) -> dict[str, Any]:
         """All that the Vagrantfile needs, as JSON; memory is in MiB."""
@@ -58,6 +65,14 @@ class VagrantMachines:
             "netmask": str(network.netmask),
             "gateway": str(self.network.address),
             "bridge": self.network.bridge,
+            "external_network": self.external
+            and {
+                "network": str(self.external.network),
+                "netmask": str(self.external.network.netmask),
+                "gateway": str(self.external.address),
+                "bridge": self.external.bridge,
+                "interface": EXTERNAL_INTERFACE,
+            },
             "key": str(self._key),
             "machines": [
                 {
@@ -74,7 +89,10 @@ class VagrantMachines:
         }
 
     def prepare(self) -> None:
-        """Create the lab's network and SSH key; libvirt and VirtualBox have their own."""
+        """Create the lab's networks and SSH key; libvirt and VirtualBox have their own.
+
+        Raises MachineError if a running container has no interface on the external network.
+        """
         private_directory(self.manifest.root / ".vagrant")
         if self.provider != "lxc":
             return
@@ -82,9 +100,13 @@ class VagrantMachines:
         # `vagrant up` calls this for every machine at the same time.
         with lock(self.manifest.state / "machines.lock"):
             self.network.up()
+            if self.external:
+                self.external.up()
             self._make_key()
         addresses = (node.address for node in self.manifest.nodes)
         self.network.guard(a for a in addresses if isinstance(a, IPv4Address))
+        if self.external:
+            self._refuse_unlinked(self.external)
 
     def provide(self, on_line: Say) -> None:
         """Create all that ``vagrant up`` needs: network, SSH key, box, package caches."""
@@ -150,10 +172,31 @@ class VagrantMachines:
         """The first address of the lab's network, which is this machine's."""
         return self.network.address
 
+    def attributes(self) -> Mapping[str, Any]:
+        """The external network for the cookbooks: openstack.network.provider and .external.
+
+        Only containers have an interface whose name is known: that of virtual machines depends on
+        their box.
+        """
+        if self.external is None:
+            return {}
+        network = self.external.network
+        first, end = (network.num_addresses * part // 256 for part in (100, 200))
+        external = {
+            "cidr": str(network),
+            "gateway": str(self.external.address),
+            "pool": {"start": str(network[first]), "end": str(network[end - 1])},
+        }
+        provider = {"provider": {"interface": EXTERNAL_INTERFACE}} if self.provider == "lxc" else {}
+        return {"network": {**provider, "external": external}}
+
     def tear_down(self) -> None:
-        """Remove the lab's network."""
+        """Remove the lab's networks, also an external one that the manifest no longer has."""
         if self.provider == "lxc":
             self.network.down()
+            no_longer = replace(self.network, key="external_network").as_found()
+            if external := self.external or no_longer:
+                external.down()
 
     @property
     def _key(self) -> Path:
@@ -203,6 +246,23 @@ class VagrantMachines:
                     where=name,
                     remedy=f"{destroy}, or use another `name` in this manifest",
                 )
+
+    def _refuse_unlinked(self, external: LabNetwork) -> None:
+        """Raise MachineError for containers that were started before the manifest had the key."""
+        states = self.states(self.manifest.nodes)
+        names = [
+            name
+            for name, state in states.items()
+            if state == RUNNING
+            and self._containers.link(f"{self.manifest.name}-{name}", 1) != external.bridge
+        ]
+        if names:
+            stop = " && ".join(f"sudo lxc-stop {self.manifest.name}-{name}" for name in names)
+            raise MachineError(
+                f"started without {EXTERNAL_INTERFACE}, the interface on the external network",
+                where=", ".join(names),
+                remedy=f"run `{stop}`, then `stackcook deploy`, which starts it with the interface",
+            )
 
     def _remove(self, nodes: Sequence[Node]) -> None:
         """Delete containers that Vagrant doesn't know: a killed run left them incomplete."""

@@ -8,8 +8,13 @@ from ipaddress import IPv4Address, IPv4Network
 from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest.fields import LOGIN, FieldReader, suggest
-from stackcook.manifest.model import MachineKind, Node
+from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, MachineKind, Node
 from stackcook.manifest.settings import Settings
+
+LEAST_EXTERNAL = 8
+"""Addresses of the smallest external network: a /29."""
+
+_PRIVATE = "use a private network, such as {}"
 
 
 def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:
@@ -30,6 +35,7 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
             what = f'stackcook: failure_budget: no run list has the role "{budget.role}"'
             reader.warning(budget.at, what, suggest(budget.role, roles))
     _check_addresses(reader, settings, nodes)
+    _check_external(reader, settings)
 
 
 def _check_keys(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:
@@ -85,7 +91,10 @@ def _check_place(
     network = settings.network
     if network is None or address.version == 6 or network.num_addresses <= 2:
         return  # a link of two has no addresses for network, bridge and broadcast
-    if address not in network:
+    external = settings.external_network
+    if address not in network and external and address in external:
+        wrong = f"is in the external network {external}"
+    elif address not in network:
         wrong = f"is outside the network {network}"
     elif address == network.network_address:
         wrong = "is the address of the network itself"
@@ -111,16 +120,41 @@ def _check_network(reader: FieldReader, settings: Settings, count: int) -> None:
         return
     # all but those of the network, the bridge and the broadcast
     room = max(network.num_addresses - 3, 0)
-    private = "use a private network, such as 10.0.112.0/24"
-    if network.is_loopback or network.is_link_local or network.is_multicast:
+    if _unusable(network):
         what = f"stackcook: network: machines cannot have addresses in {network}"
-        reader.error(at, what, private)
+        reader.error(at, what, _PRIVATE.format("10.0.112.0/24"))
     elif room < count:
         what = f"stackcook: network: {network} has {room} addresses for {count} nodes"
         reader.error(at, what, "use a larger network")
     elif not network.is_private:
         what = f"stackcook: network: {network} is a public network"
-        reader.warning(at, what, private)
+        reader.warning(at, what, _PRIVATE.format("10.0.112.0/24"))
+
+
+def _check_external(reader: FieldReader, settings: Settings) -> None:
+    """Add a finding for an external network that the lab can't have."""
+    external, at = settings.external_network, settings.external_network_at
+    if external is None:
+        return
+    what = f"stackcook: external_network: {external}"
+    private = _PRIVATE.format("10.0.113.0/24")
+    if settings.machines is MachineKind.SSH:
+        names = " and ".join(EXTERNAL_ATTRIBUTES)
+        what = "stackcook: external_network is only for machines that Vagrant creates"
+        reader.error(at, what, f"remove it, and set the attributes {names} instead")
+    elif _unusable(external):
+        reader.error(at, f"{what} cannot be used for floating IPs", private)
+    elif settings.network and external.overlaps(settings.network):
+        reader.error(at, f"{what} overlaps the network {settings.network}", "use another range")
+    elif external.num_addresses < LEAST_EXTERNAL:
+        wrong = f"{what} has no room for a gateway, a router and two floating IPs"
+        reader.error(at, wrong, "use a /29 or a larger network")
+    elif not external.is_private:
+        reader.warning(at, f"{what} is a public network", private)
+
+
+def _unusable(network: IPv4Network) -> bool:
+    return network.is_loopback or network.is_link_local or network.is_multicast
 
 
 def _first(network: IPv4Network) -> IPv4Address:

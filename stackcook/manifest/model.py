@@ -25,6 +25,13 @@ DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
 }
 """Data bags and their items that ``deploy`` fills with generated passwords."""
 
+NETWORK_COOKBOOK = "openstack-network"
+EXTERNAL_ATTRIBUTES = (
+    "openstack.network.provider.interface",
+    "openstack.network.external.cidr",
+)
+"""The attributes that give a cloud on existing hosts its external network."""
+
 
 @dataclass(frozen=True)
 class CookbookEntry:
@@ -230,6 +237,7 @@ class Manifest:
     machines: MachineKind = MachineKind.VAGRANT
     provider: str | None = None
     network: IPv4Network | None = None
+    external_network: IPv4Network | None = None
     stages: tuple[Stage, ...] = ()
     failure_budget: tuple[FailureBudget, ...] = ()
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
@@ -247,6 +255,21 @@ class Manifest:
     def state(self) -> Path:
         """The directory with stackcook's state of this deployment, ``.stackcook``; mode 0700."""
         return self.root / ".stackcook"
+
+    @property
+    def no_external_network(self) -> str:
+        """What it means that the manifest has no ``external_network``, and what to do.
+
+        Empty if it has one, or no cookbook for OpenStack's network. Existing hosts may have the
+        attributes that it names, which the manifest doesn't tell.
+        """
+        deploys = any(cookbook.name == NETWORK_COOKBOOK for cookbook in self.cookbooks)
+        if self.external_network or not deploys:
+            return ""
+        remedy = "set `external_network` in `stackcook:`"
+        if self.machines is MachineKind.SSH:
+            remedy = f"set the attributes {' and '.join(EXTERNAL_ATTRIBUTES)}"
+        return f"no external network: instances cannot be reached from outside; {remedy}"
 
     def node(self, name: str) -> Node | None:
         """The node of that name."""

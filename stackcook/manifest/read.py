@@ -98,6 +98,7 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
         machines=settings.machines,
         provider=settings.provider,
         network=settings.network,
+        external_network=settings.external_network,
         stages=tuple(Stage("+".join(names), names) for names in stages),
         bootstrap=settings.bootstrap,
         failure_budget=settings.failure_budget,

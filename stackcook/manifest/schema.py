@@ -135,6 +135,9 @@ def _stackcook() -> Schema:
             settings.PROVIDERS,
         ),
         "network": _text("The management network, such as 10.0.112.0/24.", pattern=network),
+        "external_network": _text(
+            "The network of floating IPs, such as 10.0.113.0/24.", pattern=network
+        ),
         "nodes": {
             "description": "The address and the hardware of each node, and how to log in.",
             "type": ["object", "null"],

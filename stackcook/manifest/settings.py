@@ -28,8 +28,8 @@ PROVIDERS = ("lxc", "libvirt", "virtualbox")
 LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
 
 KEYS = (
-    "name machines provider network nodes stages failure_budget bootstrap chef_server "
-    "server_address server_port passwords policy"
+    "name machines provider network external_network nodes stages failure_budget bootstrap "
+    "chef_server server_address server_port passwords policy"
 ).split()
 NODE_KEYS = "address memory cpus user key port".split()
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
@@ -67,6 +67,8 @@ class Settings:
     provider: str | None = None
     network: IPv4Network | None = None
     network_at: Position | None = None
+    external_network: IPv4Network | None = None
+    external_network_at: Position | None = None
     nodes: Mapping[str, NodeSettings] = field(default_factory=dict)
     stages: tuple[tuple[Scalar, ...], ...] = ()
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
@@ -94,6 +96,8 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         provider=take(fields, "provider", partial(_choice, reader, PROVIDERS), what),
         network=take(fields, "network", partial(_network, reader), what),
         network_at=_place(fields, "network"),
+        external_network=take(fields, "external_network", partial(_network, reader), what),
+        external_network_at=_place(fields, "external_network"),
         nodes=dict(_nodes(reader, fields)),
         stages=tuple(_stages(reader, fields)),
         bootstrap=BootstrapKind(

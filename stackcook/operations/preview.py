@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from stackcook.chef.objects.databags import generated_bags, generated_item
 from stackcook.chef.repository.repository import Repository
@@ -15,7 +16,7 @@ from stackcook.chef.sync.prune import named
 from stackcook.errors import MachineError, StackcookError, UsageError
 from stackcook.knife import Form
 from stackcook.knife.objects import knife
-from stackcook.manifest.model import ChefServer, Manifest
+from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, ChefServer, Manifest
 from stackcook.operations.chefsite import ChefSite
 from stackcook.operations.converge import converge_plan
 from stackcook.operations.deploy import deploy_plan, observe
@@ -78,7 +79,21 @@ def preview_of(manifest: Manifest, wanted: Form) -> Preview:
             knife(manifest) if "knife" in wanted.sections else (),
         )
     url = server.url if server else None
-    return Preview(url, deletion, creation, unasked, tuple(warnings))
+    lacks = _no_external_network(manifest, site.repository) if creation and names else ""
+    notes = (lacks,) if lacks else ()
+    return Preview(url, deletion, creation, unasked, tuple(warnings), notes)
+
+
+def _no_external_network(manifest: Manifest, repository: Repository) -> str:
+    """What it means that there is none; empty if a role or an environment has its attribute."""
+    for found in (*repository.roles.values(), *repository.environments.values()):
+        for level in ("default_attributes", "override_attributes"):
+            value: Any = found.get(level)
+            for name in EXTERNAL_ATTRIBUTES[1].split("."):
+                value = value.get(name) if isinstance(value, Mapping) else None
+            if value:
+                return ""
+    return manifest.no_external_network
 
 
 def _note(warnings: list[str], check: Callable[[], None]) -> None:

@@ -199,7 +199,8 @@ class Actions:
 
     def _network(self, _: Task) -> str:
         self._site.machines.prepare()
-        return str(self._manifest.network or "existing network of the hosts")
+        networks = (self._manifest.network, self._manifest.external_network)
+        return ", ".join(map(str, filter(None, networks))) or "existing network of the hosts"
 
     def _save(self, _: Task) -> str:
         self._site.settle()

@@ -58,6 +58,7 @@ class Site(ChefSite):
             self.server,
             self._manifest.state,
             databags.ensure_passwords(self._manifest),
+            self.machines.attributes(),
             opener=self._connections,
         )
         return Bootstrap(context, self._manifest.bootstrap)

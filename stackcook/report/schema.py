@@ -239,6 +239,7 @@ def _data() -> dict[str, Schema]:
         name=_TEXT,
         address=_OPTIONAL,
     )
+    external = _object(network=_TEXT, netmask=_TEXT, gateway=_TEXT, bridge=_TEXT, interface=_TEXT)
     return {
         "init": _object(
             "`written` for a new cloud; `manifest` and `findings` with --from-repository.",
@@ -292,7 +293,7 @@ def _data() -> dict[str, Schema]:
         "machines": _object(
             "What the Vagrantfile needs; `provider` is null for existing hosts.",
             {name: _TEXT for name in ("box", "network", "netmask", "gateway", "bridge", "key")}
-            | {"prefix": _COUNT},
+            | {"prefix": _COUNT, "external_network": _or_null(external)},
             name=_TEXT,
             provider=_OPTIONAL,
             machines=_list(machine),

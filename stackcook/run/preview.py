@@ -55,7 +55,8 @@ class Creation:
 class Preview:
     """The whole preview; ``server`` is the URL of the Chef server, None if it was not asked.
 
-    ``unasked`` says why, unless none is running; ``warnings`` say why this machine cannot deploy.
+    ``unasked`` says why, unless none is running; ``warnings`` say why this machine cannot deploy,
+    ``notes`` what the cloud will lack.
     """
 
     server: str | None
@@ -63,6 +64,7 @@ class Preview:
     creation: Creation | None = None
     unasked: str = ""
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def chosen(

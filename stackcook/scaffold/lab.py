@@ -9,7 +9,7 @@ from typing import Any
 
 from stackcook.addresses import IPAddress
 from stackcook.errors import UsageError
-from stackcook.manifest.model import MachineKind
+from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, MachineKind
 from stackcook.scaffold.emit import Section
 
 NETWORK = IPv4Network("10.0.112.0/24")
@@ -30,12 +30,16 @@ class Lab:
 
     ``hosts`` are the addresses of existing hosts, the controller's first; without any,
     addresses are taken from ``network``. ``user`` and ``key`` are how SSH logs in there.
+    Without ``external_network``, Vagrant's machines get the one after ``network``, unless
+    ``no_external_network``.
     """
 
     computes: int
     machines: MachineKind
     name: str = "stackcook"
     network: IPv4Network | None = None
+    external_network: IPv4Network | None = None
+    no_external_network: bool = False
     hosts: tuple[IPAddress, ...] = ()
     user: str | None = None
     key: str | None = None
@@ -48,12 +52,19 @@ class Lab:
         about_hosts = [name for name in ("hosts", "user", "key") if name in given]
         if computes is None:
             computes = len(hosts) - 1 if hosts else 1
+        if others.get("external_network") and others.get("no_external_network"):
+            raise UsageError("--external-network and --no-external-network cannot be combined")
         if machines is None:
             machines = MachineKind.SSH if about_hosts else MachineKind.VAGRANT
         if about_hosts and machines is MachineKind.VAGRANT:
             raise UsageError(
                 f"--{about_hosts[0].removesuffix('s')} is only for existing hosts",
                 remedy="omit it, or use --machines ssh",
+            )
+        if "external_network" in given and machines is MachineKind.SSH:
+            raise UsageError(
+                "--external-network is only for machines that Vagrant creates",
+                remedy=f"omit it, and set the attributes {' and '.join(EXTERNAL_ATTRIBUTES)}",
             )
         lab = cls(computes, machines, **others)
         if hosts and len(hosts) != computes + 1:
@@ -132,9 +143,20 @@ def _counted(network: IPv4Network, count: int) -> Sequence[IPv4Address]:
     return [network.network_address + number for number in range(first, first + count)]
 
 
+def external_for(network: IPv4Network) -> IPv4Network:
+    """The /24 after ``network``; if that is not private, one that does not overlap it."""
+    after = (int(network.broadcast_address) | 255) + 1
+    following = [IPv4Network((after, 24))] if after < 1 << 32 else []
+    others = (IPv4Network("10.0.113.0/24"), IPv4Network("172.16.113.0/24"))
+    return next(n for n in (*following, *others) if n.is_private and not n.overlaps(network))
+
+
 def _settings(lab: Lab) -> Mapping[str, Any]:
     vagrant = lab.machines is MachineKind.VAGRANT
     network = lab.network or (NETWORK if vagrant else None)
+    external = lab.external_network
+    if vagrant and network and not external and not lab.no_external_network:
+        external = external_for(network)
     login = {name: it for name, it in (("user", lab.user), ("key", lab.key)) if it is not None}
     addresses = map(str, lab.addresses)
     nodes = {
@@ -145,6 +167,7 @@ def _settings(lab: Lab) -> Mapping[str, Any]:
         "name": lab.name,
         "machines": lab.machines.value,
         **({"network": str(network)} if network else {}),
+        **({"external_network": str(external)} if external else {}),
         "nodes": nodes,
         "stages": list(dict.fromkeys(lab.nodes.values())),
     }
@@ -152,7 +175,8 @@ def _settings(lab: Lab) -> Mapping[str, Any]:
 
 def _how(lab: Lab) -> str:
     if lab.machines is MachineKind.VAGRANT:
-        return "Vagrant creates the machines in their own network; memory is in MiB."
+        floating = "" if lab.no_external_network else " Floating IPs are in external_network."
+        return f"Vagrant creates the machines in their own network; memory is in MiB.{floating}"
     if lab.hosts:
         return "Existing hosts, with these addresses."
     return "Existing hosts: REPLACE THESE EXAMPLE ADDRESSES with yours."

@@ -23,6 +23,8 @@ from tests.started import ROOT, Done, Started, command, environment
 
 NAME = "sctest"
 RANGE = "10.0.116"
+EXTERNAL = "10.0.117"
+BRIDGES = (f"br-{NAME}", f"ex-{NAME}")
 CONTENT = ("cookbooks", "roles", "environments")
 SUDO = () if os.geteuid() == 0 else ("sudo", "-n")
 
@@ -87,9 +89,9 @@ class Lab:
         rules = _output("nft", "list", "ruleset").splitlines()
         return [
             *(f"container {name}" for name in containers if name.startswith(f"{NAME}-")),
-            *(f"link {line.split()[1]}" for line in links if f"br-{NAME}:" in line),
-            *(f"route {line.strip()}" for line in routes if f"{RANGE}." in line),
-            *(f"nft {line.strip()}" for line in rules if f"{RANGE}." in line or NAME in line),
+            *(f"link {name}" for name in BRIDGES for line in links if f" {name}:" in line),
+            *(f"route {line.strip()}" for line in routes if _ours(line)),
+            *(f"nft {line.strip()}" for line in rules if _ours(line) or NAME in line),
             *(f"process {pid}" for pid in self._processes()),
         ]
 
@@ -103,11 +105,11 @@ class Lab:
             if kind == "container":
                 _root("lxc-destroy", "-f", "-n", what)
             elif kind == "link":
-                _root("ip", "link", "del", f"br-{NAME}")
+                _root("ip", "link", "del", what)
             elif kind == "process":
                 _root("kill", what)
             elif kind == "route" and what.startswith("unreachable"):
-                _root("ip", "route", "del", "unreachable", f"{RANGE}.0/24")
+                _root("ip", "route", "del", *what.split()[:2])
             elif kind == "nft" and what.startswith("table"):
                 _root("nft", "delete", *what.rstrip(" {").split())
         if self.root.exists():
@@ -122,6 +124,10 @@ class Lab:
                     yield int(cmdline.parent.name)
             except OSError:
                 continue  # it has ended since
+
+
+def _ours(line: str) -> bool:
+    return f"{RANGE}." in line or f"{EXTERNAL}." in line
 
 
 def _output(*argv: str) -> str:
@@ -143,7 +149,11 @@ def _prepare(root: Path) -> None:
         shutil.copytree(ROOT / name, root / name)
     document = yaml.safe_load((ROOT / "infrastructure.yml").read_text())
     settings = document["stackcook"]
-    settings |= {"name": NAME, "network": f"{RANGE}.0/24"}
+    settings |= {
+        "name": NAME,
+        "network": f"{RANGE}.0/24",
+        "external_network": f"{EXTERNAL}.0/24",
+    }
     for number, node in enumerate(settings["nodes"].values(), start=10):
         node["address"] = f"{RANGE}.{number}"
     (root / "infrastructure.yml").write_text(yaml.safe_dump(document, sort_keys=False))

@@ -18,11 +18,12 @@ from stackcook.machines import factory, vagrant
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
-from stackcook.remote.base import sudo
+from stackcook.remote.base import Remote, sudo
 from stackcook.remote.ssh import wait_for
 
 NAME = "sctm"
 RANGE = "10.0.114.0/24"
+EXTERNAL = "10.0.125.0/24"
 MANIFEST = f"""\
 nodes:
 - one:
@@ -32,6 +33,7 @@ stackcook:
   machines: vagrant
   provider: lxc
   network: {RANGE}
+  external_network: {EXTERNAL}
   nodes:
     one: {{address: 10.0.114.10, memory: 512, cpus: 1}}
     two: {{address: 10.0.114.11, memory: 512, cpus: 1}}
@@ -51,7 +53,8 @@ def traces() -> dict[str, list[str]]:
         "routes": output("ip", "route", "show", "table", "all"),
         "tables": output("nft", "list", "tables"),
     }
-    words = (f"{NAME}-", f"br-{NAME}:", "10.0.114.", f"stackcook-{NAME}")
+    ranges = ("10.0.114.", "10.0.125.")
+    words = (f"{NAME}-", f"br-{NAME}:", f"ex-{NAME}:", *ranges, f"stackcook-{NAME}")
     return {
         kind: [line for line in text.splitlines() if any(word in line for word in words)]
         for kind, text in asked.items()
@@ -97,6 +100,12 @@ def typed(manifest: Manifest, *argv: str) -> str:
     return done.stdout
 
 
+def external_interface(remote: Remote) -> list[str]:
+    """The state and the IPv4 addresses of a machine's second interface."""
+    shown = "cat /sys/class/net/eth1/operstate; ip -4 -brief address show eth1"
+    return remote.run(shown).output.split()
+
+
 def test_machines_come_up_and_go(manifest: Manifest, tmp_path: Path) -> None:
     machines = factory.vagrant_machines(manifest)
     lines: list[str] = []
@@ -117,6 +126,7 @@ def test_machines_come_up_and_go(manifest: Manifest, tmp_path: Path) -> None:
             assert (said[0], said[-2], said[-1]) == (name, "running", "0")
             assert remote.run("command -v chef-client && test -c /dev/net/tun").status == 0
             assert remote.run(sudo("apt-get update -qq")).status == 0
+            assert external_interface(remote) == ["up"]
     assert str(machines.server_address()) == "10.0.114.1"
 
     stopped = hosts["one"]
@@ -128,6 +138,7 @@ def test_machines_come_up_and_go(manifest: Manifest, tmp_path: Path) -> None:
     machines.up(manifest.nodes, lines.append)
     with wait_for(stopped, manifest.state / "known_hosts", patience=30) as remote:
         assert remote.run("hostname").output == "one\n"  # and its host key is the one recorded
+        assert external_interface(remote) == ["up"]
     assert typed(manifest, "ssh", "two", "-c", "hostname").strip() == "two"
 
     # A second checkout of the same manifest neither takes nor destroys them.
@@ -151,19 +162,20 @@ def test_machines_come_up_and_go(manifest: Manifest, tmp_path: Path) -> None:
 
 
 def test_a_packet_to_the_lab_never_leaves_another_way(manifest: Manifest) -> None:
-    network = factory.vagrant_machines(manifest).network
-    network.up()
-    try:
-        output("ip", "link", "delete", network.bridge)
-        asked = subprocess.run(
-            ["ip", "route", "get", "10.0.114.10"], capture_output=True, text=True
-        )
-        assert "unreachable" in asked.stderr or "No route to host" in asked.stderr
+    machines = factory.vagrant_machines(manifest)
+    assert machines.external
+    for network in (machines.network, machines.external):
+        address = str(network.address + 9)
         network.up()
-        assert f"dev {network.bridge}" in output("ip", "route", "get", "10.0.114.10")
-    finally:
-        network.down()
-    assert not any(traces().values())
+        try:
+            output("ip", "link", "delete", network.bridge)
+            asked = subprocess.run(["ip", "route", "get", address], capture_output=True, text=True)
+            assert "unreachable" in asked.stderr or "No route to host" in asked.stderr
+            network.up()
+            assert f"dev {network.bridge}" in output("ip", "route", "get", address)
+        finally:
+            network.down()
+        assert not any(traces().values())
 
 
 def test_a_range_that_somebody_holds_is_refused(manifest: Manifest, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -159,6 +159,7 @@ class Setting:
     shell: Shell = field(default_factory=Shell)
     knife: Knife = field(default_factory=Knife)
     host: Host = Host("one", "10.0.115.10", "vagrant", Path("/key"))
+    openstack: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -169,7 +170,14 @@ class Setting:
         server = ChefServer(URL, "me", self.state / "me.pem")
         secret = self.root / "secret"
         return BootstrapContext(
-            self.chef, server, self.state, secret, opener=self.shell, runner=self.knife, grace=0
+            self.chef,
+            server,
+            self.state,
+            secret,
+            self.openstack,
+            opener=self.shell,
+            runner=self.knife,
+            grace=0,
         )
 
     def register(self, *, url: str = URL, secret: str = "s3", own_key: bool = True) -> None:

@@ -102,6 +102,18 @@ def test_knife_gets_all_by_file_and_verifies_our_host_keys(
     assert f'GlobalKnownHostsFile "{setting.state}/known_hosts"' in config.read_text()
 
 
+def test_a_node_of_the_lab_gets_the_external_network(setting: Setting) -> None:
+    setting.openstack = {"network": {"external": {"cidr": "10.0.113.0/24"}}}
+    take(Bootstrap(setting.context, BootstrapKind.KNIFE), ONE, setting.host)
+    wanted = {"openstack": {"address": "10.0.115.10", **setting.openstack}}
+    command = setting.knife.command
+    assert command
+    file = command.argv[command.argv.index("--json-attribute-file") + 1]
+    assert json.loads(Path(file).read_text()) == wanted
+    first_run = json.loads(str(command.env["STACKCOOK_ATTRIBUTES"]))
+    assert first_run == {**wanted, "stackcook": {"deploy": "d-1"}}
+
+
 def test_a_policy_stands_for_run_list_and_environment(setting: Setting, chef: Bootstrap) -> None:
     node = replace(ONE, policy_name="web", policy_group="prod", run_list=())
     take(chef, node, setting.host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 
 from stackcook.bootstrap.base import Deploy, Registration
 from stackcook.bootstrap.bootstrap import Bootstrap
-from stackcook.bootstrap.converge import GUID
+from stackcook.bootstrap.converge import GUID, from_manifest
 from stackcook.chef.rest.answers import Refused
 from stackcook.command import Command, Completed, run
 from stackcook.errors import ChefServerError, NodeError, Transient
@@ -54,6 +55,21 @@ def test_the_server_gets_the_public_key_and_the_node(setting: Setting, chef: Boo
         "tags": ["a", "b"],
         "web": {"port": 80},
     }
+
+
+def test_a_node_of_the_lab_gets_the_external_network(setting: Setting) -> None:
+    setting.openstack = {"network": {"external": {"cidr": "10.0.113.0/24"}}}
+    take(Bootstrap(setting.context), ONE, setting.host)
+    wanted = {"address": "10.0.115.10", **setting.openstack}
+    assert setting.chef.objects["/nodes/one"]["normal"]["openstack"] == wanted
+    assert json.dumps({"openstack": wanted})[1:-1] in setting.shell.sent[-1]
+
+
+def test_a_machine_in_somebody_s_cloud_gets_no_external_network(setting: Setting) -> None:
+    setting.register()
+    setting.openstack = {"network": {"external": {"cidr": "10.0.113.0/24"}}}
+    elsewhere = replace(ONE, provider="ec2", address=None)
+    assert from_manifest(setting.context, elsewhere) == {}
 
 
 def test_what_the_server_has_is_asked_once_for_all_nodes(setting: Setting, chef: Bootstrap) -> None:

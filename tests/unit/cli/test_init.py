@@ -95,11 +95,17 @@ def test_it_has_what_this_repository_has() -> None:
         (n.name, n.address, n.memory, n.cpus, n.run_list) for n in ours.nodes
     ]
     assert (mine.stages, mine.network) == (ours.stages, ours.network)
+    assert mine.external_network == ours.external_network
     role = Path("roles/single-controller.json")
     assert ("lab" / role).read_bytes() == (REPOSITORY / role).read_bytes()
     written = {str(path.relative_to("lab")) for path in Path("lab").rglob("*") if path.is_file()}
     assert "cookbooks/openstack-compute/recipes/controller.rb" in written
     assert not [path for path in written if "spec" in path]
+
+
+def test_an_external_network_that_can_not_be_used_is_refused() -> None:
+    said = refused("--external-network", "10.0.112.128/25")
+    assert "10.0.112.128/25 overlaps the network 10.0.112.0/24" in said
 
 
 def test_json() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,26 @@ def test_stages_in_order(repository: Path) -> None:
         "  save         wait until the Chef server has saved its data\n"
         "  verify       check that the cloud works\n"
     )
+
+
+HOSTS_NOTE = (
+    "note: no external network: instances cannot be reached from outside; set the attributes"
+    " openstack.network.provider.interface and openstack.network.external.cidr\n"
+)
+
+
+def test_a_cloud_without_an_external_network(repository: Path) -> None:
+    path, ntp = repository / "infrastructure.yml", repository / "cookbooks" / "ntp"
+    assert plan().stderr == "", "this manifest deploys no OpenStack"
+    shutil.copytree(ntp, ntp.with_name("openstack-network"))
+    metadata = ntp.with_name("openstack-network") / "metadata.json"
+    metadata.write_text('{"name": "openstack-network", "version": "1.0.0"}')
+    path.write_text(f"cookbooks: [ntp, openstack-network]\n{MANIFEST}")
+    assert plan().stderr == HOSTS_NOTE
+    attributes = {"openstack": {"network": {"external": {"cidr": "192.0.2.0/24"}}}}
+    role = repository / "roles" / "controller.json"
+    role.write_text(json.dumps({"name": "controller", "default_attributes": attributes}))
+    assert plan().stderr == ""
 
 
 def test_a_plan_needs_no_vagrant(repository: Path) -> None:

@@ -25,6 +25,7 @@ class FakeHost:
     forwarding: str = "1"
     containers: dict[str, bool] = field(default_factory=dict)
     owners: dict[str, Path] = field(default_factory=dict)
+    second_links: dict[str, str] = field(default_factory=dict)  # container → bridge of its eth1
     fails: str = ""
     garbled: list[Completed] = field(default_factory=list)  # what `ip -json` answers first
     done: list[str] = field(default_factory=list)
@@ -55,6 +56,8 @@ class FakeHost:
         if name == "cat":
             return self.forwarding
         if name == "lxc-info":
+            if arguments[-1] == "lxc.net.1.link":
+                return f"lxc.net.1.link = {self.second_links.get(arguments[1], '')}\n"
             root = self.owners.get(arguments[1])
             return (
                 f"lxc.hook.pre-start = sh identity.sh {root}/.stackcook/ssh/k.pub" if root else ""

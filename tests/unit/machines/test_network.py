@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,36 @@ def test_the_unreachable_route_comes_first_and_goes_last() -> None:
         "ip link delete br-lab",
         "ip route delete unreachable 10.9.0.0/24",
     ]
+
+
+def test_the_external_network_has_a_bridge_and_rules_of_its_own() -> None:
+    host = FakeHost(way="ex-lab")
+    external = replace(lab(host), key="external_network")
+    external.up()
+    assert host.done == [
+        "ip route replace unreachable 10.9.0.0/24 metric 1000000",
+        "ip link add ex-lab type bridge",
+        "ip link set ex-lab alias /",
+        "ip address replace 10.9.0.1/24 dev ex-lab",
+        "ip link set ex-lab up",
+        "nft -f -",
+    ]
+    assert "table ip stackcook-lab_external {" in host.rules[0]
+    assert 'iifname != "ex-lab" oifname "ex-lab" ct state new drop' in host.rules[0]
+    host.routes = [{"dst": "10.0.0.0/8", "dev": "tun0"}]
+    with pytest.raises(MachineError) as caught:
+        external.up()
+    assert caught.value.what == "the lab's external network is in use: 10.0.0.0/8 is routed to tun0"
+    assert caught.value.remedy == "use another `name` and `external_network` in this manifest"
+
+
+def test_a_network_is_found_by_its_bridge() -> None:
+    external = replace(lab(FakeHost()), key="external_network")
+    assert external.as_found() is None
+    addresses = [{"local": "10.9.8.1", "prefixlen": 25}]
+    there = FakeHost(links=[ETH0, {"ifname": "ex-lab", "addr_info": addresses}])
+    found = replace(external, run=there.run).as_found()
+    assert found and (found.network, found.bridge) == (IPv4Network("10.9.8.0/25"), "ex-lab")
 
 
 def test_forwarding_is_switched_on_only_where_it_is_off() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -41,6 +42,15 @@ def machines(root: Path, host: FakeHost) -> VagrantMachines:
     manifest = Manifest(root / "infrastructure.yml", "lab", nodes=NODES)
     network = LabNetwork("lab", IPv4Network("10.9.0.0/24"), root, host.run)
     return VagrantMachines(manifest, network, "lxc", host.run)
+
+
+def with_external(root: Path, host: FakeHost, network: str = "10.9.1.0/24") -> VagrantMachines:
+    key = root / ".stackcook" / "ssh" / "id_ed25519"
+    key.parent.mkdir(parents=True, exist_ok=True)
+    key.touch()
+    inner = machines(root, host)
+    external = LabNetwork("lab", IPv4Network(network), root, host.run, "external_network")
+    return replace(inner, external=external)
 
 
 def note(root: Path, *names: str) -> None:
@@ -98,6 +108,69 @@ def test_a_container_that_stays_is_an_error(tmp_path: Path) -> None:
     host = FakeHost(containers={"lab-one": False}, fails="lxc-destroy")
     with pytest.raises(MachineError, match="lxc-destroy failed .no such luck."):
         machines(tmp_path, host).destroy(NODES, print)
+
+
+@pytest.mark.parametrize(
+    "network, start, end",
+    [
+        ("10.9.1.0/24", "10.9.1.100", "10.9.1.199"),
+        ("10.9.2.0/23", "10.9.2.200", "10.9.3.143"),
+        ("10.9.1.0/29", "10.9.1.3", "10.9.1.5"),
+    ],
+)
+def test_nodes_get_the_external_network_as_attributes(
+    tmp_path: Path, network: str, start: str, end: str
+) -> None:
+    made = with_external(tmp_path, FakeHost(), network)
+    external = {
+        "cidr": network,
+        "gateway": network.replace("0/", "1/").partition("/")[0],
+        "pool": {"start": start, "end": end},
+    }
+    assert made.attributes() == {
+        "network": {"provider": {"interface": "eth1"}, "external": external}
+    }
+    # the name of a virtual machine's interface depends on its box
+    assert replace(made, provider="libvirt").attributes() == {"network": {"external": external}}
+    assert machines(tmp_path, FakeHost()).attributes() == {}
+
+
+def test_a_container_that_was_started_without_the_interface_is_refused(tmp_path: Path) -> None:
+    note(tmp_path, "one", "two", "three")
+    up = {"lab-one": True, "lab-two": True, "lab-three": False}
+    host = FakeHost(way="lo", containers=up, second_links={"lab-one": "ex-lab"})
+    with pytest.raises(MachineError) as caught:
+        with_external(tmp_path, host).prepare()
+    assert str(caught.value) == (
+        "two: started without eth1, the interface on the external network; run"
+        " `sudo lxc-stop lab-two`, then `stackcook deploy`, which starts it with the interface"
+    )
+    host.second_links["lab-two"] = "ex-lab"
+    with_external(tmp_path, host).prepare()
+    machines(tmp_path, host).prepare()  # without an external network, none is needed
+
+
+def test_both_networks_come_and_go(tmp_path: Path) -> None:
+    host = FakeHost(way="lo")
+    made = with_external(tmp_path, host)
+    made.prepare()
+    added = [done for done in host.done if done.startswith("ip link add")]
+    assert added == ["ip link add br-lab type bridge", "ip link add ex-lab type bridge"]
+
+    for manifest_has_it in (True, False):
+        bridges = (("br-lab", "10.9.0.1"), ("ex-lab", "10.9.1.1"))
+        host.links = [
+            {
+                "ifname": name,
+                "ifalias": str(tmp_path),
+                "addr_info": [{"local": address, "prefixlen": 24}],
+            }
+            for name, address in bridges
+        ]
+        host.done.clear()
+        replace(made, external=made.external if manifest_has_it else None).tear_down()
+        deleted = [done for done in host.done if done.startswith("ip link delete")]
+        assert deleted == ["ip link delete br-lab", "ip link delete ex-lab"]
 
 
 def test_the_server_listens_at_the_bridge(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -66,13 +67,15 @@ stackcook:
 """
 
 
-def described(root: Path, provider: str) -> dict[str, Any]:
+def described(root: Path, provider: str, *, external: bool = False) -> dict[str, Any]:
     path = root / "infrastructure.yml"
     path.write_text(MANIFEST)
     manifest, _ = read(path)
     assert manifest is not None
     network = LabNetwork(manifest.name, IPv4Network("10.0.112.0/24"), root, FakeHost().run)
-    return VagrantMachines(manifest, network, provider).describe()
+    second = replace(network, network=IPv4Network("10.0.113.0/24"), key="external_network")
+    made = VagrantMachines(manifest, network, provider, external=second if external else None)
+    return made.describe()
 
 
 def load(root: Path, text: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -113,6 +116,18 @@ def test_containers(tmp_path: Path) -> None:
     key = tmp_path / ".stackcook" / "ssh" / "id_ed25519"
     assert b["hook.pre-start"][0].endswith(f"identity.sh b 10.0.112.11 {key}.pub")
     assert "2048M" in str(b) and str(packages() / "lab-b") in str(b["mount.entry"])
+    assert not [setting for setting in b if setting.startswith("net.1.")]
+
+
+def test_containers_have_a_second_interface_on_the_external_network(tmp_path: Path) -> None:
+    b = loaded(tmp_path, described(tmp_path, "lxc", external=True))["b"]["lxc"]
+    assert {setting: value for setting, value in b.items() if setting.startswith("net.1.")} == {
+        "net.1.type": ["veth"],
+        "net.1.link": ["ex-lab"],
+        "net.1.name": ["eth1"],
+        "net.1.flags": ["up"],
+    }
+    assert b["net.0.link"] == ["br-lab"]
 
 
 @pytest.mark.parametrize("provider", ["libvirt", "virtualbox"])
@@ -121,6 +136,15 @@ def test_virtual_machines(tmp_path: Path, provider: str) -> None:
     assert (found["provider"], found["box"]) == (provider, vagrant.DEBIAN_BOX)
     assert found["a"][provider] == {"memory": 2048, "cpus": 1}
     assert found["a"]["hostname"] == "a"
+    assert found["a"]["network"] == {"ip": "10.0.112.10", "netmask": "255.255.255.0"}
+
+
+@pytest.mark.parametrize("provider", ["libvirt", "virtualbox"])
+def test_virtual_machines_have_a_second_interface_without_address(
+    tmp_path: Path, provider: str
+) -> None:
+    network = loaded(tmp_path, described(tmp_path, provider, external=True))["a"]["network"]
+    assert (network["ip"], network["auto_config"]) == ("10.0.113.2", False)
 
 
 def test_stackcook_itself_has_provided_the_rest(tmp_path: Path) -> None:

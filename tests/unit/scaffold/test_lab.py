@@ -83,12 +83,38 @@ def test_vagrant_s_machines_have_sizes_and_a_network() -> None:
         "name": "demo",
         "machines": "vagrant",
         "network": "10.0.112.0/24",
+        "external_network": "10.0.113.0/24",
         "nodes": {
             "controller": {"address": "10.0.112.10", "memory": 8192, "cpus": 2},
             "compute1": {"address": "10.0.112.11", "memory": 4096, "cpus": 2},
         },
         "stages": ["single-controller", "single-compute"],
     }
+
+
+@pytest.mark.parametrize(
+    "network, external",
+    [
+        ("10.0.112.0/24", "10.0.113.0/24"),
+        ("10.9.0.16/28", "10.9.1.0/24"),
+        ("172.16.0.0/22", "172.16.4.0/24"),
+        ("192.168.255.0/24", "10.0.113.0/24"),  # the next one is public
+        ("10.0.0.0/8", "172.16.113.0/24"),
+        ("255.255.255.0/24", "10.0.113.0/24"),
+    ],
+)
+def test_the_external_network_is_beside_the_network(network: str, external: str) -> None:
+    made = settings(lab(1, network=IPv4Network(network)))
+    assert made["external_network"] == external
+
+
+def test_an_external_network_of_your_own_or_none() -> None:
+    own = settings(lab(1, external_network=IPv4Network("10.7.0.0/25")))
+    assert own["external_network"] == "10.7.0.0/25"
+    none = lab(1, no_external_network=True)
+    assert "external_network" not in settings(none)
+    assert "external_network" not in str(sections(none, [])[-1].comments)
+    assert "external_network" not in settings(lab(machines=SSH))
 
 
 def test_hosts_are_reached_as_was_said() -> None:
@@ -133,6 +159,14 @@ def test_a_controller_alone() -> None:
             "a controller needs 1 address, but the number of --host options is 3",
         ),
         ({"machines": MachineKind.VAGRANT, "hosts": HOSTS}, "--host is only for existing hosts"),
+        (
+            {"hosts": HOSTS, "external_network": IPv4Network("10.7.0.0/25")},
+            "--external-network is only for machines that Vagrant creates",
+        ),
+        (
+            {"no_external_network": True, "external_network": IPv4Network("10.7.0.0/25")},
+            "--external-network and --no-external-network cannot be combined",
+        ),
         ({"machines": MachineKind.VAGRANT, "user": "me"}, "--user is only for existing hosts"),
         ({"machines": MachineKind.VAGRANT, "key": "k"}, "--key is only for existing hosts"),
     ],

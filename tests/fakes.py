@@ -149,6 +149,7 @@ class FakeSite:
         self.errors: dict[str, StackcookError] = {}
         self.inputs = "as ever"
         self.bad: tuple[Check, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self.lost: set[str] = set()
         self.settled = 0
         self.while_settling: Callable[[], None] = lambda: None
@@ -207,9 +208,9 @@ class FakeSite:
     def silent(self, nodes: Sequence[Node], deploy: Deploy) -> Collection[str]:
         return self.lost.intersection(node.name for node in nodes)
 
-    def verify(self, *, without: Collection[str] = (), deploy: Deploy) -> Report:
+    def verify(self, *, without: Collection[str] = (), deploy: Deploy, say: Say) -> Report:
         self._step(f"verify without {' '.join(without)}" if without else "verify")
-        return Report((Check("SSH", "controller", True), *self.bad))
+        return Report((Check("SSH", "controller", True), *self.bad), notes=self.notes)
 
     def facts(self) -> Mapping[str, str]:
         return {"Horizon": "http://10.0.115.10/"}

@@ -18,11 +18,18 @@ from stackcook.verify.check import Report
     default=5.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to retry checks of services that may still be starting.",
+    help="How long to retry checks of services that may still be starting; an instance has at"
+    " least 180 seconds to boot.",
+)
+@click.option(
+    "--instance/--no-instance",
+    default=None,
+    help="Boot an instance on each compute node, check it, and delete it; by default if the cloud"
+    " has an external network and an image called test, or as the manifest says.",
 )
 @click.pass_obj
-def command(context: Context, patience: float) -> ExitCode:
-    """Check that the cloud works: Keystone, all endpoints, Horizon, agents and services.
+def command(context: Context, patience: float, instance: bool | None) -> ExitCode:
+    """Check that the cloud works: Keystone, all endpoints, Horizon, agents, services, instances.
 
     Each failure shows the node, the likely cause and a command for diagnosis.
     """
@@ -33,6 +40,6 @@ def command(context: Context, patience: float) -> ExitCode:
         return ExitCode.DONE
     site = Site(manifest)
     site.machines.prepare()  # without its network, packets would take the default route
-    report = site.verify(patience)
+    report = site.verify(patience, instance=instance, say=context.console.note)
     context.console.result(verification(report), report.data())
     return ExitCode.DONE if report.ok else ExitCode.VERIFY

@@ -201,6 +201,13 @@ class BootstrapKind(Enum):
     KNIFE = "knife"
 
 
+class Verification(Enum):
+    """A part of what is verified: the services, which always are, and an instance on each node."""
+
+    SERVICES = "services"
+    INSTANCE = "instance"
+
+
 @dataclass(frozen=True)
 class ChefServer:
     """A Chef server of the user's: its URL, the user's name there, and that user's key.
@@ -245,6 +252,12 @@ class Manifest:
     server_address: IPAddress | None = None
     server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)
+    verify: frozenset[Verification] | None = None
+
+    @property
+    def verify_instance(self) -> bool | None:
+        """Whether a verification boots instances; None if that depends on what the cloud has."""
+        return None if self.verify is None else Verification.INSTANCE in self.verify
 
     @property
     def root(self) -> Path:

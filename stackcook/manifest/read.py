@@ -95,6 +95,7 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
         options=options,
         knife=section("knife", sections.knife),
         policy=settings.policy,
+        verify=settings.verify,
         machines=settings.machines,
         provider=settings.provider,
         network=settings.network,

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from stackcook.manifest import nodes, sections, settings
-from stackcook.manifest.model import BootstrapKind, MachineKind, Node
+from stackcook.manifest.model import BootstrapKind, MachineKind, Node, Verification
 from stackcook.manifest.read import SECTIONS
 from stackcook.manifest.fields import BOOLEANS
 
@@ -170,6 +170,7 @@ def _stackcook() -> Schema:
             "additionalProperties": _words("The items.", sections.NAME),
         },
         "policy": _policy(),
+        "verify": _verify(),
     }
     about = "The machines, the Chef server, and how to deploy."
     return {**_body({key: keys[key] for key in settings.KEYS}), "description": about}
@@ -222,6 +223,16 @@ def _policy() -> Schema:
     }
     about = "A policy, which replaces run lists and environments."
     return {**_body(keys), "type": "object", "required": [*keys], "description": about}
+
+
+def _verify() -> Schema:
+    about = (
+        "What deploy and verify check: services (always), and instance: an instance on each "
+        "compute node; by default if there is an external network and an image called test."
+    )
+    pattern = {"pattern": f"^({'|'.join(each.value for each in Verification)})$"}
+    words = _words(about)
+    return {**words, **pattern, "items": {**words["items"], **pattern}}
 
 
 def _keys(keys: Mapping[str, Schema]) -> Schema:

@@ -21,6 +21,7 @@ from stackcook.manifest.model import (
     FailureBudget,
     MachineKind,
     Policy,
+    Verification,
 )
 from stackcook.manifest.fields import LOGIN, UPLOAD, FieldReader, Fields, suggest, take
 
@@ -29,7 +30,7 @@ LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
 
 KEYS = (
     "name machines provider network external_network nodes stages failure_budget bootstrap "
-    "chef_server server_address server_port passwords policy"
+    "chef_server server_address server_port passwords policy verify"
 ).split()
 NODE_KEYS = "address memory cpus user key port".split()
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
@@ -78,6 +79,7 @@ class Settings:
     server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] | None = None
     policy: Policy | None = None
+    verify: frozenset[Verification] | None = None
 
 
 def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Settings:
@@ -111,6 +113,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         server_port=take(fields, "server_port", partial(reader.number, least=1, most=65535), what),
         passwords=take(fields, "passwords", partial(sections.passwords, reader), what),
         policy=take(fields, "policy", partial(_policy, reader), what),
+        verify=take(fields, "verify", partial(_verify, reader), what),
     )
 
 
@@ -220,6 +223,13 @@ def _policy(reader: FieldReader, value: Value, what: str) -> Policy | None:
         remedy = "use letters, digits, `_`, `-`, `.` and `:`"
         reader.invalid(fields["group"][1], f"{what}: group", remedy)
     return Policy(lock, group, value.at) if lock and group and os.path.isfile(lock) else None
+
+
+def _verify(reader: FieldReader, value: Value, what: str) -> frozenset[Verification] | None:
+    """None for an empty list: what depends on the cloud is decided there."""
+    known = [each.value for each in Verification]
+    names = [_choice(reader, known, text, what) for text in reader.texts(value, what)]
+    return frozenset(Verification(name) for name in names if name) or None
 
 
 def _url(reader: FieldReader, value: Value, what: str) -> str | None:

@@ -25,7 +25,7 @@ from stackcook.operations.runner import Settings, run
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, Task
 from stackcook.run.record import LastDeploy, new_id
-from stackcook.run.plan import Plan, Step
+from stackcook.run.plan import Key, Plan, Step
 
 if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
     from stackcook.operations.site import Site
@@ -115,10 +115,7 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
         last = ("", "knife")
     steps.append(save_step((last,), names))
     if nodes:
-        does = "check that the cloud works"
-        steps.append(
-            Step("verify", does, after=(last,), after_nodes=names, retry=True, changes=False)
-        )
+        steps.append(_verify(manifest, last, names))
     made = {name: what for name, what in machines.items() if what}
     return Plan("deploy", tuple(steps), made, facts.done)
 
@@ -148,7 +145,7 @@ def actions(
         return done if nodes else f"{done}; the manifest has no nodes to deploy"
 
     def verify(task: Task) -> str:
-        report = site.verify(without=task.failed, deploy=deploy)
+        report = site.verify(without=task.failed, deploy=deploy, say=task.say)
         for check in report.failures:
             task.report(VerifyError(str(check)), check.node)
         if not report.ok:
@@ -156,7 +153,7 @@ def actions(
                 f"{len(report.failures)} of {len(report.checks)} checks failed",
                 remedy="fix the failures listed above, then run `stackcook verify`",
             )
-        return f"{counted(len(report.checks), 'check')} passed"
+        return "; ".join((f"{counted(len(report.checks), 'check')} passed", *report.notes))
 
     return {
         **shared.by_name(),
@@ -167,6 +164,16 @@ def actions(
         "knife": lambda task: site.knife(task.say),
         "verify": verify,
     }
+
+
+def _verify(manifest: Manifest, after: Key, nodes: tuple[str, ...]) -> Step:
+    """The last step; it boots instances, unless the manifest says that it shall not."""
+    does = "check that the cloud works"
+    if manifest.verify_instance:
+        does += ", also with an instance on each compute node"
+    elif manifest.verify_instance is None:
+        does += ", also with instances if it has an external network and an image `test`"
+    return Step("verify", does, after=(after,), after_nodes=nodes, retry=True, changes=False)
 
 
 def _creates(manifest: Manifest) -> bool:

@@ -104,11 +104,14 @@ class Site(ChefSite):
         *,
         without: Collection[str] = (),
         deploy: Deploy = NONE,
+        instance: bool | None = None,
+        say: Say = lambda line: None,
     ) -> Report:
         """Check that the cloud works, leaving out the nodes named in ``without``.
 
-        Writes ``clouds.yaml`` first, so that the user can inspect the cloud. Raises VerifyError if
-        one of the others is in the deploy and has not reported it.
+        ``instance`` says whether to boot instances, None: as the manifest says. Writes
+        ``clouds.yaml`` first, so that the user can inspect the cloud. Raises VerifyError if one of
+        the others is in the deploy and has not reported it.
         """
         self._seen = placed(self._manifest, self.client, deploy=deploy.id)
         for keystone in running(self._seen, KEYSTONE)[:1]:
@@ -116,12 +119,16 @@ class Site(ChefSite):
             clouds.write(path, gate.auth_url(keystone), self.credentials.admin)
         nodes = tuple(n for n in self._manifest.nodes if n.name not in without)
         reported(self._seen, _theirs(nodes, deploy), deploy.id)
+        left_out = (node.names for node in self._seen if node.name in without)
         return smoke.verify(
             replace(self._manifest, nodes=nodes),
             tuple(node for node in self._seen if node.name not in without),
             self.machines.hosts(nodes),
             self.credentials,
             patience=patience,
+            instance=self._manifest.verify_instance if instance is None else instance,
+            known={node.name for node in self._manifest.nodes}.union(*left_out),
+            say=say,
             opener=self._connections.by(connect),  # a node that is down isn't waited for
         )
 

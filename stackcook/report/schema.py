@@ -275,6 +275,7 @@ def _data() -> dict[str, Schema]:
                     unit=_TEXT,
                 )
             ),
+            notes={**_TEXTS, "description": "What instances have shown, and what was not checked."},
         ),
         "status": _object(
             running={**_BOOLEAN, "description": "Whether a command is running now."},

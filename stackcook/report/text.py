@@ -125,12 +125,14 @@ def _slow(what: str, found: Sequence[Slow]) -> Iterator[Text]:
 
 
 def verification(report: Report) -> Text:
-    """One line per check, grouped by node, and a summary; no newline at the end."""
+    """One line per check, grouped by node, notes, and a summary; no newline at the end."""
     text = Text()
     for node, checks in report.by_node().items():
         text.append(f"{node or 'cloud'}\n", "bold")
         for check in checks:
             _check(text, check)
+    for note in report.notes:
+        text.append(f"{note}\n")
     text.append(_summary(report))
     return text
 

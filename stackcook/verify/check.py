@@ -11,6 +11,9 @@ from stackcook.errors import VerifyError
 
 T = TypeVar("T")
 
+INSTANCE = 180.0
+"""Seconds that an instance may take to boot and run its user data, at least."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -41,10 +44,14 @@ Checks = tuple[Check, ...]
 
 @dataclass(frozen=True)
 class Report:
-    """All checks of one verification, in the manifest's order of nodes; the cloud's own first."""
+    """All checks of one verification, in the manifest's order of nodes; the cloud's own first.
+
+    ``notes`` say in a line each what was not checked and why, and what instances have shown.
+    """
 
     checks: Checks
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -67,20 +74,27 @@ class Report:
             "ok": self.ok,
             "seconds": round(self.seconds, 2),
             "checks": [asdict(check) for check in self.checks],
+            "notes": list(self.notes),
         }
 
 
-def poll(deadline: float, look: Callable[[], T], good: Callable[[T], bool]) -> T:
+def poll(
+    deadline: float,
+    look: Callable[[], T],
+    good: Callable[[T], bool],
+    pause: Callable[[float], object] | None = None,
+) -> T:
     """What ``look`` returns, as soon as it is ``good``; at the deadline, whatever it is.
 
-    ``deadline`` is a time of :func:`time.monotonic`.
+    ``deadline`` is a time of :func:`time.monotonic`; ``pause`` is called between two looks with the
+    seconds to wait, instead of :func:`time.sleep`.
     """
     while True:
         found = look()
         left = deadline - time.monotonic()
         if good(found) or left <= 0:
             return found
-        time.sleep(min(1.0, left))
+        (pause or time.sleep)(min(1.0, left))
 
 
 def timed(name: str, node: str, unit: str, look: Callable[[], object]) -> Check:
@@ -101,6 +115,9 @@ def journal(node: str, unit: str) -> str:
 
 
 def ordered(checks: Iterable[Check], nodes: Iterable[str]) -> Checks:
-    """The cloud's own checks first, then node by node as listed; failures before the rest."""
+    """The cloud's own checks first, then node by node as listed; failures before the rest.
+
+    Otherwise they stay in their order.
+    """
     rank = {name: number for number, name in enumerate(("", *nodes))}
-    return tuple(sorted(checks, key=lambda c: (rank.get(c.node, len(rank)), c.ok, c.name)))
+    return tuple(sorted(checks, key=lambda c: (rank.get(c.node, len(rank)), c.ok)))

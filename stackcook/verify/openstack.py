@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,16 +10,29 @@ from urllib.parse import urlsplit
 import requests
 
 from stackcook.errors import VerifyError
-from stackcook.verify.check import Checks, timed
-from stackcook.verify.placing import COMPUTE, METADATA, OVN, Placed
+from stackcook.verify.check import Check, Checks, timed
+from stackcook.verify.placing import COMPUTE, METADATA, OVN, Placed, is_among
 
 USER = "admin"
 PROJECT = "admin"
 DOMAIN = "Default"
 REGION = "RegionOne"
+CLIENT = "openstack --os-cloud stackcook"
+"""How OpenStack's client is called, given clouds.yaml."""
 
 TIMEOUT = 8.0
 """Seconds that an answer may take."""
+
+LONG_TIMEOUT = 30.0
+"""Seconds that a request may take which changes something."""
+
+
+class Refused(VerifyError):
+    """An API answered with an error; ``status`` is HTTP's."""
+
+    def __init__(self, what: str, status: int) -> None:
+        super().__init__(what)
+        self.status = status
 
 
 def new_session() -> Any:
@@ -103,13 +116,46 @@ class Cloud:
         """GET with the token, whatever the status; raises VerifyError if nothing answers."""
         return request("GET", url, headers={"X-Auth-Token": self.token})
 
-    def read(self, type_: str, path: str) -> Any:
-        """The JSON at ``path`` below a service's public endpoint; raises VerifyError."""
+    def read(self, type_: str, path: str, *, version: str = "") -> Any:
+        """The JSON at ``path`` below a service's public endpoint; raises as :meth:`call` does."""
+        return self.call("GET", type_, path, version=version, timeout=TIMEOUT)
+
+    def post(self, type_: str, path: str, body: Any, *, version: str = "") -> Any:
+        """Send ``body`` as JSON; returns and raises as :meth:`call` does."""
+        return self.call("POST", type_, path, body, version=version)
+
+    def delete(self, type_: str, path: str) -> None:
+        """Delete what may be gone already; raises as :meth:`call` does."""
+        try:
+            self.call("DELETE", type_, path)
+        except Refused as error:
+            if error.status != 404:
+                raise
+
+    def call(
+        self,
+        method: str,
+        type_: str,
+        path: str,
+        body: Any = None,
+        *,
+        version: str = "",
+        timeout: float = LONG_TIMEOUT,
+    ) -> Any:
+        """The JSON that a service's public endpoint answers at ``path``; None without content.
+
+        ``version`` is the service's microversion. Raises Refused with the service's message if the
+        status is no success, VerifyError if nothing answers or it is no JSON.
+        """
         url = self.url(type_).rstrip("/") + path
-        response = self.get(url)
-        if response.status_code != 200:
-            raise VerifyError(f"{url} returned {status(response)}")
-        return parsed(response, url)
+        headers = {"X-Auth-Token": self.token}
+        if version:
+            headers["OpenStack-API-Version"] = f"{type_} {version}"
+        response = request(method, url, headers=headers, json=body, timeout=timeout)
+        if response.status_code >= 300:
+            asked = url if method == "GET" else f"{method} {url}"
+            raise Refused(f"{asked} returned {status(response)}", response.status_code)
+        return parsed(response, url) if response.content else None
 
 
 def sign_in(auth_url: str, password: str) -> Cloud:
@@ -138,9 +184,11 @@ def status(response: Any) -> str:
     except ValueError:
         body = None
     if isinstance(body, Mapping):
-        error = next((value for value in body.values() if isinstance(value, Mapping)), body)
-        if message := error.get("message"):
-            words.append(str(message)[:160])
+        errors = body.get("errors")  # Placement has a list of them
+        values = errors if isinstance(errors, list) else body.values()
+        error = next((value for value in values if isinstance(value, Mapping)), body)
+        if message := error.get("message") or error.get("detail"):
+            words.append(" ".join(str(message).split())[:240])
     return ": ".join(words)
 
 
@@ -270,39 +318,104 @@ def survey(cloud: Cloud) -> Survey:
     )
 
 
-def survey_checks(found: Survey, node: Placed) -> Checks:
-    """The checks of one node: of nova-compute and of the OVN agents, where it runs them."""
+def survey_checks(found: Survey, node: Placed, others: Iterable[Placed] = ()) -> Checks:
+    """The checks of one node: of nova-compute and of the OVN agents, where it runs them.
+
+    Each must be there once, and be none of the ``others``'.
+    """
     looks = (
+        ("its own host name", "", lambda: _distinct(node, others)),
         ("nova-compute in Nova", COMPUTE, lambda: _nova_compute(found, node)),
         ("OVN controller agent", OVN, lambda: _agent(found, node, "OVN Controller")),
         ("OVN metadata agent", METADATA, lambda: _agent(found, node, "OVN Metadata")),
     )
     return tuple(
-        timed(name, node.name, unit, look) for name, unit, look in looks if node.service(unit)
+        timed(name, node.name, unit, look)
+        for name, unit, look in looks
+        if not unit or node.service(unit)
     )
 
 
+def unknown_nodes(found: Survey, names: Collection[str]) -> Checks:
+    """A failed check for each host that the cloud has, but which is none of ``names``.
+
+    If there is none, one check that says so.
+    """
+    has: dict[str, list[str]] = {}
+    remedies: dict[str, list[str]] = {}
+    for kind, entries, key in (
+        ("service", found.services, "host"),
+        ("hypervisor", found.hypervisors, "hypervisor_hostname"),
+        ("agent", found.agents, "host"),
+    ):
+        for entry in entries:
+            host = str(entry.get(key, ""))
+            if is_among(host, names):
+                continue
+            short = host.split(".")[0]
+            what, remedy = _entry(kind, entry)
+            has.setdefault(short, []).append(what)
+            remedies.setdefault(short, []).extend([f"`{CLIENT} {remedy}`"] if remedy else [])
+    checks = [
+        Check(
+            f"unknown compute node {host}",
+            "",
+            False,
+            f"it is not in the manifest, but the cloud has its {', '.join(what)}",
+            f"add it to the manifest, or remove it: {', '.join(remedies[host])}",
+        )
+        for host, what in sorted(has.items())
+    ]
+    return tuple(checks) or (Check("no compute node but those of the manifest", "", True),)
+
+
+def _entry(kind: str, entry: Mapping[str, Any]) -> tuple[str, str]:
+    """What an entry of the survey is, and the client's words that remove it."""
+    if kind == "service":
+        return (
+            f"{entry.get('binary')} ({entry.get('state')})",
+            f"compute service delete {entry.get('id')}",
+        )
+    if kind == "hypervisor":
+        return "hypervisor", ""  # which is removed with its service
+    state = "alive" if entry.get("alive") else "dead"
+    return f"{entry.get('agent_type')} ({state})", f"network agent delete {entry.get('id')}"
+
+
+def _distinct(node: Placed, others: Iterable[Placed]) -> None:
+    """Raise VerifyError if OpenStack can't tell the node from another one."""
+    for other in others:
+        if other.name != node.name and (same := node.names & other.names):
+            raise VerifyError(
+                f"node {other.name} has the same host name, {', '.join(sorted(same))}: Nova and "
+                "Neutron take both for one",
+                remedy="give each machine its own host name, then run `stackcook converge`",
+            )
+
+
 def _nova_compute(found: Survey, node: Placed) -> None:
-    service = _of(node, found.services, "host", "nova-compute on this host is not in Nova yet")
+    missing = "nova-compute on this host is not in Nova yet"
+    service = _of(node, found.services, "host", missing, "service")
     host = service["host"]
     if service.get("state") != "up":
         since = service.get("updated_at") or "never"
         raise VerifyError(f"Nova lists it as {service.get('state')} (last report: {since})")
     if service.get("status") != "enabled":
-        enable = f"openstack --os-cloud stackcook compute service set --enable {host} {COMPUTE}"
+        enable = f"{CLIENT} compute service set --enable {host} {COMPUTE}"
         why = service.get("disabled_reason") or "no reason given"
         raise VerifyError(f"it is disabled in Nova ({why})", remedy=f"enable it with `{enable}`")
     missing = (
         "nova-compute is up, but its host is not in a cell yet (`nova-manage cell_v2 "
         "discover_hosts` adds it)"
     )
-    _of(node, found.hypervisors, "hypervisor_hostname", missing)
+    _of(node, found.hypervisors, "hypervisor_hostname", missing, "hypervisor")
 
 
 def _agent(found: Survey, node: Placed, kind: str) -> None:
     # An agent that may be a gateway has another type: "OVN Controller Gateway agent".
     agents = (a for a in found.agents if str(a.get("agent_type", "")).startswith(kind))
-    agent = _of(node, agents, "host", f"the {kind} agent on this host is not in Neutron yet")
+    missing = f"the {kind} agent on this host is not in Neutron yet"
+    agent = _of(node, agents, "host", missing, "agent")
     if not agent.get("alive"):
         raise VerifyError(
             f"Neutron lists it as dead (last report: {agent.get('heartbeat_timestamp')})"
@@ -310,9 +423,18 @@ def _agent(found: Survey, node: Placed, kind: str) -> None:
 
 
 def _of(
-    node: Placed, entries: Iterable[Mapping[str, Any]], key: str, missing: str
+    node: Placed, entries: Iterable[Mapping[str, Any]], key: str, missing: str, kind: str
 ) -> Mapping[str, Any]:
-    for entry in entries:
-        if node.is_called(str(entry.get(key, ""))):
-            return entry
-    raise VerifyError(missing)
+    """The one entry of a node; raises VerifyError if there is none, or more than one."""
+    mine = [entry for entry in entries if node.is_called(str(entry.get(key, "")))]
+    if not mine:
+        raise VerifyError(missing)
+    if len(mine) > 1:
+        both = [_entry(kind, entry) for entry in mine]
+        listed = ", ".join(f"{what} on {entry[key]}" for (what, _), entry in zip(both, mine))
+        commands = " or ".join(f"`{CLIENT} {remedy}`" for _, remedy in both if remedy)
+        raise VerifyError(
+            f"this node is {len(mine)} times in OpenStack: {listed}",
+            remedy=commands and f"remove the outdated one: {commands}",
+        )
+    return mine[0]

@@ -77,7 +77,12 @@ class Placed:
 
     def is_called(self, host: str) -> bool:
         """Whether ``host``, from an OpenStack API, means this node."""
-        return host.lower() in self.names or host.lower().split(".")[0] in self.names
+        return is_among(host, self.names)
+
+
+def is_among(host: str, names: Collection[str]) -> bool:
+    """Whether ``host``, with or without its domain, is one of ``names``, which are lower case."""
+    return host.lower() in names or host.lower().split(".")[0] in names
 
 
 def placed(

@@ -7,16 +7,18 @@ error in the log of the service to blame.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from stackcook.command import Say
 from stackcook.errors import NodeError, VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
 from stackcook.verify import horizon, openstack, services
-from stackcook.verify.check import Check, Checks, Report, ordered, poll, timed
+from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, poll, timed
 from stackcook.verify.gate import Credentials, behind, tokens
+from stackcook.verify.instance.proof import Proof, prove
 from stackcook.verify.openstack import Cloud, Endpoint
 from stackcook.verify.placing import DASHBOARD, Placed, running
 
@@ -32,12 +34,16 @@ def verify(
     credentials: Credentials,
     *,
     patience: float = 5.0,
+    instance: bool | None = False,
+    known: Collection[str] = (),
+    say: Say = lambda line: None,
     opener: Connect = connect,
 ) -> Report:
     """Check everything, and repeat for ``patience`` seconds the checks of what may still come up.
 
-    ``nodes`` are those to look at, as the Chef server knows them. Failures are in the report, never
-    raised.
+    ``nodes`` are those to look at, as the Chef server knows them; ``known`` are more names of
+    nodes that the cloud may have. With ``instance`` an instance is booted on each compute node;
+    None: if the cloud has what it needs. Failures are in the report, never raised.
     """
     began = time.monotonic()
     deadline = began + patience
@@ -48,15 +54,28 @@ def verify(
     ):
         looks = [pool.submit(_on_node, node, sessions, deadline) for node in nodes]
         found = [
-            *_in_cloud(nodes, credentials, deadline, pool),
+            *_in_cloud(nodes, credentials, deadline, pool, known),
             *(check for look in looks for check in look.result()),
         ]
+        found.sort(key=lambda check: check.name)
+        proof = Proof()
+        if instance is not False and (cloud := tokens(nodes, credentials)[1]):
+            limit = max(INSTANCE, patience)
+            proof = prove(
+                cloud,
+                nodes,
+                manifest.state,
+                required=bool(instance),
+                limit=limit,
+                advice=manifest.no_external_network,
+                say=say,
+            )
         explained = [
             pool.submit(sessions.explained, check, by_name.get(check.node), credentials.secrets)
-            for check in found
+            for check in (*found, *proof.checks)
         ]
     checks = ordered((future.result() for future in explained), by_name)
-    return Report(checks, time.monotonic() - began)
+    return Report(checks, time.monotonic() - began, proof.notes)
 
 
 def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Checks:
@@ -87,13 +106,14 @@ def _in_cloud(
     credentials: Credentials,
     deadline: float,
     pool: ThreadPoolExecutor,
+    known: Collection[str],
 ) -> Iterable[Check]:
     """The checks of the cloud's APIs, Horizon, the queue and the database."""
     later: list[Future[Checks]] = [pool.submit(behind, nodes, credentials)]
     checks, cloud = tokens(nodes, credentials)
     yield from checks
     if cloud:
-        later.append(pool.submit(_agents, nodes, cloud, deadline))
+        later.append(pool.submit(_agents, nodes, cloud, deadline, known))
         later += [pool.submit(_dashboard, n, credentials) for n in running(nodes, DASHBOARD)]
         later += _endpoints(nodes, cloud, pool)
     elif not checks and any(node.services for node in nodes):
@@ -115,19 +135,30 @@ def _endpoints(
     return [pool.submit(look, endpoint) for endpoint in openstack.distinct(cloud.catalog)]
 
 
-def _agents(nodes: tuple[Placed, ...], cloud: Cloud, deadline: float) -> Checks:
+def _agents(
+    nodes: tuple[Placed, ...], cloud: Cloud, deadline: float, known: Collection[str]
+) -> Checks:
     wanted = openstack.in_survey(nodes)
+    names = {name.lower() for name in known}.union(*(node.names for node in nodes))
 
-    def look() -> Checks:
+    def look() -> tuple[Checks, Checks]:
+        """The checks that may still succeed, and the rest."""
         try:
             found = openstack.survey(cloud)
         except VerifyError as error:
-            return (
-                Check("compute nodes in Nova and Neutron", "", False, error.what, error.remedy),
-            )
-        return tuple(check for node in wanted for check in openstack.survey_checks(found, node))
+            what = "compute nodes in Nova and Neutron"
+            return (Check(what, "", False, error.what, error.remedy),), ()
+        mine = [check for node in wanted for check in openstack.survey_checks(found, node, nodes)]
+        return tuple(mine), openstack.unknown_nodes(found, names)
 
-    return poll(deadline, look, lambda found: all(c.ok for c in found)) if wanted else ()
+    if not wanted:
+        return ()
+
+    def good(found: tuple[Checks, Checks]) -> bool:
+        return all(check.ok for check in found[0])
+
+    found = poll(deadline, look, good)
+    return found[0] + found[1]
 
 
 def _dashboard(node: Placed, credentials: Credentials) -> Checks:

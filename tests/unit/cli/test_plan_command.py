@@ -84,7 +84,8 @@ def test_stages_in_order(repository: Path) -> None:
         f"  other       127.0.0.5  {NEW}, converge an empty run list\n"
         "finally\n"
         "  save         wait until the Chef server has saved its data\n"
-        "  verify       check that the cloud works\n"
+        "  verify       check that the cloud works, also with instances if it has an external"
+        " network and an image `test`\n"
     )
 
 

@@ -29,7 +29,13 @@ STOPPED = Check(
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def asked() -> list[Any]:
+    """With what the cloud was verified."""
+    return []
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any]) -> Any:
     """Verify a deployment whose report is given."""
     manifest = tmp_path / "infrastructure.yml"
     manifest.write_text("nodes: [controller]\n")
@@ -38,12 +44,38 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(report: Report, *options: str) -> Result:
         machines = SimpleNamespace(prepare=lambda: None)
-        site = SimpleNamespace(machines=machines, verify=lambda patience: report)
+
+        def verified(patience: float, **options: Any) -> Report:
+            asked.append({"patience": patience, "instance": options["instance"]})
+            options["say"]("booting")
+            return report
+
+        site = SimpleNamespace(machines=machines, verify=verified)
         monkeypatch.setattr(verify, "Site", lambda manifest: site)
         arguments = ("-f", str(manifest), "verify", *options)
         return CliRunner(mix_stderr=False).invoke(main.cli, arguments)
 
     return run
+
+
+@pytest.mark.parametrize(
+    ("options", "instance"), [((), None), (("--instance",), True), (("--no-instance",), False)]
+)
+def test_instances_are_asked_for(
+    run: Any, asked: list[Any], options: tuple[str, ...], instance: bool | None
+) -> None:
+    result = run(Report((WELL,)), "--patience", "7", *options)
+    assert (result.exit_code, result.stderr) == (0, "booting\n")
+    assert asked == [{"patience": 7.0, "instance": instance}]
+
+
+def test_notes_are_shown_before_the_summary(run: Any) -> None:
+    report = Report((WELL,), 1.0, ("an instance answered",))
+    assert run(report).stdout.splitlines()[-2:] == [
+        "an instance answered",
+        "1 check in 1.0 s: all passed",
+    ]
+    assert data_of(run(report, "--json").stdout)["notes"] == ["an instance answered"]
 
 
 def test_all_well_is_0(run: Any) -> None:

@@ -36,6 +36,26 @@ def test_repository_manifest_has_no_findings() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "instance"),
+    [
+        ("name: lab", None),
+        ("verify:", None),
+        ("verify: []", None),
+        ("verify: services", False),
+        ("verify: [services]", False),
+        ("verify: [services, instance]", True),
+        ("verify: [instance]", True),
+    ],
+)
+def test_whether_instances_are_verified(tmp_path: Path, text: str, instance: bool | None) -> None:
+    path = tmp_path / "infrastructure.yml"
+    path.write_text(f"stackcook:\n  machines: ssh\n  {text}\n")
+    manifest, findings = read(path)
+    assert manifest and not findings
+    assert manifest.verify_instance is instance
+
+
 def test_missing_file(tmp_path: Path) -> None:
     shown = one_line(tmp_path / "infrastructure.yml")
     remedy = "name the manifest with -f FILE, or write one with `stackcook init`"

@@ -92,7 +92,8 @@ def test_the_steps_around_the_nodes() -> None:
     ]
     assert found[-2:] == [
         "  save         wait until the Chef server has saved its data",
-        "  verify       check that the cloud works",
+        "  verify       check that the cloud works, also with instances if it has an external"
+        " network and an image `test`",
     ]
 
 

@@ -17,7 +17,9 @@ from stackcook.bootstrap.base import ConvergeResult
 from stackcook.console.board import Board
 from stackcook.operations.converge import converge
 from stackcook.operations.deploy import deploy as real_deploy
+from stackcook.operations.deploy import deploy_plan
 from stackcook.operations.runner import Settings
+from stackcook.operations.shared import Facts
 from stackcook.retry import STEP, Backoff
 from stackcook.run.executor import Executor
 from stackcook.run.plan import Plan, Step
@@ -48,7 +50,14 @@ from stackcook.errors import (
     MachineError,
     UsageError,
 )
-from stackcook.manifest.model import BootstrapKind, FailureBudget, KnifeCommand, Manifest, Node
+from stackcook.manifest.model import (
+    BootstrapKind,
+    FailureBudget,
+    KnifeCommand,
+    Manifest,
+    Node,
+    Verification,
+)
 from stackcook.remote.base import Host, Unreachable
 from stackcook.verify.check import Check
 from tests.fakes import AT, FakeBootstrap, FakeSite, recipe_error, two_stages
@@ -226,6 +235,30 @@ def test_failed_checks_are_told_one_by_one(manifest: Manifest) -> None:
         "controller",
         "nova-scheduler on controller: inactive; start it",
     )
+
+
+def test_what_instances_have_shown_is_told(manifest: Manifest) -> None:
+    site = FakeSite()
+    site.notes = ("an instance answered on 10.0.113.101 (compute1)",)
+    _, events = deploy(manifest, site)
+    (done,) = [e for e in events if isinstance(e, StepDone) and e.step == "verify"]
+    assert done.text == "1 check passed; an instance answered on 10.0.113.101 (compute1)"
+
+
+@pytest.mark.parametrize(
+    ("verify", "ending"),
+    [
+        (None, ", also with instances if it has an external network and an image `test`"),
+        ({Verification.SERVICES}, ""),
+        ({Verification.INSTANCE}, ", also with an instance on each compute node"),
+    ],
+)
+def test_the_plan_says_whether_instances_are_booted(
+    manifest: Manifest, verify: set[Verification] | None, ending: str
+) -> None:
+    wanted = replace(manifest, verify=None if verify is None else frozenset(verify))
+    step = deploy_plan(wanted, Facts()).steps[-1]
+    assert step.does == f"check that the cloud works{ending}"
 
 
 def test_a_node_s_lines_are_logged_and_shown(manifest: Manifest) -> None:

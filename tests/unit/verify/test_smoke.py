@@ -8,8 +8,10 @@ import pytest
 
 from stackcook.manifest.model import Manifest
 from stackcook.verify.check import Check, Report
+from stackcook.verify import smoke
 from stackcook.verify.gate import Credentials
-from stackcook.verify.placing import placed
+from stackcook.verify.instance.proof import Proof
+from stackcook.verify.placing import METADATA, placed
 from stackcook.verify.smoke import verify
 
 
@@ -17,9 +19,11 @@ from stackcook.verify.smoke import verify
 def look(manifest: Manifest, chef: Any, ssh: Any, apis: Any, credentials: Credentials) -> Any:
     """Verify the cloud as the test has left it."""
 
-    def look(patience: float = 0.0) -> Report:
+    def look(patience: float = 0.0, **options: Any) -> Report:
         nodes = placed(manifest, chef)
-        return verify(manifest, nodes, ssh.hosts, credentials, patience=patience, opener=ssh)
+        return verify(
+            manifest, nodes, ssh.hosts, credentials, patience=patience, opener=ssh, **options
+        )
 
     return look
 
@@ -102,6 +106,68 @@ def test_a_compute_node_unknown_to_nova_is_a_failure(look: Any, apis: Any) -> No
     assert "is not in Nova yet" in failure(look()).cause
 
 
+def test_a_node_that_is_twice_in_neutron_is_a_failure(look: Any, apis: Any) -> None:
+    apis.agents.append({**apis.agents[0], "id": "0ld", "alive": False})
+    check = failure(look())
+    assert (check.name, check.node) == ("OVN controller agent", "compute1")
+    assert check.cause.startswith("this node is 2 times in OpenStack: ")
+    assert "network agent delete 0ld`" in check.remedy
+
+
+def test_two_nodes_with_one_host_name_are_a_failure(look: Any, chef: Any) -> None:
+    chef.nodes["controller"]["automatic"]["hostname"] = "compute1"
+    check = failure(look())
+    assert (check.name, check.node) == ("its own host name", "compute1")
+    assert check.cause.startswith("node controller has the same host name, compute1")
+
+
+def test_nodes_that_only_the_cloud_has_are_failures(look: Any, apis: Any) -> None:
+    apis.services.append({"id": 7, "host": "compute9", "binary": "nova-compute", "state": "down"})
+    gateway = {"id": "a-9", "host": "compute9.lab", "agent_type": "OVN Controller agent"}
+    apis.agents.append({**gateway, "alive": False})
+    check = failure(look())
+    assert (check.name, check.node) == ("unknown compute node compute9", "")
+    assert check.cause == (
+        "it is not in the manifest, but the cloud has its nova-compute (down), OVN Controller "
+        "agent (dead)"
+    )
+    assert check.remedy == (
+        "add it to the manifest, or remove it: "
+        "`openstack --os-cloud stackcook compute service delete 7`, "
+        "`openstack --os-cloud stackcook network agent delete a-9`"
+    )
+
+
+def test_nodes_of_the_manifest_that_are_left_out_are_known(look: Any, apis: Any) -> None:
+    apis.services.append({"id": 7, "host": "compute9", "binary": "nova-compute", "state": "up"})
+    assert look(known=["Compute9"]).ok
+
+
+def test_the_proof_by_instance_is_part_of_the_report(
+    look: Any, ssh: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    broken = Check("instance: metadata", "compute1", False, "none", unit=METADATA)
+    well = Check("instance: libvirt", "compute1", True)
+
+    def prove(*arguments: Any, **options: Any) -> Proof:
+        asked.append(options)
+        return Proof((well, Check("instance: DHCP", "compute1", True), broken), ("a note",))
+
+    monkeypatch.setattr(smoke, "prove", prove)
+    ssh.nodes["compute1"].logs[METADATA] = "\nERROR: boom\n"
+    assert look(instance=False).ok and asked == []
+    report = look(instance=None)
+    assert failure(report).cause == "none; last error in its log:  ERROR: boom"
+    assert report.notes == ("a note",)
+    assert [check.name for check in report.by_node()["compute1"]][-2:] == [
+        "instance: libvirt",
+        "instance: DHCP",
+    ]
+    look(patience=600.0, instance=True)
+    assert [(each["required"], each["limit"]) for each in asked] == [(False, 180), (True, 600)]
+
+
 def test_a_disabled_compute_node_says_why_and_how_to_enable_it(look: Any, apis: Any) -> None:
     apis.services[0] |= {"status": "disabled", "disabled_reason": "new disk"}
     check = failure(look())
@@ -158,7 +224,7 @@ def test_nothing_but_machines_is_looked_at_without_openstack(look: Any, chef: An
 def test_the_report_has_the_cloud_first_and_failures_before_the_rest(look: Any, ssh: Any) -> None:
     ssh.nodes["compute1"].stop("nova-compute")
     groups = look().by_node()
-    assert list(groups) == ["controller", "compute1"]
+    assert list(groups) == ["", "controller", "compute1"]
     assert groups["compute1"][0].name == "nova-compute"
 
 

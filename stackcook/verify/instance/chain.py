@@ -1,0 +1,363 @@
+"""Follows one instance along the chain, from Placement to SSH and tunnel, until a link breaks."""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stackcook.command import Command, CommandError, find_program, run
+from stackcook.errors import NodeError, UsageError, VerifyError
+from stackcook.files import write_private
+from stackcook.remote.base import Connect, Host, Unreachable
+from stackcook.verify.check import Check, journal, poll
+from stackcook.verify.instance import guest, links
+from stackcook.verify.instance.links import LINKS, Broken
+from stackcook.verify.instance.resources import Ground, Offer, Prepared, flavor_size
+from stackcook.verify.openstack import Cloud, request, status
+from stackcook.verify.placing import COMPUTE, Placed, running
+
+GRACE = 30.0
+"""Seconds after the boot for what takes a moment longer, such as a floating IP."""
+
+
+def ping(address: str) -> bool | None:
+    """Whether ``address`` answers; None if this machine has no ``ping``."""
+    try:
+        program = str(find_program("ping"))
+    except UsageError:
+        return None
+    try:
+        return run(Command((program, "-c", "1", "-W", "2", address)), timeout=5).status == 0
+    except CommandError:  # it took longer
+        return False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all instances of one run share.
+
+    ``nodes`` are all of the cloud; ``key`` is the private SSH key, in a directory for more files;
+    ``limit`` is how many seconds an instance may take until it has run its user data.
+    """
+
+    cloud: Cloud
+    nodes: Sequence[Placed]
+    found: Offer
+    ground: Ground
+    key: Path
+    limit: float
+    pause: Callable[[float], object]
+    opener: Connect
+    ping: Callable[[str], bool | None] = ping
+
+    @property
+    def grace(self) -> float:
+        """Seconds for what an instance does once it has booted, if ``limit`` leaves fewer."""
+        return min(GRACE, self.limit)
+
+
+@dataclass
+class Chain:
+    """One instance: where it is to run, how far it has come, and what was found.
+
+    ``hypervisor`` is Nova's entry for the node, None if it has none. ``broken`` is the link that
+    broke, ``up_at`` when its user data had run, ``unpinged`` if this machine has no ``ping``.
+    """
+
+    setting: Setting
+    node: Placed
+    prepared: Prepared
+    hypervisor: Mapping[str, Any] | None
+    peers: tuple[Chain, ...] = ()
+    checks: list[Check] = field(default_factory=list)
+    broken: str = ""
+    up_at: float = 0.0
+    unpinged: bool = False
+    _server: str = ""
+    _deadline: float = 0.0
+    _console: guest.Console = guest.Console()
+
+    def follow(self) -> None:
+        """Try link after link; what each has shown is in ``checks``."""
+        for names, step in self._steps():
+            began = time.monotonic()
+            try:
+                step()
+            except VerifyError as error:
+                at = names.index(error.link) if isinstance(error, Broken) else 0
+                self._note(names[:at], began)
+                self._break(names[at], error, time.monotonic() - began)
+                return
+            self._note(names, began)
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """The links after the one that broke."""
+        names = [name for links, _ in self._steps() for name in links]
+        return tuple(names[names.index(self.broken) + 1 :]) if self.broken else ()
+
+    def _steps(self) -> Iterator[tuple[tuple[str, ...], Callable[[], None]]]:
+        yield ("Placement",), self._placement
+        yield ("scheduler", "image", "libvirt", "port binding"), self._boot
+        yield ("console log",), lambda: self._expect("console log", _booting)
+        yield ("console URL",), self._console_url
+        yield ("DHCP",), lambda: self._expect("DHCP", self._dhcp)
+        yield ("metadata",), lambda: self._expect("metadata", self._metadata)
+        yield ("key",), lambda: self._expect("key", guest.key)
+        yield ("user data",), self._user_data
+        if self.prepared.floating:
+            yield ("floating IP",), self._floating
+            yield ("SSH",), self._ssh
+            if self.setting.found.gateway:
+                yield ("traffic to outside",), self._outside
+        if self.peers:
+            yield ("tunnel",), self._tunnel
+        if self.peers or self.prepared.floating:
+            yield ("security group",), self._security_group
+
+    def _note(self, names: Sequence[str], began: float) -> None:
+        for name in names:
+            spent = time.monotonic() - began
+            self.checks.append(self._check(name, LINKS[name], True, seconds=spent))
+
+    def _break(self, name: str, error: VerifyError, seconds: float) -> None:
+        self.broken = name
+        unit = error.unit if isinstance(error, Broken) else LINKS[name]
+        check = self._check(name, unit, False, error.what, error.remedy, seconds)
+        self.checks.append(check)
+
+    def _check(
+        self,
+        link: str,
+        unit: str,
+        ok: bool,
+        cause: str = "",
+        remedy: str = "",
+        seconds: float = 0.0,
+    ) -> Check:
+        """The check of a link, on the node that runs the unit behind it."""
+        here = self.node
+        if not here.service(unit):
+            here = next(iter(running(self.setting.nodes, unit)), here)
+        name = f"instance: {link}" if here is self.node else f"instance on {self.node.name}: {link}"
+        remedy = remedy if ok else remedy or journal(here.name, unit)
+        return Check(name, here.name, ok, cause, remedy, seconds, unit)
+
+    def _placement(self) -> None:
+        if self.hypervisor is None:
+            raise Broken("Placement", "Nova has no hypervisor of this node", unit=COMPUTE)
+        provider = self.hypervisor["id"]
+        image = self.setting.found.image
+        size = flavor_size(image or {})
+        wanted = {"VCPU": size["vcpus"], "MEMORY_MB": size["ram"], "DISK_GB": size["disk"]}
+        resources = ",".join(f"{name}:{amount}" for name, amount in wanted.items())
+        path = f"/allocation_candidates?resources={resources}&in_tree={provider}"
+        cloud = self.setting.cloud
+        if cloud.read("placement", path, version="1.31")["allocation_requests"]:
+            return
+        path = f"/resource_providers/{provider}"
+        inventories = cloud.read("placement", f"{path}/inventories")["inventories"]
+        usages = cloud.read("placement", f"{path}/usages")["usages"]
+        raise Broken("Placement", _no_room(wanted, inventories, usages))
+
+    def _boot(self) -> None:
+        cloud, ground = self.setting.cloud, self.setting.ground
+        assert self.hypervisor is not None
+        host = self.hypervisor["service"]["host"]
+        found = cloud.read("compute", f"/os-services?binary={COMPUTE}&host={host}")["services"]
+        for service in found:
+            if broken := links.disabled(service):
+                raise broken
+        peers = [guest.Peer(each.prepared.name, each.prepared.address) for each in self.peers]
+        gateway = self.setting.found.gateway if self.prepared.floating else ""
+        script = guest.script(peers, gateway, int(self.setting.limit))
+        server = {
+            "name": self.prepared.name,
+            "imageRef": ground.image,
+            "flavorRef": ground.flavor,
+            "key_name": ground.key,
+            "networks": [{"port": self.prepared.port}],
+            "user_data": b64encode(script.encode()).decode(),
+            "hypervisor_hostname": self.hypervisor["hypervisor_hostname"],
+        }
+        self._deadline = time.monotonic() + self.setting.limit
+        try:
+            # As of 2.74 an administrator can ask for a host, and the scheduler still has its say.
+            made = cloud.post("compute", "/servers", {"server": server}, version="2.74")
+        except VerifyError as error:
+            raise links.refused(error) from error
+        self._server = f"/servers/{made['server']['id']}"
+        now = self._poll(
+            lambda: cloud.read("compute", self._server)["server"],
+            lambda server: server["status"] in ("ACTIVE", "ERROR"),
+        )
+        if now["status"] == "ERROR":
+            raise links.failed(now, self._errors())
+        if now["status"] != "ACTIVE":
+            port = cloud.read("network", f"/v2.0/ports/{self.prepared.port}")["port"]
+            raise links.late(now, port, self.setting.limit)
+
+    def _errors(self) -> list[str]:
+        """What Nova's actions on the server say of their failures: the last lines of tracebacks."""
+        cloud, path = self.setting.cloud, f"{self._server}/os-instance-actions"
+        errors = []
+        for action in cloud.read("compute", path)["instanceActions"]:
+            one = cloud.read("compute", f"{path}/{action['request_id']}", version="2.51")
+            for event in one["instanceAction"].get("events", ()):
+                lines = (event.get("traceback") or "").strip().splitlines()
+                errors += [" ".join(lines[-1].split())] if lines else []
+        return errors
+
+    def _read(self) -> guest.Console:
+        """The console log, as far as there is one."""
+        body: dict[str, Any] = {"os-getConsoleOutput": {}}
+        said = self.setting.cloud.post("compute", f"{self._server}/action", body)
+        self._console = guest.read_console(said["output"] or "")
+        return self._console
+
+    def _poll(self, look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
+        return poll(self._deadline, look, good, self.setting.pause)
+
+    def _expect(self, link: str, ask: Callable[[guest.Console], str | None]) -> None:
+        """Read the console until it says how a link has ended."""
+        why = self._poll(lambda: ask(self._read()), lambda why: why is not None)
+        if why is None:
+            last = self._console.last[:200]
+            what = f"the last line on its console is: {last}" if last else "its console is empty"
+            raise Broken(link, f"no result within {self.setting.limit:.0f} s; {what}")
+        if why:
+            raise Broken(link, why)
+
+    def _dhcp(self, console: guest.Console) -> str | None:
+        return guest.dhcp(console, self.prepared.address)
+
+    def _metadata(self, console: guest.Console) -> str | None:
+        return guest.metadata(console, self._server.rpartition("/")[2])
+
+    def _user_data(self) -> None:
+        self._expect("user data", guest.user_data)
+        self.up_at = time.monotonic()
+        self._deadline = max(self._deadline, self.up_at + self.setting.grace)
+
+    def _console_url(self) -> None:
+        body = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
+        path = f"{self._server}/remote-consoles"
+        made = self.setting.cloud.post("compute", path, body, version="2.8")["remote_console"]
+        page = str(made["url"]).partition("?")[0]  # the rest is a token
+        answer = request("GET", page)
+        if answer.status_code != 200:
+            raise Broken("console URL", f"{page} returned {status(answer)}")
+
+    def _floating(self) -> None:
+        url = f"http://{self.prepared.floating}/instance-id"
+        uuid = self._server.rpartition("/")[2]
+
+        def look() -> str:
+            try:
+                answer = request("GET", url, timeout=5)
+            except VerifyError as error:
+                return error.what
+            text = str(answer.text).strip()
+            return "" if text == uuid else f"{url} answers {text[:60]}, not the instance {uuid}"
+
+        if why := self._poll(look, lambda why: not why):
+            raise Broken("floating IP", why)
+
+    def _ssh(self) -> None:
+        address = self.prepared.floating
+        if not self._read().host_key:
+            raise Broken("SSH", "its console shows no SSH host key")
+        known_hosts = self.setting.key.with_name(f"known_hosts-{self.prepared.name}")
+        write_private(known_hosts, f"{address} {self._console.host_key}\n")
+        host = Host(self.prepared.name, address, "root", self.setting.key)
+
+        def look() -> str:
+            try:
+                with self.setting.opener(host, known_hosts, timeout=10) as remote:
+                    said = remote.run("cat /var/www/instance-id", timeout=20).output.strip()
+            except Unreachable as error:
+                return error.what
+            except NodeError as error:
+                raise Broken("SSH", error.what) from error
+            uuid = self._server.rpartition("/")[2]
+            return "" if said == uuid else f"a login at {address} reaches another machine ({said})"
+
+        if why := self._poll(look, lambda why: not why):
+            raise Broken("SSH", why)
+
+    def _outside(self) -> None:
+        gateway = self.setting.found.gateway
+        why = self._poll(lambda: self._read().results.get(guest.OUTSIDE), lambda w: w is not None)
+        if why != "":
+            found = why or "no result"
+            raise Broken("traffic to outside", f"cannot ping the gateway {gateway}: {found}")
+
+    def _tunnel(self) -> None:
+        self._from_peers("tunnel", guest.tunnel, "cannot be reached through the tunnel")
+
+    def _security_group(self) -> None:
+        self._from_peers("security group", guest.closed, "is not protected")
+        if not (address := self.prepared.floating):
+            return
+        answers = self.setting.ping(address)
+        self.unpinged = answers is None
+        if answers is False:
+            raise Broken(
+                "security group", f"{address} does not answer to ping, though ICMP is open"
+            )
+        url = f"http://{address}:{guest.CLOSED_PORT}/"
+        try:
+            request("GET", url, timeout=3)
+        except VerifyError:
+            return  # as it should be: the security group has no rule for this port
+        raise Broken("security group", f"{url} responds, though no rule opens this port")
+
+    def _from_peers(self, link: str, name: Callable[[str], str], what: str) -> None:
+        """Wait for what the script says of each peer; one that does not come up is left out."""
+        grace = self.setting.grace
+
+        def waits(peer: Chain) -> bool:
+            why = self._console.results.get(name(peer.prepared.address))
+            if peer.broken or why == "":
+                return False
+            if not peer.up_at:
+                return True  # if it does not come up, it is no failure of this instance
+            return why is None and time.monotonic() < max(peer.up_at, self.up_at) + grace
+
+        def look() -> bool:
+            self._read()
+            return any(waits(peer) for peer in self.peers)
+
+        far = time.monotonic() + self.setting.limit + grace  # each peer ends before that
+        poll(far, look, lambda waiting: not waiting, self.setting.pause)
+        for peer in self.peers:
+            why = self._console.results.get(name(peer.prepared.address), "no result")
+            if why and not peer.broken:
+                where = f"the instance on {peer.node.name} ({peer.prepared.address})"
+                raise Broken(link, f"{where} {what}: {why}")
+
+
+def _booting(console: guest.Console) -> str | None:
+    return "" if "booting" in console.image else None
+
+
+def _no_room(
+    wanted: Mapping[str, int],
+    inventories: Mapping[str, Mapping[str, Any]],
+    usages: Mapping[str, int],
+) -> str:
+    """Why Placement has no candidates on a node."""
+    if not inventories:
+        return "Placement has no inventory of this node: nova-compute has not reported it"
+    short = []
+    for name, amount in wanted.items():
+        one = inventories.get(name, {"total": 0})
+        offered = (one["total"] - one.get("reserved", 0)) * one.get("allocation_ratio", 1.0)
+        free = int(offered) - usages.get(name, 0)
+        if free < amount:
+            short.append(f"{name}: {free} free, {amount} needed")
+    return f"Placement has no room for an instance on this node ({'; '.join(short) or 'unknown'})"

@@ -1,0 +1,378 @@
+"""The proof by instance over a cloud in memory: where the chain breaks; that nothing is left."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import responses
+
+from stackcook.files import try_lock
+from stackcook.verify.check import Check
+from stackcook.verify.instance import guest, links, proof, resources
+from stackcook.verify.instance.proof import Proof, prove, waves
+from stackcook.verify.placing import Placed, Service
+from tests.fakecloud import FakeCloud, Refusal
+
+UNITS = {
+    "controller": ("nova-scheduler", "placement-api", "glance-api", "nova-novncproxy"),
+    "compute1": ("nova-compute", "libvirtd", "ovn-controller", "neutron-ovn-metadata-agent"),
+    "compute2": ("nova-compute", "libvirtd", "ovn-controller", "neutron-ovn-metadata-agent"),
+}
+NODES = tuple(
+    Placed(name, "192.0.2.1", frozenset({name}), tuple(map(Service, units)), True)
+    for name, units in UNITS.items()
+)
+CHAIN = list(links.LINKS)
+
+
+@pytest.fixture
+def cloud() -> Iterator[FakeCloud]:
+    """A cloud with two compute nodes in which instances boot."""
+    cloud = FakeCloud()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        cloud.answer(mock)
+        yield cloud
+
+
+@pytest.fixture
+def run(cloud: FakeCloud, tmp_path: Path) -> Any:
+    def run(
+        *,
+        required: bool = False,
+        limit: float = 0.0,
+        nodes: tuple[Placed, ...] = NODES,
+        advice: str = "",
+    ) -> Proof:
+        return prove(
+            cloud.client,
+            nodes,
+            tmp_path / ".stackcook",
+            required=required,
+            limit=limit,
+            advice=advice,
+            opener=cloud.login,
+            ping=cloud.ping,
+        )
+
+    return run
+
+
+def failures(found: Proof) -> list[Check]:
+    return [check for check in found.checks if not check.ok]
+
+
+def test_every_link_is_checked_on_every_compute_node(run: Any, cloud: FakeCloud) -> None:
+    found = run()
+    assert failures(found) == []
+    mine = [check.name for check in found.checks if "compute2" not in f"{check.name}{check.node}"]
+    on_controller = {"Placement", "scheduler", "image", "console URL"}
+    assert mine == [
+        f"instance on compute1: {link}" if link in on_controller else f"instance: {link}"
+        for link in CHAIN
+    ]
+    assert {check.node for check in found.checks} == set(UNITS)
+    assert sorted(cloud.logins) == ["compute1", "compute2"]
+    (note,) = found.notes
+    assert note == "instances answered on 10.0.113.101 (compute1), 10.0.113.102 (compute2)"
+
+
+def test_nothing_is_left_in_the_cloud_and_here(run: Any, cloud: FakeCloud, tmp_path: Path) -> None:
+    run()
+    assert cloud.names() == set()
+    here = {path.name for path in (tmp_path / ".stackcook").iterdir()}
+    assert here == {".gitignore", "verify.lock"}
+
+
+@pytest.mark.parametrize(
+    ("broken", "link", "node", "unit", "cause"),
+    [
+        ("Placement", "Placement", "controller", "placement-api", "MEMORY_MB: 88 free, 256 needed"),
+        ("quota", "scheduler", "controller", "nova-scheduler", "Quota exceeded for instances"),
+        ("scheduler", "scheduler", "controller", "nova-scheduler", "No valid host was found"),
+        ("late", "scheduler", "controller", "nova-scheduler", "task state: scheduling"),
+        ("image", "image", "controller", "glance-api", "Image i-test could not be found"),
+        ("libvirt", "libvirt", "compute1", "nova-compute", "cannot limit core file size"),
+        ("libvirt down", "libvirt", "compute1", "libvirtd", "hypervisor is broken"),
+        ("port binding", "port binding", "compute1", "ovn-controller", "Binding failed for port"),
+        ("port late", "port binding", "compute1", "ovn-controller", "port is connected"),
+        ("console log", "console log", "compute1", "nova-compute", "Booting from Hard Disk..."),
+        ("DHCP", "DHCP", "compute1", "ovn-controller", "got no address by DHCP"),
+        (
+            "metadata",
+            "metadata",
+            "compute1",
+            "neutron-ovn-metadata-agent",
+            "no metadata from 169.254.169.254",
+        ),
+        ("key", "key", "compute1", "neutron-ovn-metadata-agent", "no SSH key"),
+        (
+            "user data",
+            "user data",
+            "compute1",
+            "neutron-ovn-metadata-agent",
+            "the last line on its console is: test-image: ready",
+        ),
+        ("floating IP", "floating IP", "compute1", "ovn-controller", "connection refused"),
+        ("SSH", "SSH", "compute1", "ovn-controller", "no SSH response (timed out)"),
+        ("login", "SSH", "compute1", "ovn-controller", "login was refused"),
+        (
+            "traffic to outside",
+            "traffic to outside",
+            "compute1",
+            "ovn-controller",
+            "cannot ping the gateway 10.0.113.1: 1 packets transmitted, 0 received",
+        ),
+        (
+            "tunnel",
+            "tunnel",
+            "compute1",
+            "ovn-controller",
+            "the instance on compute2 (192.168.231.103) cannot be reached through the tunnel: "
+            "no answer to ping",
+        ),
+        ("security group", "security group", "compute1", "ovn-controller", "port 8080 is open"),
+        ("open port", "security group", "compute1", "ovn-controller", ":8080/ responds"),
+        ("ping", "security group", "compute1", "ovn-controller", "does not answer to ping"),
+    ],
+)
+def test_a_break_is_named_and_ends_the_chain(
+    run: Any, cloud: FakeCloud, broken: str, link: str, node: str, unit: str, cause: str
+) -> None:
+    cloud.broken[broken] = ("compute1",)
+    found = run()
+    (check,) = failures(found)
+    where = "" if node == "compute1" else " on compute1"
+    assert (check.name, check.node, check.unit) == (f"instance{where}: {link}", node, unit)
+    assert cause in check.cause
+    assert f"stackcook ssh {node} -- sudo journalctl -u {unit} -n 50" in check.remedy
+    mine = [c for c in found.checks if "compute2" not in f"{c.name}{c.node}"]
+    assert [c.name.partition(": ")[2] for c in mine] == CHAIN[: CHAIN.index(link) + 1]
+    skipped = ", ".join(CHAIN[CHAIN.index(link) + 1 :])
+    expected = f"instance on compute1: not checked because {link} failed: {skipped}"
+    assert (expected in found.notes) == bool(skipped)
+    assert cloud.names() == set()
+
+
+def test_a_token_is_in_no_failure(run: Any, cloud: FakeCloud) -> None:
+    cloud.broken["console URL"] = ("compute1",)
+    check, _ = failures(run())
+    assert check.name == "instance on compute1: console URL"
+    assert check.cause == "http://10.0.116.10:6080/vnc_lite.html returned 404 Not Found"
+
+
+@pytest.mark.parametrize(
+    ("service", "link", "unit"),
+    [
+        ({"state": "down"}, "scheduler", "nova-compute"),
+        ({"status": "disabled", "disabled_reason": "new disk"}, "scheduler", "nova-compute"),
+        (
+            {"status": "disabled", "disabled_reason": "AUTO: Connection to libvirt lost: 1"},
+            "libvirt",
+            "libvirtd",
+        ),
+    ],
+)
+def test_nothing_is_booted_where_nova_boots_nothing(
+    run: Any, cloud: FakeCloud, service: dict[str, str], link: str, unit: str
+) -> None:
+    cloud.services["compute1"] = service
+    (check,) = failures(run())
+    assert (check.name, check.node, check.unit) == (f"instance: {link}", "compute1", unit)
+    assert cloud.requests.count("POST /servers") == 1
+
+
+def test_a_compute_node_without_hypervisor_is_a_failure(run: Any, cloud: FakeCloud) -> None:
+    cloud.computes = ("compute2",)
+    (check,) = failures(run())
+    assert (check.node, check.cause) == ("compute1", "Nova has no hypervisor of this node")
+
+
+def test_a_peer_that_does_not_come_up_is_no_fault_of_the_tunnel(run: Any, cloud: FakeCloud) -> None:
+    cloud.broken |= {"DHCP": ("compute1",), "tunnel": ("compute2",)}
+    (check,) = failures(run())
+    assert check.name == "instance: DHCP"
+
+
+@pytest.mark.parametrize(
+    ("external", "image", "missing"),
+    [
+        (False, True, "no external network"),
+        (True, False, "no image `test`"),
+        (False, False, "no external network and no image `test`"),
+    ],
+)
+def test_what_the_cloud_lacks_is_a_note(
+    run: Any, cloud: FakeCloud, external: bool, image: bool, missing: str
+) -> None:
+    cloud.external = external
+    cloud.image = cloud.image if image else None
+    assert run() == Proof(notes=(f"no instance was booted: the cloud has {missing}",))
+    assert not any(request.startswith("POST") for request in cloud.requests)
+
+
+def test_advice_is_given_where_there_is_no_external_network(run: Any, cloud: FakeCloud) -> None:
+    cloud.image = None
+    assert len(run(advice="set it").notes) == 1
+    cloud.external = False
+    assert run(advice="set it").notes[1] == "set it"
+
+
+def test_an_instance_that_is_asked_for_needs_the_image(run: Any, cloud: FakeCloud) -> None:
+    cloud.image = None
+    (check,) = run(required=True).checks
+    assert (check.ok, check.cause) == (False, "the cloud has no image `test`")
+    assert "openstack.resources.images" in check.remedy
+
+
+def test_without_external_network_the_rest_is_checked(run: Any, cloud: FakeCloud) -> None:
+    cloud.external = False
+    found = run(required=True)
+    assert failures(found) == []
+    links = {check.name.partition(": ")[2] for check in found.checks}
+    assert set(CHAIN) - links == {"floating IP", "SSH", "traffic to outside"}
+    assert found.notes == (
+        "instances booted on compute1, compute2; floating IPs: not checked, as the cloud has no "
+        "external network",
+    )
+    assert cloud.names() == set()
+
+
+def test_one_compute_node_has_no_tunnel(run: Any, cloud: FakeCloud) -> None:
+    found = run(nodes=NODES[:2])
+    assert failures(found) == []
+    assert "instance: tunnel" not in {check.name for check in found.checks}
+    assert found.notes == ("an instance answered on 10.0.113.101 (compute1)",)
+
+
+def test_a_cloud_without_compute_nodes_proves_nothing(run: Any, cloud: FakeCloud) -> None:
+    assert run(nodes=NODES[:1]) == Proof()
+    assert cloud.requests == []
+
+
+def test_what_a_killed_run_has_left_is_deleted_first(
+    run: Any, cloud: FakeCloud, tmp_path: Path
+) -> None:
+    found = resources.offer(cloud.client)
+    resources.create(cloud.client, found, "0ld", 2, "ssh-ed25519 AAAA")
+    (tmp_path / ".stackcook" / "verify").mkdir(parents=True)
+    (tmp_path / ".stackcook" / "verify" / "id_ed25519").write_text("old")
+    cloud.add("networks", {"name": "a user's own"})
+    assert "stackcook-verify-0ld-2" in cloud.names()
+    assert failures(run()) == []
+    assert cloud.names() == {"a user's own"}
+
+
+def test_a_leftover_is_a_failure_with_its_name(run: Any, cloud: FakeCloud) -> None:
+    cloud.stuck.add("networks")
+    (check,) = failures(run())
+    assert check.name == "removal of the instances"
+    assert "network stackcook-verify-" in check.cause
+    assert check.cause.endswith("is in use")
+    assert {name[:17] for name in cloud.names()} == {"stackcook-verify-"}
+
+
+def test_servers_that_stay_are_told(run: Any, cloud: FakeCloud) -> None:
+    cloud.stuck.add("servers")
+    causes = [check.cause for check in failures(run())]
+    assert any("server stackcook-verify-" in cause for cause in causes)
+
+
+def test_what_cannot_be_created_is_one_failure(
+    run: Any, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(kind: str, thing: Any) -> Any:
+        if kind == "floatingips":
+            raise Refusal(409, "No more IP addresses available on network ext.")
+        return FakeCloud._made(cloud, kind, thing)
+
+    monkeypatch.setattr(cloud, "_made", made)
+    (check,) = run().checks
+    assert (check.name, check.node) == ("instances", "")
+    assert "No more IP addresses available on network ext." in check.cause
+    assert cloud.names() == set()
+
+
+def test_ctrl_c_removes_everything(run: Any, cloud: FakeCloud) -> None:
+    cloud.broken["console log"] = ("compute1", "compute2")
+    asked = threading.Event()
+
+    def interrupt() -> None:
+        if not asked.is_set():
+            asked.set()
+            raise KeyboardInterrupt
+
+    cloud.interrupt = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        run(limit=60)
+    assert cloud.names() == set()
+
+
+def test_two_verifications_do_not_run_at_the_same_time(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / ".stackcook" / "verify.lock"
+    path.parent.mkdir()
+    with path.open("w") as file:
+        assert try_lock(file)
+        (check,) = run().checks
+    assert check.cause == "another `stackcook verify` still runs after 0 s"
+    assert failures(run()) == []
+
+
+def test_waves_are_of_about_the_same_size() -> None:
+    nodes = [Placed(str(number), "") for number in range(9)]
+    assert [len(wave) for wave in waves(nodes)] == [5, 4]
+    assert [len(wave) for wave in waves(nodes[:8])] == [8]
+
+
+def test_many_nodes_are_proved_wave_by_wave(
+    run: Any, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "waves", lambda nodes: [nodes[:1], nodes[1:]])
+    found = run()
+    assert failures(found) == []
+    assert sorted(cloud.logins) == ["compute1", "compute2"]
+    assert cloud.names() == set()
+
+
+def test_the_network_of_the_instances_is_beside_the_external_one() -> None:
+    assert str(resources.subnet_beside([{"cidr": "10.0.113.0/24"}])) == "192.168.231.0/24"
+    assert str(resources.subnet_beside([{"cidr": "192.168.0.0/16"}])) == "10.231.231.0/24"
+
+
+def test_the_flavor_is_as_large_as_the_image_needs() -> None:
+    assert resources.flavor_size({}) == {"ram": 256, "disk": 1, "vcpus": 1}
+    assert resources.flavor_size({"min_ram": 512, "min_disk": 3})["ram"] == 512
+
+
+def test_the_script_is_valid_for_a_shell() -> None:
+    script = guest.script([guest.Peer("stackcook-verify-1-2", "192.168.231.7")], "10.0.113.1", 60)
+    done = subprocess.run(["sh", "-n"], input=script, text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert script.startswith("#!/bin/sh\n")
+    assert "peer 192.168.231.7 stackcook-verify-1-2 &\n" in script
+    assert "attempt outside ping -c 1 -W 3 10.0.113.1 &\n" in script
+
+
+def test_a_console_is_read_although_the_kernel_prints_in_between() -> None:
+    console = guest.read_console(
+        "test-image: dhcp 10.9.9.9 gateway 10.9.9.1\r\n"
+        "\x1b[0mtest-image: booting\r\n[  1.0] clock\x00 test-image: dhcp 10.1.1.5 gateway x\r\n"
+        "stackcook-verify: tunnel 10.1.1.6 failed no answer to HTTP\r\n"
+        "stackcook-verify: outside ok\r\n\r\n"
+    )
+    assert guest.dhcp(console, "10.1.1.5") == ""
+    assert guest.dhcp(console, "10.1.1.9") == "DHCP gave it 10.1.1.5, but its port 10.1.1.9"
+    assert guest.metadata(console, "u") is None and guest.key(console) is None
+    assert console.results == {"tunnel 10.1.1.6": "no answer to HTTP", "outside": ""}
+    assert console.last == "stackcook-verify: outside ok"
+
+
+def test_metadata_of_another_instance_is_an_error() -> None:
+    console = guest.read_console("test-image: metadata 1234 name\n")
+    assert guest.metadata(console, "1234") == ""
+    said = guest.metadata(console, "5678")
+    assert said == "it got the metadata of another instance, 1234"

@@ -70,6 +70,7 @@ TOOLS = (
     Tool("sudo", "runs commands as root", "sudo", "sudo"),
     Tool("vagrant", "creates machines", "vagrant", "vagrant"),
     Tool("lxc-create", "creates LXC containers as machines", "lxc", "lxc"),
+    Tool("lxcfs", "shows machines their own memory and CPUs", "lxcfs", "lxc"),
     Tool("mmdebstrap", "builds the box of the machines", "mmdebstrap", "lxc"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shlex
@@ -21,7 +22,7 @@ from stackcook.command import Command, Runner, Say, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError, one_line
 from stackcook.files import lock, private_directory
-from stackcook.machines import box
+from stackcook.machines import box, lxcfs
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
@@ -29,6 +30,8 @@ from stackcook.manifest.model import Manifest, Node
 from stackcook.remote.base import Host
 
 HERE = Path(__file__).parent
+
+_log = logging.getLogger(__name__)
 
 DEBIAN_BOX = "cloud-image/debian-13"
 """The box of libvirt's and VirtualBox's machines."""
@@ -55,7 +58,7 @@ class VagrantMachines:
 
     def describe(self) -> dict[str, Any]:
         """All that the Vagrantfile needs, as JSON; memory is in MiB."""
-        network = self.network.network
+        network, cpusets = self.network.network, self._cpusets()
         return {
             "name": self.manifest.name,
             "provider": self.provider,
@@ -80,6 +83,7 @@ class VagrantMachines:
                     "address": str(node.address),
                     "memory": node.memory,
                     "cpus": node.cpus,
+                    "cpuset": cpusets[node.name],
                     "container": self._container(node),
                     "packages": str(packages() / self._container(node)),
                 }
@@ -109,10 +113,13 @@ class VagrantMachines:
             self._refuse_unlinked(self.external)
 
     def provide(self, on_line: Say) -> None:
-        """Create all that ``vagrant up`` needs: network, SSH key, box, package caches."""
+        """Create all that ``vagrant up`` needs: network, SSH key, box, package caches, lxcfs."""
         self.prepare()
         if self.provider != "lxc":
             return
+        if why := lxcfs.start(self.run):
+            what = "machines see this machine's memory and CPUs, because lxcfs does not run"
+            _log.warning("warning: %s: %s", what, why)
         for node in self.manifest.nodes:
             package_cache(self._container(node))
         if not box.added():
@@ -215,6 +222,21 @@ class VagrantMachines:
 
     def _container(self, node: Node) -> str:
         return f"{self.manifest.name}-{node.name}"
+
+    def _cpusets(self) -> dict[str, str]:
+        """Node → the numbers of the CPUs that its container runs on, such as ``0,1``.
+
+        Unlike a limit of CPU time, these are what the container's programs count. The nodes'
+        CPUs follow one another, so that all of this machine's are used.
+        """
+        here = sorted(os.sched_getaffinity(0))
+        found, first = {}, 0
+        for node in self.manifest.nodes:
+            count = min(node.cpus, len(here))
+            mine = (here[(first + number) % len(here)] for number in range(count))
+            found[node.name] = ",".join(map(str, sorted(mine)))
+            first += count
+        return found
 
     def _make_key(self) -> None:
         """Create the SSH key of this deployment, both files or none."""

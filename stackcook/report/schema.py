@@ -231,6 +231,7 @@ def _data() -> dict[str, Schema]:
         {
             "memory": _COUNT,
             "cpus": _COUNT,
+            "cpuset": _TEXT,
             "container": _TEXT,
             "packages": _TEXT,
             "user": _TEXT,

@@ -106,6 +106,12 @@ def external_interface(remote: Remote) -> list[str]:
     return remote.run(shown).output.split()
 
 
+def sizes(remote: Remote) -> list[str]:
+    """The memory in KiB and the number of CPUs that programs on a machine see."""
+    memory = "awk '/^MemTotal/ { print $2 }' /proc/meminfo"
+    return remote.run(f"{memory}; nproc; grep -c ^processor /proc/cpuinfo").output.split()
+
+
 def test_machines_come_up_and_go(manifest: Manifest, tmp_path: Path) -> None:
     machines = factory.vagrant_machines(manifest)
     lines: list[str] = []
@@ -127,6 +133,7 @@ def test_machines_come_up_and_go(manifest: Manifest, tmp_path: Path) -> None:
             assert remote.run("command -v chef-client && test -c /dev/net/tun").status == 0
             assert remote.run(sudo("apt-get update -qq")).status == 0
             assert external_interface(remote) == ["up"]
+            assert sizes(remote) == ["524288", "1", "1"]
     assert str(machines.server_address()) == "10.0.114.1"
 
     stopped = hosts["one"]

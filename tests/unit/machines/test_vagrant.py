@@ -150,6 +150,19 @@ def test_a_container_that_was_started_without_the_interface_is_refused(tmp_path:
     machines(tmp_path, host).prepare()  # without an external network, none is needed
 
 
+def test_containers_share_the_cpus_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = machines(tmp_path, FakeHost())
+    sizes = (("one", 1), ("two", 2), ("three", 64))
+    nodes = tuple(replace(n, cpus=cpus) for n, (_, cpus) in zip(NODES, sizes))
+    made = replace(made, manifest=replace(made.manifest, nodes=nodes))
+    # this process may not use all of them
+    monkeypatch.setattr(vagrant.os, "sched_getaffinity", lambda pid: {4, 5, 7})
+    found = {one["name"]: one["cpuset"] for one in made.describe()["machines"]}
+    assert found == {"one": "4", "two": "5,7", "three": "4,5,7"}
+
+
 def test_both_networks_come_and_go(tmp_path: Path) -> None:
     host = FakeHost(way="lo")
     made = with_external(tmp_path, host)

@@ -115,6 +115,8 @@ def test_containers(tmp_path: Path) -> None:
     assert (b["net.0.link"], b["net.0.ipv4.gateway"]) == (["br-lab"], ["10.0.112.1"])
     key = tmp_path / ".stackcook" / "ssh" / "id_ed25519"
     assert b["hook.pre-start"][0].endswith(f"identity.sh b 10.0.112.11 {key}.pub")
+    limits = {name: value for setting, value in b.items() for name in setting.split(".")[2:]}
+    assert limits["cpus"] == [lab["machines"][1]["cpuset"]]
     assert "2048M" in str(b) and str(packages() / "lab-b") in str(b["mount.entry"])
     assert not [setting for setting in b if setting.startswith("net.1.")]
 

@@ -1,0 +1,66 @@
+"""lxcfs is started where it does not run; the lab goes on without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stackcook.command import Command, Completed
+from stackcook.errors import UsageError
+from stackcook.machines import lxcfs
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(lxcfs, "find_program", lambda name: Path("/bin") / name)
+    monkeypatch.setattr(lxcfs, "as_root", lambda *argv: argv)
+
+
+class Service:
+    """``service lxcfs start``, which mounts its files or not, and fails or not."""
+
+    def __init__(self, mount: Path, *, works: bool = True, status: int = 0) -> None:
+        self.mount, self.works, self.status = mount, works, status
+        self.asked: list[str] = []
+
+    def __call__(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+        on_start: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Completed:
+        self.asked.append(str(command))
+        if self.works:
+            (self.mount / "proc").mkdir(parents=True)
+            (self.mount / "proc" / "meminfo").touch()
+        return Completed(self.status, "fuse: device not found\n" if self.status else "")
+
+
+def test_it_is_started_once(tmp_path: Path) -> None:
+    service = Service(tmp_path / "lxcfs")
+    for _ in range(2):
+        assert lxcfs.start(service, service.mount) == ""
+    assert service.asked == ["service lxcfs start"]
+
+
+def test_what_counts_is_that_its_files_are_there(tmp_path: Path) -> None:
+    service = Service(tmp_path / "lxcfs", status=1)
+    assert lxcfs.start(service, service.mount) == ""
+
+
+def test_why_it_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service(tmp_path / "lxcfs", works=False, status=1)
+    said = lxcfs.start(service, service.mount, patience=0)
+    assert said == "`service lxcfs start` did not start it (fuse: device not found)"
+
+    def missing(name: str) -> Path:
+        raise UsageError(f"{name} is not installed", remedy="run `stackcook doctor`")
+
+    monkeypatch.setattr(lxcfs, "find_program", missing)
+    said = lxcfs.start(service, service.mount)
+    assert said == "lxcfs is not installed; run `stackcook doctor`"

@@ -13,7 +13,7 @@ help:
 	@echo 'make lab-test  run only the tests that create machines'
 	@echo 'make acceptance  everything that takes too long for make test: the four commands below, one after the other'
 	@echo 'make scale     measure a deploy of 100 nodes (or NODES=N); writes build/scale.log'
-	@echo "make chaos     test deploys of 10 nodes (or NODES=N) that are killed, frozen or out of disk; ARGS='-k disk' selects tests"
+	@echo "make chaos     test deploys of 5 nodes (or NODES=N) that are killed, frozen or out of disk; ARGS='-k disk' selects tests"
 	@echo 'make side-by-side  deploy two labs at once, five times, while network interfaces come and go'
 	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; takes about ten minutes'
 
@@ -37,7 +37,7 @@ scale: setup
 	@$(python) -m benchmarks.scale --nodes $(or $(NODES),100) --log build/scale.log
 
 chaos: setup
-	@$(pytest) tests/scale/test_chaos.py --nodes $(or $(NODES),10) $(live) $(ARGS)
+	@$(pytest) tests/scale/test_chaos.py --nodes $(or $(NODES),5) $(live) $(ARGS)
 
 side-by-side: setup
 	@$(pytest) tests/scale/test_side_by_side.py --nodes 1 $(live)

@@ -62,4 +62,4 @@ check-types:
 	@$(python) -m mypy
 
 check-unit:
-	@$(pytest) -q tests/unit
+	@$(pytest) -q -n auto tests/unit

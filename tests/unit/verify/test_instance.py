@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -355,6 +356,50 @@ def test_the_script_is_valid_for_a_shell() -> None:
     assert script.startswith("#!/bin/sh\n")
     assert "peer 192.168.231.7 stackcook-verify-1-2 &\n" in script
     assert "attempt outside ping -c 1 -W 3 10.0.113.1 &\n" in script
+
+
+PROGRAMS = {
+    "httpd": "",
+    "ping": 'for address; do :; done; [ "$address" != 10.0.113.1 ] || { echo lost; exit 1; }',
+    "wget": """for url; do :; done
+case "$url" in
+http://*:8080/) [ "$url" = http://192.168.231.9:8080/ ] ;;
+http://192.168.231.9/much) echo short ;;
+*/much) head -c 100000 /dev/zero ;;
+*) echo "hello from stackcook-verify-1-2 (a-1)" ;;
+esac""",
+}
+"""What the script calls; 10.0.113.1 does not answer, and 192.168.231.9 is not as it should be."""
+
+
+def test_the_script_prints_what_it_finds(tmp_path: Path) -> None:
+    for name, text in PROGRAMS.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+    peers = [
+        guest.Peer("stackcook-verify-1-2", "192.168.231.7"),
+        guest.Peer("stackcook-verify-1-3", "192.168.231.8"),
+        guest.Peer("stackcook-verify-1-2", "192.168.231.9"),
+    ]
+    script = guest.script(peers, "10.0.113.1", 0).replace("/var/www", str(tmp_path))
+    done = subprocess.run(
+        ["sh"],
+        input=script,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
+    assert guest.read_console(done.stdout).results == {
+        "user-data": "",
+        "outside": "lost",
+        "tunnel 192.168.231.7": "",
+        "closed 192.168.231.7": "",
+        "tunnel 192.168.231.8": "another instance answers: hello from stackcook-verify-1-2 (a-1)",
+        "tunnel 192.168.231.9": "only 6 of 100000 bytes arrived",
+    }
+    assert (tmp_path / "results").read_text().count("\n") == 6
 
 
 def test_a_console_is_read_although_the_kernel_prints_in_between() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +14,8 @@ import requests
 from stackcook.errors import VerifyError
 from stackcook.verify.check import Check, Checks, timed
 from stackcook.verify.placing import COMPUTE, METADATA, OVN, Placed, is_among
+
+_log = logging.getLogger(__name__)
 
 USER = "admin"
 PROJECT = "admin"
@@ -56,8 +60,9 @@ def request(
 
     Raises VerifyError with the cause if there is none; it never holds what was sent.
     """
+    began, outcome = time.monotonic(), "failed"
     try:
-        return (session or new_session()).request(
+        response = (session or new_session()).request(
             method,
             url,
             headers=dict(headers or {}),
@@ -66,8 +71,12 @@ def request(
             timeout=(min(4.0, timeout), timeout),
             allow_redirects=False,
         )
+        outcome = f"HTTP {response.status_code}"
+        return response
     except OSError as error:  # as everything that requests raises
         raise VerifyError(f"{url} does not respond: {cause_of(error, timeout)}") from error
+    finally:
+        _log.debug("%s %s: %s, %.0f ms", method, url, outcome, (time.monotonic() - began) * 1000)
 
 
 def cause_of(error: Exception, timeout: float) -> str:

@@ -146,6 +146,11 @@ module OpenstackCommon
       )
     end
 
+    # @return [Boolean] whether a recipe is in this node's run list, or in a role of it
+    def openstack_runs?(recipe)
+      node.recipe?(recipe) || Array(node['recipes']).include?(recipe)
+    end
+
     private
 
     def openstack_endpoint(service, interface, field)
@@ -155,7 +160,7 @@ module OpenstackCommon
 
     def find_openstack_host(service)
       recipe = SERVICES.fetch(service)[:recipe]
-      return openstack_address if node.recipe?(recipe) || Array(node['recipes']).include?(recipe)
+      return openstack_address if openstack_runs?(recipe)
 
       found = search(:node, "recipes:#{recipe.gsub(':', '\:')} AND chef_environment:#{node.chef_environment}")
       return openstack_address(found.first) if found.one?

@@ -53,10 +53,18 @@ module OpenstackCompute
 
     # @return [Hash] for nova-compute with libvirt
     def nova_compute
+      controller = openstack_runs?('openstack-compute::controller')
       {
         'DEFAULT' => {
           'compute_driver' => 'libvirt.LibvirtDriver',
           'resume_guests_state_on_host_boot' => true,
+          'cpu_allocation_ratio' => 4.0,
+          'ram_allocation_ratio' => 1.0,
+          'disk_allocation_ratio' => 1.0,
+          'reserved_host_memory_mb' => OpenstackCompute::Sizes.reserved_memory(controller: controller),
+          'reserved_host_cpus' => OpenstackCompute::Sizes.reserved_cpus,
+          # for the operating system and the services of a controller
+          'reserved_host_disk_mb' => controller ? 8192 : 4096,
         },
         'libvirt' => { 'virt_type' => OpenstackCompute::Kvm.virt_type },
         'vnc' => {

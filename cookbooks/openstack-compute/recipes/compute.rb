@@ -32,7 +32,39 @@ execute 'systemctl reload dbus && systemctl restart polkit' do
   not_if %w(busctl --timeout=2 call).concat(polkit).join(' ')
 end
 
-openstack_service 'libvirtd'
+qemu_conf = '/etc/libvirt/qemu.conf'
+
+file qemu_conf do
+  content(lazy { OpenstackCompute::CoreLimit.forbid(::File.read(qemu_conf)) })
+  only_if { OpenstackCompute::CoreLimit.forbidden? }
+end
+
+# In a container, libvirt must not see the memory of the whole host
+numa = '/var/lib/openstack/numa'
+numa_unit = '/etc/systemd/system/libvirtd.service.d/openstack.conf'
+
+if OpenstackCompute::Sizes.limited?
+  OpenstackCompute::Numa.files(OpenstackCompute::Sizes.memory, OpenstackCompute::Numa.cpus).each do |name, text|
+    directory ::File.dirname("#{numa}/#{name}") do
+      recursive true
+    end
+
+    file "#{numa}/#{name}" do
+      content text
+    end
+  end
+
+  directory ::File.dirname(numa_unit)
+
+  file numa_unit do
+    content "[Service]\nBindReadOnlyPaths=#{numa}:/sys/devices/system/node\n"
+    notifies :run, 'execute[systemctl daemon-reload]', :immediately
+  end
+end
+
+openstack_service 'libvirtd' do
+  config [qemu_conf, numa_unit, "#{numa}/node0/meminfo"]
+end
 
 openstack_service 'nova-compute' do
   log '/var/log/nova/nova-compute.log'

@@ -52,6 +52,33 @@ RSpec.describe 'openstack-compute' do
       end
     end
 
+    it 'forbids core files only where they are forbidden' do
+      allow(OpenstackCompute::CoreLimit).to receive(:forbidden?).and_return(false)
+      expect(chef_run).not_to create_file('/etc/libvirt/qemu.conf')
+      allow(OpenstackCompute::CoreLimit).to receive(:forbidden?).and_return(true)
+      expect(chef_runner.converge('openstack-compute::compute')).to create_file('/etc/libvirt/qemu.conf')
+      expect(chef_run).to start_openstack_service('libvirtd').with(config: include('/etc/libvirt/qemu.conf'))
+    end
+
+    it 'shows libvirt the memory of a container instead of its host\'s' do
+      allow(OpenstackCompute::Sizes).to receive(:limited?).and_return(true)
+      allow(OpenstackCompute::Sizes).to receive(:memory).and_return(4096)
+      expect(chef_run).to create_file('/var/lib/openstack/numa/node0/meminfo').with(content: /^Node 0 MemTotal: 4194304 kB$/)
+      drop_in = '/etc/systemd/system/libvirtd.service.d/openstack.conf'
+      expect(chef_run).to create_file(drop_in).with(content: %r{^BindReadOnlyPaths=/var/lib/openstack/numa:/sys/devices/system/node$})
+      expect(chef_run).to start_openstack_service('libvirtd').with(config: include(drop_in))
+    end
+
+    it 'shows libvirt the NUMA nodes of a host' do
+      allow(OpenstackCompute::Sizes).to receive(:limited?).and_return(false)
+      expect(chef_run.resource_collection.map(&:name).grep(/numa/)).to be_empty
+    end
+
+    it 'reserves memory for its own services' do
+      allow(OpenstackCompute::Sizes).to receive(:reserved_memory).with(controller: false).and_return(1024)
+      expect(nova_conf['DEFAULT']).to include('reserved_host_memory_mb' => 1024, 'ram_allocation_ratio' => 1.0)
+    end
+
     it 'keeps its compute_id when the host is reinstalled' do
       uuid = OpenstackCompute::Identity.uuid(chef_run.node['machinename'])
       expect(chef_run).to create_file_if_missing('/var/lib/nova/compute_id').with(content: uuid)
@@ -67,6 +94,11 @@ RSpec.describe 'openstack-compute' do
 
   describe 'both on one node' do
     let(:chef_run) { chef_runner.converge('openstack-compute::controller', 'openstack-compute::compute') }
+
+    it 'reserves memory for the services of both' do
+      allow(OpenstackCompute::Sizes).to receive(:reserved_memory).with(controller: true).and_return(5120)
+      expect(nova_conf['DEFAULT']).to include('reserved_host_memory_mb' => 5120)
+    end
 
     it 'writes one nova.conf with the options of both' do
       expect(nova_conf['vnc']).to include('novncproxy_port' => 6080, 'server_listen' => '$my_ip')

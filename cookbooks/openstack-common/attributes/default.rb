@@ -20,5 +20,5 @@ default['openstack']['bind_service']['all'] = {}
 # A list of memcached servers, 'host:port'. Default: the host and port of the service memcached.
 default['openstack']['memcached_servers'] = nil
 
-# Seconds within which a service must listen after its start, and Keystone must respond.
+# Seconds within which a service must listen after its start, and an API must respond.
 default['openstack']['start_timeout'] = 240

@@ -23,6 +23,13 @@ module OpenstackCommon
       'dashboard' => { recipe: 'openstack-dashboard::controller', port: 80, path: '/horizon/' },
     }.freeze
 
+    # The services that {#openstack_api} knows: their name in messages, and the microversion of requests.
+    APIS = {
+      'compute' => ['Nova', 'compute 2.61'], # the first one that lists flavors with their description and extra specs
+      'image' => ['Glance', nil],
+      'network' => ['Neutron', nil],
+    }.freeze
+
     # @return [String] the address at which other nodes reach this one
     def openstack_address(of = node)
       of.dig('openstack', 'address') || of['ipaddress']
@@ -144,6 +151,18 @@ module OpenstackCommon
         password: openstack_password('user_passwords', 'admin'),
         timeout: node['openstack']['start_timeout']
       )
+    end
+
+    # @param service [String] a key of {APIS}
+    # @return [OpenstackCommon::Rest] a client of the service, logged in as admin; the same one for the whole run
+    def openstack_api(service)
+      clients = node.run_state[:openstack_apis] ||= {}
+      name, version = APIS.fetch(service)
+      clients[service] ||= OpenstackCommon::Rest.new(
+        name: name, url: openstack_url(service),
+        timeout: node['openstack']['start_timeout'],
+        headers: { 'OpenStack-API-Version' => version }.compact
+      ) { |renew| openstack_keystone.token(renew: renew) }
     end
 
     # @return [Boolean] whether a recipe is in this node's run list, or in a role of it

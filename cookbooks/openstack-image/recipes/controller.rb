@@ -29,6 +29,17 @@ openstack_db_sync 'glance' do
   migrations '/usr/lib/python3/dist-packages/glance/db/sqlalchemy/alembic_migrations/versions'
 end
 
+# what Horizon and Nova's API know about the properties of images and flavors
+execute 'glance-manage db_load_metadefs' do
+  user 'glance'
+  group 'glance'
+  only_if do
+    OpenstackCommon::Mariadb.new('glance', password: openstack_password('db_passwords', 'glance'), database: 'glance',
+                                           host: openstack_host('db'), port: openstack_port('db'))
+                            .query('SELECT 1 FROM metadef_namespaces LIMIT 1').empty?
+  end
+end
+
 openstack_registration 'glance' do
   service_type 'image'
   endpoints openstack_endpoints('image')

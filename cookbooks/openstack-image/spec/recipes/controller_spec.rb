@@ -4,10 +4,26 @@ RSpec.describe 'openstack-image::controller' do
   include_context 'with a controller'
   step_into :openstack_config
 
+  let(:definitions) { [['1']] }
+
+  before { allow(OpenstackCommon::Mariadb).to receive(:new).and_return(instance_double(OpenstackCommon::Mariadb, query: definitions)) }
+
   it 'connects to the database and checks tokens at Keystone' do
     expect(chef_run).to render_file('/etc/glance/glance-api.conf')
       .with_content(%r{^connection = mysql\+pymysql://glance:db_passwords-glance-password@192\.0\.2\.10:3306/glance$})
       .with_content(/^\[keystone_authtoken\]\n(.+\n)*password = service_passwords-glance-password$/)
+  end
+
+  it 'does not load the metadata definitions again' do
+    expect(chef_run).not_to run_execute('glance-manage db_load_metadefs')
+  end
+
+  context 'without metadata definitions' do
+    let(:definitions) { [] }
+
+    it 'loads them' do
+      expect(chef_run).to run_execute('glance-manage db_load_metadefs').with(user: 'glance')
+    end
   end
 
   it 'is registered in Keystone' do

@@ -20,7 +20,7 @@ from stackcook.manifest.knifeoptions import KnifeOptions, parse
 DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
     "db_passwords": ("keystone", "glance", "placement", "nova", "neutron"),
     "service_passwords": ("glance", "placement", "nova", "neutron"),
-    "user_passwords": ("admin", "openstack"),
+    "user_passwords": ("admin", "openstack", "demo"),
     "secrets": ("metadata_proxy", "horizon"),
 }
 """Data bags and their items that ``deploy`` fills with generated passwords."""

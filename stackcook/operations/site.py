@@ -116,7 +116,9 @@ class Site(ChefSite):
         self._seen = placed(self._manifest, self.client, deploy=deploy.id)
         for keystone in running(self._seen, KEYSTONE)[:1]:
             path = self._manifest.root / "clouds.yaml"
-            clouds.write(path, gate.auth_url(keystone), self.credentials.admin)
+            clouds.write(
+                path, gate.auth_url(keystone), self.credentials.admin, self.credentials.demo
+            )
         nodes = tuple(n for n in self._manifest.nodes if n.name not in without)
         reported(self._seen, _theirs(nodes, deploy), deploy.id)
         left_out = (node.names for node in self._seen if node.name in without)
@@ -177,6 +179,7 @@ class Site(ChefSite):
         return Credentials(
             admin=found.get(("user_passwords", "admin"), ""),
             queue=found.get(("user_passwords", "openstack"), ""),
+            demo=found.get(("user_passwords", clouds.DEMO), ""),
             secrets=tuple(found.values()),
         )
 

@@ -1,6 +1,7 @@
 """clouds.yaml: how ``openstack --os-cloud stackcook`` finds the cloud.
 
-Other clouds in the file stay as they are; only the one named ``stackcook`` is changed.
+It has the administrator's login as ``stackcook``, and the login of the user and project ``demo`` as
+``stackcook-demo``. Other clouds in the file stay as they are.
 """
 
 from __future__ import annotations
@@ -15,30 +16,25 @@ from stackcook.files import replacing, untrack
 from stackcook.verify.openstack import DOMAIN, PROJECT, REGION, USER
 
 CLOUD = "stackcook"
+DEMO_CLOUD = "stackcook-demo"
+DEMO = "demo"
+"""The name of the user that ``init``'s environment declares, and of its project."""
 
 
-def write(path: Path, auth_url: str, password: str) -> bool:
-    """Put the cloud into the file, mode 0600, which git shall ignore; False if it is there already.
+def write(path: Path, auth_url: str, password: str, demo_password: str = "") -> bool:
+    """Put the clouds into the file, mode 0600, which git shall ignore; False if they are there.
 
-    Raises VerifyError if the file has other content than clouds, or can't be written.
+    Without ``demo_password``, the file has the administrator's login only. Raises VerifyError if
+    the file has other content than clouds, or can't be written.
     """
-    wanted = {
-        "auth": {
-            "auth_url": auth_url,
-            "username": USER,
-            "password": password,
-            "project_name": PROJECT,
-            "user_domain_name": DOMAIN,
-            "project_domain_name": DOMAIN,
-        },
-        "region_name": REGION,
-        "identity_api_version": 3,
-        "interface": "public",
-    }
+    wanted = {CLOUD: _cloud(auth_url, USER, password, PROJECT)}
+    if demo_password:
+        wanted[DEMO_CLOUD] = _cloud(auth_url, DEMO, demo_password, DEMO)
     document = _read(path)
-    if document["clouds"].get(CLOUD) == wanted and path.stat().st_mode & 0o777 == 0o600:
+    ours = {name: document["clouds"].get(name) for name in wanted}
+    if ours == wanted and path.stat().st_mode & 0o777 == 0o600:
         return False
-    document["clouds"][CLOUD] = wanted
+    document["clouds"].update(wanted)
     try:
         untrack(path)
     except OSError as error:
@@ -49,16 +45,33 @@ def write(path: Path, auth_url: str, password: str) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove the cloud from the file, and the file if it holds nothing else."""
+    """Remove the clouds from the file, and the file if it holds nothing else."""
     if not path.exists():
         return
     document = _read(path)
-    if document["clouds"].pop(CLOUD, None) is None:
+    removed = [document["clouds"].pop(name, None) for name in (CLOUD, DEMO_CLOUD)]
+    if not any(removed):
         return
     if document == {"clouds": {}}:
         path.unlink()
     else:
         _replace(path, document)
+
+
+def _cloud(auth_url: str, user: str, password: str, project: str) -> dict[str, Any]:
+    return {
+        "auth": {
+            "auth_url": auth_url,
+            "username": user,
+            "password": password,
+            "project_name": project,
+            "user_domain_name": DOMAIN,
+            "project_domain_name": DOMAIN,
+        },
+        "region_name": REGION,
+        "identity_api_version": 3,
+        "interface": "public",
+    }
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -33,11 +33,15 @@ from stackcook.verify.services import Sessions
 
 @dataclass(frozen=True)
 class Credentials:
-    """The passwords of Keystone's admin and of the queue's user; ``secrets`` are all to mask."""
+    """The passwords of Keystone's admin, of the queue's user and of the user ``demo``.
+
+    ``secrets`` are all to mask.
+    """
 
     admin: str = field(repr=False)
     queue: str = field(repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    demo: str = field(default="", repr=False)
 
 
 def answers(

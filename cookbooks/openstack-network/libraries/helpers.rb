@@ -52,7 +52,7 @@ module OpenstackNetwork
           'overlay_ip_version' => 4,
         },
         'ml2_type_flat' => { 'flat_networks' => provider['physical_network'] },
-        'ml2_type_vlan' => { 'network_vlan_ranges' => provider['physical_network'] },
+        'ml2_type_vlan' => { 'network_vlan_ranges' => Array(provider['vlan_ranges'] || provider['physical_network']).join(',') },
         'ml2_type_geneve' => { 'vni_ranges' => '1:65536', 'max_header_size' => 38 },
         'securitygroup' => { 'enable_security_group' => true },
         'ovn' => {

@@ -45,6 +45,18 @@ def test_other_clouds_stay(path: Path) -> None:
     assert document == {"cache": {}, "clouds": {"work": {"auth": {"username": "me"}}}}
 
 
+def test_the_demo_user_has_a_cloud_of_its_own(path: Path) -> None:
+    assert clouds.write(path, URL, "s3cret", "d3mo")
+    assert not clouds.write(path, URL, "s3cret", "d3mo")
+    both = yaml.safe_load(path.read_text())["clouds"]
+    assert list(both) == ["stackcook", "stackcook-demo"]
+    auth = both["stackcook-demo"]["auth"]
+    assert (auth["username"], auth["project_name"], auth["password"]) == ("demo", "demo", "d3mo")
+    assert both["stackcook"]["auth"]["password"] == "s3cret"
+    clouds.remove(path)
+    assert not path.exists()
+
+
 def test_a_file_of_ours_alone_goes_away(path: Path) -> None:
     clouds.write(path, URL, "s3cret")
     clouds.remove(path)

@@ -6,6 +6,10 @@ RSpec.describe 'openstack-network' do
 
   let(:neutron_conf) { chef_run.find_resource(:openstack_config, '/etc/neutron/neutron.conf').defaults }
 
+  def vlan_ranges
+    chef_run.find_resource(:openstack_config, '/etc/neutron/plugins/ml2/ml2_conf.ini').defaults['ml2_type_vlan']['network_vlan_ranges']
+  end
+
   def external_ids
     chef_run.find_resource(:openstack_ovs_settings, 'chassis').external_ids
   end
@@ -16,6 +20,18 @@ RSpec.describe 'openstack-network' do
 
     it 'tells Neutron how many processes uWSGI starts' do
       expect(neutron_conf['DEFAULT']).to include('api_workers' => 3)
+    end
+
+    it 'lets Neutron use the physical network' do
+      expect(vlan_ranges).to eq('physnet1')
+    end
+
+    context 'with VLANs' do
+      default_attributes['openstack']['network']['provider']['vlan_ranges'] = %w(physnet1:100:200 physnet1:300:400)
+
+      it 'lets Neutron use them' do
+        expect(vlan_ranges).to eq('physnet1:100:200,physnet1:300:400')
+      end
     end
 
     it 'lets OVN\'s databases listen on the node\'s address' do

@@ -1,0 +1,29 @@
+# frozen_string_literal: true
+
+# Creates the objects that the attributes openstack.resources and openstack.network.external describe. The services may be on
+# other nodes.
+
+declared = node['openstack']['resources'].to_h.transform_values { |objects| objects.to_h.compact }
+unknown = declared.keys - OpenstackResources::Declared::KINDS.keys
+raise ArgumentError, "attribute openstack.resources: unknown kind #{unknown.join(', ')}; known kinds are #{OpenstackResources::Declared::KINDS.keys.join(', ')}" if unknown.any?
+
+external = openstack_external_network
+
+if external
+  declared['networks'] = { external[:name] => external[:network] }.merge(declared['networks'])
+  declared['subnets'] = { external[:name] => external[:subnet] }.merge(declared['subnets'])
+end
+
+# a router without `external_network` gets the cloud's external network, if it has one
+declared['routers'].transform_values! { |router| external ? { 'external_network' => external[:name] }.merge(router) : router }
+
+declared['images'].transform_values! do |image|
+  next image unless image['test_image']
+
+  openstack_test_image OpenstackResources::TestImage::PATH
+  OpenstackResources::TestImage.image.merge(image.except('test_image'))
+end
+
+OpenstackResources::Declared::KINDS.each_key do |kind|
+  declared[kind].each { |name, properties| openstack_declare(kind, name, properties) }
+end

@@ -10,6 +10,10 @@ default['openstack']['network']['datapath_type'] = OpenstackNetwork::Datapath.de
 # The address at which other nodes reach this node's Geneve tunnels. Default: this node's address.
 default['openstack']['network']['tunnel_address'] = nil
 
+# Only with the userspace datapath: the bridge through which tunnels pass. The interface with the tunnel address becomes a port of it;
+# the host keeps using the interface. nil: tunnels work already, for example because a bridge has the address.
+default['openstack']['network']['tunnel_bridge'] = 'br-tun'
+
 # The network interface to the external network. It must not have an address, and becomes a
 # port of the bridge. Default: none; instances have no external network.
 default['openstack']['network']['provider']['interface'] = nil

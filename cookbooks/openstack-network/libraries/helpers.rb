@@ -79,6 +79,18 @@ module OpenstackNetwork
       }
     end
 
+    # @return [String] the address at which other nodes reach this node's Geneve tunnels
+    def openstack_tunnel_address
+      node['openstack']['network']['tunnel_address'] || openstack_address
+    end
+
+    # @return [String] the interface with that address
+    # @raise [RuntimeError] there is none
+    def openstack_tunnel_interface
+      OpenstackNetwork::Tunnel.interface(node['network']['interfaces'].to_h, openstack_tunnel_address) ||
+        raise("openstack.network.tunnel_address: no interface has the address #{openstack_tunnel_address}")
+    end
+
     # @return [Hash{String => String}] what ovn-controller reads from Open vSwitch's external_ids
     def ovn_chassis
       network = node['openstack']['network']
@@ -90,7 +102,7 @@ module OpenstackNetwork
         'hostname' => node['machinename'],
         'ovn-remote' => openstack_url('ovn_sb'),
         'ovn-encap-type' => 'geneve',
-        'ovn-encap-ip' => network['tunnel_address'] || openstack_address,
+        'ovn-encap-ip' => openstack_tunnel_address,
         'ovn-bridge-datapath-type' => network['datapath_type'],
       }
       return ids unless provider['interface']

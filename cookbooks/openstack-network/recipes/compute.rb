@@ -36,6 +36,47 @@ openstack_ovs_settings 'offload' do
   notifies :restart, 'openstack_service[ovs-vswitchd]', :immediately
 end
 
+if datapath == 'netdev' && network['tunnel_bridge']
+  bridge = network['tunnel_bridge']
+  interface = openstack_tunnel_interface
+  flows = '/etc/openvswitch/openstack-tunnel.flows'
+  tunnel_unit = '/etc/systemd/system/openstack-tunnel.service'
+
+  openstack_ovs_bridge bridge do
+    datapath_type datapath
+    fail_mode 'secure'
+    ports [interface]
+  end
+
+  file flows do
+    content OpenstackNetwork::Tunnel.flows(interface, openstack_tunnel_address)
+  end
+
+  # Open vSwitch forgets flows when it stops
+  systemd_unit 'openstack-tunnel.service' do
+    content(
+      Unit: { Description: 'Tunnels of the userspace datapath', After: 'ovs-vswitchd.service', BindsTo: 'ovs-vswitchd.service' },
+      Service: {
+        Type: 'oneshot',
+        RemainAfterExit: true,
+        ExecStart: [
+          "/usr/sbin/ip link set #{bridge} up",
+          "/usr/sbin/ip address replace #{OpenstackNetwork::Tunnel::LOCAL_ADDRESS} dev #{bridge} scope host",
+          "/usr/bin/ovs-ofctl replace-flows #{bridge} #{flows}",
+        ],
+        Restart: 'on-failure',
+        RestartSec: 2,
+      },
+      Install: { WantedBy: 'ovs-vswitchd.service' }
+    )
+    action :create
+  end
+
+  openstack_service 'openstack-tunnel' do
+    config [flows, tunnel_unit]
+  end
+end
+
 if provider['interface']
   openstack_ovs_bridge provider['bridge'] do
     datapath_type datapath

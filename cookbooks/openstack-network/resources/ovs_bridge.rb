@@ -6,6 +6,7 @@ provides :openstack_ovs_bridge
 
 property :bridge, String, name_property: true
 property :datapath_type, String, equal_to: %w(system netdev), default: 'system'
+property :fail_mode, String, equal_to: %w(standalone secure), description: 'secure: without flows, it passes on nothing'
 property :ports, Array, default: [], coerce: proc(&:sort)
 
 load_current_value do |desired|
@@ -13,6 +14,8 @@ load_current_value do |desired|
 
   type = shell_out!('ovs-vsctl', 'get', 'Bridge', desired.bridge, 'datapath_type').stdout.delete("\"\n")
   datapath_type type.empty? ? 'system' : type
+  mode = shell_out!('ovs-vsctl', 'get', 'Bridge', desired.bridge, 'fail_mode').stdout.delete("\"\n")
+  fail_mode mode unless mode == '[]'
   ports shell_out!('ovs-vsctl', 'list-ports', desired.bridge).stdout.split & desired.ports
 end
 
@@ -20,6 +23,7 @@ action :create do
   converge_if_changed do
     commands = [['--may-exist', 'add-br', new_resource.bridge],
                 ['set', 'Bridge', new_resource.bridge, "datapath_type=#{new_resource.datapath_type}"]]
+    commands << ['set', 'Bridge', new_resource.bridge, "fail_mode=#{new_resource.fail_mode}"] if new_resource.fail_mode
     commands += new_resource.ports.map { |port| ['--may-exist', 'add-port', new_resource.bridge, port] }
     shell_out!('ovs-vsctl', *commands.flat_map { |command| ['--', *command] })
   end

@@ -3,6 +3,7 @@
 RSpec.describe 'openstack-network' do
   include_context 'with a controller'
   default_attributes['openstack']['network']['datapath_type'] = 'netdev'
+  automatic_attributes['network']['interfaces'] = { 'lo' => {}, 'eth7' => { 'addresses' => { '192.0.2.10' => { 'family' => 'inet' } } } }
 
   let(:neutron_conf) { chef_run.find_resource(:openstack_config, '/etc/neutron/neutron.conf').defaults }
 
@@ -65,6 +66,29 @@ RSpec.describe 'openstack-network' do
     it 'enables checksum offload in the userspace datapath' do
       expect(chef_run).to set_openstack_ovs_settings('offload').with(other_config: { 'userspace-tso-enable' => 'true' })
       expect(chef_run.openstack_ovs_settings('offload')).to notify('openstack_service[ovs-vswitchd]').to(:restart).immediately
+    end
+
+    it 'passes tunnels on to the userspace datapath, also after a restart' do
+      expect(chef_run).to create_openstack_ovs_bridge('br-tun').with(ports: %w(eth7), datapath_type: 'netdev', fail_mode: 'secure')
+      expect(chef_run).to render_file('/etc/openvswitch/openstack-tunnel.flows')
+        .with_content('priority=10,in_port=eth7,udp,nw_dst=192.0.2.10,tp_dst=6081,actions=LOCAL')
+      expect(chef_run).to start_openstack_service('openstack-tunnel').with(config: include('/etc/openvswitch/openstack-tunnel.flows'))
+    end
+
+    context 'with a tunnel address that no interface has' do
+      default_attributes['openstack']['network']['tunnel_address'] = '198.51.100.1'
+
+      it 'names it' do
+        expect { chef_run }.to raise_error('openstack.network.tunnel_address: no interface has the address 198.51.100.1')
+      end
+    end
+
+    context 'with the datapath of the kernel' do
+      default_attributes['openstack']['network']['datapath_type'] = 'system'
+
+      it 'needs no bridge for tunnels' do
+        expect(chef_run).not_to create_openstack_ovs_bridge('br-tun')
+      end
     end
 
     it 'installs haproxy for the metadata agent, and disables its own unit' do

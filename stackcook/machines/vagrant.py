@@ -22,7 +22,7 @@ from stackcook.command import Command, Runner, Say, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError, one_line
 from stackcook.files import lock, private_directory
-from stackcook.machines import box, lxcfs
+from stackcook.machines import box, lxcfs, numa
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
@@ -83,7 +83,8 @@ class VagrantMachines:
                     "address": str(node.address),
                     "memory": node.memory,
                     "cpus": node.cpus,
-                    "cpuset": cpusets[node.name],
+                    "cpuset": ",".join(map(str, cpusets[node.name])),
+                    "numa": str(self._numa(node)),
                     "container": self._container(node),
                     "packages": str(packages() / self._container(node)),
                 }
@@ -120,8 +121,11 @@ class VagrantMachines:
         if why := lxcfs.start(self.run):
             what = "machines see this machine's memory and CPUs, because lxcfs does not run"
             _log.warning("warning: %s: %s", what, why)
+        cpusets, running = self._cpusets(), self._containers.names(running=True)
         for node in self.manifest.nodes:
             package_cache(self._container(node))
+            if self._container(node) not in running:  # a running one keeps its size
+                numa.write(self._numa(node), node.memory, cpusets[node.name])
         if not box.added():
             with box.locked() as directory:
                 self._add_box(box.build(directory, on_line), on_line)
@@ -223,20 +227,24 @@ class VagrantMachines:
     def _container(self, node: Node) -> str:
         return f"{self.manifest.name}-{node.name}"
 
-    def _cpusets(self) -> dict[str, str]:
-        """Node → the numbers of the CPUs that its container runs on, such as ``0,1``.
+    def _cpusets(self) -> dict[str, list[int]]:
+        """Node → the numbers of the CPUs that its container runs on.
 
         Unlike a limit of CPU time, these are what the container's programs count. The nodes'
         CPUs follow one another, so that all of this machine's are used.
         """
         here = sorted(os.sched_getaffinity(0))
-        found, first = {}, 0
+        found: dict[str, list[int]] = {}
+        first = 0
         for node in self.manifest.nodes:
             count = min(node.cpus, len(here))
             mine = (here[(first + number) % len(here)] for number in range(count))
-            found[node.name] = ",".join(map(str, sorted(mine)))
+            found[node.name] = sorted(mine)
             first += count
         return found
+
+    def _numa(self, node: Node) -> Path:
+        return self.manifest.state / "numa" / node.name
 
     def _make_key(self) -> None:
         """Create the SSH key of this deployment, both files or none."""

@@ -232,6 +232,7 @@ def _data() -> dict[str, Schema]:
             "memory": _COUNT,
             "cpus": _COUNT,
             "cpuset": _TEXT,
+            "numa": _TEXT,
             "container": _TEXT,
             "packages": _TEXT,
             "user": _TEXT,

@@ -107,8 +107,9 @@ def external_interface(remote: Remote) -> list[str]:
 
 
 def sizes(remote: Remote) -> list[str]:
-    """The memory in KiB and the number of CPUs that programs on a machine see."""
-    memory = "awk '/^MemTotal/ { print $2 }' /proc/meminfo"
+    """The memory in KiB (also as libvirt finds it), and the number of CPUs that programs see."""
+    files = "/proc/meminfo /sys/devices/system/node/node*/meminfo"
+    memory = f"awk '/MemTotal/ {{ print $(NF - 1) }}' {files}"
     return remote.run(f"{memory}; nproc; grep -c ^processor /proc/cpuinfo").output.split()
 
 
@@ -133,7 +134,7 @@ def test_machines_come_up_and_go(manifest: Manifest, tmp_path: Path) -> None:
             assert remote.run("command -v chef-client && test -c /dev/net/tun").status == 0
             assert remote.run(sudo("apt-get update -qq")).status == 0
             assert external_interface(remote) == ["up"]
-            assert sizes(remote) == ["524288", "1", "1"]
+            assert sizes(remote) == ["524288", "524288", "1", "1"]
     assert str(machines.server_address()) == "10.0.114.1"
 
     stopped = hosts["one"]

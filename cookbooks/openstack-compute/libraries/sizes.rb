@@ -24,20 +24,10 @@ module OpenstackCompute
       [online_cpus - Etc.nprocessors, 0].max
     end
 
-    # @return [Boolean] whether this node is a container that may use only a part of its host's memory
-    def limited?
-      memory < host_memory * 0.95
-    end
-
     # @return [Integer] MiB of memory that this node may use: /proc/meminfo, in a container with lxcfs too, or the limit of its cgroup
     def memory
       total = File.read('/proc/meminfo')[/^MemTotal:\s+(\d+) kB/, 1].to_i / 1024
       [total, *cgroup_limits].min
-    end
-
-    # @return [Integer] MiB of memory that the kernel has
-    def host_memory
-      Etc.sysconf(Etc::SC_PHYS_PAGES) * Etc.sysconf(Etc::SC_PAGESIZE) / MEBI
     end
 
     # @return [Array<Integer>] MiB; the limits of the node's uppermost cgroup (version 1, or 2), if it has any
@@ -54,6 +44,6 @@ module OpenstackCompute
         (last || first) - first + 1
       end
     end
-    private_class_method :host_memory, :cgroup_limits, :online_cpus
+    private_class_method :cgroup_limits, :online_cpus
   end
 end

@@ -39,31 +39,8 @@ file qemu_conf do
   only_if { OpenstackCompute::CoreLimit.forbidden? }
 end
 
-# In a container, libvirt must not see the memory of the whole host
-numa = '/var/lib/openstack/numa'
-numa_unit = '/etc/systemd/system/libvirtd.service.d/openstack.conf'
-
-if OpenstackCompute::Sizes.limited?
-  OpenstackCompute::Numa.files(OpenstackCompute::Sizes.memory, OpenstackCompute::Numa.cpus).each do |name, text|
-    directory ::File.dirname("#{numa}/#{name}") do
-      recursive true
-    end
-
-    file "#{numa}/#{name}" do
-      content text
-    end
-  end
-
-  directory ::File.dirname(numa_unit)
-
-  file numa_unit do
-    content "[Service]\nBindReadOnlyPaths=#{numa}:/sys/devices/system/node\n"
-    notifies :run, 'execute[systemctl daemon-reload]', :immediately
-  end
-end
-
 openstack_service 'libvirtd' do
-  config [qemu_conf, numa_unit, "#{numa}/node0/meminfo"]
+  config qemu_conf
 end
 
 openstack_service 'nova-compute' do

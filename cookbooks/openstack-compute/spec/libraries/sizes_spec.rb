@@ -1,10 +1,8 @@
 # frozen_string_literal: true
 
 RSpec.describe OpenstackCompute::Sizes do
-  # MiB: what the kernel has, what /proc/meminfo says, the limit of the cgroup
-  def node(host:, meminfo: host, limit: nil, version: 1)
-    allow(Etc).to receive(:sysconf).with(Etc::SC_PHYS_PAGES).and_return(host * 256)
-    allow(Etc).to receive(:sysconf).with(Etc::SC_PAGESIZE).and_return(4096)
+  # MiB: what /proc/meminfo says, the limit of the cgroup
+  def node(meminfo:, limit: nil, version: 1)
     allow(File).to receive(:read).with('/proc/meminfo').and_return("MemTotal:       #{meminfo * 1024} kB\nMemFree: 1 kB\n")
     paths = { 1 => '/sys/fs/cgroup/memory/memory.limit_in_bytes', 2 => '/sys/fs/cgroup/memory.max' }
     paths.each_value { |path| allow(File).to receive(:exist?).with(path).and_return(path == paths[version]) }
@@ -12,27 +10,24 @@ RSpec.describe OpenstackCompute::Sizes do
   end
 
   it 'reserves memory for the services of a compute node, and for those of a controller too' do
-    node(host: 16_384)
+    node(meminfo: 16_384)
     expect([false, true].map { |controller| described_class.reserved_memory(controller: controller) }).to eq([1024, 5120])
   end
 
   it 'leaves a quarter of a small node\'s memory to instances' do
-    node(host: 4096)
+    node(meminfo: 4096)
     expect(described_class.reserved_memory(controller: true)).to eq(3072)
   end
 
-  # whether the node is a container with a part of the memory; how much
   {
-    { host: 8192 } => [false, 8192],
-    { host: 8192, meminfo: 8000 } => [false, 8000], # the kernel keeps some
-    { host: 24_000, meminfo: 4096 } => [true, 4096],
-    { host: 24_000, limit: 4096 } => [true, 4096],
-    { host: 24_000, limit: 4096, version: 2 } => [true, 4096],
-    { host: 8192, limit: 2**43 } => [false, 8192], # how version 1 says that there is no limit
-  }.each do |sizes, (limited, memory)|
+    { meminfo: 8192 } => 8192,
+    { meminfo: 24_000, limit: 4096 } => 4096,
+    { meminfo: 24_000, limit: 4096, version: 2 } => 4096,
+    { meminfo: 8192, limit: 2**43 } => 8192, # how version 1 says that there is no limit
+  }.each do |sizes, memory|
     it "has #{memory} MiB with #{sizes}" do
       node(**sizes)
-      expect([described_class.limited?, described_class.memory]).to eq([limited, memory])
+      expect(described_class.memory).to eq(memory)
     end
   end
 

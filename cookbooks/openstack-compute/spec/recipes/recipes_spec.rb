@@ -60,20 +60,6 @@ RSpec.describe 'openstack-compute' do
       expect(chef_run).to start_openstack_service('libvirtd').with(config: include('/etc/libvirt/qemu.conf'))
     end
 
-    it 'shows libvirt the memory of a container instead of its host\'s' do
-      allow(OpenstackCompute::Sizes).to receive(:limited?).and_return(true)
-      allow(OpenstackCompute::Sizes).to receive(:memory).and_return(4096)
-      expect(chef_run).to create_file('/var/lib/openstack/numa/node0/meminfo').with(content: /^Node 0 MemTotal: 4194304 kB$/)
-      drop_in = '/etc/systemd/system/libvirtd.service.d/openstack.conf'
-      expect(chef_run).to create_file(drop_in).with(content: %r{^BindReadOnlyPaths=/var/lib/openstack/numa:/sys/devices/system/node$})
-      expect(chef_run).to start_openstack_service('libvirtd').with(config: include(drop_in))
-    end
-
-    it 'shows libvirt the NUMA nodes of a host' do
-      allow(OpenstackCompute::Sizes).to receive(:limited?).and_return(false)
-      expect(chef_run.resource_collection.map(&:name).grep(/numa/)).to be_empty
-    end
-
     it 'reserves memory for its own services' do
       allow(OpenstackCompute::Sizes).to receive(:reserved_memory).with(controller: false).and_return(1024)
       expect(nova_conf['DEFAULT']).to include('reserved_host_memory_mb' => 1024, 'ram_allocation_ratio' => 1.0)

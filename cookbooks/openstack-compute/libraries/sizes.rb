@@ -16,7 +16,7 @@ module OpenstackCompute
     # @param controller [Boolean] whether the node is a controller too
     # @return [Integer] Nova's reserved_host_memory_mb. At least a quarter of the node's memory remains for instances
     def reserved_memory(controller:)
-      [COMPUTE + (controller ? CONTROLLER : 0), memory * 3 / 4].min
+      [COMPUTE + (controller ? CONTROLLER : 0), memory * 3 / 4].min + excess_memory
     end
 
     # @return [Integer] Nova's reserved_host_cpus: CPUs that libvirt sees and this node may not use
@@ -28,6 +28,13 @@ module OpenstackCompute
     def memory
       total = File.read('/proc/meminfo')[/^MemTotal:\s+(\d+) kB/, 1].to_i / 1024
       [total, *cgroup_limits].min
+    end
+
+    # @return [Integer] MiB of memory that libvirt sees and this node may not use. libvirt adds up the NUMA nodes, in a container
+    #   those of its host, unless whoever made the container has replaced these files
+    def excess_memory
+      seen = Dir['/sys/devices/system/node/node*/meminfo'].sum { |path| File.read(path)[/MemTotal:\s+(\d+) kB/, 1].to_i } / 1024
+      seen > memory * 1.05 ? seen - memory : 0
     end
 
     # @return [Array<Integer>] MiB; the limits of the node's uppermost cgroup (version 1, or 2), if it has any
@@ -44,6 +51,6 @@ module OpenstackCompute
         (last || first) - first + 1
       end
     end
-    private_class_method :cgroup_limits, :online_cpus
+    private_class_method :excess_memory, :cgroup_limits, :online_cpus
   end
 end

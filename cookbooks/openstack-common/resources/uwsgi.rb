@@ -13,7 +13,8 @@ property :bind, String, description: 'ADDRESS:PORT to listen on. Without it, Deb
 
 action :create do
   attributes = node.read('openstack', *new_resource.service.split('.'), 'uwsgi')
-  options = { 'http-socket' => new_resource.bind }.compact.merge(new_resource.options.transform_keys(&:to_s), attributes.to_h)
+  # uWSGI closes each connection after its response; clients that are not told may lose their next request
+  options = { 'http-socket' => new_resource.bind, 'add-header' => 'Connection: close' }.compact.merge(new_resource.options.transform_keys(&:to_s), attributes.to_h)
 
   file new_resource.path do
     content OpenstackCommon::Ini.override(::File.read(new_resource.path), 'uwsgi', options)

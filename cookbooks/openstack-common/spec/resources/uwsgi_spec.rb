@@ -21,7 +21,7 @@ RSpec.describe 'openstack_uwsgi' do
 
   it 'sets the options and keeps the packaged ones' do
     expect(chef_run).to render_file('/etc/keystone/keystone-uwsgi.ini')
-      .with_content("[uwsgi]\nhttp-socket = 192.0.2.10:5000\nthreads = 1\nmaster = true\nprocesses = 3\n")
+      .with_content("[uwsgi]\nhttp-socket = 192.0.2.10:5000\nadd-header = Connection: close\nthreads = 1\nmaster = true\nprocesses = 3\n")
   end
 
   it 'lets the start script listen on the address in the file' do

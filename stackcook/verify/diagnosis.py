@@ -66,6 +66,12 @@ def explain(answer: str, secrets: Collection[str] = ()) -> str:
     return f"{hint}last error in its log:  {Redactor(secrets)(text)[:LENGTH]}"
 
 
+def about(answer: str, word: str, secrets: Collection[str] = ()) -> str:
+    """The last error among the lines with ``word``, such as an ID; ``""`` if there was none."""
+    lines = (line for line in answer.splitlines() if word in line)
+    return Redactor(secrets)(last_error("\n".join(lines))[1])[:LENGTH]
+
+
 def moment(text: str) -> str:
     """``Sun 2026-11-22 20:51:01 UTC`` as ``2026-11-22 20:51:01``; ``""`` if there is none."""
     found = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text)

@@ -411,8 +411,10 @@ def _nova_compute(found: Survey, node: Placed) -> None:
         raise VerifyError(f"Nova lists it as {service.get('state')} (last report: {since})")
     if service.get("status") != "enabled":
         enable = f"{CLIENT} compute service set --enable {host} {COMPUTE}"
-        why = service.get("disabled_reason") or "no reason given"
-        raise VerifyError(f"it is disabled in Nova ({why})", remedy=f"enable it with `{enable}`")
+        why = str(service.get("disabled_reason") or "no reason given")
+        # Nova enables it again itself if libvirt responds
+        remedy = "" if why.startswith("AUTO:") else f"enable it with `{enable}`"
+        raise VerifyError(f"it is disabled in Nova ({why})", remedy=remedy)
     missing = (
         "nova-compute is up, but its host is not in a cell yet (`nova-manage cell_v2 "
         "discover_hosts` adds it)"

@@ -181,15 +181,21 @@ class Sessions:
         """A failed check with what the log of the unit to blame says; any other as it is."""
         if check.ok or not check.unit or node is None:
             return check
-        service = node.service(check.unit) or Service(check.unit)
+        why = diagnosis.explain(self.log(node, check.unit), secrets)
+        return replace(check, cause=f"{check.cause}; {why}") if why else check
+
+    def log(self, node: Placed, unit: str) -> str:
+        """The answer to :func:`diagnosis.question`; ``""`` if the node can't be asked.
+
+        Its own SSH check reports that.
+        """
+        service = node.service(unit) or Service(unit)
         try:
             remote = self.on(node.name)
             with self._turns[node.name]:  # sshd allows ten commands at once on a connection
-                done = remote.run(sudo(diagnosis.question(service)), timeout=10)
+                return remote.run(sudo(diagnosis.question(service)), timeout=10).output
         except (NodeError, VerifyError):
-            return check  # the node's own SSH check reports it
-        why = diagnosis.explain(done.output, secrets)
-        return replace(check, cause=f"{check.cause}; {why}") if why else check
+            return ""
 
     def __enter__(self) -> Sessions:
         return self

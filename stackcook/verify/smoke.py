@@ -15,7 +15,7 @@ from stackcook.errors import NodeError, VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
-from stackcook.verify import horizon, openstack, services
+from stackcook.verify import diagnosis, horizon, openstack, services
 from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, poll, timed
 from stackcook.verify.gate import Credentials, behind, tokens
 from stackcook.verify.instance.proof import Proof, prove
@@ -48,6 +48,10 @@ def verify(
     began = time.monotonic()
     deadline = began + patience
     by_name = {node.name: node for node in nodes}
+
+    def why(node: Placed, unit: str, word: str) -> str:
+        return diagnosis.about(sessions.log(node, unit), word, credentials.secrets)
+
     with (
         services.Sessions(hosts, manifest.state / "known_hosts", opener=opener) as sessions,
         ThreadPoolExecutor(max_workers=WORKERS) as pool,
@@ -69,6 +73,7 @@ def verify(
                 limit=limit,
                 advice=manifest.no_external_network,
                 say=say,
+                why=why,
             )
         explained = [
             pool.submit(sessions.explained, check, by_name.get(check.node), credentials.secrets)

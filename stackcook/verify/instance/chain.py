@@ -24,6 +24,10 @@ GRACE = 30.0
 """Seconds after the boot for what takes a moment longer, such as a floating IP."""
 
 
+Why = Callable[[Placed, str, str], str]
+"""Node, unit and word → the last error about this word in the unit's log, ``""`` if none."""
+
+
 def ping(address: str) -> bool | None:
     """Whether ``address`` answers; None if this machine has no ``ping``."""
     try:
@@ -41,7 +45,8 @@ class Setting:
     """What all instances of one run share.
 
     ``nodes`` are all of the cloud; ``key`` is the private SSH key, in a directory for more files;
-    ``limit`` is how many seconds an instance may take until it has run its user data.
+    ``limit`` is how many seconds an instance may take until it has run its user data. ``why`` is
+    asked for the last error about something in the log of a node's unit.
     """
 
     cloud: Cloud
@@ -52,7 +57,8 @@ class Setting:
     limit: float
     pause: Callable[[float], object]
     opener: Connect
-    ping: Callable[[str], bool | None] = ping
+    why: Why
+    ping: Callable[[str], bool | None]
 
     @property
     def grace(self) -> float:
@@ -196,7 +202,10 @@ class Chain:
             lambda server: server["status"] in ("ACTIVE", "ERROR"),
         )
         if now["status"] == "ERROR":
-            raise links.failed(now, self._errors())
+            # If the node could not build it, only the node knows why.
+            uuid = self._server.rpartition("/")[2]
+            logged = self.setting.why(self.node, COMPUTE, uuid)
+            raise links.failed(now, (logged, *self._errors()))
         if now["status"] != "ACTIVE":
             port = cloud.read("network", f"/v2.0/ports/{self.prepared.port}")["port"]
             raise links.late(now, port, self.setting.limit)

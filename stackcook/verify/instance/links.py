@@ -77,7 +77,7 @@ def disabled(service: Mapping[str, Any]) -> Broken | None:
 
 
 def failed(server: Mapping[str, Any], errors: Iterable[str]) -> Broken:
-    """What broke if Nova gave up a server; ``errors`` are those of its actions."""
+    """What broke if Nova gave up a server; ``errors`` are from the node's log and its actions."""
     fault = str((server.get("fault") or {}).get("message") or "Nova gives no reason")
     said = list(dict.fromkeys((*(text for text in errors if text), fault)))
     # The reason why the node could not start it is worth more than "No valid host was found".

@@ -21,7 +21,7 @@ from stackcook.remote.base import Connect
 from stackcook.remote.ssh import connect
 from stackcook.verify.check import Check, Checks, poll
 from stackcook.verify.instance import chain, resources
-from stackcook.verify.instance.chain import Chain, Setting
+from stackcook.verify.instance.chain import Chain, Setting, Why
 from stackcook.verify.instance.resources import IMAGE, Offer
 from stackcook.verify.openstack import Cloud
 from stackcook.verify.placing import COMPUTE, Placed, running
@@ -55,6 +55,7 @@ def prove(
     limit: float,
     advice: str = "",
     say: Say = lambda line: None,
+    why: Why = lambda node, unit, word: "",
     opener: Connect = connect,
     ping: Callable[[str], bool | None] = chain.ping,
 ) -> Proof:
@@ -62,7 +63,7 @@ def prove(
 
     What is temporary on this machine is in ``state``. Unless it is ``required``, a cloud without
     external network or image only gets a note. Each instance has ``limit`` seconds to boot;
-    ``advice`` says how to get an external network.
+    ``advice`` says how to get an external network, ``why`` reads nodes' logs.
     Failures are in the result; the resources are removed also after Ctrl-C.
     """
     computes = running(nodes, COMPUTE)
@@ -75,8 +76,8 @@ def prove(
             return Proof(notes=(note, advice) if advice and not found.external else (note,))
         if not found.image:
             raise VerifyError(f"the cloud has no image `{IMAGE}`", remedy=NO_IMAGE)
-        with _alone(state, limit):
-            return _proof(cloud, nodes, found, state, limit, say, opener, ping)
+        with _alone(state, limit, say):
+            return _proof(cloud, nodes, found, state, limit, say, why, opener, ping)
     except VerifyError as error:
         return Proof((Check("instances", "", False, error.what, error.remedy),))
 
@@ -88,9 +89,11 @@ def waves(nodes: Sequence[Placed], most: int = AT_ONCE) -> tuple[Sequence[Placed
 
 
 @contextmanager
-def _alone(state: Path, limit: float) -> Iterator[None]:
+def _alone(state: Path, limit: float, say: Say) -> Iterator[None]:
     """Wait until no other verification of this deployment has instances; they share a prefix."""
     with (private_directory(state) / "verify.lock").open("a") as file:
+        if not try_lock(file):
+            say("waiting until another `stackcook verify` has removed its instances")
         if not poll(time.monotonic() + limit, lambda: try_lock(file), bool):
             raise VerifyError(
                 f"another `stackcook verify` still runs after {limit:.0f} s",
@@ -106,6 +109,7 @@ def _proof(
     state: Path,
     limit: float,
     say: Say,
+    why: Why,
     opener: Connect,
     ping: Callable[[str], bool | None],
 ) -> Proof:
@@ -128,7 +132,9 @@ def _proof(
                     ground = resources.create(
                         cloud, found, secrets.token_hex(3), len(wave), keys.create(key)
                     )
-                    setting = Setting(cloud, nodes, found, ground, key, limit, pause, opener, ping)
+                    setting = Setting(
+                        cloud, nodes, found, ground, key, limit, pause, opener, why, ping
+                    )
                     mine = [
                         Chain(setting, node, prepared, _hypervisor(hypervisors, node))
                         for node, prepared in zip(wave, ground.ports)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackcook.verify.diagnosis import explain, last_error
+from stackcook.verify.diagnosis import about, explain, last_error
 
 OSLO = """\
 2026-11-22 20:51:02.100 812 INFO nova.service [-] Starting scheduler node
@@ -52,6 +52,21 @@ def test_the_cause_is_named() -> None:
     refused = "2026-11-22 20:51:03.2 8 ERROR oslo.messaging._drivers [-] ECONNREFUSED"
     assert explain("\n" + refused).startswith("the message queue cannot be reached; ")
     assert explain("\n" + JOURNAL).startswith("a package is missing; ")
+
+
+def test_the_last_error_about_something_is_found() -> None:
+    lead = "2026-11-28 12:10:48.981 1316 ERROR nova.compute.manager [instance: 6b8d]"
+    log = f"""ActiveEnterTimestamp=
+{lead} Traceback (most recent call last):
+{lead}   File "/usr/lib/python3/dist-packages/nova/network/neutron.py", line 296, in _ensure
+{lead}     raise exception.PortBindingFailed(port_id=port['id'])
+{lead} nova.exception.PortBindingFailed: Binding failed for port 2e36 of known-one
+{lead}
+2026-11-28 12:10:54.907 1316 INFO nova.compute.manager [None req-1] [instance: 6b8d] Took 4 s
+2026-11-28 12:11:48.981 1316 ERROR nova.compute.manager [instance: 7777] another"""
+    text = "12:10:48 nova.exception.PortBindingFailed: Binding failed for port 2e36 of ****"
+    assert about(log, "6b8d", ["known-one"]) == text
+    assert about(log, "9999") == ""
 
 
 @pytest.mark.parametrize("text", ["X-Auth-Token: s3cret", "a known one: known-one."])

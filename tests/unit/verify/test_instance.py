@@ -159,6 +159,34 @@ def test_a_break_is_named_and_ends_the_chain(
     assert cloud.names() == set()
 
 
+def test_the_nodes_log_says_why_it_could_not_build_the_instance(
+    cloud: FakeCloud, tmp_path: Path
+) -> None:
+    cloud.broken["scheduler"] = ("compute1",)
+    asked: list[tuple[str, str]] = []
+
+    def why(node: Placed, unit: str, word: str) -> str:
+        assert word in cloud.kind("servers")
+        asked.append((node.name, unit))
+        return "12:10:48 nova.exception.PortBindingFailed: Binding failed for port 1"
+
+    found = prove(
+        cloud.client,
+        NODES,
+        tmp_path / ".stackcook",
+        required=True,
+        limit=0,
+        why=why,
+        opener=cloud.login,
+        ping=cloud.ping,
+    )
+    (check,) = failures(found)
+    assert (check.name, check.node) == ("instance: port binding", "compute1")
+    assert check.cause.startswith("12:10:48 nova.exception.PortBindingFailed: ")
+    assert check.cause.endswith("There are not enough hosts available.")
+    assert asked == [("compute1", "nova-compute")]
+
+
 def test_a_token_is_in_no_failure(run: Any, cloud: FakeCloud) -> None:
     cloud.broken["console URL"] = ("compute1",)
     check, _ = failures(run())

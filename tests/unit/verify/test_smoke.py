@@ -175,6 +175,15 @@ def test_a_disabled_compute_node_says_why_and_how_to_enable_it(look: Any, apis: 
     assert check.remedy.endswith("compute service set --enable compute1 nova-compute`")
 
 
+def test_a_compute_node_that_nova_itself_disabled_is_not_to_be_enabled(
+    look: Any, apis: Any
+) -> None:
+    reason = "AUTO: Connection to libvirt lost: 1"
+    apis.services[0] |= {"status": "disabled", "disabled_reason": reason}
+    check = failure(look())
+    assert reason in check.cause and "journalctl -u nova-compute" in check.remedy
+
+
 def test_an_endpoint_that_distrusts_tokens_is_a_failure(look: Any, apis: Any) -> None:
     apis.instead("GET", "http://10.0.116.10:9292/v2/images", status=401)
     check = failure(look())

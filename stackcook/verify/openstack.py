@@ -317,7 +317,8 @@ def survey(cloud: Cloud) -> Survey:
     Worth repeating if something is missing: Nova looks for new hosts every 30 s, and an agent
     counts as alive after its first report.
     """
-    services = cloud.read("compute", f"/os-services?binary={COMPUTE}")
+    # As of 2.53 with the UUIDs by which OpenStack's client deletes services.
+    services = cloud.read("compute", f"/os-services?binary={COMPUTE}", version="2.53")
     hypervisors = cloud.read("compute", "/os-hypervisors")
     agents = cloud.read("network", "/v2.0/agents")
     return Survey(

@@ -39,9 +39,9 @@ def running_containers() -> dict[str, str]:
     return {row[0]: row[1] for row in rows if len(row) == 2 and row[0].startswith("stackcook-")}
 
 
-def openstack(lab: Any, *argv: str) -> list[dict[str, Any]]:
+def openstack(lab: Any, *argv: str, cloud: str = "stackcook") -> list[dict[str, Any]]:
     """What the standard client says, given nothing but the clouds.yaml."""
-    done = lab.run("openstack", "--os-cloud", "stackcook", *argv, "-f", "json")
+    done = lab.run("openstack", "--os-cloud", cloud, *argv, "-f", "json")
     assert done.status == 0, done.err
     rows: list[dict[str, Any]] = json.loads(done.out)
     return rows
@@ -75,6 +75,22 @@ def test_the_standard_client_sees_all_of_it_up(lab: Any) -> None:
     catalog = {entry["Type"] for entry in openstack(lab, "catalog", "list")}
     assert catalog >= {"identity", "image", "placement", "compute", "network"}
     assert openstack(lab, "server", "list") == []
+
+
+def test_the_objects_of_the_environment_exist_and_no_others(lab: Any) -> None:
+    def names(*argv: str) -> set[str]:
+        return {row["Name"] for row in openstack(lab, *argv)}
+
+    assert names("image", "list") == {"test"}
+    assert names("flavor", "list") == {"m1.tiny", "m1.small", "m1.medium"}
+    assert names("network", "list") == names("subnet", "list") == {"demo", "public"}
+    assert {r["Name"] for r in openstack(lab, "router", "list", cloud="stackcook-demo")} == {"demo"}
+
+
+def test_nova_offers_what_the_manifest_gives_a_node(lab: Any) -> None:
+    (hypervisor,) = openstack(lab, "hypervisor", "list", "--long")
+    node = yaml.safe_load(lab.manifest.read_text())["stackcook"]["nodes"]["compute1"]
+    assert (hypervisor["vCPUs"], hypervisor["Memory MB"]) == (node["cpus"], node["memory"])
 
 
 def test_verify_passes(lab: Any) -> None:

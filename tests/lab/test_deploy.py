@@ -94,14 +94,15 @@ def test_nova_offers_what_the_manifest_gives_a_node(lab: Any) -> None:
 
 
 def test_verify_passes(lab: Any) -> None:
-    done = lab.stackcook("verify")
+    done = lab.stackcook("verify", "--instance", timeout=600)
     assert done.status == 0
+    assert "an instance answered on" in done.out
 
 
 def test_verify_names_a_stopped_service_and_its_node(lab: Any) -> None:
     assert lab.on("controller", "systemctl stop nova-scheduler").status == 0
     try:
-        done = lab.stackcook("verify")
+        done = lab.stackcook("verify", "--no-instance")
     finally:
         assert lab.on("controller", "systemctl start nova-scheduler").status == 0
     assert done.status == 5
@@ -117,7 +118,7 @@ def test_knife_finds_no_difference_after_an_upload(lab: Any) -> None:
 
 
 def test_a_second_deploy_changes_nothing(lab: Any) -> None:
-    done = lab.stackcook("--json", "deploy", timeout=300)
+    done = lab.stackcook("--json", "deploy", timeout=600)
     assert done.status == 0
     assert updated(done.data) == {"controller": 0, "compute1": 0}
 

@@ -120,22 +120,24 @@ class Board:
         if isinstance(event, StepProgress):
             row.text, row.resources, row.updated = event.text, event.resources, event.updated
             return None
+        if row.step != event.step:
+            row = Row(event.node)  # two steps for all nodes run: the row shows the one begun last
         row.ended = event.at
         if isinstance(event, StepFailed):
             row.result, row.text, row.log = "failed", event.error, event.log
             self.failures.append(event)
-            what = f"{row.step} failed" if row.name else "failed"
-            return _line(row.name or row.step, f"{what} ({duration(event.seconds)})")
+            what = f"{event.step} failed" if row.name else "failed"
+            return _line(row.name or event.step, f"{what} ({duration(event.seconds)})")
         row.result, row.text = "done", event.text
         row.updated, row.total = event.updated, event.total
         if not row.name:
             self.steps.append(
                 {"step": event.step, "seconds": round(event.seconds, 1), "text": event.text}
             )
-            return _line(row.step, f"{event.text or 'ok'} ({duration(event.seconds)})")
-        if row.step in LOOKS and not event.text:
+            return _line(event.step, f"{event.text or 'ok'} ({duration(event.seconds)})")
+        if event.step in LOOKS and not event.text:
             return None
-        return _line(row.name, f"{row.step}: {event.text or 'ok'} ({duration(event.seconds)})")
+        return _line(row.name, f"{event.step}: {event.text or 'ok'} ({duration(event.seconds)})")
 
     def due(self, now: float) -> list[str]:
         """Lines about running steps that have printed nothing for a while."""

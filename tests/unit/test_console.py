@@ -97,6 +97,16 @@ def test_a_long_step_speaks_up_now_and_then() -> None:
     assert board.due(1000.0) == []
 
 
+def test_two_steps_for_all_nodes_at_once_are_told_apart() -> None:
+    board = Board()
+    board.take(StepStarted("save", 1.0))
+    board.take(StepStarted("verify", 1.1))
+    assert board.take(StepDone("save", 1.2, 0.2)) == "save           ok (0.2 s)"
+    assert (board.whole.step, board.whole.result) == ("verify", "running")
+    done = board.take(StepDone("verify", 9.1, 8.0, text="60 checks passed"))
+    assert done == "verify         60 checks passed (8.0 s)"
+
+
 def test_the_live_table_has_a_line_a_node() -> None:
     board = Board()
     board.take(RunStarted("deploy", 0.0, ("one", "two")))

@@ -20,7 +20,7 @@ from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, pol
 from stackcook.verify.gate import Credentials, behind, tokens
 from stackcook.verify.instance.proof import Proof, prove
 from stackcook.verify.openstack import Cloud, Endpoint
-from stackcook.verify.placing import DASHBOARD, Placed, running
+from stackcook.verify.placing import DASHBOARD, KEYSTONE, Placed, running
 
 WORKERS = 32
 AFTER_DEPLOY = 90.0
@@ -57,13 +57,15 @@ def verify(
         ThreadPoolExecutor(max_workers=WORKERS) as pool,
     ):
         looks = [pool.submit(_on_node, node, sessions, deadline) for node in nodes]
+        signed_in, cloud = tokens(nodes, credentials)
         found = [
-            *_in_cloud(nodes, credentials, deadline, pool, known),
+            *signed_in,
+            *_in_cloud(nodes, credentials, cloud, deadline, pool, known),
             *(check for look in looks for check in look.result()),
         ]
         found.sort(key=lambda check: check.name)
         proof = Proof()
-        if instance is not False and (cloud := tokens(nodes, credentials)[1]):
+        if cloud and instance is not False:
             limit = max(INSTANCE, patience)
             proof = prove(
                 cloud,
@@ -109,19 +111,18 @@ def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Chec
 def _in_cloud(
     nodes: tuple[Placed, ...],
     credentials: Credentials,
+    cloud: Cloud | None,
     deadline: float,
     pool: ThreadPoolExecutor,
     known: Collection[str],
 ) -> Iterable[Check]:
-    """The checks of the cloud's APIs, Horizon, the queue and the database."""
+    """The checks of the cloud's APIs, Horizon, the queue and the database; None: no token."""
     later: list[Future[Checks]] = [pool.submit(behind, nodes, credentials)]
-    checks, cloud = tokens(nodes, credentials)
-    yield from checks
     if cloud:
         later.append(pool.submit(_agents, nodes, cloud, deadline, known))
         later += [pool.submit(_dashboard, n, credentials) for n in running(nodes, DASHBOARD)]
         later += _endpoints(nodes, cloud, pool)
-    elif not checks and any(node.services for node in nodes):
+    elif not running(nodes, KEYSTONE) and any(node.services for node in nodes):
         yield Check("Keystone", "", False, "no node runs Keystone", "run `stackcook converge`")
     for future in later:
         yield from future.result()

@@ -29,19 +29,6 @@ module OpenstackResources
       }
     end
   end
-
-  # The image that openstack_test_image builds.
-  module TestImage
-    PATH = '/var/lib/openstack/test-image.raw'
-
-    # @return [Hash] the properties of openstack_image for it
-    def self.image
-      {
-        'source' => PATH, 'disk_format' => 'raw', 'min_ram' => 128,
-        'properties' => { 'os_type' => 'linux', 'hw_rng_model' => 'virtio' }
-      }
-    end
-  end
 end
 
 Chef::DSL::Recipe.include(OpenstackResources::ExternalNetwork) if defined?(Chef::DSL::Recipe)

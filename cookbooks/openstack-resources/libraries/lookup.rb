@@ -36,6 +36,11 @@ module OpenstackResources
       found
     end
 
+    # @return [Array<Hash>] the ports by which a router is connected to subnets
+    def openstack_router_ports(id)
+      openstack_api('network').list("/v2.0/ports?device_id=#{id}&device_owner=network:router_interface", 'ports')
+    end
+
     # @return [Hash, nil] Nova's flavor of that name
     def openstack_flavor_object(name)
       openstack_api('compute').list('/flavors/detail?is_public=None', 'flavors').find { |flavor| flavor['name'] == name }

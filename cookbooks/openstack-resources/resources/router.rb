@@ -17,8 +17,7 @@ load_current_value do |desired|
   gateway = found.dig('external_gateway_info', 'network_id')
   outside = openstack_api('network').list('/v2.0/networks').find { |network| network['id'] == gateway }
   external_network(outside ? outside['name'] : false)
-  ports = openstack_api('network').list("/v2.0/ports?device_id=#{found['id']}&device_owner=network:router_interface", 'ports')
-  connected = ports.flat_map { |port| port['fixed_ips'].map { |address| address['subnet_id'] } }
+  connected = openstack_router_ports(found['id']).flat_map { |port| port['fixed_ips'].map { |address| address['subnet_id'] } }
   subnets(desired.subnets.select { |name| connected.include?(openstack_neutron_reference('subnets', name, desired.project)['id']) })
 end
 
@@ -43,8 +42,7 @@ action :delete do
   if current_resource
     converge_by("delete router #{new_resource.router_name} and its interfaces") do
       id = found['id']
-      neutron.list("/v2.0/ports?device_id=#{id}&device_owner=network:router_interface", 'ports')
-             .each { |port| neutron.put("/v2.0/routers/#{id}/remove_router_interface", { port_id: port['id'] }) }
+      openstack_router_ports(id).each { |port| neutron.put("/v2.0/routers/#{id}/remove_router_interface", { port_id: port['id'] }) }
       neutron.delete("/v2.0/routers/#{id}")
     end
   end

@@ -101,3 +101,10 @@ RSpec.shared_context 'with a cloud' do
     allow(OpenstackCommon::Keystone).to receive(:new).and_return(FakeKeystone.new(keystone_objects, passwords, held_roles, changes))
   end
 end
+
+RSpec.shared_examples 'up to date' do
+  it 'changes nothing' do
+    chef_run
+    expect(changes).to be_empty
+  end
+end

@@ -23,10 +23,7 @@ RSpec.describe 'openstack_flavor' do
     end
   end
 
-  it 'changes nothing if everything is up to date' do
-    chef_run
-    expect(changes).to be_empty
-  end
+  it_behaves_like 'up to date'
 
   context 'without the flavor' do
     let(:flavor) { nil }
@@ -92,10 +89,7 @@ RSpec.describe 'openstack_keypair' do
     end
   end
 
-  it 'changes nothing if everything is up to date' do
-    chef_run
-    expect(changes).to be_empty
-  end
+  it_behaves_like 'up to date'
 
   context 'with another key' do
     let(:key) { 'ssh-rsa BBBB' }

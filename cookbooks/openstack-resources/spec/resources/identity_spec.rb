@@ -30,10 +30,7 @@ RSpec.describe 'openstack_user' do
     openstack_user('demo') { project 'demo' }
   end
 
-  it 'changes nothing if everything is up to date' do
-    chef_run
-    expect(changes).to be_empty
-  end
+  it_behaves_like 'up to date'
 
   context 'without the user' do
     let(:held_roles) { [] }

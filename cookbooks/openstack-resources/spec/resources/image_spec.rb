@@ -28,10 +28,7 @@ RSpec.describe 'openstack_image' do
     end
   end
 
-  it 'changes nothing if everything is up to date' do
-    chef_run
-    expect(changes).to be_empty
-  end
+  it_behaves_like 'up to date'
 
   context 'without the image' do
     let(:image) { nil }

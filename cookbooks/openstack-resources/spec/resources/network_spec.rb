@@ -30,10 +30,7 @@ RSpec.describe 'openstack-resources: networks' do
       end
     end
 
-    it 'changes nothing if everything is up to date' do
-      chef_run
-      expect(changes).to be_empty
-    end
+    it_behaves_like 'up to date'
 
     it 'is another network than one of the same name in another project' do
       public_network['project_id'] = 'id-demo'
@@ -72,10 +69,7 @@ RSpec.describe 'openstack-resources: networks' do
       end
     end
 
-    it 'changes nothing if everything is up to date' do
-      chef_run
-      expect(changes).to be_empty
-    end
+    it_behaves_like 'up to date'
 
     context 'without the subnet' do
       let(:subnet) { nil }
@@ -120,10 +114,7 @@ RSpec.describe 'openstack-resources: networks' do
       end
     end
 
-    it 'changes nothing if everything is up to date' do
-      chef_run
-      expect(changes).to be_empty
-    end
+    it_behaves_like 'up to date'
 
     context 'without gateway and interface' do
       let(:ports) { [] }

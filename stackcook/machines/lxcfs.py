@@ -5,6 +5,7 @@ With its Debian package, LXC mounts its files into each container that starts wh
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -33,6 +34,11 @@ def start(run: Runner = run_command, mount: Path = MOUNT, patience: float = PATI
         return str(error)
     cache().mkdir(parents=True, exist_ok=True)
     with lock(cache() / "lxcfs.lock"):  # two labs at once
+        if _was_killed(mount):
+            # Debian's script would do this with fusermount, which may not be installed.
+            unmounted = run(Command(as_root("umount", "--lazy", str(mount))))
+            if unmounted.status:
+                return f"it was killed, and {mount} cannot be unmounted ({unmounted.quoted})"
         # The status says little: the script fails if it only can't hide lxcfs from the OOM killer.
         done = run(command)
         until = time.monotonic() + patience
@@ -41,3 +47,12 @@ def start(run: Runner = run_command, mount: Path = MOUNT, patience: float = PATI
                 return f"`{command}` did not start it ({done.quoted})"
             time.sleep(0.02)
     return ""
+
+
+def _was_killed(mount: Path) -> bool:
+    """Whether lxcfs was killed, which leaves a mount behind; it can't start until that is gone."""
+    try:
+        os.stat(mount)
+    except OSError as error:
+        return error.errno == errno.ENOTCONN
+    return False

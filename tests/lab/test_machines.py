@@ -61,7 +61,7 @@ def traces() -> dict[str, list[str]]:
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture()
 def manifest() -> Iterator[Manifest]:
     """The manifest, in a directory that is always the same: what a crashed run left is known."""
     root = cache() / "lab" / NAME

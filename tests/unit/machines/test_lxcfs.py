@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +37,7 @@ class Service:
         on_start: Callable[[Callable[[], None]], None] | None = None,
     ) -> Completed:
         self.asked.append(str(command))
-        if self.works:
+        if self.works and command.argv[0] == "service":
             (self.mount / "proc").mkdir(parents=True)
             (self.mount / "proc" / "meminfo").touch()
         return Completed(self.status, "fuse: device not found\n" if self.status else "")
@@ -51,6 +53,25 @@ def test_it_is_started_once(tmp_path: Path) -> None:
 def test_what_counts_is_that_its_files_are_there(tmp_path: Path) -> None:
     service = Service(tmp_path / "lxcfs", status=1)
     assert lxcfs.start(service, service.mount) == ""
+
+
+@pytest.mark.parametrize(("status", "said"), [(0, ""), (1, "it was killed, and MOUNT cannot be ")])
+def test_the_mount_of_a_killed_one_is_removed_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, said: str
+) -> None:
+    service = Service(tmp_path / "lxcfs", status=status)
+    real = os.stat
+
+    def stat(path: str | Path, **options: bool) -> os.stat_result:
+        if path == service.mount and not service.asked:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    found = lxcfs.start(service, service.mount)
+    assert found.startswith(said.replace("MOUNT", str(service.mount)))
+    assert service.asked[0] == f"umount --lazy {service.mount}"
+    assert service.asked[1:] == ([] if status else ["service lxcfs start"])
 
 
 def test_why_it_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ python = .venv/bin/python3
 pytest = $(python) -m pytest
 live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
 
-.PHONY: help deploy test check setup lab-test acceptance bench scale chaos side-by-side check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup lab-test acceptance bench scale chaos side-by-side allinone check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -11,10 +11,11 @@ help:
 	@echo 'make check     check formatting, lint and types, and run the unit tests; run `make setup` first'
 	@echo 'make setup     install the tools only'
 	@echo 'make lab-test  run only the tests that create machines'
-	@echo 'make acceptance  everything that takes too long for make test: the four commands below, one after the other'
+	@echo 'make acceptance  everything that takes too long for make test: the five commands below, one after the other'
 	@echo 'make scale     measure a deploy of 100 nodes (or NODES=N); writes build/scale.log'
 	@echo "make chaos     test deploys of 5 nodes (or NODES=N) that are killed, frozen or out of disk; ARGS='-k disk' selects tests"
 	@echo 'make side-by-side  deploy two labs at once, five times, while network interfaces come and go'
+	@echo 'make allinone  deploy a cloud on one node'
 	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; takes about ten minutes'
 
 deploy: setup
@@ -27,7 +28,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side allinone; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -41,6 +42,9 @@ chaos: setup
 
 side-by-side: setup
 	@$(pytest) tests/scale/test_side_by_side.py --nodes 1 $(live)
+
+allinone: setup
+	@$(pytest) tests/acceptance/test_allinone.py $(live)
 
 setup:
 	@setup/packages

@@ -1,0 +1,56 @@
+"""The cloud that `make acceptance` checks: all services, two compute nodes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.labs import Lab, prepared
+
+CONTROLLER_ROLES: list[str] = []
+"""Roles of optional services for the controller."""
+
+COMPUTE_ROLES: list[str] = []
+"""Roles of optional services for each compute node."""
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A deployed cloud: the one in the directory LAB of the environment, else one deployed here."""
+    if "LAB" in os.environ:
+        yield there(Path(os.environ["LAB"]).resolve())
+        return
+    with prepared("sctfull", "10.0.124", "10.0.126", with_all_services) as lab:
+        done = lab.stackcook("deploy", timeout=60 * 60)
+        assert done.status == 0, done.err
+        yield lab
+
+
+def there(root: Path) -> Lab:
+    """The lab that somebody has deployed in the directory ``root``."""
+    settings = yaml.safe_load((root / "infrastructure.yml").read_text())["stackcook"]
+    networks = (settings[key].rpartition(".")[0] for key in ("network", "external_network"))
+    return Lab(root, settings["name"], *networks)
+
+
+def with_all_services(document: dict[str, Any]) -> None:
+    """Add a second compute node and the roles of the optional services to a manifest."""
+    nodes = document["stackcook"]["nodes"]
+    nodes["controller"]["memory"] = 10240
+    nodes["compute2"] = dict(nodes["compute1"])
+    roles = [*CONTROLLER_ROLES, *COMPUTE_ROLES]
+    document["roles"] += [{role: None} for role in roles]
+
+    def run_list(role: str, more: list[str]) -> str:
+        return " ".join(f"role[{each}]" for each in (role, *more))
+
+    document["nodes"] = [
+        {"controller": {"run_list": run_list("single-controller", CONTROLLER_ROLES)}},
+        {"compute1": {"run_list": run_list("single-compute", COMPUTE_ROLES)}},
+        {"compute2": {"run_list": run_list("single-compute", COMPUTE_ROLES)}},
+    ]

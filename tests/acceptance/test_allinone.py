@@ -1,0 +1,39 @@
+"""A whole cloud on one node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.labs import Lab, prepared
+
+MEMORY = 8192
+
+
+def one_node(document: dict[str, Any]) -> None:
+    document["nodes"] = [{"all": {"run_list": "role[allinone]"}}]
+    document["stackcook"]["nodes"] = {"all": {"memory": MEMORY, "cpus": 2}}
+    document["stackcook"].pop("stages")
+
+
+@pytest.fixture
+def allinone() -> Iterator[Lab]:
+    with prepared("sctaio", "10.0.128", "10.0.129", one_node) as lab:
+        yield lab
+
+
+def test_a_cloud_on_one_node_boots_an_instance(allinone: Lab) -> None:
+    done = allinone.stackcook("deploy", timeout=30 * 60)
+    assert done.status == 0
+    assert "an instance answered on" in done.out + done.err
+
+    argv = ("openstack", "--os-cloud", "stackcook", "hypervisor", "list", "--long", "-f", "json")
+    (hypervisor,) = json.loads(allinone.run(*argv).out)
+    assert (hypervisor["vCPUs"], hypervisor["Memory MB"]) == (2, MEMORY)
+
+    again = allinone.stackcook("--json", "deploy", timeout=600)
+    assert again.status == 0
+    assert {name: node["updated"] for name, node in again.data["nodes"].items()} == {"all": 0}

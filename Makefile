@@ -3,7 +3,7 @@ python = .venv/bin/python3
 pytest = $(python) -m pytest
 live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
 
-.PHONY: help deploy test check setup lab-test acceptance bench scale chaos side-by-side allinone check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -11,11 +11,13 @@ help:
 	@echo 'make check     check formatting, lint and types, and run the unit tests; run `make setup` first'
 	@echo 'make setup     install the tools only'
 	@echo 'make lab-test  run only the tests that create machines'
-	@echo 'make acceptance  everything that takes too long for make test: the five commands below, one after the other'
+	@echo 'make acceptance  everything that takes too long for make test: the commands below, one after the other'
 	@echo 'make scale     measure a deploy of 100 nodes (or NODES=N); writes build/scale.log'
 	@echo "make chaos     test deploys of 5 nodes (or NODES=N) that are killed, frozen or out of disk; ARGS='-k disk' selects tests"
 	@echo 'make side-by-side  deploy two labs at once, five times, while network interfaces come and go'
+	@echo 'make bench-converge  compare the first converge of a controller with only installing its packages'
 	@echo 'make allinone  deploy a cloud on one node'
+	@echo 'make restarts  change an option in a cloud, and count restarts; LAB=DIR takes a deployed one'
 	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; takes about ten minutes'
 
 deploy: setup
@@ -28,7 +30,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side allinone; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side bench-converge allinone restarts; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -43,8 +45,11 @@ chaos: setup
 side-by-side: setup
 	@$(pytest) tests/scale/test_side_by_side.py --nodes 1 $(live)
 
-allinone: setup
-	@$(pytest) tests/acceptance/test_allinone.py $(live)
+bench-converge: setup
+	@$(python) -m benchmarks.converge
+
+allinone restarts: setup
+	@$(pytest) tests/acceptance/test_$@.py $(live)
 
 setup:
 	@setup/packages

@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from stackcook.cache import package_cache, packages
-from stackcook.command import Command, Runner, Say, find_program
+from stackcook.command import Runner, Say, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError, one_line
-from stackcook.files import lock, private_directory
+from stackcook.files import lock, private_directory, write_private
 from stackcook.machines import box, lxcfs, numa
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest, Node
+from stackcook.remote import keys
 from stackcook.remote.base import Host
 
 HERE = Path(__file__).parent
@@ -250,15 +251,10 @@ class VagrantMachines:
         """Create the SSH key of this deployment, both files or none."""
         if self._key.exists():
             return
-        private_directory(self._key.parent)
-        with tempfile.TemporaryDirectory(dir=self._key.parent) as directory:
-            new = Path(directory) / self._key.name
-            argv = (str(find_program("ssh-keygen")), "-q", "-t", "ed25519", "-N", "", "-C")
-            done = self.run(Command((*argv, f"stackcook {self.manifest.name}", "-f", str(new))))
-            if done.status:
-                raise MachineError(f"ssh-keygen failed ({done.quoted})", where=str(new))
-            new.with_suffix(".pub").replace(self._key.with_suffix(".pub"))
-            new.replace(self._key)
+        new = self._key.with_suffix(".new")
+        public = keys.create(new)
+        write_private(self._key.with_suffix(".pub"), f"{public} stackcook {self.manifest.name}\n")
+        new.replace(self._key)
 
     def _add_box(self, path: Path, on_line: Say) -> None:
         if not box.added():

@@ -1,4 +1,4 @@
-"""SSH keys that stackcook creates for a short time."""
+"""SSH keys that stackcook creates: a lab's, and those of instances that a verification boots."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from stackcook.errors import MachineError, Position, UsageError
@@ -69,6 +70,21 @@ def test_states_need_both_the_container_and_vagrants_note(tmp_path: Path) -> Non
         "two": "stopped",
         "three": "absent",
     }
+
+
+def test_a_lab_has_an_ssh_key_that_stays(tmp_path: Path) -> None:
+    lab = machines(tmp_path, FakeHost())
+    lab.prepare()
+    key = lab.hosts(NODES)["one"].key
+    assert key
+    text = key.read_text()
+    kind, public, *comment = key.with_suffix(".pub").read_text().split()
+    assert (kind, comment) == ("ssh-ed25519", ["stackcook", "lab"])
+    assert paramiko.Ed25519Key.from_private_key_file(str(key)).get_base64() == public
+    assert {path.stat().st_mode & 0o777 for path in key.parent.iterdir()} == {0o600}
+    lab.prepare()
+    assert key.read_text() == text
+    assert len(list(key.parent.iterdir())) == 2
 
 
 def test_hosts_are_known_without_asking_vagrant(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def request(
     *,
     session: Any = None,
     headers: Mapping[str, str] | None = None,
-    data: Mapping[str, str] | None = None,
+    data: Mapping[str, str] | bytes | None = None,
     json: Any = None,
     timeout: float = TIMEOUT,
 ) -> Any:
@@ -252,6 +252,7 @@ EXPECTED: Mapping[str, Expected] = {
     "placement": Expected((200,), "/resource_providers", "placement-api"),
     "compute": Expected((200,), "/servers?limit=1", "nova-api"),
     "network": Expected((200,), "/v2.0/networks?limit=1", "neutron-api"),
+    "object-store": Expected((200, 204), "?limit=1&format=json", "swift-proxy"),
 }
 
 UNKNOWN = Expected((200, 204, 300, 401), "", "")

@@ -1,0 +1,93 @@
+"""Swift: the servers of the storage nodes, their rings, and an object of our own."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from stackcook.addresses import bracketed
+from stackcook.errors import VerifyError
+from stackcook.parallel import parallel_map
+from stackcook.verify.check import Checks, timed
+from stackcook.verify.openstack import LONG_TIMEOUT, Cloud, parsed, request, status
+from stackcook.verify.placing import Placed, running
+
+PROXY = "swift-proxy"
+SERVERS: Mapping[str, int] = {"swift-account": 6202, "swift-container": 6201, "swift-object": 6200}
+"""The units of a storage node with their ports."""
+
+CONTAINER = "stackcook-verify"
+_EXPIRES = {"X-Delete-After": "3600"}
+"""Swift deletes the object if a killed run can't; in seconds."""
+
+
+def checks(cloud: Cloud, nodes: Iterable[Placed]) -> Checks:
+    """The checks of all of Swift; none if no node runs it."""
+    nodes = tuple(nodes)
+    looks: list[tuple[str, str, str, Callable[[], None]]] = [
+        (f"{unit}'s health", node.name, unit, partial(_healthy, node, unit))
+        for unit in SERVERS
+        for node in running(nodes, unit)
+    ]
+    if storage := running(nodes, "swift-object"):
+        looks.append(("Swift's rings", "", "", partial(_same_rings, storage)))
+    for node in running(nodes, PROXY):
+        looks.append(("an object in Swift", node.name, PROXY, partial(_store, cloud)))
+    return tuple(parallel_map(lambda look: timed(*look), looks))
+
+
+def _url(node: Placed, unit: str, path: str) -> str:
+    return f"http://{bracketed(node.address)}:{node.port(unit, SERVERS[unit])}/{path}"
+
+
+def _healthy(node: Placed, unit: str) -> None:
+    url = _url(node, unit, "healthcheck")
+    response = request("GET", url)
+    if response.status_code != 200:
+        raise VerifyError(f"{url} returned {status(response)}")
+
+
+def _same_rings(nodes: Iterable[Placed]) -> None:
+    """Raise VerifyError if a node has another ring than the others: it would miss objects."""
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for node in nodes:
+        url = _url(node, "swift-object", "recon/ringmd5")
+        try:
+            for ring, md5 in parsed(request("GET", url), url).items():
+                found[ring][str(md5)].append(node.name)
+        except VerifyError:
+            continue  # its own checks report that
+    for ring, by_md5 in sorted(found.items()):
+        if len(by_md5) > 1:
+            groups = sorted(", ".join(names) for names in by_md5.values())
+            raise VerifyError(
+                f"the nodes have different files {ring}: {' / '.join(groups)}",
+                remedy="run `stackcook converge` for all nodes",
+            )
+
+
+def _store(cloud: Cloud) -> None:
+    """Put, get and delete an object; raises VerifyError."""
+    base = f"{cloud.url('object-store').rstrip('/')}/{CONTAINER}"
+    url, content = f"{base}/{secrets.token_hex(8)}", secrets.token_bytes(1024)
+    _ask(cloud, "PUT", base)
+    _ask(cloud, "PUT", url, content)
+    try:
+        if _ask(cloud, "GET", url) != content:
+            raise VerifyError(f"{url} is not what was stored there")
+    finally:
+        _ask(cloud, "DELETE", url, good=(404,))
+        # Another run may have an object in the container: 409.
+        _ask(cloud, "DELETE", base, good=(404, 409))
+
+
+def _ask(
+    cloud: Cloud, method: str, url: str, content: bytes = b"", *, good: tuple[int, ...] = ()
+) -> bytes:
+    headers = {"X-Auth-Token": cloud.token, **(_EXPIRES if content else {})}
+    response = request(method, url, headers=headers, data=content, timeout=LONG_TIMEOUT)
+    if response.status_code >= 300 and response.status_code not in good:
+        raise VerifyError(f"{method} {url} returned {status(response)}")
+    return bytes(response.content)

@@ -19,9 +19,14 @@ from stackcook.manifest.knifeoptions import KnifeOptions, parse
 
 DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
     "db_passwords": ("keystone", "glance", "placement", "nova", "neutron"),
-    "service_passwords": ("glance", "placement", "nova", "neutron"),
+    "service_passwords": ("glance", "placement", "nova", "neutron", "swift"),
     "user_passwords": ("admin", "openstack", "demo"),
-    "secrets": ("metadata_proxy", "horizon"),
+    "secrets": (
+        "metadata_proxy",
+        "horizon",
+        "swift_hash_path_prefix",
+        "swift_hash_path_suffix",
+    ),
 }
 """Data bags and their items that ``deploy`` fills with generated passwords."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from stackcook.chef.objects.chefignore import NAME, Chefignore
 from stackcook.chef.objects.cookbook import read_files
 from stackcook.errors import UsageError
-from stackcook.scaffold.lab import COMPUTE, CONTROLLER, ENVIRONMENT
+from stackcook.scaffold.lab import COMPUTE, CONTROLLER, ENVIRONMENT, OPTIONAL
 
 SHIPPED = Path(__file__).with_name("shipped")
 
@@ -35,7 +35,7 @@ def shipped(source: Path = SHIPPED) -> Mapping[str, bytes]:
     """Path in the new repository → content, without the tests of the cookbooks."""
     paths = [
         Path("environments", f"{ENVIRONMENT}.json"),
-        *(Path("roles", f"{role}.json") for role in (CONTROLLER, COMPUTE)),
+        *(Path("roles", f"{role}.json") for role in (CONTROLLER, COMPUTE, *OPTIONAL)),
         Path("cookbooks", NAME),
     ]
     for name in cookbooks(source):

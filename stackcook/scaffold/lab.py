@@ -16,6 +16,8 @@ NETWORK = IPv4Network("10.0.112.0/24")
 ENVIRONMENT = "lab"
 CONTROLLER = "single-controller"
 COMPUTE = "single-compute"
+OPTIONAL = ("object-storage-proxy", "object-storage")
+"""Roles of services that a new manifest lists, but no node has."""
 
 _FIRST = 10  # first node address, if there is room: leaves some free before it
 _SIZES: Mapping[str, Mapping[str, Any]] = {
@@ -111,7 +113,11 @@ def sections(lab: Lab, cookbooks: Iterable[str]) -> tuple[Section, ...]:
             ("Uploaded to the Chef server: cookbooks/NAME, environments/NAME, roles/NAME.",),
         ),
         Section("environments", [{ENVIRONMENT: None}]),
-        Section("roles", [{CONTROLLER: None}, {COMPUTE: None}]),
+        Section(
+            "roles",
+            [{role: None} for role in (CONTROLLER, COMPUTE, *OPTIONAL)],
+            (f"To add a service to the cloud, add its role to a node: {', '.join(OPTIONAL)}.",),
+        ),
         Section(
             "options",
             f"-E {ENVIRONMENT}",

@@ -12,10 +12,10 @@ import yaml
 
 from tests.labs import Lab, prepared
 
-CONTROLLER_ROLES: list[str] = []
+CONTROLLER_ROLES: list[str] = ["object-storage-proxy", "object-storage"]
 """Roles of optional services for the controller."""
 
-COMPUTE_ROLES: list[str] = []
+COMPUTE_ROLES: list[str] = ["object-storage"]
 """Roles of optional services for each compute node."""
 
 
@@ -43,7 +43,7 @@ def with_all_services(document: dict[str, Any]) -> None:
     nodes = document["stackcook"]["nodes"]
     nodes["controller"]["memory"] = 10240
     nodes["compute2"] = dict(nodes["compute1"])
-    roles = [*CONTROLLER_ROLES, *COMPUTE_ROLES]
+    roles = dict.fromkeys((*CONTROLLER_ROLES, *COMPUTE_ROLES))
     document["roles"] += [{role: None} for role in roles]
 
     def run_list(role: str, more: list[str]) -> str:

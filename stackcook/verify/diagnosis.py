@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from stackcook.redact import Redactor
+from stackcook.verify.logs import known
 from stackcook.verify.placing import Service
 
 LENGTH = 220
+RECENT = timedelta(minutes=10)
+"""How long before a fault the error that explains it may have been logged."""
 
+_TIMES = ("ActiveEnterTimestamp", "InactiveEnterTimestamp")
 _TIME = re.compile(r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
 _OSLO = re.compile(
     r"^\S+ (?P<time>[\d:]{8})[.,]?\d* \d+ (?P<level>[A-Z]+) \S+(?: \[[^]]*\])? ?(?P<text>.*)"
@@ -48,22 +53,33 @@ def question(service: Service) -> str:
     unit, log = shlex.quote(service.unit), shlex.quote(service.log)
     tail = f"; tail -n 300 -- {log} 2>/dev/null" if service.log else ""
     # The file last: what it says is more to the point than what systemd says of the unit.
-    began = f"systemctl show -p ActiveEnterTimestamp {unit}"
-    return f"export LC_ALL=C; {began}; journalctl -q -u {unit} -n 60 --no-pager -o short-iso{tail}"
+    times = f"date '+Now=%F %T'; systemctl show -p ActiveState,{','.join(_TIMES)} {unit}"
+    return f"export LC_ALL=C; {times}; journalctl -q -u {unit} -n 60 --no-pager -o short-iso{tail}"
 
 
 def explain(answer: str, secrets: Collection[str] = ()) -> str:
     """What the last error most likely means, and the error; ``""`` if there was none.
 
-    ``answer`` is what :func:`question` printed. What was logged before the unit's last start is
-    left out; ``secrets`` are masked, and so is whatever looks like one.
+    ``answer`` is what :func:`question` printed. What was logged before the unit's last start, or
+    long before it ended, is left out, for a unit that runs long before now; ``secrets`` are
+    masked, and so is whatever looks like one.
     """
-    began, _, log = answer.partition("\n")
-    line, text = last_error(log, moment(began))
+    line, text = last_error(answer, _since(answer))
     if not text:
         return ""
     hint = next((f"{hint}; " for pattern, hint in HINTS if re.search(pattern, line)), "")
     return f"{hint}last error in its log:  {Redactor(secrets)(text)[:LENGTH]}"
+
+
+def _since(answer: str) -> str:
+    """The time from which on an error may explain why a unit is unwell now."""
+    lines = answer.splitlines()[: len(_TIMES) + 2]
+    head = dict(line.split("=", 1) for line in lines if "=" in line)
+    started, ended = (moment(head.get(key, "")) for key in _TIMES)
+    at = ended if head.get("ActiveState") != "active" else ""
+    at = at or moment(head.get("Now", ""))
+    recent = str(datetime.fromisoformat(at) - RECENT) if at else ""
+    return max(started, recent)
 
 
 def about(answer: str, word: str, secrets: Collection[str] = ()) -> str:
@@ -100,5 +116,7 @@ def _error_text(line: str) -> str:
     else:
         is_error = bool(_ERROR.search(text)) and not re.search(r" (INFO|DEBUG|WARNING) ", text)
     if not is_error or not text or _EMPTY_WORDS.search(text) or text.startswith(("File ", "^")):
+        return ""
+    if known.reason(line):
         return ""
     return f"{said.get('time', '')} {text}".strip()

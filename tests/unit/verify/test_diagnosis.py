@@ -47,6 +47,41 @@ def test_errors_before_the_last_start_are_left_out() -> None:
     assert "no MySQL" in explain("ActiveEnterTimestamp=\n" + OSLO)
 
 
+def state(active: str, now: str) -> str:
+    """What systemd says of a unit that started at 20:00, and perhaps ended at 20:55."""
+    ended = "Sun 2026-11-22 20:55:00 UTC" if active != "active" else ""
+    return (
+        f"Now=2026-11-22 {now}\nActiveState={active}\n"
+        f"ActiveEnterTimestamp=Sun 2026-11-22 20:00:00 UTC\nInactiveEnterTimestamp={ended}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("active", "now", "explains"),
+    [
+        ("active", "20:52:00", True),
+        ("active", "21:02:00", False),
+        ("inactive", "23:00:00", True),
+        ("activating", "20:56:00", True),
+    ],
+)
+def test_only_errors_near_the_fault_explain_it(active: str, now: str, explains: bool) -> None:
+    assert bool(explain(state(active, now) + OSLO)) == explains
+
+
+HARMLESS = [
+    "2026-11-22T20:51:03+00:00 compute1 libvirtd[9]: internal error: Child process (/sbin/dmidecode"
+    " -q -t 0,1,2,3,4,11,17) unexpected exit status 1: Can't read memory from /dev/mem",
+    "2026-11-22T20:51:03.387Z|00004|vif_plug_provider|WARN|failed to initialize representor VIF"
+    " plug provider class: No such file or directory",
+]
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+def test_a_known_message_is_no_cause(line: str) -> None:
+    assert explain(f"\n{line}\n") == ""
+
+
 def test_the_cause_is_named() -> None:
     assert explain("\n" + OSLO).startswith("the database cannot be reached; ")
     refused = "2026-11-22 20:51:03.2 8 ERROR oslo.messaging._drivers [-] ECONNREFUSED"

@@ -13,7 +13,15 @@ import requests
 
 from stackcook.errors import VerifyError
 from stackcook.verify.check import Check, Checks, timed
-from stackcook.verify.placing import COMPUTE, METADATA, OVN, Placed, is_among
+from stackcook.verify.placing import (
+    COMPUTE,
+    CONDUCTOR,
+    METADATA,
+    OVN,
+    SCHEDULER,
+    Placed,
+    is_among,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -308,7 +316,7 @@ class Survey:
 
 def in_survey(nodes: Iterable[Placed]) -> tuple[Placed, ...]:
     """The nodes that should be in a survey."""
-    units = (COMPUTE, OVN, METADATA)
+    units = (SCHEDULER, CONDUCTOR, COMPUTE, OVN, METADATA)
     return tuple(node for node in nodes if any(node.service(unit) for unit in units))
 
 
@@ -319,7 +327,7 @@ def survey(cloud: Cloud) -> Survey:
     counts as alive after its first report.
     """
     # As of 2.53 with the UUIDs by which OpenStack's client deletes services.
-    services = cloud.read("compute", f"/os-services?binary={COMPUTE}", version="2.53")
+    services = cloud.read("compute", "/os-services", version="2.53")
     hypervisors = cloud.read("compute", "/os-hypervisors")
     agents = cloud.read("network", "/v2.0/agents")
     return Survey(
@@ -330,12 +338,14 @@ def survey(cloud: Cloud) -> Survey:
 
 
 def survey_checks(found: Survey, node: Placed, others: Iterable[Placed] = ()) -> Checks:
-    """The checks of one node: of nova-compute and of the OVN agents, where it runs them.
+    """The checks of one node: of Nova's services and of the OVN agents, where it runs them.
 
     Each must be there once, and be none of the ``others``'.
     """
     looks = (
         ("its own host name", "", lambda: _distinct(node, others)),
+        ("nova-scheduler in Nova", SCHEDULER, lambda: _nova(found, node, SCHEDULER)),
+        ("nova-conductor in Nova", CONDUCTOR, lambda: _nova(found, node, CONDUCTOR)),
         ("nova-compute in Nova", COMPUTE, lambda: _nova_compute(found, node)),
         ("OVN controller agent", OVN, lambda: _agent(found, node, "OVN Controller")),
         ("OVN metadata agent", METADATA, lambda: _agent(found, node, "OVN Metadata")),
@@ -404,13 +414,20 @@ def _distinct(node: Placed, others: Iterable[Placed]) -> None:
             )
 
 
-def _nova_compute(found: Survey, node: Placed) -> None:
-    missing = "nova-compute on this host is not in Nova yet"
-    service = _of(node, found.services, "host", missing, "service")
-    host = service["host"]
+def _nova(found: Survey, node: Placed, binary: str) -> Mapping[str, Any]:
+    """Nova's service of that name on a node; raises VerifyError if it is not up."""
+    services = (each for each in found.services if each.get("binary") == binary)
+    missing = f"{binary} on this host is not in Nova yet"
+    service = _of(node, services, "host", missing, "service")
     if service.get("state") != "up":
         since = service.get("updated_at") or "never"
         raise VerifyError(f"Nova lists it as {service.get('state')} (last report: {since})")
+    return service
+
+
+def _nova_compute(found: Survey, node: Placed) -> None:
+    service = _nova(found, node, COMPUTE)
+    host = service["host"]
     if service.get("status") != "enabled":
         enable = f"{CLIENT} compute service set --enable {host} {COMPUTE}"
         why = str(service.get("disabled_reason") or "no reason given")

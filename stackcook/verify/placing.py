@@ -37,6 +37,8 @@ QUEUE = "rabbitmq-server"
 DATABASE = "mariadb"
 DASHBOARD = "apache2"
 COMPUTE = "nova-compute"
+CONDUCTOR = "nova-conductor"
+SCHEDULER = "nova-scheduler"
 OVN = "ovn-controller"
 METADATA = "neutron-ovn-metadata-agent"
 

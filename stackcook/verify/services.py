@@ -7,19 +7,20 @@ what to start.
 from __future__ import annotations
 
 import shlex
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
 
-from stackcook.errors import NodeError, VerifyError, counted
+from stackcook.errors import NodeError, VerifyError, counted, one_line
 from stackcook.remote.base import Connect, Host, Remote, sudo
 from stackcook.remote.ssh import connect
-from stackcook.verify import diagnosis
+from stackcook.verify import diagnosis, machine
 from stackcook.verify.check import Check, Checks, journal
-from stackcook.verify.placing import Placed, Service
+from stackcook.verify.placing import OVN, Placed, Service
 
 PROPERTIES = (
     "LoadState ActiveState SubState Result ExecMainStatus NRestarts"
@@ -32,18 +33,27 @@ STABLE = 20.0
 
 @dataclass(frozen=True)
 class Seen:
-    """What a node reports: its clock, the TCP ports with a listener, each unit's properties."""
+    """What a node reports: its clock, the TCP ports with a listener, each unit's properties.
+
+    ``clock`` are the seconds since the epoch by its clock, ``asked`` those by ours when it was
+    asked; ``free`` are KiB by mount point.
+    """
 
     now: str
     ports: frozenset[int]
     units: Mapping[str, Mapping[str, str]]
+    clock: float = 0.0
+    asked: float = 0.0
+    free: Mapping[str, int] = field(default_factory=dict)
 
 
 def look(remote: Remote, node: Placed) -> Seen:
     """Ask once for all of the node's services; raises NodeError or VerifyError."""
-    done = remote.run(question([service.unit for service in node.services]), timeout=20, apart=True)
+    units = [service.unit for service in node.services]
+    asked = time.time()
+    done = remote.run(question(units), timeout=20, apart=True)
     try:
-        return answer(done.output, [service.unit for service in node.services])
+        return replace(answer(done.output, units), asked=asked)
     except ValueError as error:
         raise VerifyError(
             f"cannot read the state of its services ({error}; output: {done.quoted})",
@@ -52,39 +62,63 @@ def look(remote: Remote, node: Placed) -> Seen:
 
 
 def question(units: list[str]) -> str:
-    """The shell command; it needs no privilege and no tools but systemd's and grep.
+    """The shell command; it needs no privilege and no tools but systemd's, grep and df.
 
     Listening sockets have state 0A in /proc/net/tcp; a minimal node has no ``ss``.
     """
     names = " ".join(map(shlex.quote, units))  # systemctl adds .service to those without a kind
     show = f"systemctl show -p {','.join(('Id', *PROPERTIES))} -- {names}"
     listening = "grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null"
-    return f"export LC_ALL=C; date '+%F %T'; {listening}; echo '{MARK}'; {show}"
+    mark = f"echo '{MARK}'"
+    return (
+        f"export LC_ALL=C; date '+%F %T %s'; {listening}; {mark}; {machine.DISKS}; {mark}; {show}"
+    )
 
 
 def answer(output: str, units: list[str]) -> Seen:
     """Read the answer to :func:`question`; raises ValueError."""
-    head, mark, tail = output.partition(f"{MARK}\n")
-    now, *sockets = head.splitlines() or [""]
+    head, disks, tail = output.split(f"{MARK}\n")
+    clock, *sockets = head.splitlines() or [""]
+    now, _, seconds = clock.rpartition(" ")
     # Units come in the order in which they were asked for; an alias' Id is another name.
     blocks = [
         dict(line.partition("=")[::2] for line in block.splitlines())
         for block in tail.strip().split("\n\n")
     ]
-    if not mark or len(blocks) != len(units):
+    if len(blocks) != len(units):
         raise ValueError(f"{len(units)} units asked, {len(blocks)} answered")
     datetime.fromisoformat(now)
     ports = frozenset(int(line.split()[1].rsplit(":", 1)[1], 16) for line in sockets)
-    return Seen(now, ports, dict(zip(units, blocks)))
+    free = machine.free_space(disks.splitlines()[1:])
+    return Seen(now, ports, dict(zip(units, blocks)), float(seconds), free=free)
 
 
 def checks(seen: Seen, node: Placed, seconds: float = 0.0) -> Checks:
-    """One check for each service of the node."""
+    """One check for each service of the node, and those of its machine."""
     causes = ((service.unit, _cause(seen, service)) for service in node.services)
-    return tuple(
+    of_services = (
         Check(unit, node.name, not cause, cause, cause and journal(node.name, unit), seconds, unit)
         for unit, cause in causes
     )
+    return *machine.checks(node.name, seen.free, seen.clock - seen.asked), *of_services
+
+
+def southbound(remote: Remote) -> None:
+    """Raise VerifyError unless ovn-controller is connected to OVN's southbound database."""
+    status = _asked(remote, "ovn-appctl -t ovn-controller connection-status")
+    if status != "connected":
+        address = _asked(remote, "ovs-vsctl get Open_vSwitch . external-ids:ovn-remote")
+        raise VerifyError(
+            f"{OVN} has no connection to OVN's southbound database at {address} ({status})"
+        )
+
+
+def _asked(remote: Remote, command: str) -> str:
+    """What a command prints as root, in one line; raises VerifyError if the node fails."""
+    try:
+        return one_line(remote.run(sudo(command), timeout=10).output)
+    except NodeError as error:
+        raise VerifyError(error.what, remedy=error.remedy) from error
 
 
 def settled(seen: Seen, node: Placed) -> bool:

@@ -20,7 +20,7 @@ from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, pol
 from stackcook.verify.gate import Credentials, behind, tokens
 from stackcook.verify.instance.proof import Proof, prove
 from stackcook.verify.openstack import Cloud, Endpoint
-from stackcook.verify.placing import DASHBOARD, KEYSTONE, Placed, running
+from stackcook.verify.placing import DASHBOARD, KEYSTONE, OVN, Placed, running
 
 WORKERS = 32
 AFTER_DEPLOY = 90.0
@@ -105,7 +105,16 @@ def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Chec
         )
     except (NodeError, VerifyError) as error:
         return reached, Check("services", node.name, False, error.what, error.remedy)
-    return reached, *services.checks(seen, node, time.monotonic() - began)
+    spent = time.monotonic() - began
+    checks = (reached, *services.checks(seen, node, spent))
+    if seen.units.get(OVN, {}).get("ActiveState") != "active":
+        return checks
+
+    def southbound() -> Check:
+        name = "OVN southbound connection"
+        return timed(name, node.name, OVN, lambda: services.southbound(sessions.on(node.name)))
+
+    return *checks, poll(deadline, southbound, lambda check: check.ok)
 
 
 def _in_cloud(

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stackcook.errors import VerifyError
-from stackcook.verify.placing import COMPUTE, METADATA, OVN, PLACEMENT
+from stackcook.verify.placing import COMPUTE, METADATA, OVN, PLACEMENT, SCHEDULER
 
 LIBVIRT = "libvirtd"
 
 LINKS: Mapping[str, str] = {
     "Placement": PLACEMENT,
-    "scheduler": "nova-scheduler",
+    "scheduler": SCHEDULER,
     "image": "glance-api",
     "libvirt": COMPUTE,
     "port binding": OVN,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -113,6 +114,12 @@ class FakeNode:
     units: dict[str, dict[str, str]]
     ports: set[int] = field(default_factory=set)
     logs: dict[str, str] = field(default_factory=dict)
+    scanned: dict[str, Any] = field(
+        default_factory=lambda: {"groups": [], "more": 0, "lines": 1000}
+    )
+    southbound: str = "connected"
+    free: int = 1 << 20
+    ahead: float = 0.0
     logins: int = 0
 
     def stop(self, unit: str) -> None:
@@ -124,6 +131,12 @@ class FakeNode:
         }
 
     def answer(self, command: str) -> str:
+        if "python3 - " in command:
+            return json.dumps(self.scanned)
+        if "ovs-vsctl" in command:
+            return '"tcp:10.0.116.10:6642"\n'
+        if "ovn-appctl" in command:
+            return f"{self.southbound}\n"
         if "journalctl" in command:
             return next((log for unit, log in self.logs.items() if unit in command), "\n")
         sockets = [f"  0: 00000000:{port:04X} 00000000:0000 0A 0 0" for port in sorted(self.ports)]
@@ -132,7 +145,10 @@ class FakeNode:
             for unit, said in sorted(self.units.items())  # as they are asked for
             if f" {unit}" in command
         ]
-        head = ["2026-11-22 21:10:00", *sockets, "--- stackcook ---"]
+        mark = "--- stackcook ---"
+        head = [f"2026-11-22 21:10:00 {time.time() + self.ahead:.0f}", *sockets, mark]
+        head += ["Filesystem 1024-blocks Used Available Capacity Mounted on"]
+        head += [f"/dev/vda 40000000 20000000 {self.free} 50% /", mark]
         return "\n".join(head) + "\n" + "\n\n".join(blocks) + "\n"
 
 
@@ -221,11 +237,15 @@ Callback = Callable[[Any], tuple[int, dict[str, str], str]]
 @pytest.fixture
 def apis() -> Iterator[FakeApis]:
     """A cloud that works."""
-    service = {"host": "compute1", "binary": "nova-compute", "state": "up", "status": "enabled"}
+    binaries = {"nova-compute": "compute1", "nova-scheduler": "controller"}
+    nova = [
+        {"host": host, "binary": binary, "state": "up", "status": "enabled"}
+        for binary, host in binaries.items()
+    ]
     kinds = ("OVN Controller Gateway agent", "OVN Metadata agent")
     agents = [{"host": "compute1.lab", "agent_type": kind, "alive": True} for kind in kinds]
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        fake = FakeApis(mock, [service], agents)
+        fake = FakeApis(mock, nova, agents)
         _identity(mock)
         for type_, (_, url) in CATALOG.items():
             status = 300 if type_ == "image" else 200

@@ -33,7 +33,8 @@ def seen(*ports: int, **unit: str) -> services.Seen:
 
 
 def only(found: services.Seen) -> Any:
-    (check,) = services.checks(found, NODE)
+    disk, clock, check = services.checks(found, NODE)
+    assert disk.ok and clock.ok
     return check
 
 
@@ -65,16 +66,23 @@ def test_what_may_still_come_up_is_worth_another_look() -> None:
 
 def test_a_nodes_answer_is_read() -> None:
     output = (
-        "2026-11-22 21:09:27\n"
+        "2026-11-22 21:09:27 1795381767\n"
         "   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000\n"
         "   0: 00000000000000000000000000000000:2246 0000:0000 0A 00000000:00000000\n"
+        "--- stackcook ---\n"
+        "Filesystem     1024-blocks      Used Available Capacity Mounted on\n"
+        "overlay           40000000  20000000  20000000      50% /\n"
+        "tmpfs                 1024      1024         0     100% /run/lock\n"
+        "/dev/vdb           1000000   1000000         0     100% /var/lib/my sql\n"
         "--- stackcook ---\n"
         "Id=mariadb.service\nActiveState=active\n"
         "\n"
         "Id=nova-api.service\nActiveState=inactive\nActiveEnterTimestamp=\n"
     )
     found = services.answer(output, ["mysql", "nova-api"])
+    assert (found.now, found.clock) == ("2026-11-22 21:09:27", 1795381767.0)
     assert found.ports == {22, 8774}
+    assert found.free == {"/": 20000000, "/var/lib/my sql": 0}
     assert found.units["mysql"]["ActiveState"] == "active"
     assert found.units["nova-api"]["ActiveEnterTimestamp"] == ""
 

@@ -102,7 +102,7 @@ def test_a_dead_agent_is_a_failure(look: Any, apis: Any) -> None:
 
 
 def test_a_compute_node_unknown_to_nova_is_a_failure(look: Any, apis: Any) -> None:
-    apis.services.clear()
+    del apis.services[0]
     assert "is not in Nova yet" in failure(look()).cause
 
 
@@ -116,9 +116,12 @@ def test_a_node_that_is_twice_in_neutron_is_a_failure(look: Any, apis: Any) -> N
 
 def test_two_nodes_with_one_host_name_are_a_failure(look: Any, chef: Any) -> None:
     chef.nodes["controller"]["automatic"]["hostname"] = "compute1"
-    check = failure(look())
-    assert (check.name, check.node) == ("its own host name", "compute1")
-    assert check.cause.startswith("node controller has the same host name, compute1")
+    checks = look().failures
+    assert {(check.name, check.node) for check in checks} == {
+        ("its own host name", "controller"),
+        ("its own host name", "compute1"),
+    }
+    assert checks[1].cause.startswith("node controller has the same host name, compute1")
 
 
 def test_nodes_that_only_the_cloud_has_are_failures(look: Any, apis: Any) -> None:
@@ -280,3 +283,37 @@ def test_a_node_whose_answer_can_not_be_read_is_told(look: Any, ssh: Any) -> Non
     check = failure(look())
     assert (check.name, check.node) == ("services", "compute1")
     assert "cannot read the state of its services" in check.cause
+
+
+def test_a_full_disk_is_named(look: Any, ssh: Any) -> None:
+    ssh.nodes["controller"].free = 1 << 10
+    check = failure(look())
+    assert (check.name, check.node) == ("disk space", "controller")
+    assert check.cause == "the disk is full: / has 1 MiB free, but services need 64 MiB"
+    assert "stackcook ssh controller -- sudo du " in check.remedy
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(3600.0, "ahead of"), (-60.0, "behind")])
+def test_a_wrong_clock_is_named(look: Any, ssh: Any, ahead: float, words: str) -> None:
+    ssh.nodes["compute1"].ahead = ahead
+    check = failure(look())
+    assert (check.name, check.node) == ("clock", "compute1")
+    assert f" s {words} this machine's, but may differ by only 30 s" in check.cause
+
+
+def test_a_southbound_database_out_of_reach_is_named(look: Any, ssh: Any) -> None:
+    ssh.nodes["compute1"].southbound = "not connected"
+    check = failure(look())
+    assert (check.name, check.node, check.unit) == (
+        "OVN southbound connection",
+        "compute1",
+        "ovn-controller",
+    )
+    assert 'database at "tcp:10.0.116.10:6642" (not connected)' in check.cause
+
+
+def test_a_scheduler_that_does_not_report_to_nova_is_a_failure(look: Any, apis: Any) -> None:
+    apis.services[1] |= {"state": "down", "updated_at": "2026-11-22T20:00:00"}
+    check = failure(look())
+    assert (check.name, check.node) == ("nova-scheduler in Nova", "controller")
+    assert check.cause == "Nova lists it as down (last report: 2026-11-22T20:00:00)"

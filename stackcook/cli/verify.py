@@ -27,8 +27,14 @@ from stackcook.verify.check import Report
     help="Boot an instance on each compute node, check it, and delete it; by default if the cloud"
     " has an external network and an image called test, or as the manifest says.",
 )
+@click.option(
+    "--logs",
+    is_flag=True,
+    help="Also check the logs of all nodes since the last deploy began: critical errors,"
+    " tracebacks, services that crashed or were restarted, processes killed for lack of memory.",
+)
 @click.pass_obj
-def command(context: Context, patience: float, instance: bool | None) -> ExitCode:
+def command(context: Context, patience: float, instance: bool | None, logs: bool) -> ExitCode:
     """Check that the cloud works: Keystone, all endpoints, Horizon, agents, services, instances.
 
     Each failure shows the node, the likely cause and a command for diagnosis.
@@ -40,6 +46,6 @@ def command(context: Context, patience: float, instance: bool | None) -> ExitCod
         return ExitCode.DONE
     site = Site(manifest)
     site.machines.prepare()  # without its network, packets would take the default route
-    report = site.verify(patience, instance=instance, say=context.console.note)
+    report = site.verify(patience, instance=instance, logs=logs, say=context.console.note)
     context.console.result(verification(report), report.data())
     return ExitCode.DONE if report.ok else ExitCode.VERIFY

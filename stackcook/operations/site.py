@@ -22,6 +22,7 @@ from stackcook.manifest.model import Node
 from stackcook.remote import login
 from stackcook.remote.pool import Pool
 from stackcook.remote.ssh import connect, wait_for
+from stackcook.run.record import deploy_began
 from stackcook.verify import clouds, gate, smoke
 from stackcook.verify.check import Report
 from stackcook.verify.gate import Credentials
@@ -105,13 +106,15 @@ class Site(ChefSite):
         without: Collection[str] = (),
         deploy: Deploy = NONE,
         instance: bool | None = None,
+        logs: bool = False,
         say: Say = lambda line: None,
     ) -> Report:
         """Check that the cloud works, leaving out the nodes named in ``without``.
 
-        ``instance`` says whether to boot instances, None: as the manifest says. Writes
-        ``clouds.yaml`` first, so that the user can inspect the cloud. Raises VerifyError if one of
-        the others is in the deploy and has not reported it.
+        ``instance`` says whether to boot instances, None: as the manifest says. With ``logs``, the
+        nodes' logs are checked since the last deploy began. Writes ``clouds.yaml`` first, so that
+        the user can inspect the cloud. Raises VerifyError if one of the others is in the deploy
+        and has not reported it.
         """
         self._seen = placed(self._manifest, self.client, deploy=deploy.id)
         for keystone in running(self._seen, KEYSTONE)[:1]:
@@ -130,6 +133,7 @@ class Site(ChefSite):
             patience=patience,
             instance=self._manifest.verify_instance if instance is None else instance,
             known={node.name for node in self._manifest.nodes}.union(*left_out),
+            logs_since=deploy_began(self._manifest.state) if logs else None,
             say=say,
             opener=self._connections.by(connect),  # a node that is down isn't waited for
         )

@@ -277,7 +277,10 @@ def _data() -> dict[str, Schema]:
                     unit=_TEXT,
                 )
             ),
-            notes={**_TEXTS, "description": "What instances have shown, and what was not checked."},
+            notes={
+                **_TEXTS,
+                "description": "What instances and logs have shown, and what was not checked.",
+            },
         ),
         "status": _object(
             running={**_BOOLEAN, "description": "Whether a command is running now."},

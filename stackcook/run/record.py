@@ -124,6 +124,15 @@ def last_deploy(directory: Path) -> LastDeploy | None:
     return LastDeploy(deploy, digest, started, exit_code, converged, failed)
 
 
+def deploy_began(directory: Path) -> float:
+    """When the first run of the last deploy began, in seconds since the epoch; 0 if unknown."""
+    last = "SELECT deploy FROM runs WHERE command = 'deploy' ORDER BY id DESC LIMIT 1"
+    ((began,),) = rows(directory, f"SELECT min(started) FROM runs WHERE deploy = ({last})") or [
+        (0,)
+    ]
+    return float(began or 0)
+
+
 def _failed(converged: bool, step: str, result: str, exit_code: int | None) -> bool:
     """Whether a node failed, judged by its last step and by how the run of that step ended.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from stackcook.command import Say
 from stackcook.errors import NodeError, VerifyError
@@ -19,6 +20,7 @@ from stackcook.verify import diagnosis, horizon, openstack, services, swift
 from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, poll, timed
 from stackcook.verify.gate import Credentials, behind, tokens
 from stackcook.verify.instance.proof import Proof, prove
+from stackcook.verify.logs import findings
 from stackcook.verify.openstack import Cloud, Endpoint
 from stackcook.verify.placing import DASHBOARD, KEYSTONE, OVN, Placed, running
 
@@ -36,6 +38,7 @@ def verify(
     patience: float = 5.0,
     instance: bool | None = False,
     known: Collection[str] = (),
+    logs_since: float | None = None,
     say: Say = lambda line: None,
     opener: Connect = connect,
 ) -> Report:
@@ -43,7 +46,8 @@ def verify(
 
     ``nodes`` are those to look at, as the Chef server knows them; ``known`` are more names of
     nodes that the cloud may have. With ``instance`` an instance is booted on each compute node;
-    None: if the cloud has what it needs. Failures are in the report, never raised.
+    None: if the cloud has what it needs. With ``logs_since``, in seconds since the epoch, the
+    logs of the nodes are checked from then on. Failures are in the report, never raised.
     """
     began = time.monotonic()
     deadline = began + patience
@@ -81,8 +85,9 @@ def verify(
             pool.submit(sessions.explained, check, by_name.get(check.node), credentials.secrets)
             for check in (*found, *proof.checks)
         ]
-    checks = ordered((future.result() for future in explained), by_name)
-    return Report(checks, time.monotonic() - began, proof.notes)
+        logs = _logs(nodes, sessions, credentials, logs_since, pool)
+    checks = ordered((*(future.result() for future in explained), *logs.checks), by_name)
+    return Report(checks, time.monotonic() - began, (*proof.notes, *logs.notes))
 
 
 def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Checks:
@@ -114,7 +119,45 @@ def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Chec
         name = "OVN southbound connection"
         return timed(name, node.name, OVN, lambda: services.southbound(sessions.on(node.name)))
 
-    return *checks, poll(deadline, southbound, lambda check: check.ok)
+    def good(check: Check) -> bool:
+        return check.ok
+
+    return *checks, poll(deadline, southbound, good)
+
+
+@dataclass(frozen=True)
+class _Logs:
+    checks: Checks = ()
+    notes: tuple[str, ...] = ()
+
+
+def _logs(
+    nodes: tuple[Placed, ...],
+    sessions: services.Sessions,
+    credentials: Credentials,
+    since: float | None,
+    pool: ThreadPoolExecutor,
+) -> _Logs:
+    """What the logs of all nodes that SSH reaches have since then; None: nothing is read."""
+    if since is None:
+        return _Logs()
+    failures: list[Check] = []
+    read: dict[str, findings.NodeLogs] = {}
+
+    def look(node: Placed, since: float) -> None:
+        try:
+            remote = sessions.on(node.name)
+        except VerifyError:
+            return  # the check "SSH" reports it
+        try:
+            read[node.name] = findings.read(remote, since)
+        except VerifyError as error:
+            failures.append(Check("logs", node.name, False, error.what, error.remedy))
+
+    for future in [pool.submit(look, node, since) for node in nodes]:
+        future.result()
+    checks, note = findings.checks(read, credentials.secrets)
+    return _Logs((*failures, *checks), (note,))
 
 
 def _in_cloud(

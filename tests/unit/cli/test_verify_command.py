@@ -46,7 +46,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any]) -> An
         machines = SimpleNamespace(prepare=lambda: None)
 
         def verified(patience: float, **options: Any) -> Report:
-            asked.append({"patience": patience, "instance": options["instance"]})
+            asked.append({"patience": patience, **{k: options[k] for k in ("instance", "logs")}})
             options["say"]("booting")
             return report
 
@@ -66,7 +66,12 @@ def test_instances_are_asked_for(
 ) -> None:
     result = run(Report((WELL,)), "--patience", "7", *options)
     assert (result.exit_code, result.stderr) == (0, "booting\n")
-    assert asked == [{"patience": 7.0, "instance": instance}]
+    assert asked == [{"patience": 7.0, "instance": instance, "logs": False}]
+
+
+def test_logs_are_asked_for(run: Any, asked: list[Any]) -> None:
+    assert run(Report((WELL,)), "--logs").exit_code == 0
+    assert asked == [{"patience": 5.0, "instance": None, "logs": True}]
 
 
 def test_notes_are_shown_before_the_summary(run: Any) -> None:

@@ -26,7 +26,7 @@ from stackcook.run.events import (
     StepStarted,
 )
 from stackcook.run.lock import exclusive, in_use
-from stackcook.run.record import last_deploy, latest
+from stackcook.run.record import deploy_began, last_deploy, latest
 from stackcook.run.state import State
 from stackcook.errors import ExitCode, UsageError
 from stackcook.verify.check import Check
@@ -98,6 +98,7 @@ def test_a_run_that_was_killed_leaves_what_it_had_written(tmp_path: Path) -> Non
         state(StepDone("converge", 6.0, 1.0, "two"))
     last = last_deploy(tmp_path)
     assert last and last.done == {"one", "two"}
+    assert deploy_began(tmp_path) == 1.0
 
 
 def test_who_failed_is_not_forgotten_by_a_run_that_did_not_get_to_them(tmp_path: Path) -> None:

@@ -317,3 +317,26 @@ def test_a_scheduler_that_does_not_report_to_nova_is_a_failure(look: Any, apis: 
     check = failure(look())
     assert (check.name, check.node) == ("nova-scheduler in Nova", "controller")
     assert check.cause == "Nova lists it as down (last report: 2026-11-22T20:00:00)"
+
+
+def test_logs_are_read_if_asked_for(look: Any, ssh: Any) -> None:
+    group = ["restart", "nova-scheduler", "Failed with result 'signal', n0va-db", 60.0, 2]
+    known = ["critical", "/var/log/neutron/neutron-rpc-server.log", "HashRing is empty", 9.0, 4]
+    ssh.nodes["controller"].scanned["groups"] = [group, known]
+    assert look().ok
+    report = look(logs_since=30.0)
+    check = failure(report)
+    assert (check.name, check.node) == ("restart in the log of nova-scheduler", "controller")
+    assert check.cause == (
+        "Failed with result 'signal', **** "
+        "(2 times on controller, first at 1970-01-01 00:01:00 UTC)"
+    )
+    assert report.notes == ("2,000 lines of logs read; 4 known messages left out",)
+    assert ("logs", "compute1", True) in {(c.name, c.node, c.ok) for c in report.checks}
+
+
+def test_logs_of_a_node_that_can_not_be_reached_are_not_well(look: Any, ssh: Any) -> None:
+    del ssh.nodes["compute1"]
+    report = look(logs_since=30.0)
+    assert failure(report).name == "SSH"
+    assert [check.node for check in report.checks if check.name == "logs"] == ["controller"]

@@ -37,7 +37,10 @@ HINTS = (
     (r"(?i)amqp|oslo[._]messaging|rabbit", "the message queue cannot be reached"),
     (r"Access denied for user", "the database rejects the service's password"),
     (r"(?i)mysql|DBConnectionError|mariadb", "the database cannot be reached"),
-    (r"Unauthorized|HTTP 401|requires authentication", "Keystone rejects the service's password"),
+    (
+        r"Unauthorized|HTTP 401|requires authentication|rejected authorization",
+        "Keystone rejects the service's password",
+    ),
     (r"No space left", "the disk is full"),
     (r"(?i)address already in use", "its port is already in use"),
     (r"ModuleNotFoundError|ImportError", "a package is missing"),

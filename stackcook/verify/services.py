@@ -18,7 +18,7 @@ from threading import Lock
 from stackcook.errors import NodeError, VerifyError, counted, one_line
 from stackcook.remote.base import Connect, Host, Remote, sudo
 from stackcook.remote.ssh import connect
-from stackcook.verify import diagnosis, machine
+from stackcook.verify import diagnosis, logins, machine
 from stackcook.verify.check import Check, Checks, journal
 from stackcook.verify.placing import OVN, Placed, Service
 
@@ -36,7 +36,7 @@ class Seen:
     """What a node reports: its clock, the TCP ports with a listener, each unit's properties.
 
     ``clock`` are the seconds since the epoch by its clock, ``asked`` those by ours when it was
-    asked; ``free`` are KiB by mount point.
+    asked; ``free`` are KiB by mount point; ``rejected`` are units whose password was just rejected.
     """
 
     now: str
@@ -45,6 +45,7 @@ class Seen:
     clock: float = 0.0
     asked: float = 0.0
     free: Mapping[str, int] = field(default_factory=dict)
+    rejected: frozenset[str] = frozenset()
 
 
 def look(remote: Remote, node: Placed) -> Seen:
@@ -53,12 +54,19 @@ def look(remote: Remote, node: Placed) -> Seen:
     asked = time.time()
     done = remote.run(question(units), timeout=20, apart=True)
     try:
-        return replace(answer(done.output, units), asked=asked)
+        seen = replace(answer(done.output, units), asked=asked)
     except ValueError as error:
         raise VerifyError(
             f"cannot read the state of its services ({error}; output: {done.quoted})",
             remedy=f"check `stackcook ssh {node.name} -- systemctl`",
         ) from error
+
+    logs = {service.unit: service.log for service in node.services if service.log}
+    if not logs:
+        return seen
+    found = remote.run(sudo(logins.question(logs)), timeout=20).output
+    began = {unit: diagnosis.moment(seen.units[unit]["ActiveEnterTimestamp"]) for unit in logs}
+    return replace(seen, rejected=logins.rejected(found, seen.now, began))
 
 
 def question(units: list[str]) -> str:
@@ -138,7 +146,7 @@ def _cause(seen: Seen, service: Service) -> str:
     if unit.get("LoadState") in ("not-found", "masked"):
         return f"its systemd unit is {unit['LoadState']}"
     if state == "active":
-        return _crashing(seen, unit) or _not_listening(seen, service)
+        return _crashing(seen, unit) or _not_listening(seen, service) or _rejected(seen, service)
     ended = diagnosis.moment(unit.get("InactiveEnterTimestamp", ""))
     since = f" since {ended}" if ended and state in ("inactive", "failed") else ""
     if sub == "auto-restart":
@@ -170,6 +178,10 @@ def _not_listening(seen: Seen, service: Service) -> str:
     if not missing:
         return ""
     return f"it is active, but nothing listens on port {', '.join(missing)}"
+
+
+def _rejected(seen: Seen, service: Service) -> str:
+    return "a password in its configuration is rejected" if service.unit in seen.rejected else ""
 
 
 TIMEOUT = 8.0

@@ -118,6 +118,7 @@ class FakeNode:
         default_factory=lambda: {"groups": [], "more": 0, "lines": 1000}
     )
     southbound: str = "connected"
+    rejected: str = ""
     free: int = 1 << 20
     ahead: float = 0.0
     logins: int = 0
@@ -137,6 +138,8 @@ class FakeNode:
             return '"tcp:10.0.116.10:6642"\n'
         if "ovn-appctl" in command:
             return f"{self.southbound}\n"
+        if "grep -aE" in command:
+            return self.rejected
         if "journalctl" in command:
             return next((log for unit, log in self.logs.items() if unit in command), "\n")
         sockets = [f"  0: 00000000:{port:04X} 00000000:0000 0A 0 0" for port in sorted(self.ports)]

@@ -340,3 +340,15 @@ def test_logs_of_a_node_that_can_not_be_reached_are_not_well(look: Any, ssh: Any
     report = look(logs_since=30.0)
     assert failure(report).name == "SSH"
     assert [check.node for check in report.checks if check.name == "logs"] == ["controller"]
+
+
+def test_a_service_whose_password_is_rejected_is_named(look: Any, ssh: Any) -> None:
+    node, line = ssh.nodes["compute1"], "2026-11-22 21:09:59.9 7 ERROR x [-] (403) ACCESS_REFUSED"
+    node.rejected = f"nova-compute {line}\n"
+    node.logs["nova-compute"] = f"ActiveState=active\nNow=2026-11-22 21:10:00\n{line}\n"
+    check = failure(look())
+    assert (check.name, check.node) == ("nova-compute", "compute1")
+    assert check.cause.startswith(
+        "a password in its configuration is rejected; the message queue rejects the service's "
+        "password; last error in its log:  21:09:59"
+    )

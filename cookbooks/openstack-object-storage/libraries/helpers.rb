@@ -14,15 +14,15 @@ module OpenstackObjectStorage
     # The nodes of this environment that store objects, or will do so: a deploy registers all nodes before the
     # proxy's node converges. Those that have not converged yet are found by their run list.
     #
-    # @return [Array<Chef::Node>] with the attributes that their environment and roles have now
+    # @return [Array<Chef::Node>] with the attributes that their environment and roles have now; searched once per run
     def openstack_storage_nodes
-      escaped = RECIPE.gsub(':', '\:')
-      where = "recipes:#{escaped} OR run_list:recipe\\[#{escaped}\\] OR run_list:role\\[#{ROLE}\\]"
-      others = search(:node, "chef_environment:#{node.chef_environment} AND (#{where})").reject { |other| other.name == node.name }
-      others.each(&:expand!)
-      others.select! { |other| openstack_runs_storage?(other) }
-      others << node if openstack_runs_storage?(node)
-      others.sort_by(&:name)
+      node.run_state[:openstack_storage_nodes] ||= begin
+        escaped = RECIPE.gsub(':', '\:')
+        where = "recipes:#{escaped} OR run_list:recipe\\[#{escaped}\\] OR run_list:role\\[#{ROLE}\\]"
+        found = search(:node, "chef_environment:#{node.chef_environment} AND (#{where})").reject { |other| other.name == node.name }
+        found.each(&:expand!)
+        [node, *found].select { |each| openstack_runs_storage?(each) }.sort_by(&:name)
+      end
     end
 
     # @return [Hash] what a storage node stores on, {name => {'weight' => 100, 'device' => '/dev/sdb'}}
@@ -53,15 +53,6 @@ module OpenstackObjectStorage
     def openstack_built_rings(name)
       found = search(:node, "recipes:openstack-object-storage\\:\\:proxy AND chef_environment:#{node.chef_environment}")
       found.filter_map { |other| openstack_saved_ring(other, name) }
-    end
-
-    # @return [Array<String>] the files that the processes of a server read at their start
-    def openstack_swift_files(server)
-      ['/etc/swift/swift.conf', "/etc/swift/#{server}-server.conf", Helpers.unit_file(server)]
-    end
-
-    def self.unit_file(server)
-      "/etc/systemd/system/swift-#{server}.service.d/openstack.conf"
     end
 
     private

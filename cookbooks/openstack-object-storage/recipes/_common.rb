@@ -14,6 +14,15 @@ openstack_config '/etc/swift/swift.conf' do
   )
 end
 
+# When one of Swift's units stops, systemd would remove /run/swift for all of them, and a unit that starts at
+# this moment would fail.
+directory '/etc/systemd/system/swift-.service.d'
+
+file '/etc/systemd/system/swift-.service.d/openstack.conf' do
+  content "[Service]\nRuntimeDirectoryPreserve=yes\n"
+  notifies :run, 'execute[systemctl daemon-reload]', :immediately
+end
+
 execute 'systemctl daemon-reload' do
   action :nothing
 end

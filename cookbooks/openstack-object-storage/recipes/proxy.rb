@@ -68,8 +68,6 @@ openstack_config '/etc/swift/object-expirer.conf' do
   )
 end
 
-openstack_swift_server 'proxy'
-
 openstack_registration 'swift' do
   service_type 'object-store'
   endpoints openstack_endpoints('object_storage')
@@ -77,7 +75,7 @@ end
 
 openstack_service 'swift-proxy' do
   ports [openstack_port('object_storage')]
-  config openstack_swift_files('proxy')
+  config %w(/etc/swift/swift.conf /etc/swift/proxy-server.conf)
 end
 
 openstack_service 'swift-object-expirer' do

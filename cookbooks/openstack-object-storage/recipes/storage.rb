@@ -97,22 +97,20 @@ servers.each do |name, port|
     )
   end
 
-  openstack_swift_server name
-
   openstack_service "swift-#{name}" do
     ports [port]
-    config openstack_swift_files(name)
+    config ['/etc/swift/swift.conf', "/etc/swift/#{name}-server.conf"]
   end
 
   daemons.fetch(name).each do |daemon|
     openstack_service "swift-#{name}-#{daemon}" do
-      config openstack_swift_files(name)
+      config ['/etc/swift/swift.conf', "/etc/swift/#{name}-server.conf"]
     end
   end
 end
 
-# Debian enables them, too. They are for erasure coding, and for containers that are synchronized or sharded.
-%w(swift-object-reconstructor swift-container-sync swift-container-sharder).each do |unit|
+# Debian enables them, too. They are for erasure coding, several storage policies, and containers that are synchronized or sharded.
+%w(swift-object-reconstructor swift-container-reconciler swift-container-sync swift-container-sharder).each do |unit|
   service unit do
     action %i(stop disable)
   end

@@ -4,7 +4,7 @@ require_relative '../fake_ring_builder'
 
 RSpec.describe 'openstack-object-storage::proxy' do
   include_context 'with a controller'
-  step_into :openstack_config, :openstack_swift_server
+  step_into :openstack_config
   default_attributes['openstack']['endpoints']['internal']['object_storage']['host'] = '192.0.2.10'
 
   let(:storage) { [] }
@@ -73,9 +73,12 @@ RSpec.describe 'openstack-object-storage::proxy' do
     expect(chef_run).to create_openstack_registration('swift').with(service_type: 'object-store', endpoints: urls)
   end
 
-  it 'runs Swift\'s own server with that configuration' do
-    unit = '/etc/systemd/system/swift-proxy.service.d/openstack.conf'
-    expect(chef_run).to render_file(unit).with_content(%r{^ExecStart=/usr/bin/swift-proxy-server /etc/swift/proxy-server\.conf$})
-    expect(chef_run).to start_openstack_service('swift-proxy').with(ports: [8080], config: include('/etc/swift/proxy-server.conf', unit))
+  it 'runs with that configuration' do
+    expect(chef_run).to start_openstack_service('swift-proxy').with(ports: [8080], config: include('/etc/swift/proxy-server.conf'))
+    expect(chef_run).to start_openstack_service('swift-object-expirer')
+  end
+
+  it 'keeps what several units have in /run when one of them stops' do
+    expect(chef_run).to render_file('/etc/systemd/system/swift-.service.d/openstack.conf').with_content('RuntimeDirectoryPreserve=yes')
   end
 end

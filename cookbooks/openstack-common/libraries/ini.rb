@@ -14,7 +14,7 @@ module OpenstackCommon
     def merge(*layers)
       merged = Hash.new { |sections, name| sections[name] = {} }
       layers.compact.each do |layer|
-        layer.each { |section, options| options.each { |key, value| merged[section.to_s][key.to_s] = value } }
+        layer.each { |section, options| options&.each { |key, value| merged[section.to_s][key.to_s] = value } }
       end
       merged.transform_values! { |options| options.compact.sort.to_h }
       merged.reject { |_, options| options.empty? }.sort_by { |name, _| [name == 'DEFAULT' ? 0 : 1, name] }.to_h

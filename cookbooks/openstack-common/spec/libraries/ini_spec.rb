@@ -9,6 +9,7 @@ RSpec.describe OpenstackCommon::Ini do
 
     it 'omits options that are nil, and empty sections' do
       expect(described_class.merge({ 'api' => { 'a' => 1 } }, { 'api' => { 'a' => nil } })).to eq({})
+      expect(described_class.merge({ 'api' => { 'a' => 1 } }, { 'api' => nil, 'db' => nil })).to eq('api' => { 'a' => 1 })
     end
 
     it 'sorts sections and options, with DEFAULT first' do

@@ -12,6 +12,7 @@ from typing import Any
 from stackcook.chef.loader.findings import Findings, suggestion
 from stackcook.chef.loader.sources import Sources
 from stackcook.chef.objects import metadata, roles
+from stackcook.chef.objects.attributes import FILE, Attribute, read_attributes
 from stackcook.chef.objects.chefignore import Chefignore
 from stackcook.chef.objects.cookbook import Cookbook, CookbookFile, read_files, recipe_files
 from stackcook.chef.objects.hashes import Hashes
@@ -145,6 +146,17 @@ def _recipes(files: Iterable[CookbookFile]) -> list[str]:
     """Names of recipes for the metadata, as knife sends them: only ``.rb`` is removed."""
     paths = (PurePosixPath(file.path) for file in files if file.path.startswith("recipes/"))
     return [path.name.removesuffix(".rb") for path in paths]
+
+
+def declared_attributes(files: Iterable[CookbookFile], findings: Findings) -> tuple[Attribute, ...]:
+    """What the ``attributes.yml`` among the files of all cookbooks declare."""
+    declared: list[Attribute] = []
+    for file in files:
+        if file.path == FILE:
+            found, faults = read_attributes(file.source)
+            declared += found
+            findings.found += faults
+    return tuple(declared)
 
 
 def read_objects(

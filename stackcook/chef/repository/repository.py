@@ -13,17 +13,19 @@ from typing import Any
 
 from stackcook import __version__
 from stackcook.cache import cache
+from stackcook.chef.checks.attributes import AttributeCheck
 from stackcook.chef.checks.references import FindServer, Known, References
 from stackcook.chef.checks.syntax import Use, check_syntax
 from stackcook.chef.loader.findings import Findings, suggestion
 from stackcook.chef.loader.ruby import Kind, Source
 from stackcook.chef.loader.sources import Sources, is_glob, locate, ruby_needed
-from stackcook.chef.objects.cookbook import Cookbook
+from stackcook.chef.objects.cookbook import Cookbook, CookbookFile
 from stackcook.chef.objects.databags import DataBag, read_data_bags
 from stackcook.chef.objects.hashes import Hashes
 from stackcook.chef.objects.runlist import recipes_of
 from stackcook.chef.repository.policylock import PolicyLock, read_policy
 from stackcook.chef.repository.read import (
+    declared_attributes,
     find_cookbooks,
     read_cookbooks,
     read_objects,
@@ -106,6 +108,7 @@ class Repository:
             data_bags=read_data_bags(manifest, findings),
             policy=read_policy(manifest, findings),
         )
+        _check_attributes(manifest, repository.policy, files, sources, findings)
         known = Known(
             cookbooks,
             metadata_files,
@@ -172,6 +175,27 @@ class Repository:
 
         found = {node.name: recipes(node.run_list, node.environment) for node in nodes}
         return {name: wanted for name, wanted in found.items() if wanted}
+
+
+def _check_attributes(
+    manifest: Manifest,
+    policy: PolicyLock | None,
+    files: Iterable[CookbookFile],
+    sources: Sources,
+    findings: Findings,
+) -> None:
+    """Check the attributes of roles and environments, of the policy, and of nodes.
+
+    ``files`` are those of the cookbooks; ``sources`` has the roles and environments.
+    """
+    locked = policy.artifacts.values() if policy else ()
+    files = (*files, *(file for cookbook in locked for file in cookbook.files))
+    check = AttributeCheck(declared_attributes(files, findings), findings)
+    for path, values in sources.values.items():
+        check.check_file(path, values, sources)
+    if policy and manifest.policy:
+        check.check_file(manifest.policy.lock, policy.document, sources)
+    check.check_nodes(manifest)
 
 
 def _known_names(found: Collection[str], listed: Iterable[str], there: Iterable[Path]) -> set[str]:

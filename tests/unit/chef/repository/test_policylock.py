@@ -15,6 +15,7 @@ from stackcook.chef.loader.findings import Findings
 from stackcook.chef.objects.chefignore import Chefignore
 from stackcook.chef.objects.cookbook import read_files
 from stackcook.chef.repository.policylock import PolicyLock, identifier, read_policy, revision
+from stackcook.chef.repository.repository import Repository
 from stackcook.errors import Position, Severity
 from stackcook.manifest.model import Manifest, Node, Policy
 
@@ -193,3 +194,20 @@ def test_a_node_with_another_policy_is_warned_of(manifest: Manifest) -> None:
     assert found.what == (
         "b uses policy wbe of group lab, but the manifest provides policy web of group lab"
     )
+
+
+def test_the_attributes_of_a_lock_are_checked(manifest: Manifest) -> None:
+    declared = manifest.root / "cookbooks" / "web" / "attributes.yml"
+    declared.write_text("web.port: {type: integer, description: The port.}\n")
+    web = declared.parent
+
+    def edit(lock: Lock) -> None:
+        lock["cookbook_locks"]["web"]["identifier"] = identifier(
+            read_files(web, Chefignore.find(web))
+        )
+        lock["override_attributes"] = {"web": {"port": "80"}}
+
+    change(manifest, edit)
+    _, findings = Repository.inspect(manifest)
+    assert [finding.what for finding in findings] == ["web.port is not an integer"]
+    assert manifest.policy and findings[0].path == manifest.policy.lock

@@ -10,6 +10,7 @@ help:
 	@echo 'make test      install the tools and run the test suite, including the lab deploy'
 	@echo 'make check     check formatting, lint and types, and run the unit tests; run `make setup` first'
 	@echo 'make setup     install the tools only'
+	@echo 'make docs      write the generated pages of the documentation'
 	@echo 'make lab-test  run only the tests that create machines'
 	@echo 'make acceptance  everything that takes too long for make test: the commands below, one after the other'
 	@echo 'make scale     measure a deploy of 100 nodes (or NODES=N); writes build/scale.log'
@@ -57,6 +58,11 @@ setup:
 	@setup/packages
 	@setup/python
 	@setup/gems
+
+.PHONY: docs
+docs:
+	@$(python) setup/attribute-pages
+	@.venv/bin/stackcook schema --output >docs/output.schema.json
 
 check:
 	@test -x $(python) || { echo 'make check: run `make setup` first' >&2; exit 2; }

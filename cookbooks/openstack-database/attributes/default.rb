@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
-# Each database and its user; the users' passwords are in the data bag db_passwords.
+# Types and meanings are in attributes.yml.
+
 default['openstack']['db']['databases'] = {
   'keystone' => 'keystone',
   'glance' => 'glance',
@@ -10,6 +11,4 @@ default['openstack']['db']['databases'] = {
   'nova_cell0' => 'nova',
   'neutron' => 'neutron',
 }
-
-# openstack.db.conf.mysqld.KEY sets any option of MariaDB, and overrides this one.
 default['openstack']['db']['max_connections'] = 1024

@@ -1,8 +1,7 @@
 # frozen_string_literal: true
 
-# openstack.identity.uwsgi.KEY sets any uWSGI option of Keystone.
+# Types and meanings are in attributes.yml.
+
 default['openstack']['identity']['uwsgi']['processes'] = 2
 default['openstack']['identity']['uwsgi']['threads'] = 1
-
-# openstack.identity.conf.SECTION.KEY sets any option of keystone.conf.
 default['openstack']['identity']['conf'] = {}

@@ -1,4 +1,5 @@
 # frozen_string_literal: true
 
-# openstack.image.conf.SECTION.KEY sets any option of glance-api.conf.
+# Types and meanings are in attributes.yml.
+
 default['openstack']['image']['conf'] = {}

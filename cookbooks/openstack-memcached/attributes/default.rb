@@ -1,4 +1,6 @@
 # frozen_string_literal: true
 
-default['openstack']['memcached']['memory'] = 128 # MiB
+# Types and meanings are in attributes.yml.
+
+default['openstack']['memcached']['memory'] = 128
 default['openstack']['memcached']['connections'] = 1024

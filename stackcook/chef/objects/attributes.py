@@ -155,6 +155,8 @@ def _plain(value: Value, kind: str) -> Any:
         return None
     if kind == "boolean":
         return BOOLEANS.get(value.text.lower(), value.text)
-    if kind == "integer" and re.fullmatch(r"-?\d+", value.text):
+    if kind in ("integer", "number") and re.fullmatch(r"-?\d+", value.text):
         return int(value.text)
+    if kind == "number" and re.fullmatch(r"-?\d+\.\d+", value.text):
+        return float(value.text)
     return value.text

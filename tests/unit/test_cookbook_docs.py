@@ -1,4 +1,4 @@
-"""The attributes.yml of our cookbooks agrees with their attributes/*.rb, resources and pages."""
+"""What our cookbooks say of their attributes and resources agrees with their Ruby."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -90,38 +90,71 @@ TYPES = {
     "Integer": "integer",
     "[true, false]": "boolean",
     "[String, false]": "string or false",
+    "[String, Array]": "string or list",
     "Hash": "map",
     "Array": "list",
 }
 
 
-def properties(kind: str) -> Iterator[tuple[str, str, Any]]:
-    """The properties of a resource: name, type, and default if it is a simple value."""
-    text = (COOKBOOKS / f"openstack-resources/resources/{kind}.rb").read_text()
-    for line in re.findall(r"^property .*", re.sub(r",\n +", ", ", text), re.MULTILINE):
+class Property(NamedTuple):
+    """A property of a resource, with its default if that is a simple value."""
+
+    name: str
+    type: str
+    default: Any
+    required: bool
+
+
+def properties(path: Path) -> Iterator[Property]:
+    """The properties of the resource in a file, without internal ones."""
+    text = re.sub(r",\n +", ", ", path.read_text())
+    for line in re.findall(r"^property .*", text, re.MULTILINE):
         name, kind = re.findall(r"^property :(\w+), (\[.*?\]|\w+)", line)[0]
-        simple = re.search(r"default: (?:'(.*?)'|(\d+|true|false)|%w\((.*?)\))", line)
         default: Any = None
-        if simple:
-            text_, literal, words = simple.groups()
-            default = text_ or (json.loads(literal) if literal else (words or "").split())
+        if simple := re.search(
+            r"default: (?:'(.*?)'|(\d+|true|false|\[\]|\{\})|%w\((.*?)\))", line
+        ):
+            string, literal, words = simple.groups()
+            default = string or (json.loads(literal) if literal else (words or "").split())
         if "skip_docs: true" not in line:
-            yield name, TYPES[kind], default
+            yield Property(name, TYPES[kind], default, "required:" in line)
 
 
 def test_openstack_resources_declares_the_properties_of_its_resources() -> None:
     declared: dict[str, dict[str, tuple[str, Any]]] = {}
     for attribute in attributes_of("openstack-resources"):
         _, _, kind, _, name = attribute.name.split(".")
-        if name != "test_image":  # of the recipe
-            # `list of strings` where the resource has an Array
-            declared.setdefault(kind, {})[name] = (
-                re.sub(" of .*", "", attribute.type),
-                attribute.default,
-            )
-    library = (COOKBOOKS / "openstack-resources/libraries/declared.rb").read_text()
-    kinds = dict(re.findall(r"'(\w+)' => :openstack_(\w+)", library))
+        if name != "test_image":  # the recipe's own
+            shape = re.sub(" of .*", "", attribute.type)  # an Array is a `list of strings`
+            declared.setdefault(kind, {})[name] = shape, attribute.default
+    cookbook = COOKBOOKS / "openstack-resources"
+    kinds = re.findall(
+        r"'(\w+)' => :openstack_(\w+)", (cookbook / "libraries/declared.rb").read_text()
+    )
     assert declared == {
-        kind: {name: (type_, default) for name, type_, default in properties(resource)}
-        for kind, resource in kinds.items()
+        kind: {
+            each.name: (each.type, each.default)
+            for each in properties(cookbook / f"resources/{resource}.rb")
+        }
+        for kind, resource in kinds
     }
+
+
+COMMON = COOKBOOKS / "openstack-common"
+
+
+@pytest.mark.parametrize("path", sorted(COMMON.glob("resources/*.rb")), ids=lambda path: path.stem)
+def test_the_readme_of_openstack_common_has_every_property(path: Path) -> None:
+    readme = (COMMON / "README.md").read_text()
+    section = readme.partition(f"### `openstack_{path.stem}`\n")[2].partition("\n#")[0]
+    rows = re.findall(r"^\| (?:\*\*)?`(\w+)`(?:\*\*)? \| (.*?) ?\| ", section, re.MULTILINE)
+    found = {each.name: each for each in properties(path)}
+    assert sorted(name for name, _ in rows) == sorted(found)
+    for name, default in rows:
+        wanted = found[name].default
+        assert (default == "*required*") == found[name].required, name
+        if wanted is not None:
+            text = wanted if isinstance(wanted, str) else json.dumps(wanted)
+            assert default == f"`{text}`", name
+    actions = re.findall(r"^action :(\w+) do", path.read_text(), re.MULTILINE)
+    assert re.findall(r"`:(\w+)`", section) == actions

@@ -21,6 +21,7 @@ from stackcook.verify.openstack import Cloud, Endpoint
 
 AT = "http://10.0.116.10"
 NOVA, NEUTRON, GLANCE, PLACEMENT = f"{AT}:8774/v2.1", f"{AT}:9696", f"{AT}:9292", f"{AT}:8778"
+CINDER = f"{AT}:8776/v3"
 CONSOLE_PAGE = f"{AT}:6080/vnc_lite.html"
 CATALOG = {"compute": NOVA, "network": NEUTRON, "image": GLANCE, "placement": PLACEMENT}
 ACTION = "compute__do_build_and_run_instance"
@@ -45,6 +46,7 @@ class FakeCloud:
     computes: tuple[str, ...] = ("compute1", "compute2")
     image: dict[str, Any] | None = field(default_factory=lambda: {"id": "i-test", "min_ram": 192})
     external: bool = True
+    volumes: bool = False
     broken: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stuck: set[str] = field(default_factory=set)
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -61,7 +63,8 @@ class FakeCloud:
     @property
     def client(self) -> Cloud:
         """What a login gives."""
-        return Cloud("t0ken", tuple(Endpoint(t, "public", url) for t, url in CATALOG.items()))
+        catalog = {**CATALOG, **({"volumev3": CINDER} if self.volumes else {})}
+        return Cloud("t0ken", tuple(Endpoint(t, "public", url) for t, url in catalog.items()))
 
     def answer(self, mock: responses.RequestsMock) -> None:
         """Answer the requests that ``mock`` intercepts."""
@@ -71,6 +74,7 @@ class FakeCloud:
                 (NEUTRON, self._neutron),
                 (GLANCE, self._glance),
                 (PLACEMENT, self._placement),
+                (CINDER, self._cinder),
             ):
                 mock.add_callback(method, re.compile(re.escape(base) + "/.*"), self._called(handle))
         mock.add_callback("GET", re.compile(r"http://10\.0\.113\..*"), self._instance)
@@ -160,6 +164,12 @@ class FakeCloud:
         plenty = {"total": 100, "reserved": 0, "allocation_ratio": 4.0}
         return {"inventories": {"VCPU": plenty, "DISK_GB": plenty, "MEMORY_MB": memory}}
 
+    def _cinder(self, method: str, path: str, query: Any, body: Any) -> Any:
+        _, _, kind, *rest = path.split("/")  # the first is v3
+        if method == "DELETE":
+            return self._delete(kind, rest[0])
+        return {kind: list(self.kind(kind).values())}
+
     def _neutron(self, method: str, path: str, query: Any, body: Any) -> Any:
         _, kind, *rest = path.split("/")
         if query.get("router:external"):
@@ -229,7 +239,7 @@ class FakeCloud:
             return self._server(self.kind(kind)[rest[0]], rest[1:], body)
         if kind == "servers" and method == "POST":
             return {"server": self._booted(body["server"])}
-        if rest:
+        if rest and rest != ["detail"]:
             return {"server": self.kind(kind)[rest[0]]}
         return {kind: list(self.kind(kind).values())}
 

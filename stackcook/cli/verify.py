@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from stackcook.cli.context import Context
 from stackcook.errors import ExitCode
+from stackcook.files import replacing
 from stackcook.operations.site import Site
+from stackcook.report.checks import render as page
 from stackcook.report.text import verification
+from stackcook.verify.browser.chromium import check_installed
 from stackcook.verify.check import Report
 
 
@@ -33,8 +38,27 @@ from stackcook.verify.check import Report
     help="Also check the logs of all nodes since the last deploy began: critical errors,"
     " tracebacks, services that crashed or were restarted, processes killed for lack of memory.",
 )
+@click.option(
+    "--horizon",
+    is_flag=True,
+    help="Use Horizon in a browser: log in, launch an instance, open its console. Needs Debian's"
+    " chromium, chromium-driver and python3-selenium.",
+)
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the checks, and the screenshots of Horizon, as a self-contained HTML page.",
+)
 @click.pass_obj
-def command(context: Context, patience: float, instance: bool | None, logs: bool) -> ExitCode:
+def command(
+    context: Context,
+    patience: float,
+    instance: bool | None,
+    logs: bool,
+    horizon: bool,
+    html: Path | None,
+) -> ExitCode:
     """Check that the cloud works: Keystone, all endpoints, Horizon, agents, services, instances.
 
     Each failure shows the node, the likely cause and a command for diagnosis.
@@ -44,8 +68,15 @@ def command(context: Context, patience: float, instance: bool | None, logs: bool
         data = {**Report(()).data(), "ok": True}
         context.console.result("nothing to verify: the manifest has no nodes", data)
         return ExitCode.DONE
+    if horizon:
+        check_installed()  # before the checks, which take a while
     site = Site(manifest)
     site.machines.prepare()  # without its network, packets would take the default route
-    report = site.verify(patience, instance=instance, logs=logs, say=context.console.note)
+    report = site.verify(
+        patience, instance=instance, logs=logs, horizon=horizon, say=context.console.note
+    )
+    if html:
+        with replacing(html, 0o666) as file:
+            file.write(page(report).encode())
     context.console.result(verification(report), report.data())
     return ExitCode.DONE if report.ok else ExitCode.VERIFY

@@ -107,14 +107,15 @@ class Site(ChefSite):
         deploy: Deploy = NONE,
         instance: bool | None = None,
         logs: bool = False,
+        horizon: bool = False,
         say: Say = lambda line: None,
     ) -> Report:
         """Check that the cloud works, leaving out the nodes named in ``without``.
 
         ``instance`` says whether to boot instances, None: as the manifest says. With ``logs``, the
-        nodes' logs are checked since the last deploy began. Writes ``clouds.yaml`` first, so that
-        the user can inspect the cloud. Raises VerifyError if one of the others is in the deploy
-        and has not reported it.
+        nodes' logs are checked since the last deploy began; with ``horizon``, Horizon is used in a
+        browser. Writes ``clouds.yaml`` first, so that the user can inspect the cloud. Raises
+        VerifyError if one of the others is in the deploy and has not reported it.
         """
         self._seen = placed(self._manifest, self.client, deploy=deploy.id)
         for keystone in running(self._seen, KEYSTONE)[:1]:
@@ -132,6 +133,7 @@ class Site(ChefSite):
             self.credentials,
             patience=patience,
             instance=self._manifest.verify_instance if instance is None else instance,
+            horizon=horizon,
             known={node.name for node in self._manifest.nodes}.union(*left_out),
             logs_since=deploy_began(self._manifest.state) if logs else None,
             say=say,

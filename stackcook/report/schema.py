@@ -281,6 +281,7 @@ def _data() -> dict[str, Schema]:
                 **_TEXTS,
                 "description": "What instances and logs have shown, and what was not checked.",
             },
+            screenshots={**_TEXTS, "description": "Files, written with --horizon."},
         ),
         "status": _object(
             running={**_BOOLEAN, "description": "Whether a command is running now."},

@@ -133,11 +133,13 @@ def verification(report: Report) -> Text:
             _check(text, check)
     for note in report.notes:
         text.append(f"{note}\n")
-    text.append(_summary(report))
+    if report.screenshots:
+        text.append(f"screenshots of Horizon: {report.screenshots[0].parent}\n")
+    text.append(summary(report))
     return text
 
 
-def _summary(report: Report) -> str:
+def summary(report: Report) -> str:
     """The report in one line."""
     failed = len(report.failures)
     count = f"{counted(len(report.checks), 'check')} in {report.seconds:.1f} s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from stackcook.errors import VerifyError
@@ -47,11 +48,13 @@ class Report:
     """All checks of one verification, in the manifest's order of nodes; the cloud's own first.
 
     ``notes`` say in a line each what was not checked and why, and what instances have shown.
+    ``screenshots`` are of Horizon, as PNG files.
     """
 
     checks: Checks
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    screenshots: tuple[Path, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -75,6 +78,7 @@ class Report:
             "seconds": round(self.seconds, 2),
             "checks": [asdict(check) for check in self.checks],
             "notes": list(self.notes),
+            "screenshots": [str(path) for path in self.screenshots],
         }
 
 

@@ -17,6 +17,7 @@ from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
 from stackcook.verify import diagnosis, horizon, openstack, services, swift
+from stackcook.verify.browser.visit import Visit, visit
 from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, poll, timed
 from stackcook.verify.gate import Credentials, behind, tokens
 from stackcook.verify.instance.proof import Proof, prove
@@ -37,6 +38,7 @@ def verify(
     *,
     patience: float = 5.0,
     instance: bool | None = False,
+    horizon: bool = False,
     known: Collection[str] = (),
     logs_since: float | None = None,
     say: Say = lambda line: None,
@@ -46,8 +48,9 @@ def verify(
 
     ``nodes`` are those to look at, as the Chef server knows them; ``known`` are more names of
     nodes that the cloud may have. With ``instance`` an instance is booted on each compute node;
-    None: if the cloud has what it needs. With ``logs_since``, in seconds since the epoch, the
-    logs of the nodes are checked from then on. Failures are in the report, never raised.
+    None: if the cloud has what it needs. With ``horizon``, Horizon is used in a browser. With
+    ``logs_since``, in seconds since the epoch, the logs of the nodes are checked from then on.
+    Failures are in the report, never raised.
     """
     began = time.monotonic()
     deadline = began + patience
@@ -69,8 +72,8 @@ def verify(
         ]
         found.sort(key=lambda check: check.name)
         proof = Proof()
+        limit = max(INSTANCE, patience)
         if cloud and instance is not False:
-            limit = max(INSTANCE, patience)
             proof = prove(
                 cloud,
                 nodes,
@@ -81,13 +84,17 @@ def verify(
                 say=say,
                 why=why,
             )
+        seen = Visit()
+        if cloud and horizon:
+            seen = visit(cloud, nodes, credentials, manifest.state, limit=limit, say=say)
         explained = [
             pool.submit(sessions.explained, check, by_name.get(check.node), credentials.secrets)
-            for check in (*found, *proof.checks)
+            for check in (*found, *proof.checks, *seen.checks)
         ]
         logs = _logs(nodes, sessions, credentials, logs_since, pool)
     checks = ordered((*(future.result() for future in explained), *logs.checks), by_name)
-    return Report(checks, time.monotonic() - began, (*proof.notes, *logs.notes))
+    notes = (*proof.notes, *seen.notes, *logs.notes)
+    return Report(checks, time.monotonic() - began, notes, seen.screenshots)
 
 
 def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Checks:

@@ -34,10 +34,11 @@ PROGRAMS = {"verify.logs.scan"}
 LIBRARIES = {
     "amqp": {"verify.backends"},
     "click": {"cli"},
-    "jinja2": {"report.html"},
+    "jinja2": {"report.checks", "report.html"},
     "paramiko": {"remote"},
     "rich": {"cli", "console", "report"},
-    "urllib3": {"chef.rest.transport"},
+    "selenium": {"verify.browser.chromium"},
+    "urllib3": {"chef.rest.transport", "verify.browser.chromium"},
     "vagrant": {"machines.vagrant"},
     "requests": {"verify.openstack"},
     "yaml": {"manifest.document", "verify.clouds"},

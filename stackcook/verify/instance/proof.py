@@ -76,7 +76,7 @@ def prove(
             return Proof(notes=(note, advice) if advice and not found.external else (note,))
         if not found.image:
             raise VerifyError(f"the cloud has no image `{IMAGE}`", remedy=NO_IMAGE)
-        with _alone(state, limit, say):
+        with alone(state, limit, say):
             return _proof(cloud, nodes, found, state, limit, say, why, opener, ping)
     except VerifyError as error:
         return Proof((Check("instances", "", False, error.what, error.remedy),))
@@ -89,7 +89,7 @@ def waves(nodes: Sequence[Placed], most: int = AT_ONCE) -> tuple[Sequence[Placed
 
 
 @contextmanager
-def _alone(state: Path, limit: float, say: Say) -> Iterator[None]:
+def alone(state: Path, limit: float, say: Say) -> Iterator[None]:
     """Wait until no other verification of this deployment has instances; they share a prefix."""
     with (private_directory(state) / "verify.lock").open("a") as file:
         if not try_lock(file):
@@ -147,7 +147,7 @@ def _proof(
     except VerifyError as error:
         failures.append(Check("instances", "", False, error.what, error.remedy))
     checks = [check for each in chains for check in each.checks]
-    return Proof((*failures, *checks, *_leftovers(left)), tuple(_notes(found, chains)))
+    return Proof((*failures, *checks, *leftovers(left)), tuple(_notes(found, chains)))
 
 
 def _follow(chains: Sequence[Chain], stop: threading.Event) -> None:
@@ -178,7 +178,7 @@ def _hypervisor(found: Sequence[Mapping[str, Any]], node: Placed) -> Mapping[str
     return next((each for each in found if node.is_called(each["hypervisor_hostname"])), None)
 
 
-def _leftovers(left: Mapping[str, str]) -> Iterator[Check]:
+def leftovers(left: Mapping[str, str]) -> Iterator[Check]:
     """A failed check if something could not be deleted."""
     if left:
         cause = "; ".join(f"{name}: {why}" for name, why in left.items())

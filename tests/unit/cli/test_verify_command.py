@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stackcook.cli import main, verify
+from stackcook.errors import UsageError
 from stackcook.run.events import RunStarted
 from stackcook.run.state import State
 from stackcook.verify.check import Check, Report
@@ -46,7 +47,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any]) -> An
         machines = SimpleNamespace(prepare=lambda: None)
 
         def verified(patience: float, **options: Any) -> Report:
-            asked.append({"patience": patience, **{k: options[k] for k in ("instance", "logs")}})
+            wanted = {key: options[key] for key in ("instance", "logs", "horizon")}
+            asked.append({"patience": patience, **wanted})
             options["say"]("booting")
             return report
 
@@ -66,12 +68,41 @@ def test_instances_are_asked_for(
 ) -> None:
     result = run(Report((WELL,)), "--patience", "7", *options)
     assert (result.exit_code, result.stderr) == (0, "booting\n")
-    assert asked == [{"patience": 7.0, "instance": instance, "logs": False}]
+    plain = {"patience": 7.0, "instance": instance, "logs": False, "horizon": False}
+    assert asked == [plain]
 
 
 def test_logs_are_asked_for(run: Any, asked: list[Any]) -> None:
     assert run(Report((WELL,)), "--logs").exit_code == 0
-    assert asked == [{"patience": 5.0, "instance": None, "logs": True}]
+    assert [each["logs"] for each in asked] == [True]
+
+
+def test_horizon_is_asked_for_and_its_packages_are_needed(
+    run: Any, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "check_installed", lambda: None)
+    assert run(Report((WELL,)), "--horizon").exit_code == 0
+    assert [each["horizon"] for each in asked] == [True]
+
+    def missing() -> None:
+        raise UsageError("it needs chromium", remedy="run `apt-get install chromium`")
+
+    monkeypatch.setattr(verify, "check_installed", missing)
+    result = run(Report((WELL,)), "--horizon")
+    assert result.exit_code == 2 and len(asked) == 1
+    assert "it needs chromium; run `apt-get install chromium`" in result.stderr
+
+
+def test_screenshots_are_named_and_are_in_the_page(run: Any, tmp_path: Path) -> None:
+    picture = tmp_path / "horizon" / "01-console.png"
+    picture.parent.mkdir()
+    picture.write_bytes(b"png")
+    page = tmp_path / "page.html"
+    result = run(Report((WELL,), screenshots=(picture,)), "--html", str(page))
+    assert f"screenshots of Horizon: {picture.parent}\n" in result.stdout
+    assert "<h2>01 console</h2>" in page.read_text()
+    result = run(Report((WELL,), screenshots=(picture,)), "--json")
+    assert data_of(result.stdout)["screenshots"] == [str(picture)]
 
 
 def test_notes_are_shown_before_the_summary(run: Any) -> None:

@@ -46,7 +46,7 @@ module OpenstackObjectStorage
       commands << ['add', *added.flat_map { |device| [described(device), device['weight'].to_s] }] if added.any?
       commands << ['set_weight', *changed.flat_map { |device| ["d#{known[place(device)]['id']}", device['weight'].to_s] }, '--yes'] if changed.any?
       commands << ['remove', *leaving.map { |device| "d#{device['id']}" }, '--yes'] if leaving.any?
-      commands << ['set_replicas', replicas.to_s] unless ring && ring.replicas == replicas
+      commands << ['set_replicas', replicas.to_s] unless replicas == (ring ? ring.replicas : @options[:replicas])
       commands
     end
 

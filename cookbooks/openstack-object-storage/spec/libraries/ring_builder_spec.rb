@@ -27,7 +27,6 @@ RSpec.describe OpenstackObjectStorage::RingBuilder do
     expect(fake.commands).to eq([
                                   %w(create 4 3 1),
                                   %w(add r1z1-192.0.2.1:6200/d1_storage1 100.0 r1z1-192.0.2.2:6200/d1_storage2 100.0 r1z1-192.0.2.3:6200/d1_storage3 100.0),
-                                  %w(set_replicas 3),
                                   %w(rebalance),
                                 ])
     expect(nodes).to eq(%w(storage1 storage2 storage3))

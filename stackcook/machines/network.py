@@ -26,6 +26,9 @@ UNREACHABLE_METRIC = 1_000_000
 _PREFIXES = {"network": "br", "external_network": "ex"}
 """The key of the manifest that names a network → how the name of its bridge begins."""
 
+INSTANCE_PORTS = (5000, 8004)
+"""What instances may reach on nodes: Keystone and Heat, to which they send signals."""
+
 
 @dataclass(frozen=True)
 class LabNetwork:
@@ -166,6 +169,7 @@ class LabNetwork:
             "    type filter hook forward priority filter; policy accept;\n"
             f'    oifname != "{bridge}" iifname "{bridge}" tcp flags syn tcp option maxseg size'
             " set rt mtu\n"
+            f"{self._from_instances()}"
             f'    iifname != "{bridge}" oifname "{bridge}" ct state new drop\n'
             "  }\n"
             "  chain postrouting {\n"
@@ -174,6 +178,14 @@ class LabNetwork:
             "  }\n"
             "}\n"
         )
+
+    def _from_instances(self) -> str:
+        """The rule that lets instances reach what they need on nodes."""
+        if self.key == "external_network":
+            return ""
+        instances = replace(self, key="external_network").bridge
+        ports = ", ".join(map(str, INSTANCE_PORTS))
+        return f'    iifname "{instances}" oifname "{self.bridge}" tcp dport {{ {ports} }} accept\n'
 
     def _nft(self, rules: str) -> None:
         self._do("nft", "-f", "-", stdin=rules)

@@ -69,6 +69,14 @@ def test_the_external_network_has_a_bridge_and_rules_of_its_own() -> None:
     assert caught.value.remedy == "use another `name` and `external_network` in this manifest"
 
 
+def test_instances_reach_the_apis_they_signal_to_and_nothing_else_on_nodes() -> None:
+    host = FakeHost()
+    lab(host).up()
+    accept = 'iifname "ex-lab" oifname "br-lab" tcp dport { 5000, 8004 } accept'
+    drop = 'iifname != "br-lab" oifname "br-lab" ct state new drop'
+    assert f"    {accept}\n    {drop}\n" in host.rules[0]
+
+
 def test_a_network_is_found_by_its_bridge() -> None:
     external = replace(lab(FakeHost()), key="external_network")
     assert external.as_found() is None

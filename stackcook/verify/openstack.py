@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -246,12 +246,14 @@ class Expected:
     """What a service answers: ``versions`` are the good statuses of its endpoint's own URL.
 
     200 is a version document, 300 a choice of versions (Glance). ``listing`` is a path that the
-    admin may read; ``unit`` is the systemd unit behind it.
+    admin may read; ``unit`` is the systemd unit behind it. With ``at_root``, the versions are at
+    the root of the endpoint's host.
     """
 
     versions: tuple[int, ...]
     listing: str
     unit: str
+    at_root: bool = False
 
 
 EXPECTED: Mapping[str, Expected] = {
@@ -261,6 +263,8 @@ EXPECTED: Mapping[str, Expected] = {
     "compute": Expected((200,), "/servers?limit=1", "nova-api"),
     "network": Expected((200,), "/v2.0/networks?limit=1", "neutron-api"),
     "object-store": Expected((200, 204), "?limit=1&format=json", "swift-proxy"),
+    # Whether Heat accepts tokens is shown by the checks in heat.py: all its lists need an engine.
+    "orchestration": Expected((300,), "", "heat-api", at_root=True),
 }
 
 UNKNOWN = Expected((200, 204, 300, 401), "", "")
@@ -285,9 +289,10 @@ def check_endpoint(cloud: Cloud, endpoint: Endpoint) -> None:
     """
     expected = EXPECTED.get(endpoint.type, UNKNOWN)
     url = endpoint.url.rstrip("/")
-    response = cloud.get(f"{url}/")
+    versions = urljoin(url, "/") if expected.at_root else f"{url}/"
+    response = cloud.get(versions)
     if response.status_code not in expected.versions:
-        raise VerifyError(f"{url}/ returned {status(response)}")
+        raise VerifyError(f"{versions} returned {status(response)}")
     if not expected.listing:
         return
     if endpoint.type == "identity" and not url.endswith("/v3"):

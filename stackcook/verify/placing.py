@@ -41,6 +41,7 @@ CONDUCTOR = "nova-conductor"
 SCHEDULER = "nova-scheduler"
 OVN = "ovn-controller"
 METADATA = "neutron-ovn-metadata-agent"
+HEAT_ENGINE = "heat-engine"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ end
 RSpec.shared_context 'with a controller' do
   platform 'debian', '13'
 
-  services = %w(db mq memcached identity image placement compute metadata novnc network ovn_nb ovn_sb dashboard)
+  services = %w(db mq memcached identity image placement compute metadata novnc network ovn_nb ovn_sb dashboard orchestration)
   default_attributes['openstack']['endpoints']['internal'] = services.to_h { |name| [name, { 'host' => '192.0.2.10' }] }
   # a spec without a recipe loads no attribute files
   default_attributes['openstack']['address'] = '192.0.2.10'

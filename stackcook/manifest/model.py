@@ -18,14 +18,23 @@ from stackcook.errors import Position
 from stackcook.manifest.knifeoptions import KnifeOptions, parse
 
 DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
-    "db_passwords": ("keystone", "glance", "placement", "nova", "neutron"),
-    "service_passwords": ("glance", "placement", "nova", "neutron", "swift"),
+    "db_passwords": ("keystone", "glance", "placement", "nova", "neutron", "heat"),
+    "service_passwords": (
+        "glance",
+        "placement",
+        "nova",
+        "neutron",
+        "swift",
+        "heat",
+        "heat_domain_admin",
+    ),
     "user_passwords": ("admin", "openstack", "demo"),
     "secrets": (
         "metadata_proxy",
         "horizon",
         "swift_hash_path_prefix",
         "swift_hash_path_suffix",
+        "heat_encryption",
     ),
 }
 """Data bags and their items that ``deploy`` fills with generated passwords."""

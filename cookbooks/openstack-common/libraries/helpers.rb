@@ -22,6 +22,7 @@ module OpenstackCommon
       'ovn_sb' => { recipe: 'openstack-network::controller', port: 6642, scheme: 'tcp' },
       'dashboard' => { recipe: 'openstack-dashboard::controller', port: 80, path: '/horizon/' },
       'object_storage' => { recipe: 'openstack-object-storage::proxy', port: 8080, path: '/v1/AUTH_%(project_id)s' },
+      'orchestration' => { recipe: 'openstack-orchestration::controller', port: 8004, path: '/v1/%(project_id)s' },
     }.freeze
 
     # The services that {#openstack_api} knows: their name in messages, and the microversion of requests.

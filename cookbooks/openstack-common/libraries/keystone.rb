@@ -28,10 +28,11 @@ module OpenstackCommon
       @token ||= authenticate(@user, @password, @project)['X-Subject-Token']
     end
 
+    # @param domain [String] the ID of the user's domain
     # @return [Boolean] whether a user can log in with this password
     # @raise [Error] the login failed for another reason than a wrong password
-    def password?(user, password)
-      authenticate(user, password, nil)
+    def password?(user, password, domain: DOMAIN)
+      authenticate(user, password, nil, domain: domain)
       true
     rescue Error => e
       raise unless e.status == 401
@@ -39,20 +40,22 @@ module OpenstackCommon
       false
     end
 
-    # @return [Array<Hash>] all objects of a kind: 'users', 'projects', 'roles', 'services', 'endpoints'
+    # @return [Array<Hash>] all objects of a kind: 'users', 'projects', 'domains', 'roles', 'services', 'endpoints'
     def list(kind, **filters)
       query = filters.empty? ? '' : "?#{URI.encode_www_form(filters)}"
       @rest.list("/#{kind}#{query}", kind)
     end
 
-    # @return [Hash, nil] the object of that name; of users and projects, the one in the default domain
-    def find(kind, name)
-      list(kind, name: name, **in_domain(kind)).first
+    # @param domain [String] the ID of the domain in which users and projects are looked for
+    # @return [Hash, nil] the object of that name
+    def find(kind, name, domain: DOMAIN)
+      list(kind, name: name, **in_domain(kind, domain)).first
     end
 
+    # @param attributes [Hash] users and projects without `domain_id` are created in the default domain
     def create(kind, attributes)
       single = kind.chomp('s')
-      @rest.post("/#{kind}", { single => attributes.merge(in_domain(kind)) }).fetch(single)
+      @rest.post("/#{kind}", { single => in_domain(kind, DOMAIN).merge(attributes) }).fetch(single)
     end
 
     def update(kind, id, attributes)
@@ -69,23 +72,25 @@ module OpenstackCommon
       found.to_h { |endpoint| [endpoint['interface'], endpoint['url']] }
     end
 
-    # @return [Array<String>] the names of the roles that a user has on a project
-    def roles_of(user_id, project_id)
-      @rest.list("/projects/#{project_id}/users/#{user_id}/roles", 'roles').map { |role| role['name'] }
+    # @param target_id [String] the ID of a project, or of what `on` says
+    # @param on [String] 'projects' or 'domains'
+    # @return [Array<String>] the names of the roles that a user has there
+    def roles_of(user_id, target_id, on: 'projects')
+      @rest.list("/#{on}/#{target_id}/users/#{user_id}/roles", 'roles').map { |role| role['name'] }
     end
 
-    def assign(user_id, project_id, role_id)
-      @rest.put("/projects/#{project_id}/users/#{user_id}/roles/#{role_id}")
+    def assign(user_id, target_id, role_id, on: 'projects')
+      @rest.put("/#{on}/#{target_id}/users/#{user_id}/roles/#{role_id}")
     end
 
     private
 
-    def in_domain(kind)
-      IN_DOMAIN.include?(kind) ? { domain_id: DOMAIN } : {}
+    def in_domain(kind, domain)
+      IN_DOMAIN.include?(kind) ? { domain_id: domain } : {}
     end
 
-    def authenticate(user, password, project)
-      identity = { methods: ['password'], password: { user: { name: user, password: password, domain: { id: DOMAIN } } } }
+    def authenticate(user, password, project, domain: DOMAIN)
+      identity = { methods: ['password'], password: { user: { name: user, password: password, domain: { id: domain } } } }
       auth = { identity: identity }
       auth[:scope] = project ? { project: { name: project, domain: { id: DOMAIN } } } : 'unscoped'
       @anonymous.request(:Post, '/auth/tokens', { auth: auth })

@@ -7,7 +7,7 @@ site = '/etc/apache2/sites-available/horizon.conf'
 enabled = '/etc/apache2/sites-enabled/horizon.conf'
 
 openstack_packages 'dashboard' do
-  packages %w(apache2 openstack-dashboard openstack-dashboard-apache python3-pymemcache)
+  packages %w(apache2 openstack-dashboard openstack-dashboard-apache python3-pymemcache) + node['openstack']['dashboard']['plugins'].to_h.values.compact
 end
 
 file settings do
@@ -69,5 +69,6 @@ end
 openstack_service 'apache2' do
   ports [port]
   log '/var/log/apache2/horizon_error.log'
-  config [settings, site, enabled, '/etc/apache2/ports.conf']
+  # a directory has changed when a plugin was installed or removed
+  config [settings, site, enabled, '/etc/apache2/ports.conf', '/usr/lib/python3/dist-packages/openstack_dashboard/local/enabled']
 end

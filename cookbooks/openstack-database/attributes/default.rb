@@ -2,7 +2,8 @@
 
 # Types and meanings are in attributes.yml.
 
-default['openstack']['db']['databases'] = {
+# one by one, because the attributes of other cookbooks add theirs, and may be loaded before
+{
   'keystone' => 'keystone',
   'glance' => 'glance',
   'placement' => 'placement',
@@ -10,5 +11,5 @@ default['openstack']['db']['databases'] = {
   'nova_api' => 'nova',
   'nova_cell0' => 'nova',
   'neutron' => 'neutron',
-}
+}.each { |database, user| default['openstack']['db']['databases'][database] = user }
 default['openstack']['db']['max_connections'] = 1024

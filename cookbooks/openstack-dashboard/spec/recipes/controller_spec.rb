@@ -31,6 +31,15 @@ RSpec.describe 'openstack-dashboard::controller' do
     expect(chef_run).to start_openstack_service('apache2').with(config: include(settings, '/etc/apache2/ports.conf', '/etc/apache2/sites-available/horizon.conf'))
   end
 
+  context 'with a plugin' do
+    default_attributes['openstack']['dashboard']['plugins']['heat'] = 'python3-heat-dashboard'
+
+    it 'installs it, and restarts Apache after that' do
+      expect(chef_run).to install_openstack_packages('dashboard').with(packages: include('python3-heat-dashboard'))
+      expect(chef_run).to start_openstack_service('apache2').with(config: include('/usr/lib/python3/dist-packages/openstack_dashboard/local/enabled'))
+    end
+  end
+
   context 'with a setting from the environment' do
     override_attributes['openstack']['dashboard']['conf']['DEFAULT']['SESSION_TIMEOUT'] = 3600
 

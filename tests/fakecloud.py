@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import responses
 
 from stackcook.command import Completed
-from stackcook.errors import NodeError
+from stackcook.errors import NodeError, VerifyError
 from stackcook.remote.base import Host, Unreachable
 from stackcook.verify.openstack import Cloud, Endpoint
 
@@ -93,6 +93,10 @@ class FakeCloud:
 
     def ping(self, address: str) -> bool:
         return not self.is_broken("ping", self._host_at(address))
+
+    def vnc(self, url: str) -> None:
+        if self.is_broken("VNC", url.rpartition("%3D")[2]):
+            raise VerifyError("the WebSocket closed the connection")
 
     def login(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Any:
         """Open an SSH connection to an instance."""
@@ -268,7 +272,7 @@ class FakeCloud:
     def _server(self, server: dict[str, Any], path: list[str], body: Any) -> Any:
         host = server["OS-EXT-SRV-ATTR:host"]
         if path == ["remote-consoles"]:
-            return {"remote_console": {"url": f"{CONSOLE_PAGE}?token=s3cret"}}
+            return {"remote_console": {"url": f"{CONSOLE_PAGE}?path=%3Ftoken%3D{host}"}}
         if path == ["action"]:
             assert "os-getConsoleOutput" in body
             self.interrupt()

@@ -16,7 +16,7 @@ module OpenstackCommon
       'placement' => { recipe: 'openstack-placement::controller', port: 8778 },
       'compute' => { recipe: 'openstack-compute::controller', port: 8774, path: '/v2.1' },
       'metadata' => { recipe: 'openstack-compute::controller', port: 8775 },
-      'novnc' => { recipe: 'openstack-compute::controller', port: 6080, path: '/vnc_auto.html' },
+      'novnc' => { recipe: 'openstack-compute::controller', port: 6080, path: '/vnc_lite.html' },
       'network' => { recipe: 'openstack-network::controller', port: 9696 },
       'ovn_nb' => { recipe: 'openstack-network::controller', port: 6641, scheme: 'tcp' },
       'ovn_sb' => { recipe: 'openstack-network::controller', port: 6642, scheme: 'tcp' },

@@ -46,7 +46,8 @@ class Setting:
 
     ``nodes`` are all of the cloud; ``key`` is the private SSH key, in a directory for more files;
     ``limit`` is how many seconds an instance may take until it has run its user data. ``why`` is
-    asked for the last error about something in the log of a node's unit.
+    asked for the last error about something in the log of a node's unit. ``vnc`` opens a console
+    at its URL.
     """
 
     cloud: Cloud
@@ -59,6 +60,7 @@ class Setting:
     opener: Connect
     why: Why
     ping: Callable[[str], bool | None]
+    vnc: Callable[[str], None]
 
     @property
     def grace(self) -> float:
@@ -256,10 +258,12 @@ class Chain:
         body = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
         path = f"{self._server}/remote-consoles"
         made = self.setting.cloud.post("compute", path, body, version="2.8")["remote_console"]
-        page = str(made["url"]).partition("?")[0]  # the rest is a token
+        url = str(made["url"])
+        page = url.partition("?")[0]  # the rest is a token
         answer = request("GET", page)
         if answer.status_code != 200:
             raise Broken("console URL", f"{page} returned {status(answer)}")
+        self.setting.vnc(url)
 
     def _floating(self) -> None:
         url = f"http://{self.prepared.floating}/instance-id"

@@ -20,7 +20,7 @@ from stackcook.remote import keys
 from stackcook.remote.base import Connect
 from stackcook.remote.ssh import connect
 from stackcook.verify.check import Check, Checks, poll
-from stackcook.verify.instance import chain, resources
+from stackcook.verify.instance import chain, novnc, resources
 from stackcook.verify.instance.chain import Chain, Setting, Why
 from stackcook.verify.instance.resources import IMAGE, Offer
 from stackcook.verify.openstack import Cloud
@@ -58,6 +58,7 @@ def prove(
     why: Why = lambda node, unit, word: "",
     opener: Connect = connect,
     ping: Callable[[str], bool | None] = chain.ping,
+    vnc: Callable[[str], None] = novnc.connect,
 ) -> Proof:
     """Boot an instance on each compute node among ``nodes``, and check it.
 
@@ -77,7 +78,7 @@ def prove(
         if not found.image:
             raise VerifyError(f"the cloud has no image `{IMAGE}`", remedy=NO_IMAGE)
         with alone(state, limit, say):
-            return _proof(cloud, nodes, found, state, limit, say, why, opener, ping)
+            return _proof(cloud, nodes, found, state, limit, say, why, opener, ping, vnc)
     except VerifyError as error:
         return Proof((Check("instances", "", False, error.what, error.remedy),))
 
@@ -112,6 +113,7 @@ def _proof(
     why: Why,
     opener: Connect,
     ping: Callable[[str], bool | None],
+    vnc: Callable[[str], None],
 ) -> Proof:
     stop = threading.Event()
 
@@ -133,7 +135,7 @@ def _proof(
                         cloud, found, secrets.token_hex(3), len(wave), keys.create(key)
                     )
                     setting = Setting(
-                        cloud, nodes, found, ground, key, limit, pause, opener, why, ping
+                        cloud, nodes, found, ground, key, limit, pause, opener, why, ping, vnc
                     )
                     mine = [
                         Chain(setting, node, prepared, _hypervisor(hypervisors, node))

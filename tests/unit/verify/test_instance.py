@@ -58,6 +58,7 @@ def run(cloud: FakeCloud, tmp_path: Path) -> Any:
             advice=advice,
             opener=cloud.login,
             ping=cloud.ping,
+            vnc=cloud.vnc,
         )
 
     return run
@@ -179,6 +180,7 @@ def test_the_nodes_log_says_why_it_could_not_build_the_instance(
         why=why,
         opener=cloud.login,
         ping=cloud.ping,
+        vnc=cloud.vnc,
     )
     (check,) = failures(found)
     assert (check.name, check.node) == ("instance: port binding", "compute1")
@@ -192,6 +194,13 @@ def test_a_token_is_in_no_failure(run: Any, cloud: FakeCloud) -> None:
     check, _ = failures(run())
     assert check.name == "instance on compute1: console URL"
     assert check.cause == "http://10.0.116.10:6080/vnc_lite.html returned 404 Not Found"
+
+
+def test_a_console_must_reach_its_instance(run: Any, cloud: FakeCloud) -> None:
+    cloud.broken["VNC"] = ("compute2",)
+    (check,) = failures(run())
+    assert (check.name, check.unit) == ("instance on compute2: console URL", "nova-novncproxy")
+    assert check.cause == "the WebSocket closed the connection"
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,10 @@ module OpenstackCommon
       'ovn_nb' => { recipe: 'openstack-network::controller', port: 6641, scheme: 'tcp' },
       'ovn_sb' => { recipe: 'openstack-network::controller', port: 6642, scheme: 'tcp' },
       'dashboard' => { recipe: 'openstack-dashboard::controller', port: 80, path: '/horizon/' },
+      'block_storage' => { recipe: 'openstack-block-storage::controller', port: 8776, path: '/v3' },
       'object_storage' => { recipe: 'openstack-object-storage::proxy', port: 8080, path: '/v1/AUTH_%(project_id)s' },
       'orchestration' => { recipe: 'openstack-orchestration::controller', port: 8004, path: '/v1/%(project_id)s' },
+      'ceph' => { recipe: 'openstack-ceph::cluster', port: 3300 },
     }.freeze
 
     # The services that {#openstack_api} knows: their name in messages, and the microversion of requests.
@@ -30,6 +32,7 @@ module OpenstackCommon
       'compute' => ['Nova', 'compute 2.61'], # the first one that lists flavors with their description and extra specs
       'image' => ['Glance', nil],
       'network' => ['Neutron', nil],
+      'block_storage' => ['Cinder', nil],
     }.freeze
 
     # @return [String] the address at which other nodes reach this one
@@ -50,11 +53,13 @@ module OpenstackCommon
     # @param interface [String] 'internal' or 'public'; a public host that isn't set is the internal one
     # @raise [RuntimeError] no node runs the service, or several nodes do
     def openstack_host(service, interface = 'internal')
-      given = openstack_endpoint(service, interface, 'host') || openstack_endpoint(service, 'internal', 'host')
-      return given if given
+      openstack_endpoint(service, interface, 'host') || openstack_endpoint(service, 'internal', 'host') || find_openstack_host(service)
+    end
 
-      found = node.run_state[:openstack_hosts] ||= {}
-      found[service] ||= find_openstack_host(service)
+    # @param service [String] a key of {SERVICES} that not every cloud has
+    # @return [Boolean] whether an attribute has its host, or a node of this environment runs it
+    def openstack_has?(service)
+      !openstack_endpoint(service, 'internal', 'host').nil? || openstack_nodes(SERVICES.fetch(service)[:recipe]).any?
     end
 
     # @return [Integer] the port of a service
@@ -135,12 +140,13 @@ module OpenstackCommon
     # if they run on the same node: each adds its sections to the same resource at compile time.
     #
     # @param path [String] the file of the openstack_config
-    # @param owner [Hash] the properties `service` and `group` of the openstack_config
+    # @param owner [Hash] the properties `service` and `group` of the openstack_config, and `mode` if it isn't the default
     # @param sections [Hash] {section => {option => value}}
     def openstack_config_part(path, owner, sections)
       edit_resource(:openstack_config, path) do
         service owner.fetch(:service)
         group owner.fetch(:group)
+        mode owner[:mode] if owner[:mode]
         defaults Chef::Mixin::DeepMerge.merge(defaults || {}, sections)
       end
     end
@@ -181,13 +187,19 @@ module OpenstackCommon
 
     def find_openstack_host(service)
       recipe = SERVICES.fetch(service)[:recipe]
-      return openstack_address if openstack_runs?(recipe)
-
-      found = search(:node, "recipes:#{recipe.gsub(':', '\:')} AND chef_environment:#{node.chef_environment}")
+      found = openstack_nodes(recipe)
       return openstack_address(found.first) if found.one?
 
       raise "#{service}: recipe[#{recipe}] is on #{found.empty? ? 'no node' : found.map(&:name).sort.join(' and ')} of environment " \
             "#{node.chef_environment}; put it on exactly one node, or set openstack.endpoints.internal.#{service}.host"
+    end
+
+    # @return [Array<Chef::Node>] this node if it runs the recipe, else those of its environment that do; searched once per run
+    def openstack_nodes(recipe)
+      return [node] if openstack_runs?(recipe)
+
+      found = node.run_state[:openstack_nodes] ||= {}
+      found[recipe] ||= search(:node, "recipes:#{recipe.gsub(':', '\:')} AND chef_environment:#{node.chef_environment}")
     end
   end
 end

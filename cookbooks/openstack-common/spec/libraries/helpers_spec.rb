@@ -40,6 +40,11 @@ RSpec.describe OpenstackCommon::Helpers do
       expect([recipe.openstack_host('identity'), recipe.openstack_host('identity', 'public')]).to eq(%w(192.0.2.9 192.0.2.9))
     end
 
+    it 'searches once for services of the same recipe' do
+      expect(recipe).to receive(:search).once.and_return([found('a', '192.0.2.9')])
+      expect([recipe.openstack_host('compute'), recipe.openstack_host('novnc')]).to eq(%w(192.0.2.9 192.0.2.9))
+    end
+
     it 'names the service and the remedy if no node runs it' do
       allow(recipe).to receive(:search).and_return([])
       expect { recipe.openstack_host('image') }
@@ -50,6 +55,20 @@ RSpec.describe OpenstackCommon::Helpers do
     it 'fails if several nodes run the service' do
       allow(recipe).to receive(:search).and_return([found('b', '192.0.2.8'), found('a', '192.0.2.9')])
       expect { recipe.openstack_host('image') }.to raise_error(/is on a and b of environment/)
+    end
+  end
+
+  describe '#openstack_has?' do
+    it 'is true if an attribute names the host, or a node runs the service' do
+      node.default['openstack']['endpoints']['internal']['block_storage']['host'] = 'cinder.example.com'
+      expect(recipe.openstack_has?('block_storage')).to be(true)
+      allow(recipe).to receive(:search).and_return([found('a', '192.0.2.9')])
+      expect(recipe.openstack_has?('ceph')).to be(true)
+    end
+
+    it 'is false if no node runs it' do
+      allow(recipe).to receive(:search).and_return([])
+      expect(recipe.openstack_has?('ceph')).to be(false)
     end
   end
 

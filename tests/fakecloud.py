@@ -23,7 +23,13 @@ AT = "http://10.0.116.10"
 NOVA, NEUTRON, GLANCE, PLACEMENT = f"{AT}:8774/v2.1", f"{AT}:9696", f"{AT}:9292", f"{AT}:8778"
 CINDER = f"{AT}:8776/v3"
 CONSOLE_PAGE = f"{AT}:6080/vnc_lite.html"
-CATALOG = {"compute": NOVA, "network": NEUTRON, "image": GLANCE, "placement": PLACEMENT}
+CATALOG = {
+    "compute": NOVA,
+    "network": NEUTRON,
+    "image": GLANCE,
+    "placement": PLACEMENT,
+    "block-storage": CINDER,
+}
 ACTION = "compute__do_build_and_run_instance"
 
 
@@ -63,8 +69,8 @@ class FakeCloud:
     @property
     def client(self) -> Cloud:
         """What a login gives."""
-        catalog = {**CATALOG, **({"volumev3": CINDER} if self.volumes else {})}
-        return Cloud("t0ken", tuple(Endpoint(t, "public", url) for t, url in catalog.items()))
+        catalog = [Endpoint(type_, "public", url) for type_, url in CATALOG.items()]
+        return Cloud("t0ken", tuple(catalog if self.volumes else catalog[:-1]))
 
     def answer(self, mock: responses.RequestsMock) -> None:
         """Answer the requests that ``mock`` intercepts."""
@@ -108,8 +114,7 @@ class FakeCloud:
         assert host.key.read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
         assert known_hosts.read_text() == f"{host.address} ssh-ed25519 AAAA{node}\n"
         self.logins.append(node)
-        server = self._server_at(host.address)
-        return _Login(str(server["id"]))
+        return _Login(self, self._server_at(host.address))
 
     def kind(self, name: str) -> dict[str, dict[str, Any]]:
         return self.things.setdefault(name, {})
@@ -127,7 +132,7 @@ class FakeCloud:
             body = json.loads(request.body) if request.body else None
             query = {key: values[0] for key, values in parse_qs(url.query).items()}
             with self._lock:
-                path = url.path.removeprefix("/v2.1").removeprefix("/v2.0")
+                path = url.path.removeprefix("/v2.1").removeprefix("/v2.0").removeprefix("/v3")
                 self.requests.append(f"{request.method} {path}")
                 try:
                     found = handle(request.method, path, query, body)
@@ -169,10 +174,32 @@ class FakeCloud:
         return {"inventories": {"VCPU": plenty, "DISK_GB": plenty, "MEMORY_MB": memory}}
 
     def _cinder(self, method: str, path: str, query: Any, body: Any) -> Any:
-        _, _, kind, *rest = path.split("/")  # the first is v3
+        _, kind, *rest = path.split("/")
+        if method == "POST":
+            assert body["volume"]["size"] == 1
+            status = "error" if "Cinder" in self.broken else "available"
+            return {"volume": self.add(kind, {**body["volume"], "status": status})}
         if method == "DELETE":
             return self._delete(kind, rest[0])
+        if rest:
+            return {"volume": self.kind(kind)[rest[0]]}
         return {kind: list(self.kind(kind).values())}
+
+    def _attach(self, server: dict[str, Any], volume: str) -> Any:
+        if not self.is_broken("attach", server["OS-EXT-SRV-ATTR:host"]):
+            self.kind("volumes")[volume] |= {"status": "in-use", "server": server["id"]}
+        return {"volumeAttachment": {"volumeId": volume}}
+
+    def _detach(self, server: dict[str, Any], volume: str) -> None:
+        assert self.kind("volumes")[volume]["server"] == server["id"]
+        self.kind("volumes")[volume] |= {"status": "available", "server": None}
+
+    def attached(self, server: dict[str, Any]) -> dict[str, Any] | None:
+        """The volume that an instance sees."""
+        if self.is_broken("disk", server["OS-EXT-SRV-ATTR:host"]):
+            return None
+        volumes = self.kind("volumes").values()
+        return next((each for each in volumes if each.get("server") == server["id"]), None)
 
     def _neutron(self, method: str, path: str, query: Any, body: Any) -> Any:
         _, kind, *rest = path.split("/")
@@ -228,6 +255,11 @@ class FakeCloud:
             return {"services": [self._service(query["host"])]}
         if kind == "os-hypervisors":
             return {"hypervisors": [self._hypervisor(host) for host in self.computes]}
+        if rest[1:2] == ["os-volume_attachments"]:
+            server = self.kind(kind)[rest[0]]
+            if method == "DELETE":
+                return self._detach(server, rest[2])
+            return self._attach(server, body["volumeAttachment"]["volumeId"])
         if method == "DELETE":
             return self._delete(kind, rest[0])
         if kind == "os-keypairs" and method == "POST":
@@ -356,11 +388,21 @@ FAULTS = {
 
 @dataclass
 class _Login:
-    uuid: str
+    cloud: FakeCloud
+    server: dict[str, Any]
 
     def run(self, command: str, **_: Any) -> Completed:
-        assert command == "cat /var/www/instance-id"
-        return Completed(0, f"{self.uuid}\n")
+        if command == "cat /var/www/instance-id":
+            return Completed(0, f"{self.server['id']}\n")
+        volume = self.cloud.attached(self.server)
+        if volume is None or f'"^"{volume["id"]} ' not in command:
+            return Completed(1, "")
+        if written := re.search(r"echo '(.*)' \| dd of=", command):
+            volume["content"] = written[1]
+            return Completed(0, "0+1 records in\n")
+        host = self.server["OS-EXT-SRV-ATTR:host"]
+        lost = self.cloud.is_broken("content", host)
+        return Completed(0, "" if lost else f"{volume['content']}\n")
 
     def __enter__(self) -> _Login:
         return self

@@ -29,6 +29,9 @@ USER = "admin"
 PROJECT = "admin"
 DOMAIN = "Default"
 REGION = "RegionOne"
+VOLUMES = "block-storage"
+"""Cinder's type in the catalog."""
+
 CLIENT = "openstack --os-cloud stackcook"
 """How OpenStack's client is called, given clouds.yaml."""
 
@@ -121,6 +124,10 @@ class Cloud:
 
     token: str = field(repr=False)
     catalog: tuple[Endpoint, ...]
+
+    def has(self, type_: str) -> bool:
+        """Whether the catalog has a public endpoint of that type."""
+        return any(e.type == type_ and e.interface == "public" for e in self.catalog)
 
     def url(self, type_: str) -> str:
         """The public endpoint of a service; raises VerifyError if the catalog has none."""
@@ -265,6 +272,8 @@ EXPECTED: Mapping[str, Expected] = {
     "object-store": Expected((200, 204), "?limit=1&format=json", "swift-proxy"),
     # Whether Heat accepts tokens is shown by the checks in heat.py: all its lists need an engine.
     "orchestration": Expected((300,), "", "heat-api", at_root=True),
+    "block-storage": Expected((200, 300), "/volumes?limit=1", "cinder-api"),
+    "volumev3": Expected((200, 300), "/volumes?limit=1", "cinder-api"),
 }
 
 UNKNOWN = Expected((200, 204, 300, 401), "", "")

@@ -42,6 +42,8 @@ SCHEDULER = "nova-scheduler"
 OVN = "ovn-controller"
 METADATA = "neutron-ovn-metadata-agent"
 HEAT_ENGINE = "heat-engine"
+CINDER_VOLUME = "cinder-volume"
+CINDER = ("cinder-scheduler", CINDER_VOLUME, "cinder-backup")
 
 
 @dataclass(frozen=True)

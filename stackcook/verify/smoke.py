@@ -16,7 +16,7 @@ from stackcook.errors import NodeError, VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
-from stackcook.verify import diagnosis, heat, horizon, openstack, services, swift
+from stackcook.verify import cinder, diagnosis, heat, horizon, openstack, services, swift
 from stackcook.verify.browser.visit import Visit, visit
 from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, poll, timed
 from stackcook.verify.gate import Credentials, behind, tokens
@@ -179,6 +179,7 @@ def _in_cloud(
     later: list[Future[Checks]] = [pool.submit(behind, nodes, credentials)]
     if cloud:
         later.append(pool.submit(_agents, nodes, cloud, deadline, known))
+        later.append(pool.submit(cinder.checks, cloud, nodes, deadline))
         later += [pool.submit(_dashboard, n, credentials) for n in running(nodes, DASHBOARD)]
         later.append(pool.submit(swift.checks, cloud, nodes))
         later.append(pool.submit(heat.checks, cloud, nodes, deadline))

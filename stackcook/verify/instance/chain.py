@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackcook.command import Command, CommandError, find_program, run
+from stackcook.command import Command, CommandError, Completed, find_program, run
 from stackcook.errors import NodeError, UsageError, VerifyError
 from stackcook.files import write_private
 from stackcook.remote.base import Connect, Host, Unreachable
@@ -17,7 +17,7 @@ from stackcook.verify.check import Check, journal, poll
 from stackcook.verify.instance import guest, links
 from stackcook.verify.instance.links import LINKS, Broken
 from stackcook.verify.instance.resources import Ground, Offer, Prepared, flavor_size
-from stackcook.verify.openstack import Cloud, request, status
+from stackcook.verify.openstack import VOLUMES, Cloud, request, status
 from stackcook.verify.placing import COMPUTE, Placed, running
 
 GRACE = 30.0
@@ -92,21 +92,48 @@ class Chain:
     def follow(self) -> None:
         """Try link after link; what each has shown is in ``checks``."""
         for names, step in self._steps():
-            began = time.monotonic()
-            try:
-                step()
-            except VerifyError as error:
-                at = names.index(error.link) if isinstance(error, Broken) else 0
-                self._note(names[:at], began)
-                self._break(names[at], error, time.monotonic() - began)
+            if not self.attempt(names, step):
                 return
-            self._note(names, began)
+
+    def attempt(self, names: Sequence[str], step: Callable[[], object]) -> bool:
+        """Try some links at once; whether they hold is noted in ``checks``."""
+        began = time.monotonic()
+        try:
+            step()
+        except VerifyError as error:
+            at = names.index(error.link) if isinstance(error, Broken) else 0
+            self._note(names[:at], began)
+            self._break(names[at], error, time.monotonic() - began)
+            return False
+        self._note(names, began)
+        return True
 
     @property
     def unchecked(self) -> tuple[str, ...]:
         """The links after the one that broke."""
         names = [name for links, _ in self._steps() for name in links]
+        if self.has_volume:
+            names.append("volume")
         return tuple(names[names.index(self.broken) + 1 :]) if self.broken else ()
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether a volume is attached to it in the end: it takes Cinder, and SSH."""
+        return self.setting.cloud.has(VOLUMES) and bool(self.prepared.floating)
+
+    @property
+    def server(self) -> str:
+        """The path of the server below Nova's endpoint, ``""`` before it is created."""
+        return self._server
+
+    def ssh(self, command: str) -> Completed:
+        """Run a command on the instance; raises NodeError."""
+        address = self.prepared.floating
+        known_hosts = self.setting.key.with_name(f"known_hosts-{self.prepared.name}")
+        write_private(known_hosts, f"{address} {self._console.host_key}\n")
+        host = Host(self.prepared.name, address, "root", self.setting.key)
+        with self.setting.opener(host, known_hosts, timeout=10) as remote:
+            return remote.run(command, timeout=20)
 
     def _steps(self) -> Iterator[tuple[tuple[str, ...], Callable[[], None]]]:
         yield ("Placement",), self._placement
@@ -281,22 +308,17 @@ class Chain:
             raise Broken("floating IP", why)
 
     def _ssh(self) -> None:
-        address = self.prepared.floating
         if not self._read().host_key:
             raise Broken("SSH", "its console shows no SSH host key")
-        known_hosts = self.setting.key.with_name(f"known_hosts-{self.prepared.name}")
-        write_private(known_hosts, f"{address} {self._console.host_key}\n")
-        host = Host(self.prepared.name, address, "root", self.setting.key)
+        address, uuid = self.prepared.floating, self._server.rpartition("/")[2]
 
         def look() -> str:
             try:
-                with self.setting.opener(host, known_hosts, timeout=10) as remote:
-                    said = remote.run("cat /var/www/instance-id", timeout=20).output.strip()
+                said = self.ssh("cat /var/www/instance-id").output.strip()
             except Unreachable as error:
                 return error.what
             except NodeError as error:
                 raise Broken("SSH", error.what) from error
-            uuid = self._server.rpartition("/")[2]
             return "" if said == uuid else f"a login at {address} reaches another machine ({said})"
 
         if why := self._poll(look, lambda why: not why):

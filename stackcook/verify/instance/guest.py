@@ -117,6 +117,22 @@ OUTSIDE = "outside"
 """The name of the result for the traffic to the gateway of the external network."""
 
 
+def write_disk(volume: str, text: str) -> str:
+    """The command that writes a line to the attached volume of that ID."""
+    return f"{_find_disk(volume)} && echo {shlex.quote(text)} | dd of=/dev/$disk conv=fsync"
+
+
+def read_disk(volume: str) -> str:
+    """The command that prints the first line of the attached volume of that ID."""
+    return f"{_find_disk(volume)} && head -n 1 /dev/$disk"
+
+
+def _find_disk(volume: str) -> str:
+    """The shell commands that set ``disk``; they fail if the volume is not attached."""
+    serial = shlex.quote(volume[:20])  # virtio has no more
+    return f'disk=$(grep -l "^"{serial} /sys/block/vd*/serial | cut -d/ -f4) && [ -n "$disk" ]'
+
+
 def script(peers: Sequence[Peer], gateway: str, seconds: int) -> str:
     """The user data of an instance: what it offers to its peers, and what it tries.
 

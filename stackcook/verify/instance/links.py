@@ -28,6 +28,7 @@ LINKS: Mapping[str, str] = {
     "traffic to outside": OVN,
     "tunnel": OVN,
     "security group": OVN,
+    "volume": COMPUTE,
 }
 """The links in their order, and the systemd unit whose log tells most if one breaks."""
 

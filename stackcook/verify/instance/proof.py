@@ -20,7 +20,7 @@ from stackcook.remote import keys
 from stackcook.remote.base import Connect
 from stackcook.remote.ssh import connect
 from stackcook.verify.check import Check, Checks, poll
-from stackcook.verify.instance import chain, novnc, resources
+from stackcook.verify.instance import chain, novnc, resources, volume
 from stackcook.verify.instance.chain import Chain, Setting, Why
 from stackcook.verify.instance.resources import IMAGE, Offer
 from stackcook.verify.openstack import Cloud
@@ -143,6 +143,7 @@ def _proof(
                     ]
                     chains += mine
                     _follow(mine, stop)
+                    volume.carry(mine)
             finally:
                 say("removing the instances")
                 left = resources.remove(cloud)

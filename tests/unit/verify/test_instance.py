@@ -33,8 +33,8 @@ CHAIN = list(links.LINKS)
 
 @pytest.fixture
 def cloud() -> Iterator[FakeCloud]:
-    """A cloud with two compute nodes in which instances boot."""
-    cloud = FakeCloud()
+    """A cloud with Cinder, and with two compute nodes in which instances boot."""
+    cloud = FakeCloud(volumes=True)
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         cloud.answer(mock)
         yield cloud
@@ -78,7 +78,7 @@ def test_every_link_is_checked_on_every_compute_node(run: Any, cloud: FakeCloud)
         for link in CHAIN
     ]
     assert {check.node for check in found.checks} == set(UNITS)
-    assert sorted(cloud.logins) == ["compute1", "compute2"]
+    assert set(cloud.logins) == {"compute1", "compute2"}
     (note,) = found.notes
     assert note == "instances answered on 10.0.113.101 (compute1), 10.0.113.102 (compute2)"
 
@@ -140,6 +140,9 @@ def test_nothing_is_left_in_the_cloud_and_here(run: Any, cloud: FakeCloud, tmp_p
         ("security group", "security group", "compute1", "ovn-controller", "port 8080 is open"),
         ("open port", "security group", "compute1", "ovn-controller", ":8080/ responds"),
         ("ping", "security group", "compute1", "ovn-controller", "does not answer to ping"),
+        ("attach", "volume", "compute1", "nova-compute", "did not attach it within 60 s"),
+        ("disk", "volume", "compute1", "nova-compute", "it sees no such disk"),
+        ("content", "volume", "compute1", "nova-compute", "reads '' from it, not 'written on"),
     ],
 )
 def test_a_break_is_named_and_ends_the_chain(
@@ -158,6 +161,43 @@ def test_a_break_is_named_and_ends_the_chain(
     expected = f"instance on compute1: not checked because {link} failed: {skipped}"
     assert (expected in found.notes) == bool(skipped)
     assert cloud.names() == set()
+
+
+def test_a_volume_is_written_on_one_instance_and_read_on_the_next(
+    run: Any, cloud: FakeCloud
+) -> None:
+    assert failures(run()) == []
+    path = "/servers/{}/os-volume_attachments"
+    servers = [r.split("/")[2] for r in cloud.requests if r.endswith("os-volume_attachments")]
+    assert len(set(servers)) == 2
+    attachments = [r for r in cloud.requests if "os-volume_attachments" in r]
+    volume = attachments[1].rpartition("/")[2]
+    assert attachments == [
+        f"{verb} {path.format(server)}{end}"
+        for server in servers
+        for verb, end in (("POST", ""), ("DELETE", f"/{volume}"))
+    ]
+
+
+def test_a_single_instance_gets_the_volume_twice(run: Any, cloud: FakeCloud) -> None:
+    assert failures(run(nodes=NODES[:2])) == []
+    assert sum(r.endswith("os-volume_attachments") for r in cloud.requests) == 2
+
+
+def test_a_volume_that_cannot_be_created_is_no_fault_of_nova(run: Any, cloud: FakeCloud) -> None:
+    cloud.broken["Cinder"] = ("controller",)
+    (check,) = failures(run())
+    assert (check.name, check.unit) == ("instance: volume", "cinder-volume")
+    assert "did not create a volume within 60 s (status: error)" in check.cause
+    assert cloud.names() == set()
+
+
+def test_without_cinder_no_volume_is_attached(run: Any, cloud: FakeCloud) -> None:
+    cloud.volumes = False
+    found = run()
+    assert failures(found) == []
+    assert not any("volume" in request for request in cloud.requests)
+    assert not any("volume" in check.name for check in found.checks)
 
 
 def test_the_nodes_log_says_why_it_could_not_build_the_instance(
@@ -272,7 +312,7 @@ def test_without_external_network_the_rest_is_checked(run: Any, cloud: FakeCloud
     found = run(required=True)
     assert failures(found) == []
     links = {check.name.partition(": ")[2] for check in found.checks}
-    assert set(CHAIN) - links == {"floating IP", "SSH", "traffic to outside"}
+    assert set(CHAIN) - links == {"floating IP", "SSH", "traffic to outside", "volume"}
     assert found.notes == (
         "instances booted on compute1, compute2; floating IPs: not checked, as the cloud has no "
         "external network",
@@ -372,7 +412,7 @@ def test_many_nodes_are_proved_wave_by_wave(
     monkeypatch.setattr(proof, "waves", lambda nodes: [nodes[:1], nodes[1:]])
     found = run()
     assert failures(found) == []
-    assert sorted(cloud.logins) == ["compute1", "compute2"]
+    assert set(cloud.logins) == {"compute1", "compute2"}
     assert cloud.names() == set()
 
 

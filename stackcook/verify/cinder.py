@@ -1,0 +1,122 @@
+"""Checks Cinder: its services, and a small volume from its creation to its deletion."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from stackcook.errors import VerifyError
+from stackcook.verify.check import Check, Checks, poll, timed
+from stackcook.verify.openstack import VOLUMES, Cloud, Refused
+from stackcook.verify.placing import CINDER, CINDER_VOLUME, Placed, running
+
+PREFIX = "stackcook-verify-volume-"
+LIMIT = 60.0
+"""Seconds that a volume may take to be created, attached, detached or deleted."""
+
+ABANDONED = timedelta(minutes=15)
+"""The age at which a volume with the prefix is no other verification's that still runs."""
+
+Pause = Callable[[float], object]
+
+
+def checks(
+    cloud: Cloud, nodes: Iterable[Placed], deadline: float, pause: Pause = time.sleep
+) -> Checks:
+    """The checks of the services, and of a volume; none if the cloud has no Cinder.
+
+    ``deadline`` is the time of :func:`time.monotonic` until which services may still come up.
+    """
+    if not cloud.has(VOLUMES):
+        return ()
+    nodes = tuple(nodes)
+    placed = [(node, unit) for unit in CINDER for node in running(nodes, unit)]
+
+    def look() -> Checks:
+        return tuple(
+            timed(f"{unit} in Cinder", node.name, unit, lambda: _service(cloud, node, unit))
+            for node, unit in placed
+        )
+
+    def good(found: Checks) -> bool:
+        return all(check.ok for check in found)
+
+    found = poll(deadline, look, good, pause)
+    on = next(iter(running(nodes, CINDER_VOLUME)), None)
+    return *found, *_volume(cloud, on.name if on else "", pause)
+
+
+def status(cloud: Cloud, volume: str) -> str:
+    """A volume's status, by its ID; ``deleted`` if it is gone. Raises VerifyError."""
+    try:
+        return str(cloud.read(VOLUMES, f"/volumes/{volume}")["volume"]["status"])
+    except Refused as error:
+        if error.status == 404:
+            return "deleted"
+        raise
+
+
+def create(cloud: Cloud, name: str, pause: Pause) -> str:
+    """Create a volume of 1 GiB, and wait until it can be used; its ID. Raises VerifyError."""
+    wanted = {"volume": {"name": name, "size": 1}}
+    volume = str(cloud.post(VOLUMES, "/volumes", wanted)["volume"]["id"])
+    found = _settled(cloud, volume, ("creating", "downloading"), pause)
+    if found != "available":
+        raise VerifyError(f"Cinder did not create a volume within {LIMIT:.0f} s (status: {found})")
+    return volume
+
+
+def _settled(cloud: Cloud, volume: str, passing: tuple[str, ...], pause: Pause) -> str:
+    """A volume's status once it is none of ``passing``, or after LIMIT seconds."""
+    return poll(
+        time.monotonic() + LIMIT,
+        lambda: status(cloud, volume),
+        lambda now: now not in passing,
+        pause,
+    )
+
+
+def _service(cloud: Cloud, node: Placed, unit: str) -> None:
+    """Raise VerifyError unless the service on the node is up."""
+    listed = cloud.read(VOLUMES, f"/os-services?binary={unit}")["services"]
+    # The host of cinder-volume is HOST@BACKEND.
+    mine = [each for each in listed if node.is_called(str(each["host"]).partition("@")[0])]
+    if not mine:
+        raise VerifyError("Cinder does not list it")
+    for each in mine:
+        if each["state"] != "up" or each["status"] != "enabled":
+            states = f"{each['state']}, {each['status']}"
+            raise VerifyError(f"Cinder lists {each['host']} as {states}")
+
+
+def _volume(cloud: Cloud, node: str, pause: Pause) -> Iterator[Check]:
+    name = PREFIX + secrets.token_hex(3)
+    created = timed("volume", node, CINDER_VOLUME, lambda: create(cloud, name, pause))
+    yield created
+    remove = "deletion of the volume"
+    deleted = timed(remove, node, CINDER_VOLUME, lambda: _delete(cloud, name, pause))
+    if created.ok or deleted.ok:  # otherwise it is one failure
+        yield deleted
+
+
+def _delete(cloud: Cloud, name: str, pause: Pause) -> None:
+    """Delete the volume, and those that killed verifications have left."""
+    listed = cloud.read(VOLUMES, "/volumes/detail?all_tenants=true")["volumes"]
+    ours = [str(each["id"]) for each in listed if each["name"] == name or _abandoned(each)]
+    for volume in ours:
+        cloud.delete(VOLUMES, f"/volumes/{volume}")
+    for volume in ours:
+        found = _settled(cloud, volume, ("deleting",), pause)
+        if found != "deleted":
+            what = f"Cinder has not deleted volume {volume} within {LIMIT:.0f} s (status: {found})"
+            raise VerifyError(what)
+
+
+def _abandoned(volume: Mapping[str, Any]) -> bool:
+    if not str(volume["name"]).startswith(PREFIX):
+        return False
+    created = datetime.fromisoformat(str(volume["created_at"])).replace(tzinfo=timezone.utc)
+    return created < datetime.now(timezone.utc) - ABANDONED

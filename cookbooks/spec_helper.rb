@@ -29,5 +29,7 @@ RSpec.shared_context 'with a controller' do
     [Chef::Recipe, Chef::Resource].each do |context|
       allow_any_instance_of(context).to receive(:data_bag_item) { |_, bag, item| { item => "#{bag}-#{item}-password" } }
     end
+    # services that not every cloud has
+    stub_search(:node, /\Arecipes:openstack-(block-storage|ceph|object-storage)/).and_return([])
   end
 end

@@ -18,7 +18,7 @@ from stackcook.errors import Position
 from stackcook.manifest.knifeoptions import KnifeOptions, parse
 
 DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
-    "db_passwords": ("keystone", "glance", "placement", "nova", "neutron", "heat"),
+    "db_passwords": ("keystone", "glance", "placement", "nova", "neutron", "heat", "cinder"),
     "service_passwords": (
         "glance",
         "placement",
@@ -27,6 +27,7 @@ DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
         "swift",
         "heat",
         "heat_domain_admin",
+        "cinder",
     ),
     "user_passwords": ("admin", "openstack", "demo"),
     "secrets": (
@@ -36,6 +37,7 @@ DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
         "swift_hash_path_suffix",
         "heat_encryption",
     ),
+    "ceph_keys": ("cinder", "glance"),
 }
 """Data bags and their items that ``deploy`` fills with generated passwords."""
 

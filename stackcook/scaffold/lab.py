@@ -16,7 +16,7 @@ NETWORK = IPv4Network("10.0.112.0/24")
 ENVIRONMENT = "lab"
 CONTROLLER = "single-controller"
 COMPUTE = "single-compute"
-OPTIONAL = ("object-storage-proxy", "object-storage", "orchestration")
+OPTIONAL = ("object-storage-proxy", "object-storage", "orchestration", "block-storage", "ceph")
 """Roles of services that a new manifest lists, but no node has."""
 
 _FIRST = 10  # first node address, if there is room: leaves some free before it

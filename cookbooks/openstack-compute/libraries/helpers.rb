@@ -26,6 +26,9 @@ module OpenstackCompute
         'placement' => keystone_client_section('placement'),
         'neutron' => keystone_client_section('neutron'),
         'glance' => { 'region_name' => node['openstack']['region'] },
+        'cinder' => keystone_client_section('nova').except('region_name').merge(
+          'os_region_name' => node['openstack']['region'], 'catalog_info' => 'block-storage::internalURL'
+        ),
         'vnc' => { 'enabled' => true },
         'spice' => { 'enabled' => false },
       }

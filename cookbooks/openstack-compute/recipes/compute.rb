@@ -41,7 +41,10 @@ end
 
 openstack_service 'libvirtd' do
   config qemu_conf
+  wait openstack_ceph?
 end
+
+include_recipe 'openstack-compute::_volumes'
 
 openstack_service 'nova-compute' do
   log '/var/log/nova/nova-compute.log'

@@ -1,7 +1,19 @@
 # frozen_string_literal: true
 
+ceph = openstack_ceph?
+stores = { 'fs' => { 'filesystem_store_datadir' => '/var/lib/glance/images/' } }
+
 openstack_packages 'image' do
-  packages %w(glance mariadb-client)
+  packages %w(glance mariadb-client) + (ceph ? OpenstackCommon::Ceph::PACKAGES : [])
+end
+
+if ceph
+  openstack_ceph_client('glance', group: 'glance')
+  stores['rbd'] = {
+    'rbd_store_user' => 'glance',
+    'rbd_store_pool' => node['openstack']['ceph']['pools']['images'],
+    'rbd_store_ceph_conf' => OpenstackCommon::Ceph::CONF,
+  }
 end
 
 openstack_config '/etc/glance/glance-api.conf' do
@@ -11,16 +23,19 @@ openstack_config '/etc/glance/glance-api.conf' do
     'DEFAULT' => {
       'bind_host' => openstack_bind_address('image'),
       'bind_port' => openstack_port('image'),
-      'enabled_backends' => 'fs:file',
+      # images that were stored as files before the cloud had Ceph stay where they are
+      'enabled_backends' => ceph ? 'fs:file,rbd:rbd' : 'fs:file',
       'log_dir' => '/var/log/glance',
+      # with the location of an image, Cinder clones it instead of copying it
+      'show_image_direct_url' => ceph || nil,
       'workers' => 1,
     },
     'database' => { 'connection' => db_url('glance') },
-    'glance_store' => { 'default_backend' => 'fs' },
-    'fs' => { 'filesystem_store_datadir' => '/var/lib/glance/images/' },
+    'glance_store' => { 'default_backend' => ceph ? 'rbd' : 'fs' },
     'keystone_authtoken' => keystone_authtoken('glance'),
     'oslo_concurrency' => { 'lock_path' => '/var/lib/glance/tmp' },
-    'paste_deploy' => { 'flavor' => 'keystone' }
+    'paste_deploy' => { 'flavor' => 'keystone' },
+    **stores
   )
 end
 
@@ -48,5 +63,5 @@ end
 openstack_service 'glance-api' do
   ports [openstack_port('image')]
   log '/var/log/glance/glance-api.log'
-  config '/etc/glance/glance-api.conf'
+  config ['/etc/glance/glance-api.conf', *('/etc/ceph/ceph.client.glance.keyring' if ceph)]
 end

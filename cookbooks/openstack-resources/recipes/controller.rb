@@ -25,5 +25,12 @@ declared['images'].transform_values! do |image|
 end
 
 OpenstackResources::Declared::KINDS.each_key do |kind|
-  declared[kind].each { |name, properties| openstack_declare(kind, name, properties) }
+  declared[kind].each do |name, properties|
+    resource = openstack_declare(kind, name, properties)
+    next unless kind == 'quotas' && resource.volume.any?
+
+    # Cinder may come later in the run list
+    resource.action :nothing
+    resource.delayed_action :set
+  end
 end

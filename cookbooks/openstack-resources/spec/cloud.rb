@@ -77,7 +77,7 @@ class FakeKeystone
   end
 end
 
-# For the specs of resources: `nova`, `glance` and `neutron` are the objects of the cloud, `changes` the requests.
+# For the specs of resources: `nova`, `glance`, `neutron` and `cinder` are the objects of the cloud, `changes` the requests.
 RSpec.shared_context 'with a cloud' do
   include_context 'with a controller'
 
@@ -85,6 +85,7 @@ RSpec.shared_context 'with a cloud' do
   let(:nova) { {} }
   let(:glance) { {} }
   let(:neutron) { {} }
+  let(:cinder) { {} }
   let(:keystone_objects) do
     {
       'projects' => %w(admin demo).map { |name| { 'id' => "id-#{name}", 'name' => name, 'enabled' => true, 'description' => '' } },
@@ -96,7 +97,7 @@ RSpec.shared_context 'with a cloud' do
   let(:held_roles) { [] }
 
   before do
-    services = { 'Nova' => nova, 'Glance' => glance, 'Neutron' => neutron }.transform_values { |objects| FakeService.new(objects, changes) }
+    services = { 'Nova' => nova, 'Glance' => glance, 'Neutron' => neutron, 'Cinder' => cinder }.transform_values { |objects| FakeService.new(objects, changes) }
     allow(OpenstackCommon::Rest).to receive(:new) { |name:, **| services.fetch(name) }
     allow(OpenstackCommon::Keystone).to receive(:new).and_return(FakeKeystone.new(keystone_objects, passwords, held_roles, changes))
   end

@@ -70,6 +70,34 @@ RSpec.describe 'openstack-compute' do
       expect(chef_run).to create_file_if_missing('/var/lib/nova/compute_id').with(content: uuid)
     end
 
+    it 'needs nothing for volumes in a cloud without Cinder' do
+      expect(chef_run).not_to install_openstack_packages('nova-compute-ceph')
+      expect(chef_run).not_to start_openstack_service('iscsid')
+    end
+
+    context 'in a cloud with Cinder and LVM' do
+      default_attributes['openstack']['endpoints']['internal']['block_storage']['host'] = '192.0.2.10'
+
+      it 'runs the iSCSI initiator' do
+        expect(chef_run).to start_openstack_service('iscsid')
+      end
+    end
+
+    context 'in a cloud with Ceph' do
+      default_attributes['openstack']['ceph']['mon_hosts'] = %w(192.0.2.20)
+
+      it 'has the key of the volumes in libvirt only' do
+        expect(chef_run).to install_openstack_packages('nova-compute-ceph').with(packages: include('qemu-block-extra'))
+        expect(chef_run).to create_openstack_libvirt_secret(chef_run.node['openstack']['ceph']['fsid'])
+          .with(usage: 'client.cinder', value: OpenstackCommon::Ceph.key('ceph_keys-cinder-password'))
+        expect(chef_run).not_to create_file('/etc/ceph/ceph.client.cinder.keyring')
+      end
+
+      it 'waits for libvirt before that' do
+        expect(chef_run).to start_openstack_service('libvirtd').with(wait: true)
+      end
+    end
+
     it 'reloads D-Bus if it does not know polkit' do
       expect(chef_run).not_to run_execute('systemctl reload dbus && systemctl restart polkit')
       stub_command(/busctl/).and_return(false)

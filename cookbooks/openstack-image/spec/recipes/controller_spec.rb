@@ -35,6 +35,24 @@ RSpec.describe 'openstack-image::controller' do
     expect(chef_run).to start_openstack_service('glance-api').with(ports: [9292], config: include('/etc/glance/glance-api.conf'))
   end
 
+  it 'stores images as files' do
+    expect(chef_run).to render_file('/etc/glance/glance-api.conf').with_content(/^default_backend = fs$/).with_content(/^enabled_backends = fs:file$/)
+  end
+
+  context 'with Ceph' do
+    default_attributes['openstack']['ceph']['mon_hosts'] = %w(192.0.2.20)
+
+    it 'stores images there, and still finds those in files' do
+      expect(chef_run).to render_file('/etc/glance/glance-api.conf')
+        .with_content(/^default_backend = rbd$/).with_content(/^enabled_backends = fs:file,rbd:rbd$/)
+        .with_content(/^\[rbd\]\n(.+\n)*rbd_store_pool = images$/)
+    end
+
+    it 'lets only Glance read its key' do
+      expect(chef_run).to create_file('/etc/ceph/ceph.client.glance.keyring').with(group: 'glance', mode: '0640', sensitive: true)
+    end
+  end
+
   context 'with an option from the environment' do
     override_attributes['openstack']['image']['conf']['DEFAULT']['debug'] = true
 

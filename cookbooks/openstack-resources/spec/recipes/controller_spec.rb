@@ -14,6 +14,16 @@ RSpec.describe 'openstack-resources::controller' do
     expect(declared).to be_empty
   end
 
+  context 'with quotas' do
+    default_attributes['openstack']['resources']['quotas'] = { 'web' => { 'compute' => { 'cores' => 4 } }, 'shop' => { 'volume' => { 'gigabytes' => 9 } } }
+
+    it "sets Cinder's at the end of the run" do
+      expect(chef_run).to set_openstack_quota('web')
+      expect(chef_run.find_resource(:openstack_quota, 'shop').action).to eq([:nothing])
+      expect(chef_run.run_context.delayed_actions.map { |delayed| [delayed.resource.to_s, delayed.action] }).to include(['openstack_quota[shop]', :set])
+    end
+  end
+
   context 'with the environment of the lab' do
     default_attributes['openstack']['resources'] = lab
 

@@ -110,6 +110,7 @@ RSpec.describe 'openstack_quota' do
 
   let(:nova) { { '/os-quota-sets/id-demo' => { 'quota_set' => { 'instances' => 10, 'cores' => 20 } } } }
   let(:neutron) { { '/v2.0/quotas/id-demo' => { 'quota' => { 'floatingip' => 50 } } } }
+  let(:cinder) { { '/os-quota-sets/id-demo' => { 'quota_set' => { 'gigabytes' => 1000, 'volumes' => 10 } } } }
 
   recipe do
     openstack_quota 'demo' do
@@ -121,5 +122,20 @@ RSpec.describe 'openstack_quota' do
   it 'sets those that differ, and asks no service about others' do
     chef_run
     expect(changes).to eq([[:put, '/v2.0/quotas/id-demo', { quota: { 'floatingip' => 5 } }]])
+  end
+
+  context 'with quotas of Cinder' do
+    default_attributes['openstack']['endpoints']['internal']['block_storage']['host'] = '192.0.2.10'
+
+    recipe do
+      openstack_quota 'demo' do
+        volume 'volumes' => 10, 'gigabytes' => 50
+      end
+    end
+
+    it 'sets them if one differs' do
+      chef_run
+      expect(changes).to eq([[:put, '/os-quota-sets/id-demo', { quota_set: { 'volumes' => 10, 'gigabytes' => 50 } }]])
+    end
   end
 end

@@ -43,12 +43,14 @@ devices.each do |name, settings|
   end
 end
 
-servers.each_key do |name|
-  openstack_swift_ring name do
-    copies lazy { openstack_built_rings(name) }
-    action :install
-    # this node has built it itself
-    not_if { openstack_runs?('openstack-object-storage::proxy') }
+if openstack_runs?('openstack-object-storage::proxy')
+  include_recipe 'openstack-object-storage::proxy' # builds the rings, whatever the order in the run list is
+else
+  servers.each_key do |name|
+    openstack_swift_ring name do
+      copies lazy { openstack_built_rings(name) }
+      action :install
+    end
   end
 end
 

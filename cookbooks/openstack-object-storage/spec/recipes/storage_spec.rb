@@ -22,6 +22,20 @@ RSpec.describe 'openstack-object-storage::storage' do
     expect(chef_run.openstack_swift_ring('object').copies.map(&:bytes)).to eq([ring])
   end
 
+  context 'with the proxy on the same node' do
+    default_attributes['openstack']['endpoints']['internal']['object_storage']['host'] = '192.0.2.10'
+
+    before do
+      allow_any_instance_of(Chef::Node).to receive(:recipe?) { |_, recipe| recipe == 'openstack-object-storage::proxy' }
+      stub_search(:node, /\Achef_environment/).and_return([])
+    end
+
+    it 'builds the rings' do
+      expect(chef_run).to build_openstack_swift_ring('object')
+      expect(chef_run).not_to install_openstack_swift_ring('object')
+    end
+  end
+
   it 'stores in a plain directory' do
     expect(chef_run).to create_directory('/srv/node/d1')
     expect(chef_run).to create_directory('/srv/node/d1 of swift').with(path: '/srv/node/d1', owner: 'swift', mode: '0750')

@@ -12,10 +12,16 @@ import yaml
 
 from tests.labs import Lab, prepared
 
-CONTROLLER_ROLES: list[str] = ["object-storage-proxy", "object-storage"]
+CONTROLLER_ROLES = [
+    "object-storage-proxy",
+    "object-storage",
+    "ceph",
+    "block-storage",
+    "orchestration",
+]
 """Roles of optional services for the controller."""
 
-COMPUTE_ROLES: list[str] = ["object-storage"]
+COMPUTE_ROLES = ["object-storage"]
 """Roles of optional services for each compute node."""
 
 
@@ -39,12 +45,10 @@ def there(root: Path) -> Lab:
 
 
 def with_all_services(document: dict[str, Any]) -> None:
-    """Add a second compute node and the roles of the optional services to a manifest."""
+    """Add a second compute node, and the roles of the optional services to the nodes."""
     nodes = document["stackcook"]["nodes"]
     nodes["controller"]["memory"] = 10240
     nodes["compute2"] = dict(nodes["compute1"])
-    roles = dict.fromkeys((*CONTROLLER_ROLES, *COMPUTE_ROLES))
-    document["roles"] += [{role: None} for role in roles]
 
     def run_list(role: str, more: list[str]) -> str:
         return " ".join(f"role[{each}]" for each in (role, *more))

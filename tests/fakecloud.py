@@ -186,6 +186,8 @@ class FakeCloud:
         return {kind: list(self.kind(kind).values())}
 
     def _attach(self, server: dict[str, Any], volume: str) -> Any:
+        if any(other.get("detaching") for other in self.kind("servers").values()):
+            raise Refusal(400, "it is already attached to an instance")
         if not self.is_broken("attach", server["OS-EXT-SRV-ATTR:host"]):
             self.kind("volumes")[volume] |= {"status": "in-use", "server": server["id"]}
         return {"volumeAttachment": {"volumeId": volume}}
@@ -193,6 +195,13 @@ class FakeCloud:
     def _detach(self, server: dict[str, Any], volume: str) -> None:
         assert self.kind("volumes")[volume]["server"] == server["id"]
         self.kind("volumes")[volume] |= {"status": "available", "server": None}
+        server["detaching"] = self.is_broken("fast detach", server["OS-EXT-SRV-ATTR:host"])
+
+    def _attachment(self, server: dict[str, Any]) -> Any:
+        """What Nova knows: it forgets the attachment after it was asked once more."""
+        if server.pop("detaching", False):
+            return {}
+        raise Refusal(404, "it is not attached")
 
     def attached(self, server: dict[str, Any]) -> dict[str, Any] | None:
         """The volume that an instance sees."""
@@ -259,6 +268,8 @@ class FakeCloud:
             server = self.kind(kind)[rest[0]]
             if method == "DELETE":
                 return self._detach(server, rest[2])
+            if method == "GET":
+                return self._attachment(server)
             return self._attach(server, body["volumeAttachment"]["volumeId"])
         if method == "DELETE":
             return self._delete(kind, rest[0])

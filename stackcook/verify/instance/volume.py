@@ -11,6 +11,7 @@ from stackcook.verify.check import poll
 from stackcook.verify.instance import guest
 from stackcook.verify.instance.chain import Chain
 from stackcook.verify.instance.links import Broken
+from stackcook.verify.openstack import Cloud, Refused
 from stackcook.verify.placing import CINDER_VOLUME, COMPUTE
 
 
@@ -44,7 +45,8 @@ def carry(chains: Sequence[Chain]) -> None:
 
 def _visit(chain: Chain, volume: str, text: str, *, write: bool = False) -> None:
     """Attach the volume, write the text if so wanted, read it, detach; raises VerifyError."""
-    cloud, attachments = chain.setting.cloud, f"{chain.server}/os-volume_attachments"
+    cloud, pause = chain.setting.cloud, chain.setting.pause
+    attachments = f"{chain.server}/os-volume_attachments"
     cloud.post("compute", attachments, {"volumeAttachment": {"volumeId": volume}})
     # If Nova fails, it makes the volume available again.
     _wait(chain, volume, ("reserved", "attaching"), "in-use", "attach")
@@ -53,8 +55,23 @@ def _visit(chain: Chain, volume: str, text: str, *, write: bool = False) -> None
     found = _run(chain, guest.read_disk(volume))
     if found != text:
         raise Broken("volume", f"the instance reads {found[:60]!r} from it, not {text!r}")
-    cloud.delete("compute", f"{attachments}/{volume}")
+    attachment = f"{attachments}/{volume}"
+    cloud.delete("compute", attachment)
+    # Nova forgets it a moment after Cinder, and refuses the next instance until then.
+    deadline = time.monotonic() + cinder.LIMIT
+    poll(deadline, lambda: _is_there(cloud, attachment), lambda there: not there, pause)
     _wait(chain, volume, ("in-use", "detaching"), "available", "detach")
+
+
+def _is_there(cloud: Cloud, attachment: str) -> bool:
+    """Whether Nova knows the attachment at this path; raises VerifyError."""
+    try:
+        cloud.read("compute", attachment)
+    except Refused as error:
+        if error.status == 404:
+            return False
+        raise
+    return True
 
 
 def _wait(chain: Chain, volume: str, passing: tuple[str, ...], wanted: str, verb: str) -> None:

@@ -35,8 +35,8 @@ STABLE = 20.0
 class Seen:
     """What a node reports: its clock, the TCP ports with a listener, each unit's properties.
 
-    ``clock`` are the seconds since the epoch by its clock, ``asked`` those by ours when it was
-    asked; ``free`` are KiB by mount point; ``rejected`` are units whose password was just rejected.
+    ``clock`` are the seconds since the epoch by its clock, between ``asked`` and ``answered`` by
+    ours; ``free`` are KiB by mount point; ``rejected`` are units whose password was just rejected.
     """
 
     now: str
@@ -44,6 +44,7 @@ class Seen:
     units: Mapping[str, Mapping[str, str]]
     clock: float = 0.0
     asked: float = 0.0
+    answered: float = 0.0
     free: Mapping[str, int] = field(default_factory=dict)
     rejected: frozenset[str] = frozenset()
 
@@ -54,7 +55,7 @@ def look(remote: Remote, node: Placed) -> Seen:
     asked = time.time()
     done = remote.run(question(units), timeout=20, apart=True)
     try:
-        seen = replace(answer(done.output, units), asked=asked)
+        seen = replace(answer(done.output, units), asked=asked, answered=time.time())
     except ValueError as error:
         raise VerifyError(
             f"cannot read the state of its services ({error}; output: {done.quoted})",
@@ -65,7 +66,7 @@ def look(remote: Remote, node: Placed) -> Seen:
     if not logs:
         return seen
     found = remote.run(sudo(logins.question(logs)), timeout=20).output
-    began = {unit: diagnosis.moment(seen.units[unit]["ActiveEnterTimestamp"]) for unit in logs}
+    began = {u: diagnosis.moment(seen.units[u].get("ActiveEnterTimestamp", "")) for u in logs}
     return replace(seen, rejected=logins.rejected(found, seen.now, began))
 
 
@@ -108,7 +109,8 @@ def checks(seen: Seen, node: Placed, seconds: float = 0.0) -> Checks:
         Check(unit, node.name, not cause, cause, cause and journal(node.name, unit), seconds, unit)
         for unit, cause in causes
     )
-    return *machine.checks(node.name, seen.free, seen.clock - seen.asked), *of_services
+    ahead = max(seen.clock - seen.answered, 0.0) + min(seen.clock - seen.asked, 0.0)
+    return *machine.checks(node.name, seen.free, ahead), *of_services
 
 
 def southbound(remote: Remote) -> None:

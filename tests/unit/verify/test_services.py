@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -91,3 +92,18 @@ def test_a_nodes_answer_is_read() -> None:
 def test_an_answer_that_is_none_is_refused(output: str) -> None:
     with pytest.raises(ValueError):
         services.answer(output, ["nova-api"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "cause"),
+    [
+        (1000.0, 1001.0, ""),
+        (940.0, 1005.0, ""),  # a slow answer is not a wrong clock
+        (1035.0, 1036.0, "35 s behind"),
+        (900.0, 960.0, "40 s ahead of"),
+    ],
+)
+def test_a_wrong_clock(asked: float, answered: float, cause: str) -> None:
+    at = dataclasses.replace(seen(8774), clock=1000.0, asked=asked, answered=answered)
+    _, clock, _ = services.checks(at, NODE)
+    assert clock.ok == (not cause) and cause in clock.cause

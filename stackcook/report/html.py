@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-
-from jinja2 import Environment, StrictUndefined
 
 from stackcook.errors import counted
-from stackcook.report import format, text
+from stackcook.report import format, template, text
 from stackcook.report.run import MOST_NAMED, NodeRun, RunReport, causes, seconds
 from stackcook.report.format import duration
 from stackcook.run.record import StepState
@@ -22,17 +17,11 @@ MOST_CAUSES = 200
 
 def render(report: RunReport) -> str:
     """The page. Texts from nodes are escaped, and scripts are forbidden by its own policy."""
-    here = files("stackcook.report")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    for name in ("duration", "difference", "when"):
-        environment.filters[name] = getattr(format, name)
-    environment.filters["count"] = counted
-    environment.filters["seconds"] = seconds
-    style = (here / "page.css").read_text(encoding="utf-8")
+    filters = {name: getattr(format, name) for name in ("duration", "difference", "when")}
     found = causes(report.failures)
-    return environment.from_string((here / "page.html").read_text(encoding="utf-8")).render(
+    return template.render(
+        "page.html",
+        {**filters, "count": counted, "seconds": seconds},
         report=report,
         run=report.run,
         title=text.title(report),
@@ -44,8 +33,6 @@ def render(report: RunReport) -> str:
         width=WIDTH,
         top=TOP,
         left=LEFT,
-        style=style,
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
 
 

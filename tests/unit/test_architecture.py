@@ -34,7 +34,7 @@ PROGRAMS = {"verify.logs.scan"}
 LIBRARIES = {
     "amqp": {"verify.backends"},
     "click": {"cli"},
-    "jinja2": {"report.checks", "report.html"},
+    "jinja2": {"report.template"},
     "paramiko": {"remote"},
     "rich": {"cli", "console", "report"},
     "selenium": {"verify.browser.chromium"},

@@ -25,7 +25,7 @@ from stackcook.verify.horizon import base
 from stackcook.verify.instance import resources
 from stackcook.verify.instance.proof import NO_IMAGE, alone, leftovers
 from stackcook.verify.instance.resources import IMAGE, PREFIX
-from stackcook.verify.openstack import USER, Cloud
+from stackcook.verify.openstack import USER, VOLUMES, Cloud
 from stackcook.verify.placing import DASHBOARD, Placed, running
 
 CONSOLE = "nova-novncproxy"
@@ -104,7 +104,7 @@ def _as_admin(horizon: Horizon, cloud: Cloud, password: str) -> Iterator[Step]:
 
 
 def _as_demo(horizon: Horizon, cloud: Cloud, password: str, limit: float) -> Iterator[Step]:
-    volumes = bool(resources.volume_service(cloud))
+    volumes = cloud.has(VOLUMES)
     name = f"{PREFIX}{secrets.token_hex(3)}-horizon"
     instances = horizon.instances
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from stackcook.errors import VerifyError
 from stackcook.verify.check import poll
-from stackcook.verify.openstack import Cloud
+from stackcook.verify.openstack import VOLUMES, Cloud
 
 PREFIX = "stackcook-verify-"
 IMAGE = "test"
@@ -179,13 +179,11 @@ class _Kind:
                 yield f"{path}/{entry.get('id', name)}", name
 
 
-_VOLUMES = ("block-storage", "volumev3")
-"""What a catalog may call Cinder."""
-
 _SERVERS = _Kind("server", "compute", f"/servers?all_tenants=true&name=^{PREFIX}", "servers")
 _ROUTERS = _Kind("router", "network", "/v2.0/routers", "routers")
 _KINDS = (
     _SERVERS,
+    _Kind("volume", VOLUMES, "/volumes?all_tenants=true", "volumes"),
     _Kind("floating IP", "network", "/v2.0/floatingips", "floatingips", "description"),
     _ROUTERS,
     _Kind("port", "network", "/v2.0/ports", "ports"),
@@ -198,25 +196,12 @@ _KINDS = (
 """In the order of removal: nothing that is still in use can be deleted."""
 
 
-def volume_service(cloud: Cloud) -> str:
-    """The catalog's type of the service that has volumes, ``""`` if there is none."""
-    types = {endpoint.type for endpoint in cloud.catalog}
-    return next((name for name in _VOLUMES if name in types), "")
-
-
-def _kinds(cloud: Cloud) -> Iterator[_Kind]:
-    """The kinds that this cloud has, in the order of removal."""
-    for kind in _KINDS:
-        yield kind
-        service = volume_service(cloud)
-        if kind is _SERVERS and service:
-            yield _Kind("volume", service, "/volumes?all_tenants=true", "volumes")
-
-
 def remove(cloud: Cloud, pause: Callable[[float], object] = time.sleep) -> Mapping[str, str]:
     """Delete everything whose name has the prefix; what is left, and why it can't be deleted."""
     left: dict[str, str] = {}
-    for kind in _kinds(cloud):
+    for kind in _KINDS:
+        if kind.service == VOLUMES and not cloud.has(VOLUMES):
+            continue
         left |= _remove(cloud, kind)
         if kind is _SERVERS:
             left |= _gone(cloud, left, pause)

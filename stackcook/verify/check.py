@@ -101,6 +101,19 @@ def poll(
         (pause or time.sleep)(min(1.0, left))
 
 
+def until_good(
+    deadline: float,
+    look: Callable[[], Checks],
+    pause: Callable[[float], object] | None = None,
+) -> Checks:
+    """The checks that ``look`` makes, as soon as all are good; otherwise see :func:`poll`."""
+
+    def good(found: Checks) -> bool:
+        return all(check.ok for check in found)
+
+    return poll(deadline, look, good, pause)
+
+
 def timed(name: str, node: str, unit: str, look: Callable[[], object]) -> Check:
     """The check that ``look`` makes: it fails by raising VerifyError."""
     began = time.monotonic()

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from stackcook.errors import VerifyError
-from stackcook.verify.check import Check, Checks, poll, timed
+from stackcook.verify import trial
+from stackcook.verify.check import Check, Checks, poll, timed, until_good
 from stackcook.verify.openstack import VOLUMES, Cloud, Refused
 from stackcook.verify.placing import CINDER, CINDER_VOLUME, Placed, running
+from stackcook.verify.trial import LIMIT, Pause, is_abandoned
 
 PREFIX = "stackcook-verify-volume-"
-LIMIT = 60.0
-"""Seconds that a volume may take to be created, attached, detached or deleted."""
-
-ABANDONED = timedelta(minutes=15)
-"""The age at which a volume with the prefix is no other verification's that still runs."""
-
-Pause = Callable[[float], object]
 
 
 def checks(
@@ -41,10 +34,7 @@ def checks(
             for node, unit in placed
         )
 
-    def good(found: Checks) -> bool:
-        return all(check.ok for check in found)
-
-    found = poll(deadline, look, good, pause)
+    found = until_good(deadline, look, pause)
     on = next(iter(running(nodes, CINDER_VOLUME)), None)
     return *found, *_volume(cloud, on.name if on else "", pause)
 
@@ -63,14 +53,14 @@ def create(cloud: Cloud, name: str, pause: Pause) -> str:
     """Create a volume of 1 GiB, and wait until it can be used; its ID. Raises VerifyError."""
     wanted = {"volume": {"name": name, "size": 1}}
     volume = str(cloud.post(VOLUMES, "/volumes", wanted)["volume"]["id"])
-    found = _settled(cloud, volume, ("creating", "downloading"), pause)
+    found = settled(cloud, volume, ("creating", "downloading"), pause)
     if found != "available":
         raise VerifyError(f"Cinder did not create a volume within {LIMIT:.0f} s (status: {found})")
     return volume
 
 
-def _settled(cloud: Cloud, volume: str, passing: tuple[str, ...], pause: Pause) -> str:
-    """A volume's status once it is none of ``passing``, or after LIMIT seconds."""
+def settled(cloud: Cloud, volume: str, passing: tuple[str, ...], pause: Pause) -> str:
+    """A volume's status once it is none of ``passing``, or after LIMIT seconds; VerifyError."""
     return poll(
         time.monotonic() + LIMIT,
         lambda: status(cloud, volume),
@@ -94,29 +84,27 @@ def _service(cloud: Cloud, node: Placed, unit: str) -> None:
 
 def _volume(cloud: Cloud, node: str, pause: Pause) -> Iterator[Check]:
     name = PREFIX + secrets.token_hex(3)
-    created = timed("volume", node, CINDER_VOLUME, lambda: create(cloud, name, pause))
-    yield created
-    remove = "deletion of the volume"
-    deleted = timed(remove, node, CINDER_VOLUME, lambda: _delete(cloud, name, pause))
-    if created.ok or deleted.ok:  # otherwise it is one failure
-        yield deleted
+    return trial.checks(
+        "volume",
+        node,
+        CINDER_VOLUME,
+        lambda: create(cloud, name, pause),
+        lambda: _delete(cloud, name, pause),
+    )
 
 
 def _delete(cloud: Cloud, name: str, pause: Pause) -> None:
     """Delete the volume, and those that killed verifications have left."""
     listed = cloud.read(VOLUMES, "/volumes/detail?all_tenants=true")["volumes"]
-    ours = [str(each["id"]) for each in listed if each["name"] == name or _abandoned(each)]
+    ours = [
+        str(each["id"])
+        for each in listed
+        if each["name"] == name or is_abandoned(str(each["name"]), PREFIX, str(each["created_at"]))
+    ]
     for volume in ours:
         cloud.delete(VOLUMES, f"/volumes/{volume}")
     for volume in ours:
-        found = _settled(cloud, volume, ("deleting",), pause)
+        found = settled(cloud, volume, ("deleting",), pause)
         if found != "deleted":
             what = f"Cinder has not deleted volume {volume} within {LIMIT:.0f} s (status: {found})"
             raise VerifyError(what)
-
-
-def _abandoned(volume: Mapping[str, Any]) -> bool:
-    if not str(volume["name"]).startswith(PREFIX):
-        return False
-    created = datetime.fromisoformat(str(volume["created_at"])).replace(tzinfo=timezone.utc)
-    return created < datetime.now(timezone.utc) - ABANDONED

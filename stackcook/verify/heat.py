@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from stackcook.errors import VerifyError
-from stackcook.verify.check import Check, Checks, poll, timed
+from stackcook.verify import trial
+from stackcook.verify.check import Check, Checks, poll, timed, until_good
 from stackcook.verify.openstack import Cloud, request, status
 from stackcook.verify.placing import HEAT_ENGINE, Placed, running
+from stackcook.verify.trial import LIMIT, Pause, is_abandoned
 
 PREFIX = "stackcook-verify-"
-LIMIT = 60.0
-"""Seconds that the stack may take to be created, and to be deleted."""
-
-ABANDONED = timedelta(minutes=15)
-"""The age at which a stack with the prefix is no other verification's that still runs."""
-
 TEMPLATE: Mapping[str, Any] = {
     "heat_template_version": "2021-04-16",
     "resources": {
@@ -32,8 +27,6 @@ TEMPLATE: Mapping[str, Any] = {
     },
 }
 SIGNAL = {"status": "SUCCESS"}
-
-Pause = Callable[[float], object]
 
 
 def checks(
@@ -53,10 +46,7 @@ def checks(
             for node in engines
         )
 
-    def good(found: Checks) -> bool:
-        return all(check.ok for check in found)
-
-    found = poll(deadline, look, good, pause)
+    found = until_good(deadline, look, pause)
     return *found, *_stack(cloud, engines[0].name if engines else "", pause)
 
 
@@ -71,11 +61,13 @@ def _engine(cloud: Cloud, node: Placed) -> None:
 def _stack(cloud: Cloud, node: str, pause: Pause) -> Iterator[Check]:
     """Create a stack, signal to it as an instance would, and delete it."""
     name = PREFIX + secrets.token_hex(3)
-    created = timed("stack", node, HEAT_ENGINE, lambda: _create(cloud, name, pause))
-    yield created
-    deleted = timed("deletion of the stack", node, HEAT_ENGINE, lambda: _delete(cloud, name, pause))
-    if created.ok or deleted.ok:  # otherwise it is one failure
-        yield deleted
+    return trial.checks(
+        "stack",
+        node,
+        HEAT_ENGINE,
+        lambda: _create(cloud, name, pause),
+        lambda: _delete(cloud, name, pause),
+    )
 
 
 def _create(cloud: Cloud, name: str, pause: Pause) -> None:
@@ -109,7 +101,8 @@ def _delete(cloud: Cloud, name: str, pause: Pause) -> None:
         return [
             f"/stacks/{each['stack_name']}/{each['id']}"
             for each in listed
-            if each["stack_name"] == name or _abandoned(each)
+            if each["stack_name"] == name
+            or is_abandoned(str(each["stack_name"]), PREFIX, str(each["creation_time"]))
         ]
 
     for path in ours():
@@ -117,10 +110,3 @@ def _delete(cloud: Cloud, name: str, pause: Pause) -> None:
     left = poll(time.monotonic() + LIMIT, ours, lambda left: not left, pause)
     if left:
         raise VerifyError(f"Heat has not deleted {', '.join(left)} within {LIMIT:.0f} s")
-
-
-def _abandoned(stack: Mapping[str, Any]) -> bool:
-    if not str(stack["stack_name"]).startswith(PREFIX):
-        return False
-    created = datetime.fromisoformat(str(stack["creation_time"]).removesuffix("Z"))
-    return created.replace(tzinfo=timezone.utc) < datetime.now(timezone.utc) - ABANDONED

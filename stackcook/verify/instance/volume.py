@@ -13,6 +13,7 @@ from stackcook.verify.instance.chain import Chain
 from stackcook.verify.instance.links import Broken
 from stackcook.verify.openstack import Cloud, Refused
 from stackcook.verify.placing import CINDER_VOLUME, COMPUTE
+from stackcook.verify.trial import LIMIT
 
 
 def carry(chains: Sequence[Chain]) -> None:
@@ -58,7 +59,7 @@ def _visit(chain: Chain, volume: str, text: str, *, write: bool = False) -> None
     attachment = f"{attachments}/{volume}"
     cloud.delete("compute", attachment)
     # Nova forgets it a moment after Cinder, and refuses the next instance until then.
-    deadline = time.monotonic() + cinder.LIMIT
+    deadline = time.monotonic() + LIMIT
     poll(deadline, lambda: _is_there(cloud, attachment), lambda there: not there, pause)
     _wait(chain, volume, ("in-use", "detaching"), "available", "detach")
 
@@ -75,14 +76,9 @@ def _is_there(cloud: Cloud, attachment: str) -> bool:
 
 
 def _wait(chain: Chain, volume: str, passing: tuple[str, ...], wanted: str, verb: str) -> None:
-    found = poll(
-        time.monotonic() + cinder.LIMIT,
-        lambda: cinder.status(chain.setting.cloud, volume),
-        lambda now: now not in passing,
-        chain.setting.pause,
-    )
+    found = cinder.settled(chain.setting.cloud, volume, passing, chain.setting.pause)
     if found != wanted:
-        what = f"Nova did not {verb} it within {cinder.LIMIT:.0f} s (its status: {found})"
+        what = f"Nova did not {verb} it within {LIMIT:.0f} s (its status: {found})"
         logged = chain.setting.why(chain.node, COMPUTE, volume)
         raise Broken("volume", f"{what}; {logged}" if logged else what)
 

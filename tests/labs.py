@@ -6,6 +6,7 @@ The directory of a lab is always the same, so that a run can clear what a crashe
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import shutil
@@ -20,6 +21,9 @@ from typing import Any
 import yaml
 
 from stackcook.cache import cache
+from stackcook.chef.objects.databags import read_password
+from stackcook.manifest.model import Manifest
+from stackcook.manifest.read import read
 from tests.started import ROOT, Done, Started, command, environment
 
 Change = Callable[[dict[str, Any]], None]
@@ -73,13 +77,22 @@ class Lab:
         self.transcript.append(line)
         log.info("%s", line)
 
-    def secrets(self) -> list[str]:
-        """Every password of this lab, as stackcook itself reads them."""
-        from stackcook.chef.objects.databags import read_password
-        from stackcook.manifest.read import read
+    def openstack(self, *argv: str, cloud: str = "stackcook") -> list[dict[str, Any]]:
+        """What the standard client says, given nothing but the clouds.yaml."""
+        done = self.run("openstack", "--os-cloud", cloud, *argv, "-f", "json")
+        assert done.status == 0, done.err
+        rows: list[dict[str, Any]] = json.loads(done.out)
+        return rows
 
+    def read(self) -> Manifest:
+        """Its manifest, as stackcook reads it."""
         manifest, findings = read(self.manifest)
         assert manifest, findings
+        return manifest
+
+    def secrets(self) -> list[str]:
+        """Every password of this lab, as stackcook itself reads them."""
+        manifest = self.read()
         return [
             read_password(manifest, bag, item)
             for bag, items in manifest.passwords.items()

@@ -51,6 +51,11 @@ class Done:
         return document(self.out)["data"]
 
     @property
+    def updated(self) -> dict[str, int]:
+        """How many Chef resources each node's converge has changed, of a deploy with ``--json``."""
+        return {name: node["updated"] for name, node in self.data["nodes"].items()}
+
+    @property
     def errors(self) -> dict[str, str]:
         """What failed, by node, of a deploy with ``--json``."""
         return {error["node"]: error["error"] for error in self.data["errors"]}

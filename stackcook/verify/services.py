@@ -50,7 +50,10 @@ class Seen:
 
 
 def look(remote: Remote, node: Placed) -> Seen:
-    """Ask once for all of the node's services; raises NodeError or VerifyError."""
+    """Ask for the state of all of the node's services, then for rejected logins in their logs.
+
+    Raises NodeError or VerifyError.
+    """
     units = [service.unit for service in node.services]
     asked = time.time()
     done = remote.run(question(units), timeout=20, apart=True)

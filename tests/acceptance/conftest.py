@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from stackcook.chef.objects.databags import read_password
+from stackcook.verify.openstack import Cloud, sign_in
 from tests.labs import Lab, prepared
 
 CONTROLLER_ROLES = [
@@ -37,8 +39,15 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
+@pytest.fixture(scope="session")
+def cloud(lab: Lab) -> Cloud:
+    """The cloud's APIs, for its administrator."""
+    password = read_password(lab.read(), "user_passwords", "admin")
+    return sign_in(f"http://{lab.range}.10:5000/v3", password)
+
+
 def there(root: Path) -> Lab:
-    """The lab that somebody has deployed in the directory ``root``."""
+    """The lab that is deployed in the directory ``root``."""
     settings = yaml.safe_load((root / "infrastructure.yml").read_text())["stackcook"]
     networks = (settings[key].rpartition(".")[0] for key in ("network", "external_network"))
     return Lab(root, settings["name"], *networks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +35,7 @@ def verify(lab: Lab, *options: str) -> Any:
 
 def listed(lab: Lab, *what: str) -> list[str]:
     """The names of what the runs have left in the cloud."""
-    argv = ("openstack", "--os-cloud", "stackcook", *what, "list", "--all-projects", "-f", "json")
-    names = [row["Name"] for row in json.loads(lab.run(*argv).out)]
+    names = [row["Name"] for row in lab.openstack(*what, "list", "--all-projects")]
     return [name for name in names if name.startswith(PREFIX)]
 
 

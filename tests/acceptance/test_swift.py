@@ -8,11 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from stackcook.chef.objects.databags import read_password
-from stackcook.manifest.model import Manifest
-from stackcook.manifest.read import read
 from stackcook.verify.check import poll
-from stackcook.verify.openstack import Cloud, request, sign_in
+from stackcook.verify.openstack import Cloud, request
 from tests.labs import Lab
 
 REPLICATION = 180.0
@@ -22,19 +19,6 @@ UNITS = (
     "systemctl list-units --plain --no-legend --state=active"
     " swift-account\\* swift-container\\* swift-object\\*"
 )
-
-
-@pytest.fixture(scope="module")
-def manifest(lab: Lab) -> Manifest:
-    found, findings = read(lab.manifest)
-    assert found, findings
-    return found
-
-
-@pytest.fixture(scope="module")
-def cloud(lab: Lab, manifest: Manifest) -> Cloud:
-    password = read_password(manifest, "user_passwords", "admin")
-    return sign_in(f"http://{lab.range}.10:5000/v3", password)
 
 
 @pytest.fixture
@@ -55,10 +39,8 @@ def send(cloud: Cloud, method: str, url: str, content: bytes = b"") -> bytes:
     return bytes(response.content)
 
 
-def test_objects_outlive_a_stopped_storage_node(
-    lab: Lab, manifest: Manifest, cloud: Cloud, container: str
-) -> None:
-    storage = [n.name for n in manifest.nodes if "role[object-storage]" in n.run_list]
+def test_objects_outlive_a_stopped_storage_node(lab: Lab, cloud: Cloud, container: str) -> None:
+    storage = [n.name for n in lab.read().nodes if "role[object-storage]" in n.run_list]
     assert len(storage) > 1, "the lab has fewer than two nodes with role[object-storage]"
     stopped = storage[-1]
     before, meanwhile = secrets.token_bytes(100_000), secrets.token_bytes(100_000)

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from typing import Any
 
-import pytest
 
-from stackcook.chef.objects.databags import read_password
-from stackcook.manifest.read import read
 from stackcook.verify.check import poll
-from stackcook.verify.openstack import VOLUMES, Cloud, Refused, sign_in
+from stackcook.verify.openstack import VOLUMES, Cloud, Refused
 from tests.labs import Lab
 
 LIMIT = 180.0
 """Seconds that a volume or a backup may take."""
-
-
-@pytest.fixture(scope="module")
-def cloud(lab: Lab) -> Cloud:
-    manifest, findings = read(lab.manifest)
-    assert manifest, findings
-    password = read_password(manifest, "user_passwords", "admin")
-    return sign_in(f"http://{lab.range}.10:5000/v3", password)
 
 
 def settled(cloud: Cloud, kind: str, id: str) -> str:
@@ -50,7 +38,7 @@ def make(cloud: Cloud, kind: str, **wanted: Any) -> str:
 
 def test_a_volume_is_carried_to_an_instance_on_each_node(lab: Lab) -> None:
     done = lab.stackcook("--json", "verify", "--instance", timeout=900)
-    checks = json.loads(done.out)["checks"]
+    checks = done.data["checks"]
     assert [check for check in checks if not check["ok"]] == []
     carried = {check["node"] for check in checks if check["name"] == "instance: volume"}
     assert carried == {"compute1", "compute2"}

@@ -187,7 +187,7 @@ def _options(directory: Path, hosts: Collection[str]) -> Any:
         f"--user-data-dir={directory}",
         "--accept-lang=en-US",  # pages.py names steps of a dialog in English
         "--no-proxy-server",
-        f"--host-resolver-rules=MAP * ~NOTFOUND{excluded}",  # so that it contacts nobody else
+        f"--host-resolver-rules=MAP * ~NOTFOUND{excluded}",  # no other host name resolves
         "--remote-debugging-pipe",  # no port for others; it ends if chromedriver does
         "--disable-dev-shm-usage",  # /dev/shm is small in containers
     ):

@@ -1,4 +1,4 @@
-"""The visit to Horizon over a dashboard in memory: what is done, what is said, what is left."""
+"""The visit to Horizon, with a fake browser: its steps, its messages, and what it leaves behind."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ RSpec.describe 'openstack_ceph_user' do
     context "with #{what}" do
       let(:users) { [{ 'entity' => 'client.cinder', 'key' => 'KEY', 'caps' => { 'mon' => 'profile rbd' } }.merge(difference)] }
 
-      it 'replaces it, and shows the key to nobody' do
+      it 'replaces it without showing the key' do
         chef_run
         expect(ran).to eq(['ceph auth import'])
         expect(input).to eq(["[client.cinder]\n\tkey = KEY\n\tcaps mon = \"profile rbd\"\n"])

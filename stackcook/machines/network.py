@@ -169,7 +169,7 @@ class LabNetwork:
             "    type filter hook forward priority filter; policy accept;\n"
             f'    oifname != "{bridge}" iifname "{bridge}" tcp flags syn tcp option maxseg size'
             " set rt mtu\n"
-            f"{self._from_instances()}"
+            f"{self._from_the_other()}"
             f'    iifname != "{bridge}" oifname "{bridge}" ct state new drop\n'
             "  }\n"
             "  chain postrouting {\n"
@@ -179,10 +179,14 @@ class LabNetwork:
             "}\n"
         )
 
-    def _from_instances(self) -> str:
-        """The rule that lets instances reach what they need on nodes."""
+    def _from_the_other(self) -> str:
+        """The rule that lets the lab's other network in.
+
+        Instances reach what they need on nodes; nodes reach floating IPs: Tempest runs on one.
+        """
         if self.key == "external_network":
-            return ""
+            nodes = replace(self, key="network").bridge
+            return f'    iifname "{nodes}" oifname "{self.bridge}" accept\n'
         instances = replace(self, key="external_network").bridge
         ports = ", ".join(map(str, INSTANCE_PORTS))
         return f'    iifname "{instances}" oifname "{self.bridge}" tcp dport {{ {ports} }} accept\n'

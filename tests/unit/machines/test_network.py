@@ -61,7 +61,9 @@ def test_the_external_network_has_a_bridge_and_rules_of_its_own() -> None:
         "nft -f -",
     ]
     assert "table ip stackcook-lab_external {" in host.rules[0]
-    assert 'iifname != "ex-lab" oifname "ex-lab" ct state new drop' in host.rules[0]
+    nodes = 'iifname "br-lab" oifname "ex-lab" accept'
+    others = 'iifname != "ex-lab" oifname "ex-lab" ct state new drop'
+    assert f"    {nodes}\n    {others}\n" in host.rules[0]
     host.routes = [{"dst": "10.0.0.0/8", "dev": "tun0"}]
     with pytest.raises(MachineError) as caught:
         external.up()

@@ -9,7 +9,7 @@ module OpenstackResources
     def self.image
       {
         'source' => PATH, 'disk_format' => 'raw', 'min_ram' => 128,
-        'properties' => { 'os_type' => 'linux', 'hw_rng_model' => 'virtio' }
+        'properties' => { 'os_type' => 'linux', 'hw_rng_model' => 'virtio', 'os_admin_user' => 'root' }
       }
     end
   end

@@ -160,8 +160,13 @@ class FakeCloud:
         del self.kind(kind)[id]
 
     def _glance(self, method: str, path: str, query: Any, body: Any) -> Any:
-        assert (method, path, query["name"]) == ("GET", "/v2/images", "test")
-        return {"images": [self.image] if self.image else []}
+        _, _, kind, *rest = path.split("/")
+        if method == "DELETE":
+            return self._delete(kind, rest[0])
+        assert (method, path) == ("GET", "/v2/images")
+        if query.get("name") == "test":
+            return {"images": [self.image] if self.image else []}
+        return {"images": list(self.kind("images").values())}
 
     def _placement(self, method: str, path: str, query: Any, body: Any) -> Any:
         if path == "/allocation_candidates":

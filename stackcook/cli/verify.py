@@ -7,13 +7,17 @@ from pathlib import Path
 import click
 
 from stackcook.cli.context import Context
-from stackcook.errors import ExitCode
+from stackcook.errors import ExitCode, UsageError
 from stackcook.files import replacing
+from stackcook.operations import tempest as tempest_operation
 from stackcook.operations.site import Site
+from stackcook.report import tempest as tempest_report
 from stackcook.report.checks import render as page
 from stackcook.report.text import verification
 from stackcook.verify.browser.chromium import check_installed
 from stackcook.verify.check import Report
+from stackcook.verify.tempest import guideline
+from stackcook.verify.tempest.run import Request
 
 
 @click.command()
@@ -50,6 +54,23 @@ from stackcook.verify.check import Report
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the checks, and the screenshots of Horizon, as a self-contained HTML page.",
 )
+@click.option(
+    "--tempest",
+    metavar="smoke|REGEX",
+    help="Run OpenStack's test suite instead: its smoke tests, or those whose names match.",
+)
+@click.option(
+    "--interop",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="GUIDELINE.json",
+    help="Run the tests of an OpenInfra interoperability guideline instead, and list the"
+    " capabilities.",
+)
+@click.option(
+    "--keep-tempest",
+    is_flag=True,
+    help="Leave Tempest installed on its node, so that the next run starts sooner.",
+)
 @click.pass_obj
 def command(
     context: Context,
@@ -58,11 +79,16 @@ def command(
     logs: bool,
     horizon: bool,
     html: Path | None,
+    tempest: str | None,
+    interop: Path | None,
+    keep_tempest: bool,
 ) -> ExitCode:
     """Check that the cloud works: Keystone, all endpoints, Horizon, agents, services, instances.
 
     Each failure shows the node, the likely cause and a command for diagnosis.
     """
+    if tempest is not None or interop:
+        return _tempest(context, tempest, interop, keep_tempest)
     manifest = context.load_deployed()
     if not manifest.nodes:
         data = {**Report(()).data(), "ok": True}
@@ -79,4 +105,16 @@ def command(
         with replacing(html, 0o666) as file:
             file.write(page(report).encode())
     context.console.result(verification(report), report.data())
+    return ExitCode.DONE if report.ok else ExitCode.VERIFY
+
+
+def _tempest(context: Context, tempest: str | None, interop: Path | None, keep: bool) -> ExitCode:
+    if tempest is not None and interop:
+        raise UsageError("--tempest and --interop exclude each other")
+    request = Request(tempest or "", guideline.load(interop) if interop else None, keep)
+    site = Site(context.load_deployed())
+    site.machines.prepare()  # without its network, packets would take the default route
+    with context.console.run() as listen:
+        report = tempest_operation.run(site, request, listen)
+    context.console.result(tempest_report.render(report), tempest_report.data(report))
     return ExitCode.DONE if report.ok else ExitCode.VERIFY

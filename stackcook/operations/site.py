@@ -35,6 +35,8 @@ from stackcook.verify.placing import (
     running,
     unreported,
 )
+from stackcook.verify.tempest import run as tempest
+from stackcook.verify.tempest.run import Request, Show, TempestReport
 
 PATIENCE = 15.0
 """Seconds that a node may take to answer SSH: it may just be booting."""
@@ -139,6 +141,14 @@ class Site(ChefSite):
             say=say,
             opener=self._connections.by(connect),  # a node that is down isn't waited for
         )
+
+    def tempest(self, request: Request, show: Show) -> TempestReport:
+        """Run Tempest's tests against the cloud; raises as :func:`tempest.run.run` does."""
+        seen = placed(self._manifest, self.client)
+        hosts = self.machines.hosts(self._manifest.nodes)
+        opener = self._connections.by(connect)
+        about = tempest.Deployment(seen, hosts, self._manifest.state, self.credentials, opener)
+        return tempest.run(about, request, show)
 
     def facts(self) -> Mapping[str, str]:
         """Horizon's URL, where the password is, and a command to try; empty without a cloud."""

@@ -25,7 +25,7 @@ def render(report: RunReport, hostname: str | None = None) -> str:
     """The document; ``hostname`` is this machine's by default."""
     host = hostname or socket.gethostname()
     failures = {id(failure.step): failure for failure in report.failures}
-    root = xml.Element("testsuites", name=_clean(f"stackcook {report.run.command}"))
+    root = xml.Element("testsuites", name=clean(f"stackcook {report.run.command}"))
     suites = [_suite(0, _ALL, report.whole, failures, report.run.started, host)]
     for number, stage in enumerate(report.stages, 1):
         steps = [step for node in stage.nodes for step in node.steps]
@@ -35,6 +35,11 @@ def render(report: RunReport, hostname: str | None = None) -> str:
     for total in ("tests", "failures", "errors"):
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in suites)))
     root.set("time", f"{max(0.0, report.ended - report.run.started):.3f}")
+    return document(root)
+
+
+def document(root: xml.Element) -> str:
+    """The text of a document, indented."""
     xml.indent(root, " ")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml.tostring(root, encoding="unicode")}\n'
 
@@ -52,11 +57,11 @@ def _suite(
     cases = [_case(name, step, failures.get(id(step))) for step in last]
     suite = xml.Element(
         "testsuite",
-        name=_clean(name),
+        name=clean(name),
         package="stackcook",
         id=str(number),
         timestamp=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(started)),
-        hostname=_clean(host),
+        hostname=clean(host),
         tests=str(len(cases)),
         failures=str(sum(case.find("failure") is not None for case in cases)),
         errors=str(sum(case.find("error") is not None for case in cases)),
@@ -65,7 +70,7 @@ def _suite(
     )
     xml.SubElement(suite, "properties")
     suite.extend(cases)
-    xml.SubElement(suite, "system-out").text = _clean("\n".join(_retries(steps)))
+    xml.SubElement(suite, "system-out").text = clean("\n".join(_retries(steps)))
     xml.SubElement(suite, "system-err")
     return suite
 
@@ -76,15 +81,15 @@ def _case(suite: str, step: StepState, failure: Failure | None) -> xml.Element:
         name = f"gate {step.stage}"
     case = xml.Element(
         "testcase",
-        name=_clean(name),
-        classname=_clean(f"{suite}.{step.node}" if step.node else suite),
+        name=clean(name),
+        classname=clean(f"{suite}.{step.node}" if step.node else suite),
         time=f"{seconds(step):.3f}",
     )
     if step.result == "skipped":
-        xml.SubElement(case, "skipped", message=_clean(step.text))
+        xml.SubElement(case, "skipped", message=clean(step.text))
     elif step.result == "failed":
-        bad = xml.SubElement(case, "failure", message=_clean(step.text), type=_clean(name))
-        bad.text = _clean("\n".join(_details(step, failure)))
+        bad = xml.SubElement(case, "failure", message=clean(step.text), type=clean(name))
+        bad.text = clean("\n".join(_details(step, failure)))
     elif step.result != "done":
         xml.SubElement(case, "error", message=step.result, type=step.result)
     return case
@@ -106,5 +111,6 @@ def _retries(steps: Iterable[StepState]) -> Iterable[str]:
     yield from (f"{s.node}: {s.step}, attempt {s.attempt}: {s.text}" for s in tries)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """The text without characters that XML cannot contain."""
     return _FORBIDDEN.sub("?", text)

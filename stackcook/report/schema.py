@@ -224,6 +224,57 @@ def _report() -> Schema:
     return {"anyOf": [one, _object("With --list, the latest first.", runs=_list(run))]}
 
 
+def _verify() -> Schema:
+    return _object(
+        ok=_BOOLEAN,
+        seconds=_SECONDS,
+        checks=_list(
+            _object(
+                "`node` is empty for checks of the whole cloud.",
+                name=_TEXT,
+                node=_TEXT,
+                ok=_BOOLEAN,
+                cause=_TEXT,
+                remedy=_TEXT,
+                seconds=_SECONDS,
+                unit=_TEXT,
+            )
+        ),
+        notes={
+            **_TEXTS,
+            "description": "What instances and logs have shown, and what was not checked.",
+        },
+        screenshots={**_TEXTS, "description": "Files, written with --horizon."},
+    )
+
+
+def _tempest() -> Schema:
+    result: Schema = {"enum": ["passed", "failed", "skipped", "not run"]}
+    test = _object(
+        "`why` is the error or the reason of the skip, `cause` what services logged meanwhile.",
+        name=_TEXT,
+        result=result,
+        seconds=_SECONDS,
+        why=_TEXT,
+        cause=_TEXT,
+    )
+    capability = _object(name=_TEXT, result=result, why=_TEXT, tests=_map(result))
+    return _object(
+        "With --tempest or --interop.",
+        ok=_BOOLEAN,
+        seconds=_SECONDS,
+        tempest={**_TEXT, "description": "What was run, or the ID of the guideline."},
+        workers=_COUNT,
+        counts=_object(passed=_COUNT, failed=_COUNT, skipped=_COUNT, not_run=_COUNT),
+        directory={**_OPTIONAL, "description": "Where junit.xml and tempest.subunit are."},
+        tests=_list(test),
+        components=_list(
+            _object(name=_TEXT, title=_TEXT, passed=_COUNT, capabilities=_list(capability))
+        ),
+        notes={**_TEXTS, "description": "What could not be removed or read."},
+    )
+
+
 def _data() -> dict[str, Schema]:
     """Command → the schema of its ``data``."""
     machine = _object(
@@ -262,27 +313,7 @@ def _data() -> dict[str, Schema]:
         "upload": _object(created=_TEXTS, updated=_TEXTS, unchanged=_TEXTS, deleted=_TEXTS),
         "deploy": _RUN,
         "converge": _RUN,
-        "verify": _object(
-            ok=_BOOLEAN,
-            seconds=_SECONDS,
-            checks=_list(
-                _object(
-                    "`node` is empty for checks of the whole cloud.",
-                    name=_TEXT,
-                    node=_TEXT,
-                    ok=_BOOLEAN,
-                    cause=_TEXT,
-                    remedy=_TEXT,
-                    seconds=_SECONDS,
-                    unit=_TEXT,
-                )
-            ),
-            notes={
-                **_TEXTS,
-                "description": "What instances and logs have shown, and what was not checked.",
-            },
-            screenshots={**_TEXTS, "description": "Files, written with --horizon."},
-        ),
+        "verify": {"anyOf": [_verify(), _tempest()]},
         "status": _object(
             running={**_BOOLEAN, "description": "Whether a command is running now."},
             nodes=_list(

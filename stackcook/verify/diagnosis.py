@@ -60,6 +60,23 @@ def question(service: Service) -> str:
     return f"export LC_ALL=C; {times}; journalctl -q -u {unit} -n 60 --no-pager -o short-iso{tail}"
 
 
+def between(service: Service, began: float, ended: float) -> str:
+    """The shell command, to be run as root, that prints what the service logged in this time.
+
+    Both are seconds since the epoch, as logs have the node's local time.
+    """
+    unit, log = shlex.quote(service.unit), shlex.quote(service.log or "/dev/null")
+    times = f"since=$(date -d @{began:.0f} '+%F %T') until=$(date -d @{ended:.0f} '+%F %T')"
+    journal = f'journalctl -q -u {unit} --since "$since" --until "$until" --no-pager -o short-iso'
+    # Lines without a time, as of tracebacks, belong to the line before them.
+    program = (
+        '/^[0-9]+-[0-9]+-[0-9]+[ T]/ { now = substr($0, 1, 19); sub(/T/, " ", now);'
+        " inside = now >= since && now <= until } inside"
+    )
+    file = f'awk -v since="$since" -v until="$until" {shlex.quote(program)} {log} 2>/dev/null'
+    return f"export LC_ALL=C; {times}; {{ {journal}; {file}; }} | tail -n 500"
+
+
 def explain(answer: str, secrets: Collection[str] = ()) -> str:
     """What the last error most likely means, and the error; ``""`` if there was none.
 

@@ -41,6 +41,9 @@ TIMEOUT = 8.0
 LONG_TIMEOUT = 30.0
 """Seconds that a request may take which changes something."""
 
+TRANSFER_TIMEOUT = 120.0
+"""Seconds that a service may be silent while it gets or sends an image."""
+
 
 class Refused(VerifyError):
     """An API answered with an error; ``status`` is HTTP's."""
@@ -155,6 +158,23 @@ class Cloud:
         except Refused as error:
             if error.status != 404:
                 raise
+
+    def download(self, type_: str, path: str) -> bytes:
+        """The bytes at ``path`` below a service's public endpoint; raises VerifyError."""
+        url = self.url(type_).rstrip("/") + path
+        response = request(
+            "GET", url, headers={"X-Auth-Token": self.token}, timeout=TRANSFER_TIMEOUT
+        )
+        if response.status_code != 200:
+            raise VerifyError(f"{url} returned {status(response)}")
+        return bytes(response.content)
+
+    def upload(self, type_: str, path: str, data: bytes) -> int:
+        """PUT bytes; HTTP's status, whatever it is. Raises VerifyError if nothing answers."""
+        url = self.url(type_).rstrip("/") + path
+        headers = {"X-Auth-Token": self.token, "Content-Type": "application/octet-stream"}
+        response = request("PUT", url, headers=headers, data=data, timeout=TRANSFER_TIMEOUT)
+        return int(response.status_code)
 
     def call(
         self,

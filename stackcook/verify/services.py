@@ -241,10 +241,14 @@ class Sessions:
         Its own SSH check reports that.
         """
         service = node.service(unit) or Service(unit)
+        return self.output(node.name, diagnosis.question(service))
+
+    def output(self, node: str, command: str) -> str:
+        """What a command prints that root runs; ``""`` if the node can't be asked."""
         try:
-            remote = self.on(node.name)
-            with self._turns[node.name]:  # sshd allows ten commands at once on a connection
-                return remote.run(sudo(diagnosis.question(service)), timeout=10).output
+            remote = self.on(node)
+            with self._turns[node]:  # sshd allows ten commands at once on a connection
+                return remote.run(sudo(command), timeout=10).output
         except (NodeError, VerifyError):
             return ""
 

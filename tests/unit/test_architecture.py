@@ -28,7 +28,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 CHEF = ("rest", "loader", "resolvers", "objects", "checks", "repository", "sync", "server")
 """The packages of ``chef``: each knows only those named before it."""
 
-PROGRAMS = {"verify.logs.scan"}
+PROGRAMS = {"verify.logs.scan", "verify.tempest.stream"}
 """What runs on nodes, as a program of its own."""
 
 LIBRARIES = {
@@ -41,6 +41,8 @@ LIBRARIES = {
     "urllib3": {"chef.rest.transport", "verify.browser.chromium"},
     "vagrant": {"machines.vagrant"},
     "requests": {"verify.openstack"},
+    "subunit": {"verify.tempest.stream"},
+    "testtools": {"verify.tempest.stream"},
     "yaml": {"manifest.document", "verify.clouds"},
 }
 """Which module knows a library; what begins with the name may as well."""

@@ -192,6 +192,7 @@ _KINDS = (
     _Kind("security group", "network", "/v2.0/security-groups", "security_groups"),
     _Kind("keypair", "compute", "/os-keypairs", "keypairs"),
     _Kind("flavor", "compute", "/flavors?is_public=none", "flavors"),
+    _Kind("image", "image", "/v2/images?limit=1000", "images"),
 )
 """In the order of removal: nothing that is still in use can be deleted."""
 

@@ -15,6 +15,8 @@ from stackcook.errors import UsageError
 from stackcook.run.events import RunStarted
 from stackcook.run.state import State
 from stackcook.verify.check import Check, Report
+from stackcook.verify.tempest import results
+from stackcook.verify.tempest.run import Request, TempestReport
 from tests.output import data as data_of
 
 WELL = Check("SSH", "controller", True, seconds=0.2)
@@ -27,6 +29,8 @@ STOPPED = Check(
     0.1,
     "nova-scheduler",
 )
+
+RESULT = results.Result("tempest.api.X.test_y", "passed")
 
 
 @pytest.fixture
@@ -52,7 +56,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any]) -> An
             options["say"]("booting")
             return report
 
-        site = SimpleNamespace(machines=machines, verify=verified)
+        def tested(request: Any, show: Any) -> Any:
+            asked.append(request)
+            show("tempest", "1 of 1 tests")
+            return TempestReport("smoke", (RESULT,), 1.0, 1, directory=tmp_path / "kept")
+
+        site = SimpleNamespace(machines=machines, verify=verified, tempest=tested)
         monkeypatch.setattr(verify, "Site", lambda manifest: site)
         arguments = ("-f", str(manifest), "verify", *options)
         return CliRunner(mix_stderr=False).invoke(main.cli, arguments)
@@ -162,3 +171,21 @@ def test_before_a_deploy_it_says_so(run: Any, tmp_path: Path) -> None:
     result = run(Report((WELL,)))
     assert result.exit_code == 2
     assert "nothing is deployed here; run `stackcook deploy`" in result.stderr
+
+
+def test_tempest_is_run_instead(run: Any, asked: list[Any], tmp_path: Path) -> None:
+    result = run(Report(()), "--tempest", "smoke", "--keep-tempest")
+    assert (result.exit_code, asked) == (0, [Request("smoke", keep=True)])
+    assert result.stdout.splitlines()[-1] == "Tempest smoke: 1 test in 1.0 s: 1 passed"
+    assert 'name="test_y"' in (tmp_path / "kept" / "junit.xml").read_text()
+    assert data_of(run(Report(()), "--tempest", "smoke", "--json").stdout)["workers"] == 1
+
+
+def test_a_guideline_is_read_first(run: Any, asked: list[Any], tmp_path: Path) -> None:
+    path = tmp_path / "guideline.json"
+    path.write_text("{}")
+    result = run(Report(()), "--interop", str(path))
+    assert (result.exit_code, asked) == (2, [])
+    assert "is not an interoperability guideline" in result.stderr
+    result = run(Report(()), "--interop", str(path), "--tempest", "smoke")
+    assert "--tempest and --interop exclude each other" in result.stderr

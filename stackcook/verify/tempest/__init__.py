@@ -1,0 +1,1 @@
+"""Runs Tempest, OpenStack's own test suite, on a node, and reads its results."""

@@ -3,7 +3,7 @@ python = .venv/bin/python3
 pytest = $(python) -m pytest
 live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
 
-.PHONY: help deploy test check setup lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts swift volumes faults horizon tempest check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts swift volumes faults stacks horizon tempest check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -21,6 +21,7 @@ help:
 	@echo 'make restarts  change an option in a cloud, and count restarts; LAB=DIR takes a deployed one'
 	@echo 'make swift     store objects in Swift while a storage node is stopped; LAB=DIR takes a deployed cloud'
 	@echo 'make volumes   carry a volume from instance to instance, back it up, restore it; LAB=DIR takes a deployed cloud'
+	@echo 'make stacks    create an instance, a volume and a floating IP with Heat; LAB=DIR takes a deployed cloud'
 	@echo 'make faults    break a cloud in many ways, and check that verify finds each; LAB=DIR takes a deployed one'
 	@echo 'make horizon   use Horizon in a browser; LAB=DIR takes a deployed cloud'
 	@echo "make tempest   run Tempest's smoke tests in a cloud; LAB=DIR takes a deployed one"
@@ -36,7 +37,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side bench-converge allinone restarts swift volumes faults horizon tempest; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side bench-converge allinone restarts swift volumes stacks faults horizon tempest; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -56,6 +57,10 @@ bench-converge: setup
 
 allinone restarts swift volumes faults tempest: setup
 	@$(pytest) tests/acceptance/test_$@.py $(live)
+
+stacks: setup
+	@setup/packages python3-heatclient
+	@$(pytest) tests/acceptance/test_stacks.py $(live)
 
 horizon: setup
 	@setup/packages chromium chromium-driver python3-selenium

@@ -12,7 +12,14 @@ module OpenstackCommon
     # The administrator's own policy, if there is one, is saved here during an installation.
     SAVED = "#{POLICY}.saved-by-chef".freeze
     MARKER = '# openstack_packages: nothing starts before it is configured'
-    DENY_ALL = "#!/bin/sh\n#{MARKER}\nexit 101\n".freeze
+    # D-Bus may reload its configuration: it runs already, and denies polkit its bus name until it knows the user that polkit's
+    # package has just created. Without polkit, libvirt rejects all clients.
+    DENY_STARTS = <<~SHELL
+      #!/bin/sh
+      #{MARKER}
+      case " $* " in *" dbus reload "*) exit 0 ;; esac
+      exit 101
+    SHELL
 
     module_function
 
@@ -35,12 +42,12 @@ module OpenstackCommon
 
     # @return [Boolean] whether a killed run left its policy, or the saved one, behind
     def policy_left_behind?
-      present?(SAVED) || deny_all?
+      present?(SAVED) || ours?
     end
 
     # Puts the administrator's policy back, or removes ours if there was none. Changes nothing else.
     def restore_policy
-      if present?(POLICY) && !deny_all?
+      if present?(POLICY) && !ours?
         # An administrator has written a new policy meanwhile: keep it, and delete the saved one.
         FileUtils.rm_f(SAVED)
       elsif present?(SAVED)
@@ -54,13 +61,13 @@ module OpenstackCommon
     def write_policy
       File.open("#{POLICY}.new", 'w', 0o755) do |file|
         file.chmod(0o755)
-        file.write(DENY_ALL)
+        file.write(DENY_STARTS)
         file.fsync
       end
       File.rename("#{POLICY}.new", POLICY)
     end
 
-    def deny_all?
+    def ours?
       File.file?(POLICY) && File.read(POLICY).include?(MARKER)
     end
 
@@ -68,6 +75,6 @@ module OpenstackCommon
     def present?(path)
       File.exist?(path) || File.symlink?(path)
     end
-    private_class_method :write_policy, :deny_all?, :present?
+    private_class_method :write_policy, :ours?, :present?
   end
 end

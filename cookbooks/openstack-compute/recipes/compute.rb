@@ -24,14 +24,6 @@ file '/var/lib/nova/compute_id' do
   action :create_if_missing
 end
 
-# The running D-Bus does not know a user that a package has just created, and denies polkit its bus
-# name. Without polkit, libvirt rejects all clients.
-polkit = %w(org.freedesktop.PolicyKit1 /org/freedesktop/PolicyKit1/Authority org.freedesktop.DBus.Peer Ping)
-
-execute 'systemctl reload dbus && systemctl restart polkit' do
-  not_if %w(busctl --timeout=2 call).concat(polkit).join(' ')
-end
-
 qemu_conf = '/etc/libvirt/qemu.conf'
 
 file qemu_conf do

@@ -74,6 +74,8 @@ _KINDS = (
     ("crash", re.compile(r"\bsegfault at\b|got signal (?:6|7|8|11)\b|panic: ")),
 )
 _TRACEBACK = "Traceback (most recent call last)"
+_IGNORED = "Exception ignored in"
+"""What Python writes before a traceback that ends nothing: the error itself may be empty."""
 _CHAINED = ("During handling of the above", "The above exception was")
 
 
@@ -118,8 +120,9 @@ def journal_lines(entries: Iterable[str]) -> Iterator[Line]:
 class _Trace:
     """A traceback that is being read; ``error`` is its last line, once there is one."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, body: str) -> None:
         self.line = line
+        self.ignored = f"{body.rstrip(': ')}: " if body.startswith(_IGNORED) else ""
         self.error = ""
 
     def takes(self, body: str) -> bool:
@@ -135,7 +138,7 @@ class _Trace:
         return True
 
     def event(self) -> Event:
-        return Event("traceback", self.line.source, self.error or _TRACEBACK, self.line.time)
+        return Event("traceback", self.line.source, self.ignored + (self.error or _TRACEBACK), self.line.time)
 
 
 def events(lines: Iterable[Line]) -> Iterator[Event]:
@@ -155,8 +158,8 @@ def events(lines: Iterable[Line]) -> Iterator[Event]:
             continue
         if trace:
             yield traces.pop(process).event()
-        if body.startswith(_TRACEBACK):
-            traces[process] = _Trace(line)
+        if body.startswith((_TRACEBACK, _IGNORED)):
+            traces[process] = _Trace(line, body)
             continue
         kind = _kind(line.text, said.get("level", ""))
         if kind:

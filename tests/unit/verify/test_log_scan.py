@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.verify.logs import scan
+from stackcook.verify.logs import known, scan
 from stackcook.verify.logs.scan import Event, Group, Line
 
 
@@ -100,6 +100,13 @@ def test_tracebacks_that_follow_each_other_are_two() -> None:
         ("traceback", "KeyError: 'a'"),
         ("traceback", "KeyError: 'b'"),
     ]
+
+
+def test_of_an_ignored_exception_it_is_said_where_it_was() -> None:
+    lead = "Exception ignored in: <function _after_fork at 0x7ff677f0efc0>"
+    text = f"{lead}\nTraceback (most recent call last):\n  File x\nAssertionError: \n"
+    assert found(2 * text) == 2 * [("traceback", f"{lead}: AssertionError: ")]
+    assert known.reason(f"nova-compute: {found(text)[0][1]}")
 
 
 APACHE = "[Sat Nov 28 12:10:48.123456 2026] [wsgi:error] [pid 9:tid 9] [remote 10.0.116.1:1]"

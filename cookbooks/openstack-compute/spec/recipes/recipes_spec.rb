@@ -5,8 +5,6 @@ RSpec.describe 'openstack-compute' do
 
   let(:nova_conf) { chef_run.find_resource(:openstack_config, '/etc/nova/nova.conf').defaults }
 
-  before { stub_command(/busctl/).and_return(true) }
-
   describe 'controller' do
     let(:chef_run) { chef_runner.converge('openstack-compute::controller') }
 
@@ -96,13 +94,6 @@ RSpec.describe 'openstack-compute' do
       it 'waits for libvirt before that' do
         expect(chef_run).to start_openstack_service('libvirtd').with(wait: true)
       end
-    end
-
-    it 'reloads D-Bus if it does not know polkit' do
-      expect(chef_run).not_to run_execute('systemctl reload dbus && systemctl restart polkit')
-      stub_command(/busctl/).and_return(false)
-      again = chef_runner.converge('openstack-compute::compute')
-      expect(again).to run_execute('systemctl reload dbus && systemctl restart polkit')
     end
   end
 

@@ -180,7 +180,7 @@ def prepare(deployment: Deployment, cloud: Cloud, node: Placed) -> Prepared:
     resize = _can_resize(deployment)
     features = settings.discover(cloud, auth_url(node), deployment.nodes, resize=resize)
     made = ground.create(cloud)
-    config = settings.config(features, made, deployment.credentials.admin)
+    config = settings.config(features, made, deployment.credentials)
     flavor = cloud.read("compute", f"/flavors/{made.flavor_alt}")["flavor"]
     return Prepared(config, room(cloud, int(flavor["ram"])))
 

@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stackcook.errors import VerifyError
+from stackcook.verify.clouds import DEMO
+from stackcook.verify.gate import Credentials
 from stackcook.verify.openstack import DOMAIN, PROJECT, REGION, USER, Cloud, parsed, status
 from stackcook.verify.placing import COMPUTE, Placed, running
 
@@ -161,14 +163,16 @@ def _info(cloud: Cloud) -> Mapping[str, Any]:
     return dict(parsed(response, url)) if response.status_code == 200 else {}
 
 
-def config(features: Features, resources: Resources, password: str) -> str:
-    """The text of tempest.conf; the admin's password is in it.
+def config(features: Features, resources: Resources, credentials: Credentials) -> str:
+    """The text of tempest.conf; the passwords of admin and demo are in it.
 
     What the cloud has not, or cannot be asked for, is switched off, so that its tests are skipped.
     """
     found = ConfigParser(interpolation=None)
     sections = _sections(features, resources)
-    sections["auth"]["admin_password"] = password
+    sections["auth"]["admin_password"] = credentials.admin
+    if "heat_plugin" in sections:
+        sections["heat_plugin"] |= _heat_users(credentials)
     for section, options in sections.items():
         found[section] = {key: _value(value) for key, value in options.items()}
     text = io.StringIO()
@@ -298,7 +302,7 @@ def _object_storage(features: Features) -> dict[str, dict[str, object]]:
 
 
 def _orchestration(features: Features, resources: Resources) -> dict[str, object]:
-    """What heat-tempest-plugin needs; it logs in with the admin's password, too."""
+    """What heat-tempest-plugin needs besides its users."""
     return {
         "auth_url": features.auth_url,
         "auth_version": 3,
@@ -308,4 +312,28 @@ def _orchestration(features: Features, resources: Resources) -> dict[str, object
         "instance_type": resources.flavor_alt,
         "minimal_instance_type": resources.flavor,
         "floating_network_name": features.external[1],
+    }
+
+
+def _heat_users(credentials: Credentials) -> dict[str, object]:
+    """Who heat-tempest-plugin logs in as, already when it lists its tests; demo has a network."""
+    found: dict[str, object] = {
+        "admin_username": USER,
+        "admin_password": credentials.admin,
+        "admin_project_name": PROJECT,
+        "user_domain_name": DOMAIN,
+        "project_domain_name": DOMAIN,
+    }
+    if not credentials.demo:
+        return found | {
+            "username": USER,
+            "password": credentials.admin,
+            "project_name": PROJECT,
+        }
+    networks = ("fixed_network_name", "fixed_subnet_name", "network_for_ssh")
+    return found | {
+        "username": DEMO,
+        "password": credentials.demo,
+        "project_name": DEMO,
+        **dict.fromkeys(networks, DEMO),
     }

@@ -278,9 +278,12 @@ FEATURES = Features(
 RESOURCES = Resources("image-1", "image-2", "flavor-1", "flavor-2", "root")
 
 
-def conf(features: Features = FEATURES, resources: Resources = RESOURCES) -> ConfigParser:
+def conf(
+    features: Features = FEATURES, resources: Resources = RESOURCES, demo: str = ""
+) -> ConfigParser:
+    credentials = Credentials("pa$$word%", "queue", demo=demo)
     found = ConfigParser(interpolation=None)
-    found.read_string(settings.config(features, resources, "pa$$word%"))
+    found.read_string(settings.config(features, resources, credentials))
     return found
 
 
@@ -313,7 +316,12 @@ def test_with_more_services_their_sections_are_there() -> None:
     assert found["object-storage"]["operator_role"] == "member"
     assert found["object-storage"]["reseller_admin_role"] == "ResellerAdmin"
     assert found["object-storage-feature-enabled"]["discoverable_apis"] == "bulk_upload,slo"
-    assert found["heat_plugin"]["minimal_image_ref"] == "image-1"
+    heat = found["heat_plugin"]
+    assert heat["minimal_image_ref"] == "image-1"
+    assert (heat["username"], heat["password"]) == ("admin", "pa$$$$word%")
+    heat = conf(features, demo="d")["heat_plugin"]
+    assert (heat["username"], heat["password"], heat["fixed_network_name"]) == ("demo", "d", "demo")
+    assert heat["admin_password"] == "pa$$$$word%"
 
 
 ANSWERS: dict[str, Any] = {
@@ -488,7 +496,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
         client.post("compute", "/flavors", {"flavor": flavor})
         return RESOURCES
 
-    prepared = tempest.settings.config(FEATURES, RESOURCES, CREDENTIALS.admin)
+    prepared = tempest.settings.config(FEATURES, RESOURCES, CREDENTIALS)
     monkeypatch.setattr(tempest, "sign_in", lambda url, password: cloud.client)
 
     def ready(deployment: Any, client: Cloud, node: Placed) -> Any:

@@ -13,7 +13,8 @@ from stackcook.verify.openstack import VOLUMES, Cloud, Refused
 from stackcook.verify.placing import CINDER, CINDER_VOLUME, Placed, running
 from stackcook.verify.trial import LIMIT, Pause, is_abandoned
 
-PREFIX = "stackcook-verify-volume-"
+PREFIX = "stackcook-check-"
+"""Not that of the instances: their cleanup deletes volumes, too, and may run beside this check."""
 
 
 def checks(

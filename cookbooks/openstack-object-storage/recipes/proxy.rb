@@ -73,6 +73,9 @@ openstack_registration 'swift' do
   endpoints openstack_endpoints('object_storage')
 end
 
+# Swift's own default for who may change the quotas of accounts, and use them all
+openstack_role 'ResellerAdmin'
+
 openstack_service 'swift-proxy' do
   ports [openstack_port('object_storage')]
   config %w(/etc/swift/swift.conf /etc/swift/proxy-server.conf)

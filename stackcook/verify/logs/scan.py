@@ -138,7 +138,9 @@ class _Trace:
         return True
 
     def event(self) -> Event:
-        return Event("traceback", self.line.source, self.ignored + (self.error or _TRACEBACK), self.line.time)
+        return Event(
+            "traceback", self.line.source, self.ignored + (self.error or _TRACEBACK), self.line.time
+        )
 
 
 def events(lines: Iterable[Line]) -> Iterator[Event]:

@@ -17,7 +17,7 @@ from stackcook.verify.instance.proof import alone
 from stackcook.verify.openstack import Cloud, sign_in
 from stackcook.verify.placing import COMPUTE, KEYSTONE, Placed, running
 from stackcook.verify.services import Sessions
-from stackcook.verify.tempest import culprits, ground, guideline, results, settings
+from stackcook.verify.tempest import culprits, ground, guideline, known, results, settings
 from stackcook.verify.tempest.guideline import Component, Guideline, Verdict
 from stackcook.verify.tempest.onnode import OnNode
 from stackcook.verify.tempest.results import FAILED, NOT_RUN, PASSED, Outcome, Result
@@ -220,24 +220,30 @@ def _selected(listing: str, request: Request) -> tuple[Outcome, dict[str, Listed
     if not tests:
         raise VerifyError("Tempest lists no tests", remedy="report this as a bug of stackcook")
     if not request.guideline:
-        return Outcome(chosen(tests, request.what)), {}
+        found = chosen(tests, request.what)
+        return Outcome(found, known.skipped(found)), {}
     matched = guideline.match(request.guideline.tests(), tests)
     wanted = set(matched.values())
-    return Outcome(tuple(test for test in tests if test in wanted)), matched
+    found = tuple(test for test in tests if test in wanted)
+    return Outcome(found, known.skipped(found)), matched
 
 
 def _follow(on_node: OnNode, outcome: Outcome, workers: int, show: Show) -> None:
-    """Run the tests; raises VerifyError if there is not a single result."""
+    """Run the tests that have no result yet; raises VerifyError if none of them gets one."""
     began = time.monotonic()
     total = len(outcome.tests)
+    lines = [f"{test.line}\n" for test in outcome.tests if test.name not in outcome.results]
+    before = len(outcome.results)
+    if not lines:
+        return
 
     def take(line: str) -> None:
         if result := results.read(line):
             outcome.take(result)
             show("tempest", progress(outcome, total, time.monotonic() - began))
 
-    on_node.run("".join(f"{test.line}\n" for test in outcome.tests), workers, take)
-    if not outcome.results:
+    on_node.run("".join(lines), workers, take)
+    if len(outcome.results) == before:
         raise VerifyError("Tempest ended without a result")
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stackcook.errors import VerifyError
+from stackcook.verify import horizon
 from stackcook.verify.clouds import DEMO
 from stackcook.verify.gate import Credentials
 from stackcook.verify.openstack import DOMAIN, PROJECT, REGION, USER, Cloud, parsed, status
-from stackcook.verify.placing import COMPUTE, Placed, running
+from stackcook.verify.placing import COMPUTE, DASHBOARD, Placed, running
 
 BLOCK_STORAGE = ("block-storage", "volumev3")
 """The names that Cinder may have in the catalog."""
@@ -65,6 +66,8 @@ class Features:
     backup: bool = False
     formats: bool = True
     object_storage: Mapping[str, Any] | None = None
+    dashboard: str = ""
+    """Horizon's URL, which is not in the catalog; empty if no node runs it."""
 
     @property
     def volumes(self) -> bool:
@@ -105,6 +108,7 @@ def discover(cloud: Cloud, auth_url: str, nodes: Sequence[Placed], *, resize: bo
         backup=backup,
         formats=_checks_formats(cloud),
         object_storage=_info(cloud) if "object-store" in services else None,
+        dashboard=next((f"{horizon.base(n.address)}/" for n in running(nodes, DASHBOARD)), ""),
     )
 
 
@@ -220,6 +224,7 @@ def _sections(features: Features, resources: Resources) -> dict[str, dict[str, o
             "swift": "object-store" in services,
             "heat": "orchestration" in services,
             "heat_plugin": "orchestration" in services,
+            "horizon": bool(features.dashboard),
         },
         "compute": {
             "image_ref": resources.image,
@@ -271,6 +276,8 @@ def _sections(features: Features, resources: Resources) -> dict[str, dict[str, o
             **_microversions(features, "volume"),
         }
         sections["volume-feature-enabled"] = {"backup": features.backup}
+    if features.dashboard:
+        sections["dashboard"] = {"dashboard_url": features.dashboard}
     if "object-store" in services:
         sections |= _object_storage(features)
     if "orchestration" in services:

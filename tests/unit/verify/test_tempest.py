@@ -21,7 +21,8 @@ from stackcook.remote.base import Host
 from stackcook.verify.gate import Credentials
 from stackcook.verify.openstack import Cloud, Endpoint
 from stackcook.verify.placing import Placed, Service
-from stackcook.verify.tempest import culprits, ground, guideline, results, selection, settings
+from stackcook.verify.tempest import culprits, ground, guideline, known, results, selection
+from stackcook.verify.tempest import settings
 from stackcook.verify.tempest import run as tempest
 from stackcook.verify.tempest.guideline import Verdict
 from stackcook.verify.tempest.results import FAILED, NOT_RUN, PASSED, SKIPPED, Outcome
@@ -274,6 +275,7 @@ FEATURES = Features(
     microversions={"compute": ("2.1", "2.100"), "placement": ("1.0", "1.39")},
     extensions=("router", "security-group"),
     external=("net-1", "public"),
+    dashboard="http://10.0.116.10/",
 )
 RESOURCES = Resources("image-1", "image-2", "flavor-1", "flavor-2", "root")
 
@@ -297,6 +299,10 @@ def test_what_the_cloud_has_not_is_switched_off() -> None:
     assert found["compute"]["min_compute_nodes"] == "2"
     assert found["network-feature-enabled"]["api_extensions"] == "router,security-group"
     assert found["validation"]["run_validation"] == "true"
+    assert found["dashboard"]["dashboard_url"] == "http://10.0.116.10/"
+    assert available["horizon"] == "true"
+    without = conf(replace(FEATURES, dashboard=""))
+    assert without["service_available"]["horizon"] == "false"
     assert found["auth"]["admin_password"] == "pa$$$$word%"  # oslo.config reads $$ as $
 
 
@@ -547,6 +553,19 @@ def test_a_failed_test_is_traced_to_a_services_log(cloud: FakeCloud, tmp_path: P
     assert report.causes == {
         TESTS[1].name: "nova-compute on compute1: 10:00:00 libvirt refused: core limit"
     }
+
+
+def test_a_test_that_is_known_to_fail_is_not_run(cloud: FakeCloud, tmp_path: Path) -> None:
+    (name,) = known.KNOWN
+    listing = f"{TESTS[0].line}\n{name}[id-1,smoke]\n"
+    node = Node({"list": listing, "run": line(TESTS[0].line, "success")})
+    report = verify(node, tmp_path, Request("smoke"))
+    assert node.files["tests.txt"].splitlines() == [TESTS[0].line]
+    assert report.ok and report.counts[SKIPPED] == 1
+    assert "security fix" in report.results[1].why
+    node = Node({"list": listing})
+    assert not verify(node, tmp_path, Request("CredentialsTestJSON")).ok
+    assert "run" not in node.calls
 
 
 def test_packages_are_kept_if_asked(cloud: FakeCloud, tmp_path: Path) -> None:

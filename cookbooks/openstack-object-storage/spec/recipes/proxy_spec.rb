@@ -71,6 +71,7 @@ RSpec.describe 'openstack-object-storage::proxy' do
   it 'is registered in Keystone' do
     urls = %w(public internal admin).to_h { |interface| [interface, 'http://192.0.2.10:8080/v1/AUTH_%(project_id)s'] }
     expect(chef_run).to create_openstack_registration('swift').with(service_type: 'object-store', endpoints: urls)
+    expect(chef_run).to create_openstack_role('ResellerAdmin')
   end
 
   it 'runs with that configuration' do

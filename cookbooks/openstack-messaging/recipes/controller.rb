@@ -1,6 +1,9 @@
 # frozen_string_literal: true
 
 user = node['openstack']['mq']['user']
+password = openstack_password('user_passwords', user)
+node_name = node['openstack']['mq']['node_name']
+definitions = '/etc/rabbitmq/definitions.json'
 
 openstack_packages 'messaging' do
   packages %w(rabbitmq-server)
@@ -11,7 +14,7 @@ template '/etc/rabbitmq/rabbitmq-env.conf' do
   owner 'root'
   group 'rabbitmq'
   mode '0640'
-  variables(node_name: node['openstack']['mq']['node_name'])
+  variables(node_name: node_name)
 end
 
 template '/etc/rabbitmq/rabbitmq.conf' do
@@ -20,8 +23,21 @@ template '/etc/rabbitmq/rabbitmq.conf' do
   group 'rabbitmq'
   mode '0640'
   variables(
-    options: { 'listeners.tcp.1' => "#{openstack_bind_address('mq')}:#{openstack_port('mq')}" }.merge(node['openstack']['mq']['conf'])
+    options: {
+      'listeners.tcp.1' => "#{openstack_bind_address('mq')}:#{openstack_port('mq')}",
+      # loaded at each start, before RabbitMQ listens. With such a file, RabbitMQ does not create its default user `guest`
+      'load_definitions' => definitions,
+    }.merge(node['openstack']['mq']['conf'])
   )
+end
+
+# contains a salted hash of the password
+file definitions do
+  content OpenstackMessaging::Definitions.render(user, password, (::File.read(definitions) if ::File.exist?(definitions)))
+  owner 'root'
+  group 'rabbitmq'
+  mode '0640'
+  sensitive true
 end
 
 directory '/etc/systemd/system/epmd.socket.d'
@@ -39,15 +55,13 @@ openstack_service 'epmd.socket'
 
 openstack_service 'rabbitmq-server' do
   ports [openstack_port('mq')]
-  log "/var/log/rabbitmq/#{node['openstack']['mq']['node_name']}.log"
+  log "/var/log/rabbitmq/#{node_name}.log"
   config %w(/etc/rabbitmq/rabbitmq.conf /etc/rabbitmq/rabbitmq-env.conf)
   wait true
 end
 
-openstack_messaging_user user do
-  password openstack_password('user_passwords', user)
-end
-
-openstack_messaging_user 'guest' do
-  action :delete
+# for a running RabbitMQ: the password was changed, or somebody deleted the user
+execute 'rabbitmqctl import_definitions' do
+  command ['rabbitmqctl', '--node', node_name, 'import_definitions', definitions]
+  not_if { OpenstackMessaging::Amqp.login?(openstack_bind_address('mq'), openstack_port('mq'), user, password) }
 end

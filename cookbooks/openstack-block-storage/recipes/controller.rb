@@ -16,7 +16,6 @@ end
 
 openstack_db_sync 'cinder' do
   command %w(cinder-manage db sync)
-  migrations '/usr/lib/python3/dist-packages/cinder/db/migrations/versions'
 end
 
 # block-storage is the official type; older clients look for volumev3

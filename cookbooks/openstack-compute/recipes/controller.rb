@@ -32,12 +32,9 @@ file '/etc/default/nova-consoleproxy' do
   content "NOVA_CONSOLE_PROXY_TYPE=novnc\nNOVA_SERIAL_PROXY_START=false\n"
 end
 
-migrations = '/usr/lib/python3/dist-packages/nova/db'
-
 openstack_db_sync 'nova_api' do
   user 'nova'
   command %w(nova-manage api_db sync)
-  migrations "#{migrations}/api/migrations/versions"
 end
 
 openstack_nova_cell 'cell0' do
@@ -53,7 +50,6 @@ end
 # upgrades the schema of cell0, then that of cell1: if cell1 is up to date, so is cell0
 openstack_db_sync 'nova' do
   command %w(nova-manage db sync)
-  migrations "#{migrations}/main/migrations/versions"
 end
 
 {

@@ -28,7 +28,6 @@ end
 
 openstack_db_sync 'keystone' do
   command %w(keystone-manage db_sync)
-  migrations '/usr/lib/python3/dist-packages/keystone/common/sql/migrations/versions'
 end
 
 %w(fernet credential).each do |kind|

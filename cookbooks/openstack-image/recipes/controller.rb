@@ -41,7 +41,6 @@ end
 
 openstack_db_sync 'glance' do
   command %w(glance-manage db_sync)
-  migrations '/usr/lib/python3/dist-packages/glance/db/sqlalchemy/alembic_migrations/versions'
 end
 
 # what Horizon and Nova's API know about the properties of images and flavors

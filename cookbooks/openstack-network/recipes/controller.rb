@@ -52,7 +52,6 @@ end
 
 openstack_db_sync 'neutron' do
   command %W(neutron-db-manage --config-file #{OpenstackNetwork::Helpers::NEUTRON_CONF} --config-file #{ml2_conf_ini} upgrade heads)
-  migrations '/usr/lib/python3/dist-packages/neutron/db/migration/alembic_migrations/versions'
 end
 
 # The package contains only an init script; the unit that systemd generates from it stays active when

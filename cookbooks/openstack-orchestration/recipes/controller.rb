@@ -47,7 +47,6 @@ end
 
 openstack_db_sync 'heat' do
   command %w(heat-manage db_sync)
-  migrations '/usr/lib/python3/dist-packages/heat/db/migrations/versions'
 end
 
 openstack_registration 'heat' do

@@ -23,7 +23,6 @@ end
 
 openstack_db_sync 'placement' do
   command %w(placement-manage db sync)
-  migrations '/usr/lib/python3/dist-packages/placement/db/sqlalchemy/alembic/versions'
 end
 
 openstack_registration 'placement' do

@@ -38,13 +38,14 @@ log = logging.getLogger("lab")
 class Lab:
     """A Chef repository with a manifest of its own, and ``stackcook`` as its user runs it.
 
-    ``range`` and ``external`` are the first three numbers of the addresses of its networks.
+    ``range`` and ``external`` are the first three numbers of the addresses of its networks; it need
+    not have an external one.
     """
 
     root: Path
     name: str
     range: str
-    external: str
+    external: str | None
     transcript: list[str] = field(default_factory=list)
 
     @property
@@ -145,7 +146,7 @@ class Lab:
                 continue  # it has ended since
 
     def _is_mine(self, line: str) -> bool:
-        return f"{self.range}." in line or f"{self.external}." in line
+        return any(f"{range}." in line for range in (self.range, self.external) if range)
 
 
 def _output(*argv: str) -> str:
@@ -168,11 +169,10 @@ def write(lab: Lab, change: Change) -> None:
     document = yaml.safe_load((ROOT / "infrastructure.yml").read_text())
     change(document)
     settings = document["stackcook"]
-    settings |= {
-        "name": lab.name,
-        "network": f"{lab.range}.0/24",
-        "external_network": f"{lab.external}.0/24",
-    }
+    settings |= {"name": lab.name, "network": f"{lab.range}.0/24"}
+    settings.pop("external_network")
+    if lab.external:
+        settings["external_network"] = f"{lab.external}.0/24"
     for number, node in enumerate(settings["nodes"].values(), start=10):
         node["address"] = f"{lab.range}.{number}"
     lab.manifest.write_text(yaml.safe_dump(document, sort_keys=False))
@@ -180,7 +180,7 @@ def write(lab: Lab, change: Change) -> None:
 
 @contextmanager
 def prepared(
-    name: str, range: str, external: str, change: Change = lambda _: None
+    name: str, range: str, external: str | None, change: Change = lambda _: None
 ) -> Iterator[Lab]:
     """The lab's directory, written; cleared before, for a crashed run's sake, and after.
 

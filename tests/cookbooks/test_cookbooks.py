@@ -10,7 +10,7 @@ from pathlib import Path
 from stackcook.command import find_program
 
 REPOSITORY = Path(__file__).parents[2]
-RUBY = ("cookbooks", "Vagrantfile", "stackcook/machines", "setup/relock")
+RUBY = ("cookbooks", "examples", "Vagrantfile", "stackcook/machines", "setup/relock")
 
 
 def test_chefspec(record_property: Callable[[str, object], None]) -> None:
@@ -28,3 +28,21 @@ def test_cookstyle() -> None:
         [find_program("cookstyle"), *RUBY], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_resources_are_documented() -> None:
+    missing = []
+    for path in REPOSITORY.glob("cookbooks/*/resources/*.rb"):
+        code = path.read_text()
+        readme = (path.parents[1] / "README.md").read_text()
+        properties = [
+            line[len("property :") :].split(",")[0]
+            for line in code.splitlines()
+            if line.startswith("property :")
+            and "skip_docs: true" not in line
+            and "name_property: true" not in line
+        ]
+        names = re.findall(r"^provides :(\w+)", code, re.MULTILINE) + properties
+        documented = set(re.findall(r"\w+", readme))
+        missing += [f"{path.parents[1].name}: {name}" for name in names if name not in documented]
+    assert missing == []

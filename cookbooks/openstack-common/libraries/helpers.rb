@@ -88,7 +88,7 @@ module OpenstackCommon
       cache[[bag, item]] ||= data_bag_item(bag, item)[item] ||
                              raise("data bag #{bag}, item #{item}: field #{item} is missing; add it with the password as its value")
     rescue Net::HTTPClientException, Chef::Exceptions::InvalidDataBagPath => e
-      raise "data bag #{bag} has no item #{item} that this node can read (#{e.message}); run `stackcook upload` to generate it"
+      raise "data bag #{bag} has no item #{item} that this node can read (#{e.message}); create it, or let `stackcook upload` generate it"
     end
 
     # @return [Array<String>] memcached's servers as 'host:port'

@@ -7,7 +7,7 @@ provides :openstack_nova_cell
 property :cell, String, name_property: true
 property :queue, String, required: true, description: 'A template of its transport URL; none:/// for cell0'
 property :database, String, required: true, description: 'A template of its database connection'
-property :uuid, String, desired_state: false, description: 'Read from the existing mapping; recipes do not set it'
+property :uuid, String, desired_state: false, skip_docs: true, description: 'Read from the existing mapping; recipes do not set it'
 
 # Reads the database directly, because nova-manage takes seconds to start.
 load_current_value do |desired|

@@ -138,8 +138,8 @@ class FakeBootstrap:
 class FakeSite:
     """A Site in memory. ``errors`` makes the step of that name fail; ``bad`` are failed checks.
 
-    ``lost`` are nodes whose report the Chef server has lost; it is ``away`` for a step of that name
-    so many times.
+    ``lost`` are nodes whose report the Chef server has lost, ``old`` those that have another run
+    list there; it is ``away`` for a step of that name so many times.
     """
 
     def __init__(self) -> None:
@@ -151,6 +151,7 @@ class FakeSite:
         self.bad: tuple[Check, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.lost: set[str] = set()
+        self.old: set[str] = set()
         self.settled = 0
         self.while_settling: Callable[[], None] = lambda: None
         self.away: dict[str, int] = {}
@@ -195,6 +196,12 @@ class FakeSite:
 
     def registered(self) -> Collection[str]:
         return frozenset(self.chef.known)
+
+    def outdated(self, nodes: Sequence[Node]) -> Collection[str]:
+        return self.old.intersection(node.name for node in nodes)
+
+    def set_run_lists(self, nodes: Sequence[Node]) -> str:
+        return self._step(f"run lists {' '.join(node.name for node in nodes)}")
 
     def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         return {node.name: ("base::packages",) for node in nodes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from stackcook.chef.rest.answers import Conflict, NotFound, Refused
 from stackcook.chef.rest.client import ChefClient
 from stackcook.errors import ChefServerError, NodeError, Transient
 from stackcook.manifest.model import Node
+from stackcook.parallel import parallel_map
 
 PERMISSIONS = ("create", "read", "update", "delete", "grant")
 """What the creator of an object may do with it, if the server has access control lists."""
@@ -91,11 +92,27 @@ def place(node: Node) -> dict[str, Any]:
     """The fields of the node object that the manifest sets: run list and environment, or policy."""
     if node.policy_name:
         return {"policy_name": node.policy_name, "policy_group": node.policy_group}
-    return {"run_list": list(node.run_list), "chef_environment": node.environment}
+    run_list = list(dict.fromkeys(node.run_list))  # chef-client saves no entry twice
+    return {"run_list": run_list, "chef_environment": node.environment}
+
+
+def outdated(client: ChefClient, nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """Those of ``nodes`` whose object differs from the manifest in the fields of :func:`place`.
+
+    A node that is not registered has no object.
+    """
+    there = client.get("/nodes")
+    registered = [node for node in nodes if node.name in there]
+    found = parallel_map(lambda node: find(client, f"/nodes/{node.name}"), registered)
+    return tuple(
+        node
+        for node, its in zip(registered, found, strict=True)
+        if its is not None and its != {**its, **place(node)}
+    )
 
 
 def synchronize(client: ChefClient, node: Node) -> None:
-    """Update the node object from the manifest."""
+    """Update the node object from the manifest; its attributes stay as they are."""
     path = f"/nodes/{node.name}"
     found = client.get(path)
     wanted = {**found, **place(node)}

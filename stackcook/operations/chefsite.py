@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from stackcook.bootstrap import providers
+from stackcook.bootstrap import objects, providers
 from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.objects import databags
@@ -24,6 +24,7 @@ from stackcook.machines.base import Machines
 from stackcook.machines.factory import machines_for
 from stackcook.machines.provided import ProvidedMachines
 from stackcook.manifest.model import ChefServer, Manifest, Node
+from stackcook.parallel import parallel_map
 
 
 class ChefSite:
@@ -179,6 +180,22 @@ class ChefSite:
             return frozenset()
         with ChefClient(server) as client:
             return frozenset(client.get("/nodes"))
+
+    def outdated(self, nodes: Sequence[Node]) -> frozenset[str]:
+        """The names of those that are registered with another run list, environment or policy."""
+        server = self.running_server
+        if server is None or not nodes:
+            return frozenset()
+        with ChefClient(server) as client:
+            return frozenset(node.name for node in objects.outdated(client, nodes))
+
+    def set_run_lists(self, nodes: Sequence[Node]) -> str:
+        """Set the run lists, environments and policies of those that are registered."""
+        changed = objects.outdated(self.client, nodes)
+        parallel_map(lambda node: objects.synchronize(self.client, node), changed)
+        if changed:
+            self.settle()  # a server that is killed forgets its last second: all nodes search these
+        return f"{counted(len(changed), 'node')} updated"
 
     def settle(self) -> None:
         """Wait until the embedded Chef server's data is on disk."""

@@ -18,6 +18,7 @@ from stackcook.operations.shared import (
     gate_step,
     preflight_step,
     reach_steps,
+    run_lists_step,
     staged,
 )
 from stackcook.operations.runner import Settings, run
@@ -59,13 +60,14 @@ def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool
         changes=False,
         waits_for_retries=False,
     )
-    steps = [network, server, *reach, hosts]
+    run_lists = run_lists_step(stages, facts, hosts.key)
+    steps = [network, server, *reach, hosts, run_lists]
     converged: list[Key] = []
     for stage in stages:
-        if gate := gate_step(stage, hosts.key, converged=converged):
+        if gate := gate_step(stage, run_lists.key, converged=converged):
             steps.append(gate)
         for node in stage.nodes:
-            steps.append(preflight_step(node, stage, hosts.key, "inspect it"))
+            steps.append(preflight_step(node, stage, run_lists.key, "inspect it"))
             steps += chef_steps(manifest, node, stage, facts, registered=True)
             converged.append(steps[-1].key)
     save = save_step(tuple(converged))

@@ -19,6 +19,7 @@ from stackcook.operations.shared import (
     gate_step,
     preflight_step,
     reach_steps,
+    run_lists_step,
     staged,
 )
 from stackcook.operations.runner import Settings, run
@@ -68,11 +69,13 @@ def observe(
     names = {node.name for node in nodes}
     states = site.machines.states(nodes) if nodes else {}
     there = {name for name, state in states.items() if state in _MACHINE}
+    registered = there.intersection(site.registered()) if there else frozenset()
     return Facts(
         states,
-        there.intersection(site.registered()) if there else frozenset(),
+        registered,
         site.recipes_to_prepare(nodes),
         frozenset(names.intersection(resumed.done)) if resumed else frozenset(),
+        site.outdated([node for node in nodes if node.name in registered]),
     )
 
 
@@ -96,19 +99,22 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
         waits_for_retries=False,
     )
     steps.append(upload)
+    last = upload.key
+    if nodes:
+        steps.append(run_lists_step(stages, facts, last))
+        last = steps[-1].key
     for stage in stages:
-        gate = gate_step(stage, upload.key)
+        gate = gate_step(stage, last)
         if gate and not facts.done.issuperset(node.name for node in stage.nodes):
             steps.append(gate)
         for node in stage.nodes:
             done = node.name in facts.done
             does = "check that it has not changed since the last run" if done else "inspect it"
-            steps.append(preflight_step(node, stage, upload.key, does))
+            steps.append(preflight_step(node, stage, last, does))
             if not done:
                 registered = node.name in facts.registered
                 steps += chef_steps(manifest, node, stage, facts, registered=registered)
     names = tuple(node.name for node in nodes)
-    last = upload.key
     if manifest.knife:
         does = "run the commands of the section `knife`"
         steps.append(Step("knife", does, after=(last,), after_nodes=names))

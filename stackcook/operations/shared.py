@@ -33,13 +33,15 @@ class Facts:
 
     ``machines`` are the machines' states, ``registered`` the nodes that the Chef server has,
     ``recipes`` those of each node that need no other node, ``done`` the nodes that the deploy which
-    is resumed has finished.
+    is resumed has finished, ``outdated`` the nodes whose run list, environment or policy on the
+    Chef server is not the manifest's.
     """
 
     machines: Mapping[str, str] = field(default_factory=dict)
     registered: Collection[str] = frozenset()
     recipes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
+    outdated: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,20 @@ def reach_steps(stages: Sequence[StageNodes], after: Key) -> Iterator[Step]:
             yield Step(
                 "reach", does, node.name, stage.name, after=(after,), retry=True, changes=False
             )
+
+
+def run_lists_step(stages: Sequence[StageNodes], facts: Facts, after: Key) -> Step:
+    """Set the run lists of nodes that are registered, before the first stage begins.
+
+    Nodes search for each other by run list. A converge also sets that of its own node, but this is
+    too late for a search by a node of an earlier stage.
+    """
+    names = [node.name for stage in stages for node in stage.nodes if node.name in facts.outdated]
+    shown = ", ".join(names) if len(names) < 10 else f"{len(names)} nodes"
+    which = f"of {shown}" if names else "that differ from the manifest"
+    return Step(
+        "run lists", f"set the run lists and environments {which}", after=(after,), retry=True
+    )
 
 
 def gate_step(stage: StageNodes, after: Key, *, converged: Sequence[Key] = ()) -> Step | None:
@@ -191,6 +207,7 @@ class Actions:
             "network": self._network,
             "chef server": lambda _: self._site.chef_server(),
             "save": self._save,
+            "run lists": lambda _: self._site.set_run_lists(tuple(self._nodes.values())),
             "reach": self._reach,
             "preflight": self._preflight,
             "gate": self._gate,

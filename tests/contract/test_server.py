@@ -69,21 +69,39 @@ def test_survives_being_killed(manifest: Manifest, embedded: EmbeddedServer) -> 
         assert_whole(manifest, embedded)
 
 
-def test_a_deploy_s_upload_is_safe_at_once(manifest: Manifest, embedded: EmbeddedServer) -> None:
-    """And with it the server's own keys, which it makes at its first start."""
+def site_of(manifest: Manifest, server: EmbeddedServer) -> ChefSite:
+    """The manifest's site, with this embedded server."""
 
     class Site(ChefSite):
         own_server = None
 
         @property
         def embedded(self) -> EmbeddedServer:
-            return embedded
+            return server
 
+    return Site(manifest)
+
+
+def test_a_deploy_s_upload_is_safe_at_once(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    """And with it the server's own keys, which it makes at its first start."""
     databags.ensure_passwords(manifest)
-    Site(manifest).upload(print)
+    site_of(manifest, embedded).upload(print)
     kill(embedded)
     with ChefClient(embedded.start()) as client:
         assert not upload(client, Repository.read(manifest)).changed
+
+
+def test_run_lists_are_safe_at_once(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    (node,) = manifest.nodes
+    assert site_of(manifest, embedded).outdated([node]) == set(), "no server is running"
+    with ChefClient(embedded.start()) as client:
+        client.post("/nodes", {**NODE, "run_list": ["role[db]"]})
+    assert site_of(manifest, embedded).outdated([node]) == {node.name}
+    assert site_of(manifest, embedded).set_run_lists([node]) == "1 node updated"
+    kill(embedded)
+    with ChefClient(embedded.start()) as client:
+        assert client.get("/nodes/one")["run_list"] == ["role[web]"]
+    assert site_of(manifest, embedded).set_run_lists([node]) == "0 nodes updated"
 
 
 def test_survives_being_stopped(manifest: Manifest, embedded: EmbeddedServer) -> None:

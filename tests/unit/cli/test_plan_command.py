@@ -74,6 +74,7 @@ def test_stages_in_order(repository: Path) -> None:
         "  chef server  start the Chef server, or check that it responds\n"
         "  machines     check that the machines are up\n"
         "  upload       upload what differs from the Chef repository\n"
+        "  run lists    set the run lists and environments that differ from the manifest\n"
         "stage controller\n"
         f"  controller  127.0.0.2  {NEW}, converge role[controller]\n"
         "stage compute: before the converge, wait until the services on controller respond\n"

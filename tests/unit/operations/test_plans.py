@@ -103,6 +103,38 @@ def test_a_step_waits_only_for_steps_that_come_before_it() -> None:
             before.add(step.key)
 
 
+def test_the_plan_names_the_nodes_that_get_another_run_list() -> None:
+    site = FakeSite()
+    site.machines.state = dict.fromkeys(("controller", "compute1", "compute2"), "running")
+    site.chef.known = {"controller", "compute1", "compute2"}
+    site.old = {"compute2", "compute1"}
+    for only, which in (
+        ((), "of compute1, compute2"),
+        (("compute2",), "of compute2"),
+        (("controller",), "that differ from the manifest"),
+    ):
+        plan = deploy_plan(MANIFEST, observe(MANIFEST, site, only), only)
+        (step,) = [step for step in plan.steps if step.name == "run lists"]
+        assert step.does == f"set the run lists and environments {which}"
+
+
+def test_a_node_that_has_no_machine_yet_is_registered_anew() -> None:
+    site = FakeSite()
+    site.chef.known, site.old = {"compute1"}, {"compute1"}
+    assert observe(MANIFEST, site).outdated == set()
+
+
+@pytest.mark.parametrize("plan", [deploy_plan(MANIFEST, Facts()), converge_plan(MANIFEST)])
+def test_run_lists_are_set_before_any_node_is_inspected(plan: Plan) -> None:
+    names = [step.name for step in plan.steps]
+    (number,) = [number for number, name in enumerate(names) if name == "run lists"]
+    after = plan.steps[number]
+    assert "preflight" not in names[:number]
+    for step in plan.steps:
+        if step.name in ("preflight", "gate"):
+            assert after.key in step.after
+
+
 def test_a_manifest_without_nodes_only_uploads() -> None:
     empty = Manifest(Path("/nowhere/infrastructure.yml"), "fake")
     names = [step.name for step in deploy_plan(empty, Facts()).steps]

@@ -81,7 +81,7 @@ def test_a_node_that_is_done() -> None:
 
 def test_the_steps_around_the_nodes() -> None:
     found = lines(planned(node("a", "web", 7)))
-    assert found[:7] == [
+    assert found[:8] == [
         "first",
         "  check        read and check the Chef repository",
         "  secrets      generate the passwords that are missing",
@@ -89,6 +89,7 @@ def test_the_steps_around_the_nodes() -> None:
         "  chef server  start the Chef server, or check that it responds",
         "  machines     create a",
         "  upload       upload what differs from the Chef repository",
+        "  run lists    set the run lists and environments that differ from the manifest",
     ]
     assert found[-2:] == [
         "  save         wait until the Chef server has saved its data",

@@ -69,6 +69,7 @@ ALL_STEPS = [
     "chef server",
     "up",
     "upload",
+    "run lists controller compute1",
     "bootstrap controller",
     "gate controller",
     "bootstrap compute1",
@@ -435,6 +436,7 @@ def test_converge_of_some_nodes(manifest: Manifest) -> None:
     assert site.asked == [
         "network",
         "chef server",
+        "run lists compute1",
         "gate controller",
         "converge compute1",
     ]
@@ -606,6 +608,17 @@ def test_a_chef_server_that_is_away_ends_no_step_for_all(manifest: Manifest, ste
     assert retried == [(step.split()[0], "", "http://chef: can't be reached")] * 3
 
 
+def test_a_chef_server_that_is_away_while_run_lists_are_set(manifest: Manifest) -> None:
+    site = FakeSite()
+    step = "run lists controller compute1"
+    site.away[step] = 1
+    code, events = deploy(manifest, site)
+    assert code is ExitCode.DONE
+    assert [e.step for e in events if isinstance(e, StepRetried)] == ["run lists"]
+    number = ALL_STEPS.index(step)
+    assert site.asked == [*ALL_STEPS[:number], step, *ALL_STEPS[number:]]
+
+
 def test_a_chef_server_that_never_was_there_is_told_at_once(manifest: Manifest) -> None:
     site = FakeSite()
     site.away["chef server"] = 1
@@ -668,7 +681,7 @@ def test_a_node_made_anew_is_taken_up_whatever_the_deploy_has_done(manifest: Man
     site.chef.known = {"compute1"}
     last = LastDeploy("d-1", site.inputs, time.time(), None, frozenset({"controller", "compute1"}))
     assert run(manifest, site, last=last) is ExitCode.DONE
-    assert [s for s in site.asked if s.endswith(("controller", "compute1"))] == [
+    assert [s for s in site.asked if s.startswith(("bootstrap", "converge"))] == [
         "bootstrap controller"
     ]
 

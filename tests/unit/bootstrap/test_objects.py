@@ -1,0 +1,48 @@
+"""Node objects that are registered, and what the manifest says of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stackcook.bootstrap.objects import outdated, synchronize
+from stackcook.manifest.model import Node
+from tests.unit.bootstrap.fakes import ONE, Setting
+
+
+@pytest.mark.parametrize(
+    "node, differs",
+    [
+        (ONE, False),
+        (replace(ONE, run_list=("role[base]", "role[base]")), False),
+        (replace(ONE, run_list=("role[base]", "role[web]")), True),
+        (replace(ONE, run_list=()), True),
+        (replace(ONE, environment="prod"), True),
+        (replace(ONE, policy_name="web", policy_group="prod"), True),
+        (replace(ONE, name="two"), False),  # it is not registered
+    ],
+)
+def test_which_objects_differ(setting: Setting, node: Node, differs: bool) -> None:
+    setting.register()
+    assert outdated(setting.chef, [node]) == ((node,) if differs else ())
+
+
+def test_attributes_stay_as_they_are(setting: Setting) -> None:
+    setting.register()
+    before = setting.chef.objects["/nodes/one"]
+    before |= {level: {level: 1} for level in ("automatic", "default", "override")}
+    wanted = replace(ONE, run_list=("role[web]",), environment="prod")
+    synchronize(setting.chef, wanted)
+    assert outdated(setting.chef, [wanted]) == ()
+    assert setting.chef.objects["/nodes/one"] == {
+        **before,
+        "run_list": ["role[web]"],
+        "chef_environment": "prod",
+    }
+
+
+def test_an_object_that_is_right_is_not_written(setting: Setting) -> None:
+    setting.register()
+    setting.chef.put = lambda path, value: pytest.fail(f"PUT {path}")  # type: ignore
+    synchronize(setting.chef, ONE)

@@ -19,7 +19,8 @@ module OpenstackObjectStorage
       node.run_state[:openstack_storage_nodes] ||= begin
         escaped = RECIPE.gsub(':', '\:')
         where = "recipes:#{escaped} OR run_list:recipe\\[#{escaped}\\] OR run_list:role\\[#{ROLE}\\]"
-        found = search(:node, "chef_environment:#{node.chef_environment} AND (#{where})").reject { |other| other.name == node.name }
+        # The parentheses come first: goiardi may ignore what is before `AND (… OR …)`.
+        found = search(:node, "(#{where}) AND chef_environment:#{node.chef_environment}").reject { |other| other.name == node.name }
         found.each(&:expand!)
         [node, *found].select { |each| openstack_runs_storage?(each) }.sort_by(&:name)
       end

@@ -10,7 +10,7 @@ RSpec.describe 'openstack-object-storage::proxy' do
   let(:storage) { [] }
 
   before do
-    stub_search(:node, /\Achef_environment:_default AND \(recipes:openstack-object-storage\\:\\:storage OR run_list:recipe\\\[.* OR run_list:role/).and_return(storage)
+    stub_search(:node, /\A\(recipes:openstack-object-storage\\:\\:storage OR run_list:recipe\\\[.* OR run_list:role.*\) AND chef_environment:_default\z/).and_return(storage)
   end
 
   it 'builds a ring for each server' do

@@ -79,6 +79,6 @@ def banner(address: str) -> str:
     """What the SSH server at an address says first; nothing if none answers."""
     try:
         with socket.create_connection((address, 22), timeout=2) as connection:
-            return connection.recv(100).decode()
+            return connection.recv(100).decode(errors="replace")  # key exchange may follow
     except OSError:
         return ""

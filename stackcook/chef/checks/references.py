@@ -166,6 +166,8 @@ class References:
         if use.kind == "recipe":
             name = f"{cookbook.name}{use.name}" if use.name.startswith("::") else use.name
             problem = self._used_recipe(name)
+        elif use.kind not in ("template", "file"):
+            return  # only apt knows which packages there are
         else:
             name = use.cookbook or cookbook.name
             problem = None if "*" in name else self._entry_cookbook(name)

@@ -36,10 +36,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class Use:
-    """A ``recipe``, ``template`` or ``file`` (the kind) that a recipe names, and the position.
+    """Something that a recipe names, and the position.
 
-    ``cookbook`` is None for the recipe's own; ``*`` stands for what Ruby computes. ``certain`` is
-    false if it may never be reached, or if part of the name is computed.
+    ``kind`` is ``recipe``, ``template``, ``file``, ``package`` for Chef's own resources, or
+    ``openstack_packages``. ``cookbook`` is None for the recipe's own; ``*`` stands for what Ruby
+    computes. ``certain`` is false if it may never be reached, or if part of the name is computed.
     """
 
     kind: str

@@ -1,13 +1,15 @@
 # frozen_string_literal: true
 
-# The recipes, templates and files that a recipe names.
+# The recipes, templates, files and Debian packages that a recipe names.
 #
-# `found` has for each: [kind, name, cookbook, line, column, certain]. The kind is "recipe", "template" or
-# "file"; `cookbook` is nil for the recipe's own; `*` stands for what Ruby computes. `certain` is false
-# in a condition, a loop or a block, or if the recipe may return early.
+# `found` has for each: [kind, name, cookbook, line, column, certain]. The kind is "recipe", "template", "file",
+# "package" (Chef's own resources) or "openstack_packages"; `cookbook` is nil for the recipe's own; `*` stands
+# for what Ruby computes. `certain` is false in a condition, a loop or a block, or if the recipe may return early.
 class Uses
-  WORDS = /\b(?:include_recipe|template|cookbook_file)\b/
+  WORDS = /\b(?:include_recipe|template|cookbook_file|openstack_packages)\b|^\s*(?:apt_)?package\b/
   FILES = { 'template' => 'template', 'cookbook_file' => 'file' }.freeze
+  PACKAGES = { 'package' => 'package', 'apt_package' => 'package', 'openstack_packages' => 'openstack_packages' }.freeze
+  PACKAGE_NAME = /\A[a-z0-9][a-z0-9+.-]+\z/
   UNCERTAIN = %i(if unless elsif else if_mod unless_mod case while until for while_mod until_mod ifop binary
                  rescue rescue_mod brace_block do_block lambda def defs).freeze
 
@@ -32,20 +34,25 @@ class Uses
       arguments.each { |argument| add('recipe', argument, nil, certain) }
     elsif FILES[name] && arguments.size == 1
       file(name, arguments.first, [], certain)
+    elsif PACKAGES[name] && arguments.size == 1
+      packages(PACKAGES[name], arguments.first, certain)
     else
       certain &&= !UNCERTAIN.include?(node.first)
       node.each { |child| walk(child, certain) }
     end
   end
 
-  # Whether the node is a template or cookbook_file with a block.
+  # Whether the node is a template, cookbook_file or package with a block.
   def resource(node, certain)
     return false unless node.first == :method_add_block
 
     name, arguments = call(node[1])
-    return false unless FILES[name] && arguments.size == 1
+    return false unless (FILES[name] || PACKAGES[name]) && arguments.size == 1
+    return file(name, arguments.first, properties(node[2]), certain) if FILES[name]
 
-    file(name, arguments.first, properties(node[2]), certain)
+    names = package_names(arguments.first, node[2])
+    packages(PACKAGES[name], names, certain) if names
+    true
   end
 
   def file(name, title, properties, certain)
@@ -70,6 +77,35 @@ class Uses
     return [[name, arguments.first]] if %w(source cookbook local).include?(name)
 
     node.flat_map { |child| properties(child) }
+  end
+
+  # The argument that names the packages; nil if the block sets anything else, such as a version or a condition.
+  def package_names(title, block)
+    body = block.last
+    body = body[1] if body.first == :bodystmt
+    body.each do |statement|
+      name, arguments = call(statement)
+      next if name == 'action' && arguments.flatten.grep(String) == %w(install)
+      return unless %w(packages package_name).include?(name) && arguments.size == 1
+
+      title = arguments.first
+    end
+    title
+  end
+
+  # Only names that are written out: of `%w(a b) + more` and of `['a', 'b', *more]`, a and b.
+  def packages(kind, node, certain)
+    parts = case node.first
+            when Array then node
+            when :array then [node[1]].compact
+            when :args_add_star then [node[1], *node.drop(3)]
+            when :binary then node[2] == :+ ? [node[1], node[3]] : []
+            else []
+            end
+    parts.each { |part| packages(kind, part, certain) }
+
+    name, line, column = string(node.first == :@tstring_content ? [:string_literal, [:string_content, node]] : node)
+    @found << [kind, name, nil, line, column, certain] if name&.match?(PACKAGE_NAME)
   end
 
   def add(kind, argument, cookbook, certain)

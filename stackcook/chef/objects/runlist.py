@@ -80,6 +80,11 @@ def run_list_for(role: Role, environment: str) -> list[RunListItem]:
     return next((lists[place] for place in (*places, ("recipes",)) if place in lists), [])
 
 
+def full_name(recipe: str) -> str:
+    """The recipe with its cookbook: ``apt::default`` for ``apt``."""
+    return recipe if "::" in recipe else f"{recipe}::default"
+
+
 def recipes_of(
     run_list: Iterable[str], environment: str, roles: Mapping[str, Role]
 ) -> Iterator[str]:

@@ -19,10 +19,11 @@ from stackcook.chef.checks.syntax import Use, check_syntax
 from stackcook.chef.loader.findings import Findings, suggestion
 from stackcook.chef.loader.ruby import Kind, Source
 from stackcook.chef.loader.sources import Sources, is_glob, locate, ruby_needed
-from stackcook.chef.objects.cookbook import Cookbook, CookbookFile
+from stackcook.chef.objects.cookbook import Cookbook, CookbookFile, recipe_files
 from stackcook.chef.objects.databags import DataBag, read_data_bags
 from stackcook.chef.objects.hashes import Hashes
-from stackcook.chef.objects.runlist import recipes_of
+from stackcook.chef.objects.runlist import full_name, recipes_of
+from stackcook.chef.repository.packages import Packages, packages_of
 from stackcook.chef.repository.policylock import PolicyLock, read_policy
 from stackcook.chef.repository.read import (
     declared_attributes,
@@ -48,7 +49,7 @@ class Repository:
     """What ``upload`` puts on the Chef server; roles and environments by name.
 
     ``on_server`` are the objects that it refers to and only the user's own server has:
-    ``role web``, ``cookbook apt``, …
+    ``role web``, ``cookbook apt``, …; ``uses`` is what each recipe (``COOKBOOK::RECIPE``) names.
     """
 
     cookbooks: tuple[Cookbook, ...] = ()
@@ -57,6 +58,7 @@ class Repository:
     data_bags: tuple[DataBag, ...] = ()
     policy: PolicyLock | None = None
     on_server: tuple[str, ...] = ()
+    uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, manifest: Manifest, find_server: FindServer = lambda: None) -> Repository:
@@ -107,6 +109,11 @@ class Repository:
             environments=read_objects("environment", environments, sources, findings),
             data_bags=read_data_bags(manifest, findings),
             policy=read_policy(manifest, findings),
+            uses={
+                f"{cookbook.name}::{name}": uses.get(first.source, ())
+                for cookbook in cookbooks.values()
+                for name, (first, *_) in recipe_files(cookbook.files).items()
+            },
         )
         _check_attributes(manifest, repository.policy, files, sources, findings)
         known = Known(
@@ -169,12 +176,21 @@ class Repository:
         @functools.cache
         def recipes(run_list: tuple[str, ...], environment: str) -> tuple[str, ...]:
             names = recipes_of(run_list, environment, self.roles)
-            full = (name if "::" in name else f"{name}::default" for name in names)
-            wanted = (name + PACKAGES_SUFFIX for name in full)
+            wanted = (full_name(name) + PACKAGES_SUFFIX for name in names)
             return tuple(dict.fromkeys(recipe for recipe in wanted if recipe in known))
 
         found = {node.name: recipes(node.run_list, node.environment) for node in nodes}
         return {name: wanted for name, wanted in found.items() if wanted}
+
+    def packages(self, nodes: Iterable[Node]) -> Mapping[str, Packages]:
+        """Node → the packages that its recipes name; nodes without any are left out."""
+
+        @functools.cache
+        def packages(run_list: tuple[str, ...], environment: str) -> Packages:
+            return packages_of(recipes_of(run_list, environment, self.roles), self.uses)
+
+        found = {node.name: packages(node.run_list, node.environment) for node in nodes}
+        return {name: named for name, named in found.items() if named}
 
 
 def _check_attributes(

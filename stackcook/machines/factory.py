@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from stackcook.machines.ssh import SshMachines
 from stackcook.manifest.model import MachineKind, Manifest
 
 if TYPE_CHECKING:  # `status` of hosts that are there already waits for no library of Vagrant's
+    from stackcook.chef.repository.packages import Packages
     from stackcook.machines.vagrant import VagrantMachines
 
 DEFAULT_NETWORK = IPv4Network("10.0.112.0/24")
@@ -36,5 +38,21 @@ def vagrant_machines(manifest: Manifest) -> VagrantMachines:
     external = None
     if manifest.external_network:
         external = LabNetwork(name, manifest.external_network, root, key="external_network")
-    provider = choose_provider(manifest.provider)
-    return VagrantMachines(manifest, network, provider, external=external)
+    return VagrantMachines(
+        manifest,
+        network,
+        choose_provider(manifest.provider),
+        external=external,
+        named_packages=lambda: named_packages(manifest),
+    )
+
+
+def named_packages(manifest: Manifest) -> Mapping[str, Packages]:
+    """Node → the packages that its recipes name, for those nodes that Vagrant creates.
+
+    What is wrong in the repository is left to those who use it.
+    """
+    from stackcook.chef.repository.repository import Repository
+
+    repository, _ = Repository.inspect(manifest)
+    return repository.packages(node for node in manifest.nodes if not node.provider)

@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from stackcook.cache import package_cache, packages
+from stackcook.chef.repository.packages import Packages
 from stackcook.command import Runner, Say, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError, one_line
 from stackcook.files import lock, private_directory, write_private
-from stackcook.machines import box, lxcfs, numa
+from stackcook.machines import lxcfs, numa
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
+from stackcook.machines.box import ORDINARY, Box, any_warm
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest, Node
@@ -49,6 +51,7 @@ class VagrantMachines:
     """The machines of a manifest whose kind is ``vagrant``.
 
     ``external`` is the network of ``external_network``, None if the manifest has none.
+    ``named_packages`` gives each node's packages; it is called only if there are warm boxes.
     """
 
     manifest: Manifest
@@ -56,6 +59,7 @@ class VagrantMachines:
     provider: str
     run: Runner = run_command
     external: LabNetwork | None = None
+    named_packages: Callable[[], Mapping[str, Packages]] = dict
 
     def describe(self) -> dict[str, Any]:
         """All that the Vagrantfile needs, as JSON; memory is in MiB."""
@@ -63,7 +67,7 @@ class VagrantMachines:
         return {
             "name": self.manifest.name,
             "provider": self.provider,
-            "box": box.name() if self.provider == "lxc" else DEBIAN_BOX,
+            "box": ORDINARY.name if self.provider == "lxc" else DEBIAN_BOX,
             "network": str(network),
             "prefix": network.prefixlen,
             "netmask": str(network.netmask),
@@ -84,6 +88,7 @@ class VagrantMachines:
                     "address": str(node.address),
                     "memory": node.memory,
                     "cpus": node.cpus,
+                    "box": self._boxes[node.name].name if self.provider == "lxc" else DEBIAN_BOX,
                     "cpuset": ",".join(map(str, cpusets[node.name])),
                     "numa": str(self._numa(node)),
                     "container": self._container(node),
@@ -127,9 +132,10 @@ class VagrantMachines:
             package_cache(self._container(node))
             if self._container(node) not in running:  # a running one keeps its size
                 numa.write(self._numa(node), node.memory, cpusets[node.name])
-        if not box.added():
-            with box.locked() as directory:
-                self._add_box(box.build(directory, on_line), on_line)
+        for box in dict.fromkeys(self._boxes.values()):
+            if not box.added():
+                with box.locked():
+                    self._add_box(box, on_line)
 
     def up(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Start ``nodes``, in parallel if the provider can."""
@@ -256,11 +262,20 @@ class VagrantMachines:
         write_private(self._key.with_suffix(".pub"), f"{public} stackcook {self.manifest.name}\n")
         new.replace(self._key)
 
-    def _add_box(self, path: Path, on_line: Say) -> None:
+    @cached_property
+    def _boxes(self) -> Mapping[str, Box]:
+        """Node → its box: the warm one with its packages if that was built."""
+        named = self.named_packages() if any_warm() else {}
+        warm = {node: Box(packages) for node, packages in named.items()}
+        built = {node: box for node, box in warm.items() if box.path.exists()}
+        return {node.name: built.get(node.name, ORDINARY) for node in self.manifest.nodes}
+
+    def _add_box(self, box: Box, on_line: Say) -> None:
+        path = box.build(on_line)
         if not box.added():
             on_line("adding the box to Vagrant")
             with self._vagrant(on_line, "box add") as vagrant:
-                vagrant.box_add(box.name(), str(path), provider="lxc", force=True)
+                vagrant.box_add(box.name, str(path), provider="lxc", force=True)
 
     def _refuse_foreign(self, nodes: Sequence[Node]) -> None:
         there = self._containers.names()

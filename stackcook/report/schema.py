@@ -282,6 +282,7 @@ def _data() -> dict[str, Schema]:
         {
             "memory": _COUNT,
             "cpus": _COUNT,
+            "box": _TEXT,
             "cpuset": _TEXT,
             "numa": _TEXT,
             "container": _TEXT,
@@ -342,7 +343,12 @@ def _data() -> dict[str, Schema]:
         "server start": _object(url=_TEXT),
         "server stop": _object(stopped=_BOOLEAN),
         "server status": _object(running=_BOOLEAN, pid=_or_null(_COUNT), url=_OPTIONAL, log=_TEXT),
-        "box build": _object(name=_TEXT, path=_TEXT),
+        "box build": _object(
+            "`name` and `path` are those of the ordinary box; `warm` is for --warm.",
+            name=_TEXT,
+            path=_TEXT,
+            warm=_list(_object(name=_TEXT, path=_TEXT, nodes=_TEXTS)),
+        ),
         "schema": {"type": "object"},
         "doctor": _object(
             missing=_COUNT,

@@ -15,6 +15,7 @@ import pytest
 from stackcook.cache import cache
 from stackcook.errors import MachineError
 from stackcook.machines import factory, vagrant
+from stackcook.machines.box import warm_boxes
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
@@ -167,6 +168,48 @@ def test_machines_come_up_and_go(manifest: Manifest, tmp_path: Path) -> None:
     assert traces() == {"containers": [], "links": [], "routes": [], "tables": []}
     machines.destroy(manifest.nodes, lines.append)
     machines.tear_down()
+
+
+def test_a_machine_of_a_warm_box(manifest: Manifest) -> None:
+    app = manifest.root / "cookbooks" / "app"
+    (app / "recipes").mkdir(parents=True)
+    (app / "metadata.json").write_text('{"name": "app"}')
+    (app / "recipes" / "default.rb").write_text(
+        "openstack_packages 'memcached'\npackage %w(uuid-runtime not-in-debian)\n"
+    )
+    (manifest.root / "infrastructure.yml").write_text(
+        "cookbooks: [app: ]\n" + MANIFEST.replace("- one:", "- one: {run_list: 'recipe[app]'}")
+    )
+    found, findings = read(manifest.root / "infrastructure.yml")
+    assert found is not None, findings
+    lines: list[str] = []
+    (box,) = warm_boxes(factory.named_packages(found))
+    machines = factory.vagrant_machines(found)
+    try:
+        with box.locked():
+            box.build(lines.append, again=True)
+        machines.up(found.nodes, lines.append)
+        units = "memcached.service uuidd.socket stackcook-enable.service"
+        host = machines.hosts(found.nodes)["one"]
+        with wait_for(host, found.state / "known_hosts", patience=30) as remote:
+            assert remote.run("systemctl is-system-running --wait").output == "running\n"
+            # it does not start before it is configured; the other one has the usual start
+            asked = f"systemctl is-active {units}; systemctl is-enabled {units}"
+            said = remote.run(f"{{ {asked}; }} 2>&1").output.split("\n")
+            assert said[:3] == ["inactive", "active", "inactive"]
+            assert said[3:5] == ["enabled", "enabled"] and "No such file" in said[5]
+            identity = remote.run("cat /etc/machine-id").output
+            assert len(identity.strip()) == 32
+            assert remote.run("test -e /usr/sbin/policy-rc.d").status == 1
+        host = machines.hosts(found.nodes)["two"]
+        with wait_for(host, found.state / "known_hosts", patience=30) as remote:
+            assert remote.run("test -e /usr/bin/memcached").status == 1
+            assert remote.run("cat /etc/machine-id").output != identity
+    finally:
+        machines.destroy(found.nodes, lines.append)
+        machines.tear_down()
+        shutil.rmtree(box.path.parent, ignore_errors=True)
+        subprocess.run(["vagrant", "box", "remove", "--force", box.name], capture_output=True)
 
 
 def test_a_packet_to_the_lab_never_leaves_another_way(manifest: Manifest) -> None:

@@ -29,7 +29,7 @@ from stackcook.cache import cache
 from stackcook.chef.server.process import Process
 from stackcook.errors import StackcookError
 from stackcook.files import lock
-from stackcook.machines import box
+from stackcook.machines.box import ORDINARY
 from stackcook.machines.network import LabNetwork
 from tests.scale.machine import LabError, Machine, checked
 
@@ -163,9 +163,9 @@ def locked() -> Iterator[Lab]:
 
 def _base(say: Say) -> Path:
     """The root that all nodes share, unpacked once for each box."""
-    made_of = f"{box.key()}-{hashlib.sha256(_BASE_SCRIPT.read_bytes()).hexdigest()[:8]}"
-    with box.locked() as directory:
-        packed = box.build(directory, say)
+    made_of = f"{ORDINARY.key}-{hashlib.sha256(_BASE_SCRIPT.read_bytes()).hexdigest()[:8]}"
+    with ORDINARY.locked():
+        packed = ORDINARY.build(say)
     bases = cache() / NAME
     bases.mkdir(parents=True, exist_ok=True)
     with lock(bases / "lock"):

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from stackcook.cache import cache, package_cache
-from stackcook.machines import box
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +28,3 @@ def test_a_machine_starts_with_what_others_downloaded(own_cache: Path) -> None:
 
 def test_the_cache_is_where_the_desktop_says(own_cache: Path) -> None:
     assert cache() == own_cache
-
-
-def test_a_box_that_is_there_is_not_built() -> None:
-    with box.locked() as directory:
-        (directory / "lxc.box").touch()
-        assert box.build(directory, print) == directory / "lxc.box"

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from stackcook.cache import packages
-from stackcook.machines import box, vagrant
+from stackcook.chef.repository.packages import Packages
+from stackcook.machines import vagrant
+from stackcook.machines.box import ORDINARY, Box
 from stackcook.machines.network import LabNetwork
 from stackcook.machines.vagrant import VagrantMachines
 from stackcook.manifest.read import read
@@ -75,7 +77,8 @@ def described(root: Path, provider: str, *, external: bool = False) -> dict[str,
     network = LabNetwork(manifest.name, IPv4Network("10.0.112.0/24"), root, FakeHost().run)
     second = replace(network, network=IPv4Network("10.0.113.0/24"), key="external_network")
     made = VagrantMachines(manifest, network, provider, external=second if external else None)
-    return made.describe()
+    packages = {"a": Packages(("mariadb-server",)), "b": Packages(("nova-compute",))}
+    return replace(made, named_packages=lambda: packages).describe()
 
 
 def load(root: Path, text: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -107,7 +110,7 @@ def test_containers(tmp_path: Path) -> None:
     found = loaded(tmp_path, lab)
     asked = (tmp_path / "asked").read_text()
     assert asked == f"-f {tmp_path}/infrastructure.yml machines --json\n"
-    assert (found["provider"], found["box"]) == ("lxc", box.name())
+    assert (found["provider"], found["box"]) == ("lxc", ORDINARY.name)
     assert "ec2" not in str(lab["machines"]) and set(found) >= {"a", "b", "up"}
     b = found["b"]["lxc"]
     assert (b["container_name"], b["ssh_ip_addr"]) == ("lab-b", "10.0.112.11")
@@ -133,6 +136,18 @@ def test_containers_have_a_second_interface_on_the_external_network(tmp_path: Pa
         "net.1.flags": ["up"],
     }
     assert b["net.0.link"] == ["br-lab"]
+
+
+def test_a_warm_box_is_used_once_it_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    warm = Box(Packages(("nova-compute",)))
+    warm.path.parent.mkdir(parents=True)
+    assert {one["box"] for one in described(tmp_path, "lxc")["machines"]} == {ORDINARY.name}
+    warm.path.touch()
+    found = loaded(tmp_path, described(tmp_path, "lxc"))
+    assert (found["a"]["box"], found["b"]["box"]) == (ORDINARY.name, warm.name)
 
 
 @pytest.mark.parametrize("provider", ["libvirt", "virtualbox"])

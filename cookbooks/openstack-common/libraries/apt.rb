@@ -14,7 +14,7 @@ module OpenstackCommon
     MARKER = '# openstack_packages: nothing starts before it is configured'
     # D-Bus may reload its configuration: it runs already, and denies polkit its bus name until it knows the user that polkit's
     # package has just created. Without polkit, libvirt rejects all clients.
-    DENY_STARTS = <<~SHELL
+    DENY_STARTS = <<~SHELL.freeze
       #!/bin/sh
       #{MARKER}
       case " $* " in *" dbus reload "*) exit 0 ;; esac

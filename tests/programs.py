@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stackcook.chef.resolvers.vendored import Programs
-from stackcook.command import Command, Completed, CommandError
+from stackcook.command import Command, Completed, CommandError, Say
 from stackcook.errors import UsageError
+from tests.runner import FakeRun
 
 
 @dataclass
-class FakeProgram:
+class FakeProgram(FakeRun):
     """Brings the cookbooks of ``brings`` and writes the lock, unless an answer is waiting.
 
     ``asked`` notes each command. An answer is what the program prints before it fails, or the
@@ -35,22 +35,14 @@ class FakeProgram:
             raise UsageError(f"{name} is not installed")
         return Path("/programs") / name
 
-    def __call__(
-        self,
-        command: Command,
-        *,
-        on_line: Callable[[str], None] | None = None,
-        timeout: float | None = None,
-        on_start: Callable[[Callable[[], None]], None] | None = None,
-    ) -> Completed:
+    def answer(self, command: Command, say: Say) -> Completed:
         self.asked.append(command)
         if self.answers:
             answer = self.answers.pop(0)
             if isinstance(answer, CommandError):
                 raise answer
             for line in answer.splitlines():
-                if on_line:
-                    on_line(line)
+                say(line)
             return Completed(1, answer)
         where = Path(str(command.env.get("LIBRARIAN_CHEF_PATH") or command.argv[2]))
         for name in self.brings:

@@ -22,6 +22,7 @@ from stackcook.command import Command, Completed, Say
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote.base import Host
 from tests.fakes import node
+from tests.runner import FakeRun
 
 ONE = node("one", "base", 10)
 URL = "http://10.0.115.1:4545"
@@ -129,24 +130,16 @@ class Shell:
 
 
 @dataclass
-class Knife:
+class Knife(FakeRun):
     """``knife`` as a program: prints and ends."""
 
     done: Completed = Completed(0, f" [10.0.115.10] {DONE}")
     command: Command | None = None
 
-    def __call__(
-        self,
-        command: Command,
-        *,
-        on_line: Callable[[str], None] | None = None,
-        timeout: float | None = None,
-        on_start: Callable[[Callable[[], None]], None] | None = None,
-    ) -> Completed:
+    def answer(self, command: Command, say: Say) -> Completed:
         self.command = command
         for line in self.done.output.splitlines():
-            if on_line:
-                on_line(line)
+            say(line)
         return self.done
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from stackcook.chef.repository.packages import Packages
-from stackcook.command import Command, Completed
+from stackcook.command import Command, Completed, Say
 from stackcook.errors import MachineError
 from stackcook.machines import box
 from stackcook.machines.box import ORDINARY, Box, warm_boxes
+from tests.runner import FakeRun
 
 DATABASE = Packages(("mariadb-client", "mariadb-server"), ("ntp",))
 
@@ -22,21 +22,14 @@ def own_directories(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VAGRANT_HOME", str(tmp_path / "vagrant"))
 
 
-class Scripts:
+class Scripts(FakeRun):
     """Stands for the scripts that build boxes, which run as root; ``built`` are the arguments."""
 
     def __init__(self, status: int = 0) -> None:
         self.built: list[list[str]] = []
         self.status = status
 
-    def __call__(
-        self,
-        command: Command,
-        *,
-        on_line: Callable[[str], None] | None = None,
-        timeout: float | None = None,
-        on_start: Callable[[Callable[[], None]], None] | None = None,
-    ) -> Completed:
+    def answer(self, command: Command, say: Say) -> Completed:
         words = list(command.argv)
         words = words[next(n for n, word in enumerate(words) if word.endswith(".sh")) :]
         self.built.append([Path(words[0]).name, *words[1:]])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from stackcook.command import Command, Completed
+from stackcook.command import Command, Completed, Say
 from stackcook.errors import UsageError
 from stackcook.machines import lxcfs
+from tests.runner import FakeRun
 
 
 @pytest.fixture(autouse=True)
@@ -21,21 +21,14 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lxcfs, "as_root", lambda *argv: argv)
 
 
-class Service:
+class Service(FakeRun):
     """``service lxcfs start``, which mounts its files or not, and fails or not."""
 
     def __init__(self, mount: Path, *, works: bool = True, status: int = 0) -> None:
         self.mount, self.works, self.status = mount, works, status
         self.asked: list[str] = []
 
-    def __call__(
-        self,
-        command: Command,
-        *,
-        on_line: Callable[[str], None] | None = None,
-        timeout: float | None = None,
-        on_start: Callable[[Callable[[], None]], None] | None = None,
-    ) -> Completed:
+    def answer(self, command: Command, say: Say) -> Completed:
         self.asked.append(str(command))
         if self.works and command.argv[0] == "service":
             (self.mount / "proc").mkdir(parents=True)

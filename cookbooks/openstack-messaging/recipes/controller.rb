@@ -60,7 +60,7 @@ openstack_service 'rabbitmq-server' do
   wait true
 end
 
-# for a running RabbitMQ: the password was changed, or somebody deleted the user
+# If RabbitMQ was running when the password changed, or if its user was deleted since
 execute 'rabbitmqctl import_definitions' do
   command ['rabbitmqctl', '--node', node_name, 'import_definitions', definitions]
   not_if { OpenstackMessaging::Amqp.login?(openstack_bind_address('mq'), openstack_port('mq'), user, password) }

@@ -14,7 +14,7 @@ RSpec.describe OpenstackMessaging::Amqp do
     [1, 0, payload.bytesize].pack('CnN') + payload + "\xCE".b
   end
 
-  # Accepts one client, and responds to its frames; nil: with nothing. Then hangs up.
+  # Accepts one client, and responds to its frames; nil: with nothing. Then closes the connection.
   def serve(*methods)
     Thread.new do
       client = server.accept
@@ -47,7 +47,7 @@ RSpec.describe OpenstackMessaging::Amqp do
     expect(login?).to be(false)
   end
 
-  it 'fails if RabbitMQ hangs up without a word' do
+  it 'fails if RabbitMQ closes the connection without an answer' do
     serve(nil)
     expect { login? }.to raise_error(EOFError)
   end
@@ -57,7 +57,7 @@ RSpec.describe OpenstackMessaging::Amqp do
     expect(login?).to be(false)
   end
 
-  it 'fails if nobody listens' do
+  it 'fails if nothing listens on the port' do
     port = server.addr[1]
     server.close
     expect { described_class.login?('127.0.0.1', port, 'openstack', 'secret') }.to raise_error(Errno::ECONNREFUSED)

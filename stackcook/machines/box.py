@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from pathlib import Path
 
 from stackcook.cache import cache, package_cache
@@ -38,7 +39,7 @@ class Box:
 
     packages: Packages = Packages()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A checksum of the ordinary box's inputs; a warm box has a second one for the rest."""
         ordinary = _checksum(*(path.read_bytes() for path in _MADE_OF))

@@ -25,7 +25,7 @@ from stackcook.errors import MachineError, UsageError, one_line
 from stackcook.files import lock, private_directory, write_private
 from stackcook.machines import lxcfs, numa
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
-from stackcook.machines.box import ORDINARY, Box, any_warm
+from stackcook.machines.box import ORDINARY, Box, any_warm, warm_boxes
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest, Node
@@ -265,9 +265,8 @@ class VagrantMachines:
     @cached_property
     def _boxes(self) -> Mapping[str, Box]:
         """Node → its box: the warm one with its packages if that was built."""
-        named = self.named_packages() if any_warm() else {}
-        warm = {node: Box(packages) for node, packages in named.items()}
-        built = {node: box for node, box in warm.items() if box.path.exists()}
+        warm = warm_boxes(self.named_packages()) if any_warm() else {}
+        built = {node: box for box, nodes in warm.items() if box.path.exists() for node in nodes}
         return {node.name: built.get(node.name, ORDINARY) for node in self.manifest.nodes}
 
     def _add_box(self, box: Box, on_line: Say) -> None:

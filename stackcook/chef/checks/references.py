@@ -164,8 +164,7 @@ class References:
     def _check_use(self, cookbook: Cookbook, path: Path, use: Use) -> None:
         """Check what a recipe refers to: an error if the recipe certainly fails."""
         if use.kind == "recipe":
-            name = f"{cookbook.name}{use.name}" if use.name.startswith("::") else use.name
-            problem = self._used_recipe(name)
+            problem = self._used_recipe(use.recipe(cookbook.name))
         elif use.kind not in ("template", "file"):
             return  # only apt knows which packages there are
         else:

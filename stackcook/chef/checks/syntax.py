@@ -50,6 +50,10 @@ class Use:
     column: int
     certain: bool
 
+    def recipe(self, cookbook: str) -> str:
+        """The recipe that it names, in a recipe of ``cookbook``: ``::b`` is one of its own."""
+        return f"{cookbook}{self.name}" if self.name.startswith("::") else self.name
+
 
 Result = Fault | tuple[Use, ...]
 Results = dict[str, Result]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from stackcook.chef.checks.syntax import Use
 from stackcook.chef.objects.runlist import full_name
+
+if TYPE_CHECKING:  # every command that has machines imports this module, and reads no Ruby
+    from stackcook.chef.checks.syntax import Use
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,7 @@ def packages_of(recipes: Iterable[str], uses: Mapping[str, Iterable[Use]]) -> Pa
             if not use.certain:
                 continue
             if use.kind == "recipe":
-                own = recipe.partition("::")[0] if use.name.startswith("::") else ""
-                left.append(full_name(own + use.name))
+                left.append(full_name(use.recipe(recipe.partition("::")[0])))
             elif use.kind in found:
                 found[use.kind].add(use.name)
     openstack = found["openstack_packages"]

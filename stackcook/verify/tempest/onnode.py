@@ -8,7 +8,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from pathlib import Path
 
-from stackcook.command import Completed, Say
+from stackcook.command import Completed, Say, last_line
 from stackcook.errors import VerifyError
 from stackcook.remote.base import Remote, sudo
 
@@ -91,8 +91,7 @@ class OnNode:
         command = f"sh {DIRECTORY}/tempest.sh {shlex.join(arguments)} </dev/null"
         done = self._remote.run(sudo(command), timeout=timeout, on_line=on_line, apart=True)
         if done.status != 0:
-            said = done.errors.strip() or done.output.strip()
-            last = said.splitlines()[-1] if said else "no output"
+            last = last_line(done.errors.strip() or done.output)
             raise VerifyError(
                 f"`{DIRECTORY}/tempest.sh {arguments[0]}` on {self._node} failed: {last}"
             )

@@ -21,51 +21,72 @@ tar -xzpf "$work/rootfs.tar.gz" -C "$work" --numeric-owner --xattrs --xattrs-inc
 # Runs in the new root.
 cat >"$root/var/tmp/install" <<'END'
 set -euo pipefail
-waiting=/var/lib/stackcook-enabled.tar unit=stackcook-enable.service
+enabled=/var/lib/stackcook-enabled.tar first_boot=/usr/local/lib/stackcook-first-boot
 
 apt_get() {
     apt-get -qq -y -o Dpkg::Options::=--force-confold "$@" >/var/tmp/apt.log 2>&1 || { cat /var/tmp/apt.log; exit 1; }
 }
 
 # Installs packages as far as apt knows them: a recipe may add the repository of others first.
-install() { # NAMES [OPTION…]
+install_known() { # NAMES [OPTION…]
     mapfile -t known < <(comm -12 <(tr ' ' '\n' <<<"$1" | sort) <(apt-cache pkgnames | sort))
     shift
     [ ${#known[@]} = 0 ] || apt_get "$@" install "${known[@]}"
 }
 
-enabled() { find /etc/systemd/system /etc/rc?.d -type l | sort; }
+# The links because of which systemd starts units when the machine boots.
+links() { find /etc/systemd/system /etc/rc?.d /usr/lib/systemd/system/*.wants -type l | sort; }
 
 apt_get -o APT::Update::Error-Mode=any update
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 0755 /usr/sbin/policy-rc.d
 
-# The services of openstack_packages must not start before they are configured, also not when the machine boots
-# for the first time. At that boot, a unit enables them: systemd has decided before what it starts.
-enabled >/var/tmp/before
-install "$openstack" --no-install-recommends
-enabled | comm -13 /var/tmp/before - >/var/tmp/new
-tar -P -cf "$waiting" --remove-files -T /var/tmp/new
-cat >"/etc/systemd/system/$unit" <<UNIT
+# No unit of openstack_packages may start before it is configured, also not when the machine boots for the first
+# time. So the box is without their links until then.
+links >/var/tmp/before
+install_known "$openstack" --no-install-recommends
+links | comm -13 /var/tmp/before - >/var/tmp/new
+tar -P -cf "$enabled" --remove-files -T /var/tmp/new
+
+install_known "$chef"
+
+# What packages generate when they are installed must not be the same on all machines.
+rm -f /var/lib/rabbitmq/.erlang.cookie /etc/ssl/private/ssl-cert-snakeoil.key
+[ ! -e /etc/iscsi/initiatorname.iscsi ] || echo GenerateName=yes >/etc/iscsi/initiatorname.iscsi
+rm -f /etc/ssh/ssh_host_* /var/lib/dbus/machine-id
+: >/etc/machine-id
+
+cat >"$first_boot" <<'SCRIPT'
+#!/bin/sh
+# Runs once, when a machine of a warm box boots for the first time.
+set -eu
+umask 077
+if [ -d /var/lib/rabbitmq ]; then # as the package does it
+    openssl rand -base64 -out /var/lib/rabbitmq/.erlang.cookie 42
+    chmod 0400 /var/lib/rabbitmq/.erlang.cookie
+    chown rabbitmq:rabbitmq /var/lib/rabbitmq/.erlang.cookie
+fi
+[ ! -e /etc/iscsi/initiatorname.iscsi ] || /usr/lib/open-iscsi/startup-checks.sh
+[ ! -e /usr/sbin/make-ssl-cert ] || make-ssl-cert generate-default-snakeoil --force-overwrite
+# systemd has already decided what it starts at this boot
+tar -P -xf /var/lib/stackcook-enabled.tar
+find /etc/systemd/system -name stackcook-first-boot.service -delete
+rm /var/lib/stackcook-enabled.tar "$0"
+SCRIPT
+chmod 0755 "$first_boot"
+cat >/etc/systemd/system/stackcook-first-boot.service <<UNIT
 [Unit]
-Description=Enable the services of installed packages from the next boot on
+Description=Finish the installation of a warm box
 Before=ssh.service
 [Service]
 Type=oneshot
-ExecStart=tar -P -xf $waiting
-ExecStart=rm $waiting /etc/systemd/system/$unit /etc/systemd/system/multi-user.target.wants/$unit
+ExecStart=$first_boot
 [Install]
 WantedBy=multi-user.target
 UNIT
-systemctl enable --quiet "$unit"
+systemctl enable --quiet stackcook-first-boot.service
 
-install "$chef"
-
-# What would be the same on all machines, but must not be; it is created when it is needed.
-rm -f /etc/ssh/ssh_host_* /etc/machine-id /var/lib/dbus/machine-id
-: >/etc/machine-id
-
-rm -f /usr/sbin/policy-rc.d /var/tmp/before /var/tmp/new /var/tmp/apt.log /var/tmp/install
+rm -f /usr/sbin/policy-rc.d /var/tmp/before /var/tmp/new /var/tmp/apt.log /var/tmp/install /var/cache/apt/*.bin
 END
 
 echo "installing $openstack $chef"

@@ -175,7 +175,8 @@ def test_a_machine_of_a_warm_box(manifest: Manifest) -> None:
     (app / "recipes").mkdir(parents=True)
     (app / "metadata.json").write_text('{"name": "app"}')
     (app / "recipes" / "default.rb").write_text(
-        "openstack_packages 'memcached'\npackage %w(uuid-runtime not-in-debian)\n"
+        "openstack_packages 'x' do\n  packages %w(memcached open-iscsi)\nend\n"
+        "package %w(uuid-runtime not-in-debian)\n"
     )
     (manifest.root / "infrastructure.yml").write_text(
         "cookbooks: [app: ]\n" + MANIFEST.replace("- one:", "- one: {run_list: 'recipe[app]'}")
@@ -189,15 +190,20 @@ def test_a_machine_of_a_warm_box(manifest: Manifest) -> None:
         with box.locked():
             box.build(lines.append, again=True)
         machines.up(found.nodes, lines.append)
-        units = "memcached.service uuidd.socket stackcook-enable.service"
+        units = "memcached.service uuidd.socket stackcook-first-boot.service"
         host = machines.hosts(found.nodes)["one"]
         with wait_for(host, found.state / "known_hosts", patience=30) as remote:
             assert remote.run("systemctl is-system-running --wait").output == "running\n"
             # it does not start before it is configured; the other one has the usual start
+            assert remote.run(sudo("systemctl daemon-reload")).status == 0
             asked = f"systemctl is-active {units}; systemctl is-enabled {units}"
             said = remote.run(f"{{ {asked}; }} 2>&1").output.split("\n")
             assert said[:3] == ["inactive", "active", "inactive"]
             assert said[3:6] == ["enabled", "enabled", "not-found"]
+            # open-iscsi needs udev, which systemd starts without a link in /etc
+            assert remote.run("systemctl is-active systemd-udevd").output == "inactive\n"
+            initiator = remote.run(sudo("tail -n 1 /etc/iscsi/initiatorname.iscsi")).output
+            assert initiator.startswith("InitiatorName=iqn.")
             identity = remote.run("cat /etc/machine-id").output
             assert len(identity.strip()) == 32
             assert remote.run("test -e /usr/sbin/policy-rc.d").status == 1

@@ -83,6 +83,7 @@ def verify(
                 advice=manifest.no_external_network,
                 say=say,
                 why=why,
+                ask=lambda node, command: sessions.output(node.name, command),
             )
         seen = Visit()
         if cloud and horizon:

@@ -14,7 +14,7 @@ from stackcook.errors import NodeError, UsageError, VerifyError
 from stackcook.files import write_private
 from stackcook.remote.base import Connect, Host, Unreachable
 from stackcook.verify.check import Check, journal, poll
-from stackcook.verify.instance import guest, links
+from stackcook.verify.instance import guest, links, ovn
 from stackcook.verify.instance.links import LINKS, Broken
 from stackcook.verify.instance.resources import Ground, Offer, Prepared, flavor_size
 from stackcook.verify.openstack import VOLUMES, Cloud, request, status
@@ -46,8 +46,8 @@ class Setting:
 
     ``nodes`` are all of the cloud; ``key`` is the private SSH key, in a directory for more files;
     ``limit`` is how many seconds an instance may take until it has run its user data. ``why`` is
-    asked for the last error about something in the log of a node's unit. ``vnc`` opens a console
-    at its URL.
+    asked for the last error about something in the log of a node's unit, ``ask`` for what a
+    command prints on a node. ``vnc`` opens a console at its URL.
     """
 
     cloud: Cloud
@@ -59,6 +59,7 @@ class Setting:
     pause: Callable[[float], object]
     opener: Connect
     why: Why
+    ask: ovn.Ask
     ping: Callable[[str], bool | None]
     vnc: Callable[[str], None]
 
@@ -140,7 +141,7 @@ class Chain:
         yield ("scheduler", "image", "libvirt", "port binding"), self._boot
         yield ("console log",), lambda: self._expect("console log", _booting)
         yield ("console URL",), self._console_url
-        yield ("DHCP",), lambda: self._expect("DHCP", self._dhcp)
+        yield ("DHCP",), self._dhcp
         yield ("metadata",), lambda: self._expect("metadata", self._metadata)
         yield ("key",), lambda: self._expect("key", guest.key)
         yield ("user data",), self._user_data
@@ -270,8 +271,12 @@ class Chain:
         if why:
             raise Broken(link, why)
 
-    def _dhcp(self, console: guest.Console) -> str | None:
-        return guest.dhcp(console, self.prepared.address)
+    def _dhcp(self) -> None:
+        try:
+            self._expect("DHCP", lambda console: guest.dhcp(console, self.prepared.address))
+        except Broken as error:
+            why = ovn.explain(self.prepared.port, self.node, self.setting.nodes, self.setting.ask)
+            raise Broken("DHCP", f"{error.what}; {why}" if why else error.what) from error
 
     def _metadata(self, console: guest.Console) -> str | None:
         return guest.metadata(console, self._server.rpartition("/")[2])

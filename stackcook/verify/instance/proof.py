@@ -22,6 +22,7 @@ from stackcook.remote.ssh import connect
 from stackcook.verify.check import Check, Checks, poll
 from stackcook.verify.instance import chain, novnc, resources, volume
 from stackcook.verify.instance.chain import Chain, Setting, Why
+from stackcook.verify.instance.ovn import Ask
 from stackcook.verify.instance.resources import IMAGE, Offer
 from stackcook.verify.openstack import Cloud
 from stackcook.verify.placing import COMPUTE, Placed, running
@@ -56,6 +57,7 @@ def prove(
     advice: str = "",
     say: Say = lambda line: None,
     why: Why = lambda node, unit, word: "",
+    ask: Ask = lambda node, command: "",
     opener: Connect = connect,
     ping: Callable[[str], bool | None] = chain.ping,
     vnc: Callable[[str], None] = novnc.connect,
@@ -64,7 +66,8 @@ def prove(
 
     What is temporary on this machine is in ``state``. Unless it is ``required``, a cloud without
     external network or image only gets a note. Each instance has ``limit`` seconds to boot;
-    ``advice`` says how to get an external network, ``why`` reads nodes' logs.
+    ``advice`` says how to get an external network, ``why`` reads nodes' logs, and ``ask`` runs a
+    command on a node.
     Failures are in the result; the resources are removed also after Ctrl-C.
     """
     computes = running(nodes, COMPUTE)
@@ -78,7 +81,7 @@ def prove(
         if not found.image:
             raise VerifyError(f"the cloud has no image `{IMAGE}`", remedy=NO_IMAGE)
         with alone(state, limit, say):
-            return _proof(cloud, nodes, found, state, limit, say, why, opener, ping, vnc)
+            return _proof(cloud, nodes, found, state, limit, say, why, ask, opener, ping, vnc)
     except VerifyError as error:
         return Proof((Check("instances", "", False, error.what, error.remedy),))
 
@@ -111,6 +114,7 @@ def _proof(
     limit: float,
     say: Say,
     why: Why,
+    ask: Ask,
     opener: Connect,
     ping: Callable[[str], bool | None],
     vnc: Callable[[str], None],
@@ -135,7 +139,7 @@ def _proof(
                         cloud, found, secrets.token_hex(3), len(wave), keys.create(key)
                     )
                     setting = Setting(
-                        cloud, nodes, found, ground, key, limit, pause, opener, why, ping, vnc
+                        cloud, nodes, found, ground, key, limit, pause, opener, why, ask, ping, vnc
                     )
                     mine = [
                         Chain(setting, node, prepared, _hypervisor(hypervisors, node))

@@ -74,7 +74,7 @@ class ProvidedMachines:
         found = (self.lookup(node.name) or {}).get("automatic") or {}
         address = (found.get("cloud") or {}).get("public_ipv4") or found.get("ipaddress")
         key = node.key or Path("~/.ssh/id_rsa").expanduser()
-        place = str(node.address or address or node.host)
+        place = str(node.ssh_address or node.address or address or node.host)
         return Host(node.name, place, node.user or "root", key, node.port)
 
     def _state(self, node: Node) -> str:

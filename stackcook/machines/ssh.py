@@ -39,7 +39,7 @@ class SshMachines:
             "machines": [
                 {
                     "name": node.name,
-                    "address": str(node.address or node.host) or None,
+                    "address": str(node.ssh_place) or None,
                     "user": node.user or "root",
                     "port": node.port,
                 }
@@ -74,9 +74,11 @@ class SshMachines:
 
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
         """``running`` if something listens at the SSH port, else ``unreachable``."""
-        named = [node for node in nodes if not node.address]
+        named = [node for node in nodes if isinstance(node.ssh_place, str)]
         found = dict(zip((node.name for node in named), parallel_map(_resolve, named, workers=32)))
-        places = {node.name: (found.get(node.name, str(node.address)), node.port) for node in nodes}
+        places = {
+            node.name: (found.get(node.name, str(node.ssh_place)), node.port) for node in nodes
+        }
         up = listening((place for place in places.values() if place[0]), PROBE_TIMEOUT)
         return {name: RUNNING if place in up else UNREACHABLE for name, place in places.items()}
 
@@ -87,11 +89,12 @@ class SshMachines:
         """This machine's address on the route to the nodes."""
         if self.manifest.server_address:
             return self.manifest.server_address
-        node = next((node for node in self.manifest.nodes if node.address or node.host), None)
+        node = next((node for node in self.manifest.nodes if node.ssh_place), None)
         if node is None:
             return IPv4Address("127.0.0.1")
         try:  # connecting a datagram socket sends nothing; it only looks up the route
-            family, place = _place(self._address(node), node.port)
+            # the nodes' own addresses, also where SSH goes through NAT
+            family, place = _place(str(node.address or node.ssh_place), node.port)
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 probe.connect(place)
                 return ip_address(probe.getsockname()[0])
@@ -107,7 +110,7 @@ class SshMachines:
 
     def _address(self, node: Node) -> str:
         """The address, or a name that this machine can resolve."""
-        address = str(node.address or node.host)
+        address = str(node.ssh_place)
         if not address:
             raise MachineError(
                 "the node has no address",
@@ -138,6 +141,6 @@ def _place(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]
 def _resolve(node: Node) -> str:
     """The address of a node's host name; empty if there is none."""
     try:
-        return str(_place(node.host, node.port)[1][0]) if node.host else ""
+        return str(_place(str(node.ssh_place), node.port)[1][0]) if node.ssh_place else ""
     except OSError:
         return ""

@@ -9,6 +9,7 @@ from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest.fields import LOGIN, FieldReader, suggest
 from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, MachineKind, Node
+from stackcook.manifest.nodesettings import SIZES, warn_without_effect
 from stackcook.manifest.settings import Settings
 
 LEAST_EXTERNAL = 8
@@ -21,6 +22,10 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
     """Add findings where section ``stackcook`` and the nodes are inconsistent."""
     if settings.machines is MachineKind.SSH:
         _check_keys(reader, settings, nodes)
+        for name, given in settings.nodes.items():
+            what = f"stackcook: nodes: {name}"
+            remedy = "remove it; only machines that Vagrant creates get it"
+            warn_without_effect(reader, given, what, SIZES, remedy)
         if settings.provider:
             what = "stackcook: provider has no effect for hosts that exist already"
             remedy = "remove it, or add `network: 10.0.112.0/24` for machines that Vagrant creates"
@@ -64,6 +69,7 @@ def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[
     Machines that a provider creates get their addresses from it.
     """
     users: dict[IPAddress | str, str] = {}
+    reached: dict[tuple[str, int], str] = {}
     if settings.server_address:
         users[settings.server_address] = "the Chef server"
     ours = [node for node in nodes if not node.provider]
@@ -71,13 +77,19 @@ def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[
         if node.address is None and settings.machines is MachineKind.VAGRANT:
             continue  # a finding already
         given = settings.nodes.get(node.name)
-        at = given.address_at if given and node.address and given.address_at else node.at
+        at = given.places.get("address", node.at) if given else node.at
         place = node.address or node.host.lower()
         if place in users:
             kind = "address" if node.address else "host"
             what = f"node {node.name}: {kind} {place} is already used by {users[place]}"
             reader.error(at, what, "give each node its own")
             continue
+        way = (str(node.ssh_place).lower(), node.port)
+        other = reached.setdefault(way, node.name)
+        if other != node.name:
+            at = given.places.get("ssh_address", at) if given else at
+            what = f"node {node.name}: SSH reaches node {other} at {way[0]} port {way[1]}"
+            reader.error(at, what, "give each node its own ssh_address or port")
         users[place] = f"node {node.name}"
         if node.address:
             _check_place(reader, settings, at, node.name, node.address)

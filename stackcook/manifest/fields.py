@@ -204,11 +204,16 @@ class FieldReader:
 
         A file that doesn't exist adds a finding, and is returned all the same. Files outside the
         repository, and private keys wherever they are, may be only on the machine that deploys:
-        without them, only the commands ``needed_by`` can't run.
+        without them, only the commands ``needed_by`` can't run. A public key in the place of a
+        private one is an error.
         """
         text = self.text(value, what)
         if text is None:
             return None
+        if private and text.endswith(".pub"):
+            remedy = f"use the private key, {text.removesuffix('.pub')}"
+            self.error(value.at, f"{what}: {text} is a public key", remedy)
+            return self.path.parent / os.path.expanduser(text)
         if text not in self._files:  # a thousand nodes have the same key
             path = self.path.parent / os.path.expanduser(text)
             # unlike Path.is_file, False for whatever can't be one

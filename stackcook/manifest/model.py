@@ -109,8 +109,9 @@ class Node:
 
     ``run_list`` holds entries such as ``role[single-controller]``. ``user``, ``key`` and ``port``
     are for SSH to an existing host; ``None`` leaves them to what makes the machine. ``host`` is
-    the name for SSH where there is no address. ``options`` are all options of knife that hold for
-    this node; ``environment_at`` is the position of those that set the environment.
+    the host's name where there is no address. ``ssh_address`` is where SSH reaches the host if
+    that is neither, as behind NAT: an address or a name. ``options`` are all options of knife that
+    hold for this node; ``environment_at`` is the position of those that set the environment.
     ``provider`` is set where a knife plugin makes the machine (``ec2``), and for
     Windows hosts (``windows_ssh``, ``windows_winrm``). ``timeout`` is how many seconds its
     bootstrap, or a converge, may take.
@@ -127,12 +128,18 @@ class Node:
     key: Path | None = None
     port: int = 22
     host: str = ""
+    ssh_address: IPAddress | str | None = None
     options: KnifeOptions = KnifeOptions()
     provider: str | None = None
     policy_name: str | None = None
     policy_group: str | None = None
     timeout: int | None = None
     environment_at: Position | None = field(default=None, compare=False)
+
+    @property
+    def ssh_place(self) -> IPAddress | str:
+        """The address or name to which SSH connects; empty if the manifest gives none."""
+        return self.ssh_address or self.address or self.host
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.fields import LOGIN, FieldReader, Fields, suggest, take
 from stackcook.manifest.knifeoptions import NUMBER, KnifeOptions, parse, remedy_for
 from stackcook.manifest.model import Group, MachineKind, Node
-from stackcook.manifest.settings import NodeSettings, Settings
+from stackcook.manifest.nodesettings import LOGINS, NodeSettings, warn_without_effect
+from stackcook.manifest.settings import Settings
 from stackcook.nearest import nearest
 
 KEYS = "run_list options name timeout additional_commands allow_create_failure".split()
@@ -324,7 +325,10 @@ class _NodeReader:
         self, group: Group, options_at: Position, name: str, host: str, options: KnifeOptions
     ) -> Node:
         given = self.settings.nodes.get(name) or NodeSettings(group.at)
-        provider = group.provider
+        provider, address = group.provider, given.address
+        if isinstance(address, str):
+            host, address = address, None
+        address = address or _literal(host)
         user, key, port = given.user or options.one("user") or None, given.key, given.port
         port = port or options.port
         if provider:
@@ -341,13 +345,14 @@ class _NodeReader:
             environment_at=(
                 options_at if group.cluster or group.options.one("environment") else self.common_at
             ),
-            address=given.address or _literal(host),
+            address=address,
             memory=given.memory or Node.memory,
             cpus=given.cpus or Node.cpus,
             user=user,
             key=key,
             port=port or Node.port,
             host=host,
+            ssh_address=given.ssh_address,
             options=options,
             provider=provider,
             policy_name=options.one("policy_name") or None,
@@ -359,19 +364,16 @@ class _NodeReader:
         return node
 
     def _check_vagrant(self, node: Node, given: NodeSettings) -> None:
-        if isinstance(node.address, IPv6Address):
-            what = (
-                f"node {node.name}: Vagrant's machines cannot have the IPv6 address {node.address}"
-            )
-            remedy = "use an IPv4 address of the network"
-            self.reader.error(given.address_at or given.at, what, remedy)
-        if node.address is None and not given.address_at:
+        at = given.places.get("address")
+        if isinstance(given.address, (IPv6Address, str)):
+            kind = "host name" if isinstance(given.address, str) else "IPv6 address"
+            what = f"node {node.name}: Vagrant's machines cannot have the {kind} {given.address}"
+            self.reader.error(at or given.at, what, "use an IPv4 address of the network")
+        elif node.address is None and not at:
             remedy = f"set `address` in `stackcook: nodes: {node.name}`"
             self.reader.error(given.at, f"node {node.name} has no address", remedy)
-        for name in ("user", "key", "port"):
-            if getattr(given, name) is not None:
-                what = f"stackcook: nodes: {node.name}: {name} has no effect"
-                self.reader.warning(given.at, what, "remove it; Vagrant sets it")
+        what = f"stackcook: nodes: {node.name}"
+        warn_without_effect(self.reader, given, what, LOGINS, "remove it; Vagrant sets it")
 
     def _key(self, group: Group, at: Position) -> Path | None:
         """The SSH key of the options, else the user's own; each file is checked only once."""

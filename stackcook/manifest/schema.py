@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from stackcook.manifest import nodes, sections, settings
+from stackcook.manifest import nodes, nodesettings, sections, settings
 from stackcook.manifest.model import BootstrapKind, MachineKind, Node, Verification
 from stackcook.manifest.read import SECTIONS
 from stackcook.manifest.fields import BOOLEANS
@@ -20,6 +20,7 @@ _SCALAR = ["string", "number"]  # YAML reads 1.2 as a number, the manifest's rea
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = rf"^{_OCTET}(\.{_OCTET}){{3}}"
 _IPV6 = r"^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\w+)?$"
+_NAME = r"^(\w[\w-]*\.)*(?!\d+$)\w[\w-]*$"
 _MEMORY = r"^\d{1,9} *([MmGgTt]([Ii]?[Bb])?)?$"
 _ENTRY = f"({nodes.RUN_LIST_ENTRY.pattern}|{nodes.RECIPE.pattern})"
 _RUN_LIST = rf"^[\s,]*({_ENTRY}([\s,]+{_ENTRY})*)?[\s,]*$"
@@ -189,19 +190,22 @@ def _failure_budget() -> Schema:
 def _node_settings() -> Schema:
     memory = f"In MiB, or with a unit: 8G; by default {Node.memory}."
     keys = {
-        "address": _address("The node's IP address."),
+        "address": _address("The node's IP address; for existing hosts also a name.", _NAME),
+        "ssh_address": _address(
+            "Where SSH reaches an existing host if that is not its address, as behind NAT.", _NAME
+        ),
         "memory": {
             "description": memory,
             "type": ["integer", "string"],
-            "minimum": settings.LEAST_MEMORY,
+            "minimum": nodesettings.LEAST_MEMORY,
             "pattern": _MEMORY,
         },
-        "cpus": _number(f"Number of CPUs; by default {Node.cpus}.", 1, 1024),
+        "cpus": _number(f"Number of CPUs; by default {Node.cpus}.", 1, nodesettings.MOST_CPUS),
         "user": _text("The SSH user; by default root."),
         "key": _text("The SSH user's private key."),
         "port": _number(f"The SSH port; by default {Node.port}.", 1, 65535),
     }
-    return _body({key: keys[key] for key in settings.NODE_KEYS})
+    return _body({key: keys[key] for key in nodesettings.KEYS})
 
 
 def _chef_server() -> Schema:
@@ -278,8 +282,9 @@ def _choice(about: str, known: Collection[str]) -> Schema:
     return {"description": about, "enum": [*known]}
 
 
-def _address(about: str) -> Schema:
-    return {"description": about, "type": "string", "pattern": f"{_IPV4}$|{_IPV6}"}
+def _address(about: str, *others: str) -> Schema:
+    pattern = "|".join((f"{_IPV4}$", _IPV6, *others))
+    return {"description": about, "type": "string", "pattern": pattern}
 
 
 def _whole(form: re.Pattern[str]) -> str:

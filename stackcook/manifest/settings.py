@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Interface, IPv4Network, ip_address
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from stackcook.addresses import IPAddress
@@ -23,35 +22,20 @@ from stackcook.manifest.model import (
     Policy,
     Verification,
 )
-from stackcook.manifest.fields import LOGIN, UPLOAD, FieldReader, Fields, suggest, take
+from stackcook.manifest.fields import UPLOAD, FieldReader, Fields, suggest, take
+from stackcook.manifest.nodesettings import NodeSettings, read_nodes
 
 PROVIDERS = ("lxc", "libvirt", "virtualbox")
-LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
 
 KEYS = (
     "name machines provider network external_network nodes stages failure_budget bootstrap "
     "chef_server server_address server_port passwords policy verify"
 ).split()
-NODE_KEYS = "address memory cpus user key port".split()
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
 POLICY_GROUP = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _ROLE = re.compile(r"role\[(.*)\]")
 BUDGET = re.compile(r"(\d{1,6})( *%)?", re.ASCII)
 ROLE = re.compile(r"role\[([\w:.-]+)\]|([\w:.-]+)", re.ASCII)
-
-
-@dataclass(frozen=True)
-class NodeSettings:
-    """The keys of one node in ``stackcook: nodes``; ``None`` for a missing key."""
-
-    at: Position
-    address: IPAddress | None = None
-    address_at: Position | None = None
-    memory: int | None = None
-    cpus: int | None = None
-    user: str | None = None
-    key: Path | None = None
-    port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +84,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         network_at=_place(fields, "network"),
         external_network=take(fields, "external_network", partial(_network, reader), what),
         external_network_at=_place(fields, "external_network"),
-        nodes=dict(_nodes(reader, fields)),
+        nodes=read_nodes(reader, fields),
         stages=tuple(_stages(reader, fields)),
         bootstrap=BootstrapKind(
             take(fields, "bootstrap", partial(_choice, reader, bootstraps), what) or "native"
@@ -154,27 +138,6 @@ def _network(reader: FieldReader, value: Value, what: str) -> IPv4Network | None
         remedy = f"write {network}" if "/" in text else "add the prefix length, such as /24"
         reader.error(value.at, f"{what}: {text} is an address, not a network", remedy)
     return network
-
-
-def _nodes(reader: FieldReader, fields: Fields) -> Iterator[tuple[str, NodeSettings]]:
-    if "nodes" not in fields:
-        return
-    memory = partial(reader.memory, least=LEAST_MEMORY)
-    cpus = partial(reader.number, least=1, most=1024)
-    port = partial(reader.number, least=1, most=65535)
-    for name, body in reader.mapping(fields["nodes"][1], "stackcook: nodes"):
-        what = f"stackcook: nodes: {name.text}"
-        keys = reader.fields(body, what, NODE_KEYS)
-        yield name.text, NodeSettings(
-            at=name.at,
-            address=_address(reader, keys, "address", what),
-            address_at=_place(keys, "address"),
-            memory=take(keys, "memory", memory, what),
-            cpus=take(keys, "cpus", cpus, what),
-            user=take(keys, "user", reader.text, what),
-            key=take(keys, "key", partial(reader.file, needed_by=LOGIN, private=True), what),
-            port=take(keys, "port", port, what),
-        )
 
 
 def _stages(reader: FieldReader, fields: Fields) -> Iterator[tuple[Scalar, ...]]:

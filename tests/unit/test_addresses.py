@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.addresses import bracketed, host_and_port
+from stackcook.addresses import address_or_name, bracketed, host_and_port
 from stackcook.bootstrap.options import Options
 from stackcook.bootstrap.preflight import command
 from stackcook.machines.ssh import SshMachines
@@ -43,6 +43,26 @@ def test_what_is_no_host_and_port(text: str) -> None:
     if text:
         (fault,) = parse(f"-G 'me@{text}'").faults
         assert fault.startswith(f'"me@{text}" is not a gateway')
+
+
+@pytest.mark.parametrize("text", ["web", "web-1.example.com", "my_host", "1a.example", "a.b-c9"])
+def test_host_names(text: str) -> None:
+    assert address_or_name(text) == text
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1", "2001:db8::1", "fe80::1%eth0"])
+def test_addresses(text: str) -> None:
+    found = address_or_name(text)
+    assert not isinstance(found, str) and str(found) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "12", "10.0.0.256", "a.1", "a..b", "-a", "a.", "a b", "a:22", "me@a", "[::1]", "a" * 64],
+)
+def test_what_is_neither_address_nor_name(text: str) -> None:
+    with pytest.raises(ValueError):
+        address_or_name(text)
 
 
 def test_brackets_only_around_ipv6() -> None:

@@ -54,6 +54,23 @@ def test_the_server_address_is_on_the_route_to_the_nodes(tmp_path: Path) -> None
     assert machines(tmp_path, node, server=given).server_address() == given
 
 
+def test_ssh_goes_to_the_ssh_address_and_the_cloud_to_the_address(tmp_path: Path) -> None:
+    """As behind 1:1 NAT: no interface of the host has the address that SSH connects to."""
+    nat = IPv4Address("127.0.0.9")
+    node = Node("web", AT, address=LOOPBACK, ssh_address=nat, key=tmp_path / "key")
+    named = replace(node, name="db", ssh_address="localhost")
+    hosts = machines(tmp_path, node, named)
+    assert [host.address for host in hosts.hosts([node, named]).values()] == [
+        "127.0.0.9",
+        "localhost",
+    ]
+    assert hosts.server_address() == LOOPBACK
+    assert [each["address"] for each in hosts.describe()["machines"]] == ["127.0.0.9", "localhost"]
+    with socket.create_server((str(nat), 0)) as server:
+        port = server.getsockname()[1]
+        assert hosts.states([replace(node, port=port)]) == {"web": "running"}
+
+
 def test_hosts_without_an_address_are_reached_by_name(tmp_path: Path) -> None:
     cloud = Node("web01", AT, provider="ec2")
     node = Node("web", AT, host="localhost", key=tmp_path / "key")

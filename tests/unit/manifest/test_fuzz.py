@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from stackcook.manifest import nodes
 from stackcook.manifest.read import SECTIONS, read
-from stackcook.manifest.settings import KEYS, NODE_KEYS
+from stackcook.manifest.nodesettings import KEYS as NODE_KEYS
+from stackcook.manifest.settings import KEYS
 
 OURS = (Path(__file__).parents[3] / "infrastructure.yml").read_text()
 CASES = Path(__file__).parents[2] / "cases" / "spiceweasel.yml"

@@ -178,8 +178,9 @@ def entries(manifest: Manifest, wanted: Collection[str] | None = None) -> Iterat
     """The entries that have a machine among ``wanted`` (all, if that is None)."""
     nodes = iter(manifest.nodes)  # the reader makes them of the groups, in their order
     for group in manifest.groups:
-        hosts = group.hosts if not group.count else [""] * group.count
-        machines = (Machine(number, host, next(nodes)) for number, host in enumerate(hosts, 1))
+        unnamed = ((number, "") for number in range(1, group.count + 1))
+        hosts = unnamed if group.count else group.numbered_hosts
+        machines = (Machine(number, host, next(nodes)) for number, host in hosts)
         mine = tuple(m for m in machines if wanted is None or m.node.name in wanted)
         if mine:
             yield Entry(group, mine, manifest.options)

@@ -237,6 +237,8 @@ def _syntax(path: Path, text: str, error: yaml.MarkedYAMLError) -> Finding:
         remedy = 'quote a glob: "*"'
     elif here == "[" and line[: mark.column].endswith(("role", "recipe")):
         remedy = 'quote a run list between brackets or braces: "role[NAME]"'
+    elif here == "[" and re.match(r"\[\d+[-,\d]*\]", line[mark.column :]):
+        remedy = 'quote a range between brackets or braces: "10.0.0.[11-90]"'
     elif here == ":" and mark.column > MAX_KEY:
         remedy = f"list these names in several entries: a key has at most {MAX_KEY} characters"
     elif "mapping values" in what:

@@ -6,6 +6,7 @@ the rest. Addresses are :mod:`ipaddress` values, memory is in MiB, paths are abs
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -157,7 +158,8 @@ class Group:
 
     ``hosts`` are the names in its key. With a ``provider`` (``ec2``, ``windows_ssh``, …) these are
     the words after it, and ``count`` is how many machines a cloud is to make. ``run_list`` has the
-    entries as written, ``options`` are only the entry's own.
+    entries as written, ``options`` are only the entry's own. ``numbers`` are those of the hosts
+    where they are not 1, 2, …: of a range without the nodes that have an entry of their own.
     """
 
     at: Position
@@ -170,6 +172,12 @@ class Group:
     name: str | None = None
     timeout: int | None = None
     additional_commands: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+
+    @property
+    def numbered_hosts(self) -> tuple[tuple[int, str], ...]:
+        """Each host with its number in the entry."""
+        return tuple(zip(self.numbers or itertools.count(1), self.hosts))
 
     @property
     def cluster_options(self) -> KnifeOptions:

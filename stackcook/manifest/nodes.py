@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
@@ -24,6 +24,7 @@ from stackcook.manifest.model import Group, MachineKind, Node
 from stackcook.manifest.nodesettings import LOGINS, NodeSettings, warn_without_effect
 from stackcook.manifest.settings import Settings
 from stackcook.nearest import nearest
+from stackcook.ranges import RangeError, expand, is_range
 
 KEYS = "run_list options name timeout additional_commands allow_create_failure".split()
 PROVIDERS = (
@@ -59,11 +60,44 @@ _NO_EFFECT = {
 
 @dataclass(frozen=True)
 class _Kind:
-    """What the words of an entry's key are."""
+    """What the words of an entry's key are; ``ranged`` are the hosts that come from a range."""
 
     hosts: tuple[str, ...] = ()
     provider: str | None = None
     count: int = 0
+    ranged: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry as it is written; ``keys`` are those that it has."""
+
+    group: Group
+    options_at: Position
+    keys: Collection[str]
+    ranged: frozenset[str]
+
+    def within(self, range_: _Entry, number: int, host: str) -> _Entry:
+        """This entry for one host of a range, which gives it what it doesn't say itself."""
+        own, base = self.group, range_.group
+        group = replace(
+            base,
+            at=own.at,
+            hosts=(host,),
+            numbers=(number,),
+            run_list=own.run_list if "run_list" in self.keys else base.run_list,
+            options=own.options.over(base.options),
+            name=own.name or base.name,
+            timeout=own.timeout or base.timeout,
+            additional_commands=own.additional_commands or base.additional_commands,
+        )
+        options_at = self.options_at if "options" in self.keys else range_.options_at
+        return replace(self, group=group, options_at=options_at)
+
+    def only(self, hosts: tuple[tuple[int, str], ...]) -> _Entry:
+        """This entry with some of its hosts, each with its number."""
+        numbers, names = tuple(number for number, _ in hosts), tuple(host for _, host in hosts)
+        return replace(self, group=replace(self.group, hosts=names, numbers=numbers))
 
 
 def read_nodes(
@@ -72,10 +106,14 @@ def read_nodes(
     """The nodes, the entries that list them, and the section ``options``."""
     nodes = _NodeReader(reader, settings)
     nodes.read(fields)
+    remedies: dict[Position, str] = {}  # one for all nodes of a range: looking for it takes time
     for name, given in settings.nodes.items():
         if name not in nodes.lines:
-            remedy = suggest(name, nodes.lines) if nodes.lines else "list it under `nodes`"
-            reader.error(given.at, f'stackcook: nodes: unknown node "{name}"', remedy)
+            if given.at not in remedies:
+                remedy = suggest(name, nodes.lines) if nodes.lines else "list it under `nodes`"
+                remedies[given.at] = remedy
+            what = f'stackcook: nodes: unknown node "{name}"'
+            reader.error(given.at, what, remedies[given.at])
     return tuple(nodes.nodes), tuple(nodes.groups), nodes.common
 
 
@@ -142,11 +180,17 @@ class _NodeReader:
             self._entries(body, what, name.text)
 
     def _entries(self, value: Value, section: str, cluster: str | None) -> None:
+        found = []
         for key, body in self.reader.entries(value, section):
             if kind := self._kind(key, section):
-                self._entry(key, kind, body, f"{section}: {key.text}", cluster)
+                found.append(self._entry(key, kind, body, f"{section}: {key.text}", cluster))
+        for entry in _each_node_once(found):
+            self.groups.append(entry.group)
+            self._add_nodes(entry.group, entry.options_at)
 
-    def _entry(self, key: Scalar, kind: _Kind, body: Value, what: str, cluster: str | None) -> None:
+    def _entry(
+        self, key: Scalar, kind: _Kind, body: Value, what: str, cluster: str | None
+    ) -> _Entry:
         reader, fields = self.reader, self._body(body, what)
         options_at = fields["options"][1].at if "options" in fields else key.at
         timeout = partial(reader.number, least=1, most=LONGEST_TIMEOUT)
@@ -168,8 +212,7 @@ class _NodeReader:
             ),
         )
         self._check(group, options_at, fields, what)
-        self.groups.append(group)
-        self._add_nodes(group, options_at)
+        return _Entry(group, options_at, fields, kind.ranged)
 
     def _body(self, body: Value, what: str) -> Fields:
         """What is below a key; adds a finding for a run list directly below it."""
@@ -219,7 +262,7 @@ class _NodeReader:
             if not rest:
                 remedy = f"write `- {first} HOST:`"
                 self.reader.error(key.at, f"{section}: {first} has no hosts", remedy)
-            return _Kind(tuple(rest), first) if rest else None
+            return self._hosts(key, section, rest, first) if rest else None
         if first.startswith("windows_") or first == "windows" and rest:
             meant = first if "_" in first else f"windows_{rest[0]}"
             what = f'{section}: unknown provider "{first}"'
@@ -229,13 +272,30 @@ class _NodeReader:
             what = f'{section}: unknown provider "{first}" for {rest[0]} machines'
             self.reader.error(key.at, what, suggest(first, PROVIDERS, most=len(PROVIDERS)))
             return None
-        return _Kind(tuple(words))
+        return self._hosts(key, section, words)
+
+    def _hosts(
+        self, key: Scalar, section: str, words: list[str], provider: str | None = None
+    ) -> _Kind | None:
+        """Listed hosts, and those of ranges; None after adding a finding for a wrong range."""
+        hosts: list[str] = []
+        ranged: set[str] = set()
+        for word in words:
+            try:
+                names = expand(word)
+            except RangeError as error:
+                self.reader.error(key.at, f"{section}: {error}", error.remedy)
+                return None
+            hosts += names
+            if is_range(word):
+                ranged.update(names)
+        return _Kind(tuple(hosts), provider, ranged=frozenset(ranged))
 
     def _cloud(self, key: Scalar, section: str, provider: str, words: list[str]) -> _Kind | None:
         """A provider, and how many machines it is to make (by default one), or their names."""
         google = provider == "google"
         if google and words and not words[0].isdigit():
-            return _Kind(tuple(words), provider)
+            return self._hosts(key, section, words, provider)
         number = words[0] if words else "" if google else "1"
         good = number.isascii() and number.isdigit() and len(number) < 9
         if len(words) < 2 and good and 1 <= int(number) <= MOST_MACHINES:
@@ -391,6 +451,34 @@ class _NodeReader:
         return self.reader.path.parent / os.path.expanduser(text) if text else None
 
 
+def _each_node_once(entries: Sequence[_Entry]) -> Iterator[_Entry]:
+    """The entries; a host of a range that also has an entry of its own is only in that one."""
+    own = {
+        (entry.group.provider, host)
+        for entry in entries
+        for host in entry.group.hosts
+        if host not in entry.ranged
+    }
+    again = {
+        (entry.group.provider, host): (entry, number)
+        for entry in entries[::-1]
+        for number, host in entry.group.numbered_hosts
+        if host in entry.ranged and (entry.group.provider, host) in own
+    }
+    for entry in entries:
+        provider = entry.group.provider
+        hosts = entry.group.numbered_hosts
+        if not any((provider, host) in again for _, host in hosts):
+            yield entry
+            continue
+        rest = tuple(each for each in hosts if (provider, each[1]) not in again)
+        if rest:
+            yield entry.only(rest)
+        for _, host in hosts:
+            if host not in entry.ranged and (found := again.get((provider, host))):
+                yield entry.within(*found, host)
+
+
 def _empty(value: Value) -> bool:
     return isinstance(value, Scalar) and value.null or isinstance(value, List) and not value.items
 
@@ -425,8 +513,8 @@ def machine_names(group: Group, name: str, before: int) -> Iterator[tuple[str, s
             unnamed = f"{group.provider}-{before + number:0{digits}}"
             yield name.replace(NUMBER, shown) if name else unnamed, "", shown
     else:
-        for number, host in enumerate(group.hosts, start=1):
-            shown = str(number)
+        for place, host in group.numbered_hosts:
+            shown = str(place)
             host = host.replace(NUMBER, shown)
             yield name.replace(NUMBER, shown) if name else host, host, shown
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from stackcook.addresses import IPAddress, address_or_name
-from stackcook.errors import Position
-from stackcook.manifest.document import Value
+from stackcook.errors import Position, counted
+from stackcook.manifest.document import Scalar, Value
 from stackcook.manifest.fields import LOGIN, FieldReader, Fields, take
+from stackcook.ranges import RangeError, expand, is_range
 
 KEYS = "address ssh_address memory cpus user key port".split()
 SIZES = ("memory", "cpus")
@@ -41,24 +42,54 @@ class NodeSettings:
     port: int | None = None
     places: Mapping[str, Position] = field(default_factory=dict)
 
+    def over(self, farther: NodeSettings) -> NodeSettings:
+        """These settings, and those of ``farther`` for the keys without a value here."""
+        missing = [key for key in KEYS if getattr(self, key) is None]
+        places = {**farther.places, **self.places}
+        return replace(self, places=places, **{key: getattr(farther, key) for key in missing})
+
 
 def read_nodes(reader: FieldReader, fields: Fields) -> Mapping[str, NodeSettings]:
-    """Node → its settings; a wrong value adds a finding and counts as missing."""
+    """Node → its settings; a wrong value adds a finding and counts as missing.
+
+    A node that is in a range and is given by its own name gets the values of both; its own win.
+    """
     if "nodes" not in fields:
         return {}
-    found = {}
+    own: dict[str, NodeSettings] = {}
+    ranged: dict[str, tuple[Scalar, NodeSettings]] = {}
     for name, body in reader.mapping(fields["nodes"][1], "stackcook: nodes"):
         what = f"stackcook: nodes: {name.text}"
-        found[name.text] = _settings(reader, name.at, body, what)
-    return found
+        try:
+            names = expand(name.text)
+        except RangeError as error:
+            reader.error(name.at, f"stackcook: nodes: {error}", error.remedy)
+            continue
+        found = zip(names, _settings(reader, name, body, what, len(names)))
+        if not is_range(name.text):
+            own.update(found)
+            continue
+        for node, settings in found:
+            first, _ = ranged.setdefault(node, (name, settings))
+            if first is not name:
+                problem = f"{what}: {node} is also in {first.text} on line {first.line}"
+                reader.error(name.at, problem, "let only one of the ranges have it")
+    nodes = {node: settings for node, (_, settings) in ranged.items()}
+    for node, settings in own.items():
+        nodes[node] = settings.over(nodes[node]) if node in nodes else settings
+    return nodes
 
 
-def _settings(reader: FieldReader, at: Position, body: Value, what: str) -> NodeSettings:
+def _settings(
+    reader: FieldReader, name: Scalar, body: Value, what: str, count: int
+) -> Iterator[NodeSettings]:
+    """The settings of each of ``count`` nodes; they differ only in their addresses."""
     keys = reader.fields(body, what, KEYS)
-    return NodeSettings(
-        at=at,
-        address=_address(reader, keys, "address", what),
-        ssh_address=_address(reader, keys, "ssh_address", what),
+    addresses = [
+        _addresses(reader, keys, key, what, name.text, count) for key in ("address", "ssh_address")
+    ]
+    common = NodeSettings(
+        at=name.at,
         memory=take(keys, "memory", partial(reader.memory, least=LEAST_MEMORY), what),
         cpus=take(keys, "cpus", partial(reader.number, least=1, most=MOST_CPUS), what),
         user=take(keys, "user", reader.text, what),
@@ -66,13 +97,37 @@ def _settings(reader: FieldReader, at: Position, body: Value, what: str) -> Node
         port=take(keys, "port", partial(reader.number, least=1, most=65535), what),
         places={key: value.at for key, (_, value) in keys.items()},
     )
+    for address, ssh_address in zip(*addresses):
+        yield replace(common, address=address, ssh_address=ssh_address)
 
 
-def _address(reader: FieldReader, keys: Fields, key: str, what: str) -> IPAddress | str | None:
+def _addresses(
+    reader: FieldReader, keys: Fields, key: str, what: str, name: str, count: int
+) -> Sequence[IPAddress | str | None]:
+    """The addresses of ``count`` nodes, from a range with as many numbers."""
+    none = [None] * count
     if key not in keys:
-        return None
-    remedy = "write an IP address, such as 10.0.112.10, or the host's name"
-    return reader.parsed(keys[key][1], f"{what}: {key}", address_or_name, remedy)
+        return none
+    value, what = keys[key][1], f"{what}: {key}"
+    text = reader.text(value, what)
+    if text is None:
+        return none
+    try:
+        texts = expand(text)
+    except RangeError as error:
+        reader.error(value.at, f"{what}: {error}", error.remedy)
+        return none
+    if len(texts) != count:
+        some = f"{len(texts)} address{'es' * (len(texts) > 1)}"
+        problem = f"{what}: {text} stands for {some}, but {name} for {counted(count, 'node')}"
+        reader.error(value.at, problem, "use ranges with as many numbers as there are nodes")
+        return none
+    try:
+        return [address_or_name(text) for text in texts]
+    except ValueError:
+        remedy = "write an IP address, such as 10.0.112.10, or the host's name"
+        reader.invalid(value, what, remedy)
+        return none
 
 
 def warn_without_effect(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +32,9 @@ SECTIONS = (
 )
 TO_JSON = "ruby -rjson -e 'puts JSON.pretty_generate(eval(File.read(ARGV[0]), binding, ARGV[0]))'"
 """The command that prints a manifest in Ruby as JSON; the file's name comes after it."""
+
+MOST_ALIKE = 3
+"""Findings at one place that differ only in numbers; more of them are shown as one."""
 
 T = TypeVar("T")
 
@@ -58,8 +63,25 @@ def read(path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
         return None, findings
     reader = FieldReader(path)
     manifest = _manifest(reader, document)
-    found = (*findings, *reader.findings)
+    found = (*findings, *_fewer(reader.findings))
     return manifest, tuple(sorted(found, key=lambda finding: finding.position or Position(0, 0)))
+
+
+def _fewer(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings; of many at one place that differ only in numbers, the first stands for all.
+
+    Such are those about the nodes of a range.
+    """
+    alike: dict[object, list[Finding]] = {}
+    for finding in findings:
+        words = re.sub(r"\d+", "0", finding.what)
+        key = (finding.path, finding.position, finding.severity, words)
+        alike.setdefault(key, []).append(finding)
+    for first, *others in alike.values():
+        if len(others) < MOST_ALIKE:
+            yield from (first, *others)
+        else:
+            yield replace(first, what=f"{first.what} (and {len(others)} more)")
 
 
 def _manifest(reader: FieldReader, document: Value) -> Manifest:

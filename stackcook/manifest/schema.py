@@ -21,6 +21,7 @@ _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = rf"^{_OCTET}(\.{_OCTET}){{3}}"
 _IPV6 = r"^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\w+)?$"
 _NAME = r"^(\w[\w-]*\.)*(?!\d+$)\w[\w-]*$"
+_RANGE = r"^[^\s\[\]]*(\[\d[\d,-]*\][^\s\[\]]*)+$"
 _MEMORY = r"^\d{1,9} *([MmGgTt]([Ii]?[Bb])?)?$"
 _ENTRY = f"({nodes.RUN_LIST_ENTRY.pattern}|{nodes.RECIPE.pattern})"
 _RUN_LIST = rf"^[\s,]*({_ENTRY}([\s,]+{_ENTRY})*)?[\s,]*$"
@@ -45,7 +46,9 @@ def schema() -> Schema:
             several=True,
         ),
         "data bags": _data_bags(),
-        "nodes": _nodes("The nodes: one or several names, or a provider and a number (`ec2 3`)."),
+        "nodes": _nodes(
+            "The nodes: names, ranges (`web[01-80]`), or a provider and a number (`ec2 3`)."
+        ),
         "clusters": _listed(
             "Nodes by environment: the name of a cluster is the environment of its nodes.",
             nodes.ENVIRONMENT,
@@ -140,7 +143,7 @@ def _stackcook() -> Schema:
             "The network of floating IPs, such as 10.0.113.0/24.", pattern=network
         ),
         "nodes": {
-            "description": "The address and the hardware of each node, and how to log in.",
+            "description": "Address, hardware and login of each node, or of a range of nodes.",
             "type": ["object", "null"],
             "additionalProperties": _node_settings(),
         },
@@ -188,11 +191,16 @@ def _failure_budget() -> Schema:
 
 
 def _node_settings() -> Schema:
+    places = (_NAME, _RANGE)
     memory = f"In MiB, or with a unit: 8G; by default {Node.memory}."
     keys = {
-        "address": _address("The node's IP address; for existing hosts also a name.", _NAME),
+        "address": _address(
+            "The node's IP address; for existing hosts also a name; for a range of nodes also one.",
+            *places,
+        ),
         "ssh_address": _address(
-            "Where SSH reaches an existing host if that is not its address, as behind NAT.", _NAME
+            "Where SSH reaches an existing host if that is not its address, as behind NAT.",
+            *places,
         ),
         "memory": {
             "description": memory,

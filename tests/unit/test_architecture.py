@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     {"addresses", "cache", "client", "errors", "files", "jsoncomments"}
-    | {"nearest", "parallel", "retry"},
+    | {"nearest", "parallel", "ranges", "retry"},
     {"manifest", "remote", "command", "redact", "log"},
     {"chef"},
     {"bootstrap"},

@@ -26,10 +26,11 @@ THEIRS = next(yaml.safe_load_all(CASES.read_text()))["manifest"]
 NAMES = [
     *(*SECTIONS, *KEYS, *NODE_KEYS, *nodes.KEYS),
     *"url key items secret version path lock group << {{n}} windows_ssh".split(),
-    *("ec2 3", "google a", "web1 web2", "a{{n}}"),
+    *("ec2 3", "google a", "web1 web2", "a{{n}}", "web[1-3]", "web[2-", "compute[1-2]"),
 ]
 WORDS = [
     *"vagrant ssh role[base] recipe[a::b] base * 4G 10.0.112.0/24 10.0.112.10 Berksfile".split(),
+    *("10.0.112.[10-12]", "fd00::[1-2]", "web[1-3]", "[9-1]"),
     *("-E x", "-N {{n}}", "-p 99999", "-i", "'", "--policy-name a", "role[a],recipe[b]"),
 ]
 

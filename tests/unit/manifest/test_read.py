@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import time
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -109,6 +112,65 @@ def test_ten_thousand_nodes(tmp_path: Path) -> None:
     manifest, findings = read(path)
     assert not findings
     assert manifest is not None and len(manifest.nodes) == 10_000
+
+
+RANGES = """\
+nodes:
+- compute[0001-1000]: {run_list: "role[compute]"}
+stackcook:
+  machines: MACHINES
+  NETWORK
+  nodes:
+    compute[0001-1000]: {address: "ADDRESS"}
+    compute0500: {PLACE}
+"""
+
+
+@pytest.mark.parametrize(
+    "machines, network, address, place",
+    [
+        ("vagrant", "network: 10.0.0.0/16", "10.0.[1-10].[1-100]", "memory: 8G"),
+        ("vagrant", "network: 10.0.0.0/8", "10.0.[1-10].[1-100]", "memory: 8G"),
+        ("ssh", "network: 10.0.0.0/16", "10.0.[1-10].[1-100]", "user: debian"),
+        ("ssh", "verify: services", "fd00::[1-1000]", "user: debian"),
+    ],
+)
+def test_a_range_costs_what_its_nodes_cost(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    machines: str,
+    network: str,
+    address: str,
+    place: str,
+) -> None:
+    """Nothing lists the addresses of a network: a /64 has more than any machine can list."""
+
+    def refuse(network: object) -> NoReturn:
+        raise AssertionError(f"the addresses of {network} are listed")
+
+    for kind in (IPv4Network, IPv6Network):
+        monkeypatch.setattr(kind, "__iter__", refuse)
+        monkeypatch.setattr(kind, "hosts", refuse)
+    text = RANGES.replace("MACHINES", machines).replace("NETWORK", network)
+    path = tmp_path / "infrastructure.yml"
+    path.write_text(
+        f"options: -i {path}\n" + text.replace("ADDRESS", address).replace("PLACE", place)
+    )
+    began = time.process_time()
+    manifest, findings = read(path)
+    assert time.process_time() - began < 5  # it takes 0.1 s
+    assert not findings and manifest is not None
+    assert len({node.address for node in manifest.nodes}) == len(manifest.nodes) == 1000
+    node = manifest.node("compute0500")
+    assert node and (node.memory == 8192 or node.user == "debian")
+
+
+def test_a_mistake_in_a_range_is_one_finding(tmp_path: Path) -> None:
+    path = tmp_path / "infrastructure.yml"
+    text = RANGES.replace("MACHINES", "vagrant").replace("NETWORK", "network: 10.0.0.0/16")
+    path.write_text(text.replace("ADDRESS", "10.1.[1-10].[1-100]").replace("PLACE", "cpus: 2"))
+    (finding,) = read(path)[1]
+    assert finding.what.endswith("10.1.1.1 is outside the network 10.0.0.0/16 (and 999 more)")
 
 
 def test_a_manifest_in_ruby_becomes_one_that_is_read(tmp_path: Path) -> None:

@@ -117,14 +117,35 @@ def node_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
     return [node.name for node in manifest.nodes if node.name.startswith(begun)] if manifest else []
 
 
+def some_nodes(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """Names and roles to complete ``begun`` with, also behind a comma.
+
+    A range or a pattern is complete once it selects nodes.
+    """
+    from stackcook.manifest.read import read
+    from stackcook.operations.limit import limited
+
+    manifest, _findings = read(ctx.find_root().params["path"])
+    if manifest is None:
+        return []
+    nodes = [node.name for node in manifest.nodes]
+    roles = dict.fromkeys(f"role[{role}]" for node in manifest.nodes for role in node.roles)
+    before, comma, last = begun.rpartition(",")
+    found = [before + comma + word for word in (*nodes, *roles) if word.startswith(last)]
+    try:
+        return found or ([begun] if limited(manifest, [begun]) else [])
+    except UsageError:
+        return []
+
+
 def limit_option(more: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The option ``--limit``; ``more`` is added to its help."""
     return click.option(
         "--limit",
         multiple=True,
-        metavar="NODE|'role[NAME]'",
-        shell_complete=node_names,
-        help=f"Only this node, or nodes with this role; repeatable. {more}".rstrip(),
+        metavar="NODE|'NODE[1-9]'|'NODE*'|'role[NAME]'",
+        shell_complete=some_nodes,
+        help=f"Only these nodes: by name, range, pattern or role; repeatable. {more}".rstrip(),
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from stackcook.cli.context import Context, node_names, parallel_option
+from stackcook.cli.context import Context, parallel_option, some_nodes
 from stackcook.errors import ExitCode
 from stackcook.operations.converge import converge
+from stackcook.operations.limit import limited
 from stackcook.operations.site import Site
 from stackcook.operations.runner import Settings
 from stackcook.run.lock import exclusive
@@ -14,7 +15,7 @@ from stackcook.run.state import State
 
 
 @click.command()
-@click.argument("nodes", metavar="[NODE]...", nargs=-1, shell_complete=node_names)
+@click.argument("nodes", metavar="[NODE]...", nargs=-1, shell_complete=some_nodes)
 @click.option(
     "--twice", is_flag=True, help="Run it twice, and fail if the second run changes anything."
 )
@@ -23,15 +24,15 @@ from stackcook.run.state import State
 def command(
     context: Context, nodes: tuple[str, ...], twice: bool, parallel: int | None
 ) -> ExitCode:
-    """Run chef-client again on all nodes, or on each NODE, in the order of their stages."""
+    """Run chef-client again on all nodes, or on each NODE, in the order of their stages.
+
+    NODE is a name, a range (compute[01-10]), a pattern (compute*) or a role (role[NAME]).
+    """
     manifest = context.load_deployed("converge", lab_only=True)
-    for name in nodes:
-        context.node(manifest, name)
+    only = limited(manifest, nodes, where="") or frozenset()
     site = Site(manifest)
     site.reach()
     with exclusive(manifest.state, "converge"), context.console.run() as listener:
         with State(manifest.state) as state:
             settings = Settings(parallel=parallel or 0)
-            return converge(
-                manifest, site, (state, listener), nodes, twice=twice, settings=settings
-            )
+            return converge(manifest, site, (state, listener), only, twice=twice, settings=settings)

@@ -38,12 +38,37 @@ def test_names_are_completed(manifest: str, command: str) -> None:
     assert [item.value for item in found] == ["controller", "compute1"]
 
 
-@pytest.mark.parametrize("command", ["converge", "ssh"])
-def test_unknown_node(manifest: str, command: str) -> None:
+@pytest.mark.parametrize(
+    "begun, found",
+    [
+        ("controller,co", ["controller,controller", "controller,compute1"]),
+        ("role[", ["role[web]"]),
+        ("co*", ["co*"]),
+        ("compute[1-1],contr*", ["compute[1-1],contr*"]),
+        ("compute[1-", []),
+        ("mail*", []),
+    ],
+)
+def test_what_selects_several_nodes_is_completed(
+    manifest: str, begun: str, found: list[str]
+) -> None:
+    Path(manifest).write_text(
+        MANIFEST.replace("- controller compute1:", "- controller compute1: {run_list: 'role[web]'}")
+    )
+    complete = ShellComplete(cli, {}, "stackcook", "_STACKCOOK_COMPLETE")
+    for command in (["deploy", "--limit"], ["converge"]):
+        items = complete.get_completions(["-f", manifest, *command], begun)
+        assert [item.value for item in items] == found
+
+
+@pytest.mark.parametrize(
+    "command, remedy",
+    [("converge", 'did you mean "compute1"?'), ("ssh", "use one of controller, compute1")],
+)
+def test_unknown_node(manifest: str, command: str, remedy: str) -> None:
     result = CliRunner(mix_stderr=False).invoke(cli, ["-f", manifest, command, "compute2"])
     assert result.exit_code == 2
-    expected = "unknown node compute2; use one of controller, compute1\n"
-    assert result.stderr == expected
+    assert result.stderr == f"unknown node compute2; {remedy}\n"
 
 
 def test_options_of_the_command_on_the_node_are_its_own(

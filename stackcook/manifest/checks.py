@@ -9,7 +9,13 @@ from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest.fields import LOGIN, FieldReader, suggest
 from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, MachineKind, Node
-from stackcook.manifest.nodesettings import SIZES, warn_without_effect
+from stackcook.manifest.nodesettings import (
+    LOGINS,
+    ONLY_VAGRANT,
+    SIZES,
+    VAGRANT_SETS_IT,
+    warn_without_effect,
+)
 from stackcook.manifest.settings import Settings
 
 LEAST_EXTERNAL = 8
@@ -24,8 +30,7 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
         _check_keys(reader, settings, nodes)
         for name, given in settings.nodes.items():
             what = f"stackcook: nodes: {name}"
-            remedy = "remove it; only machines that Vagrant creates get it"
-            warn_without_effect(reader, given, what, SIZES, remedy)
+            warn_without_effect(reader, given, what, SIZES, ONLY_VAGRANT)
         if settings.provider:
             what = "stackcook: provider has no effect for hosts that exist already"
             remedy = "remove it, or add `network: 10.0.112.0/24` for machines that Vagrant creates"
@@ -39,8 +44,21 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
         if budget.role not in roles:
             what = f'stackcook: failure_budget: no run list has the role "{budget.role}"'
             reader.warning(budget.at, what, suggest(budget.role, roles))
+    _check_defaults(reader, settings, roles)
     _check_addresses(reader, settings, nodes)
     _check_external(reader, settings)
+
+
+def _check_defaults(reader: FieldReader, settings: Settings, roles: Collection[str]) -> None:
+    """Add findings for defaults of roles that no node has, and for those without effect."""
+    hosts = settings.machines is MachineKind.SSH
+    for role, given in settings.node_defaults.items():
+        if role not in roles:
+            what = f'stackcook: node_defaults: no run list has the role "{role}"'
+            reader.warning(given.at, what, suggest(role, roles))
+        what, keys = f"stackcook: node_defaults: role[{role}]", SIZES if hosts else LOGINS
+        remedy = ONLY_VAGRANT if hosts else VAGRANT_SETS_IT
+        warn_without_effect(reader, given, what, keys, remedy)
 
 
 def _check_keys(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:

@@ -19,6 +19,9 @@ Fields = Mapping[str, tuple[Scalar, Value]]
 """A mapping's keys and values by key."""
 
 MEMORY = re.compile(r"(\d{1,9}) *(?:([MGT])(?:i?B)?)?", re.IGNORECASE)
+ROLE = re.compile(r"role\[([\w:.-]+)\]|([\w:.-]+)", re.ASCII)
+"""A role as the key of a mapping: ``role[NAME]``, or only its name."""
+
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 LOGIN = ("deploy", "converge")
 """The commands that log in to nodes."""

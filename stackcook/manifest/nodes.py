@@ -1,7 +1,7 @@
 """The nodes: the sections ``nodes``, ``clusters`` and ``options``, with ``stackcook: nodes``.
 
-What is nearest to a node counts: ``stackcook: nodes``, its own options, its cluster, then the
-section ``options``.
+What is nearest to a node counts: ``stackcook: nodes``, its own options, its cluster, the
+``node_defaults`` of its roles, then the section ``options``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.fields import LOGIN, FieldReader, Fields, suggest, take
 from stackcook.manifest.knifeoptions import NUMBER, KnifeOptions, parse, remedy_for
 from stackcook.manifest.model import Group, MachineKind, Node
-from stackcook.manifest.nodesettings import LOGINS, NodeSettings, warn_without_effect
+from stackcook.manifest.nodesettings import (
+    LOGINS,
+    ROLE_KEYS,
+    VAGRANT_SETS_IT,
+    NodeSettings,
+    warn_without_effect,
+)
 from stackcook.manifest.settings import Settings
 from stackcook.nearest import nearest
 from stackcook.ranges import RangeError, expand, is_range
@@ -384,7 +390,8 @@ class _NodeReader:
     def _node(
         self, group: Group, options_at: Position, name: str, host: str, options: KnifeOptions
     ) -> Node:
-        given = self.settings.nodes.get(name) or NodeSettings(group.at)
+        own = self.settings.nodes.get(name) or NodeSettings(group.at)
+        given = own.over(self._defaults(group, name, own))
         provider, address = group.provider, given.address
         if isinstance(address, str):
             host, address = address, None
@@ -420,8 +427,34 @@ class _NodeReader:
             timeout=group.timeout,
         )
         if not provider and self.settings.machines is MachineKind.VAGRANT:
-            self._check_vagrant(node, given)
+            self._check_vagrant(node, own)
         return node
+
+    def _defaults(self, group: Group, name: str, own: NodeSettings) -> NodeSettings:
+        """What the node's roles give it, the first one first; its entry's own options are nearer.
+
+        Adds a finding if two roles give the node different values.
+        """
+        found = nothing = NodeSettings(group.at)
+        givers: dict[str, str] = {}  # of each key the role that gives it
+        roles = (entry[len("role[") : -1] for entry in group.run_list if entry[:5] == "role[")
+        for role in roles if self.settings.node_defaults else ():
+            default = self.settings.node_defaults.get(role, nothing)
+            for key in ROLE_KEYS:
+                value = getattr(default, key)
+                if value is None or getattr(own, key) is not None or group.options.one(key):
+                    continue
+                giver = givers.setdefault(key, role)
+                if giver == role:
+                    found = replace(found, **{key: value})
+                elif getattr(found, key) != value:
+                    what = f"role[{giver}] and role[{role}] give node {name} different values"
+                    self.reader.error(
+                        default.places[key],
+                        f"stackcook: node_defaults: {key}: {what}",
+                        f"set `{key}` in `stackcook: nodes: {name}`",
+                    )
+        return found
 
     def _check_vagrant(self, node: Node, given: NodeSettings) -> None:
         at = given.places.get("address")
@@ -433,7 +466,7 @@ class _NodeReader:
             remedy = f"set `address` in `stackcook: nodes: {node.name}`"
             self.reader.error(given.at, f"node {node.name} has no address", remedy)
         what = f"stackcook: nodes: {node.name}"
-        warn_without_effect(self.reader, given, what, LOGINS, "remove it; Vagrant sets it")
+        warn_without_effect(self.reader, given, what, LOGINS, VAGRANT_SETS_IT)
 
     def _key(self, group: Group, at: Position) -> Path | None:
         """The SSH key of the options, else the user's own; each file is checked only once."""

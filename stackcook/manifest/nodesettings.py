@@ -1,4 +1,4 @@
-"""The section ``stackcook: nodes``: where each node is, its size, and how to log in."""
+"""Where each node is, its size, and how to log in: ``nodes`` and ``node_defaults``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from pathlib import Path
 from stackcook.addresses import IPAddress, address_or_name
 from stackcook.errors import Position, counted
 from stackcook.manifest.document import Scalar, Value
-from stackcook.manifest.fields import LOGIN, FieldReader, Fields, take
+from stackcook.manifest.fields import LOGIN, ROLE, FieldReader, Fields, take
 from stackcook.ranges import RangeError, expand, is_range
 
 KEYS = "address ssh_address memory cpus user key port".split()
+ROLE_KEYS = KEYS[2:]
+"""The keys that a role can have for all of its nodes: not the addresses."""
+
 SIZES = ("memory", "cpus")
 """The keys that are for machines that Vagrant creates."""
 
 LOGINS = ("ssh_address", "user", "key", "port")
 """The keys that are for hosts that exist already."""
+
+ONLY_VAGRANT = "remove it; only machines that Vagrant creates get it"
+VAGRANT_SETS_IT = "remove it; Vagrant sets it"
 
 LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
 MOST_CPUS = 1024
@@ -80,6 +86,28 @@ def read_nodes(reader: FieldReader, fields: Fields) -> Mapping[str, NodeSettings
     return nodes
 
 
+def read_defaults(reader: FieldReader, fields: Fields) -> Mapping[str, NodeSettings]:
+    """Role → the settings of nodes that have it in their run list."""
+    found: dict[str, NodeSettings] = {}
+    section = "stackcook: node_defaults"
+    entries = (
+        reader.mapping(fields["node_defaults"][1], section) if "node_defaults" in fields else ()
+    )
+    for key, body in entries:
+        role = ROLE.fullmatch(key.text)
+        if not role:
+            problem = f'{section}: invalid role "{key.text}"'
+            reader.error(key.at, problem, "write role[NAME]")
+            continue
+        name, what = role[1] or role[2], f"{section}: {key.text}"
+        if name in found:
+            problem = f"{section}: duplicate role {name}, first on line {found[name].at.line}"
+            reader.error(key.at, problem, "remove one")
+            continue
+        found[name] = _common(reader, key, reader.fields(body, what, ROLE_KEYS), what)
+    return found
+
+
 def _settings(
     reader: FieldReader, name: Scalar, body: Value, what: str, count: int
 ) -> Iterator[NodeSettings]:
@@ -88,7 +116,14 @@ def _settings(
     addresses = [
         _addresses(reader, keys, key, what, name.text, count) for key in ("address", "ssh_address")
     ]
-    common = NodeSettings(
+    common = _common(reader, name, keys, what)
+    for address, ssh_address in zip(*addresses):
+        yield replace(common, address=address, ssh_address=ssh_address)
+
+
+def _common(reader: FieldReader, name: Scalar, keys: Fields, what: str) -> NodeSettings:
+    """The settings that all nodes of a range or a role share."""
+    return NodeSettings(
         at=name.at,
         memory=take(keys, "memory", partial(reader.memory, least=LEAST_MEMORY), what),
         cpus=take(keys, "cpus", partial(reader.number, least=1, most=MOST_CPUS), what),
@@ -97,8 +132,6 @@ def _settings(
         port=take(keys, "port", partial(reader.number, least=1, most=65535), what),
         places={key: value.at for key, (_, value) in keys.items()},
     )
-    for address, ssh_address in zip(*addresses):
-        yield replace(common, address=address, ssh_address=ssh_address)
 
 
 def _addresses(

@@ -12,7 +12,7 @@ from typing import Any
 from stackcook.manifest import nodes, nodesettings, sections, settings
 from stackcook.manifest.model import BootstrapKind, MachineKind, Node, Verification
 from stackcook.manifest.read import SECTIONS
-from stackcook.manifest.fields import BOOLEANS
+from stackcook.manifest.fields import BOOLEANS, ROLE
 
 Schema = dict[str, Any]
 
@@ -145,7 +145,15 @@ def _stackcook() -> Schema:
         "nodes": {
             "description": "Address, hardware and login of each node, or of a range of nodes.",
             "type": ["object", "null"],
-            "additionalProperties": _node_settings(),
+            "additionalProperties": _body(_node_settings()),
+        },
+        "node_defaults": {
+            "description": "Role → what its nodes have if nothing nearer to them says otherwise.",
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": _whole(ROLE)},
+            "additionalProperties": _body(
+                {key: _node_settings()[key] for key in nodesettings.ROLE_KEYS}
+            ),
         },
         "stages": {
             **_words(
@@ -185,12 +193,12 @@ def _failure_budget() -> Schema:
     return {
         "description": "Role → how many of its nodes may fail, as a number or a percentage.",
         "type": ["object", "null"],
-        "propertyNames": {"pattern": _whole(settings.ROLE)},
+        "propertyNames": {"pattern": _whole(ROLE)},
         "additionalProperties": amount,
     }
 
 
-def _node_settings() -> Schema:
+def _node_settings() -> Mapping[str, Schema]:
     places = (_NAME, _RANGE)
     memory = f"In MiB, or with a unit: 8G; by default {Node.memory}."
     keys = {
@@ -213,7 +221,7 @@ def _node_settings() -> Schema:
         "key": _text("The SSH user's private key."),
         "port": _number(f"The SSH port; by default {Node.port}.", 1, 65535),
     }
-    return _body({key: keys[key] for key in nodesettings.KEYS})
+    return {key: keys[key] for key in nodesettings.KEYS}
 
 
 def _chef_server() -> Schema:

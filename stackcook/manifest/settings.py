@@ -22,20 +22,19 @@ from stackcook.manifest.model import (
     Policy,
     Verification,
 )
-from stackcook.manifest.fields import UPLOAD, FieldReader, Fields, suggest, take
-from stackcook.manifest.nodesettings import NodeSettings, read_nodes
+from stackcook.manifest.fields import ROLE, UPLOAD, FieldReader, Fields, suggest, take
+from stackcook.manifest.nodesettings import NodeSettings, read_defaults, read_nodes
 
 PROVIDERS = ("lxc", "libvirt", "virtualbox")
 
 KEYS = (
-    "name machines provider network external_network nodes stages failure_budget bootstrap "
-    "chef_server server_address server_port passwords policy verify"
+    "name machines provider network external_network nodes node_defaults stages "
+    "failure_budget bootstrap chef_server server_address server_port passwords policy verify"
 ).split()
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
 POLICY_GROUP = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _ROLE = re.compile(r"role\[(.*)\]")
 BUDGET = re.compile(r"(\d{1,6})( *%)?", re.ASCII)
-ROLE = re.compile(r"role\[([\w:.-]+)\]|([\w:.-]+)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Settings:
     """The section ``stackcook``; ``at`` is its position, ``None`` if there is no such section.
 
     Without it the manifest is one of spiceweasel's, whose nodes are existing hosts. ``passwords``
-    is ``None`` where the section doesn't name any.
+    is ``None`` where the section doesn't name any. ``node_defaults`` are by role.
     """
 
     at: Position | None = None
@@ -55,6 +54,7 @@ class Settings:
     external_network: IPv4Network | None = None
     external_network_at: Position | None = None
     nodes: Mapping[str, NodeSettings] = field(default_factory=dict)
+    node_defaults: Mapping[str, NodeSettings] = field(default_factory=dict)
     stages: tuple[tuple[Scalar, ...], ...] = ()
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
     failure_budget: tuple[FailureBudget, ...] = ()
@@ -85,6 +85,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         external_network=take(fields, "external_network", partial(_network, reader), what),
         external_network_at=_place(fields, "external_network"),
         nodes=read_nodes(reader, fields),
+        node_defaults=read_defaults(reader, fields),
         stages=tuple(_stages(reader, fields)),
         bootstrap=BootstrapKind(
             take(fields, "bootstrap", partial(_choice, reader, bootstraps), what) or "native"

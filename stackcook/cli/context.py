@@ -111,9 +111,7 @@ def command_of(ctx: click.Context | None) -> str:
 
 def node_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
     """The names of the manifest's nodes that begin with ``begun``, for shell completion."""
-    from stackcook.manifest.read import read
-
-    manifest, _findings = read(ctx.find_root().params["path"])
+    manifest = _to_complete(ctx)
     return [node.name for node in manifest.nodes if node.name.startswith(begun)] if manifest else []
 
 
@@ -122,10 +120,9 @@ def some_nodes(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
 
     A range or a pattern is complete once it selects nodes.
     """
-    from stackcook.manifest.read import read
     from stackcook.operations.limit import limited
 
-    manifest, _findings = read(ctx.find_root().params["path"])
+    manifest = _to_complete(ctx)
     if manifest is None:
         return []
     nodes = [node.name for node in manifest.nodes]
@@ -136,6 +133,14 @@ def some_nodes(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
         return found or ([begun] if limited(manifest, [begun]) else [])
     except UsageError:
         return []
+
+
+def _to_complete(ctx: click.Context) -> Manifest | None:
+    """The manifest, for shell completion; None if it can't be read."""
+    from stackcook.manifest.read import read
+
+    manifest, _findings = read(ctx.find_root().params["path"])
+    return manifest
 
 
 def limit_option(more: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -9,13 +9,7 @@ from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest.fields import LOGIN, FieldReader, suggest
 from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, MachineKind, Node
-from stackcook.manifest.nodesettings import (
-    LOGINS,
-    ONLY_VAGRANT,
-    SIZES,
-    VAGRANT_SETS_IT,
-    warn_without_effect,
-)
+from stackcook.manifest.nodesettings import warn_without_effect
 from stackcook.manifest.settings import Settings
 
 LEAST_EXTERNAL = 8
@@ -29,8 +23,7 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
     if settings.machines is MachineKind.SSH:
         _check_keys(reader, settings, nodes)
         for name, given in settings.nodes.items():
-            what = f"stackcook: nodes: {name}"
-            warn_without_effect(reader, given, what, SIZES, ONLY_VAGRANT)
+            warn_without_effect(reader, given, f"stackcook: nodes: {name}", hosts=True)
         if settings.provider:
             what = "stackcook: provider has no effect for hosts that exist already"
             remedy = "remove it, or add `network: 10.0.112.0/24` for machines that Vagrant creates"
@@ -56,9 +49,8 @@ def _check_defaults(reader: FieldReader, settings: Settings, roles: Collection[s
         if role not in roles:
             what = f'stackcook: node_defaults: no run list has the role "{role}"'
             reader.warning(given.at, what, suggest(role, roles))
-        what, keys = f"stackcook: node_defaults: role[{role}]", SIZES if hosts else LOGINS
-        remedy = ONLY_VAGRANT if hosts else VAGRANT_SETS_IT
-        warn_without_effect(reader, given, what, keys, remedy)
+        what = f"stackcook: node_defaults: role[{role}]"
+        warn_without_effect(reader, given, what, hosts=hosts)
 
 
 def _check_keys(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:

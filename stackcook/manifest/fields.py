@@ -106,6 +106,23 @@ class FieldReader:
             self.error(value.at, f"{what} is not a mapping", remedy)
         return ()
 
+    def role(self, key: Scalar, what: str) -> str | None:
+        """The name of the role that a mapping's key is."""
+        match = ROLE.fullmatch(key.text)
+        if not match:
+            self.error(key.at, f'{what}: invalid role "{key.text}"', "write role[NAME]")
+            return None
+        return match[1] or match[2]
+
+    def is_first(self, role: str, name: Scalar, what: str, lines: dict[str, int]) -> bool:
+        """Whether ``role``, as which ``name`` is read, is not in ``lines`` yet; adds it there."""
+        if role in lines:
+            twice = f"{what}: duplicate role {role}, first on line {lines[role]}"
+            self.error(name.at, twice, "remove one")
+            return False
+        lines[role] = name.at.line
+        return True
+
     def entries(
         self, value: Value, section: str, *, several: bool = False
     ) -> Iterator[tuple[Scalar, Value]]:

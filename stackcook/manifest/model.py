@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Network
@@ -145,11 +145,16 @@ class Node:
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles that the run list names itself, in order."""
-        return tuple(
-            entry[len("role[") : -1]
-            for entry in self.run_list
-            if entry.startswith("role[") and entry.endswith("]")
-        )
+        return roles_in(self.run_list)
+
+
+def roles_in(run_list: Iterable[str]) -> tuple[str, ...]:
+    """The roles that a run list names itself, in order."""
+    return tuple(
+        entry[len("role[") : -1]
+        for entry in run_list
+        if entry.startswith("role[") and entry.endswith("]")
+    )
 
 
 @dataclass(frozen=True)

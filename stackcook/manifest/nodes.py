@@ -20,14 +20,8 @@ from stackcook.errors import Position
 from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.fields import LOGIN, FieldReader, Fields, suggest, take
 from stackcook.manifest.knifeoptions import NUMBER, KnifeOptions, parse, remedy_for
-from stackcook.manifest.model import Group, MachineKind, Node
-from stackcook.manifest.nodesettings import (
-    LOGINS,
-    ROLE_KEYS,
-    VAGRANT_SETS_IT,
-    NodeSettings,
-    warn_without_effect,
-)
+from stackcook.manifest.model import Group, MachineKind, Node, roles_in
+from stackcook.manifest.nodesettings import ROLE_KEYS, NodeSettings, warn_without_effect
 from stackcook.manifest.settings import Settings
 from stackcook.nearest import nearest
 from stackcook.ranges import RangeError, expand, is_range
@@ -437,8 +431,7 @@ class _NodeReader:
         """
         found = nothing = NodeSettings(group.at)
         givers: dict[str, str] = {}  # of each key the role that gives it
-        roles = (entry[len("role[") : -1] for entry in group.run_list if entry[:5] == "role[")
-        for role in roles if self.settings.node_defaults else ():
+        for role in roles_in(group.run_list) if self.settings.node_defaults else ():
             default = self.settings.node_defaults.get(role, nothing)
             for key in ROLE_KEYS:
                 value = getattr(default, key)
@@ -465,8 +458,7 @@ class _NodeReader:
         elif node.address is None and not at:
             remedy = f"set `address` in `stackcook: nodes: {node.name}`"
             self.reader.error(given.at, f"node {node.name} has no address", remedy)
-        what = f"stackcook: nodes: {node.name}"
-        warn_without_effect(self.reader, given, what, LOGINS, VAGRANT_SETS_IT)
+        warn_without_effect(self.reader, given, f"stackcook: nodes: {node.name}", hosts=False)
 
     def _key(self, group: Group, at: Position) -> Path | None:
         """The SSH key of the options, else the user's own; each file is checked only once."""

@@ -10,21 +10,15 @@ from pathlib import Path
 from stackcook.addresses import IPAddress, address_or_name
 from stackcook.errors import Position, counted
 from stackcook.manifest.document import Scalar, Value
-from stackcook.manifest.fields import LOGIN, ROLE, FieldReader, Fields, take
+from stackcook.manifest.fields import LOGIN, FieldReader, Fields, take
 from stackcook.ranges import RangeError, expand, is_range
 
 KEYS = "address ssh_address memory cpus user key port".split()
 ROLE_KEYS = KEYS[2:]
 """The keys that a role can have for all of its nodes: not the addresses."""
 
-SIZES = ("memory", "cpus")
-"""The keys that are for machines that Vagrant creates."""
-
-LOGINS = ("ssh_address", "user", "key", "port")
-"""The keys that are for hosts that exist already."""
-
-ONLY_VAGRANT = "remove it; only machines that Vagrant creates get it"
-VAGRANT_SETS_IT = "remove it; Vagrant sets it"
+_SIZES = ("memory", "cpus")
+_LOGINS = ("ssh_address", "user", "key", "port")
 
 LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
 MOST_CPUS = 1024
@@ -88,23 +82,16 @@ def read_nodes(reader: FieldReader, fields: Fields) -> Mapping[str, NodeSettings
 
 def read_defaults(reader: FieldReader, fields: Fields) -> Mapping[str, NodeSettings]:
     """Role → the settings of nodes that have it in their run list."""
+    if "node_defaults" not in fields:
+        return {}
     found: dict[str, NodeSettings] = {}
+    lines: dict[str, int] = {}
     section = "stackcook: node_defaults"
-    entries = (
-        reader.mapping(fields["node_defaults"][1], section) if "node_defaults" in fields else ()
-    )
-    for key, body in entries:
-        role = ROLE.fullmatch(key.text)
-        if not role:
-            problem = f'{section}: invalid role "{key.text}"'
-            reader.error(key.at, problem, "write role[NAME]")
-            continue
-        name, what = role[1] or role[2], f"{section}: {key.text}"
-        if name in found:
-            problem = f"{section}: duplicate role {name}, first on line {found[name].at.line}"
-            reader.error(key.at, problem, "remove one")
-            continue
-        found[name] = _common(reader, key, reader.fields(body, what, ROLE_KEYS), what)
+    for key, body in reader.mapping(fields["node_defaults"][1], section):
+        role = reader.role(key, section)
+        if role and reader.is_first(role, key, section, lines):
+            what = f"{section}: {key.text}"
+            found[role] = _common(reader, key, reader.fields(body, what, ROLE_KEYS), what)
     return found
 
 
@@ -164,9 +151,10 @@ def _addresses(
 
 
 def warn_without_effect(
-    reader: FieldReader, given: NodeSettings, what: str, keys: tuple[str, ...], remedy: str
+    reader: FieldReader, given: NodeSettings, what: str, *, hosts: bool
 ) -> None:
-    """Add a warning for each of ``keys`` that has a value."""
-    for key in keys:
+    """Add a warning for each key with a value that ``hosts`` or Vagrant's machines don't use."""
+    gets = "only machines that Vagrant creates get it" if hosts else "Vagrant sets it"
+    for key in _SIZES if hosts else _LOGINS:
         if getattr(given, key) is not None:
-            reader.warning(given.places[key], f"{what}: {key} has no effect", remedy)
+            reader.warning(given.places[key], f"{what}: {key} has no effect", f"remove it; {gets}")

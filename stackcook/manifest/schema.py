@@ -126,6 +126,7 @@ def _knife() -> Schema:
 
 
 def _stackcook() -> Schema:
+    of_node = _node_settings()
     network = rf"{_IPV4}/(3[0-2]|[12]?\d)$"
     keys = {
         "name": _text("The lab's name: machines are called NAME-NODE.", settings.NAME),
@@ -145,15 +146,13 @@ def _stackcook() -> Schema:
         "nodes": {
             "description": "Address, hardware and login of each node, or of a range of nodes.",
             "type": ["object", "null"],
-            "additionalProperties": _body(_node_settings()),
+            "additionalProperties": _body(of_node),
         },
         "node_defaults": {
             "description": "Role → what its nodes have if nothing nearer to them says otherwise.",
             "type": ["object", "null"],
             "propertyNames": {"pattern": _whole(ROLE)},
-            "additionalProperties": _body(
-                {key: _node_settings()[key] for key in nodesettings.ROLE_KEYS}
-            ),
+            "additionalProperties": _body({key: of_node[key] for key in nodesettings.ROLE_KEYS}),
         },
         "stages": {
             **_words(

@@ -22,7 +22,7 @@ from stackcook.manifest.model import (
     Policy,
     Verification,
 )
-from stackcook.manifest.fields import ROLE, UPLOAD, FieldReader, Fields, suggest, take
+from stackcook.manifest.fields import UPLOAD, FieldReader, Fields, suggest, take
 from stackcook.manifest.nodesettings import NodeSettings, read_defaults, read_nodes
 
 PROVIDERS = ("lxc", "libvirt", "virtualbox")
@@ -152,11 +152,7 @@ def _stages(reader: FieldReader, fields: Fields) -> Iterator[tuple[Scalar, ...]]
         for role in reader.texts(entry, "stackcook: stages"):
             match = _ROLE.fullmatch(role.text)
             name = match[1] if match else role.text
-            if name in lines:
-                what = f"stackcook: stages: duplicate role {name}, first on line {lines[name]}"
-                reader.error(role.at, what, "remove one")
-            else:
-                lines[name] = role.at.line
+            if reader.is_first(name, role, "stackcook: stages", lines):
                 roles.append(role._replace(text=name))
         if roles:
             yield tuple(roles)
@@ -214,17 +210,13 @@ def _failure_budget(reader: FieldReader, value: Value, what: str) -> Iterator[Fa
     """Role → a number of nodes, or a percentage of those with that role."""
     lines: dict[str, int] = {}
     for key, body in reader.mapping(value, what):
-        role = ROLE.fullmatch(key.text)
+        role = reader.role(key, what)
         text = body.text.strip() if isinstance(body, Scalar) else ""
         amount = BUDGET.fullmatch(text)
         if not role:
-            reader.error(key.at, f'{what}: invalid role "{key.text}"', "write role[NAME]")
-        elif not amount or (amount[2] and int(amount[1]) > 100):
+            continue
+        if not amount or (amount[2] and int(amount[1]) > 100):
             remedy = "write a number of nodes, such as 2, or a percentage, such as 20%"
             reader.invalid(body, f"{what}: {key.text}", remedy)
-        elif (name := role[1] or role[2]) in lines:
-            twice = f"{what}: duplicate role {name}, first on line {lines[name]}"
-            reader.error(key.at, twice, "remove one")
-        else:
-            lines[name] = key.at.line
-            yield FailureBudget(name, int(amount[1]), key.at, bool(amount[2]))
+        elif reader.is_first(role, key, what, lines):
+            yield FailureBudget(role, int(amount[1]), key.at, bool(amount[2]))

@@ -6,10 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from stackcook.verify.placing import Placed, running
-
-CENTRAL = "ovn-northd"
-"""The unit of the node that has OVN's northbound and southbound databases."""
+from stackcook.verify.placing import OVN_NORTHD, Placed, running
 
 Row = Mapping[str, Any]
 
@@ -24,7 +21,7 @@ def explain(port: str, node: Placed, nodes: Sequence[Placed], ask: Ask) -> str:
     no node could be asked.
     """
     why = ""
-    for central in running(nodes, CENTRAL)[:1]:
+    for central in running(nodes, OVN_NORTHD)[:1]:  # it has OVN's databases, too
         why = _in_databases(port, lambda command: ask(central, command))
     return why or _in_switch(port, node, lambda command: ask(node, command))
 
@@ -43,8 +40,8 @@ def _in_databases(port: str, ask: Callable[[str], str]) -> str:
 
 
 def _in_switch(port: str, node: Placed, ask: Callable[[str], str]) -> str:
-    columns = "ofport,error,statistics"
-    row = _find(ask, "ovs-vsctl", columns, f"Interface external_ids:iface-id={port}")
+    interface = f"Interface external_ids:iface-id={port}"
+    row = _find(ask, "ovs-vsctl", "error,statistics", interface)
     if row is None:
         return ""
     if not row:
@@ -67,12 +64,10 @@ def _find(ask: Callable[[str], str], program: str, columns: str, what: str) -> R
 
 
 def _value(value: Any) -> Any:
-    """A column's value; the JSON of sets and maps is that of RFC 7047, section 5.1."""
+    """A column's value, None for an empty set. The JSON is that of RFC 7047, section 5.1."""
     match value:
         case ["set", []]:
             return None
-        case ["set", members]:
-            return members
         case ["map", pairs]:
             return dict(pairs)
     return value

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from stackcook.verify.instance import ovn
-from stackcook.verify.placing import Placed, Service
+from stackcook.verify.placing import OVN_NORTHD, Placed, Service
 
-CONTROLLER = Placed("controller", "10.0.116.10", services=(Service(ovn.CENTRAL),))
+CONTROLLER = Placed("controller", "10.0.116.10", services=(Service(OVN_NORTHD),))
 COMPUTE = Placed("compute1", "10.0.116.11")
 UUID = ["uuid", "6fb0a2f0-5a1b-4f3c-9d0c-0a1b2c3d4e5f"]
 NONE = ["set", []]

@@ -18,6 +18,7 @@ TIMEOUT = 3600.0
 _CONFIG = """\
 # Written by stackcook: your changes would be overwritten.
 # knife -c .stackcook/chef/config.rb diff
+require 'digest/md5' # knife's threads would load it, and Ruby cannot load it in two threads at once
 state = File.expand_path('..', File.dirname(__FILE__))
 root = File.dirname(state)
 

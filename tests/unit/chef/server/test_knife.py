@@ -93,6 +93,13 @@ def test_a_key_outside_the_state_directory_is_named_whole(tmp_path: Path) -> Non
     assert said.values["client_key"] == str(key)
 
 
+def test_what_threads_of_knife_use_is_loaded(tmp_path: Path) -> None:
+    config = write_config(tmp_path / ".stackcook", ChefServer("http://a", "me", tmp_path / "a.pem"))
+    program = "def method_missing(*) = nil; load ARGV[0]; print defined?(Digest::MD5)"
+    done = run(Command(("ruby", "-W0", "-e", program, str(config))))
+    assert (done.status, done.output) == (0, "constant")
+
+
 @pytest.mark.parametrize(
     "text", ["", "it's", 'a"b', "back\\slash\\", "#{exit}", "#$0", "é", "\U0001f600", "two\nlines"]
 )

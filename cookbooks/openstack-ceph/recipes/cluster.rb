@@ -96,6 +96,12 @@ end
   end
 end
 
+# Debian 13's manager can't load its module that takes crash reports, and leaves 81 of them whenever it starts (PyO3 and
+# subinterpreters). The collector tried to send each of them three times, every 10 minutes: a third of two CPUs.
+service 'ceph-crash' do
+  action %i(stop disable)
+end
+
 pools = node['openstack']['ceph']['pools']
 
 pools.each_value { |name| openstack_ceph_pool name }

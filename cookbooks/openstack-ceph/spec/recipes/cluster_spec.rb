@@ -26,6 +26,11 @@ RSpec.describe 'openstack-ceph::cluster' do
     expect(chef_run).to start_openstack_service('ceph-mon@one').with(ports: [3300, 6789], wait: true)
   end
 
+  it 'does not run the collector of crash reports, which nothing accepts' do
+    expect(chef_run).to stop_service('ceph-crash')
+    expect(chef_run).to disable_service('ceph-crash')
+  end
+
   it 'creates the pools, and users that may use only theirs' do
     %w(volumes images backups).each { |pool| expect(chef_run).to create_openstack_ceph_pool(pool) }
     expect(chef_run).to create_openstack_ceph_user('client.glance')

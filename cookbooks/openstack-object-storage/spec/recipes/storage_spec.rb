@@ -57,6 +57,12 @@ RSpec.describe 'openstack-object-storage::storage' do
     expect(chef_run).to disable_service('swift-object-reconstructor')
   end
 
+  it 'leaves the CPU to others' do
+    { 'container' => 'container-updater', 'object' => 'object-auditor' }.each do |server, daemon|
+      expect(chef_run).to render_file("/etc/swift/#{server}-server.conf").with_content(/^\[#{daemon}\]\ninterval = 1800$/)
+    end
+  end
+
   context 'with disks' do
     default_attributes['openstack']['object_storage']['devices'] = { 'sdb' => { 'device' => '/dev/sdb' } }
 

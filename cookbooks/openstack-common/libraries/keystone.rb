@@ -63,12 +63,17 @@ module OpenstackCommon
       @rest.patch("/#{kind}/#{id}", { single => attributes }).fetch(single)
     end
 
+    # The catalog is short: it is asked for as a whole, once, instead of for each service.
+    #
+    # @return [Hash, nil] the service of a type in the catalog
+    def service(type)
+      list('services').find { |service| service['type'] == type }
+    end
+
     # @return [Hash] {interface => URL} of the service of that type in that region; empty if there is none
     def endpoints(type, region)
-      service = list('services', type: type).first
-      return {} unless service
-
-      found = list('endpoints', service_id: service['id'], region_id: region)
+      id = service(type)&.fetch('id')
+      found = list('endpoints').select { |endpoint| endpoint['service_id'] == id && endpoint['region_id'] == region }
       found.to_h { |endpoint| [endpoint['interface'], endpoint['url']] }
     end
 

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'mixlib/shellout'
+require_relative 'mariadb'
 
 module OpenstackCommon
   # A database schema that a *-manage command upgrades with Alembic. These commands know the newest revision, but take seconds
@@ -37,9 +38,11 @@ module OpenstackCommon
     private
 
     def revisions
-      return [] if @connection.query("SHOW TABLES LIKE 'alembic_version'").empty?
-
       @connection.query('SELECT version_num FROM alembic_version ORDER BY version_num').flatten
+    rescue Mariadb::Error => e
+      raise unless e.message.include?('ERROR 1146') # there is no such table
+
+      []
     end
   end
 end

@@ -11,9 +11,15 @@ module OpenstackCommon
 
     # @return [Systemd] a unit's present state
     def self.show(unit)
-      ran = Mixlib::ShellOut.new(['systemctl', 'show', '--timestamp=us+utc', "--property=#{PROPERTIES.join(',')}", unit])
+      show_all([unit]).fetch(unit)
+    end
+
+    # @return [Hash{String => Systemd}] the present states of units, at least one, from one command
+    def self.show_all(units)
+      ran = Mixlib::ShellOut.new(['systemctl', 'show', '--timestamp=us+utc', "--property=#{PROPERTIES.join(',')}", *units])
       ran.run_command.error!
-      new(ran.stdout.lines(chomp: true).to_h { |line| line.split('=', 2) })
+      states = ran.stdout.split("\n\n").map { |block| new(block.lines(chomp: true).to_h { |line| line.split('=', 2) }) }
+      units.zip(states).to_h
     end
 
     # @return [Array<Integer>] the TCP ports of this node on which something listens

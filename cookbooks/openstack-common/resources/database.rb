@@ -12,14 +12,14 @@ property :charset, String, default: 'utf8mb3', regex: /\A\w+\z/
 property :granted, [true, false], default: true, skip_docs: true
 
 load_current_value do |desired|
-  root = OpenstackCommon::Mariadb.root
-  found = root.query("SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = '#{desired.database}'")
+  found = OpenstackCommon::Mariadb.root.query(
+    'SELECT default_character_set_name, (SELECT COUNT(*) FROM information_schema.schema_privileges WHERE table_schema = schema_name ' \
+    "AND grantee = \"'#{desired.user}'@'%'\") FROM information_schema.schemata WHERE schema_name = '#{desired.database}'"
+  )
   current_value_does_not_exist! if found.empty?
 
   charset found.first.first
-  grants = root.query("SELECT COUNT(*) FROM information_schema.schema_privileges WHERE table_schema = '#{desired.database}' " \
-                      "AND grantee = \"'#{desired.user}'@'%'\"")
-  granted grants.first.first.to_i > 1
+  granted found.first.last.to_i > 1
   address = openstack_bind_address('db')
   login = OpenstackCommon::Mariadb.new(desired.user, password: desired.password, host: address, port: openstack_port('db'))
   password login.login? ? desired.password : ''

@@ -17,7 +17,7 @@ load_current_value do |desired|
   keystone = openstack_keystone
   found_user = keystone.find('users', desired.user)
   found_project = keystone.find('projects', desired.project)
-  service = keystone.list('services', type: desired.service_type).first
+  service = keystone.service(desired.service_type)
 
   password keystone.password?(desired.user, desired.password) ? desired.password : ''
   held = found_user && found_project ? keystone.roles_of(found_user['id'], found_project['id']) : []
@@ -47,7 +47,7 @@ action_class do
   end
 
   def service
-    keystone.list('services', type: new_resource.service_type).first
+    keystone.service(new_resource.service_type)
   end
 
   def create_service

@@ -17,15 +17,7 @@ def after_created
 end
 
 action :start do
-  state = OpenstackCommon::Systemd.show(new_resource.unit)
-  raise "#{new_resource.unit}: unit not found; check that its package is installed" unless state.known?
-
-  converge_by("enable #{new_resource.unit}") { systemctl('enable') } unless state.enabled?
-  if !state.running?
-    converge_by("start #{new_resource.unit}") { systemctl('start') }
-  elsif state.older_than?([*new_resource.config, "/etc/default/#{new_resource.unit}"])
-    converge_by("restart #{new_resource.unit}: its configuration has changed since its start") { systemctl('restart') }
-  end
+  change unless in_order?(states_at('start')[new_resource.unit])
   new_resource.wait ? action_wait : new_resource.delayed_action(:wait)
 end
 
@@ -45,14 +37,43 @@ action :wait do
 end
 
 action_class do
+  # One command for all services instead of one for each: a process costs Chef a tenth of a second on a busy node. What is
+  # not in order is looked at again, by itself.
+  # @param moment [String] when the states are of: 'start', the first service's, or 'end', of the run
+  # @return [Hash{String => OpenstackCommon::Systemd}]
+  def states_at(moment)
+    node.run_state["openstack_states_at_#{moment}"] ||= OpenstackCommon::Systemd.show_all(node['openstack']['services'].keys)
+  end
+
+  def in_order?(state)
+    state && state.known? && state.enabled? && state.running? && !outdated?(state)
+  end
+
+  def outdated?(state)
+    state.older_than?([*new_resource.config, "/etc/default/#{new_resource.unit}"])
+  end
+
+  def change
+    state = OpenstackCommon::Systemd.show(new_resource.unit)
+    raise "#{new_resource.unit}: unit not found; check that its package is installed" unless state.known?
+
+    converge_by("enable #{new_resource.unit}") { systemctl('enable') } unless state.enabled?
+    if !state.running?
+      converge_by("start #{new_resource.unit}") { systemctl('start') }
+    elsif outdated?(state)
+      converge_by("restart #{new_resource.unit}: its configuration has changed since its start") { systemctl('restart') }
+    end
+  end
+
   # --no-block: a unit of Type=notify may wait for another one that starts only later in the run
   def systemctl(verb)
     argv = verb == 'enable' ? %w(systemctl enable --quiet) : ['systemctl', verb, '--no-block']
     shell_out!(*argv, new_resource.unit)
+    node.run_state.delete('openstack_states_at_end')
   end
 
   def ready?
-    @state = OpenstackCommon::Systemd.show(new_resource.unit)
+    @state = (states_at('end').delete(new_resource.unit) unless new_resource.wait) || OpenstackCommon::Systemd.show(new_resource.unit)
     @silent = new_resource.ports - OpenstackCommon::Systemd.listening
     @state.active? && @silent.empty?
   end

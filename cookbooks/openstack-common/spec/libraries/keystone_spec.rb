@@ -37,13 +37,24 @@ RSpec.describe OpenstackCommon::Keystone do
 
   def objects(request, response)
     response.status = 403 unless request['X-Auth-Token'] == 'token'
-    response.body = JSON.generate('users' => [{ 'id' => '1', 'name' => 'nova' }], 'user' => { 'id' => '2' })
+    response.body = JSON.generate(
+      'users' => [{ 'id' => '1', 'name' => 'nova' }], 'user' => { 'id' => '2' },
+      'services' => [{ 'id' => 's1', 'type' => 'image' }, { 'id' => 's2', 'type' => 'compute' }],
+      'endpoints' => [%w(s1 north http://i), %w(s2 north http://c), %w(s2 south http://d)].map do |service, region, url|
+        { 'service_id' => service, 'region_id' => region, 'interface' => 'public', 'url' => url }
+      end
+    )
   end
 
   it 'logs in once and reuses the token' do
     expect(keystone.find('users', 'nova')).to include('id' => '1')
     expect(keystone.create('users', name: 'glance')).to eq('id' => '2')
     expect(asked).to eq(['POST /v3/auth/tokens', 'GET /v3/users?name=nova&domain_id=default', 'POST /v3/users'])
+  end
+
+  it 'finds the endpoints of services in a region, and asks for the catalog once' do
+    expect(%w(image compute volume).map { |type| keystone.endpoints(type, 'north') }).to eq([{ 'public' => 'http://i' }, { 'public' => 'http://c' }, {}])
+    expect(asked).to eq(['POST /v3/auth/tokens', 'GET /v3/services', 'GET /v3/endpoints'])
   end
 
   it 'tells a right password from a wrong one' do

@@ -15,8 +15,7 @@ RSpec.describe OpenstackCommon::Schema do
     allow(dpkg).to receive(:run_command).and_return(dpkg)
     allow(dpkg).to receive(:stdout) { version }
     allow(Mixlib::ShellOut).to receive(:new).with('dpkg-query', '--show', 'python3-glance').and_return(dpkg)
-    allow(connection).to receive(:query).with(/\ASHOW TABLES/) { revisions.empty? ? [] : [['alembic_version']] }
-    allow(connection).to receive(:query).with(/\ASELECT/) { revisions }
+    allow(connection).to receive(:query) { revisions }
   end
 
   it 'is not up to date before the first upgrade' do
@@ -36,11 +35,19 @@ RSpec.describe OpenstackCommon::Schema do
       expect(schema).not_to be_up_to_date
     end
 
-    it 'is not if the database has another revision, or none' do
+    it 'is not if the database has another revision' do
       revisions.first[0] = '2024_2_contract01'
       expect(schema).not_to be_up_to_date
-      revisions.clear
+    end
+
+    it 'is not if the database has no table of revisions' do
+      allow(connection).to receive(:query).and_raise(OpenstackCommon::Mariadb::Error, "ERROR 1146 (42S02) at line 1: Table 'glance.alembic_version' doesn't exist")
       expect(schema).not_to be_up_to_date
+    end
+
+    it 'fails if the database does not say' do
+      allow(connection).to receive(:query).and_raise(OpenstackCommon::Mariadb::Error, 'ERROR 1045 (28000): Access denied')
+      expect { schema.up_to_date? }.to raise_error(/Access denied/)
     end
   end
 end

@@ -4,7 +4,7 @@ RSpec.describe 'openstack_database' do
   platform 'debian', '13'
   step_into :openstack_database
 
-  let(:answers) { { charset: [['utf8mb3']], grants: [['18']] } }
+  let(:answers) { [%w(utf8mb3 18)] }
   let(:login) { true }
   let(:statements) { [] }
 
@@ -13,8 +13,7 @@ RSpec.describe 'openstack_database' do
     allow(OpenstackCommon::Mariadb).to receive(:root).and_return(root)
     allow(OpenstackCommon::Mariadb).to receive(:new).and_return(instance_double(OpenstackCommon::Mariadb, login?: login))
     allow(root).to receive(:query) do |sql, **_|
-      next answers[:charset] if sql.include?('information_schema.schemata')
-      next answers[:grants] if sql.include?('schema_privileges')
+      next answers if sql.include?('information_schema.schemata')
 
       statements << sql
     end
@@ -33,7 +32,7 @@ RSpec.describe 'openstack_database' do
   end
 
   context 'without a database and a user' do
-    let(:answers) { { charset: [], grants: [['0']] } }
+    let(:answers) { [] }
     let(:login) { false }
 
     it 'creates the database, its user and the grant' do
@@ -52,7 +51,7 @@ RSpec.describe 'openstack_database' do
   end
 
   context 'without the grant' do
-    let(:answers) { { charset: [['utf8mb3']], grants: [['0']] } }
+    let(:answers) { [%w(utf8mb3 0)] }
 
     it 'only grants the privileges' do
       chef_run

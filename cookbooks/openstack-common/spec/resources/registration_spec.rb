@@ -48,8 +48,12 @@ RSpec.describe 'openstack_registration' do
         @changes << "assign #{role}"
       end
 
+      def service(type)
+        list('services', type: type).first
+      end
+
       def endpoints(type, region)
-        service = list('services', type: type).first
+        service = service(type)
         service ? list('endpoints', service_id: service['id'], region_id: region).to_h { |found| found.values_at('interface', 'url') } : {}
       end
     end.new(objects, held, 'service_passwords-glance-password')

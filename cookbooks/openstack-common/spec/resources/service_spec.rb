@@ -9,7 +9,7 @@ RSpec.describe 'openstack_service' do
   let(:verbs) { [] }
 
   before do
-    allow(OpenstackCommon::Systemd).to receive(:show) { OpenstackCommon::Systemd.new(state.dup) }
+    allow(OpenstackCommon::Systemd).to receive(:show_all) { |units| units.to_h { |unit| [unit, OpenstackCommon::Systemd.new(state.dup)] } }
     allow(OpenstackCommon::Systemd).to receive(:listening) { listening }
     allow_any_instance_of(Chef::Provider).to receive(:shell_out!) do |_, *argv|
       verbs << (argv - %w(systemctl --quiet --no-block keystone)).join
@@ -41,6 +41,33 @@ RSpec.describe 'openstack_service' do
     allow_any_instance_of(OpenstackCommon::Systemd).to receive(:older_than?).with(%w(/etc/keystone/keystone.conf /etc/default/keystone)).and_return(true)
     chef_run
     expect(verbs).to eq(%w(restart))
+  end
+
+  context 'with several services' do
+    recipe do
+      %w(keystone apache2 memcached).each { |unit| openstack_service(unit) { ports [5000] } }
+    end
+
+    it 'asks for the states of all at once, at the first and in the end' do
+      chef_run
+      expect(OpenstackCommon::Systemd).to have_received(:show_all).with(%w(keystone apache2 memcached)).twice
+      expect(OpenstackCommon::Systemd).to have_received(:show_all).twice
+    end
+
+    it 'asks again for what is not in order, one by one' do
+      state['ActiveState'] = 'inactive' # all three at first; the first one that is started changes it for all
+      chef_run
+      expect(verbs).to eq(%w(start))
+      %w(keystone apache2 memcached).each { |unit| expect(OpenstackCommon::Systemd).to have_received(:show_all).with([unit]) }
+    end
+
+    it 'waits for what is not ready in the end' do
+      listening.clear
+      allow_any_instance_of(Chef::Provider).to receive(:sleep) { listening << 5000 }
+      chef_run
+      expect(OpenstackCommon::Systemd).to have_received(:show_all).with(%w(keystone))
+      expect(OpenstackCommon::Systemd).not_to have_received(:show_all).with(%w(apache2))
+    end
   end
 
   it 'saves its ports and its log in the node object' do

@@ -53,9 +53,9 @@ HINTS = (
 
 def question(service: Service) -> str:
     """The shell command, to be run as root, that prints what the service last logged."""
-    unit, log = shlex.quote(service.unit), shlex.quote(service.log)
-    tail = f"; tail -n 300 -- {log} 2>/dev/null" if service.log else ""
-    # The file last: what it says is more to the point than what systemd says of the unit.
+    unit = shlex.quote(service.unit)
+    tail = f"; tail -q -n 300 -- {shlex.join(service.logs)} 2>/dev/null" if service.logs else ""
+    # The files last: what they say is more to the point than what systemd says of the unit.
     times = f"date '+Now=%F %T'; systemctl show -p ActiveState,{','.join(_TIMES)} {unit}"
     return f"export LC_ALL=C; {times}; journalctl -q -u {unit} -n 60 --no-pager -o short-iso{tail}"
 
@@ -65,7 +65,7 @@ def between(service: Service, began: float, ended: float) -> str:
 
     Both are seconds since the epoch, as logs have the node's local time.
     """
-    unit, log = shlex.quote(service.unit), shlex.quote(service.log or "/dev/null")
+    unit, logs = shlex.quote(service.unit), shlex.join(service.logs or ("/dev/null",))
     times = f"since=$(date -d @{began:.0f} '+%F %T') until=$(date -d @{ended:.0f} '+%F %T')"
     journal = f'journalctl -q -u {unit} --since "$since" --until "$until" --no-pager -o short-iso'
     # Lines without a time, as of tracebacks, belong to the line before them.
@@ -73,8 +73,9 @@ def between(service: Service, began: float, ended: float) -> str:
         '/^[0-9]+-[0-9]+-[0-9]+[ T]/ { now = substr($0, 1, 19); sub(/T/, " ", now);'
         " inside = now >= since && now <= until } inside"
     )
-    file = f'awk -v since="$since" -v until="$until" {shlex.quote(program)} {log} 2>/dev/null'
-    return f"export LC_ALL=C; {times}; {{ {journal}; {file}; }} | tail -n 500"
+    inside = f'awk -v since="$since" -v until="$until" {shlex.quote(program)}'
+    files = f"cat -- {logs} 2>/dev/null | {inside}"  # awk ends at a file that does not exist
+    return f"export LC_ALL=C; {times}; {{ {journal}; {files}; }} | tail -n 500"
 
 
 def explain(answer: str, secrets: Collection[str] = ()) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 REJECTED = (
@@ -22,13 +22,14 @@ _TAIL = 1 << 17
 _LINE = re.compile(r"(\S+) (\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
 
 
-def question(logs: Mapping[str, str]) -> str:
+def question(logs: Mapping[str, Sequence[str]]) -> str:
     """The shell command, to be run as root, that prints ``UNIT LINE`` of the last rejected login.
 
     ``logs`` are log files by unit.
     """
     one = f'tail -c {_TAIL} -- "$2" 2>/dev/null | grep -aE {shlex.quote(REJECTED)} | tail -n 1'
-    asked = (f"one {shlex.quote(unit)} {shlex.quote(log)}" for unit, log in logs.items())
+    pairs = ((unit, log) for unit, files in logs.items() for log in files)
+    asked = (f"one {shlex.quote(unit)} {shlex.quote(log)}" for unit, log in pairs)
     return f"one() {{ {one} | sed \"s/^/$1 /\"; }}; {'; '.join(asked)}"
 
 

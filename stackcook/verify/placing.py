@@ -49,11 +49,11 @@ CINDER = ("cinder-scheduler", CINDER_VOLUME, "cinder-backup")
 
 @dataclass(frozen=True)
 class Service:
-    """A systemd unit that must be active, the TCP ports it must listen on, and its log file."""
+    """A systemd unit that must be active, the TCP ports it must listen on, and its log files."""
 
     unit: str
     ports: tuple[int, ...] = ()
-    log: str = ""
+    logs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,9 @@ def _placed(node: Node, facts: Mapping[str, Any]) -> Placed:
 def _services(recorded: Mapping[str, Mapping[str, Any]]) -> Iterable[Service]:
     for unit, said in sorted(recorded.items()):
         ports = tuple(int(port) for port in said.get("ports") or ())
-        yield Service(unit.removesuffix(".service"), ports, str(said.get("log") or ""))
+        logs = said.get("log") or ()  # nodes of stackcook before 2026-11-29 have one, as text
+        logs = (logs,) if isinstance(logs, str) else tuple(map(str, logs))
+        yield Service(unit.removesuffix(".service"), ports, logs)
 
 
 def _dig(data: Any, *path: str) -> Any:

@@ -65,7 +65,7 @@ def look(remote: Remote, node: Placed) -> Seen:
             remedy=f"check `stackcook ssh {node.name} -- systemctl`",
         ) from error
 
-    logs = {service.unit: service.log for service in node.services if service.log}
+    logs = {service.unit: service.logs for service in node.services if service.logs}
     if not logs:
         return seen
     found = remote.run(sudo(logins.question(logs)), timeout=20).output

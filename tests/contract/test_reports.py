@@ -24,7 +24,10 @@ def test_one_search_tells_as_much_as_each_node(manifest: Manifest, client: ChefC
         "two.lab",
         "10.0.117.9",
         frozenset(("two.lab", "two.lab.test")),
-        (Service("nova-compute", (8774, 8775), "/var/log/nova.log"), Service("ovn-controller")),
+        (
+            Service("nova-compute", (8774, 8775), ("/var/log/nova.log", "/var/log/nova-wsgi.log")),
+            Service("ovn-controller"),
+        ),
         converged=True,
         deploy=DEPLOY,
     )
@@ -59,7 +62,10 @@ class _Asking:
 def _node(name: str, deploy: str) -> dict[str, Any]:
     """A node object as chef-client saves it."""
     services = {
-        "nova-compute": {"ports": [8774, 8775], "log": "/var/log/nova.log"},
+        "nova-compute": {
+            "ports": [8774, 8775],
+            "log": ["/var/log/nova.log", "/var/log/nova-wsgi.log"],
+        },
         "ovn-controller.service": {"ports": []},
     }
     return {

@@ -35,6 +35,6 @@ end
 
 openstack_service 'cinder-api' do
   ports [openstack_port('block_storage')]
-  log '/var/log/cinder/cinder-api.log'
+  log %w(/var/log/cinder/cinder-api.log /var/log/cinder/cinder-wsgi.log) # uWSGI's, Cinder's
   config [OpenstackBlockStorage::Helpers::CINDER_CONF, '/etc/cinder/cinder-api-uwsgi.ini']
 end

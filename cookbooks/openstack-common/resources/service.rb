@@ -3,11 +3,12 @@
 provides :openstack_service
 unified_mode true
 
-description 'Enables and starts a systemd unit, and restarts it if a configuration file has changed since it started. Saves its ports and its log file in the node object.'
+description 'Enables and starts a systemd unit, and restarts it if a configuration file has changed since it started. Saves its ports and its log files in the node object.'
 
 property :unit, String, name_property: true
 property :ports, Array, default: [], description: 'TCP ports at which it listens once it works'
-property :log, String, description: 'Its log file, named in errors and read by stackcook verify'
+property :log, [String, Array], coerce: proc { |files| Array(files) }, default: [],
+                                description: 'Its log files, read by stackcook verify; the one that says most comes last and is named in errors'
 property :config, [String, Array], coerce: proc { |files| Array(files) }, default: [], description: 'Files that it reads at its start, besides /etc/default/UNIT'
 property :wait, [true, false], default: false,
                                description: 'Wait until it listens. Otherwise all services start in parallel, and the run waits for them at its end'
@@ -30,7 +31,7 @@ action :wait do
   # one deadline for all services that start in parallel: a failed run must not wait for each in turn
   deadline = new_resource.wait ? deadline_from_now : node.run_state[:openstack_wait_deadline] ||= deadline_from_now
   until whyrun_mode? || ready?
-    raise "#{new_resource.unit}: #{complaint}; see #{new_resource.log || "journalctl -u #{new_resource.unit}"}" if now > deadline
+    raise "#{new_resource.unit}: #{complaint}; see #{new_resource.log.last || "journalctl -u #{new_resource.unit}"}" if now > deadline
 
     sleep 0.2
   end

@@ -55,13 +55,14 @@ end
 {
   'nova-conductor' => {},
   'nova-scheduler' => {},
-  'nova-api' => { port: 'compute', config: '/etc/nova/nova-api-uwsgi.ini' },
-  'nova-api-metadata' => { port: 'metadata', config: '/etc/nova/nova-api-metadata-uwsgi.ini' },
+  # log: what Nova says itself; in the file with the unit's name is what uWSGI says
+  'nova-api' => { port: 'compute', config: '/etc/nova/nova-api-uwsgi.ini', log: 'nova-api-wsgi' },
+  'nova-api-metadata' => { port: 'metadata', config: '/etc/nova/nova-api-metadata-uwsgi.ini', log: 'nova-metadata-wsgi' },
   'nova-novncproxy' => { port: 'novnc', config: '/etc/default/nova-consoleproxy' },
 }.each do |unit, with|
   openstack_service unit do
     ports [with[:port]].compact.map { |service| openstack_port(service) }
-    log "/var/log/nova/#{unit}.log"
+    log [unit, with[:log]].compact.map { |name| "/var/log/nova/#{name}.log" }
     config [OpenstackCompute::Helpers::NOVA_CONF, with[:config]].compact
   end
 end

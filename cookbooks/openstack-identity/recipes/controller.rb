@@ -39,7 +39,7 @@ end
 
 openstack_service 'keystone' do
   ports [openstack_port('identity')]
-  log '/var/log/keystone/keystone.log'
+  log %w(/var/log/keystone/keystone.log /var/log/keystone/keystone-wsgi-public.log) # uWSGI's, Keystone's
   config %w(/etc/keystone/keystone.conf /etc/keystone/keystone-uwsgi.ini)
   wait true
 end

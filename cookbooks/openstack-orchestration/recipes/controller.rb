@@ -71,7 +71,7 @@ end
 
 openstack_service 'heat-api' do
   ports [openstack_port('orchestration')]
-  log '/var/log/heat/heat-api.log'
+  log %w(/var/log/heat/heat-api.log /var/log/heat/heat-wsgi-api.log) # uWSGI's, Heat's
   config [heat_conf, uwsgi_ini]
 end
 

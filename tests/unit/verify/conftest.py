@@ -31,7 +31,10 @@ CATALOG = {
 }
 SERVICES: dict[str, dict[str, dict[str, Any]]] = {
     "controller": {
-        "keystone": {"ports": [5000], "log": "/var/log/keystone/keystone.log"},
+        "keystone": {
+            "ports": [5000],
+            "log": ["/var/log/keystone/a.log", "/var/log/keystone/b.log"],
+        },
         "nova-scheduler": {"ports": [], "log": "/var/log/nova/nova-scheduler.log"},
         "apache2": {"ports": [80], "log": "/var/log/apache2/error.log"},
     },

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
+from pathlib import Path
+
 import pytest
 
-from stackcook.verify.diagnosis import about, explain, last_error
+from stackcook.verify.diagnosis import about, between, explain, last_error, question
+from stackcook.verify.placing import Service
 
 OSLO = """\
 2026-11-22 20:51:02.100 812 INFO nova.service [-] Starting scheduler node
@@ -40,6 +45,19 @@ LOGS = [
 def test_the_last_real_error_is_found(log: str, told: str) -> None:
     _, text = last_error(log)
     assert (told in text) if told else text == ""
+
+
+def test_a_unit_with_two_logs_is_asked_for_both(tmp_path: Path) -> None:
+    first, second = tmp_path / "uwsgi it's.log", tmp_path / "own.log"
+    first.write_text("*** Starting uWSGI ***\n")
+    second.write_text(OSLO)
+    service = Service("nova-api", logs=(str(first), str(tmp_path / "missing"), str(second)))
+    last, middle = (
+        subprocess.run(["sh", "-c", command], capture_output=True, text=True).stdout
+        for command in (question(service), between(service, 0.0, time.time()))
+    )
+    assert last.endswith("*** Starting uWSGI ***\n" + OSLO)
+    assert middle.endswith(OSLO)
 
 
 def test_errors_before_the_last_start_are_left_out() -> None:

@@ -22,8 +22,8 @@ OTHERS = [
 
 
 def printed(log: Path) -> str:
-    """What the shell command prints for a log, and for one that does not exist."""
-    command = logins.question({"nova-compute": str(log), "x": f"{log}.missing"})
+    """What the shell command prints for a unit with this log and one that does not exist."""
+    command = logins.question({"x": (f"{log}.missing",), "nova-compute": (f"{log}.gone", str(log))})
     return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
 
 

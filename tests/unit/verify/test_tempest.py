@@ -444,7 +444,7 @@ def test_workers_fit_into_the_memory(cpus: int, memory: int, instances: int, wor
 
 NODES = (
     Placed("controller", "10.0.116.10", services=(Service("keystone"), Service("neutron-api"))),
-    Placed("compute1", "10.0.116.11", services=(Service("nova-compute", log="/n.log"),)),
+    Placed("compute1", "10.0.116.11", services=(Service("nova-compute", logs=("/n.log",)),)),
 )
 CREDENTIALS = Credentials("adm1n-pass", "queue-pass", ("adm1n-pass",))
 HOSTS = {name: Host(name, "192.0.2.1", "root", Path("/key")) for name in ("controller", "compute1")}

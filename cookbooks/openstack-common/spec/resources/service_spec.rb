@@ -20,7 +20,7 @@ RSpec.describe 'openstack_service' do
   recipe do
     openstack_service 'keystone' do
       ports [5000]
-      log '/var/log/keystone/keystone.log'
+      log %w(/var/log/uwsgi.log /var/log/keystone/keystone.log)
       config '/etc/keystone/keystone.conf'
       wait true
     end
@@ -70,8 +70,8 @@ RSpec.describe 'openstack_service' do
     end
   end
 
-  it 'saves its ports and its log in the node object' do
-    expect(chef_run.node['openstack']['services']['keystone']).to eq('ports' => [5000], 'log' => '/var/log/keystone/keystone.log')
+  it 'saves its ports and its logs in the node object' do
+    expect(chef_run.node['openstack']['services']['keystone']).to eq('ports' => [5000], 'log' => %w(/var/log/uwsgi.log /var/log/keystone/keystone.log))
   end
 
   context 'when it does not work in time' do

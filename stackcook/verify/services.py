@@ -56,7 +56,7 @@ def look(remote: Remote, node: Placed) -> Seen:
     """
     units = [service.unit for service in node.services]
     asked = time.time()
-    done = remote.run(question(units), timeout=20, apart=True)
+    done = remote.run(sudo(question(units)), timeout=20, apart=True)
     try:
         seen = replace(answer(done.output, units), asked=asked, answered=time.time())
     except ValueError as error:
@@ -74,9 +74,10 @@ def look(remote: Remote, node: Placed) -> Seen:
 
 
 def question(units: list[str]) -> str:
-    """The shell command; it needs no privilege and no tools but systemd's, grep and df.
+    """The shell command, to be run as root; it needs no tools but systemd's, grep and df.
 
-    Listening sockets have state 0A in /proc/net/tcp; a minimal node has no ``ss``.
+    df leaves out what is mounted in a directory that its user may not enter, as a service's data
+    often is. Listening sockets have state 0A in /proc/net/tcp; a minimal node has no ``ss``.
     """
     names = " ".join(map(shlex.quote, units))  # systemctl adds .service to those without a kind
     show = f"systemctl show -p {','.join(('Id', *PROPERTIES))} -- {names}"

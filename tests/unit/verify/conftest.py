@@ -123,6 +123,7 @@ class FakeNode:
     southbound: str = "connected"
     rejected: str = ""
     free: int = 1 << 20
+    free_of_database: int = 1 << 20
     ahead: float = 0.0
     logins: int = 0
 
@@ -154,7 +155,10 @@ class FakeNode:
         mark = "--- stackcook ---"
         head = [f"2026-11-22 21:10:00 {time.time() + self.ahead:.0f}", *sockets, mark]
         head += ["Filesystem 1024-blocks Used Available Capacity Mounted on"]
-        head += [f"/dev/vda 40000000 20000000 {self.free} 50% /", mark]
+        head += [f"/dev/vda 40000000 20000000 {self.free} 50% /"]
+        if "sudo" in command:  # others may not enter the directory, so that df leaves it out
+            head += [f"/dev/vdb 40000000 20000000 {self.free_of_database} 50% /var/lib/mysql/x"]
+        head += [mark]
         return "\n".join(head) + "\n" + "\n\n".join(blocks) + "\n"
 
 

@@ -293,6 +293,12 @@ def test_a_full_disk_is_named(look: Any, ssh: Any) -> None:
     assert "stackcook ssh controller -- sudo du " in check.remedy
 
 
+def test_a_full_disk_that_only_root_sees_is_named(look: Any, ssh: Any) -> None:
+    ssh.nodes["controller"].free_of_database = 0
+    check = failure(look())
+    assert check.cause.startswith("the disk is full: /var/lib/mysql/x has 0 MiB free")
+
+
 @pytest.mark.parametrize(("ahead", "words"), [(3600.0, "ahead of"), (-60.0, "behind")])
 def test_a_wrong_clock_is_named(look: Any, ssh: Any, ahead: float, words: str) -> None:
     ssh.nodes["compute1"].ahead = ahead

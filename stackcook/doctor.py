@@ -62,7 +62,7 @@ TOOLS = (
     ),
     Tool("git", "fetches cookbooks from git repositories", "git", "resolver"),
     Tool("goiardi", "runs the embedded Chef server", "goiardi", "embedded"),
-    Tool("ssh", "opens shells on nodes", "openssh-client", "nodes"),
+    Tool("ssh", "reads ~/.ssh/config, opens shells on nodes", "openssh-client", "nodes"),
     Tool("ip", "creates the network of the lab", "iproute2", "lxc"),
     Tool("nft", "sets up NAT for the network of the lab", "nftables", "lxc"),
     Tool("sysctl", "sets up IP forwarding for the network of the lab", "procps", "lxc"),

@@ -111,7 +111,7 @@ class FakeCloud:
             raise Unreachable("no SSH response (timed out)", where=host.name)
         if self.is_broken("login", node):
             raise NodeError("SSH login was refused", where=host.name)
-        assert host.key.read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+        assert host.keys[0].read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
         assert known_hosts.read_text() == f"{host.address} ssh-ed25519 AAAA{node}\n"
         self.logins.append(node)
         return _Login(self, self._server_at(host.address))

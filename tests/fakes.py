@@ -56,7 +56,7 @@ class FakeMachines:
         self.state.update({node.name: "running" for node in nodes})
 
     def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
-        return {n.name: Host(n.name, str(n.address), "vagrant", Path("/key")) for n in nodes}
+        return {n.name: Host(n.name, str(n.address), "vagrant", (Path("/key"),)) for n in nodes}
 
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
         return {node.name: self.state.get(node.name, "absent") for node in nodes}
@@ -144,6 +144,7 @@ class FakeSite:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.made_ready: set[str] = set()
         self.machines = FakeMachines(self.asked)
         self.chef = FakeBootstrap(self.asked)
         self.errors: dict[str, StackcookError] = {}
@@ -172,6 +173,9 @@ class FakeSite:
 
     def check_providers(self) -> None:
         """There are none."""
+
+    def make_ready(self, user: object, only: Collection[str] = ()) -> None:
+        self.made_ready.update(only)
 
     def reach(self) -> None:
         self._step("reach")

@@ -35,7 +35,7 @@ class Bootstrap:
         Skips a provider's machine, which may not exist yet.
         """
         if not node.provider:
-            self.context.open(node, host).close()
+            self.context.open(host).close()
 
     def look(self, node: Node, host: Host) -> Look:
         """Inspect ``node``: is it fit, and how is it registered? Changes nothing.

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from stackcook.addresses import bracketed
 from stackcook.bootstrap import install
 from stackcook.bootstrap.base import ConvergeResult, Deploy
 from stackcook.bootstrap.converge import Reader, attributes, from_manifest, run_config
@@ -17,8 +18,10 @@ from stackcook.chef.server.knife import ruby_string
 from stackcook.command import Command, CommandError, Secret, find_program
 from stackcook.errors import NodeError
 from stackcook.files import write_private
+from stackcook.manifest.knifeoptions import SUDO_PASSWORD
 from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
+from stackcook.remote.hostkeys import adopt
 
 TEMPLATE = Path(__file__).with_name("node.sh.erb")
 
@@ -52,10 +55,10 @@ def _command(context: BootstrapContext, node: Node, host: Host, deploy: Deploy) 
     options = context.options(node)
     argv = [
         *(str(find_program("knife")), "bootstrap", host.address),
-        *("-c", str(_config(context, node, options)), "--no-color"),
+        *("-c", str(_config(context, node, host)), "--no-color"),
         *("-N", node.name),
         *("-U", host.user),
-        *(("-i", str(host.key)) if host.key.is_file() or not host.password else ()),
+        *(word for key in _keys(host) for word in ("-i", str(key))),
         *("--ssh-verify-host-key", "always"),
         *("-t", str(TEMPLATE), "--json-attribute-file", str(_first_boot(context, node, options))),
     ]
@@ -67,19 +70,31 @@ def _command(context: BootstrapContext, node: Node, host: Host, deploy: Deploy) 
         argv += ["-p", str(host.port)]
     if host.user != "root":
         argv.append("--sudo")
+        if host.become and not options.last(SUDO_PASSWORD):
+            argv.append("--use-sudo-password")
+    if host.gateway and not options.one("gateway"):  # of OpenSSH's configuration
+        gateway = host.gateway
+        argv += ["-G", f"{gateway.user}@{bracketed(gateway.address)}:{gateway.port}"]
+    adopt(host, context.known_hosts)
     if secret := _secret(context, node):
         argv += ["--secret-file", str(secret)]
     argv += options.for_knife
     return Command(tuple(argv), env=_environment(context, node, deploy), cwd=options.root)
 
 
-def _config(context: BootstrapContext, node: Node, options: Options) -> Path:
+def _keys(host: Host) -> tuple[Path, ...]:
+    """The keys for knife, which rejects files that don't exist where a password would do."""
+    return tuple(key for key in host.keys if key.is_file() or not host.password)
+
+
+def _config(context: BootstrapContext, node: Node, host: Host) -> Path:
     """knife's settings; a password is in a file for this node only, never in argv."""
     common = context.state / "chef" / "config.rb"
-    if not (password := options.one("password")):
+    password = host.become or host.password
+    if password is None:
         return common
     path = common.parent / "first-boot" / f"{node.name}.rb"
-    pairs = map(ruby_string, (str(common), password))
+    pairs = map(ruby_string, (str(common), password.reveal()))
     write_private(path, "from_file {}\nknife[:connection_password] = {}\n".format(*pairs))
     return path
 

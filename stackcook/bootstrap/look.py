@@ -16,7 +16,7 @@ from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.command import Completed
 from stackcook.errors import NodeError, Transient
 from stackcook.manifest.model import Node
-from stackcook.remote.base import Host, sudo
+from stackcook.remote.base import Host, as_root
 
 # Lines url=… and secret=…, then the public half of the node's key; the private one stays where it
 # is. What is missing prints nothing.
@@ -46,8 +46,8 @@ def look(context: BootstrapContext, node: Node, host: Host) -> Look:
     command = preflight.command(url, proxied=bool(proxies(context.server, options)["proxy"]))
     if key is not None and known:
         command += _LOGIN
-    with context.open(node, host) as remote:  # records the host key, for knife too
-        done = remote.run(sudo(command), timeout=preflight.TIMEOUT, apart=True)
+    with context.open(host) as remote:  # records the host key, for knife too
+        done = as_root(remote, command, timeout=preflight.TIMEOUT, apart=True)
     lines = done.output.splitlines()
     if "uid=0" not in lines:
         raise _no_root(host, done)
@@ -107,5 +107,5 @@ def _no_root(host: Host, done: Completed) -> NodeError:
     return NodeError(
         f"{host.user} cannot become root with sudo ({done.quoted})",
         where=host.name,
-        remedy="give that user passwordless sudo",
+        remedy="give that user passwordless sudo, or add --ask-become-pass",
     )

@@ -18,7 +18,7 @@ from stackcook.command import Completed, Runner, Say, run
 from stackcook.errors import NodeError, Transient
 from stackcook.manifest.model import ChefServer, Node
 from stackcook.parallel import parallel_map
-from stackcook.remote.base import Connect, Host, Remote, TimedOut, sudo
+from stackcook.remote.base import Connect, Host, Remote, TimedOut, as_root
 from stackcook.remote.pool import Pool
 from stackcook.remote.ssh import connect
 from stackcook.retry import output_is_transient
@@ -116,9 +116,9 @@ class BootstrapContext:
         secret = self.options(node).secret(node.name, self.secret)
         return secret.reveal() if secret else None
 
-    def open(self, node: Node, host: Host) -> Remote:
-        """A connection to the node, with the password or gateway of its options."""
-        return self.opener(self.options(node).reach(host), self.known_hosts)
+    def open(self, host: Host) -> Remote:
+        """A connection to a node."""
+        return self.opener(host, self.known_hosts)
 
 
 @dataclass(frozen=True)
@@ -153,12 +153,13 @@ class NodeTask:
 
         context = self.context
         whole = f"{{\necho $$ >{PID}\n{script}\n}} </dev/null\n"
-        with context.open(self.node, self.host) as remote, context.underway.noting() as note:
+        with context.open(self.host) as remote, context.underway.noting() as note:
             over = threading.Event()
             note(lambda: _end(remote, over, context.grace))
             try:
-                shell = sudo("exec sh -s")
-                return remote.run(shell, stdin=whole, on_line=note_and_read, timeout=self.timeout)
+                return as_root(
+                    remote, "exec sh -s", stdin=whole, on_line=note_and_read, timeout=self.timeout
+                )
             except TimedOut as error:
                 _end(remote, over, 0)
                 raise NodeError(
@@ -173,7 +174,7 @@ class NodeTask:
 def _end(remote: Remote, over: threading.Event, grace: float) -> None:
     """End the command of a step and, after ``grace`` seconds, the connection."""
     try:
-        remote.run(sudo(_END), timeout=5)
+        as_root(remote, _END, timeout=5)
         over.wait(grace)
     except NodeError:
         pass  # unreachable: what runs there ends with its connection

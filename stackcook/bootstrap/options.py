@@ -12,9 +12,19 @@ from stackcook.addresses import host_and_port
 from stackcook.chef.objects import encryption
 from stackcook.command import Secret
 from stackcook.errors import NodeError
-from stackcook.manifest.knifeoptions import KnifeOptions
+from stackcook.manifest.knifeoptions import SUDO_PASSWORD, KnifeOptions
 from stackcook.manifest.model import Node
-from stackcook.remote.base import Host
+from stackcook.remote.base import Access, Host, HostKeys
+from stackcook.remote.config import Config
+from stackcook.remote.resolve import Wanted, resolve
+
+_CHECKING = {
+    "always": HostKeys.YES,
+    "accept_new": HostKeys.NEW,
+    "never": HostKeys.NO,
+    "false": HostKeys.NO,  # --no-host-key-verify
+}
+"""What knife's values mean; ``accept_new_or_local_tunnel`` is ``accept_new`` here."""
 
 
 @dataclass(frozen=True)
@@ -52,28 +62,44 @@ class Options(KnifeOptions):
             return Secret(self._read(node, option.value, encryption.read_secret))
         return Secret(encryption.read_secret(default)) if default else None
 
-    def reach(self, host: Host) -> Host:
-        """The host with the password and the gateway of the options."""
-        password = self.one("password")
-        host = replace(host, password=Secret(password)) if password else host
+    def reach(self, host: Host, config: Config | None = None, access: Access = Access()) -> Host:
+        """The host with the passwords and the gateway of the options; ``config`` is OpenSSH's.
+
+        What the options say about unknown host keys holds for the gateway, too.
+        """
+        if password := self.one("password"):
+            host = replace(host, password=Secret(password))
+        if self.last(SUDO_PASSWORD):  # the same one
+            host = replace(host, become=host.password)
+        if checking := self._host_keys():
+            host = replace(host, host_keys=checking)
         if not (text := self.one("gateway")):
             return host
-        user, at, address = text.rpartition("@")
-        address, port = host_and_port(address)  # which the manifest's reader has checked
+        config = config or Config()
+        user, _, place = text.rpartition("@")
+        name, port = host_and_port(place)  # which the manifest's reader has checked
         key = self.one("gateway_key")
-        gateway = replace(
-            host,
-            name=f"gateway {address}",
-            address=address,
-            user=user or host.user,
-            port=port or 22,
-            key=self.path(key) if key else host.key,
-            password=None,
-        )
-        return replace(host, gateway=gateway)
+        keys = (self.path(key),) if key else ()
+        wanted = Wanted(f"gateway {name}", name, user, port, keys, default_user=host.user)
+        accept_new = access.accept_new or host.host_keys is HostKeys.NEW
+        theirs = replace(access, password=None, become=None, accept_new=accept_new)
+        gateway = resolve(wanted, config, theirs)
+        if not key:  # as `ssh -i` offers them to both
+            gateway = replace(gateway, keys=tuple(dict.fromkeys((*host.keys, *gateway.keys))))
+        if checking:
+            gateway = replace(gateway, host_keys=checking)
+        return replace(host, gateway=gateway, proxy="")
+
+    def _host_keys(self) -> HostKeys | None:
+        """What to do with unknown host keys; None if no option says so."""
+        given = self.last("--ssh-verify-host-key", "--host-key-verify")
+        if given is None:
+            return None
+        value = (given.value or "").replace("-", "_")
+        return _CHECKING.get("accept_new" if value.startswith("accept_new") else value)
 
     def path(self, text: str) -> Path:
-        """The content of the file ``text``."""
+        """The path of the file ``text``."""
         return self.root / Path(text).expanduser()
 
     def _text(self, node: str, path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,9 +14,18 @@ import click
 
 from stackcook.errors import InputError, Severity, UsageError
 
-if TYPE_CHECKING:  # both are imported when first used: `--help` and completion stay fast
+if TYPE_CHECKING:  # all are imported when first used: `--help` and completion stay fast
+    from stackcook.command import Secret
     from stackcook.console import Console
     from stackcook.manifest.model import Manifest, Node
+    from stackcook.remote.base import Access
+    from stackcook.remote.ready import User
+
+_PASSWORDS = {
+    "password": ("STACKCOOK_SSH_PASSWORD", "--ask-pass", "SSH password"),
+    "become": ("STACKCOOK_BECOME_PASSWORD", "--ask-become-pass", "sudo password"),
+}
+"""Field of Access → environment variable, option, question."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,40 @@ class Context:
     command: str = ""
     json: bool = False
     color: bool | None = None
+    asks: frozenset[str] = frozenset()
+    accept_new: bool = False
+
+    @cached_property
+    def access(self) -> Access:
+        """The passwords for hosts, of the environment or asked for, now.
+
+        Raises UsageError if there is no terminal to ask at.
+        """
+        from stackcook.command import Secret
+        from stackcook.remote.base import Access
+
+        found: dict[str, Secret] = {}
+        for name, (variable, option, question) in _PASSWORDS.items():
+            if name in self.asks:
+                found[name] = self._ask(option, question, variable)
+            elif text := os.environ.get(variable):
+                found[name] = Secret(text)
+        if "become" in found and not found["become"].reveal() and "password" in found:
+            found["become"] = found["password"]
+        return Access(found.get("password"), found.get("become"), self.accept_new)
+
+    def _ask(self, option: str, question: str, variable: str) -> Secret:
+        if self.user is None:
+            remedy = f"set {variable} instead"
+            raise UsageError("cannot ask without a terminal", where=option, remedy=remedy)
+        return self.user.secret(question)
+
+    @cached_property
+    def user(self) -> User | None:
+        """Who is asked about keys and passwords; None without a terminal, or with ``--json``."""
+        from stackcook.cli.terminal import Terminal
+
+        return Terminal() if sys.stdin.isatty() and not self.json else None
 
     @cached_property
     def console(self) -> Console:
@@ -170,6 +215,36 @@ only_option = click.option(
     help="Only this section of the manifest; repeatable, or separate with commas.",
 )
 """The option ``--only``; pass its values to ``parse_sections``."""
+
+
+def login_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that log in to nodes; see :attr:`Context.access`."""
+
+    def asks(ctx: click.Context, parameter: click.Parameter, given: bool) -> None:
+        if given:
+            names = ctx.obj.asks | {str(parameter.name)}
+            ctx.obj = ctx.find_root().obj = replace(ctx.obj, asks=names)
+
+    def accepts(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+        if given:
+            ctx.obj = ctx.find_root().obj = replace(ctx.obj, accept_new=True)
+
+    options = (
+        ("--ask-pass", "password", asks, "Ask for the SSH password of your hosts."),
+        ("--ask-become-pass --use-sudo-password", "become", asks, "Ask for the sudo password."),
+        (
+            "--accept-new-host-keys",
+            "accept",
+            accepts,
+            "Record the SSH keys of unknown hosts without asking.",
+        ),
+    )
+    for flags, name, callback, about in reversed(options):
+        command = click.option(
+            *flags.split(), name, is_flag=True, expose_value=False, callback=callback, help=about
+        )(command)
+    return command
+
 
 parallel_option = click.option(
     "--parallel",

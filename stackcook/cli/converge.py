@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stackcook.cli.context import Context, parallel_option, some_nodes
+from stackcook.cli.context import Context, login_options, parallel_option, some_nodes
 from stackcook.errors import ExitCode
 from stackcook.operations.converge import converge
 from stackcook.operations.limit import limited
@@ -20,6 +20,7 @@ from stackcook.run.state import State
     "--twice", is_flag=True, help="Run it twice, and fail if the second run changes anything."
 )
 @parallel_option
+@login_options
 @click.pass_obj
 def command(
     context: Context, nodes: tuple[str, ...], twice: bool, parallel: int | None
@@ -30,8 +31,9 @@ def command(
     """
     manifest = context.load_deployed("converge", lab_only=True)
     only = limited(manifest, nodes, where="") or frozenset()
-    site = Site(manifest)
+    site = Site(manifest, context.access)
     site.reach()
+    site.make_ready(context.user, only)
     with exclusive(manifest.state, "converge"), context.console.run() as listener:
         with State(manifest.state) as state:
             settings = Settings(parallel=parallel or 0)

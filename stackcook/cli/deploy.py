@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stackcook.cli.context import Context, limit_option, parallel_option
+from stackcook.cli.context import Context, limit_option, login_options, parallel_option
 from stackcook.errors import ExitCode, UsageError
 from stackcook.operations.deploy import deploy
 from stackcook.operations.limit import limited
@@ -22,6 +22,7 @@ from stackcook.run.state import State
     "--anew", is_flag=True, help="Start over instead of resuming: converge all nodes again."
 )
 @parallel_option
+@login_options
 @click.pass_obj
 def command(
     context: Context,
@@ -39,10 +40,11 @@ def command(
     manifest = context.load("deploy", warn=True)
     refuse(manifest.state)  # at once, not when the repository has been read
     only = limited(manifest, limit) or frozenset()
-    site = Site(manifest)
+    site = Site(manifest, context.access)
     site.check()  # all this before anything is written
     site.check_providers()
     site.reach()
+    site.make_ready(context.user, only)
     with exclusive(manifest.state, "deploy"), State(manifest.state) as state:
         last = last_deploy(manifest.state)
         if retry_failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable
 from ipaddress import IPv4Network, ip_address
@@ -15,8 +16,8 @@ from stackcook.cli.context import Context
 from stackcook.console import finding_data
 from stackcook.errors import UsageError
 from stackcook.manifest.model import MachineKind
-from stackcook.manifest.nodes import DEFAULT_KEYS
 from stackcook.manifest.read import read
+from stackcook.remote.base import DEFAULT_KEYS
 from stackcook.scaffold import existing, lab as new_lab
 from stackcook.scaffold.emit import Section, as_data, as_json, as_yaml
 from stackcook.scaffold.files import cookbooks, shipped, write
@@ -124,7 +125,8 @@ def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
         path = Path(key).expanduser().absolute()
         key = f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
     lab = Lab.of(machines=MachineKind(machines) if machines else None, key=key, **others)
-    own = any((home / ".ssh" / name).is_file() for name in DEFAULT_KEYS)
+    names = ("config", *DEFAULT_KEYS)
+    own = any((home / ".ssh" / name).is_file() for name in names) or os.environ.get("SSH_AUTH_SOCK")
     if lab.machines is MachineKind.SSH and not key and not own:
         raise UsageError(
             f"no SSH key found in {home / '.ssh'}",

@@ -104,7 +104,10 @@ def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
 
 
 def _print_plan(context: Context, manifest: Manifest, wanted: Form, converge: bool) -> None:
-    preview = (preview_of_converge if converge else preview_of)(manifest, wanted)
+    if converge:
+        preview = preview_of_converge(manifest, wanted)
+    else:
+        preview = preview_of(manifest, wanted, context.access)
     for warning in preview.warnings:
         context.console.note(f"warning: {warning}")
     for note in preview.notes:

@@ -11,6 +11,7 @@ from stackcook.machines.base import Machines
 from stackcook.machines.factory import machines_for
 from stackcook.manifest.model import Manifest, Node
 from stackcook.operations.chefsite import ChefSite
+from stackcook.remote.base import Access
 from stackcook.report.format import columns, iso, when
 from stackcook.run.lock import in_use
 from stackcook.run.record import StepState, latest
@@ -21,7 +22,7 @@ from stackcook.run.record import StepState, latest
 def command(context: Context) -> None:
     """Show for each node its machine, its last step, and the result and time of that step."""
     manifest = context.load_deployed()
-    machines = _machines(manifest).states(manifest.nodes)
+    machines = _machines(manifest, context.access).states(manifest.nodes)
     steps, running = latest(manifest.state), in_use(manifest.state)
     rows = [_row(node, machines[node.name], steps, running) for node in manifest.nodes]
     shown = [{**row, "when": row["when"] and when(row["when"])} for row in rows]
@@ -31,11 +32,11 @@ def command(context: Context) -> None:
     context.console.result(text, {"running": running, "nodes": data})
 
 
-def _machines(manifest: Manifest) -> Machines:
+def _machines(manifest: Manifest, access: Access) -> Machines:
     """The machines; only those of a cloud need the Chef server parts, which load slowly."""
     if not any(node.provider for node in manifest.nodes):
-        return machines_for(manifest)
-    return ChefSite(manifest).machines
+        return machines_for(manifest, access)
+    return ChefSite(manifest, access).machines
 
 
 def _row(node: Node, machine: str, steps: dict[str, StepState], running: bool) -> dict[str, Any]:

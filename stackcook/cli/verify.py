@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stackcook.cli.context import Context
+from stackcook.cli.context import Context, login_options
 from stackcook.errors import ExitCode, UsageError
 from stackcook.files import replacing
 from stackcook.operations import tempest as tempest_operation
@@ -71,6 +71,7 @@ from stackcook.verify.tempest.run import Request
     is_flag=True,
     help="Leave Tempest installed on its node, so that the next run starts sooner.",
 )
+@login_options
 @click.pass_obj
 def command(
     context: Context,
@@ -96,7 +97,8 @@ def command(
         return ExitCode.DONE
     if horizon:
         check_installed()  # before the checks, which take a while
-    site = Site(manifest)
+    site = Site(manifest, context.access)
+    site.make_ready(context.user)
     site.machines.prepare()  # without its network, packets would take the default route
     report = site.verify(
         patience, instance=instance, logs=logs, horizon=horizon, say=context.console.note
@@ -112,7 +114,8 @@ def _tempest(context: Context, tempest: str | None, interop: Path | None, keep: 
     if tempest is not None and interop:
         raise UsageError("--tempest and --interop exclude each other")
     request = Request(tempest or "", guideline.load(interop) if interop else None, keep)
-    site = Site(context.load_deployed())
+    site = Site(context.load_deployed(), context.access)
+    site.make_ready(context.user)
     site.machines.prepare()  # without its network, packets would take the default route
     with context.console.run() as listen:
         report = tempest_operation.run(site, request, listen)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stackcook.machines.ssh import SshMachines
 from stackcook.manifest.model import MachineKind, Manifest
+from stackcook.remote.base import Access
 
 if TYPE_CHECKING:  # `status` of hosts that are there already waits for no library of Vagrant's
     from stackcook.chef.repository.packages import Packages
@@ -17,14 +18,14 @@ DEFAULT_NETWORK = IPv4Network("10.0.112.0/24")
 """The management network of a manifest that names none."""
 
 
-def machines_for(manifest: Manifest) -> SshMachines | VagrantMachines:
-    """The machines of ``manifest``, by their kind; changes nothing.
+def machines_for(manifest: Manifest, access: Access = Access()) -> SshMachines | VagrantMachines:
+    """The machines of ``manifest``, by their kind; ``access`` is for existing hosts.
 
-    Raises UsageError if Vagrant can't create machines on this machine.
+    Changes nothing. Raises UsageError if Vagrant can't create machines on this machine.
     """
     made_elsewhere = manifest.nodes and all(node.provider for node in manifest.nodes)
     if manifest.machines is MachineKind.SSH or made_elsewhere:
-        return SshMachines(manifest)
+        return SshMachines(manifest, access=access)
     return vagrant_machines(manifest)
 
 

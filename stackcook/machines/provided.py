@@ -9,6 +9,7 @@ from typing import Any
 
 from stackcook.addresses import IPAddress
 from stackcook.bootstrap import providers
+from stackcook.bootstrap.options import options_of
 from stackcook.chef.server.knife import server_arguments
 from stackcook.command import Command, Runner, Say, find_program, run
 from stackcook.errors import MachineError
@@ -75,7 +76,8 @@ class ProvidedMachines:
         address = (found.get("cloud") or {}).get("public_ipv4") or found.get("ipaddress")
         key = node.key or Path("~/.ssh/id_rsa").expanduser()
         place = str(node.ssh_address or node.address or address or node.host)
-        return Host(node.name, place, node.user or "root", key, node.port)
+        host = Host(node.name, place, node.user or "root", (key,), node.port or 22)
+        return options_of(node, self.root).reach(host)
 
     def _state(self, node: Node) -> str:
         return ABSENT if self.lookup(node.name) is None else RUNNING

@@ -1,27 +1,34 @@
-"""Existing hosts, known by address, user and key. stackcook neither creates nor deletes them."""
+"""Existing hosts, reached as ssh reaches them. stackcook neither creates nor deletes them."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any
 
-from stackcook.command import Say
 from stackcook.addresses import IPAddress
+from stackcook.bootstrap.options import options_of
+from stackcook.command import Say
 from stackcook.errors import MachineError
 from stackcook.machines.base import RUNNING, UNREACHABLE
 from stackcook.machines.probe import listening
 from stackcook.manifest.model import Manifest, Node
 from stackcook.parallel import parallel_map
-from stackcook.remote.base import Host
+from stackcook.remote.base import Access, Host
+from stackcook.remote.config import Config
+from stackcook.remote.resolve import Wanted, resolve
 
 PROBE_TIMEOUT = 1.5
 """Seconds in which a running host accepts a connection, even if one packet is lost.
 
 ``status`` takes as long if some hosts are off."""
+
+GATEWAY_TIMEOUT = 5.0
+"""The same for a host behind a gateway, which has to be logged in to first."""
 
 
 @dataclass(frozen=True)
@@ -29,22 +36,18 @@ class SshMachines:
     """The machines of a manifest whose kind is ``ssh``."""
 
     manifest: Manifest
-    keys: Path = Path("~/.ssh")
+    home: Path = Path("~")
+    access: Access = Access()
 
     def describe(self) -> dict[str, Any]:
         """The hosts, as JSON."""
+        hosts = self.hosts([node for node in self.manifest.nodes if not node.provider])
         return {
             "name": self.manifest.name,
             "provider": None,
             "machines": [
-                {
-                    "name": node.name,
-                    "address": str(node.ssh_place) or None,
-                    "user": node.user or "root",
-                    "port": node.port,
-                }
-                for node in self.manifest.nodes
-                if not node.provider
+                {"name": name, "address": host.address, "user": host.user, "port": host.port}
+                for name, host in hosts.items()
             ],
         }
 
@@ -56,31 +59,31 @@ class SshMachines:
         return {}
 
     def up(self, nodes: Sequence[Node], on_line: Say) -> None:
-        """Only raise MachineError if a host has no address or no key."""
+        """Only raise UsageError if OpenSSH's configuration can't be used."""
         self.hosts(nodes)
 
     def hosts(self, nodes: Sequence[Node]) -> Mapping[str, Host]:
-        """As the manifest says; by default as root, with a key of ``~/.ssh``."""
-        return {
-            node.name: Host(
-                node.name,
-                self._address(node),
-                node.user or "root",
-                node.key or self._own_key(node),
-                node.port,
-            )
-            for node in nodes
-        }
+        """As the manifest says, then the nodes' options of knife, then OpenSSH's configuration.
+
+        By default as root. Raises UsageError for a configuration that can't be used.
+        """
+        hosts = parallel_map(self._host, nodes)  # each asks ssh
+        return {host.name: host for host in hosts}
 
     def states(self, nodes: Sequence[Node]) -> Mapping[str, str]:
         """``running`` if something listens at the SSH port, else ``unreachable``."""
-        named = [node for node in nodes if isinstance(node.ssh_place, str)]
-        found = dict(zip((node.name for node in named), parallel_map(_resolve, named, workers=32)))
-        places = {
-            node.name: (found.get(node.name, str(node.ssh_place)), node.port) for node in nodes
+        hosts = self.hosts(nodes)
+        direct = [host for host in hosts.values() if not host.gateway and not host.proxy]
+        found = dict(zip((h.name for h in direct), parallel_map(_resolved, direct, workers=32)))
+        places = {name: (address, hosts[name].port) for name, address in found.items() if address}
+        listen = listening(places.values(), PROBE_TIMEOUT)
+        behind = [host for host in hosts.values() if host.name not in found]
+        answers = parallel_map(self._answers, behind, workers=32)
+        answered = dict(zip((host.name for host in behind), answers))
+        return {
+            name: RUNNING if places.get(name) in listen or answered.get(name) else UNREACHABLE
+            for name in hosts
         }
-        up = listening((place for place in places.values() if place[0]), PROBE_TIMEOUT)
-        return {name: RUNNING if place in up else UNREACHABLE for name, place in places.items()}
 
     def destroy(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Nothing: hosts are never deleted."""
@@ -89,46 +92,48 @@ class SshMachines:
         """This machine's address on the route to the nodes."""
         if self.manifest.server_address:
             return self.manifest.server_address
-        node = next((node for node in self.manifest.nodes if node.ssh_place), None)
+        node = next((node for node in self.manifest.nodes if not node.provider), None)
         if node is None:
             return IPv4Address("127.0.0.1")
+        host = self._host(node).way[0]
         try:  # connecting a datagram socket sends nothing; it only looks up the route
             # the nodes' own addresses, also where SSH goes through NAT
-            family, place = _place(str(node.address or node.ssh_place), node.port)
+            address = str(node.ssh_address and node.address or host.address)
+            family, place = _place(address, host.port)
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 probe.connect(place)
                 return ip_address(probe.getsockname()[0])
         except OSError as error:
             raise MachineError(
-                f"no route to {self._address(node)} ({error.strerror})",
+                f"no route to {host.address} ({error.strerror})",
                 where=node.name,
-                remedy="correct the node's address, or the routes of this machine",
+                remedy="correct the node's address, or set `server_address` in `stackcook:`",
             ) from error
 
     def tear_down(self) -> None:
         """Nothing: nothing was created."""
 
-    def _address(self, node: Node) -> str:
-        """The address, or a name that this machine can resolve."""
-        address = str(node.ssh_place)
-        if not address:
-            raise MachineError(
-                "the node has no address",
-                where=node.name,
-                remedy=f"set `address` in `stackcook: nodes: {node.name}`",
-            )
-        return address
+    @cached_property
+    def _config(self) -> Config:
+        return Config(self.home.expanduser())
 
-    def _own_key(self, node: Node) -> Path:
-        directory = self.keys.expanduser()
-        for name in ("id_ed25519", "id_ecdsa", "id_rsa"):
-            if (directory / name).is_file() or node.options.one("password"):
-                return directory / name
-        raise MachineError(
-            f"no SSH key found in {directory}",
-            where=node.name,
-            remedy=f"set `key` in `stackcook: nodes: {node.name}`, or create a key with ssh-keygen",
+    def _host(self, node: Node) -> Host:
+        wanted = Wanted(
+            node.name,
+            str(node.ssh_place or node.name),
+            user=node.user or "",
+            port=node.port,
+            keys=(node.key,) if node.key else (),
+            host_key=node.host_key,
         )
+        host = resolve(wanted, self._config, self.access)
+        options = options_of(node, self.manifest.root)
+        return options.reach(host, self._config, self.access)
+
+    def _answers(self, host: Host) -> bool:
+        from stackcook.remote.ssh import reachable  # paramiko takes long to load
+
+        return reachable(host, self.manifest.state / "known_hosts", GATEWAY_TIMEOUT)
 
 
 def _place(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
@@ -138,9 +143,9 @@ def _place(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]
     return first[0], first[4]
 
 
-def _resolve(node: Node) -> str:
-    """The address of a node's host name; empty if there is none."""
+def _resolved(host: Host) -> str:
+    """The address of a host; empty if its name can't be resolved."""
     try:
-        return str(_place(str(node.ssh_place), node.port)[1][0]) if node.ssh_place else ""
+        return str(_place(host.address, host.port)[1][0])
     except OSError:
         return ""

@@ -159,7 +159,7 @@ class VagrantMachines:
         """How SSH reaches each node: for LXC by the manifest, else as Vagrant says."""
         if self.provider == "lxc":
             return {
-                node.name: Host(node.name, str(node.address), "vagrant", self._key)
+                node.name: Host(node.name, str(node.address), "vagrant", (self._key,))
                 for node in nodes
             }
         with self._vagrant(None, "ssh-config") as vagrant:
@@ -391,7 +391,7 @@ def _state(said: str | None) -> str:
 def _host(node: Node, conf: Mapping[str, str]) -> Host:
     try:
         key = Path(conf["IdentityFile"].strip('"'))
-        return Host(node.name, conf["HostName"], conf["User"], key, int(conf["Port"]))
+        return Host(node.name, conf["HostName"], conf["User"], (key,), int(conf["Port"]))
     except (KeyError, ValueError) as error:
         what = f"cannot read the output of `vagrant ssh-config` ({one_line(str(dict(conf)))})"
         remedy = f"run `vagrant ssh-config {node.name}` to see more"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network
 
@@ -11,6 +12,7 @@ from stackcook.manifest.fields import LOGIN, FieldReader, suggest
 from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, MachineKind, Node
 from stackcook.manifest.nodesettings import warn_without_effect
 from stackcook.manifest.settings import Settings
+from stackcook.remote.base import DEFAULT_KEYS
 
 LEAST_EXTERNAL = 8
 """Addresses of the smallest external network: a /29."""
@@ -60,7 +62,7 @@ def _check_keys(reader: FieldReader, settings: Settings, nodes: Collection[Node]
         for node in nodes
         if node.key is None and not node.provider and not node.options.one("password")
     ]
-    if not keyless:
+    if not keyless or _others_may_log_in():
         return
     first, *others = keyless
     given = settings.nodes.get(first.name)
@@ -71,6 +73,14 @@ def _check_keys(reader: FieldReader, settings: Settings, nodes: Collection[Node]
         where = "the section `options`" if others else "its options"
         remedy = f"add -i KEY to {where}"
     reader.lacking(given.at if given else first.at, what, remedy, LOGIN)
+
+
+def _others_may_log_in() -> bool:
+    """Whether ssh finds something to log in with that the manifest does not name."""
+    own = os.path.expanduser("~/.ssh")
+    files = ("config", *DEFAULT_KEYS)
+    given = os.environ.get("SSH_AUTH_SOCK") or os.environ.get("STACKCOOK_SSH_PASSWORD")
+    return bool(given) or any(os.path.isfile(os.path.join(own, name)) for name in files)
 
 
 def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:
@@ -94,7 +104,7 @@ def _check_addresses(reader: FieldReader, settings: Settings, nodes: Collection[
             what = f"node {node.name}: {kind} {place} is already used by {users[place]}"
             reader.error(at, what, "give each node its own")
             continue
-        way = (str(node.ssh_place).lower(), node.port)
+        way = (str(node.ssh_place).lower(), node.port or 22)
         other = reached.setdefault(way, node.name)
         if other != node.name:
             at = given.places.get("ssh_address", at) if given else at

@@ -76,17 +76,20 @@ _KNIFE_VALUES = _named(
 _KNIFE_SWITCHES = _named(
     """
 -A,--ssh-forward-agent -d,--disable-editing -v,--version -z,--local-mode --defaults --encrypt
---fips --forward-agent --prerelease --sudo-preserve-home --use-sudo-password --verbose
+--fips --forward-agent --prerelease --sudo-preserve-home --verbose
 --winrm-basic-auth-only --winrm-no-verify-cert --winrm-ssl
 """
 )
 _VERIFY_API_CERT = "--node-verify-api-cert"
+SUDO_PASSWORD = "--use-sudo-password"
+"""The name of the option by which sudo gets the password of the login."""
 
 _HEEDED = {
     flag: name for name, flags in (NODE_OPTIONS | _BOOTSTRAP_OPTIONS).items() for flag in flags
 }
 _WITH_VALUE = _HEEDED | _IGNORED_VALUES | _KNIFE_VALUES
-_SWITCHES = _IGNORED_SWITCHES | _KNIFE_SWITCHES | {_VERIFY_API_CERT: _VERIFY_API_CERT}
+_SWITCHES = _IGNORED_SWITCHES | _KNIFE_SWITCHES
+_SWITCHES |= {flag: flag for flag in (_VERIFY_API_CERT, SUDO_PASSWORD)}
 _NEGATED = {
     flag.replace("--", "--no-", 1): flag
     for flag in (_VERIFY_API_CERT, "--host-key-verify", "--color", "--fips")
@@ -95,7 +98,7 @@ _KNOWN = frozenset((*_WITH_VALUE, *_SWITCHES, *_NEGATED))
 
 _IGNORED = ("", *_IGNORED_VALUES.values(), *_IGNORED_SWITCHES.values())
 _BY_FILE = ("json", "json_file", "secret", "secret_file", "password")  # argv is public
-_NATIVE = frozenset((*_HEEDED.values(), *_IGNORED, _VERIFY_API_CERT))
+_NATIVE = frozenset((*_HEEDED.values(), *_IGNORED, _VERIFY_API_CERT, SUDO_PASSWORD))
 _NOT_FOR_KNIFE = frozenset((*NODE_OPTIONS, *_IGNORED, *_BY_FILE))
 
 _WORD = re.compile(r"""(?:[^ \t\r\n'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)

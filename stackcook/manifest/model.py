@@ -109,8 +109,9 @@ class Node:
     """A machine, by its name on the Chef server.
 
     ``run_list`` holds entries such as ``role[single-controller]``. ``user``, ``key`` and ``port``
-    are for SSH to an existing host; ``None`` leaves them to what makes the machine. ``host`` is
-    the host's name where there is no address. ``ssh_address`` is where SSH reaches the host if
+    are for SSH to an existing host; ``None`` leaves them to OpenSSH's configuration, or to what
+    makes the machine. ``host_key`` is the fingerprint of its SSH host key, ``SHA256:…``. ``host``
+    is the host's name where there is no address. ``ssh_address`` is where SSH reaches the host if
     that is neither, as behind NAT: an address or a name. ``options`` are all options of knife that
     hold for this node; ``environment_at`` is the position of those that set the environment.
     ``provider`` is set where a knife plugin makes the machine (``ec2``), and for
@@ -127,7 +128,8 @@ class Node:
     cpus: int = 2
     user: str | None = None
     key: Path | None = None
-    port: int = 22
+    port: int | None = None
+    host_key: str = ""
     host: str = ""
     ssh_address: IPAddress | str | None = None
     options: KnifeOptions = KnifeOptions()

@@ -32,7 +32,6 @@ PROVIDERS = (
     "rackspace vagrant vcair vsphere"
 ).split()
 WINDOWS = ("windows_ssh", "windows_winrm")
-DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 MOST_MACHINES = 10_000
 LONGEST_TIMEOUT = 86_400  # seconds: a day
 RECIPE = re.compile(r"[\w.-]+(::[\w.-]+)?(@\d+(\.\d+){1,2})?", re.ASCII)
@@ -395,7 +394,7 @@ class _NodeReader:
         if provider:
             key = key or self._path(options.one("key"))
         elif self.settings.machines is MachineKind.SSH:
-            user, key = user or "root", key or self._key(group, options_at)
+            key = key or self._key(group, options_at)
         else:
             user = key = port = None  # Vagrant's machines bring theirs
         node = Node(
@@ -411,7 +410,8 @@ class _NodeReader:
             cpus=given.cpus or Node.cpus,
             user=user,
             key=key,
-            port=port or Node.port,
+            port=port,
+            host_key=given.host_key or "",
             host=host,
             ssh_address=given.ssh_address,
             options=options,
@@ -461,14 +461,14 @@ class _NodeReader:
         warn_without_effect(self.reader, given, f"stackcook: nodes: {node.name}", hosts=False)
 
     def _key(self, group: Group, at: Position) -> Path | None:
-        """The SSH key of the options, else the user's own; each file is checked only once."""
+        """The SSH key of the options; each file is checked only once."""
         text, what = group.options.one("key"), f"node {group.hosts[0]}: "
         if not text and self.common_at:
             text, at, what = self.common.one("key"), self.common_at, "options: "
         place = (text, at)
         if place not in self._keys:
             file = partial(self.reader.file, needed_by=LOGIN, private=True)
-            self._keys[place] = file(Scalar(text, *at), f"{what}key") if text else _own_key()
+            self._keys[place] = file(Scalar(text, *at), f"{what}key") if text else None
         return self._keys[place]
 
     def _path(self, text: str) -> Path | None:
@@ -542,11 +542,6 @@ def machine_names(group: Group, name: str, before: int) -> Iterator[tuple[str, s
             shown = str(place)
             host = host.replace(NUMBER, shown)
             yield name.replace(NUMBER, shown) if name else host, host, shown
-
-
-def _own_key() -> Path | None:
-    own = (Path(os.path.expanduser("~/.ssh"), name) for name in DEFAULT_KEYS)
-    return next((key for key in own if os.path.isfile(key)), None)
 
 
 def _literal(host: str) -> IPAddress | None:

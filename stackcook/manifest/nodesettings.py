@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,15 +14,16 @@ from stackcook.manifest.document import Scalar, Value
 from stackcook.manifest.fields import LOGIN, FieldReader, Fields, take
 from stackcook.ranges import RangeError, expand, is_range
 
-KEYS = "address ssh_address memory cpus user key port".split()
-ROLE_KEYS = KEYS[2:]
-"""The keys that a role can have for all of its nodes: not the addresses."""
+KEYS = "address ssh_address host_key memory cpus user key port".split()
+ROLE_KEYS = KEYS[3:]
+"""The keys that a role can have for all of its nodes: not the addresses and the host key."""
 
 _SIZES = ("memory", "cpus")
-_LOGINS = ("ssh_address", "user", "key", "port")
+_LOGINS = ("ssh_address", "host_key", "user", "key", "port")
 
 LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
 MOST_CPUS = 1024
+HOST_KEY = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class NodeSettings:
     user: str | None = None
     key: Path | None = None
     port: int | None = None
+    host_key: str | None = None
     places: Mapping[str, Position] = field(default_factory=dict)
 
     def over(self, farther: NodeSettings) -> NodeSettings:
@@ -103,7 +106,10 @@ def _settings(
     addresses = [
         _addresses(reader, keys, key, what, name.text, count) for key in ("address", "ssh_address")
     ]
-    common = _common(reader, name, keys, what)
+    common = replace(
+        _common(reader, name, keys, what),
+        host_key=take(keys, "host_key", partial(_host_key, reader), what),
+    )
     for address, ssh_address in zip(*addresses):
         yield replace(common, address=address, ssh_address=ssh_address)
 
@@ -148,6 +154,15 @@ def _addresses(
         remedy = "write an IP address, such as 10.0.112.10, or the host's name"
         reader.invalid(value, what, remedy)
         return none
+
+
+def _host_key(reader: FieldReader, value: Value, what: str) -> str | None:
+    text = reader.text(value, what)
+    if text is None or HOST_KEY.fullmatch(text):
+        return text and text.rstrip("=")
+    remedy = "write SHA256:…, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on it shows"
+    reader.invalid(value, what, remedy)
+    return None
 
 
 def warn_without_effect(

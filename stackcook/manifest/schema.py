@@ -216,9 +216,10 @@ def _node_settings() -> Mapping[str, Schema]:
             "pattern": _MEMORY,
         },
         "cpus": _number(f"Number of CPUs; by default {Node.cpus}.", 1, nodesettings.MOST_CPUS),
-        "user": _text("The SSH user; by default root."),
-        "key": _text("The SSH user's private key."),
-        "port": _number(f"The SSH port; by default {Node.port}.", 1, 65535),
+        "user": _text("The SSH user; by default that of ~/.ssh/config, else root."),
+        "key": _text("The SSH user's private key; by default those that ssh would use."),
+        "port": _number("The SSH port; by default that of ~/.ssh/config, else 22.", 1, 65535),
+        "host_key": _text("The fingerprint of the SSH host key: SHA256:...", nodesettings.HOST_KEY),
     }
     return {key: keys[key] for key in nodesettings.KEYS}
 

@@ -25,6 +25,7 @@ from stackcook.machines.factory import machines_for
 from stackcook.machines.provided import ProvidedMachines
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.parallel import parallel_map
+from stackcook.remote.base import Access
 
 
 class ChefSite:
@@ -34,13 +35,14 @@ class ChefSite:
     first used.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, access: Access = Access()) -> None:
         self._manifest = manifest
+        self._access = access
 
     @cached_property
     def machines(self) -> Machines:
         """The machines of the nodes."""
-        machines = machines_for(self._manifest)
+        machines = machines_for(self._manifest, self._access)
         if not self._provided:
             return machines
         return ProvidedMachines(machines, self._lookup, lambda: self.server, self._manifest.root)

@@ -22,6 +22,7 @@ from stackcook.operations.converge import converge_plan
 from stackcook.operations.deploy import deploy_plan, observe
 from stackcook.operations.destroy import destroy_plan, removals
 from stackcook.operations.shared import Facts
+from stackcook.remote.base import Access
 from stackcook.run import preview
 from stackcook.run.plan import Plan
 from stackcook.run.preview import Creation, Deletion, Preview
@@ -30,14 +31,14 @@ from stackcook.run.record import last_deploy
 _OBJECTS = ("cookbooks", "environments", "roles", "data bags")
 
 
-def preview_of(manifest: Manifest, wanted: Form) -> Preview:
+def preview_of(manifest: Manifest, wanted: Form, access: Access = Access()) -> Preview:
     """What ``deploy`` (or ``destroy``) would do in the wanted sections, to the wanted nodes.
 
     Raises InputError for a bad Chef repository, ChefServerError where a server does not answer.
     """
     readable = tuple(bag for bag in manifest.data_bags if not bag.secret or bag.secret.is_file())
     manifest = replace(manifest, data_bags=readable)  # the others could not be compared
-    site = ChefSite(manifest)
+    site = ChefSite(manifest, access)
     site.check()
     warnings: list[str] = []
     _note(warnings, site.check_providers)

@@ -19,8 +19,10 @@ from stackcook.command import Say
 from stackcook.operations.chefsite import ChefSite
 from stackcook.errors import counted
 from stackcook.manifest.model import Node
-from stackcook.remote import login
+from stackcook.files import private_directory
+from stackcook.remote import hostkeys
 from stackcook.remote.pool import Pool
+from stackcook.remote.ready import User, make_ready
 from stackcook.remote.ssh import connect, wait_for
 from stackcook.run.record import deploy_began
 from stackcook.verify import clouds, gate, smoke
@@ -70,10 +72,22 @@ class Site(ChefSite):
     def _connections(self) -> Pool:
         return Pool(partial(wait_for, patience=PATIENCE))
 
+    def make_ready(self, user: User | None, only: Collection[str] = ()) -> None:
+        """Let ``user`` unlock SSH keys and accept the keys of unknown hosts; of all nodes, or some.
+
+        Does nothing without a user. Raises UsageError.
+        """
+        nodes = [n for n in self._manifest.nodes if not n.provider and (not only or n.name in only)]
+        hosts = self.machines.hosts(nodes).values() if user else ()
+        asked = [host for host in hosts if host.known_hosts]  # not the machines of a lab
+        if user and asked:
+            private_directory(self._manifest.state)
+            make_ready(asked, self._manifest.state / "known_hosts", user)
+
     def forget_host_keys(self, nodes: Sequence[Node]) -> None:
         """Remove the recorded SSH host keys of these nodes."""
         for host in self.machines.hosts(nodes).values() if nodes else ():
-            login.forget(host.alias, self._manifest.state / "known_hosts")
+            hostkeys.forget(host.alias, self._manifest.state / "known_hosts")
 
     def bootstrap(self) -> Bootstrap:
         """What bootstraps and converges nodes; the same object at every call."""

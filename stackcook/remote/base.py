@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -11,25 +13,82 @@ from stackcook.command import Completed, Say, Secret
 from stackcook.errors import NodeError, Transient
 
 
+DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+"""The private keys of ``~/.ssh`` that are tried if none is named."""
+
+
+class HostKeys(Enum):
+    """What to do with the key of a host that is in no known_hosts file.
+
+    As OpenSSH's ``StrictHostKeyChecking``. ``NO`` also accepts a key that has changed.
+    """
+
+    YES = "yes"
+    ASK = "ask"
+    NEW = "accept-new"
+    NO = "no"
+
+
 @dataclass(frozen=True)
 class Host:
     """How SSH reaches a node; ``name`` is the node's name on the Chef server.
 
-    ``password`` is tried where the key is refused. ``gateway`` is the host to go through.
+    ``keys`` are files with private keys, or with public keys whose private half the agent has;
+    ``agent`` is the socket of that agent, whose other keys are tried as well unless ``only_keys``.
+    ``certificates`` belong to any of these keys, beside ``KEY-cert.pub``. ``password`` is tried
+    last, and ``become`` is the user's password for sudo.
+
+    It is reached through ``gateway``, or over stdin and stdout of the shell command ``proxy``.
+    ``known_hosts`` are the user's own files of host keys, ``host_key`` its fingerprint, as
+    ``SHA256:…``; ``key_alias`` is the name in known_hosts files instead of the address.
     """
 
     name: str
     address: str
     user: str
-    key: Path
+    keys: tuple[Path, ...]
     port: int = 22
     password: Secret | None = None
     gateway: Host | None = None
+    agent: str = ""
+    only_keys: bool = False
+    certificates: tuple[Path, ...] = ()
+    become: Secret | None = None
+    proxy: str = ""
+    host_keys: HostKeys = HostKeys.NEW
+    known_hosts: tuple[Path, ...] = ()
+    host_key: str = ""
+    key_alias: str = ""
 
     @property
     def alias(self) -> str:
         """The name under which OpenSSH's known_hosts file lists this host."""
+        if self.key_alias:
+            return self.key_alias
         return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+
+    @property
+    def way(self) -> tuple[Host, ...]:
+        """The hosts to log in to one after the other: the gateways, then this one."""
+        return (*(self.gateway.way if self.gateway else ()), self)
+
+
+def _running_agent() -> str:
+    return os.environ.get("SSH_AUTH_SOCK", "")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What the user gives for all hosts, instead of writing it into the manifest.
+
+    ``password`` is for logins, ``become`` for sudo; with ``accept_new``, the keys of unknown hosts
+    are recorded without a question. ``agent`` is the socket of the user's agent.
+    """
+
+    password: Secret | None = None
+    become: Secret | None = None
+    accept_new: bool = False
+    agent: str = field(default_factory=_running_agent)
 
 
 class Unreachable(Transient):
@@ -61,6 +120,13 @@ class Remote(Protocol):
         """
         ...
 
+    def become(self) -> Secret | None:
+        """The password for sudo on this node, which sudo has accepted; None if none is given.
+
+        Raises NodeError if sudo does not accept it.
+        """
+        return None
+
     def answers(self, timeout: float) -> bool:
         """Whether the node still answers over it, within ``timeout`` seconds."""
         ...
@@ -83,8 +149,48 @@ class Connect(Protocol):
         ...
 
 
-def sudo(command: str) -> str:
-    """The shell command that runs ``command`` as root; it never asks for a password."""
+_AFTER_PASSWORD = "stackcook: end of the password"
+"""The line that follows sudo's password on stdin."""
+
+
+def sudo(command: str, *, asks: bool = False) -> str:
+    """The shell command that runs ``command`` as root.
+
+    If sudo ``asks`` for a password, stdin begins with :func:`password_first`. Whether sudo then
+    reads the password or not (it needs none, or remembers one), ``command`` does not get it.
+    """
+    options = "-n"
+    if asks:
+        options = "-S -p ''"
+        skip = f'while IFS= read -r line && [ "$line" != "{_AFTER_PASSWORD}" ]; do :; done'
+        command = f"{skip}\n{command}"
     quoted = shlex.quote(command)
     # bash sets UID, which saves a process
-    return f"if [ ${{UID:-$(id -u)}} = 0 ]; then sh -c {quoted}; else sudo -n -- sh -c {quoted}; fi"
+    root = f"sudo {options} -- sh -c {quoted}"
+    return f"if [ ${{UID:-$(id -u)}} = 0 ]; then sh -c {quoted}; else {root}; fi"
+
+
+def password_first(password: Secret, stdin: str) -> str:
+    """``stdin`` for a command of :func:`sudo` that asks."""
+    return f"{password.reveal()}\n{_AFTER_PASSWORD}\n{stdin}"
+
+
+def as_root(
+    remote: Remote,
+    command: str,
+    *,
+    stdin: str = "",
+    on_line: Say | None = None,
+    timeout: float | None = None,
+    apart: bool = False,
+) -> Completed:
+    """:meth:`Remote.run` as root, by sudo with the user's password if there is one.
+
+    Raises NodeError if sudo does not accept the password.
+    """
+    password = remote.become()
+    if password:
+        command, stdin = sudo(command, asks=True), password_first(password, stdin)
+    else:
+        command = sudo(command)
+    return remote.run(command, stdin=stdin, on_line=on_line, timeout=timeout, apart=apart)

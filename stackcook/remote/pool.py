@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stackcook.command import Completed, Say
+from stackcook.command import Completed, Say, Secret
 from stackcook.remote.base import Connect, Host, Remote
 
 MAX_IDLE = 128
@@ -99,6 +99,10 @@ class _Lent(Remote):
             return self._remote.run(
                 command, stdin=stdin, on_line=on_line, timeout=timeout, apart=apart
             )
+
+    def become(self) -> Secret | None:
+        with self._using():
+            return self._remote.become()
 
     def answers(self, timeout: float) -> bool:
         return self._remote.answers(timeout)

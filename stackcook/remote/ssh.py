@@ -15,11 +15,11 @@ from typing import Any
 import paramiko
 
 from stackcook import retry
-from stackcook.command import Completed, Say
-from stackcook.errors import Transient
+from stackcook.command import Completed, Say, Secret
+from stackcook.errors import NodeError, Transient
 from stackcook.log import shown
 from stackcook.remote.base import Connect, Host, Remote, TimedOut, Unreachable
-from stackcook.remote.login import dial, hang_up, login
+from stackcook.remote.login import dial, handshake, hang_up, login
 
 _log = logging.getLogger(__name__)
 
@@ -62,11 +62,38 @@ def wait_for(
     )
 
 
+def reachable(host: Host, known_hosts: Path, timeout: float) -> bool:
+    """Whether something listens at the host's SSH port, seen from its gateway if it has one."""
+    try:
+        if host.gateway:
+            with _connect(host.gateway, known_hosts, timeout) as gateway:
+                gateway.forward(host, timeout)
+            return True
+        with dial(host, timeout) as sock:
+            sock.settimeout(timeout)
+            return bool(sock.recv(1))
+    except (NodeError, OSError, paramiko.SSHException, EOFError):
+        return False
+
+
+def offered_key(host: Host, known_hosts: Path, timeout: float) -> Any:
+    """The key of a host, without logging in to it; raises what :func:`connect` does."""
+    gateway = _connect(host.gateway, known_hosts, timeout) if host.gateway else None
+    try:
+        dialed = partial(gateway.forward if gateway else dial, host, timeout)
+        transport, key = handshake(host, known_hosts, timeout, dialed)
+        hang_up(transport)
+        return key
+    finally:
+        if gateway:
+            gateway.close()
+
+
 def _connect(host: Host, known_hosts: Path, timeout: float) -> _Connection:
     gateway = _connect(host.gateway, known_hosts, timeout) if host.gateway else None
     try:
         dialed = partial(gateway.forward if gateway else dial, host, timeout)
-        return _Connection(host, *login(host, known_hosts, timeout, dialed), gateway)
+        return _Connection(host, login(host, known_hosts, timeout, dialed), gateway)
     except BaseException:
         if gateway:
             gateway.close()
@@ -74,12 +101,13 @@ def _connect(host: Host, known_hosts: Path, timeout: float) -> _Connection:
 
 
 class _Connection(Remote):
-    def __init__(self, host: Host, client: Any, sock: Any, gateway: _Connection | None) -> None:
-        """``client`` is logged in to ``host`` over ``sock``, a channel of ``gateway`` if given."""
+    def __init__(self, host: Host, transport: Any, gateway: _Connection | None) -> None:
+        """``transport`` is logged in to ``host``, over a channel of ``gateway`` if given."""
         self._host = host
-        self._client = client
-        self._sock = sock
+        self._transport = transport
         self._gateway = gateway
+        self._sudo = threading.Lock()
+        self._accepted = False
 
     def run(
         self,
@@ -130,6 +158,20 @@ class _Connection(Remote):
             raise self._lost(EOFError("no exit status"))
         return Completed(status, lines.end(), errors.decode(errors="replace"))
 
+    def become(self) -> Secret | None:
+        password = self._host.become
+        if password is None or self._host.user == "root":
+            return None
+        with self._sudo:
+            if not self._accepted:
+                # Only the password: sudo must not take what follows it for a second try.
+                check = "sudo -S -p '' -- true"
+                done = self.run(check, stdin=f"{password.reveal()}\n", timeout=60)
+                if done.status:
+                    raise _no_sudo(self._host, done)
+                self._accepted = True
+        return password
+
     def forward(self, host: Host, timeout: float) -> Any:
         """A channel from this node to another one."""
         address = (host.address, host.port)
@@ -142,17 +184,13 @@ class _Connection(Remote):
             return False
         return True
 
+    def __enter__(self) -> _Connection:
+        return self
+
     def close(self) -> None:
-        hang_up(self._client, self._sock)
+        hang_up(self._transport)
         if self._gateway:
             self._gateway.close()
-
-    @property
-    def _transport(self) -> Any:
-        transport = self._client.get_transport()
-        if transport is None:
-            raise EOFError("the connection is closed")
-        return transport
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -182,6 +220,14 @@ class _Connection(Remote):
             where=self._host.name,
             remedy="check that the node is up, then run the command again",
         )
+
+
+def _no_sudo(host: Host, done: Completed) -> NodeError:
+    return NodeError(
+        f"sudo does not accept the password of {host.user} ({done.quoted})",
+        where=host.name,
+        remedy="give the right one with --ask-become-pass, and check that the user may use sudo",
+    )
 
 
 def _receive(transport: Any, channel: Any, deadline: float | None) -> bytes:

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from stackcook.errors import NodeError, VerifyError, counted, one_line
-from stackcook.remote.base import Connect, Host, Remote, sudo
+from stackcook.remote.base import Connect, Host, Remote, as_root
 from stackcook.remote.ssh import connect
 from stackcook.verify import diagnosis, logins, machine
 from stackcook.verify.check import Check, Checks, journal
@@ -56,7 +56,7 @@ def look(remote: Remote, node: Placed) -> Seen:
     """
     units = [service.unit for service in node.services]
     asked = time.time()
-    done = remote.run(sudo(question(units)), timeout=20, apart=True)
+    done = as_root(remote, question(units), timeout=20, apart=True)
     try:
         seen = replace(answer(done.output, units), asked=asked, answered=time.time())
     except ValueError as error:
@@ -68,7 +68,7 @@ def look(remote: Remote, node: Placed) -> Seen:
     logs = {service.unit: service.logs for service in node.services if service.logs}
     if not logs:
         return seen
-    found = remote.run(sudo(logins.question(logs)), timeout=20).output
+    found = as_root(remote, logins.question(logs), timeout=20).output
     began = {u: diagnosis.moment(seen.units[u].get("ActiveEnterTimestamp", "")) for u in logs}
     return replace(seen, rejected=logins.rejected(found, seen.now, began))
 
@@ -130,7 +130,7 @@ def southbound(remote: Remote) -> None:
 def _asked(remote: Remote, command: str) -> str:
     """What a command prints as root, in one line; raises VerifyError if the node fails."""
     try:
-        return one_line(remote.run(sudo(command), timeout=10).output)
+        return one_line(as_root(remote, command, timeout=10).output)
     except NodeError as error:
         raise VerifyError(error.what, remedy=error.remedy) from error
 
@@ -249,7 +249,7 @@ class Sessions:
         try:
             remote = self.on(node)
             with self._turns[node]:  # sshd allows ten commands at once on a connection
-                return remote.run(sudo(command), timeout=10).output
+                return as_root(remote, command, timeout=10).output
         except (NodeError, VerifyError):
             return ""
 

@@ -44,7 +44,7 @@ end
 NODE = Node(
     "web01", AT, ("role[web]",), "_default", provider="ec2", options=parse("-f m1.small -N w{{n}}")
 )
-HOST = Host("web01", "", "root", Path("/key"))
+HOST = Host("web01", "", "root", (Path("/key"),))
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def write(
         "cookbooks": [{"trivial": None}],
         "environments": [{"lab": None}],
         "roles": [{"base": None}],
-        "options": "-E lab",
+        "options": "-E lab --ssh-verify-host-key accept_new",
         "nodes": [{entry: {"run_list": "role[base]"}} for entry in entries],
         "stackcook": {
             "name": "scale",

@@ -30,7 +30,8 @@ from stackcook.remote.base import Host
 )
 def test_host_and_port(text: str, host: str, port: int | None) -> None:
     assert host_and_port(text) == (host, port)
-    gateway = Options(parse(f"-G jump@{text}").given).reach(Host("n", "a", "u", Path("k"))).gateway
+    reached = Options(parse(f"-G jump@{text}").given).reach(Host("n", "a", "u", (Path("k"),)))
+    gateway = reached.gateway
     assert gateway and (gateway.user, gateway.address, gateway.port) == ("jump", host, port or 22)
 
 
@@ -74,9 +75,9 @@ def test_brackets_only_around_ipv6() -> None:
 
 
 def test_known_hosts_and_the_preflight_name_it_as_openssh_and_bash_do() -> None:
-    host = Host("n", "2001:db8::1", "u", Path("k"))
+    host = Host("n", "2001:db8::1", "u", (Path("k"),))
     assert host.alias == "2001:db8::1"
-    assert Host("n", "2001:db8::1", "u", Path("k"), 2222).alias == "[2001:db8::1]:2222"
+    assert Host("n", "2001:db8::1", "u", (Path("k"),), 2222).alias == "[2001:db8::1]:2222"
     assert command("http://[2001:db8::1]:4545").startswith("set -- 2001:db8::1 4545\n")
 
 

@@ -17,7 +17,8 @@ import pytest
 from stackcook.errors import NodeError, Transient
 from stackcook.remote import ssh
 from stackcook.remote.base import Host, Unreachable, sudo
-from stackcook.remote.login import dial, forget
+from stackcook.remote.hostkeys import forget
+from stackcook.remote.login import dial
 from stackcook.remote.ssh import connect, wait_for
 
 
@@ -71,7 +72,7 @@ class Server:
     listener: socket.socket
 
     def serve(self) -> None:
-        allowed = paramiko.RSAKey.from_private_key_file(str(self.host.key))
+        allowed = paramiko.RSAKey.from_private_key_file(str(self.host.keys[0]))
         while True:
             try:
                 client, _ = self.listener.accept()
@@ -95,7 +96,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture
 def server(keys: tuple[Path, Path]) -> Iterator[Server]:
     listener = socket.create_server(("127.0.0.1", 0))
-    host = Host("one", "127.0.0.1", "someone", keys[0], listener.getsockname()[1])
+    host = Host("one", "127.0.0.1", "someone", (keys[0],), listener.getsockname()[1])
     server = Server(host, paramiko.ECDSAKey.generate(), listener)
     threading.Thread(target=server.serve, daemon=True).start()
     yield server
@@ -153,18 +154,18 @@ def test_a_login_reads_its_own_host_key_among_many(server: Server, known_hosts: 
 
 def test_a_wrong_key_is_named(server: Server, known_hosts: Path, keys: tuple[Path, Path]) -> None:
     with pytest.raises(NodeError, match=r"login as someone@127.0.0.1:\d+ with .*wrong was refused"):
-        connect(replace(server.host, key=keys[1]), known_hosts)
+        connect(replace(server.host, keys=(keys[1],)), known_hosts)
 
 
 def test_a_key_that_was_put_right_is_used(
     server: Server, known_hosts: Path, keys: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    host = replace(server.host, key=tmp_path / "key")
+    host = replace(server.host, keys=(tmp_path / "key",))
     for text, why in (("no key", "cannot use the SSH key"), (keys[1].read_text(), "was refused")):
-        host.key.write_text(text)
+        host.keys[0].write_text(text)
         with pytest.raises(NodeError, match=why):
             connect(host, known_hosts)
-    host.key.write_text(keys[0].read_text())
+    host.keys[0].write_text(keys[0].read_text())
     connect(host, known_hosts).close()
 
 
@@ -179,7 +180,7 @@ def test_a_key_that_is_none_is_named_before_anything_is_sent(
     if content:
         key.write_bytes(content)
     with pytest.raises(NodeError, match=f"cannot use the SSH key {key} .*{why}"):
-        connect(Host("one", "127.0.0.1", "someone", key, 1), known_hosts)
+        connect(Host("one", "127.0.0.1", "someone", (key,), 1), known_hosts)
 
 
 def test_a_dead_host_is_unreachable(keys: tuple[Path, Path], known_hosts: Path) -> None:
@@ -188,12 +189,12 @@ def test_a_dead_host_is_unreachable(keys: tuple[Path, Path], known_hosts: Path) 
     with pytest.raises(
         Unreachable, match=rf"no SSH response from .*:{port} \(Connection refused\)"
     ):
-        connect(Host("one", "127.0.0.1", "someone", keys[0], port), known_hosts)
+        connect(Host("one", "127.0.0.1", "someone", (keys[0],), port), known_hosts)
 
 
 def test_a_port_that_is_not_ssh_is_unreachable(keys: tuple[Path, Path], known_hosts: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        host = Host("one", "127.0.0.1", "someone", keys[0], silent.getsockname()[1])
+        host = Host("one", "127.0.0.1", "someone", (keys[0],), silent.getsockname()[1])
         with pytest.raises(Unreachable, match="no SSH banner came in time"):
             connect(host, known_hosts, timeout=0.1)
 

@@ -51,7 +51,7 @@ class Server:
     listener: socket.socket
 
     def serve(self) -> None:
-        allowed = paramiko.RSAKey.from_private_key_file(str(self.host.key))
+        allowed = paramiko.RSAKey.from_private_key_file(str(self.host.keys[0]))
         key = paramiko.ECDSAKey.generate()
         while True:
             try:
@@ -86,7 +86,7 @@ def carry(source: Any, target: Any) -> None:
 @contextmanager
 def served(key: Path) -> Iterator[Host]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        host = Host("one", "127.0.0.1", "someone", key, listener.getsockname()[1])
+        host = Host("one", "127.0.0.1", "someone", (key,), listener.getsockname()[1])
         threading.Thread(target=Server(host, listener).serve, daemon=True).start()
         yield host
         listener.shutdown(socket.SHUT_RDWR)
@@ -111,8 +111,8 @@ def test_a_password_opens_where_the_key_does_not(
 ) -> None:
     with served(keys[0]) as host:
         for key in (keys[1], tmp_path / "none"):
-            connect(replace(host, key=key, password=PASSWORD), known_hosts).close()
-        wrong = replace(host, key=keys[1], password=Secret("guessed"))
+            connect(replace(host, keys=(key,), password=PASSWORD), known_hosts).close()
+        wrong = replace(host, keys=(keys[1],), password=Secret("guessed"))
         with pytest.raises(NodeError, match="with .*wrong and the password was refused") as refused:
             connect(wrong, known_hosts)
     assert "guessed" not in str(refused.value)
@@ -127,6 +127,6 @@ def test_a_gateway_is_gone_through_and_both_host_keys_are_recorded(
             assert remote.run("echo here").output == "here\n"
         aliases = {line.split()[0] for line in known_hosts.read_text().splitlines()}
         assert aliases == {host.alias, gate.alias}
-        closed = replace(host, gateway=replace(gateway, key=keys[1]))
+        closed = replace(host, gateway=replace(gateway, keys=(keys[1],)))
         with pytest.raises(NodeError, match="gateway gate: SSH login as .*wrong was refused"):
             connect(closed, known_hosts)

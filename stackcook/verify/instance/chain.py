@@ -132,7 +132,7 @@ class Chain:
         address = self.prepared.floating
         known_hosts = self.setting.key.with_name(f"known_hosts-{self.prepared.name}")
         write_private(known_hosts, f"{address} {self._console.host_key}\n")
-        host = Host(self.prepared.name, address, "root", self.setting.key)
+        host = Host(self.prepared.name, address, "root", (self.setting.key,))
         with self.setting.opener(host, known_hosts, timeout=10) as remote:
             return remote.run(command, timeout=20)
 

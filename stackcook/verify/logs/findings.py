@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stackcook.errors import NodeError, VerifyError, counted, one_line
 from stackcook.redact import Redactor
-from stackcook.remote.base import Remote, sudo
+from stackcook.remote.base import Remote, as_root
 from stackcook.verify.check import Check, Checks
 from stackcook.verify.logs.known import reason
 from stackcook.verify.logs.scan import Group, same
@@ -48,9 +48,9 @@ def read(remote: Remote, since: float) -> NodeLogs:
 
     Raises VerifyError if the node can't read its logs, or the connection breaks.
     """
-    command = sudo(f"nice -n 19 python3 - {since:.0f}")
+    command = f"nice -n 19 python3 - {since:.0f}"
     try:
-        done = remote.run(command, stdin=SCAN.read_text(), timeout=TIMEOUT, apart=True)
+        done = as_root(remote, command, stdin=SCAN.read_text(), timeout=TIMEOUT, apart=True)
     except NodeError as error:
         raise VerifyError(error.what, remedy=error.remedy) from error
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stackcook.command import Completed, Say, last_line
 from stackcook.errors import VerifyError
-from stackcook.remote.base import Remote, sudo
+from stackcook.remote.base import Remote, as_root
 
 DIRECTORY = "/var/lib/stackcook-tempest"
 """Where everything is on the node; only root can read it, as it holds the admin's password."""
@@ -81,7 +81,7 @@ class OnNode:
         """Write a file below the directory, mode 0600."""
         path = shlex.quote(f"{DIRECTORY}/{name}")
         command = f"umask 077 && mkdir -p {DIRECTORY} && cat >{path}"
-        done = self._remote.run(sudo(command), stdin=text, timeout=60)
+        done = as_root(self._remote, command, stdin=text, timeout=60)
         if done.status != 0:
             raise VerifyError(f"cannot write {path} on {self._node}: {done.last}")
 
@@ -89,7 +89,7 @@ class OnNode:
         self, *arguments: str, timeout: float | None = None, on_line: Say | None = None
     ) -> Completed:
         command = f"sh {DIRECTORY}/tempest.sh {shlex.join(arguments)} </dev/null"
-        done = self._remote.run(sudo(command), timeout=timeout, on_line=on_line, apart=True)
+        done = as_root(self._remote, command, timeout=timeout, on_line=on_line, apart=True)
         if done.status != 0:
             last = last_line(done.errors.strip() or done.output)
             raise VerifyError(

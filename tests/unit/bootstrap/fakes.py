@@ -116,6 +116,9 @@ class Shell:
             return "look", Completed(0, f"{self.fit}time={time.time()}\n{login}")
         raise AssertionError(command)
 
+    def become(self) -> None:
+        return None
+
     def answers(self, timeout: float) -> bool:
         return True
 
@@ -151,7 +154,7 @@ class Setting:
     chef: Chef = field(default_factory=Chef)
     shell: Shell = field(default_factory=Shell)
     knife: Knife = field(default_factory=Knife)
-    host: Host = Host("one", "10.0.115.10", "vagrant", Path("/key"))
+    host: Host = Host("one", "10.0.115.10", "vagrant", (Path("/key"),))
     openstack: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -137,7 +137,7 @@ def test_a_node_s_lines_come_out_of_knife_s_packets(setting: Setting, chef: Boot
 
 
 def test_root_needs_no_sudo_and_other_ports_are_said(setting: Setting, chef: Bootstrap) -> None:
-    host = Host("one", "10.0.115.10", "root", Path("/key"), 2222)
+    host = Host("one", "10.0.115.10", "root", (Path("/key"),), 2222)
     take(chef, ONE, host)
     assert setting.knife.command
     assert "--sudo" not in setting.knife.command.argv

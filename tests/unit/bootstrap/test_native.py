@@ -14,6 +14,7 @@ import pytest
 from stackcook.bootstrap.base import Deploy, Registration
 from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.bootstrap.converge import GUID, from_manifest
+from stackcook.bootstrap.options import options_of
 from stackcook.chef.rest.answers import Refused
 from stackcook.command import Command, Completed, run
 from stackcook.errors import ChefServerError, NodeError, Transient
@@ -381,12 +382,12 @@ def test_a_password_and_a_gateway_are_used_for_the_connection(
     setting: Setting, chef: Bootstrap
 ) -> None:
     node = replace(ONE, options=parse("-P s3cret -G me@gate:2222 --ssh-gateway-identity k"))
-    chef.look(node, setting.host)
+    chef.look(node, options_of(node, setting.root).reach(setting.host))
     (host,) = setting.shell.opened
     assert host.password and host.password.reveal() == "s3cret" and "s3cret" not in repr(host)
     gateway = host.gateway
     assert gateway and (gateway.user, gateway.address, gateway.port) == ("me", "gate", 2222)
-    assert gateway.key == setting.root / "k" and gateway.password is None
+    assert gateway.keys == (setting.root / "k",) and gateway.password is None
 
 
 def test_what_a_step_returns_is_a_few_words(setting: Setting, chef: Bootstrap) -> None:

@@ -18,7 +18,7 @@ from stackcook.manifest.read import read
 from stackcook.remote.base import Host
 from tests.unit.bootstrap.fakes import ONE, Setting, take
 
-HOST = Host("one", "10.0.115.10", "me", Path("/key"))
+HOST = Host("one", "10.0.115.10", "me", (Path("/key"),))
 
 
 def options(text: str, root: Path = Path("/repo")) -> Options:
@@ -45,7 +45,9 @@ def test_a_secret_is_the_node_s_own_or_the_deployment_s(tmp_path: Path) -> None:
 def test_a_gateway_is_a_host_like_others() -> None:
     assert options("").reach(HOST) == HOST
     reached = options("-G gate").reach(HOST)
-    assert reached.gateway == replace(HOST, name="gateway gate", address="gate")
+    gate = reached.gateway
+    assert gate and (gate.name, gate.address) == ("gateway gate", "gate")
+    assert (gate.user, gate.keys, gate.port) == (HOST.user, HOST.keys, 22)
 
 
 @pytest.mark.parametrize(
@@ -69,11 +71,12 @@ def test_all_use_the_same_password(common: str, own: str, password: str, setting
     assert host.options.one("password") == password
 
     native = Bootstrap(setting.context)
-    native.look(host, setting.host)
+    reached = options_of(host, setting.root).reach(setting.host)
+    native.look(host, reached)
     given = setting.shell.opened[-1].password
     assert given and given.reveal() == password
 
-    take(Bootstrap(setting.context, BootstrapKind.KNIFE), host, setting.host)
+    take(Bootstrap(setting.context, BootstrapKind.KNIFE), host, reached)
     assert setting.knife.command
     config = setting.knife.command.argv[setting.knife.command.argv.index("-c") + 1]
     assert f'knife[:connection_password] = "{password}"' in Path(config).read_text()

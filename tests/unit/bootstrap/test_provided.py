@@ -28,7 +28,7 @@ WEB = Node(
     provider="ec2",
     options=parse("-f m1.small -N web{{n}} -E prod --tags 'a b' -P s3cret"),
 )
-HOST = Host("web01", "", "root", Path("/key"))
+HOST = Host("web01", "", "root", (Path("/key"),))
 
 
 def provided(setting: Setting, knife: Knife, *, known: bool = False) -> Bootstrap:

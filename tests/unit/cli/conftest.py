@@ -34,6 +34,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
     site = FakeSite()
     for command in (deploy, converge, destroy):
-        monkeypatch.setattr(command, "Site", lambda manifest: site)
-    monkeypatch.setattr(status, "machines_for", lambda manifest: site.machines)
+        monkeypatch.setattr(command, "Site", lambda *_: site)
+    monkeypatch.setattr(status, "machines_for", lambda *_: site.machines)
     return site

@@ -198,9 +198,12 @@ def test_what_can_t_be(arguments: tuple[str, ...], line: str) -> None:
     assert refused(*arguments).startswith(line)
 
 
-def test_hosts_without_a_key(home: Path) -> None:
+def test_hosts_without_a_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / ".ssh" / "id_ed25519").unlink()
     assert refused("--machines", "ssh").startswith(f"no SSH key found in {home / '.ssh'}; ")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/agent")
+    options = ("--machines", "ssh", "--host", "192.0.2.10")
+    assert run("init", *options, "there").exit_code == 0
 
 
 def test_a_directory_below_a_file() -> None:

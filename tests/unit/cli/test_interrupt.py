@@ -37,7 +37,7 @@ def during(node):
 
 site = FakeSite()
 site.chef.during = during
-deploy.Site = lambda manifest: site
+deploy.Site = lambda *_: site
 main.main()
 """
 

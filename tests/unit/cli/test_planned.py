@@ -58,7 +58,7 @@ def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manifest:
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
     site = FakeSite()
-    monkeypatch.setattr(preview, "ChefSite", lambda manifest: site)
+    monkeypatch.setattr(preview, "ChefSite", lambda *_: site)
     return site
 
 

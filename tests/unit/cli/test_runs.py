@@ -133,3 +133,11 @@ def test_deploy_again_takes_up_what_failed(root: Path, site: FakeSite) -> None:
     site.asked.clear()
     assert run("deploy", "--anew").exit_code == ExitCode.DONE
     assert "converge controller" in site.asked
+
+
+@pytest.mark.parametrize("command", (["converge"], ["deploy", "--limit"]))
+def test_logins_are_prepared_for_the_nodes_of_a_range(
+    root: Path, site: FakeSite, command: list[str]
+) -> None:
+    run(*command, "compute[1-1]")
+    assert site.made_ready == {"compute1"}

@@ -61,8 +61,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any]) -> An
             show("tempest", "1 of 1 tests")
             return TempestReport("smoke", (RESULT,), 1.0, 1, directory=tmp_path / "kept")
 
-        site = SimpleNamespace(machines=machines, verify=verified, tempest=tested)
-        monkeypatch.setattr(verify, "Site", lambda manifest: site)
+        site = SimpleNamespace(
+            machines=machines, verify=verified, tempest=tested, make_ready=lambda user: None
+        )
+        monkeypatch.setattr(verify, "Site", lambda *_: site)
         arguments = ("-f", str(manifest), "verify", *options)
         return CliRunner(mix_stderr=False).invoke(main.cli, arguments)
 

@@ -9,41 +9,80 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.errors import MachineError, Position
+from stackcook.cli.terminal import Terminal
+from stackcook.command import Secret
+from stackcook.errors import Position, UsageError
 from stackcook.machines.factory import machines_for
 from stackcook.machines.ssh import SshMachines
+from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import MachineKind, Manifest, Node
+from stackcook.operations import site
+from stackcook.remote.base import Access, HostKeys
 
 AT = Position(1, 1)
 LOOPBACK = IPv4Address("127.0.0.1")
 
 
-def machines(keys: Path, *nodes: Node, server: IPv4Address | None = None) -> SshMachines:
+def configure(home: Path, text: str) -> None:
+    (home / ".ssh").mkdir()
+    (home / ".ssh" / "config").write_text(text)
+
+
+def machines(home: Path, *nodes: Node, server: IPv4Address | None = None) -> SshMachines:
     path = Path("/somewhere/infrastructure.yml")
     manifest = Manifest(path, "lab", nodes=nodes, machines=MachineKind.SSH, server_address=server)
-    return SshMachines(manifest, keys)
+    return SshMachines(manifest, home)
 
 
 def test_hosts_are_as_the_manifest_says(tmp_path: Path) -> None:
     node = Node("web", AT, address=LOOPBACK, user="debian", key=tmp_path / "key", port=2222)
     (host,) = machines(tmp_path, node).hosts([node]).values()
     assert (host.name, host.address, host.user) == ("web", "127.0.0.1", "debian")
-    assert (host.key, host.port) == (tmp_path / "key", 2222)
+    assert (host.keys, host.port) == ((tmp_path / "key",), 2222)
 
 
 def test_user_and_key_have_defaults(tmp_path: Path) -> None:
-    (tmp_path / "id_rsa").touch()
+    configure(tmp_path, "")
+    key = tmp_path / ".ssh" / "id_rsa"
+    key.touch()
     node = Node("web", AT, address=LOOPBACK)
     (host,) = machines(tmp_path, node).hosts([node]).values()
-    assert (host.user, host.key, host.port) == ("root", tmp_path / "id_rsa", 22)
+    assert (host.user, host.keys, host.port) == ("root", (key,), 22)
+    assert host.host_keys is HostKeys.ASK and key.with_name("known_hosts") in host.known_hosts
 
 
-def test_missing_keys_and_addresses_are_reported(tmp_path: Path) -> None:
+def test_a_host_is_what_ssh_of_its_name_reaches(tmp_path: Path) -> None:
+    configure(
+        tmp_path,
+        "Host web*\n HostName 192.0.2.7\n User debian\n Port 2222\n IdentityFile /lab\n"
+        " ProxyJump me@jump\n",
+    )
+    node = Node("web", AT)
+    (host,) = machines(tmp_path, node).hosts([node]).values()
+    assert (host.address, host.user, host.port) == ("192.0.2.7", "debian", 2222)
+    assert host.keys == (Path("/lab"),)
+    assert host.gateway and (host.gateway.user, host.gateway.address) == ("me", "jump")
+    given = replace(node, user="root", port=22, key=Path("/own"))
+    (host,) = machines(tmp_path, given).hosts([given]).values()
+    assert (host.user, host.port, host.keys) == ("root", 22, (Path("/own"),))
+
+
+def test_options_of_knife_lead_everything_to_the_host(tmp_path: Path) -> None:
+    configure(tmp_path, "Host jump\n HostName 192.0.2.1\n User me\n")
+    text = "-P pw --use-sudo-password -G jump --ssh-verify-host-key accept_new"
+    node = Node("web", AT, address=LOOPBACK, options=parse(text))
+    (host,) = machines(tmp_path, node).hosts([node]).values()
+    assert host.password == host.become == Secret("pw")
+    assert host.host_keys is HostKeys.NEW
+    gateway = host.gateway
+    assert gateway and (gateway.user, gateway.address) == ("me", "192.0.2.1")
+    assert gateway.password is gateway.become is None
+
+
+def test_a_configuration_that_is_wrong_stops_before_anything_else(tmp_path: Path) -> None:
+    configure(tmp_path, "Host web\n Port many\n")
     node = Node("web", AT, address=LOOPBACK)
-    with pytest.raises(MachineError, match="no SSH key found in"):
-        machines(tmp_path, node).up([node], print)
-    node = Node("web", AT, key=tmp_path)
-    with pytest.raises(MachineError, match="has no address"):
+    with pytest.raises(UsageError, match=rf"{tmp_path}/.ssh/config:2: Bad port 'many'"):
         machines(tmp_path, node).up([node], print)
 
 
@@ -109,3 +148,18 @@ def test_nothing_is_made_or_deleted(tmp_path: Path) -> None:
     hosts.up([node], print)
     hosts.destroy([node], print)
     hosts.tear_down()
+
+
+def test_passphrases_are_asked_for_even_if_new_host_keys_are_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(site, "make_ready", lambda hosts, *_: asked.extend(h.name for h in hosts))
+    node = Node("web", AT, address=LOOPBACK)
+    path = tmp_path / "infrastructure.yml"
+    manifest = Manifest(path, "lab", nodes=(node,), machines=MachineKind.SSH)
+    ours = site.Site(manifest, Access(accept_new=True, agent=""))
+    ours.make_ready(None)
+    assert asked == []
+    ours.make_ready(Terminal())
+    assert asked == ["web"]

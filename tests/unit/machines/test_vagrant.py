@@ -75,7 +75,7 @@ def test_states_need_both_the_container_and_vagrants_note(tmp_path: Path) -> Non
 def test_a_lab_has_an_ssh_key_that_stays(tmp_path: Path) -> None:
     lab = machines(tmp_path, FakeHost())
     lab.prepare()
-    key = lab.hosts(NODES)["one"].key
+    key = lab.hosts(NODES)["one"].keys[0]
     assert key
     text = key.read_text()
     kind, public, *comment = key.with_suffix(".pub").read_text().split()
@@ -90,7 +90,7 @@ def test_a_lab_has_an_ssh_key_that_stays(tmp_path: Path) -> None:
 def test_hosts_are_known_without_asking_vagrant(tmp_path: Path) -> None:
     host = machines(tmp_path, FakeHost()).hosts(NODES)["two"]
     assert (host.name, host.address, host.user) == ("two", "10.9.0.11", "vagrant")
-    assert host.key == tmp_path / ".stackcook" / "ssh" / "id_ed25519"
+    assert host.keys == (tmp_path / ".stackcook" / "ssh" / "id_ed25519",)
 
 
 def test_what_a_killed_run_left_half_made_is_removed(tmp_path: Path) -> None:

@@ -183,6 +183,9 @@ class FakeRemote:
     def run(self, command: str, **_: Any) -> Completed:
         return Completed(0, self._node.answer(command))
 
+    def become(self) -> None:
+        return None
+
     def answers(self, timeout: float) -> bool:
         return True
 
@@ -204,7 +207,7 @@ class FakeSsh:
 
     @property
     def hosts(self) -> dict[str, Host]:
-        return {name: Host(name, "192.0.2.1", "vagrant", Path("/key")) for name in SERVICES}
+        return {name: Host(name, "192.0.2.1", "vagrant", (Path("/key"),)) for name in SERVICES}
 
     def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> FakeRemote:
         if host.name not in self.nodes:

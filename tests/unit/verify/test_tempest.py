@@ -447,7 +447,9 @@ NODES = (
     Placed("compute1", "10.0.116.11", services=(Service("nova-compute", logs=("/n.log",)),)),
 )
 CREDENTIALS = Credentials("adm1n-pass", "queue-pass", ("adm1n-pass",))
-HOSTS = {name: Host(name, "192.0.2.1", "root", Path("/key")) for name in ("controller", "compute1")}
+HOSTS = {
+    name: Host(name, "192.0.2.1", "root", (Path("/key"),)) for name in ("controller", "compute1")
+}
 
 
 class Node:
@@ -462,6 +464,9 @@ class Node:
 
     def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Any:
         return self
+
+    def become(self) -> None:
+        return None
 
     def run(self, command: str, *, stdin: str = "", on_line: Any = None, **_: Any) -> Completed:
         assert "adm1n-pass" not in command

@@ -32,6 +32,7 @@ deploy: setup
 	@.venv/bin/stackcook deploy
 
 test: setup check-format check-lint check-types
+	@setup/packages openssh-server
 	@$(pytest) tests/unit tests/cookbooks tests/contract tests/lab
 
 lab-test: setup

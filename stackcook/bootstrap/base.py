@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from stackcook.bootstrap.preflight import HostFacts
+
 
 class Registration(Enum):
     """Whether a node is registered with the Chef server."""
@@ -22,12 +24,12 @@ class Registration(Enum):
 class Look:
     """The result of inspecting a node: its registration, and a short description of the node.
 
-    ``client`` is true if a Chef client of any version is installed.
+    ``facts`` are those of its host; None if nobody logged in to it.
     """
 
     registration: Registration
     text: str = ""
-    client: bool = False
+    facts: HostFacts | None = None
 
 
 @dataclass(frozen=True)

@@ -38,17 +38,17 @@ class Bootstrap:
             self.context.open(host).close()
 
     def look(self, node: Node, host: Host) -> Look:
-        """Inspect ``node``: is it fit, and how is it registered? Changes nothing.
+        """Inspect ``node``: what host is it, and how is it registered? Changes nothing.
 
         A provider's machine that the Chef server knows is registered: it must not be created again.
-        Raises NodeError if the node can't be reached, or with what has to be fixed first.
+        Raises NodeError if the node can't be reached, or its user can't become root.
         """
         if node.provider and find(self.context.client, f"/nodes/{node.name}") is None:
             return Look(Registration.NEW, "its provider has not created it yet")
         if node.provider in WINDOWS:
             return Look(Registration.REGISTERED, "known to the Chef server")
         found = look(self.context, node, host)
-        self._has_client[node.name] = found.client
+        self._has_client[node.name] = bool(found.facts and found.facts.client)
         return replace(found, registration=Registration.REGISTERED) if node.provider else found
 
     def perform(

@@ -34,8 +34,7 @@ openssl pkey -in client.pem -pubout 2>/dev/null ||
 def look(context: BootstrapContext, node: Node, host: Host) -> Look:
     """Ask the Chef server, and then the node by one command.
 
-    Raises NodeError, or Transient, if the node can't be reached or that user can't become root, or
-    with all that has to be fixed on it first.
+    Raises NodeError, or Transient, if the node can't be reached or that user can't become root.
     """
     client = f"/clients/{node.name}"
     with passing(node):
@@ -53,28 +52,16 @@ def look(context: BootstrapContext, node: Node, host: Host) -> Look:
         raise _no_root(host, done)
     now = time.time() - context.client.skew
     try:
-        found = preflight.judge(done.output, url=url, now=now, installs=not options.one("install"))
+        facts = preflight.read(done.output, url, now, installs=not options.one("install"))
     except ValueError as error:
         what = f"cannot read the output of the preflight checks ({done.quoted})"
         raise Transient(what, where=node.name, remedy="check its shell and sudo") from error
-    text = _fit(node, found)
     registration = Registration.REGISTERED
     if key is None and not known:
         registration = Registration.NEW
     elif key is None or not known or not _logs_in(lines, key, url, context.secret_of(node)):
         registration = Registration.PARTIAL
-    return Look(registration, text, client=found.client)
-
-
-def _fit(node: Node, found: preflight.Preflight) -> str:
-    if not found.problems:
-        return found.text
-    kind = Transient if found.passing else NodeError
-    raise kind(
-        "; ".join(found.problems),
-        where=node.name,
-        remedy="fix this on the node, then run the command again",
-    )
+    return Look(registration, str(facts), facts)
 
 
 def _logs_in(lines: Sequence[str], key: str, url: str, secret: str | None) -> bool:

@@ -1,20 +1,20 @@
-"""The preflight checks of a node: one shell command, and how to read its output."""
+"""The preflight checks of a node: one shell command, how to read its output, what is wrong."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from stackcook.command import last_line
+from stackcook.bootstrap.findings import NodeFinding
 
 SCRIPT = Path(__file__).with_name("preflight.sh")
 TIMEOUT = 60.0
-FREE = 1 << 20
-"""KiB that must be free on / and on /var."""
+FREE = 1024
+"""MiB that must be free on / and on /var."""
 
 SKEW = 600.0
 """Seconds that a node's clock may differ from the Chef server's; that refuses from 900 on."""
@@ -26,16 +26,43 @@ _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
-class Preflight:
-    """What was found: a summary, and the problems to fix first.
+class HostFacts:
+    """What the script has printed: names and values, see preflight.sh.
 
-    ``passing``: all problems are transient. ``client``: a Chef client is installed.
+    ``url`` is the Chef server's, ``now`` its time; ``installs``: stackcook installs the Chef client
+    if it is missing.
     """
 
-    text: str
-    problems: tuple[str, ...]
-    passing: bool = False
-    client: bool = False
+    said: Mapping[str, str]
+    url: str
+    now: float
+    installs: bool = True
+
+    @property
+    def client(self) -> bool:
+        """Whether a Chef client of any version is installed."""
+        return "client" in self.said
+
+    @property
+    def hostname(self) -> str:
+        """The host's own name; empty if it has none."""
+        host = self.said.get("host", "")
+        return "" if host == "(none)" else host
+
+    @property
+    def release(self) -> str:
+        """The operating system, as people call it."""
+        return self.said.get("release", "?")
+
+    def free(self, place: str) -> int | None:
+        """MiB that are free on a directory's file system; None if unknown."""
+        found = self.said.get(f"free {place}")
+        return None if found is None else int(found) >> 10
+
+    def __str__(self) -> str:
+        memory = int(self.said.get("memory", 0)) >> 10
+        free = min(self.free("/") or 0, self.free("/var") or 0)
+        return f"{self.release}, {memory} MiB of memory and {free} MiB of disk free"
 
 
 def command(url: str, *, proxied: bool = False) -> str:
@@ -46,56 +73,58 @@ def command(url: str, *, proxied: bool = False) -> str:
     return f"set -- {shlex.join(to)}\n{SCRIPT.read_text()}"
 
 
-def judge(output: str, *, url: str, now: float, installs: bool = True) -> Preflight:
-    """What ``output`` of the command means; ``now`` is the Chef server's time, as of its end.
-
-    ``installs``: stackcook installs a missing client.
-    """
+def read(output: str, url: str, now: float, *, installs: bool = True) -> HostFacts:
+    """The facts in the ``output`` of the command. Raises ValueError if it is cut off or garbled."""
     said = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
-    if said.get("uid") != "0":
-        return Preflight("", (f"root has no working shell ({last_line(output)})",))
-    server = said.get("server", "reached")
-    unreachable = (
-        [f"it cannot reach the Chef server at {url} ({server})"] if server != "reached" else []
-    )
-    others = (
-        *_disk(said),
-        *_clock(float(said.get("time") or now), now),
-        *(_release(said) if installs and "client" not in said else ()),
-        *_name(said.get("host", "")),
-    )
-    memory = int(said.get("memory", 0)) // 1024
-    free = min((int(said[key]) for key in said if key.startswith("free ")), default=0)
-    text = f"{said.get('release', '?')}, {memory} MiB of memory and {free >> 10} MiB of disk free"
-    problems = (*others, *unreachable)
-    return Preflight(text, problems, passing=not others, client="client" in said)
+    for name, value in said.items():
+        if name == "memory" or name.startswith("free "):
+            int(value)
+        elif name == "time" and value:
+            float(value)
+    return HostFacts(said, url, now, installs)
 
 
-def _disk(said: Mapping[str, str]) -> list[str]:
-    return [
-        f"{place} has {int(said[f'free {place}']) >> 10} MiB free, but needs {FREE >> 10} MiB"
-        for place in ("/", "/var")
-        if int(said.get(f"free {place}", FREE)) < FREE
-    ]
+def judge(node: str, facts: HostFacts) -> tuple[NodeFinding, ...]:
+    """What is wrong with a node's host. Pure."""
+    checks = (_disk, _clock, _release, _name, _server)
+    return tuple(NodeFinding(id, node, what) for check in checks for id, what in check(facts))
 
 
-def _clock(there: float, now: float) -> list[str]:
-    off = there - now
-    if abs(off) <= SKEW:
-        return []
-    shown = f"{abs(off) / 60:.0f} min {'ahead of' if off > 0 else 'behind'}"
-    return [f"its clock is {shown} the Chef server's, but may differ by only {SKEW / 60:.0f} min"]
+_Found = Iterator[tuple[str, str]]
+"""IDs, each with what was found."""
 
 
-def _release(said: Mapping[str, str]) -> list[str]:
-    kind, version = said.get("id", ""), said.get("version", "")
-    oldest = RELEASES.get(kind)
+def _disk(facts: HostFacts) -> _Found:
+    for place in ("/", "/var"):
+        free = facts.free(place)
+        if free is not None and free < FREE:
+            yield "disk-space", f"{place} has {free} MiB free, but needs {FREE} MiB"
+
+
+def _clock(facts: HostFacts) -> _Found:
+    off = float(facts.said.get("time") or facts.now) - facts.now
+    if abs(off) > SKEW:
+        shown = f"{abs(off) / 60:.0f} min {'ahead of' if off > 0 else 'behind'}"
+        limit = f"may differ by only {SKEW / 60:.0f} min"
+        yield "clock", f"its clock is {shown} the Chef server's, but {limit}"
+
+
+def _release(facts: HostFacts) -> _Found:
+    if facts.client or not facts.installs:
+        return
+    oldest, version = RELEASES.get(facts.said.get("id", "")), facts.said.get("version", "")
     # Debian's testing has no version
-    if oldest and (not version or tuple(map(int, re.findall(r"\d+", version))) >= oldest):
-        return []
-    here, known = said.get("release") or "this system", "Debian 12, Ubuntu 24.04 or later"
-    return [f"the Chef client cannot be installed on {here}, only on {known}"]
+    if not oldest or (version and tuple(map(int, re.findall(r"\d+", version))) < oldest):
+        here, known = facts.release or "this system", "Debian 12, Ubuntu 24.04 or later"
+        yield "release", f"the Chef client cannot be installed on {here}, only on {known}"
 
 
-def _name(host: str) -> list[str]:
-    return [] if host not in ("", "(none)", "localhost") else [f'its hostname must not be "{host}"']
+def _name(facts: HostFacts) -> _Found:
+    if "host" in facts.said and facts.hostname in ("", "localhost"):
+        yield "hostname", f'its hostname must not be "{facts.said["host"]}"'
+
+
+def _server(facts: HostFacts) -> _Found:
+    why = facts.said.get("server", "reached")
+    if why != "reached":
+        yield "chef-server", f"it cannot reach the Chef server at {facts.url} ({why})"

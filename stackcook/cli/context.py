@@ -252,3 +252,17 @@ parallel_option = click.option(
     help="Maximum number of nodes to work on at the same time.",
 )
 """The option ``--parallel``."""
+
+
+def ignore_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option ``--ignore``."""
+    from stackcook.bootstrap.findings import IGNORABLE
+
+    return click.option(
+        "--ignore",
+        multiple=True,
+        metavar="ID",
+        type=click.Choice(IGNORABLE),
+        help="A finding of preflight that does not stop the command; repeatable. IDs are in the"
+        " table of findings and in docs/deploy.md.",
+    )(command)

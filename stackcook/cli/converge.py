@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stackcook.cli.context import Context, login_options, parallel_option, some_nodes
+from stackcook.cli.context import Context, ignore_option, login_options, parallel_option, some_nodes
 from stackcook.errors import ExitCode
 from stackcook.operations.converge import converge
 from stackcook.operations.limit import limited
@@ -19,11 +19,16 @@ from stackcook.run.state import State
 @click.option(
     "--twice", is_flag=True, help="Run it twice, and fail if the second run changes anything."
 )
+@ignore_option
 @parallel_option
 @login_options
 @click.pass_obj
 def command(
-    context: Context, nodes: tuple[str, ...], twice: bool, parallel: int | None
+    context: Context,
+    nodes: tuple[str, ...],
+    twice: bool,
+    ignore: tuple[str, ...],
+    parallel: int | None,
 ) -> ExitCode:
     """Run chef-client again on all nodes, or on each NODE, in the order of their stages.
 
@@ -37,4 +42,12 @@ def command(
     with exclusive(manifest.state, "converge"), context.console.run() as listener:
         with State(manifest.state) as state:
             settings = Settings(parallel=parallel or 0)
-            return converge(manifest, site, (state, listener), only, twice=twice, settings=settings)
+            return converge(
+                manifest,
+                site,
+                (state, listener),
+                only,
+                twice=twice,
+                ignore=ignore,
+                settings=settings,
+            )

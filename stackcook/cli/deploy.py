@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import click
 
-from stackcook.cli.context import Context, limit_option, login_options, parallel_option
+from stackcook.cli.context import (
+    Context,
+    ignore_option,
+    limit_option,
+    login_options,
+    parallel_option,
+)
 from stackcook.errors import ExitCode, UsageError
-from stackcook.operations.deploy import deploy
+from stackcook.operations.deploy import deploy, preflight
 from stackcook.operations.limit import limited
 from stackcook.operations.site import Site
 from stackcook.operations.runner import Settings
@@ -21,6 +27,12 @@ from stackcook.run.state import State
 @click.option(
     "--anew", is_flag=True, help="Start over instead of resuming: converge all nodes again."
 )
+@click.option(
+    "--preflight-only",
+    is_flag=True,
+    help="Inspect all nodes, print what must be fixed on them, and change nothing on any node.",
+)
+@ignore_option
 @parallel_option
 @login_options
 @click.pass_obj
@@ -29,6 +41,8 @@ def command(
     limit: tuple[str, ...],
     retry_failed: bool,
     anew: bool,
+    preflight_only: bool,
+    ignore: tuple[str, ...],
     parallel: int | None,
 ) -> ExitCode:
     """Deploy the cloud: start the Chef server and machines, converge the nodes, verify the cloud.
@@ -52,7 +66,18 @@ def command(
         with context.console.run() as listener:
             settings = Settings(parallel=parallel or 0)
             listeners = (state, listener)
-            return deploy(manifest, site, listeners, only, last=last, anew=anew, settings=settings)
+            if preflight_only:
+                return preflight(manifest, site, listeners, only, ignore=ignore, settings=settings)
+            return deploy(
+                manifest,
+                site,
+                listeners,
+                only,
+                last=last,
+                anew=anew,
+                ignore=ignore,
+                settings=settings,
+            )
 
 
 def _failed(last: LastDeploy | None, only: frozenset[str]) -> frozenset[str]:

@@ -10,10 +10,14 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from stackcook.bootstrap.findings import NodeFinding, rows
 from stackcook.errors import ExitCode, counted
 from stackcook.run.events import (
+    FINDINGS,
     LOOKS,
+    PREFLIGHT,
     Event,
+    Findings,
     NodeSkipped,
     Notice,
     PlanChanged,
@@ -25,7 +29,7 @@ from stackcook.run.events import (
     StepRetried,
     StepStarted,
 )
-from stackcook.report.format import duration
+from stackcook.report.format import columns, duration
 
 
 QUIET = 20.0
@@ -81,6 +85,9 @@ class Board:
     whole: Row = field(default_factory=lambda: Row(""))
     steps: list[dict[str, Any]] = field(default_factory=list)
     failures: list[StepFailed] = field(default_factory=list)
+    findings: tuple[NodeFinding, ...] = ()
+    listed: list[StepFailed] = field(default_factory=list)
+    """The failures that the table of findings has told."""
     done: RunDone | None = None
 
     def take(self, event: Event) -> str | None:
@@ -91,6 +98,11 @@ class Board:
             self.done = event
         elif isinstance(event, Notice):
             return event.text
+        elif isinstance(event, Findings):
+            self.findings = event.findings
+            nodes = {finding.node for finding in event.findings}
+            self.listed = [f for f in self.failures if f.step in LOOKS and f.node in nodes]
+            return columns(rows(event.findings)) if event.findings else None
         elif isinstance(event, PlanChanged):
             steps = ", ".join(event.after) or "nothing"
             return _line(
@@ -194,14 +206,18 @@ class Board:
         """Each failure with its cause, what to do, and its log."""
         text = Text()
         for failure in self.failures:
+            if failure in self.listed or failure.step == FINDINGS:
+                continue
             text.append(f"{failure.step} failed: ", "bold red")
             text.append(f"{failure.error}\n")
             if failure.log and failure.step not in LOOKS:  # their log has nothing more
                 text.append(f"    log: {failure.log}\n", "dim")
-        if self.failures and self.done and self.done.command == "deploy":
+        if self.failures and self.done and self.done.command in ("deploy", PREFLIGHT):
             again = "run `stackcook deploy` again: it resumes where it stopped"
             if self.done.exit_code == ExitCode.VERIFY:
                 again = "run `stackcook verify`"
+            elif self.done.command == PREFLIGHT:
+                again = "run `stackcook deploy --preflight-only` again"
             text.append(f"run `stackcook report` for details; fix the cause, then {again}")
         text.rstrip()
         return text
@@ -259,6 +275,7 @@ class Board:
             "seconds": round(self.done.seconds, 1),
             "steps": self.steps,
             "nodes": {row.name: row.data() for row in self.rows.values()},
+            "findings": [finding.data() for finding in self.findings],
             "errors": [{"step": f.step, "node": f.node, "error": f.error} for f in self.failures],
             "facts": dict(self.done.facts),
         }

@@ -16,7 +16,7 @@ from stackcook.operations.shared import (
     server_steps,
     chef_steps,
     gate_step,
-    preflight_step,
+    preflight_steps,
     reach_steps,
     run_lists_step,
     staged,
@@ -25,7 +25,7 @@ from stackcook.operations.runner import Settings, run
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, NewPlan, Task
 from stackcook.run.record import new_id
-from stackcook.run.plan import Key, Plan, Step
+from stackcook.run.plan import Key, Plan
 
 if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
     from stackcook.operations.site import Site
@@ -38,12 +38,16 @@ def converge(
     only: Collection[str] = (),
     *,
     twice: bool = False,
+    ignore: Collection[str] = (),
     settings: Settings = Settings(),
 ) -> ExitCode:
-    """Run chef-client on all nodes, or those in ``only``; ``twice`` also tests idempotence."""
+    """Run chef-client on all nodes, or those in ``only``; ``twice`` also tests idempotence.
+
+    ``ignore`` has the IDs of findings of preflight that do not stop it.
+    """
     id = new_id("c", settings.clock())
     plan = converge_plan(manifest, only, twice=twice)
-    made = actions(manifest, site, id, only)
+    made = actions(manifest, site, id, only, ignore)
     return run(plan, made, manifest, site, listeners, settings, deploy=id)
 
 
@@ -52,22 +56,14 @@ def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool
     stages = staged(manifest, only)
     facts = _facts(manifest)
     network, server = server_steps()
-    reach = tuple(reach_steps(stages, server.key))
-    hosts = Step(
-        "hosts",
-        "wait until the hosts respond",
-        after=(server.key, *(step.key for step in reach)),
-        changes=False,
-        waits_for_retries=False,
-    )
-    run_lists = run_lists_step(stages, facts, hosts.key)
-    steps = [network, server, *reach, hosts, run_lists]
+    looks = preflight_steps(stages)
+    run_lists = run_lists_step(stages, facts, looks[-1].key)
+    steps = [network, server, *reach_steps(stages, server.key), *looks, run_lists]
     converged: list[Key] = []
     for stage in stages:
         if gate := gate_step(stage, run_lists.key, converged=converged):
             steps.append(gate)
         for node in stage.nodes:
-            steps.append(preflight_step(node, stage, run_lists.key, "inspect it"))
             steps += chef_steps(manifest, node, stage, facts, registered=True)
             converged.append(steps[-1].key)
     save = save_step(tuple(converged))
@@ -84,11 +80,13 @@ def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool
     return Plan("converge", tuple(steps))
 
 
-def actions(manifest: Manifest, site: Site, id: str, only: Collection[str]) -> dict[str, Action]:
+def actions(
+    manifest: Manifest, site: Site, id: str, only: Collection[str], ignore: Collection[str] = ()
+) -> dict[str, Action]:
     """What the steps of a converge do."""
     stages = staged(manifest, only)
     names = frozenset(node.name for stage in stages for node in stage.nodes)
-    made = Actions(manifest, site, stages, _facts(manifest), Deploy(id, names))
+    made = Actions(manifest, site, stages, _facts(manifest), Deploy(id, names), ignore)
     shared = made.by_name()
 
     def chef_server(_: Task) -> str:
@@ -121,7 +119,6 @@ def actions(manifest: Manifest, site: Site, id: str, only: Collection[str]) -> d
     return {
         **shared,
         "chef server": chef_server,
-        "hosts": lambda _: "",
         "preflight": preflight,
         "converge again": again,
         "save again": shared["save"],

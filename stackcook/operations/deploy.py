@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stackcook.bootstrap.base import Deploy
-from stackcook.errors import ExitCode, VerifyError, counted
+from stackcook.errors import ExitCode, UsageError, VerifyError, counted
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.manifest.model import MachineKind, Manifest, Node
 from stackcook.operations.chefsite import ChefSite
@@ -17,13 +18,14 @@ from stackcook.operations.shared import (
     server_steps,
     chef_steps,
     gate_step,
-    preflight_step,
+    preflight_steps,
     reach_steps,
     run_lists_step,
     staged,
 )
 from stackcook.operations.runner import Settings, run
-from stackcook.run.events import Listener
+from stackcook.retry import Backoff
+from stackcook.run.events import FINDINGS, PREFLIGHT, Listener
 from stackcook.run.executor import Action, Task
 from stackcook.run.record import LastDeploy, new_id
 from stackcook.run.plan import Key, Plan, Step
@@ -43,19 +45,49 @@ def deploy(
     *,
     last: LastDeploy | None = None,
     anew: bool = False,
+    ignore: Collection[str] = (),
     settings: Settings = Settings(),
 ) -> ExitCode:
     """Bring up the cloud: all nodes, or those in ``only``.
 
     Resumes the ``last`` deploy if its inputs are the same and it did not finish, unless ``anew``:
-    the nodes that it has converged are only inspected.
+    the nodes that it has converged are only inspected. ``ignore`` has the IDs of findings of
+    preflight that do not stop it.
     """
     now, digest = settings.clock(), site.digest()
     resumed = None if anew else last and last.resumable(digest, now)
     id = resumed.id if resumed else new_id("d", now)
     facts = observe(manifest, site, only, resumed)
-    plan, made = deploy_plan(manifest, facts, only), actions(manifest, site, facts, id, only)
+    plan = deploy_plan(manifest, facts, only)
+    made = actions(manifest, site, facts, id, only, ignore)
     return run(plan, made, manifest, site, listeners, settings, deploy=id, digest=digest)
+
+
+def preflight(
+    manifest: Manifest,
+    site: Site,
+    listeners: tuple[Listener, ...],
+    only: Collection[str] = (),
+    *,
+    ignore: Collection[str] = (),
+    settings: Settings = Settings(),
+) -> ExitCode:
+    """Inspect the nodes as a deploy does, and end before the first change of one; no retries.
+
+    Machines are not created: only those that run are inspected. Raises UsageError without any.
+    """
+    facts = observe(manifest, site, only)
+    states = facts.machines.items()
+    only = {name for name, state in states if state == RUNNING or not _creates(manifest)}
+    if not only:
+        what = "there is no node to inspect, or no machine that runs"
+        raise UsageError(what, where="--preflight-only", remedy="run `stackcook deploy`")
+    steps = deploy_plan(manifest, facts, only).steps
+    last = next(number for number, step in enumerate(steps, 1) if step.name == FINDINGS)
+    plan = Plan(PREFLIGHT, steps[:last])
+    made = actions(manifest, site, facts, "", only, ignore)
+    settings = replace(settings, backoff=Backoff(()))
+    return run(plan, made, manifest, site, listeners, settings)
 
 
 def observe(
@@ -90,13 +122,12 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
     steps = [check, secrets, network, server]
     if nodes:
         up = Step("machines", _machines(machines), after=(server.key,))
-        steps += [up, *reach_steps(stages, up.key)]
+        steps += [up, *reach_steps(stages, up.key), *preflight_steps(stages, facts.done)]
     upload = Step(
         "upload",
         "upload what differs from the Chef repository",
-        after=tuple(step.key for step in steps[3:]),
+        after=(steps[-1].key,),
         retry=True,
-        waits_for_retries=False,
     )
     steps.append(upload)
     last = upload.key
@@ -108,10 +139,7 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
         if gate and not facts.done.issuperset(node.name for node in stage.nodes):
             steps.append(gate)
         for node in stage.nodes:
-            done = node.name in facts.done
-            does = "check that it has not changed since the last run" if done else "inspect it"
-            steps.append(preflight_step(node, stage, last, does))
-            if not done:
+            if node.name not in facts.done:
                 registered = node.name in facts.registered
                 steps += chef_steps(manifest, node, stage, facts, registered=registered)
     names = tuple(node.name for node in nodes)
@@ -127,13 +155,18 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
 
 
 def actions(
-    manifest: Manifest, site: Site, facts: Facts, id: str, only: Collection[str]
+    manifest: Manifest,
+    site: Site,
+    facts: Facts,
+    id: str,
+    only: Collection[str],
+    ignore: Collection[str] = (),
 ) -> dict[str, Action]:
     """What the steps of a deploy do."""
     stages = staged(manifest, only)
     nodes = [node for stage in stages for node in stage.nodes]
     deploy = Deploy(id, frozenset(node.name for node in nodes), facts.recipes)
-    shared = Actions(manifest, site, stages, facts, deploy)
+    shared = Actions(manifest, site, stages, facts, deploy, ignore)
 
     def machines(task: Task) -> str:
         if _creates(manifest):

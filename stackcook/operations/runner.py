@@ -11,7 +11,7 @@ from stackcook.errors import ExitCode, StackcookError
 from stackcook.manifest.model import Manifest
 from stackcook.retry import STEP, Backoff
 from stackcook.run.budget import Budget
-from stackcook.run.events import Listener, RunDone, RunStarted
+from stackcook.run.events import PREFLIGHT, Listener, RunDone, RunStarted
 from stackcook.run.executor import Action, Executor
 from stackcook.run.plan import Plan
 
@@ -73,7 +73,8 @@ def run(
     code, facts = ExitCode.BUG, {}
     try:
         code = executor.run()
-        if plan.nodes and code in (ExitCode.DONE, ExitCode.WITHIN_BUDGET):
+        deployed = code in (ExitCode.DONE, ExitCode.WITHIN_BUDGET)
+        if plan.nodes and deployed and plan.command != PREFLIGHT:
             facts = dict(site.facts())
     except StackcookError as error:
         executor.failed(plan.command, error)

@@ -11,8 +11,10 @@ from stackcook.bootstrap.base import ConvergeResult, Deploy, Registration
 from stackcook.bootstrap.steps import steps_of
 from stackcook.manifest.model import Manifest, Node
 from stackcook.remote.base import Host
+from stackcook.operations.inspection import Inspection
+from stackcook.run.events import FINDINGS
 from stackcook.run.executor import Action, NewPlan, Task
-from stackcook.run.plan import Key, Step
+from stackcook.run.plan import RUN_LISTS, Key, Step
 
 if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
     from stackcook.operations.site import Site
@@ -127,17 +129,32 @@ def gate_step(stage: StageNodes, after: Key, *, converged: Sequence[Key] = ()) -
     )
 
 
-def preflight_step(node: Node, stage: StageNodes, after: Key, does: str) -> Step:
-    """Inspect a node; what follows is as :func:`chef_steps` says, or changes by what it finds."""
-    return Step(
-        "preflight",
-        does,
-        node.name,
-        stage.name,
-        after=((node.name, "reach"), after),
-        retry=True,
+def preflight_steps(
+    stages: Sequence[StageNodes], done: Collection[str] = frozenset()
+) -> tuple[Step, ...]:
+    """Inspect every node, then compare them; what follows does so once no node is unfit.
+
+    The other steps of a node are as :func:`chef_steps` says, or change by what it finds.
+    """
+    steps = []
+    for stage in stages:
+        for node in stage.nodes:
+            does = "inspect it"
+            if node.name in done:
+                does = "check that it has not changed since the last run"
+            after = ((node.name, "reach"),)
+            steps.append(
+                Step("preflight", does, node.name, stage.name, after, retry=True, changes=False)
+            )
+    findings = Step(
+        FINDINGS,
+        "show what preflight has found, and stop if a node is not ready",
+        after=tuple(step.key for step in steps),
         changes=False,
+        waits_for_retries=False,
+        despite_failures=True,
     )
+    return (*steps, findings)
 
 
 def chef_steps(
@@ -149,7 +166,7 @@ def chef_steps(
     registered: bool,
     gated: bool = True,
 ) -> tuple[Step, ...]:
-    """The steps on a node after its preflight; its converge waits for the stage's gate.
+    """The steps on a node, once all run lists are set; its converge waits for the stage's gate.
 
     If the plan has no gate for the stage (``gated``), it waits for the nodes before.
     """
@@ -157,19 +174,19 @@ def chef_steps(
         node, manifest, registered=registered, recipes=facts.recipes.get(node.name, ())
     )
     steps: list[Step] = []
-    last: Key = (node.name, "preflight")
+    after: tuple[Key, ...] = (node.name, "preflight"), RUN_LISTS
     for each in wanted:
         step = Step(
             each.name,
             each.does,
             node.name,
             stage.name,
-            after=(last,),
+            after=after,
             timeout=each.timeout,
             retry=True,
         )
         steps.append(step)
-        last = step.key
+        after = (step.key,)
     if stage.before and gated:
         gate: Key = (stage.name, "gate")
         steps[-1] = replace(steps[-1], after=(*steps[-1].after, gate))
@@ -180,7 +197,10 @@ def chef_steps(
 
 
 class Actions:
-    """The actions of one run over ``stages`` that deploy and converge share."""
+    """The actions of one run over ``stages`` that deploy and converge share.
+
+    ``ignore`` has the IDs of findings that do not stop it.
+    """
 
     def __init__(
         self,
@@ -189,6 +209,7 @@ class Actions:
         stages: Sequence[StageNodes],
         facts: Facts,
         deploy: Deploy,
+        ignore: Collection[str] = (),
     ) -> None:
         self._manifest = manifest
         self._site = site
@@ -196,6 +217,7 @@ class Actions:
         self._deploy = deploy
         self._stage = {node.name: stage for stage in stages for node in stage.nodes}
         self._nodes = {node.name: node for stage in stages for node in stage.nodes}
+        self._inspection = Inspection(self._nodes.values(), ignore)
         self._before = {stage.name: stage.before for stage in stages}
         self._lock = threading.Lock()
         self._hosts: Mapping[str, Host] = {}
@@ -210,6 +232,7 @@ class Actions:
             "run lists": lambda _: self._site.set_run_lists(tuple(self._nodes.values())),
             "reach": self._reach,
             "preflight": self._preflight,
+            FINDINGS: self._inspection.compare,
             "gate": self._gate,
             **dict.fromkeys(NODE_STEPS, self._perform),
         }
@@ -232,27 +255,30 @@ class Actions:
 
     def _reach(self, task: Task) -> str:
         name = task.step.node
-        self._site.bootstrap().reach(self._nodes[name], self._hosts[name])
+        with self._inspection.of(self._nodes[name]):
+            self._site.bootstrap().reach(self._nodes[name], self._hosts[name])
         return ""
 
     def _preflight(self, task: Task) -> str | NewPlan:
         name = task.step.node
         node, stage = self._nodes[name], self._stage[name]
-        found = self._site.bootstrap().look(node, self._hosts[name])
+        with self._inspection.of(node):
+            found = self._site.bootstrap().look(node, self._hosts[name])
+        text = self._inspection.judge(node, found)
         registered = found.registration is Registration.REGISTERED
         if registered and name in self._facts.done:
             if name not in self._lost():
-                return found.text
+                return text
             why = "the Chef server no longer has the record of its converge"
         elif registered == (name in self._facts.registered) and name not in self._facts.done:
-            return found.text
+            return text
         else:
             why = _WHY[found.registration]
         gated = name not in self._facts.done
         steps = chef_steps(
             self._manifest, node, stage, self._facts, registered=registered, gated=gated
         )
-        return NewPlan(found.text, why, steps)
+        return NewPlan(text, why, steps)
 
     def _lost(self) -> Collection[str]:
         """Of the nodes that are done, those whose report a killed Chef server has lost."""

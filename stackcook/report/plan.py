@@ -12,7 +12,7 @@ from stackcook.manifest.model import Node
 from stackcook.redact import Redactor
 from stackcook.report import difference
 from stackcook.run.events import LOOKS
-from stackcook.run.plan import Plan, Step
+from stackcook.run.plan import RUN_LISTS, Plan, Step
 from stackcook.run.preview import Creation, Deletion, Preview
 
 
@@ -137,29 +137,29 @@ def _steps(creation: Creation) -> Iterator[str]:
     name = max(map(len, places), default=0)
     place = max(map(len, places.values()), default=0)
     whole = max((len(step.name) for step in plan.of("") if not step.stage), default=0)
-    shown: set[str] = set()
-    head = ""
+    head = "first"
     for step in plan.steps:
-        if not step.node and not step.stage:
-            if head != (head := "finally" if shown else "first"):
-                yield head
-            yield f"  {step.name:{whole}}  {step.does}"
-        elif step.node and step.name not in ("reach", "converge again"):
-            if step.node in shown:
-                continue
-            if head != (head := step.stage):
-                gate = _gate(plan, step.stage)
-                yield f"stage {step.stage}{f': before the converge, {gate.does}' if gate else ''}"
-            shown.add(step.node)
-            line = f"  {step.node:{name}}  {places[step.node]:{place}}  {_node_line(plan, step)}"
-            yield line.rstrip()
+        if step.node or step.stage:
+            continue
+        if head:
+            yield head
+        head = ""
+        yield f"  {step.name:{whole}}  {step.does}"
+        if step.key != RUN_LISTS:
+            continue
+        for stage, names in plan.stages:
+            gate = _gate(plan, stage)
+            yield f"stage {stage}{f': before the converge, {gate.does}' if gate else ''}"
+            for each in names:
+                yield f"  {each:{name}}  {places[each]:{place}}  {_node_line(plan, each)}".rstrip()
+        head = "finally"
 
 
-def _node_line(plan: Plan, step: Step) -> str:
-    """What is done with the node of ``step``."""
-    machine = plan.machines.get(step.node)
+def _node_line(plan: Plan, node: str) -> str:
+    """What is done with the node."""
+    machine = plan.machines.get(node)
     does = [f"{machine} the machine"] if machine else []
-    does += (each.does for each in plan.of(step.node) if each.name not in LOOKS)
+    does += (each.does for each in plan.of(node) if each.name not in LOOKS)
     return ", ".join(does) or "already converged by the deploy that this one resumes"
 
 

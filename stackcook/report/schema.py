@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from stackcook.bootstrap.findings import KINDS
+
 Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
@@ -63,10 +65,19 @@ def _run() -> Schema:
         result={"enum": ["waiting", "running", "done", "failed", "skipped"]},
         seconds=_SECONDS,
     )
+    finding = _object(
+        "What preflight found on a node, with the ID that `--ignore` takes.",
+        id={"enum": sorted(KINDS)},
+        node=_TEXT,
+        severity={"enum": ["error", "warning", "ignored"]},
+        what=_TEXT,
+        remedy=_TEXT,
+    )
     return _object(
         seconds=_SECONDS,
         steps=_list(_object("A step for all nodes.", step=_TEXT, seconds=_SECONDS, text=_TEXT)),
         nodes=_map(node),
+        findings=_list(finding),
         errors=_list(_object("A step that failed.", step=_TEXT, node=_TEXT, error=_TEXT)),
         facts={**_map(_TEXT), "description": "For people, such as the URL of Horizon."},
     )

@@ -10,9 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from stackcook.bootstrap.base import ResourceTime
+from stackcook.bootstrap.findings import NodeFinding
 
-LOOKS = ("reach", "preflight")
+PREFLIGHT = "preflight"
+"""The step that inspects one node; also the command of a run that ends with it."""
+
+LOOKS = ("reach", PREFLIGHT)
 """Steps that only inspect a node and change nothing on it."""
+
+FINDINGS = "findings"
+"""The step that compares all nodes, before the first one is changed."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,14 @@ class PlanChanged:
 
 
 @dataclass(frozen=True)
+class Findings:
+    """What preflight has found on all nodes together, before the first one is changed."""
+
+    at: float
+    findings: tuple[NodeFinding, ...]
+
+
+@dataclass(frozen=True)
 class Notice:
     """A message for the user, shown at once."""
 
@@ -144,6 +159,7 @@ Event = (
     | StepFailed
     | NodeSkipped
     | PlanChanged
+    | Findings
     | Notice
     | RunDone
 )

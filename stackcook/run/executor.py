@@ -7,13 +7,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stackcook.bootstrap.base import ConvergeResult
+from stackcook.bootstrap.findings import NodeFinding
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.command import Say
 from stackcook.errors import ExitCode, NodeError, StackcookError
@@ -21,6 +22,7 @@ from stackcook.retry import STEP, Backoff
 from stackcook.run.budget import Budget
 from stackcook.run.events import (
     Event,
+    Findings,
     Listener,
     NodeSkipped,
     Notice,
@@ -58,7 +60,7 @@ class Task:
     """A step while it runs. ``failed`` are the nodes that have failed so far.
 
     ``say`` takes a line of progress; ``report`` takes one of several failures of this step, and the
-    node that it is about, or "".
+    node that it is about, or ""; ``found`` takes what preflight has found on all nodes.
     """
 
     step: Step
@@ -66,6 +68,7 @@ class Task:
     failed: tuple[str, ...]
     say: Say
     report: Callable[[StackcookError, str], None]
+    found: Callable[[Iterable[NodeFinding]], None]
 
 
 Action = Callable[[Task], "str | ConvergeResult | NewPlan"]
@@ -229,7 +232,10 @@ class Executor:
         def report(error: StackcookError, node: str) -> None:
             self.failed(step.name, error, node)
 
-        task = Task(step, attempt, tuple(self._schedule.failed), say, report)
+        def found(findings: Iterable[NodeFinding]) -> None:
+            self.emit(Findings(self.clock(), tuple(findings)))
+
+        task = Task(step, attempt, tuple(self._schedule.failed), say, report, found)
         return self._pool.submit(self._carry_out, task, now)
 
     def _carry_out(self, task: Task, began: float) -> _Ended:

@@ -13,6 +13,9 @@ from functools import cached_property
 Key = tuple[str, str]
 """What tells a step from the others: its node, or the stage of a gate, or "", and its name."""
 
+RUN_LISTS: Key = ("", "run lists")
+"""The step after which nodes are changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -35,6 +38,8 @@ class Step:
     changes: bool = True
     waits_for_retries: bool = True
     """Whether it waits for nodes that are being retried, even if the budget lets them fail."""
+    despite_failures: bool = False
+    """Whether it begins even if what it waits for has failed; what waits for it does not, then."""
 
     @property
     def key(self) -> Key:

@@ -228,7 +228,8 @@ class Schedule:
             if not 0 < len(needs) == self._missing[key] <= len(self._waiting):
                 continue
             nodes = {node for node, _ in needs}
-            if needs <= self._waiting.keys() and self._budget.bears(nodes):
+            retried = {node for node, _ in self._waiting}
+            if nodes <= retried and self._budget.bears(nodes):
                 del self._impatient[key]
                 self._missing[key] = 0
                 heapq.heappush(self._ready, (self._order[key], key))
@@ -250,18 +251,26 @@ class Schedule:
             return
         self._fatal.add(node)
         self._note(why, ExitCode.NODES)
-        if verdict is Verdict.STOP:
+        waiting = [key for need in needs for key in self._dependents[need]]
+        goes_on = any(self._despite_failures(key) for key in waiting)
+        if verdict is Verdict.STOP and not goes_on:
             self.stop(why, ExitCode.NODES)
-        else:
-            self._block(key for need in needs for key in self._dependents[need])
+            return
+        self._block(waiting)
+        for need in needs:
+            self._satisfy(need)  # of what waited, only steps that are not blocked begin
+
+    def _despite_failures(self, key: Key) -> bool:
+        return key in self._steps and self._steps[key].despite_failures
 
     def _block(self, keys: Iterable[Key]) -> None:
         """These steps will never begin; nor will what waits for them.
 
-        A node that can't be finished is not changed any further, but it is still looked at.
+        A node that can't be finished is not changed any further, but it is still looked at. A step
+        that begins despite failures does begin, but what waits for it does not.
         """
         todo = [key for key in keys if key in self._steps and key not in self._blocked]
-        self._blocked.update(todo)
+        self._blocked.update(key for key in todo if not self._despite_failures(key))
         while todo:
             step = self._steps[todo.pop()]
             more = list(self._dependents[step.key])
@@ -269,5 +278,5 @@ class Schedule:
                 more += self._dependents[step.node]
                 more += (key for key, each in self._nodes[step.node].items() if each.changes)
             fresh = [key for key in more if key in self._steps and key not in self._blocked]
-            self._blocked.update(fresh)
+            self._blocked.update(key for key in fresh if not self._despite_failures(key))
             todo += dict.fromkeys(fresh)

@@ -163,26 +163,6 @@ def test_an_id_that_a_full_disk_has_left_empty_is_taken_away(
     assert (guid.read_text() if guid.exists() else None) == left
 
 
-def test_all_that_a_node_lacks_is_one_message(setting: Setting, chef: Bootstrap) -> None:
-    setting.shell.fit = (
-        "uid=0\nid=centos\nversion=7\nrelease=CentOS 7\nhost=localhost\n"
-        "free /=204800\nfree /var=9999999\nserver=Connection refused\n"
-    )
-    with pytest.raises(NodeError) as failed:
-        take(chef, ONE, setting.host)
-    assert not isinstance(failed.value, Transient)
-    for problem in (
-        "/ has 200 MiB free, but needs 1024 MiB",
-        "client cannot be installed on CentOS 7, only on Debian 12",
-        '"localhost"',
-        "refused",
-    ):
-        assert problem in str(failed.value)
-    setting.shell.fit = "uid=0\nclient=yes\nhost=a\nserver=Connection refused\n"
-    with pytest.raises(Transient, match="cannot reach the Chef server"):
-        take(chef, ONE, setting.host)
-
-
 @pytest.mark.parametrize(
     "there, options, installs",
     [

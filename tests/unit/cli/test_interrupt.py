@@ -91,7 +91,8 @@ def test_the_rows_go_and_the_summary_says_how_to_resume(tmp_path: Path) -> None:
     assert code == 130
     assert [re.sub(r"[0-9.]+ s$", "N s", line) for line in lines[-5:]] == [
         "deploy interrupted in N s",
-        "  done        check, secrets, network, chef server, machines, upload, run lists, gate",
+        "  done        check, secrets, network, chef server, machines, findings, upload, run lists,"
+        " gate",
         "  done        one, two",
         "  not begun   three",
         "interrupted; run `stackcook deploy --parallel 1` again: it resumes where it stopped",

@@ -73,6 +73,7 @@ def test_stages_in_order(repository: Path) -> None:
         "  network      set up the network of the machines\n"
         "  chef server  start the Chef server, or check that it responds\n"
         "  machines     check that the machines are up\n"
+        "  findings     show what preflight has found, and stop if a node is not ready\n"
         "  upload       upload what differs from the Chef repository\n"
         "  run lists    set the run lists and environments that differ from the manifest\n"
         "stage controller\n"

@@ -125,13 +125,18 @@ def test_a_node_that_has_no_machine_yet_is_registered_anew() -> None:
 
 
 @pytest.mark.parametrize("plan", [deploy_plan(MANIFEST, Facts()), converge_plan(MANIFEST)])
-def test_run_lists_are_set_before_any_node_is_inspected(plan: Plan) -> None:
+def test_all_nodes_are_inspected_and_run_lists_set_before_one_is_changed(plan: Plan) -> None:
     names = [step.name for step in plan.steps]
     (number,) = [number for number, name in enumerate(names) if name == "run lists"]
     after = plan.steps[number]
-    assert "preflight" not in names[:number]
+    (findings,) = [step for step in plan.steps if step.name == "findings"]
+    assert findings.after == tuple((name, "preflight") for name in plan.nodes)
+    assert names.index("findings") < number
+    assert all(step.name in ("reach", "preflight") for step in plan.steps[:number] if step.node)
+    for name in plan.nodes:
+        assert after.key in plan.of(name)[2].after
     for step in plan.steps:
-        if step.name in ("preflight", "gate"):
+        if step.name == "gate":
             assert after.key in step.after
 
 

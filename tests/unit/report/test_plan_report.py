@@ -81,13 +81,14 @@ def test_a_node_that_is_done() -> None:
 
 def test_the_steps_around_the_nodes() -> None:
     found = lines(planned(node("a", "web", 7)))
-    assert found[:8] == [
+    assert found[:9] == [
         "first",
         "  check        read and check the Chef repository",
         "  secrets      generate the passwords that are missing",
         "  network      set up the network of the machines",
         "  chef server  start the Chef server, or check that it responds",
         "  machines     create a",
+        "  findings     show what preflight has found, and stop if a node is not ready",
         "  upload       upload what differs from the Chef repository",
         "  run lists    set the run lists and environments that differ from the manifest",
     ]

@@ -15,7 +15,7 @@ from stackcook.operations.deploy import deploy_plan
 from stackcook.operations.shared import Facts
 from stackcook.retry import Backoff
 from stackcook.run.budget import Budget
-from stackcook.run.plan import Plan, Step
+from stackcook.run.plan import RUN_LISTS, Plan, Step
 from stackcook.run.schedule import MOST_RETRIES, Schedule
 from tests.fakes import AT, two_stages
 
@@ -65,7 +65,7 @@ def test_other_nodes_prepare_while_the_controller_converges() -> None:
     while other := made.next(0):
         early.append(other.name)
         made.done(other)
-    assert early == ["preflight", "install", "register"], "no gate before the controller is done"
+    assert early == ["install", "register"], "no gate before the controller is done"
     made.done(step)
     gate = made.next(0)
     assert gate and gate.key == ("single-compute", "gate")
@@ -138,8 +138,26 @@ def test_without_a_budget_the_others_of_the_stage_finish() -> None:
 def test_after_an_unreachable_node_the_others_are_looked_at_and_nothing_is_changed() -> None:
     made = schedule(two_stages(NOWHERE, computes=2))
     taken = carry_out(made, "controller", at="reach")
-    assert taken[-2:] == ["compute1 reach", "compute2 reach"]
-    assert "upload" not in taken
+    assert taken[-3:] == ["compute1 preflight", "compute2 preflight", "findings"]
+    assert made.code is ExitCode.NODES
+
+
+def test_also_when_more_fail_than_the_budget_allows_the_others_are_looked_at() -> None:
+    made = schedule(with_budget(4, 1))
+    taken = carry_out(made, "compute1", "compute2", at="preflight")
+    assert taken[-3:] == ["compute3 preflight", "compute4 preflight", "findings"]
+    assert "2 nodes with role[single-compute] failed" in made.why
+    made = schedule(with_budget(4, 1))
+    taken = carry_out(made, "compute1", at="preflight")
+    assert "compute2 bootstrap" in taken and "compute1 bootstrap" not in taken
+    assert made.code is ExitCode.WITHIN_BUDGET
+
+
+def test_what_waits_for_a_step_despite_failures_does_not_begin_after_one() -> None:
+    made = schedule(two_stages(NOWHERE, computes=2))
+    taken = carry_out(made, "compute1", at="preflight")
+    assert taken[-1] == "findings"
+    assert {name for name, _ in made.skipped()} == {"controller", "compute2"}
 
 
 def test_nodes_that_can_not_be_finished_are_not_changed() -> None:
@@ -244,11 +262,12 @@ def test_replaced_steps_keep_their_place_and_are_waited_for() -> None:
     while (step := made.next(0)) and step.key != ("controller", "preflight"):
         made.done(step)
     assert step
-    new = Step("converge", "", "controller", step.stage, after=(step.key,))
+    new = Step("converge", "", "controller", step.stage, after=(step.key, RUN_LISTS))
     (old,) = made.replace(step, (new,))
     assert old.name == "bootstrap"
     made.done(step)
-    assert carry_out(made)[:2] == ["controller converge", "gate"]
+    taken = carry_out(made)
+    assert taken[taken.index("run lists") :][:3] == ["run lists", "controller converge", "gate"]
 
 
 def test_replaced_steps_do_not_begin_after_a_node_that_failed_before_they_were_planned() -> None:
@@ -265,7 +284,7 @@ def test_replaced_steps_do_not_begin_after_a_node_that_failed_before_they_were_p
     new = Step("converge", "", "compute1", compute.stage, (compute.key,), ("controller",))
     made.replace(compute, (new,))
     made.done(compute)
-    assert made.next(0) is None
+    assert carry_out(made) == ["findings"]
     assert made.skipped() == (("compute1", "single-compute"),)
 
 
@@ -284,7 +303,7 @@ def test_whatever_ends_when_the_order_holds(data: st.DataObject) -> None:
         if step:
             assert step not in running
             for need in step.after:
-                assert need in ended or need[0] in made.failed or need[1] == "reach"
+                assert need in ended or need[0] in made.failed or need[1] == "preflight"
             for node in step.after_nodes:
                 last = plan.of(node)[-1:]
                 assert not last or last[0].key in ended or node in made.failed

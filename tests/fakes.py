@@ -10,6 +10,7 @@ from typing import Any
 
 from stackcook.chef.repository.repository import Repository
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration
+from stackcook.bootstrap.needs import Wanted
 from stackcook.errors import ChefServerError, NodeError, Position, StackcookError, Transient
 from stackcook.manifest.model import BootstrapKind, Manifest, Node, Stage
 from stackcook.remote.base import Host, Unreachable
@@ -111,6 +112,9 @@ class FakeBootstrap:
         self.reach(node, host)
         return Look(Registration.REGISTERED if node.name in self.known else Registration.NEW, "fit")
 
+    def probe(self, node: Node, host: Host, command: str, timeout: float) -> str:
+        return ""
+
     def perform(
         self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say
     ) -> ConvergeResult | str:
@@ -209,6 +213,12 @@ class FakeSite:
 
     def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         return {node.name: ("base::packages",) for node in nodes}
+
+    def wanted(self, node: Node) -> Wanted:
+        return Wanted()
+
+    def hostnames(self) -> Mapping[str, frozenset[str]]:
+        return {}
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         return self._step(f"gate {' '.join(node.name for node in nodes)}")

@@ -14,7 +14,7 @@ from stackcook.bootstrap.providers import WINDOWS
 from stackcook.bootstrap.steps import REGISTER_TIMEOUT
 from stackcook.command import Say
 from stackcook.manifest.model import BootstrapKind, Node
-from stackcook.remote.base import Host
+from stackcook.remote.base import Host, sudo
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class Bootstrap:
         found = look(self.context, node, host)
         self._has_client[node.name] = bool(found.facts and found.facts.client)
         return replace(found, registration=Registration.REGISTERED) if node.provider else found
+
+    def probe(self, node: Node, host: Host, command: str, timeout: float) -> str:
+        """Run a command that changes nothing as root; returns what it prints on stdout."""
+        with self.context.open(node, host) as remote:
+            return remote.run(sudo(command), timeout=timeout, apart=True).output
 
     def perform(
         self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stackcook.errors import Severity, StackcookError, counted
+from stackcook.manifest.model import EXTERNAL_ATTRIBUTES
 from stackcook.remote.base import Unreachable
 
 
@@ -51,12 +52,91 @@ KINDS: Mapping[str, Kind] = {
         "set the clock, and let a time service such as systemd-timesyncd keep it right",
     ),
     "disk-space": Kind(
-        "less disk space is free than needed", "delete what is not needed, or enlarge the disk"
+        "less disk space is free than the node's recipes need",
+        "delete what is not needed, or enlarge the disk",
+    ),
+    "memory": Kind(
+        "the host has less memory than the node's recipes need",
+        "give the host more memory, or move roles to other nodes",
+    ),
+    "release": Kind(
+        "the operating system is none that the Chef client, or a cookbook (`supports`), runs on",
+        "install a supported release",
+    ),
+    "dns": Kind(
+        "the name of a package mirror does not resolve",
+        "correct /etc/resolv.conf on the host, or its DNS server",
+        passing=True,
+    ),
+    "mirror": Kind(
+        "a package mirror, or the proxy to it, does not respond",
+        "correct /etc/apt/sources.list and its directory on the host, or the network",
+        passing=True,
+    ),
+    "apt-lock": Kind(
+        "another program holds the lock of apt or dpkg; a deploy waits 5 min for it",
+        "wait until that program has ended, or stop it",
+        Severity.WARNING,
     ),
     "hostname": Kind("the host has no name of its own", "set it: hostnamectl set-hostname NAME"),
-    "release": Kind(
-        "the operating system is none that the Chef client, or a cookbook, supports",
-        "install a supported release",
+    "hostname-duplicate": Kind(
+        "two hosts have the same name, or one has the name of another node: OpenStack would take "
+        "both for the same host",
+        "set it: hostnamectl set-hostname NAME",
+    ),
+    "hostname-changed": Kind(
+        "the cloud knows the host by another name",
+        "set the old name again: hostnamectl set-hostname NAME",
+    ),
+    "hostname-differs": Kind(
+        "the host's name is not the node's",
+        "set it: hostnamectl set-hostname NAME",
+        Severity.WARNING,
+    ),
+    "address": Kind(
+        "no interface of the host has the node's `address`, as behind NAT",
+        "set `address` to the host's own address, and `ssh_address` to where SSH reaches it",
+    ),
+    "interface": Kind(
+        "the host lacks the interface of the external network",
+        f"set the attribute {EXTERNAL_ATTRIBUTES[0]} to an interface of the host",
+    ),
+    "port": Kind(
+        "another program listens on a port that a service of the node needs",
+        "stop that program, or move it to another port",
+    ),
+    "leftover": Kind(
+        "the host belongs to another Chef server or cloud, or belonged to one",
+        "use another host; or take it over with `--take-over`, which replaces /etc/chef",
+    ),
+    "tunnel": Kind(
+        "the UDP port 6081, for tunnels between nodes, is closed",
+        "open UDP port 6081 between the nodes, in the firewalls of the hosts and between them",
+    ),
+    "mtu": Kind(
+        "packets of the size that tunnels need do not arrive in one piece",
+        "set the MTU of the interfaces and switches between the nodes, or the attribute "
+        "openstack.network.conf.DEFAULT.global_physnet_mtu",
+    ),
+    "peers": Kind(
+        "the connections to other nodes could not be tested",
+        "check that the host has ping and perl",
+        Severity.WARNING,
+    ),
+    "kvm": Kind(
+        "a compute node without KVM runs instances in emulation (TCG), which is slow",
+        "enable virtualization in the firmware, or nested virtualization",
+        Severity.WARNING,
+    ),
+    "kernel": Kind(
+        "the kernel lacks what a compute node uses: /dev/net/tun, or the module openvswitch",
+        "install a kernel that has it; without openvswitch, packets pass through user space",
+        Severity.WARNING,
+    ),
+    "siblings": Kind(
+        "a host differs from the others with the same run list",
+        "check that this is the host that you mean",
+        Severity.WARNING,
     ),
 }
 """Each kind by its ID. IDs are part of the interface: `--ignore` takes them, reports have them."""

@@ -42,7 +42,8 @@ def look(context: BootstrapContext, node: Node, host: Host) -> Look:
         key = public_key(context.client, node.name) if client in there else None
         known = f"/nodes/{node.name}" in there
     options, url = context.options(node), context.server.url
-    command = preflight.command(url, proxied=bool(proxies(context.server, options)["proxy"]))
+    proxied = bool(proxies(context.server, options)["proxy"])
+    command = preflight.command(url, node.name, proxied=proxied)
     if key is not None and known:
         command += _LOGIN
     with context.open(host) as remote:  # records the host key, for knife too

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from stackcook.bootstrap.findings import NodeFinding
+from stackcook.bootstrap.needs import TUNNEL, Need, Wanted
+from stackcook.chef.objects.metadata import satisfies
 
 SCRIPT = Path(__file__).with_name("preflight.sh")
 TIMEOUT = 60.0
 FREE = 1024
-"""MiB that must be free on / and on /var."""
+"""MiB that must be free on / and on /var, on any node."""
 
 SKEW = 600.0
 """Seconds that a node's clock may differ from the Chef server's; that refuses from 900 on."""
@@ -22,7 +24,16 @@ SKEW = 600.0
 RELEASES = {"debian": (12,), "ubuntu": (24, 4)}
 """The oldest releases whose Ruby runs the client's gems (3.1), by the ID in os-release."""
 
+PLATFORMS = {"rhel": "redhat", "ol": "oracle", "sles": "suse", "amzn": "amazon"}
+"""What Chef calls a platform, where it is not the ID in os-release."""
+
+NO_NAME = "the name does not resolve"
+"""What the script says of a host whose address can't be found."""
+
 _PORTS = {"http": 80, "https": 443}
+_ANY = ("0.0.0.0", "*", "[::]")
+_Found = Iterator[tuple[str, str]]
+"""IDs, each with what was found."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +55,20 @@ class HostFacts:
         return "client" in self.said
 
     @property
+    def ours(self) -> bool:
+        """Whether the host is a client of this Chef server already, as this node."""
+        return "ours" in self.said
+
+    @property
     def hostname(self) -> str:
-        """The host's own name; empty if it has none."""
-        host = self.said.get("host", "")
-        return "" if host == "(none)" else host
+        """The host's own name in lower case; empty if it has none."""
+        host = self.said.get("host", "").lower()
+        return "" if host in ("(none)", "localhost") else host
+
+    @property
+    def memory(self) -> int | None:
+        """MiB of memory, free or not; None if unknown."""
+        return int(self.said["total"]) >> 10 if "total" in self.said else None
 
     @property
     def release(self) -> str:
@@ -65,43 +86,60 @@ class HostFacts:
         return f"{self.release}, {memory} MiB of memory and {free} MiB of disk free"
 
 
-def command(url: str, *, proxied: bool = False) -> str:
-    """The shell command to run as root; ``url`` is the Chef server's, as nodes reach it."""
+def command(url: str, node: str, *, proxied: bool = False) -> str:
+    """The shell command to run as root; ``url`` is the Chef server's, as ``node`` reaches it."""
     parts = urlsplit(url)
     port = parts.port or _PORTS.get(parts.scheme, 443)
     to = ("", "") if proxied else (parts.hostname or "", str(port))
-    return f"set -- {shlex.join(to)}\n{SCRIPT.read_text()}"
+    return f"set -- {shlex.join((*to, url, node))}\n{SCRIPT.read_text()}"
 
 
 def read(output: str, url: str, now: float, *, installs: bool = True) -> HostFacts:
     """The facts in the ``output`` of the command. Raises ValueError if it is cut off or garbled."""
     said = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
     for name, value in said.items():
-        if name == "memory" or name.startswith("free "):
+        if name in ("memory", "total") or name.startswith("free "):
             int(value)
         elif name == "time" and value:
             float(value)
     return HostFacts(said, url, now, installs)
 
 
-def judge(node: str, facts: HostFacts) -> tuple[NodeFinding, ...]:
-    """What is wrong with a node's host. Pure."""
-    checks = (_disk, _clock, _release, _name, _server)
-    return tuple(NodeFinding(id, node, what) for check in checks for id, what in check(facts))
+def judge(node: str, facts: HostFacts, wanted: Wanted = Wanted()) -> tuple[NodeFinding, ...]:
+    """What is wrong with a node's host. Pure.
+
+    What only a node that is to be installed needs is not asked of one that is there already.
+    """
+    checks: list[Callable[[HostFacts, Wanted], _Found]]
+    checks = [_disk, _clock, _client, _name, _server, _lock]
+    if not facts.ours:
+        checks += [_memory, _supported, _mirrors, _ports]
+    if not wanted.lab:
+        checks += [_address, _interface, _compute]
+        if not facts.ours:
+            checks.append(_leftover)
+    found = (pair for check in checks for pair in check(facts, wanted))
+    return tuple(NodeFinding(id, node, what) for id, what in dict.fromkeys(found))
 
 
-_Found = Iterator[tuple[str, str]]
-"""IDs, each with what was found."""
-
-
-def _disk(facts: HostFacts) -> _Found:
+def _disk(facts: HostFacts, wanted: Wanted) -> _Found:
+    disk = 0 if facts.ours else wanted.need.disk
+    if facts.said.get("device /") != facts.said.get("device /var"):
+        disk //= 2
+    need = max(FREE, disk)
     for place in ("/", "/var"):
         free = facts.free(place)
-        if free is not None and free < FREE:
-            yield "disk-space", f"{place} has {free} MiB free, but needs {FREE} MiB"
+        if free is not None and free < need:
+            yield "disk-space", f"{place} has {free} MiB free, but needs {need} MiB"
 
 
-def _clock(facts: HostFacts) -> _Found:
+def _memory(facts: HostFacts, wanted: Wanted) -> _Found:
+    if facts.memory is not None and facts.memory < wanted.need.memory:
+        what = f"it has {facts.memory} MiB of memory, but needs {wanted.need.memory} MiB"
+        yield "memory", what
+
+
+def _clock(facts: HostFacts, wanted: Wanted) -> _Found:
     off = float(facts.said.get("time") or facts.now) - facts.now
     if abs(off) > SKEW:
         shown = f"{abs(off) / 60:.0f} min {'ahead of' if off > 0 else 'behind'}"
@@ -109,7 +147,7 @@ def _clock(facts: HostFacts) -> _Found:
         yield "clock", f"its clock is {shown} the Chef server's, but {limit}"
 
 
-def _release(facts: HostFacts) -> _Found:
+def _client(facts: HostFacts, wanted: Wanted) -> _Found:
     if facts.client or not facts.installs:
         return
     oldest, version = RELEASES.get(facts.said.get("id", "")), facts.said.get("version", "")
@@ -119,12 +157,90 @@ def _release(facts: HostFacts) -> _Found:
         yield "release", f"the Chef client cannot be installed on {here}, only on {known}"
 
 
-def _name(facts: HostFacts) -> _Found:
-    if "host" in facts.said and facts.hostname in ("", "localhost"):
+def _supported(facts: HostFacts, wanted: Wanted) -> _Found:
+    id, version = facts.said.get("id", ""), facts.said.get("version", "")
+    refused: dict[str, list[str]] = {}
+    for cookbook, platforms in wanted.platforms.items():
+        constraint = platforms.get(PLATFORMS.get(id, id))
+        if constraint is None or (version and not satisfies(version, constraint)):
+            shown = ", ".join(" ".join(pair) for pair in platforms.items())
+            refused.setdefault(shown, []).append(cookbook)
+    for shown, cookbooks in refused.items() if id else ():
+        names = ", ".join(cookbooks[:3]) + ("" if len(cookbooks) <= 3 else ", …")
+        yield "release", f"{facts.release} is not supported by {names}: only {shown}"
+
+
+def _name(facts: HostFacts, wanted: Wanted) -> _Found:
+    if "host" in facts.said and not facts.hostname:
         yield "hostname", f'its hostname must not be "{facts.said["host"]}"'
 
 
-def _server(facts: HostFacts) -> _Found:
+def _server(facts: HostFacts, wanted: Wanted) -> _Found:
     why = facts.said.get("server", "reached")
     if why != "reached":
         yield "chef-server", f"it cannot reach the Chef server at {facts.url} ({why})"
+
+
+def _mirrors(facts: HostFacts, wanted: Wanted) -> _Found:
+    if facts.client and wanted.need == Need():
+        return  # nothing is known to be installed
+    for name, why in facts.said.items():
+        if name.startswith("mirror ") and why != "reached":
+            _, host, port = name.split(" ")
+            if why == NO_NAME:
+                yield "dns", f"it cannot resolve the name of the package mirror {host}"
+            else:
+                yield "mirror", f"it cannot reach the package mirror {host}, port {port} ({why})"
+
+
+def _lock(facts: HostFacts, wanted: Wanted) -> _Found:
+    if holder := facts.said.get("lock"):
+        yield "apt-lock", f"{holder} holds the lock of apt or dpkg"
+
+
+def _ports(facts: HostFacts, wanted: Wanted) -> _Found:
+    services = {("tcp", port): service for service, port in wanted.need.ports.items()}
+    if wanted.need.tunnels:
+        services["udp", TUNNEL] = "tunnels"
+    for name, users in facts.said.items():
+        if not name.startswith("listen "):
+            continue
+        kind, _, place = name.removeprefix("listen ").partition(" ")
+        address, _, port = place.rpartition(":")
+        service = services.get((kind, int(port) if port.isdigit() else 0))
+        if service and address.partition("%")[0] in (*_ANY, wanted.address, f"[{wanted.address}]"):
+            holder = re.search(r'"(.*?)",pid=(\d+)', users)
+            by = f"{holder[1]} (PID {holder[2]})" if holder else "the kernel"
+            yield "port", f"{kind.upper()} port {port}, for {service}, is taken by {by}"
+
+
+def _address(facts: HostFacts, wanted: Wanted) -> _Found:
+    there = facts.said.get("addresses", "").split()
+    if wanted.address and there and wanted.address not in there:
+        yield "address", f"no interface has {wanted.address}, only {', '.join(there)}"
+
+
+def _interface(facts: HostFacts, wanted: Wanted) -> _Found:
+    there = facts.said.get("interfaces", "").split()
+    if wanted.interface and there and wanted.interface not in there:
+        shown = ", ".join(name for name in there if name != "lo")
+        yield "interface", f"it has no interface {wanted.interface}, only {shown}"
+
+
+def _compute(facts: HostFacts, wanted: Wanted) -> _Found:
+    if not wanted.need.computes or "interfaces" not in facts.said:
+        return
+    if "kvm" not in facts.said:
+        yield "kvm", "it has no /dev/kvm"
+    if "tun" not in facts.said:
+        yield "kernel", "it has no /dev/net/tun"
+    if "openvswitch" not in facts.said:
+        yield "kernel", "its kernel has no module openvswitch"
+
+
+def _leftover(facts: HostFacts, wanted: Wanted) -> _Found:
+    if server := facts.said.get("chef server"):
+        name = facts.said.get("chef node") or "another node"
+        yield "leftover", f"it is {name} on the Chef server {server}"
+    elif found := facts.said.get("compute id"):
+        yield "leftover", f"it was a compute node of another cloud (Nova's compute_id is {found})"

@@ -1,19 +1,91 @@
 # Looks at a node before anything is changed on it, as root. Prints NAME=VALUE lines.
-# $1 and $2 are the Chef server's host and port, empty where a proxy leads to it.
+# $1 and $2 are the Chef server's host and port, empty where a proxy leads to it; $3 is its URL, and
+# $4 the node's name there.
+
+# reach NAME HOST PORT: whether a TCP connection opens. bash opens it by itself; what it says ends
+# with the reason.
+reach() {
+  timeout 4 getent ahosts "$2" >/dev/null || { echo "$1=the name does not resolve"; return; }
+  why=$(timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>&1)
+  case $? in
+    0) echo "$1=reached" ;;
+    124) echo "$1=no response within 5 s" ;;
+    *) echo "$1=$(printf '%s' "$why" | sed -n '1s/.*: //p')" ;;
+  esac
+}
+
+# setting NAME: the value of a setting of the Chef client that is there
+setting() {
+  cat /etc/chef/client.rb /etc/cinc/client.rb 2>/dev/null |
+    sed -nE "s|^[[:space:]]*$1[[:space:](]+[\"']([^\"']+).*|\1|p" | head -n 1
+}
+
+# mirrors: the URLs that apt gets packages from, without their paths; or the proxy that it asks
+mirrors() {
+  apt-config dump 2>/dev/null | grep -i '^Acquire::http.*Proxy-Auto-Detect ".' >&2 && return
+  proxy=$(apt-config dump 2>/dev/null |
+    sed -nE 's|^Acquire::https?::[Pp]roxy "(https?://[^/"]+).*|\1|p' | head -n 1)
+  echo "${proxy:-$(
+    cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources \
+      2>/dev/null | grep -E '^[[:space:]]*(deb|URIs:)[[:space:]]' |
+      grep -oE 'https?://[^/[:space:]]+' | sort -u
+  )}"
+}
+
 echo "uid=$(id -u)"
 (. /etc/os-release && echo "id=$ID" && echo "version=${VERSION_ID:-}" && echo "release=$PRETTY_NAME")
 read -r host </proc/sys/kernel/hostname && echo "host=$host"
 echo "time=$(date +%s)"
+echo "cpus=$(nproc)"
 df -Pk / /var | awk '
   /^MemAvailable/ { print "memory=" $2 }
-  FNR < NR && FNR > 1 { print "free " (FNR == 2 ? "/" : "/var") "=" $4 }' /proc/meminfo -
+  /^MemTotal/ { print "total=" $2 }
+  FNR < NR && FNR > 1 {
+    place = FNR == 2 ? "/" : "/var"
+    print "free " place "=" $4
+    print "device " place "=" $1
+  }' /proc/meminfo -
+echo "interfaces=$(ls /sys/class/net | tr '\n' ' ')"
+echo "addresses=$(hostname -I 2>/dev/null)"
+if test -e /dev/kvm; then echo kvm=yes; fi
+if test -e /dev/net/tun; then echo tun=yes; fi
+if modprobe -nq openvswitch 2>/dev/null; then echo openvswitch=yes; fi
+ss -Hlntup 2>/dev/null | awk '{ print "listen " $1 " " $5 "=" $7 }'
+
+for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock; do
+  inode=$(stat -c %i $lock 2>/dev/null) || continue
+  pid=$(awk -v inode=":$inode\$" '$2 == "POSIX" && $6 ~ inode { print $5; exit }' /proc/locks)
+  if test -n "$pid" && read -r name <"/proc/$pid/comm"; then
+    echo "lock=$name (PID $pid)"
+    break
+  fi
+done
+
 if command -v chef-client >/dev/null; then echo client=yes; fi
-if [ -n "$1" ]; then
-  # bash opens a connection by itself; what it says ends with the reason
-  why=$(timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>&1)
-  case $? in
-    0) echo server=reached ;;
-    124) echo "server=no response within 5 s" ;;
-    *) echo "server=$(printf '%s' "$why" | sed -n '1s/.*: //p')" ;;
-  esac
+url=$(setting chef_server_url) name=$(setting node_name) ours=
+if test -n "$url"; then
+  echo "chef server=$url"
+  echo "chef node=$name"
+  if test "${url%/}" = "${3%/}" && test "${name:-$4}" = "$4"; then ours=yes; fi
+fi
+if test -s /var/lib/nova/compute_id; then
+  read -r id </var/lib/nova/compute_id
+  echo "compute id=$id"
+fi
+
+if test -n "$ours"; then echo ours=yes; fi
+if test -n "$1"; then
+  reach server "$1" "$2" &
+  for each in $(test -n "$ours" || mirrors 2>/dev/null); do
+    place=${each#*://}
+    place=${place##*@}
+    case $each in https*) port=443 ;; *) port=80 ;; esac
+    case $place in
+      *\]) ;;
+      *:*) port=${place##*:} place=${place%:*} ;;
+    esac
+    place=${place#\[}
+    reach "mirror ${place%\]} $port" "${place%\]}" "$port" &
+  done
+  wait
 fi

@@ -32,6 +32,11 @@ from stackcook.run.state import State
     is_flag=True,
     help="Inspect all nodes, print what must be fixed on them, and change nothing on any node.",
 )
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Also deploy to hosts that belong to another Chef server or cloud.",
+)
 @ignore_option
 @parallel_option
 @login_options
@@ -42,6 +47,7 @@ def command(
     retry_failed: bool,
     anew: bool,
     preflight_only: bool,
+    take_over: bool,
     ignore: tuple[str, ...],
     parallel: int | None,
 ) -> ExitCode:
@@ -52,6 +58,7 @@ def command(
     running steps; a second one stops them.
     """
     manifest = context.load("deploy", warn=True)
+    ignored = (*ignore, *(["leftover"] * take_over))
     refuse(manifest.state)  # at once, not when the repository has been read
     only = limited(manifest, limit) or frozenset()
     site = Site(manifest, context.access)
@@ -67,7 +74,7 @@ def command(
             settings = Settings(parallel=parallel or 0)
             listeners = (state, listener)
             if preflight_only:
-                return preflight(manifest, site, listeners, only, ignore=ignore, settings=settings)
+                return preflight(manifest, site, listeners, only, ignore=ignored, settings=settings)
             return deploy(
                 manifest,
                 site,
@@ -75,7 +82,7 @@ def command(
                 only,
                 last=last,
                 anew=anew,
-                ignore=ignore,
+                ignore=ignored,
                 settings=settings,
             )
 

@@ -166,7 +166,7 @@ def actions(
     stages = staged(manifest, only)
     nodes = [node for stage in stages for node in stage.nodes]
     deploy = Deploy(id, frozenset(node.name for node in nodes), facts.recipes)
-    shared = Actions(manifest, site, stages, facts, deploy, ignore)
+    shared = Actions(manifest, site, stages, facts, deploy, ignore, wanted=site.wanted)
 
     def machines(task: Task) -> str:
         if _creates(manifest):

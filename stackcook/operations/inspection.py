@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
-from stackcook.bootstrap import preflight
+from stackcook.bootstrap import peers, preflight
 from stackcook.bootstrap.base import Look
+from stackcook.bootstrap.compare import hostnames, siblings
 from stackcook.bootstrap.findings import NodeFinding, of_error
+from stackcook.bootstrap.needs import Wanted, basic
 from stackcook.bootstrap.preflight import HostFacts
 from stackcook.errors import NodeError, StackcookError, Transient, counted
-from stackcook.manifest.model import Node
+from stackcook.manifest.model import Manifest, Node
+from stackcook.parallel import parallel_map
 from stackcook.run.executor import Task
 
 REMEDY = "fix this on the node, then run the command again"
 
 
 class Inspection:
-    """The findings of ``nodes``; ``ignore`` has the IDs that do not stop. Thread-safe."""
+    """The findings of ``nodes``; ``ignore`` has the IDs that do not stop. Thread-safe.
 
-    def __init__(self, nodes: Iterable[Node], ignore: Collection[str] = ()) -> None:
+    ``wanted`` gives what the host of a node must have; without it, little is asked. ``known``
+    gives the host names that the cloud knows of each node, ``probe`` runs a command on a node, for
+    so many seconds, and returns its output.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        nodes: Iterable[Node],
+        ignore: Collection[str],
+        wanted: Callable[[Node], Wanted] | None,
+        known: Callable[[], Mapping[str, Collection[str]]],
+        probe: Callable[[str, str, float], str],
+    ) -> None:
+        self._manifest = manifest
+        self._nodes = {node.name: node for node in nodes}
         self._ignore = ignore
+        self._want = wanted or partial(basic, manifest)
+        self._known, self._probe = known, probe
         self._lock = threading.Lock()
-        self._findings: dict[str, tuple[NodeFinding, ...]] = {node.name: () for node in nodes}
+        self._findings: dict[str, tuple[NodeFinding, ...]] = {name: () for name in self._nodes}
         self._facts: dict[str, HostFacts] = {}
+        self._wanted: dict[str, Wanted] = {}
 
     @contextmanager
     def of(self, node: Node) -> Iterator[None]:
@@ -33,7 +56,8 @@ class Inspection:
         try:
             yield
         except StackcookError as error:
-            self._keep(node.name, (of_error(error, node.name),))
+            with self._lock:
+                self._findings[node.name] = (of_error(error, node.name),)
             raise
 
     def judge(self, node: Node, look: Look) -> str:
@@ -44,8 +68,12 @@ class Inspection:
         facts = look.facts
         if facts is None:
             return look.text
-        found = self._marked(preflight.judge(node.name, facts))
-        self._keep(node.name, found, facts)
+        with self.of(node):
+            wanted = self._want(node)
+        found = self._marked(preflight.judge(node.name, facts, wanted))
+        with self._lock:
+            self._findings[node.name] = found
+            self._facts[node.name], self._wanted[node.name] = facts, wanted
         if stopping := [finding for finding in found if finding.stops]:
             passing = all(finding.kind.passing for finding in stopping)
             what = "; ".join(finding.what for finding in stopping)
@@ -53,23 +81,53 @@ class Inspection:
         return "; ".join((look.text, *_ignored(found)))
 
     def compare(self, task: Task) -> str:
-        """Show all findings, and say how many there are."""
+        """Compare the nodes, show all findings, and say how many there are.
+
+        Raises NodeError if nodes do not fit together.
+        """
         with self._lock:
+            facts = dict(self._facts)
             every = [finding for found in self._findings.values() for finding in found]
-            inspected = len(self._facts)
+        more = self._marked(self._together(facts))
+        order = list(self._nodes)
+        every = sorted((*every, *more), key=lambda finding: order.index(finding.node))
         task.found(every)
-        return _summary(every, inspected)
+        if stopping := [finding for finding in more if finding.stops]:
+            raise NodeError("; ".join(f"{f.node}: {f.what}" for f in stopping), remedy=REMEDY)
+        return "; ".join((_summary(every, len(facts)), *_ignored(more)))
+
+    def _together(self, facts: Mapping[str, HostFacts]) -> Iterator[NodeFinding]:
+        """What shows only beside other nodes; stackcook's own machines are as they should be."""
+        wanted = self._wanted
+        facts = {node: each for node, each in facts.items() if not wanted[node].lab}
+        if not facts:
+            return
+        names = [node.name for node in self._manifest.nodes]
+        yield from hostnames(facts, names, self._known())
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for name in facts:
+            groups.setdefault(self._nodes[name].run_list, []).append(name)
+        yield from siblings(facts, groups.values())
+        yield from self._connections(facts)
+
+    def _connections(self, facts: Mapping[str, HostFacts]) -> Iterator[NodeFinding]:
+        """Let nodes test their connections to each other, all at the same time."""
+        tests = peers.links(random.sample(sorted(facts), len(facts)), facts, self._wanted)
+
+        def ask(node: str) -> str | NodeFinding:
+            command = peers.command(node, tests[node], self._wanted, len(tests))
+            try:
+                return self._probe(node, command, peers.seconds(len(tests)) + 15)
+            except NodeError as error:
+                return NodeFinding("peers", node, error.what)
+
+        found = dict(zip(tests, parallel_map(ask, tests, workers=128)))
+        yield from (each for each in found.values() if isinstance(each, NodeFinding))
+        outputs = {node: each for node, each in found.items() if isinstance(each, str)}
+        yield from peers.judge(outputs, self._wanted)
 
     def _marked(self, findings: Iterable[NodeFinding]) -> tuple[NodeFinding, ...]:
         return tuple(replace(f, ignored=f.id in self._ignore) for f in findings)
-
-    def _keep(
-        self, node: str, findings: tuple[NodeFinding, ...], facts: HostFacts | None = None
-    ) -> None:
-        with self._lock:
-            self._findings[node] = findings
-            if facts:
-                self._facts[node] = facts
 
 
 def _ignored(findings: Iterable[NodeFinding]) -> Iterator[str]:

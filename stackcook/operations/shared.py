@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Registration
+from stackcook.bootstrap.needs import Wanted
 from stackcook.bootstrap.steps import steps_of
 from stackcook.manifest.model import Manifest, Node
 from stackcook.remote.base import Host
@@ -150,6 +151,7 @@ def preflight_steps(
         FINDINGS,
         "show what preflight has found, and stop if a node is not ready",
         after=tuple(step.key for step in steps),
+        retry=True,
         changes=False,
         waits_for_retries=False,
         despite_failures=True,
@@ -199,7 +201,8 @@ def chef_steps(
 class Actions:
     """The actions of one run over ``stages`` that deploy and converge share.
 
-    ``ignore`` has the IDs of findings that do not stop it.
+    ``ignore`` has the IDs of findings that do not stop it. ``wanted`` says what the host of a
+    node must have; without it, nothing is asked that only the Chef repository tells.
     """
 
     def __init__(
@@ -210,6 +213,7 @@ class Actions:
         facts: Facts,
         deploy: Deploy,
         ignore: Collection[str] = (),
+        wanted: Callable[[Node], Wanted] | None = None,
     ) -> None:
         self._manifest = manifest
         self._site = site
@@ -217,7 +221,9 @@ class Actions:
         self._deploy = deploy
         self._stage = {node.name: stage for stage in stages for node in stage.nodes}
         self._nodes = {node.name: node for stage in stages for node in stage.nodes}
-        self._inspection = Inspection(self._nodes.values(), ignore)
+        self._inspection = Inspection(
+            manifest, self._nodes.values(), ignore, wanted, site.hostnames, self._probe
+        )
         self._before = {stage.name: stage.before for stage in stages}
         self._lock = threading.Lock()
         self._hosts: Mapping[str, Host] = {}
@@ -279,6 +285,9 @@ class Actions:
             self._manifest, node, stage, self._facts, registered=registered, gated=gated
         )
         return NewPlan(text, why, steps)
+
+    def _probe(self, name: str, command: str, timeout: float) -> str:
+        return self._site.bootstrap().probe(self._nodes[name], self._hosts[name], command, timeout)
 
     def _lost(self) -> Collection[str]:
         """Of the nodes that are done, those whose report a killed Chef server has lost."""

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from stackcook.addresses import bracketed
 from stackcook.bootstrap.base import Deploy
 from stackcook.bootstrap.bootstrap import Bootstrap
+from stackcook.bootstrap.needs import Wanted, wanted
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.chef.objects import databags
@@ -32,6 +33,7 @@ from stackcook.verify.placing import (
     DASHBOARD,
     KEYSTONE,
     Placed,
+    hostnames,
     placed,
     reported,
     running,
@@ -92,6 +94,15 @@ class Site(ChefSite):
     def bootstrap(self) -> Bootstrap:
         """What bootstraps and converges nodes; the same object at every call."""
         return self._bootstrap
+
+    def wanted(self, node: Node) -> Wanted:
+        """What the host of a node must have, by the manifest and the Chef repository."""
+        return wanted(self._manifest, self._read, node)
+
+    def hostnames(self) -> Mapping[str, frozenset[str]]:
+        """The host names that the Chef server knows of the manifest's nodes."""
+        found = hostnames(self.client)
+        return {node.name: found[node.name] for node in self._manifest.nodes if node.name in found}
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         """Wait until the services of ``nodes`` answer, and those in the deploy have reported it.

@@ -117,6 +117,26 @@ def placed(
     return tuple(parallel_map(one, wanted))
 
 
+def hostnames(chef: ChefClient) -> Mapping[str, frozenset[str]]:
+    """Node → the host names that it has reported, in lower case; only nodes that have any.
+
+    Raises ChefServerError.
+    """
+    if not (known := chef.get("/nodes")):
+        return {}
+    wanted = {"name": ["name"], "hostname": ["hostname"], "fqdn": ["fqdn"]}
+    rows = min(len(known), _MOST_ROWS)
+    found = chef.post(f"/search/node?q=*:*&rows={rows}", wanted)["rows"]
+    each = [row["data"] for row in found]
+    names = {
+        node["name"]: frozenset(
+            str(node[key]).lower() for key in ("hostname", "fqdn") if node.get(key)
+        )
+        for node in each
+    }
+    return {node: found for node, found in names.items() if found}
+
+
 def running(nodes: Iterable[Placed], unit: str) -> tuple[Placed, ...]:
     """The nodes that run a unit."""
     return tuple(node for node in nodes if node.service(unit))

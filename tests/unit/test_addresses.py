@@ -78,7 +78,7 @@ def test_known_hosts_and_the_preflight_name_it_as_openssh_and_bash_do() -> None:
     host = Host("n", "2001:db8::1", "u", (Path("k"),))
     assert host.alias == "2001:db8::1"
     assert Host("n", "2001:db8::1", "u", (Path("k"),), 2222).alias == "[2001:db8::1]:2222"
-    assert command("http://[2001:db8::1]:4545").startswith("set -- 2001:db8::1 4545\n")
+    assert command("http://[2001:db8::1]:4545", "n").startswith("set -- 2001:db8::1 4545 ")
 
 
 @pytest.fixture

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from stackcook.bootstrap import preflight
+from stackcook.bootstrap.needs import Need, Wanted
 
 URL = "http://10.0.115.1:4545"
 GOOD = (
@@ -17,9 +21,92 @@ GOOD = (
 )
 
 
-def problems(output: str, now: float = 5000.0, *, installs: bool = True) -> list[tuple[str, str]]:
+WANTED = Wanted(
+    need=Need(2048, 1024, {"dashboard": 80, "db": 3306}, computes=True, tunnels=True),
+    platforms={"nova": {"debian": ">= 13.0"}, "any": {"debian": ">= 12.0", "ubuntu": ">= 24.04"}},
+    address="10.0.0.7",
+    interface="eth1",
+)
+HOST = GOOD + (
+    "total=2097152\ndevice /=/dev/a\ndevice /var=/dev/a\ncpus=2\ninterfaces=eth0 eth1 lo \n"
+    "addresses=10.0.0.7 fd00::7 \nkvm=yes\ntun=yes\nopenvswitch=yes\n"
+    'listen tcp 127.0.0.1:80=users:(("other",pid=7,fd=3))\nlisten udp 0.0.0.0:68=\n'
+    "mirror deb.debian.org 80=reached\n"
+)
+
+
+def problems(
+    output: str, now: float = 5000.0, *, installs: bool = True, wanted: Wanted = Wanted()
+) -> list[tuple[str, str]]:
     facts = preflight.read(output, URL, now, installs=installs)
-    return [(found.id, found.what) for found in preflight.judge("one", facts)]
+    return [(found.id, found.what) for found in preflight.judge("one", facts, wanted)]
+
+
+def test_a_host_that_suits_its_node_has_no_findings() -> None:
+    assert problems(HOST, wanted=WANTED) == []
+
+
+@pytest.mark.parametrize(
+    "old, new, id, problem",
+    [
+        ("free /=4194304", "free /=2000000", "disk-space", "/ has 1953 MiB free, but needs 2048"),
+        ("total=2097152", "total=300000", "memory", "it has 292 MiB of memory, but needs 1024 MiB"),
+        ("version=13", "version=12", "release", "is not supported by nova: only debian >= 13.0"),
+        ("org 80=reached", "org 80=refused", "mirror", "deb.debian.org, port 80 (refused)"),
+        ("org 80=reached", "org 80=the name does not resolve", "dns", "mirror deb.debian.org"),
+        ("cpus=", "lock=apt (PID 9)\ncpus=", "apt-lock", "apt (PID 9) holds the lock"),
+        ("10.0.0.7 fd", "192.168.1.2 fd", "address", "no interface has 10.0.0.7, only 192.168.1.2"),
+        ("eth0 eth1", "eth0 ens4", "interface", "it has no interface eth1, only eth0, ens4"),
+        ("127.0.0.1:80", "*:80", "port", "TCP port 80, for dashboard, is taken by other (PID 7)"),
+        ("127.0.0.1:80", "[::]:80", "port", "TCP port 80"),
+        ("127.0.0.1:80", "10.0.0.7%eth0:3306", "port", "TCP port 3306, for db"),
+        ("0.0.0.0:68", "0.0.0.0:6081", "port", "UDP port 6081, for tunnels, is taken by the kern"),
+        ("kvm=yes\n", "", "kvm", "no /dev/kvm"),
+        ("tun=yes\n", "", "kernel", "no /dev/net/tun"),
+        ("openvswitch=yes\n", "", "kernel", "no module openvswitch"),
+        (
+            "cpus=",
+            "chef server=https://chef.example.com\nchef node=db7\ncpus=",
+            "leftover",
+            "it is db7 on the Chef server https://chef.example.com",
+        ),
+        ("cpus=", "compute id=1f0c\ncpus=", "leftover", "Nova's compute_id is 1f0c"),
+    ],
+)
+def test_what_the_node_s_recipes_miss(old: str, new: str, id: str, problem: str) -> None:
+    assert old in HOST
+    ((found, what),) = problems(HOST.replace(old, new), wanted=WANTED)
+    assert found == id and problem in what
+
+
+def test_two_file_systems_share_what_is_needed() -> None:
+    two = HOST.replace("device /var=/dev/a", "device /var=/dev/b")
+    assert problems(two.replace("free /=4194304", "free /=2000000"), wanted=WANTED) == []
+
+
+def test_a_node_that_is_there_already_is_not_asked_for_what_only_a_new_one_needs() -> None:
+    host = HOST.replace("127.0.0.1:80", "*:80").replace("org 80=reached", "org 80=refused")
+    host = host.replace("total=2097152", "total=1000").replace("free /=4194304", "free /=1100000")
+    host += f"chef server={URL}\nchef node=one\ncompute id=1\n"
+    assert problems(f"{host}ours=yes\n", wanted=WANTED) == []
+    found = {id for id, _ in problems(host, wanted=WANTED)}
+    assert found == {"port", "mirror", "memory", "disk-space", "leftover"}
+
+
+def test_a_machine_of_ours_may_have_served_any_chef_server_and_needs_no_kvm() -> None:
+    host = HOST.replace("kvm=yes\n", "chef server=http://old\n")
+    assert problems(host, wanted=replace(WANTED, lab=True)) == []
+
+
+def test_mirrors_matter_only_where_packages_are_known_to_be_needed() -> None:
+    host = HOST.replace("org 80=reached", "org 80=refused")
+    assert [id for id, _ in problems(host)] == ["mirror"], "the client is missing"
+    assert problems(f"{host}client=yes\n") == []
+    assert [id for id, _ in problems(f"{host}client=yes\n", wanted=WANTED)] == ["mirror"]
+
+
+def test_what_a_host_does_not_say_is_not_held_against_it() -> None:
+    assert problems(GOOD, wanted=WANTED) == []
 
 
 def test_a_fit_node_is_told_in_a_few_words() -> None:
@@ -72,23 +159,111 @@ def test_releases_whose_ruby_runs_the_client(kind: str, version: str) -> None:
     assert problems(GOOD.replace("id=debian", f"id={kind}").replace("=13", f"={version}")) == []
 
 
-def said_by_a_shell(url: str) -> str:
-    command = preflight.command(url)
-    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+def said_by_a_shell(url: str, root: Path | None = None, path: str = "") -> dict[str, str]:
+    """What the script prints; its files are below ``root``, its programs first in ``path``."""
+    command = preflight.command(url, "one")
+    for name in ("/etc/", "/var/lib/", "/proc/locks", "/dev/", "/sys/") if root else ():
+        command = command.replace(name, f"{root}{name}")
+    command = command.replace(f"{root}/dev/tcp", "/dev/tcp").replace(
+        f"{root}/dev/null", "/dev/null"
+    )
+    environment = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, check=True, env=environment
+    )
+    return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
 def test_a_real_shell_answers_all() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        said = said_by_a_shell(f"http://127.0.0.1:{port}/organizations/x")
-    lines = dict(line.split("=", 1) for line in said.splitlines())
+        lines = said_by_a_shell(f"http://127.0.0.1:{port}/organizations/x")
     assert lines["server"] == "reached"
     assert abs(int(lines["time"]) - time.time()) < 60
-    assert int(lines["memory"]) > 0 and int(lines["free /"]) > 0 and int(lines["free /var"]) > 0
-    assert {"uid", "id", "version", "release", "host"} <= lines.keys()
-    assert "server=Connection refused" in said_by_a_shell(f"http://127.0.0.1:{port}")
+    for name in ("memory", "total", "cpus", "free /", "free /var"):
+        assert int(lines[name]) > 0
+    assert {"uid", "id", "version", "release", "host", "device /"} <= lines.keys()
+    assert "lo" in lines["interfaces"].split()
+    assert said_by_a_shell(f"http://127.0.0.1:{port}")["server"] == "Connection refused"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """The root of a host of another cloud, whose apt is locked by the test."""
+    files = {
+        "etc/os-release": 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian 12"\n',
+        "etc/chef/client.rb": "chef_server_url 'http://other/organizations/a'\nnode_name 'b'\n",
+        "etc/apt/sources.list": "# deb http://no/\ndeb http://127.0.0.1:1/debian trixie main\n",
+        "etc/apt/sources.list.d/a.sources": "Types: deb\nURIs: https://me:x@[::1]:2/debian\n",
+        "var/lib/nova/compute_id": "1f0c\n",
+        "var/lib/dpkg/lock-frontend": "",
+        "sys/class/net/eth7/x": "",
+        "dev/net/tun": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    inode = (tmp_path / "root/var/lib/dpkg/lock-frontend").stat().st_ino
+    lock = f"1: POSIX  ADVISORY  WRITE {os.getpid()} 08:01:{inode} 0 EOF\n"
+    (tmp_path / "root/proc").mkdir()
+    (tmp_path / "root/proc/locks").write_text(f"1: FLOCK  ADVISORY  WRITE 1 0:1:{inode}\n{lock}")
+    programs = {
+        "ss": "echo 'tcp LISTEN 0 128 *:80 *:* users:((\"nginx\",pid=5,fd=6))'",
+        "hostname": "echo '10.9.8.7 '",
+        "apt-config": "exit 0",
+        "modprobe": "exit 1",
+        "getent": 'test "$2" != nowhere.test',
+    }
+    (tmp_path / "bin").mkdir()
+    for name, does in programs.items():
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
+    return tmp_path
+
+
+def said_by(host: Path, url: str = "http://127.0.0.1:1") -> dict[str, str]:
+    return said_by_a_shell(url, host / "root", str(host / "bin"))
+
+
+def test_the_script_finds_ports_mirrors_locks_and_another_cloud(host: Path) -> None:
+    lines = said_by(host)
+    assert lines["release"] == "Debian 12"
+    assert lines["listen tcp *:80"] == 'users:(("nginx",pid=5,fd=6))'
+    assert lines["addresses"].split() == ["10.9.8.7"] and lines["interfaces"].split() == ["eth7"]
+    assert lines["mirror 127.0.0.1 1"] == "Connection refused"
+    assert lines["mirror ::1 2"] not in ("reached", "")
+    assert "mirror no 80" not in lines
+    assert lines["lock"].endswith(f"(PID {os.getpid()})")
+    assert lines["chef server"] == "http://other/organizations/a" and lines["chef node"] == "b"
+    assert lines["compute id"] == "1f0c" and lines["tun"] == "yes"
+    assert not {"kvm", "openvswitch", "ours"} & lines.keys()
+
+
+def test_the_script_knows_a_client_of_this_server(host: Path) -> None:
+    (host / "root/etc/chef/client.rb").write_text('chef_server_url "http://127.0.0.1:1/"\n')
+    lines = said_by(host)
+    assert lines["ours"] == "yes" and lines["server"] == "Connection refused"
+    assert not any(name.startswith("mirror") for name in lines)
+
+
+def test_the_script_says_which_name_does_not_resolve(host: Path) -> None:
+    (host / "root/etc/apt/sources.list").write_text("deb http://nowhere.test/debian trixie main\n")
+    assert said_by(host)["mirror nowhere.test 80"] == preflight.NO_NAME
+    assert said_by(host, "http://nowhere.test:1")["server"] == preflight.NO_NAME
+
+
+def test_the_script_asks_the_proxy_of_apt_instead_of_mirrors(host: Path) -> None:
+    config = host / "bin/apt-config"
+    config.write_text("#!/bin/sh\necho 'Acquire::http::Proxy \"http://127.0.0.1:3/\";'\n")
+    lines = said_by(host)
+    assert [name for name in lines if name.startswith("mirror")] == ["mirror 127.0.0.1 3"]
+    config.write_text("#!/bin/sh\necho 'Acquire::http::Proxy-Auto-Detect \"/bin/x\";'\n")
+    assert not any(name.startswith("mirror") for name in said_by(host))
 
 
 def test_behind_a_proxy_the_server_is_not_asked() -> None:
-    assert preflight.command(URL, proxied=True).startswith("set -- '' ''\n")
-    assert preflight.command("https://chef.example.com/x").startswith("set -- chef.example.com 443")
+    assert preflight.command(URL, "a", proxied=True).startswith(f"set -- '' '' {URL} a\n")
+    command = preflight.command("https://chef.example.com/x", "a")
+    assert command.startswith("set -- chef.example.com 443 https://chef.example.com/x a\n")

@@ -9,9 +9,10 @@ import pytest
 
 from stackcook.bootstrap.base import Look, Registration
 from stackcook.bootstrap.findings import IGNORABLE, KINDS, NodeFinding, of_error, rows
+from stackcook.bootstrap.needs import Need, Wanted
 from stackcook.bootstrap.preflight import read
 from stackcook.console.board import Board
-from stackcook.errors import ExitCode, NodeError, UsageError
+from stackcook.errors import ChefServerError, ExitCode, NodeError, UsageError
 from stackcook.manifest.model import FailureBudget, MachineKind, Manifest, Node
 from stackcook.operations.converge import converge
 from stackcook.operations.deploy import deploy, preflight
@@ -214,3 +215,93 @@ def test_a_machine_that_nobody_logged_in_to_has_no_findings(cloud: Cloud) -> Non
     look = Look(Registration.NEW, "its provider has not created it yet")
     cloud.hosts.look = lambda node, host: look  # type: ignore[method-assign]
     assert cloud.deploy() is ExitCode.DONE and cloud.found == []
+
+
+@pytest.fixture
+def hosts(cloud: Cloud) -> Cloud:
+    """The same on existing hosts, all of them compute nodes."""
+    cloud.manifest = replace(cloud.manifest, machines=MachineKind.SSH)
+
+    def wanted(node: Node) -> Wanted:
+        return Wanted(Need(tunnels=True), address=str(node.address))
+
+    cloud.site.wanted = wanted  # type: ignore[method-assign]
+    return cloud
+
+
+def test_hosts_with_the_same_name_stop_before_anything_is_changed(hosts: Cloud) -> None:
+    hosts.hosts.said = {"compute2": {"host": "compute1"}}
+    assert hosts.deploy() is ExitCode.NODES
+    assert hosts.found == [
+        ("compute1", "hostname-duplicate", "error"),
+        ("compute2", "hostname-duplicate", "error"),
+    ]
+    assert not hosts.changed
+
+
+def test_names_are_compared_with_those_that_the_cloud_knows(hosts: Cloud) -> None:
+    known = {"compute1": frozenset({"old"}), "controller": frozenset({"controller"})}
+    hosts.site.hostnames = lambda: known  # type: ignore[method-assign]
+    hosts.hosts.said = {"compute1": {"host": "new"}}
+    assert hosts.deploy() is ExitCode.NODES
+    assert hosts.found == [("compute1", "hostname-changed", "error")]
+
+
+def test_a_chef_server_that_is_away_for_a_moment_is_asked_again(hosts: Cloud) -> None:
+    away = [ChefServerError("restarting", where="http://chef")]
+
+    def known() -> dict[str, frozenset[str]]:
+        if away:
+            raise away.pop()
+        return {}
+
+    hosts.site.hostnames = known  # type: ignore[method-assign]
+    assert hosts.deploy() is ExitCode.DONE
+    (retried,) = [event.step for event in hosts.events if isinstance(event, StepRetried)]
+    assert retried == "findings" and hosts.found == []
+
+
+def test_warnings_do_not_stop(hosts: Cloud) -> None:
+    hosts.hosts.said = {"compute1": {"host": "srv17"}, "compute2": {"cpus": "2"}}
+    assert hosts.deploy() is ExitCode.DONE
+    assert hosts.found == [("compute1", "hostname-differs", "warning")]
+
+
+def test_connections_are_tested_and_what_cannot_be_is_a_warning(hosts: Cloud) -> None:
+    asked = []
+
+    def probe(node: Node, host: Host, command: str, timeout: float) -> str:
+        asked.append(node.name)
+        if node.name == "controller":
+            raise NodeError("the connection broke", where="controller")
+        return "tunnel 10.0.115.12=no answer\n" if node.name == "compute1" else ""
+
+    hosts.hosts.probe = probe  # type: ignore[method-assign]
+    assert hosts.deploy() is ExitCode.NODES
+    assert sorted(asked) == ["compute1", "compute2", "controller"]
+    assert hosts.found == [("compute2", "tunnel", "error"), ("controller", "peers", "warning")]
+    hosts.events.clear()
+    hosts.ignore = ("tunnel",)
+    assert hosts.deploy() is ExitCode.DONE
+    (text,) = [e.text for e in hosts.events if isinstance(e, StepDone) and e.step == "findings"]
+    assert text == (
+        "3 nodes inspected: 1 warning, 1 ignored;"
+        " ignored: compute1 does not reach its UDP port 6081 (tunnel)"
+    )
+
+
+def test_machines_of_ours_are_not_compared(cloud: Cloud) -> None:
+    cloud.site.wanted = lambda node: Wanted(lab=True)  # type: ignore[method-assign]
+    cloud.hosts.said = {"compute2": {"host": "compute1"}}
+    assert cloud.deploy() is ExitCode.DONE and cloud.found == []
+
+
+def test_a_node_whose_attributes_can_not_be_read_fails_alone(hosts: Cloud) -> None:
+    def wanted(node: Node) -> Wanted:
+        if node.name == "compute1":
+            raise NodeError("cannot read x.json", where="compute1")
+        return Wanted()
+
+    hosts.site.wanted = wanted  # type: ignore[method-assign]
+    assert hosts.deploy() is ExitCode.NODES
+    assert hosts.found == [("compute1", "login", "error")]

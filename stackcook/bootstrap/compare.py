@@ -1,0 +1,80 @@
+"""What is wrong only beside other nodes: host names, and hosts that differ. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from stackcook.bootstrap.findings import NodeFinding
+from stackcook.bootstrap.preflight import HostFacts
+
+Facts = Mapping[str, HostFacts]
+"""Node → what its host is."""
+
+_GIGABYTE = 1 << 10
+
+
+def hostnames(
+    facts: Facts, nodes: Iterable[str], known: Mapping[str, Iterable[str]]
+) -> Iterator[NodeFinding]:
+    """Host names that are not the node's own; ``nodes`` are all of the manifest.
+
+    ``known`` are the host names that the cloud knows of each node, in lower case; those of nodes
+    that were not inspected count, too.
+    """
+    owners: dict[str, set[str]] = {}
+    for node, names in known.items():
+        for name in names if node not in facts else ():
+            owners.setdefault(name, set()).add(node)
+    for node, each in facts.items():
+        owners.setdefault(each.hostname, set()).add(node)
+    others = {name.lower(): name for name in nodes}
+    for node, each in facts.items():
+        host = each.hostname
+        short = host.partition(".")[0]
+        shared = sorted(owners[host] - {node})
+        remedy = f"set it on {node}: hostnamectl set-hostname {node}"
+        if not host:
+            continue
+        if shared:
+            what = f'its hostname is "{host}", as that of {", ".join(shared)}'
+            yield NodeFinding("hostname-duplicate", node, what, remedy)
+        elif others.get(short, node) != node:
+            what = f'its hostname "{host}" is the name of another node'
+            yield NodeFinding("hostname-duplicate", node, what, remedy)
+        elif short == node.lower():
+            continue
+        elif (names := set(known.get(node, ()))) and not names & {host, short}:
+            was = sorted(names)[0]
+            what = f'its hostname is "{host}", but the cloud knows it as "{was}"'
+            yield NodeFinding(
+                "hostname-changed", node, what, remedy.replace(f"e {node}", f"e {was}")
+            )
+        else:
+            yield NodeFinding("hostname-differs", node, f'its hostname is "{host}"', remedy)
+
+
+def siblings(facts: Facts, groups: Iterable[Sequence[str]]) -> Iterator[NodeFinding]:
+    """Hosts that differ from most others of their group, which have the same run list."""
+    for group in groups:
+        nodes = [node for node in group if node in facts]
+        for what, of in (("memory", _memory), ("CPUs", _cpus), ("release", _release)):
+            values = {node: of(facts[node]) for node in nodes}
+            ((most, count),) = Counter(values.values()).most_common(1) or [("", 0)]
+            for node, value in values.items():
+                if value != most and value and most:
+                    others = f"{count} of {len(nodes)} hosts with its run list have"
+                    yield NodeFinding("siblings", node, f"{what}: {value}, but {others} {most}")
+
+
+def _memory(facts: HostFacts) -> str:
+    """Rounded: equal hosts may differ by what the firmware takes."""
+    return f"{round(facts.memory / _GIGABYTE)} GiB" if facts.memory else ""
+
+
+def _cpus(facts: HostFacts) -> str:
+    return facts.said.get("cpus", "")
+
+
+def _release(facts: HostFacts) -> str:
+    return facts.release if "release" in facts.said else ""

@@ -1,0 +1,156 @@
+"""What the host of a node must have: one table by recipe, and what the manifest adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from stackcook.bootstrap.options import options_of
+from stackcook.chef.objects.runlist import recipes_of, run_list_for
+from stackcook.chef.repository.repository import Repository
+from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, MachineKind, Manifest, Node
+
+TUNNEL = 6081
+"""The UDP port of Geneve."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a recipe needs: MiB of free disk and of memory, and TCP ports by service.
+
+    ``computes``: it runs instances. ``tunnels``: it sends packets to other nodes through Geneve.
+    """
+
+    disk: int = 0
+    memory: int = 0
+    ports: Mapping[str, int] = field(default_factory=dict)
+    computes: bool = False
+    tunnels: bool = False
+
+
+NEEDS: Mapping[str, Need] = {
+    # A whole controller took 2.9 GiB of disk, a compute node 1.9 GiB, and logs and images come on
+    # top. The recipe of Nova stands for all of its node.
+    "openstack-compute::controller": Need(
+        4096, 3072, {"compute": 8774, "metadata": 8775, "novnc": 6080}
+    ),
+    "openstack-compute::compute": Need(3072, 1024, computes=True),
+    "openstack-network::compute": Need(tunnels=True),
+    "openstack-network::controller": Need(ports={"network": 9696, "ovn_nb": 6641, "ovn_sb": 6642}),
+    "openstack-database::controller": Need(ports={"db": 3306}),
+    "openstack-messaging::controller": Need(ports={"mq": 5672}),
+    "openstack-memcached::controller": Need(ports={"memcached": 11211}),
+    "openstack-identity::controller": Need(ports={"identity": 5000}),
+    "openstack-image::controller": Need(ports={"image": 9292}),
+    "openstack-placement::controller": Need(ports={"placement": 8778}),
+    "openstack-dashboard::controller": Need(ports={"dashboard": 80}),
+    # docs/services.md has the measured memory
+    "openstack-block-storage::controller": Need(memory=700, ports={"block_storage": 8776}),
+    "openstack-orchestration::controller": Need(memory=300, ports={"orchestration": 8004}),
+    "openstack-object-storage::proxy": Need(memory=200, ports={"object_storage": 8080}),
+    "openstack-object-storage::storage": Need(
+        memory=750, ports={"object": 6200, "container": 6201, "account": 6202, "rsync": 873}
+    ),
+    "openstack-ceph::cluster": Need(memory=400, ports={"ceph": 3300}),
+}
+"""Each recipe that needs more than any node; a node needs the sum. Roles are made of them."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the host of one node must have; the defaults suit any node.
+
+    ``platforms`` has the releases that each cookbook supports: platform → constraint. ``interface``
+    is that of the external network. ``mtu`` is the size of the packets between nodes in bytes.
+    ``lab``: stackcook has made the machine, for this cloud only. ``controls``: it is a controller.
+    """
+
+    need: Need = Need()
+    platforms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    address: str = ""
+    interface: str = ""
+    mtu: int = 1500
+    lab: bool = False
+    controls: bool = False
+
+
+def basic(manifest: Manifest, node: Node) -> Wanted:
+    """What is known of the host of ``node`` without the Chef repository."""
+    lab = manifest.machines is MachineKind.VAGRANT or bool(node.provider)
+    return Wanted(address="" if node.provider else str(node.address or ""), lab=lab)
+
+
+def wanted(manifest: Manifest, repository: Repository, node: Node) -> Wanted:
+    """What the manifest and the Chef repository want of the host of ``node``. Pure.
+
+    Raises NodeError if a file of the node's attributes can't be read.
+    """
+    recipes = set(recipes_of(node.run_list, node.environment, repository.roles))
+    need = _sum(NEEDS[recipe] for recipe in recipes if recipe in NEEDS)
+    levels = tuple(_attributes(manifest, repository, node))
+    endpoints = "openstack.endpoints.internal"
+    ports = {
+        service: int(_dig(levels, f"{endpoints}.{service}.port") or port)
+        for service, port in need.ports.items()
+    }
+    used = {recipe.split("::")[0] for recipe in recipes}
+    return replace(
+        basic(manifest, node),
+        need=replace(need, ports=ports),
+        platforms={
+            cookbook.name: cookbook.metadata["platforms"]
+            for cookbook in repository.cookbooks
+            if cookbook.name in used and cookbook.metadata.get("platforms")
+        },
+        interface=str(_dig(levels, EXTERNAL_ATTRIBUTES[0]) or "") if need.tunnels else "",
+        mtu=int(_dig(levels, "openstack.network.conf.DEFAULT.global_physnet_mtu") or 1500),
+        controls="openstack-network::controller" in recipes,
+    )
+
+
+def _sum(needs: Iterable[Need]) -> Need:
+    every = tuple(needs)
+    return Need(
+        sum(need.disk for need in every),
+        sum(need.memory for need in every),
+        {service: port for need in every for service, port in need.ports.items()},
+        any(need.computes for need in every),
+        any(need.tunnels for need in every),
+    )
+
+
+def _attributes(
+    manifest: Manifest, repository: Repository, node: Node
+) -> Iterator[Mapping[str, Any]]:
+    """The attributes that a node gets from files, those that win first, as in Chef."""
+    environment = repository.environments.get(node.environment, {})
+    roles = tuple(_roles(node, repository))
+    for level in ("override_attributes", "default_attributes"):
+        if level == "default_attributes":
+            yield options_of(node, manifest.root).attributes(node.name)
+        yield from (found.get(level, {}) for found in (environment, *roles))
+
+
+def _roles(node: Node, repository: Repository) -> Iterator[Mapping[str, Any]]:
+    """The roles of a run list, and those in their run lists."""
+    left, seen = list(node.roles), set()
+    while left:
+        name = left.pop(0)
+        if name not in seen:
+            seen.add(name)
+            role = repository.roles.get(name, {})
+            yield role
+            items = run_list_for(role, node.environment)
+            left += (item.name for item in items if item.kind == "role")
+
+
+def _dig(levels: Iterable[Mapping[str, Any]], path: str) -> Any:
+    """The first value of an attribute; None without one."""
+    for level in levels:
+        value: Any = level
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is not None:
+            return value
+    return None

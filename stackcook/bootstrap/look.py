@@ -52,26 +52,32 @@ def look(context: BootstrapContext, node: Node, host: Host) -> Look:
     if "uid=0" not in lines:
         raise _no_root(host, done)
     now = time.time() - context.client.skew
+    mine = key is not None and _has_key(lines, key)
     try:
-        facts = preflight.read(done.output, url, now, installs=not options.one("install"))
+        facts = preflight.read(
+            done.output, url, now, mine=mine, installs=not options.one("install")
+        )
     except ValueError as error:
         what = f"cannot read the output of the preflight checks ({done.quoted})"
         raise Transient(what, where=node.name, remedy="check its shell and sudo") from error
     registration = Registration.REGISTERED
     if key is None and not known:
         registration = Registration.NEW
-    elif key is None or not known or not _logs_in(lines, key, url, context.secret_of(node)):
+    elif not (mine and known and _logs_in(lines, url, context.secret_of(node))):
         registration = Registration.PARTIAL
     return Look(registration, str(facts), facts)
 
 
-def _logs_in(lines: Sequence[str], key: str, url: str, secret: str | None) -> bool:
-    """Whether the node has the client, its private key, the server's URL and the secret."""
+def _logs_in(lines: Sequence[str], url: str, secret: str | None) -> bool:
+    """Whether the node has the server's URL and the secret."""
     if not any(line.rstrip("/") == f"url={url.rstrip('/')}" for line in lines):
         return False
     digest = hashlib.sha256(f"{secret}\n".encode()).hexdigest()
-    if secret is not None and not any(line.startswith(f"secret={digest}") for line in lines):
-        return False
+    return secret is None or any(line.startswith(f"secret={digest}") for line in lines)
+
+
+def _has_key(lines: Sequence[str], key: str) -> bool:
+    """Whether the node has the Chef client, and the private key of its client on the server."""
     begin = next((n for n, line in enumerate(lines) if line.startswith("-----BEGIN")), len(lines))
     return _same_key(key, "\n".join(lines[begin:]))
 

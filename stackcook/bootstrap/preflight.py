@@ -40,13 +40,14 @@ _Found = Iterator[tuple[str, str]]
 class HostFacts:
     """What the script has printed: names and values, see preflight.sh.
 
-    ``url`` is the Chef server's, ``now`` its time; ``installs``: stackcook installs the Chef client
-    if it is missing.
+    ``url`` is the Chef server's, ``now`` its time. ``mine``: the host has the private key of its
+    node there. ``installs``: stackcook installs the Chef client if it is missing.
     """
 
     said: Mapping[str, str]
     url: str
     now: float
+    mine: bool = False
     installs: bool = True
 
     @property
@@ -56,8 +57,11 @@ class HostFacts:
 
     @property
     def ours(self) -> bool:
-        """Whether the host is a client of this Chef server already, as this node."""
-        return "ours" in self.said
+        """Whether the host is a client of this Chef server already, as this node.
+
+        The server's URL may have changed since then.
+        """
+        return self.mine or "ours" in self.said
 
     @property
     def hostname(self) -> str:
@@ -94,7 +98,9 @@ def command(url: str, node: str, *, proxied: bool = False) -> str:
     return f"set -- {shlex.join((*to, url, node))}\n{SCRIPT.read_text()}"
 
 
-def read(output: str, url: str, now: float, *, installs: bool = True) -> HostFacts:
+def read(
+    output: str, url: str, now: float, *, mine: bool = False, installs: bool = True
+) -> HostFacts:
     """The facts in the ``output`` of the command. Raises ValueError if it is cut off or garbled."""
     said = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
     for name, value in said.items():
@@ -102,7 +108,7 @@ def read(output: str, url: str, now: float, *, installs: bool = True) -> HostFac
             int(value)
         elif name == "time" and value:
             float(value)
-    return HostFacts(said, url, now, installs)
+    return HostFacts(said, url, now, mine, installs)
 
 
 def judge(node: str, facts: HostFacts, wanted: Wanted = Wanted()) -> tuple[NodeFinding, ...]:

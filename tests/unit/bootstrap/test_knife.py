@@ -7,15 +7,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from stackcook.bootstrap.base import Registration
 from stackcook.bootstrap.bootstrap import Bootstrap
+from stackcook.bootstrap.findings import of_error
 from stackcook.bootstrap.onnode import Underway
+from stackcook.bootstrap.preflight import judge
 from stackcook.command import Completed
 from stackcook.errors import NodeError
 from stackcook.manifest.model import BootstrapKind
 from stackcook.remote.base import Host
+from stackcook.remote.login import translated
 from tests.unit.bootstrap.fakes import DONE, ONE, Setting, again, steps, take
 
 
@@ -64,13 +68,40 @@ def test_what_can_not_log_in_is_half_made(
     assert chef.look(ONE, setting.host).registration is Registration.PARTIAL
 
 
+@pytest.mark.parametrize("own_key", [True, False])
+def test_a_host_with_the_key_of_its_node_is_ours_whatever_the_servers_url_is_now(
+    setting: Setting, chef: Bootstrap, own_key: bool
+) -> None:
+    setting.register(url="http://10.9.9.9:4545", own_key=own_key)
+    setting.shell.fit += "chef server=http://10.9.9.9:4545\nchef node=one\n"
+    facts = chef.look(ONE, setting.host).facts
+    assert facts and facts.ours is own_key
+    found = [each.id for each in judge("one", facts)]
+    assert found == ([] if own_key else ["leftover"])
+
+
 def test_a_user_who_can_not_become_root_is_named(setting: Setting, chef: Bootstrap) -> None:
     setting.register()
     setting.shell.fit = "sudo: a password is required\n"
     with pytest.raises(
         NodeError, match="vagrant cannot become root with sudo .*password is required"
-    ):
+    ) as failed:
         chef.look(ONE, setting.host)
+    assert of_error(failed.value, "one").id == "sudo"
+
+
+def test_a_changed_host_key_and_a_silent_host_are_told_from_a_refused_login(
+    setting: Setting,
+) -> None:
+    key = paramiko.RSAKey.generate(1024)
+    for error, id in (
+        (paramiko.BadHostKeyException("one", key, key), "host-key"),
+        (paramiko.AuthenticationException(), "login"),
+        (ConnectionRefusedError(), "unreachable"),
+    ):
+        with pytest.raises(NodeError) as failed, translated(setting.host, Path("known_hosts")):
+            raise error
+        assert of_error(failed.value, "one").id == id
 
 
 def test_knife_gets_all_by_file_and_verifies_our_host_keys(

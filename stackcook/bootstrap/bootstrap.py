@@ -14,7 +14,7 @@ from stackcook.bootstrap.providers import WINDOWS
 from stackcook.bootstrap.steps import REGISTER_TIMEOUT
 from stackcook.command import Say
 from stackcook.manifest.model import BootstrapKind, Node
-from stackcook.remote.base import Host, sudo
+from stackcook.remote.base import Host, as_root
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Bootstrap:
 
     def probe(self, node: Node, host: Host, command: str, timeout: float) -> str:
         """Run a command that changes nothing as root; returns what it prints on stdout."""
-        with self.context.open(node, host) as remote:
-            return remote.run(sudo(command), timeout=timeout, apart=True).output
+        with self.context.open(host) as remote:
+            return as_root(remote, command, timeout=timeout, apart=True).output
 
     def perform(
         self, step: str, node: Node, host: Host, deploy: Deploy, timeout: float, say: Say

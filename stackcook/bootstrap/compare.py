@@ -11,8 +11,6 @@ from stackcook.bootstrap.preflight import HostFacts
 Facts = Mapping[str, HostFacts]
 """Node → what its host is."""
 
-_GIGABYTE = 1 << 10
-
 
 def hostnames(
     facts: Facts, nodes: Iterable[str], known: Mapping[str, Iterable[str]]
@@ -69,7 +67,7 @@ def siblings(facts: Facts, groups: Iterable[Sequence[str]]) -> Iterator[NodeFind
 
 def _memory(facts: HostFacts) -> str:
     """Rounded: equal hosts may differ by what the firmware takes."""
-    return f"{round(facts.memory / _GIGABYTE)} GiB" if facts.memory else ""
+    return f"{round(facts.memory / 1024)} GiB" if facts.memory else ""
 
 
 def _cpus(facts: HostFacts) -> str:

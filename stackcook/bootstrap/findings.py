@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stackcook.errors import Severity, StackcookError, counted
+from stackcook.errors import Severity, StackcookError, counted, one_line
 from stackcook.manifest.model import EXTERNAL_ATTRIBUTES
 from stackcook.remote.base import Unreachable
 
@@ -207,7 +207,7 @@ def rows(findings: Iterable[NodeFinding]) -> Sequence[tuple[str, str, str, str, 
     """
     nodes: dict[tuple[str, str, str, str], list[str]] = {}
     for found in findings:
-        row = found.level, found.id, found.what, found.to_do
+        row = found.level, found.id, one_line(found.what), one_line(found.to_do)
         nodes.setdefault(row, []).append(found.node)
     table = [(_names(names), *row) for row, names in nodes.items()]
     order = ("error", "ignored", "warning")

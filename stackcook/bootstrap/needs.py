@@ -63,7 +63,7 @@ class Wanted:
 
     ``platforms`` has the releases that each cookbook supports: platform → constraint. ``interface``
     is that of the external network. ``mtu`` is the size of the packets between nodes in bytes.
-    ``lab``: stackcook has made the machine, for this cloud only. ``controls``: it is a controller.
+    ``lab``: stackcook has made the machine, for this cloud only.
     """
 
     need: Need = Need()
@@ -72,7 +72,11 @@ class Wanted:
     interface: str = ""
     mtu: int = 1500
     lab: bool = False
-    controls: bool = False
+
+    @property
+    def controls(self) -> bool:
+        """Whether the node is a controller: it has Neutron's API."""
+        return "network" in self.need.ports
 
 
 def basic(manifest: Manifest, node: Node) -> Wanted:
@@ -105,7 +109,6 @@ def wanted(manifest: Manifest, repository: Repository, node: Node) -> Wanted:
         },
         interface=str(_dig(levels, EXTERNAL_ATTRIBUTES[0]) or "") if need.tunnels else "",
         mtu=int(_dig(levels, "openstack.network.conf.DEFAULT.global_physnet_mtu") or 1500),
-        controls="openstack-network::controller" in recipes,
     )
 
 

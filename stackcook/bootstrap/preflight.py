@@ -119,11 +119,11 @@ def judge(node: str, facts: HostFacts, wanted: Wanted = Wanted()) -> tuple[NodeF
     checks: list[Callable[[HostFacts, Wanted], _Found]]
     checks = [_disk, _clock, _client, _name, _server, _lock]
     if not facts.ours:
-        checks += [_memory, _supported, _mirrors, _ports]
+        checks += [_memory, _supported, _mirrors]
     if not wanted.lab:
         checks += [_address, _interface, _compute]
-        if not facts.ours:
-            checks.append(_leftover)
+    if not (facts.ours or wanted.lab):
+        checks += [_ports, _leftover]
     found = (pair for check in checks for pair in check(facts, wanted))
     return tuple(NodeFinding(id, node, what) for id, what in dict.fromkeys(found))
 

@@ -100,7 +100,7 @@ class Board:
             return event.text
         elif isinstance(event, Findings):
             self.findings = event.findings
-            nodes = {finding.node for finding in event.findings}
+            nodes = {finding.node for finding in event.findings if finding.stops}
             self.listed = [f for f in self.failures if f.step in LOOKS and f.node in nodes]
             return columns(rows(event.findings)) if event.findings else None
         elif isinstance(event, PlanChanged):
@@ -206,7 +206,7 @@ class Board:
         """Each failure with its cause, what to do, and its log."""
         text = Text()
         for failure in self.failures:
-            if failure in self.listed or failure.step == FINDINGS:
+            if failure in self.listed or (failure.step == FINDINGS and self.findings):
                 continue
             text.append(f"{failure.step} failed: ", "bold red")
             text.append(f"{failure.error}\n")

@@ -84,7 +84,7 @@ def test_a_host_that_differs_from_its_siblings() -> None:
 def cloud(computes: int) -> tuple[dict[str, HostFacts], dict[str, Wanted]]:
     nodes = ["controller", *(f"c{n}" for n in range(computes))]
     wanted = {node: replace(COMPUTE, address=f"10.0.0.{n}") for n, node in enumerate(nodes)}
-    wanted["controller"] = Wanted(address="10.0.0.0", controls=True)
+    wanted["controller"] = Wanted(Need(ports={"network": 9696}), address="10.0.0.0")
     return {node: facts() for node in nodes}, wanted
 
 

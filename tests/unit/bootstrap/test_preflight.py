@@ -94,7 +94,7 @@ def test_a_node_that_is_there_already_is_not_asked_for_what_only_a_new_one_needs
 
 
 def test_a_machine_of_ours_may_have_served_any_chef_server_and_needs_no_kvm() -> None:
-    host = HOST.replace("kvm=yes\n", "chef server=http://old\n")
+    host = HOST.replace("kvm=yes\n", "chef server=http://old\n").replace("127.0.0.1:80", "*:80")
     assert problems(host, wanted=replace(WANTED, lab=True)) == []
 
 

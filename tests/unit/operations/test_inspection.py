@@ -190,6 +190,27 @@ def test_a_failure_that_is_no_finding_is_still_told(cloud: Cloud) -> None:
     assert "a recipe failed" in board.problems().plain
 
 
+def test_a_failure_beside_a_warning_is_still_told(cloud: Cloud) -> None:
+    cloud.hosts.said = {"compute1": {"host": "srv17"}}
+    converge(cloud.manifest, cloud.site, (cloud.events.append,), settings=AT_ONCE)
+    board = Board()
+    for event in cloud.events:
+        board.take(event)
+    assert "compute1: it cannot be converged yet" in board.problems().plain
+
+
+def test_a_findings_step_that_could_not_end_is_told(cloud: Cloud) -> None:
+    def known() -> dict[str, frozenset[str]]:
+        raise ChefServerError("it is away", where="http://chef")
+
+    cloud.site.hostnames = known  # type: ignore[method-assign]
+    assert cloud.deploy() is ExitCode.CHEF_SERVER
+    board = Board()
+    for event in cloud.events:
+        board.take(event)
+    assert "it is away" in board.problems().plain
+
+
 def test_nodes_with_the_same_finding_share_a_row() -> None:
     findings = [NodeFinding("disk-space", f"c{n}", "full") for n in range(5)]
     head, row, other = rows([NodeFinding("hostname", "a", "bad", "name it", True), *findings])

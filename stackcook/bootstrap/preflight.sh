@@ -22,14 +22,15 @@ setting() {
 
 # mirrors: the URLs that apt gets packages from, without their paths; or the proxy that it asks
 mirrors() {
-  apt-config dump 2>/dev/null | grep -i '^Acquire::http.*Proxy-Auto-Detect ".' >&2 && return
-  proxy=$(apt-config dump 2>/dev/null |
-    sed -nE 's|^Acquire::https?::[Pp]roxy "(https?://[^/"]+).*|\1|p' | head -n 1)
-  echo "${proxy:-$(
-    cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources \
-      2>/dev/null | grep -E '^[[:space:]]*(deb|URIs:)[[:space:]]' |
-      grep -oE 'https?://[^/[:space:]]+' | sort -u
-  )}"
+  config=$(apt-config dump 2>/dev/null | grep -iE '^Acquire::https?::Proxy( |-)')
+  case $config in *-Auto-Detect\ \"?*\"*) return ;; esac # a program chooses the proxy
+  proxy=$(echo "$config" | sed -nE 's|^[^ ]*[Pp]roxy "(https?://[^/"]+).*|\1|p' | head -n 1)
+  if test -n "$proxy"; then
+    echo "$proxy"
+    return
+  fi
+  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources |
+    grep -E '^[[:space:]]*(deb|URIs:)[[:space:]]' | grep -oE 'https?://[^/[:space:]]+' | sort -u
 }
 
 echo "uid=$(id -u)"

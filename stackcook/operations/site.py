@@ -101,8 +101,7 @@ class Site(ChefSite):
 
     def hostnames(self) -> Mapping[str, frozenset[str]]:
         """The host names that the Chef server knows of the manifest's nodes."""
-        found = hostnames(self.client)
-        return {node.name: found[node.name] for node in self._manifest.nodes if node.name in found}
+        return hostnames(self._manifest, self.client)
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         """Wait until the services of ``nodes`` answer, and those in the deploy have reported it.

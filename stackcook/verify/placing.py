@@ -117,24 +117,19 @@ def placed(
     return tuple(parallel_map(one, wanted))
 
 
-def hostnames(chef: ChefClient) -> Mapping[str, frozenset[str]]:
+def hostnames(manifest: Manifest, chef: ChefClient) -> Mapping[str, frozenset[str]]:
     """Node → the host names that it has reported, in lower case; only nodes that have any.
 
     Raises ChefServerError.
     """
-    if not (known := chef.get("/nodes")):
-        return {}
-    wanted = {"name": ["name"], "hostname": ["hostname"], "fqdn": ["fqdn"]}
-    rows = min(len(known), _MOST_ROWS)
-    found = chef.post(f"/search/node?q=*:*&rows={rows}", wanted)["rows"]
-    each = [row["data"] for row in found]
+    known = chef.get("/nodes")
+    nodes = [node.name for node in manifest.nodes if node.name in known]
+    found = parallel_map(lambda name: _facts(chef.get(f"/nodes/{name}")), nodes)
     names = {
-        node["name"]: frozenset(
-            str(node[key]).lower() for key in ("hostname", "fqdn") if node.get(key)
-        )
-        for node in each
+        node: frozenset(str(facts[key]).lower() for key in ("hostname", "fqdn") if facts[key])
+        for node, facts in zip(nodes, found)
     }
-    return {node: found for node, found in names.items() if found}
+    return {node: each for node, each in names.items() if each}
 
 
 def running(nodes: Iterable[Placed], unit: str) -> tuple[Placed, ...]:

@@ -10,7 +10,7 @@ import pytest
 
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import Manifest
-from stackcook.verify.placing import placed
+from stackcook.verify.placing import hostnames, placed
 
 SEARCH = "/search/node?q=*:*&rows=2"
 
@@ -79,3 +79,11 @@ def test_without_a_search_all_are_asked_for(manifest: Manifest, reported: Any, w
     found = placed(manifest, reported, deploy="d-2")
     assert reported.asked[-2:] == ["/nodes/controller", "/nodes/compute1"]
     assert [node.deploy for node in found] == ["d-2", "d-2"]
+
+
+def test_host_names_are_those_of_the_manifest_s_nodes(manifest: Manifest, reported: Any) -> None:
+    reported.nodes["controller"]["automatic"] = {"hostname": "SRV1", "fqdn": "srv1.example.com"}
+    reported.nodes["compute1"]["automatic"] = {}
+    reported.nodes["foreign"] = {"automatic": {"hostname": "debian"}}
+    names = frozenset({"srv1", "srv1.example.com"})
+    assert hostnames(manifest, reported) == {"controller": names}

@@ -40,7 +40,11 @@ KINDS: Mapping[str, Kind] = {
         "correct `user` and `key` in the manifest",
         fatal=True,
     ),
-    "sudo": Kind("the user cannot become root", "give that user passwordless sudo", fatal=True),
+    "sudo": Kind(
+        "the user cannot become root",
+        "give that user passwordless sudo, or add --ask-become-pass",
+        fatal=True,
+    ),
     "chef-server": Kind(
         "the host cannot reach the Chef server",
         "open the Chef server's port in the firewalls, or set `chef_server` to an address that the "

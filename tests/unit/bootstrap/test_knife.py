@@ -19,6 +19,7 @@ from stackcook.command import Completed
 from stackcook.errors import NodeError
 from stackcook.manifest.model import BootstrapKind
 from stackcook.remote.base import Host
+from stackcook.remote import hostkeys
 from stackcook.remote.login import translated
 from tests.unit.bootstrap.fakes import DONE, ONE, Setting, again, steps, take
 
@@ -90,18 +91,17 @@ def test_a_user_who_can_not_become_root_is_named(setting: Setting, chef: Bootstr
     assert of_error(failed.value, "one").id == "sudo"
 
 
-def test_a_changed_host_key_and_a_silent_host_are_told_from_a_refused_login(
-    setting: Setting,
+def test_a_host_with_another_key_and_one_that_is_silent_are_told_apart(
+    setting: Setting, tmp_path: Path
 ) -> None:
-    key = paramiko.RSAKey.generate(1024)
-    for error, id in (
-        (paramiko.BadHostKeyException("one", key, key), "host-key"),
-        (paramiko.AuthenticationException(), "login"),
-        (ConnectionRefusedError(), "unreachable"),
-    ):
-        with pytest.raises(NodeError) as failed, translated(setting.host, Path("known_hosts")):
-            raise error
-        assert of_error(failed.value, "one").id == id
+    known, found = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
+    hostkeys.record(setting.host.alias, known, tmp_path / "known_hosts")
+    with pytest.raises(NodeError) as failed:
+        hostkeys.check(setting.host, found, tmp_path / "known_hosts")
+    assert of_error(failed.value, "one").id == "host-key"
+    with pytest.raises(NodeError) as failed, translated(setting.host):
+        raise ConnectionRefusedError()
+    assert of_error(failed.value, "one").id == "unreachable"
 
 
 def test_knife_gets_all_by_file_and_verifies_our_host_keys(

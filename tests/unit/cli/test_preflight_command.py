@@ -44,7 +44,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSite:
     (tmp_path / "roles/web.json").write_text('{"name": "web"}')
     (tmp_path / "infrastructure.yml").write_text(MANIFEST)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("stackcook.cli.deploy.Site", lambda manifest: site)
+    monkeypatch.setattr("stackcook.cli.deploy.Site", lambda *_: site)
     return site
 
 

@@ -24,7 +24,7 @@ class Registration(Enum):
 class Look:
     """The result of inspecting a node: its registration, and a short description of the node.
 
-    ``facts`` are those of its host; None if nobody logged in to it.
+    ``facts`` are those of its host; None if stackcook did not log in to it.
     """
 
     registration: Registration

@@ -30,7 +30,7 @@ class Config:
     home: Path = field(default_factory=lambda: Path("~").expanduser())
     system: Path = SYSTEM
     _found: dict[tuple[str, ...], Settings] = field(default_factory=dict, init=False, compare=False)
-    """What was looked up already: ssh needs 10 ms each time."""
+    """What was looked up already: ssh takes 30 ms of CPU each time."""
 
     @property
     def file(self) -> Path:

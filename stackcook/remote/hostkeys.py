@@ -38,10 +38,12 @@ def fingerprint(key: Any) -> str:
 def known(host: Host, own: Path) -> tuple[Line, ...]:
     """What all files have about ``host``: our ``own``, which is created, and the user's."""
     with lock(own):
-        lines = [*_lines(own, host.alias, strict=True)]
-    for file in host.known_hosts:
-        lines += _lines(file, host.alias)
-    return tuple(lines)
+        return _known(host, own)
+
+
+def _known(host: Host, own: Path) -> tuple[Line, ...]:
+    theirs = (line for file in host.known_hosts for line in _lines(file, host.alias))
+    return (*_lines(own, host.alias, strict=True), *theirs)
 
 
 def kinds(lines: tuple[Line, ...]) -> tuple[str, ...]:
@@ -55,10 +57,7 @@ def check(host: Host, key: Any, own: Path) -> None:
     The key of an unknown host is recorded in the file ``own`` if ``host.host_keys`` says so.
     """
     with lock(own):  # another thread or process may have recorded a key since the login began
-        lines = [*_lines(own, host.alias, strict=True)]
-        for file in host.known_hosts:
-            lines += _lines(file, host.alias)
-        if _accepted(host, key, lines):
+        if _accepted(host, key, _known(host, own)):
             return
         if host.host_keys in (HostKeys.YES, HostKeys.ASK):
             raise _unknown(host, key)
@@ -66,7 +65,7 @@ def check(host: Host, key: Any, own: Path) -> None:
             record(host.alias, key, own)
 
 
-def _accepted(host: Host, key: Any, lines: list[Line]) -> bool:
+def _accepted(host: Host, key: Any, lines: tuple[Line, ...]) -> bool:
     """Whether a key is known; raises NodeError if it must not be used."""
     same = [line for line in lines if (line.kind, line.blob) == _parts(key)]
     for line in same:

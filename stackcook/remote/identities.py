@@ -44,7 +44,7 @@ class Identities:
     own: bool = False
     """Whether one of the host's own keys is usable, and not only others of the agent."""
     locked: list[Path] = field(default_factory=list)
-    """Keys with a passphrase that nobody has given; these are also in ``unusable``."""
+    """Keys whose passphrase is not known; these are also in ``unusable``."""
     agent: Any = None
 
     def __enter__(self) -> Identities:
@@ -97,10 +97,9 @@ def load(path: Path) -> Any:
     PasswordRequiredException for a key with a passphrase, until :func:`unlock` was called.
     """
     try:
-        stat = path.stat()
+        version = _version(path)
     except OSError as error:
         return error
-    version = path, (stat.st_ctime_ns, stat.st_size, stat.st_ino)
     with _lock:
         if version not in _loaded:
             _loaded[version] = _read(path, None)
@@ -112,10 +111,15 @@ def unlock(path: Path, passphrase: Secret) -> bool:
     key = _read(path, passphrase.reveal())
     if isinstance(key, Exception):
         return False
-    stat = path.stat()
+    version = _version(path)
     with _lock:
-        _loaded[path, (stat.st_ctime_ns, stat.st_size, stat.st_ino)] = key
+        _loaded[version] = key
     return True
+
+
+def _version(path: Path) -> tuple[Path, tuple[int, ...]]:
+    stat = path.stat()
+    return path, (stat.st_ctime_ns, stat.st_size, stat.st_ino)
 
 
 def _read(path: Path, passphrase: str | None) -> Any:

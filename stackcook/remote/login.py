@@ -122,7 +122,7 @@ def hang_up(transport: Any) -> None:
 
 
 def _authenticate(transport: Any, host: Host, offered: Identities) -> None:
-    """Offer one key after the other, then the password; raises AuthenticationException."""
+    """Offer one key after the other, then the password; raises NodeError."""
     refused = []
     with suppress(paramiko.BadAuthenticationType):  # the server takes no keys
         for identity in offered.usable:

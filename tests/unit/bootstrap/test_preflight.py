@@ -31,7 +31,7 @@ HOST = GOOD + (
     "total=2097152\ndevice /=/dev/a\ndevice /var=/dev/a\ncpus=2\ninterfaces=eth0 eth1 lo \n"
     "addresses=10.0.0.7 fd00::7 \nkvm=yes\ntun=yes\nopenvswitch=yes\n"
     'listen tcp 127.0.0.1:80=users:(("other",pid=7,fd=3))\nlisten udp 0.0.0.0:68=\n'
-    "mirror deb.debian.org 80=reached\n"
+    "mirror mirror.example.org 80=reached\n"
 )
 
 
@@ -52,8 +52,8 @@ def test_a_host_that_suits_its_node_has_no_findings() -> None:
         ("free /=4194304", "free /=2000000", "disk-space", "/ has 1953 MiB free, but needs 2048"),
         ("total=2097152", "total=300000", "memory", "it has 292 MiB of memory, but needs 1024 MiB"),
         ("version=13", "version=12", "release", "is not supported by nova: only debian >= 13.0"),
-        ("org 80=reached", "org 80=refused", "mirror", "deb.debian.org, port 80 (refused)"),
-        ("org 80=reached", "org 80=the name does not resolve", "dns", "mirror deb.debian.org"),
+        ("org 80=reached", "org 80=refused", "mirror", "mirror.example.org, port 80 (refused)"),
+        ("org 80=reached", "org 80=the name does not resolve", "dns", "mirror mirror.example.org"),
         ("cpus=", "lock=apt (PID 9)\ncpus=", "apt-lock", "apt (PID 9) holds the lock"),
         ("10.0.0.7 fd", "192.168.1.2 fd", "address", "no interface has 10.0.0.7, only 192.168.1.2"),
         ("eth0 eth1", "eth0 ens4", "interface", "it has no interface eth1, only eth0, ens4"),

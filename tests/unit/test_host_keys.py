@@ -40,7 +40,7 @@ def line(names: str, key: Any = KEY) -> str:
         "192.0.2.7",
         "web,192.0.2.7",
         "192.0.2.*",
-        paramiko.HostKeys.hash_host("192.0.2.7"),
+        pytest.param(paramiko.HostKeys.hash_host("192.0.2.7"), id="hashed"),
         "# comment\n192.0.2.7",
     ],
 )

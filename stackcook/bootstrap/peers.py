@@ -64,19 +64,25 @@ def judge(outputs: Mapping[str, str], wanted: Mapping[str, Wanted]) -> Iterator[
     """The findings in the ``outputs`` of the commands, by node."""
     names = {each.address: node for node, each in wanted.items()}
     busy = {node for node, output in outputs.items() if "busy=" in output}
+    lost: dict[tuple[str, str], list[str]] = {}
+    closed: dict[str, list[str]] = {}
     for node, output in outputs.items():
         for line in output.splitlines():
             key, _, value = line.partition("=")
             what, _, address = key.partition(" ")
             peer = names.get(address, address)
             if what == "mtu":
-                limit = f"; the limit is {value}" if value else ""
-                lost = f"packets of {wanted[node].mtu} bytes do not reach {peer}{limit}"
-                yield NodeFinding("mtu", node, lost)
+                lost.setdefault((node, value), []).append(peer)
             elif what == "tunnel" and peer in outputs and peer not in busy:
-                yield NodeFinding("tunnel", peer, f"{node} does not reach its UDP port {TUNNEL}")
+                closed.setdefault(peer, []).append(node)
             elif what == "untested":
                 yield NodeFinding("peers", node, value)
+    for (node, limit), peers in lost.items():
+        said = f"packets of {wanted[node].mtu} bytes do not reach {', '.join(sorted(peers))}"
+        yield NodeFinding("mtu", node, said + (f"; the limit is {limit}" if limit else ""))
+    for node, peers in closed.items():
+        who = ", ".join(sorted(peers))
+        yield NodeFinding("tunnel", node, f"its UDP port {TUNNEL} cannot be reached from {who}")
 
 
 def _beside(node: str, ring: Sequence[str]) -> tuple[str, ...]:

@@ -125,10 +125,23 @@ def test_what_the_output_means() -> None:
         "c1": "untested=ping is not installed\n",
     }
     assert judged(outputs) == [
+        ("peers", "c1", "ping is not installed"),
         ("mtu", "c0", "packets of 1500 bytes do not reach controller; the limit is 1400"),
         ("mtu", "c0", "packets of 1500 bytes do not reach c1"),
-        ("tunnel", "c1", "c0 does not reach its UDP port 6081"),
-        ("peers", "c1", "ping is not installed"),
+        ("tunnel", "c1", "its UDP port 6081 cannot be reached from c0"),
+    ]
+
+
+def test_one_finding_for_all_peers_that_a_node_does_not_reach() -> None:
+    outputs = {
+        "c0": "mtu 10.0.0.0=\nmtu 10.0.0.2=\n",
+        "controller": "tunnel 10.0.0.2=no answer\n",
+        "c1": "",
+    }
+    outputs["c0"] += "tunnel 10.0.0.2=no answer\n"
+    assert judged(outputs) == [
+        ("mtu", "c0", "packets of 1500 bytes do not reach c1, controller"),
+        ("tunnel", "c1", "its UDP port 6081 cannot be reached from c0, controller"),
     ]
 
 

@@ -307,7 +307,7 @@ def test_connections_are_tested_and_what_cannot_be_is_a_warning(hosts: Cloud) ->
     (text,) = [e.text for e in hosts.events if isinstance(e, StepDone) and e.step == "findings"]
     assert text == (
         "3 nodes inspected: 1 warning, 1 ignored;"
-        " ignored: compute1 does not reach its UDP port 6081 (tunnel)"
+        " ignored: its UDP port 6081 cannot be reached from compute1 (tunnel)"
     )
 
 

@@ -1,0 +1,71 @@
+"""A Chef repository whose nodes are hosts that were there before, and the home of its user."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.hosts import EXTERNAL, Host
+from tests.labs import CONTENT, log
+from tests.started import ROOT, Done, Started, command, environment
+
+
+@dataclass(frozen=True)
+class OwnHosts:
+    """The first host is the controller, the others are compute nodes."""
+
+    root: Path
+    hosts: tuple[Host, ...]
+    env: dict[str, str] = field(default_factory=dict)
+
+    def stackcook(self, *argv: str, timeout: float = 120) -> Done:
+        """Run the command as its user does; ``env`` is added to the environment."""
+        words = command(self.root / "infrastructure.yml", *argv)
+        env = environment(HOME=str(self.root / "home"), **self.env)
+        return Started(words, cwd=self.root, tell=log.info, env=env).ended(timeout)
+
+    def write(self, ssh_config: str, more: Mapping[str, Mapping[str, Any]] = {}) -> None:
+        """The manifest, and the user's ~/.ssh, in which the host keys of all hosts are known.
+
+        ``more`` are further settings by node. Nodes are called as their hosts.
+        """
+        for name in CONTENT:
+            shutil.copytree(ROOT / name, self.root / name)
+        self._set_provider(self.root / "environments" / "lab.json")
+        controller, *computes = self.hosts
+        document = yaml.safe_load((ROOT / "infrastructure.yml").read_text())
+        document["nodes"] = [
+            {controller.name: {"run_list": "role[single-controller]"}},
+            {" ".join(host.name for host in computes): {"run_list": "role[single-compute]"}},
+        ]
+        document["stackcook"] = {
+            "name": "hosts",
+            "machines": "ssh",
+            "nodes": {
+                host.name: {"address": str(host.address), **more.get(host.name, {})}
+                for host in self.hosts
+            },
+            "stages": ["single-controller", "single-compute"],
+        }
+        (self.root / "infrastructure.yml").write_text(yaml.safe_dump(document, sort_keys=False))
+        ssh = self.root / "home" / ".ssh"
+        ssh.mkdir(parents=True, mode=0o700)
+        (ssh / "config").write_text(ssh_config)
+        known = (
+            f"{host.address},[{host.address}]:2222,{host.ipv6} {host.host_key()}\n"
+            for host in self.hosts
+        )
+        (ssh / "known_hosts").write_text("".join(known))
+
+    def _set_provider(self, path: Path) -> None:
+        """Name the interface of the external network, as the manifest does for Vagrant machines."""
+        lab = json.loads(path.read_text())
+        network = {"provider": {"interface": "eth1"}, "external": {"cidr": str(EXTERNAL)}}
+        lab["override_attributes"] = {"openstack": {"network": network}}
+        path.write_text(json.dumps(lab))

@@ -1,0 +1,317 @@
+"""Hosts that stackcook did not make: LXC containers with a plain Debian 13, outside Vagrant.
+
+    python -m tests.hosts up DIRECTORY COUNT
+    python -m tests.hosts down DIRECTORY
+
+Each has two interfaces, configured by ifupdown: eth0 in the management network, with an IPv4 and
+an IPv6 address, and eth1, without an address, in the external network. The user ``debian`` logs in
+with the key and has sudo. Needs root; what a crash has left is cleared by the next ``up`` or
+``down``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from pathlib import Path
+
+from stackcook.cache import cache
+from stackcook.command import Command, Completed, as_root, run
+from stackcook.files import lock
+from stackcook.machines import lxcfs
+from stackcook.machines.network import LabNetwork
+
+NAME = "hosts"
+NETWORK = IPv4Network("10.0.132.0/24")
+EXTERNAL = IPv4Network("10.0.133.0/24")
+IPV6 = IPv6Address("fd00:132::")
+FIRST = 10
+"""The last number of the first host's addresses; the bridge has 1."""
+
+DEBIAN = 1000
+"""The user and group ID of the user debian."""
+
+BOOT = 60.0
+"""Seconds that a host may take until its sshd answers."""
+
+_SCRIPT = Path(__file__).with_name("hosts.sh")
+
+_CONFIG = """\
+lxc.include = /usr/share/lxc/config/common.conf
+lxc.arch = amd64
+lxc.apparmor.profile = unconfined
+lxc.mount.auto = proc:rw sys:rw cgroup:mixed
+lxc.cap.drop =
+lxc.cgroup.devices.allow = c 10:200 rwm
+lxc.mount.entry = /dev/net dev/net none bind,create=dir
+lxc.uts.name = {name}
+lxc.rootfs.path = overlay:{base}:{layer}
+lxc.log.file = {directory}/log
+lxc.net.0.type = veth
+lxc.net.0.link = {management}
+lxc.net.0.name = eth0
+lxc.net.0.veth.pair = {name}-0
+lxc.net.1.type = veth
+lxc.net.1.link = {external}
+lxc.net.1.name = eth1
+lxc.net.1.veth.pair = {name}-1
+"""
+
+_INTERFACES = """\
+auto lo
+iface lo inet loopback
+
+auto eth0
+iface eth0 inet static
+    address {address}/{length}
+    gateway {gateway}
+iface eth0 inet6 static
+    address {ipv6}/64
+    dad-attempts 0
+
+auto eth1
+iface eth1 inet manual
+"""
+
+
+class HostError(Exception):
+    """Something of the hosts does not do what it should; one line."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host; ``number`` is the last part of its addresses, ``directory`` has its files."""
+
+    number: int
+    directory: Path
+
+    @property
+    def name(self) -> str:
+        """Its host name and the container's name."""
+        return f"host{self.number}"
+
+    @property
+    def address(self) -> IPv4Address:
+        """Its address in the management network."""
+        return NETWORK[self.number]
+
+    @property
+    def ipv6(self) -> IPv6Address:
+        """The same for IPv6."""
+        return IPV6 + int(f"0x{self.number}", 16)
+
+    @property
+    def layer(self) -> Path:
+        """What differs from the files that all hosts share."""
+        return self.directory / "layer"
+
+    @property
+    def made(self) -> bool:
+        """Whether its container exists."""
+        return (self.directory / "config").exists()
+
+    def make(self, base: Path, networks: Sequence[LabNetwork], public_key: str) -> None:
+        """Its container: files, configuration of its network, host name, and who may log in."""
+        self.layer.mkdir(parents=True)
+        management, external = networks
+        (self.directory / "config").write_text(
+            _CONFIG.format(
+                name=self.name,
+                base=base,
+                layer=self.layer,
+                directory=self.directory,
+                management=management.bridge,
+                external=external.bridge,
+            )
+        )
+        interfaces = _INTERFACES.format(
+            address=self.address,
+            length=NETWORK.prefixlen,
+            gateway=management.address,
+            ipv6=self.ipv6,
+        )
+        hosts = f"127.0.0.1 localhost\n::1 localhost\n{self.address} {self.name}\n"
+        for path, text in {
+            "etc/network/interfaces": interfaces,
+            "etc/hostname": f"{self.name}\n",
+            "etc/hosts": hosts,
+            "etc/resolv.conf": Path("/etc/resolv.conf").read_text(),
+            "home/debian/.ssh/authorized_keys": public_key,
+        }.items():
+            (self.layer / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.layer / path).write_text(text)
+        (self.layer / "etc/ssh").mkdir()
+        checked("ssh-keygen", "-q", "-A", "-f", str(self.layer))
+        home = self.layer / "home/debian"
+        for path, mode in (
+            (home, 0o755),
+            (home / ".ssh", 0o700),
+            (home / ".ssh/authorized_keys", 0o600),
+        ):
+            path.chmod(mode)
+            os.chown(path, DEBIAN, DEBIAN)
+
+    def start(self) -> None:
+        """Boot it; it need not answer yet."""
+        self._lxc("lxc-start", "-d", "-f", str(self.directory / "config"))
+
+    def answers(self, patience: float = BOOT) -> None:
+        """Wait until its sshd answers; raises HostError if it doesn't in time."""
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                with socket.create_connection((str(self.address), 22), timeout=2) as probe:
+                    probe.settimeout(5)
+                    if probe.recv(4) == b"SSH-":
+                        return
+            except OSError:
+                pass  # not yet
+            if time.monotonic() > deadline:
+                raise HostError(f"{self.name} does not answer within {patience:.0f} s")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Pull its plug; one that doesn't run is no failure."""
+        if "STOPPED" not in self._lxc("lxc-info", "-s").output:
+            self._lxc("lxc-stop", "-k")
+
+    def run(self, script: str) -> str:
+        """What a shell script prints that runs on it as root, past its network and sshd."""
+        path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+        return self._lxc("lxc-attach", "--clear-env", "-v", path, "--", "sh", "-c", script).output
+
+    def limit_memory(self, size: int) -> None:
+        """Give it so many MiB."""
+        self._lxc("lxc-cgroup", "memory.limit_in_bytes", f"{size << 20}")
+
+    @property
+    def link(self) -> str:
+        """This machine's end of eth0."""
+        return f"{self.name}-0"
+
+    def host_key(self) -> str:
+        """Its public SSH key, as in a file known_hosts, without a host name."""
+        key = (self.layer / "etc/ssh/ssh_host_ed25519_key.pub").read_text()
+        return " ".join(key.split()[:2])
+
+    def _lxc(self, program: str, *arguments: str) -> Completed:
+        where = ("-P", str(self.directory.parent), "-n", self.name)
+        return checked(program, *where, *arguments)
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The hosts whose files are below ``directory``; all have the same two networks."""
+
+    directory: Path
+
+    @property
+    def key(self) -> Path:
+        """The private key of the user debian."""
+        return self.directory / "id_ed25519"
+
+    @property
+    def networks(self) -> tuple[LabNetwork, LabNetwork]:
+        """The bridges br-hosts and ex-hosts."""
+        return (
+            LabNetwork(NAME, NETWORK, self.directory),
+            LabNetwork(NAME, EXTERNAL, self.directory, key="external_network"),
+        )
+
+    def up(self, count: int) -> tuple[Host, ...]:
+        """Clear what is left of earlier hosts, and boot ``count``; all answer at the end."""
+        self.down()
+        base = _base()
+        if refused := lxcfs.start():
+            raise HostError(f"lxcfs does not run: {refused}")
+        self.directory.mkdir(parents=True, mode=0o700)
+        checked("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key))
+        public = self.key.with_suffix(".pub").read_text()
+        for network in self.networks:
+            network.up()
+        management = self.networks[0]
+        checked("ip", "address", "replace", f"{IPV6 + 1}/64", "dev", management.bridge, "nodad")
+        hosts = tuple(self._host(FIRST + number) for number in range(count))
+        management.guard(host.address for host in hosts)
+        for host in hosts:
+            host.make(base, self.networks, public)
+            host.start()
+        for host in hosts:
+            host.answers()
+        return hosts
+
+    def down(self) -> None:
+        """Take them away, whatever is left of them."""
+        for path in sorted((self.directory / "lxc").glob("host*")):
+            host = self._host(int(path.name.removeprefix("host")))
+            if host.made:
+                host.stop()
+        for network in self.networks:
+            network.down()
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
+
+    def _host(self, number: int) -> Host:
+        return Host(number, self.directory / "lxc" / f"host{number}")
+
+
+@contextmanager
+def hosts(count: int) -> Iterator[tuple[Hosts, tuple[Host, ...]]]:
+    """So many hosts; with STACKCOOK_LAB_KEEP in the environment they are left."""
+    directory = cache() / "lab"
+    directory.mkdir(parents=True, exist_ok=True)
+    with lock(directory / f"{NAME}.lock"):
+        lab = Hosts(directory / NAME)
+        yield lab, lab.up(count)
+        if "STACKCOOK_LAB_KEEP" not in os.environ:
+            lab.down()
+
+
+def checked(program: str, *arguments: str) -> Completed:
+    """Run a program as root; raises HostError if it fails."""
+    done = run(Command(as_root(program, *arguments)), timeout=600)
+    if done.status:
+        raise HostError(f"{program} {' '.join(arguments)} failed: {done.output.strip()[-500:]}")
+    return done
+
+
+def _base() -> Path:
+    """The files that all hosts share, made once for each change of the script."""
+    base = cache() / NAME / hashlib.sha256(_SCRIPT.read_bytes()).hexdigest()[:12]
+    base.parent.mkdir(parents=True, exist_ok=True)
+    with lock(base.parent / "lock"):
+        if not base.exists():
+            checked("bash", str(_SCRIPT), str(base))
+    return base
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="tests.hosts", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("up", "down"):
+        command = commands.add_parser(name)
+        command.add_argument("directory", type=lambda word: Path(word).resolve())
+        if name == "up":
+            command.add_argument("count", type=int)
+    arguments = parser.parse_args()
+    lab = Hosts(arguments.directory)
+    if arguments.command == "down":
+        lab.down()
+        return 0
+    for host in lab.up(arguments.count):
+        print(host.name, host.address, host.ipv6)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,7 +6,7 @@ require 'time'
 module OpenstackCommon
   # The state of a service, from systemd and the kernel.
   class Systemd
-    PROPERTIES = %w(LoadState UnitFileState ActiveState Result ExecMainStatus InactiveExitTimestamp).freeze
+    PROPERTIES = %w(LoadState UnitFileState ActiveState Result ExecMainStatus InactiveExitTimestamp Job).freeze
     LISTEN = '0A'
 
     # @return [Systemd] a unit's present state
@@ -43,8 +43,13 @@ module OpenstackCommon
       !%w(disabled masked).include?(@properties['UnitFileState'])
     end
 
+    # A unit that is to be restarted is active until systemd begins with it; until then, and during it, it has a job.
     def active?
-      @properties['ActiveState'] == 'active'
+      @properties['ActiveState'] == 'active' && !job?
+    end
+
+    def job?
+      !@properties['Job'].to_s.empty?
     end
 
     def running?
@@ -53,7 +58,7 @@ module OpenstackCommon
 
     # @return [String] why it isn't active, in systemd's words
     def reason
-      "#{@properties['ActiveState']}, #{@properties['Result']}, exit status #{@properties['ExecMainStatus']}"
+      "#{@properties['ActiveState']}, #{@properties['Result']}, exit status #{@properties['ExecMainStatus']}#{', systemd has a job for it' if job?}"
     end
 
     # @return [Boolean] whether one of the files was written after the unit's last start

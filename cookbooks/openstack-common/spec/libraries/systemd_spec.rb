@@ -17,6 +17,11 @@ RSpec.describe OpenstackCommon::Systemd do
     expect([unit(InactiveExitTimestamp: started).older_than?([file.path]), unit(InactiveExitTimestamp: '').older_than?([file.path])]).to eq([false, false])
   end
 
+  it 'is not active yet if systemd is to restart it' do
+    expect([unit.active?, unit(Job: '1234').active?]).to eq([true, false])
+    expect(unit(Job: '1234', Result: 'success').reason).to end_with('systemd has a job for it')
+  end
+
   it 'treats a unit that cannot be enabled as enabled' do
     expect(%w(enabled static generated disabled masked).map { |state| unit(UnitFileState: state).enabled? }).to eq([true, true, true, false, false])
   end

@@ -43,6 +43,14 @@ RSpec.describe 'openstack_service' do
     expect(verbs).to eq(%w(restart))
   end
 
+  it 'waits for a restart that systemd has not begun yet' do
+    allow_any_instance_of(OpenstackCommon::Systemd).to receive(:older_than?).and_return(true)
+    allow_any_instance_of(Chef::Provider).to receive(:shell_out!) { state['Job'] = '1234' }
+    allow_any_instance_of(Chef::Provider).to receive(:sleep) { state.delete('Job') }
+    chef_run
+    expect(state).not_to include('Job')
+  end
+
   context 'with several services' do
     recipe do
       %w(keystone apache2 memcached).each { |unit| openstack_service(unit) { ports [5000] } }

@@ -10,6 +10,7 @@ from stackcook.bootstrap.converge import converge, prepare
 from stackcook.bootstrap.look import look
 from stackcook.bootstrap.objects import Lost, find
 from stackcook.bootstrap.onnode import BootstrapContext, NodeTask
+from stackcook.bootstrap.preflight import HostFacts
 from stackcook.bootstrap.providers import WINDOWS
 from stackcook.bootstrap.steps import REGISTER_TIMEOUT
 from stackcook.command import Say
@@ -26,8 +27,8 @@ class Bootstrap:
 
     context: BootstrapContext
     kind: BootstrapKind = BootstrapKind.NATIVE
-    _has_client: dict[str, bool] = field(default_factory=dict)
-    """Node → whether a Chef client was found on it."""
+    _facts: dict[str, HostFacts | None] = field(default_factory=dict)
+    """Node → what was found on it."""
 
     def reach(self, node: Node, host: Host) -> None:
         """Log in to ``node``, and no more; the connection stays open for all that follows.
@@ -48,7 +49,7 @@ class Bootstrap:
         if node.provider in WINDOWS:
             return Look(Registration.REGISTERED, "known to the Chef server")
         found = look(self.context, node, host)
-        self._has_client[node.name] = bool(found.facts and found.facts.client)
+        self._facts[node.name] = found.facts
         return replace(found, registration=Registration.REGISTERED) if node.provider else found
 
     def probe(self, node: Node, host: Host, command: str, timeout: float) -> str:
@@ -66,11 +67,13 @@ class Bootstrap:
         """
         task = NodeTask(self.context, step, node, host, deploy, timeout, say)
         if step == "bootstrap":
-            return provided.create(task) if node.provider else knife.bootstrap(task)
+            if node.provider:
+                return provided.create(task)
+            return knife.bootstrap(task, self._facts.get(node.name))
         if node.provider in WINDOWS:
             return provided.converge_windows(task)
         if step == "install":
-            return native.install_client(task, has_client=self._has_client.get(node.name, False))
+            return native.install_client(task, self._facts.get(node.name))
         if step == "register":
             return native.register(task)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from stackcook.addresses import bracketed
 from stackcook.bootstrap import install
-from stackcook.bootstrap.base import ConvergeResult, Deploy
+from stackcook.bootstrap.base import ConvergeResult
 from stackcook.bootstrap.converge import Reader, attributes, from_manifest, run_config
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext, NodeTask
 from stackcook.bootstrap.options import Options
 from stackcook.bootstrap.output import Unwrapped
+from stackcook.bootstrap.preflight import HostFacts
 from stackcook.chef.server.knife import ruby_string
 from stackcook.command import Command, CommandError, Secret, find_program
 from stackcook.errors import NodeError
@@ -26,12 +27,14 @@ from stackcook.remote.hostkeys import adopt
 TEMPLATE = Path(__file__).with_name("node.sh.erb")
 
 
-def bootstrap(task: NodeTask) -> ConvergeResult:
+def bootstrap(task: NodeTask, facts: HostFacts | None) -> ConvergeResult:
     """Delete what an unfinished bootstrap left on the server, then run ``knife bootstrap``.
 
-    It gets our template, unless the node's options name another.
+    It gets our template, unless the node's options name another. ``facts`` are those of the node.
     """
     context, node = task.context, task.node
+    own_template = context.options(node).last("--bootstrap-template")
+    installing = Secret("") if own_template else install.script(task, facts)
     forget(context.client, node.name)
     reader, plain = Reader(task.say), Unwrapped(task.host.address)
 
@@ -39,7 +42,7 @@ def bootstrap(task: NodeTask) -> ConvergeResult:
         if line := plain.feed(said):
             reader(line)
 
-    command = _command(context, node, task.host, task.deploy)
+    command = _command(task, installing)
     try:
         with context.underway.noting() as note:
             done = context.runner(command, on_line=read, timeout=task.timeout, on_start=note)
@@ -51,7 +54,8 @@ def bootstrap(task: NodeTask) -> ConvergeResult:
     return reader.result(node, done.status)
 
 
-def _command(context: BootstrapContext, node: Node, host: Host, deploy: Deploy) -> Command:
+def _command(task: NodeTask, installing: Secret) -> Command:
+    context, node, host = task.context, task.node, task.host
     options = context.options(node)
     argv = [
         *(str(find_program("knife")), "bootstrap", host.address),
@@ -79,7 +83,7 @@ def _command(context: BootstrapContext, node: Node, host: Host, deploy: Deploy) 
     if secret := _secret(context, node):
         argv += ["--secret-file", str(secret)]
     argv += options.for_knife
-    return Command(tuple(argv), env=_environment(context, node, deploy), cwd=options.root)
+    return Command(tuple(argv), env=_environment(task, installing), cwd=options.root)
 
 
 def _keys(host: Host) -> tuple[Path, ...]:
@@ -123,12 +127,13 @@ def _secret(context: BootstrapContext, node: Node) -> Path | None:
     return path
 
 
-def _environment(context: BootstrapContext, node: Node, deploy: Deploy) -> dict[str, str | Secret]:
+def _environment(task: NodeTask, installing: Secret) -> dict[str, str | Secret]:
     """The variables of our template, and a home directory in which knife verifies host keys.
 
     train gives net-ssh /dev/null as the user's known_hosts; only the *global* file can be
     named, and only in the ssh configuration of the home directory.
     """
+    context, node = task.context, task.node
     home, options = context.state / "chef" / "home", context.options(node)
     # Written whole: another node's knife may just be reading it.
     config = f'Host *\n  GlobalKnownHostsFile "{context.known_hosts}"\n'
@@ -139,10 +144,10 @@ def _environment(context: BootstrapContext, node: Node, deploy: Deploy) -> dict[
         # knife asks a licence service on the internet before anything else and goes on without
         # one: a port of this machine that refuses at once spares the wait for a time-out.
         "CHEF_LICENSE_SERVER": "http://127.0.0.1:9",
-        "STACKCOOK_INSTALL": install.script(options),
+        "STACKCOOK_INSTALL": installing,
         # knife gives the node object none of its attribute file: the first run brings them.
         "STACKCOOK_ATTRIBUTES": json.dumps(
-            {**options.attributes(node.name), **attributes(context, node, deploy)}
+            {**options.attributes(node.name), **attributes(context, node, task.deploy)}
         ),
         "STACKCOOK_CONFIG": run_config().rstrip(),
     }

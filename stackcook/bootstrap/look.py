@@ -52,11 +52,10 @@ def look(context: BootstrapContext, node: Node, host: Host) -> Look:
     if "uid=0" not in lines:
         raise _no_root(host, done)
     now = time.time() - context.client.skew
+    own = options.one("install") or options.one("install_url") or context.package
     mine = key is not None and _has_key(lines, key)
     try:
-        facts = preflight.read(
-            done.output, url, now, mine=mine, installs=not options.one("install")
-        )
+        facts = preflight.read(done.output, url, now, mine=mine, installs=not own)
     except ValueError as error:
         what = f"cannot read the output of the preflight checks ({done.quoted})"
         raise Transient(what, where=node.name, remedy="check its shell and sudo") from error

@@ -6,16 +6,14 @@ from stackcook.bootstrap import etc_chef, install, objects
 from stackcook.bootstrap.converge import from_manifest
 from stackcook.bootstrap.onnode import NodeTask, failed
 from stackcook.bootstrap.output import ChefOutput
+from stackcook.bootstrap.preflight import HostFacts
 from stackcook.errors import NodeError
 
 
-def install_client(task: NodeTask, *, has_client: bool) -> str:
-    """Install the client in the version that is wanted, unless it is there.
-
-    ``has_client``: the node has one, of whatever version.
-    """
+def install_client(task: NodeTask, facts: HostFacts | None) -> str:
+    """Install the client in the version that is wanted, unless it is there."""
     options = task.context.options(task.node)
-    if has_client and not options.version and not options.one("preinstall"):
+    if facts and facts.client and not options.version and not options.one("preinstall"):
         return "already installed"
     output, installed = ChefOutput(), False
 
@@ -25,7 +23,7 @@ def install_client(task: NodeTask, *, has_client: bool) -> str:
         output.feed(line)
         task.say(line)
 
-    if task.run_script(install.script(options), read).status:
+    if task.run_script(install.script(task, facts).reveal(), read).status:
         raise failed(task.node, output)
     return "installed" if installed else "already installed"
 

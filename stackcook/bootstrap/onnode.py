@@ -13,10 +13,11 @@ from stackcook.bootstrap.base import Deploy
 from stackcook.bootstrap.objects import names
 from stackcook.bootstrap.options import Options, options_of
 from stackcook.bootstrap.output import ChefOutput
+from stackcook.bootstrap.prebuilt import Prebuilt
 from stackcook.chef.rest.client import ChefClient
 from stackcook.command import Completed, Runner, Say, run
 from stackcook.errors import NodeError, Transient
-from stackcook.manifest.model import ChefServer, Node
+from stackcook.manifest.model import ChefServer, ClientPackage, Node
 from stackcook.parallel import parallel_map
 from stackcook.remote.base import Connect, Host, Remote, TimedOut, as_root
 from stackcook.remote.pool import Pool
@@ -76,6 +77,7 @@ class BootstrapContext:
 
     ``secret`` is the file that decrypts data bag items, unless a node's options name another.
     ``openstack`` are attributes below that name, which every node gets.
+    ``package`` is the user's own package of the Chef client, ``prebuilt`` ours.
     ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` is how many
     seconds an ended step has to end its own programs.
     """
@@ -89,6 +91,8 @@ class BootstrapContext:
     runner: Runner = run
     underway: Underway = field(default_factory=Underway)
     grace: float = 10.0
+    package: ClientPackage | None = None
+    prebuilt: Prebuilt = field(default_factory=Prebuilt)
     _there: list[frozenset[str]] = field(default_factory=list)
 
     @property

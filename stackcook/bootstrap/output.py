@@ -28,6 +28,8 @@ _CACHE = re.compile(r"^.*/cookbooks/")
 _FATAL = re.compile(
     r"^(?:(?:\[\S+\] )?FATAL|ERROR): (?P<text>(?!Stacktrace dumped|-----|PLEASE|The following).+)$"
 )
+# What install.sh prints last if it fails.
+_INSTALLING = re.compile(r"stackcook: (?P<what>.+ failed with status \d+)")
 _STDERR = re.compile(r"^\s*STDERR: ?(?P<text>.*)$")
 _END = re.compile(r"^\s*---- End output")
 
@@ -42,6 +44,9 @@ LEAST = 0.05
 
 _TAIL = 30
 """Lines kept of an output without an error report of Chef's, such as an installation."""
+
+_SHOWN = 3
+"""Lines that a message quotes of the command that failed to install the client."""
 
 
 @dataclass
@@ -117,6 +122,9 @@ class ChefOutput:
         """Why the run failed, on one line: resource, place, message; else the last line."""
         failure = self._failure
         if failure is None or not failure.title:
+            if match := _INSTALLING.fullmatch(self.last):
+                said = [line for line in self._tail if not line.startswith("----->")]
+                return f"{match['what']}: {' / '.join(said[-1 - _SHOWN : -1]) or 'no output'}"
             return self._fatal or self.last or "no output"
         message = next((text for text in reversed(failure.stderr) if text), "")
         message = message or " ".join(failure.message)

@@ -41,7 +41,7 @@ class HostFacts:
     """What the script has printed: names and values, see preflight.sh.
 
     ``url`` is the Chef server's, ``now`` its time. ``mine``: the host has the private key of its
-    node there. ``installs``: stackcook installs the Chef client if it is missing.
+    node there. ``installs``: stackcook installs its own Chef client if there is none.
     """
 
     said: Mapping[str, str]
@@ -188,8 +188,8 @@ def _server(facts: HostFacts, wanted: Wanted) -> _Found:
 
 
 def _mirrors(facts: HostFacts, wanted: Wanted) -> _Found:
-    if facts.client and wanted.need == Need():
-        return  # nothing is known to be installed
+    if (facts.client or not facts.installs) and wanted.need == Need():
+        return  # nothing is known to be installed from there
     for name, why in facts.said.items():
         if name.startswith("mirror ") and why != "reached":
             _, host, port = name.split(" ")

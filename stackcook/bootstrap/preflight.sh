@@ -34,7 +34,14 @@ mirrors() {
 }
 
 echo "uid=$(id -u)"
-(. /etc/os-release && echo "id=$ID" && echo "version=${VERSION_ID:-}" && echo "release=$PRETTY_NAME")
+(
+  . /etc/os-release
+  echo "id=$ID"
+  echo "version=${VERSION_ID:-}"
+  echo "release=$PRETTY_NAME"
+  echo "codename=${VERSION_CODENAME:-}"
+)
+echo "arch=$(dpkg --print-architecture 2>/dev/null)"
 read -r host </proc/sys/kernel/hostname && echo "host=$host"
 echo "time=$(date +%s)"
 echo "cpus=$(nproc)"

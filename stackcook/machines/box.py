@@ -18,7 +18,7 @@ from pathlib import Path
 
 from stackcook.cache import cache, package_cache
 from stackcook.chef.repository.packages import Packages
-from stackcook.client import FETCH, LOCK, gems
+from stackcook.client import FETCH, LOCK, collect
 from stackcook.command import Command, Runner, Say, as_root, run
 from stackcook.errors import MachineError, counted
 from stackcook.files import lock
@@ -94,7 +94,7 @@ class Box:
     def _build_ordinary(self, new: Path, on_line: Say, run: Runner) -> None:
         on_line("building the Vagrant box (takes two to four minutes, only once)")
         with tempfile.TemporaryDirectory(prefix="stackcook-gems-") as collected:
-            _collect_gems(Path(collected))
+            collect(Path(collected))
             argv = as_root("bash", str(SCRIPT), str(new), collected, str(FETCH), *map(str, _LOCKS))
             self._run(argv, on_line, run)
 
@@ -135,10 +135,3 @@ def any_warm() -> bool:
 
 def _checksum(*contents: bytes) -> str:
     return hashlib.sha256(b"".join(contents)).hexdigest()[:12]
-
-
-def _collect_gems(directory: Path) -> None:
-    """Copy the gems that `make setup` downloaded to where the build looks for them."""
-    for gem in (f"{name}-{version}.gem" for name, version in gems().items()):
-        for path in (cache() / "gems").glob(f"*/cache/{gem}"):
-            shutil.copyfile(path, directory / gem)

@@ -40,6 +40,7 @@ _BOOTSTRAP_OPTIONS = {
     "no_proxy": ("--bootstrap-no-proxy",),
     "ssl_verify_mode": ("--node-ssl-verify-mode",),
     "install": ("--bootstrap-install-command",),
+    "install_url": ("--bootstrap-url",),
     "preinstall": ("--bootstrap-preinstall-command",),
     "gateway": ("-G", "--ssh-gateway"),
     "gateway_key": ("--ssh-gateway-identity",),
@@ -66,7 +67,7 @@ _KNIFE_VALUES = _named(
 -F,--format -R,--kerberos-realm -S,--kerberos-service -c,--config -e,--editor -f,--ca-trust-file
 -k,--key -m,--msi-url -o,--connection-protocol -s,--server-url -t,--bootstrap-template -u,--user
 -w,--winrm-auth-method --bootstrap-curl-options --bootstrap-product --bootstrap-protocol
---bootstrap-url --bootstrap-vault-file
+--bootstrap-vault-file
 --bootstrap-vault-item --bootstrap-vault-json --bootstrap-wget-options --chef-license
 --config-option --profile --ssl-peer-fingerprint --su-password --su-user
 --winrm-authentication-protocol --winrm-password --winrm-port --winrm-session-timeout

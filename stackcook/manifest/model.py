@@ -264,6 +264,24 @@ class ChefServer:
 
 
 @dataclass(frozen=True)
+class ClientPackage:
+    """The user's own Debian package of the Chef client: a file here, or a URL for the nodes.
+
+    ``sha256`` is its checksum in hexadecimal digits; only for a file it may be empty. ``ca_file``
+    has certificate authorities for all downloads of the installation, also without a package.
+    """
+
+    path: Path | None = None
+    url: str = ""
+    sha256: str = ""
+    ca_file: Path | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is a package."""
+        return bool(self.path or self.url)
+
+
+@dataclass(frozen=True)
 class Manifest:
     """One ``infrastructure.yml``."""
 
@@ -287,6 +305,7 @@ class Manifest:
     failure_budget: tuple[FailureBudget, ...] = ()
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
     chef_server: ChefServer | None = None
+    client: ClientPackage | None = None
     server_address: IPAddress | None = None
     server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)

@@ -126,6 +126,7 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
         bootstrap=settings.bootstrap,
         failure_budget=settings.failure_budget,
         chef_server=settings.chef_server,
+        client=settings.client,
         server_address=settings.server_address,
         server_port=settings.server_port,
         passwords=passwords,

@@ -165,6 +165,7 @@ def _stackcook() -> Schema:
             [kind.value for kind in BootstrapKind],
         ),
         "failure_budget": _failure_budget(),
+        "client": _client(),
         "chef_server": _chef_server(),
         "server_address": _address(
             "The address of this machine on which the embedded Chef server listens."
@@ -185,6 +186,15 @@ def _stackcook() -> Schema:
     }
     about = "The machines, the Chef server, and how to deploy."
     return {**_body({key: keys[key] for key in settings.KEYS}), "description": about}
+
+
+def _client() -> Schema:
+    keys = {
+        "package": _text("A Debian package: a path on this machine, or a URL for the nodes."),
+        "sha256": _text("Its SHA-256; required for a URL.", settings.SHA256),
+        "ca_file": _text("Certificate authorities for the downloads of the installation."),
+    }
+    return {**_body(keys), "description": "Your own package of the Chef client."}
 
 
 def _failure_budget() -> Schema:

@@ -17,23 +17,25 @@ from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.model import (
     BootstrapKind,
     ChefServer,
+    ClientPackage,
     FailureBudget,
     MachineKind,
     Policy,
     Verification,
 )
-from stackcook.manifest.fields import UPLOAD, FieldReader, Fields, suggest, take
+from stackcook.manifest.fields import LOGIN, UPLOAD, FieldReader, Fields, suggest, take
 from stackcook.manifest.nodesettings import NodeSettings, read_defaults, read_nodes
 
 PROVIDERS = ("lxc", "libvirt", "virtualbox")
 
 KEYS = (
     "name machines provider network external_network nodes node_defaults stages "
-    "failure_budget bootstrap chef_server server_address server_port passwords policy verify"
+    "failure_budget bootstrap client chef_server server_address server_port passwords policy verify"
 ).split()
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
 POLICY_GROUP = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _ROLE = re.compile(r"role\[(.*)\]")
+SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 BUDGET = re.compile(r"(\d{1,6})( *%)?", re.ASCII)
 
 
@@ -58,6 +60,7 @@ class Settings:
     stages: tuple[tuple[Scalar, ...], ...] = ()
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
     failure_budget: tuple[FailureBudget, ...] = ()
+    client: ClientPackage | None = None
     chef_server: ChefServer | None = None
     server_address: IPAddress | None = None
     server_port: int | None = None
@@ -93,6 +96,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         failure_budget=tuple(
             take(fields, "failure_budget", partial(_failure_budget, reader), what) or ()
         ),
+        client=take(fields, "client", partial(_client, reader), what),
         chef_server=take(fields, "chef_server", partial(_chef_server, reader), what),
         server_address=_address(reader, fields, "server_address", what),
         server_port=take(fields, "server_port", partial(reader.number, least=1, most=65535), what),
@@ -170,6 +174,44 @@ def _chef_server(reader: FieldReader, value: Value, what: str) -> ChefServer | N
     key = take(fields, "key", private, what)
     authorities = take(fields, "ca_file", partial(reader.file, needed_by=UPLOAD), what)
     return ChefServer(url, user, key, authorities) if url and user and key else None
+
+
+def _client(reader: FieldReader, value: Value, what: str) -> ClientPackage | None:
+    fields = reader.fields(value, what, ("package", "sha256", "ca_file"))
+    sha256 = take(fields, "sha256", partial(_sha256, reader), what)
+    authorities = take(fields, "ca_file", partial(reader.file, needed_by=LOGIN), what)
+    text = take(fields, "package", reader.text, what) or ""
+    if text and not text.endswith(".deb"):
+        remedy = "name a Debian package, such as chef_18.10.17-1_amd64.deb"
+        reader.invalid(fields["package"][1], f"{what}: package", remedy)
+    elif "sha256" in fields and not text:
+        remedy = "write the path or the URL of a Debian package"
+        reader.error(value.at, f"{what} has a checksum but no package", remedy)
+    if "://" not in text:
+        read_file = partial(reader.file, needed_by=LOGIN)
+        path = take(fields, "package", read_file, what) if text else None
+        return ClientPackage(path, "", sha256 or "", authorities)
+    remedy = "write it as https://HOST/FILE.deb; apt's auth.conf on the nodes may have a login"
+    url = reader.parsed(fields["package"][1], f"{what}: package", _parse_package, remedy)
+    if "sha256" not in fields:
+        remedy = "add its SHA-256: `sha256sum FILE.deb` prints it"
+        reader.error(fields["package"][1].at, f"{what}: the URL has no sha256", remedy)
+    return ClientPackage(None, url or "", sha256 or "", authorities)
+
+
+def _parse_package(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(text)
+    return text
+
+
+def _sha256(reader: FieldReader, value: Value, what: str) -> str | None:
+    text = reader.text(value, what)
+    if text and not SHA256.fullmatch(text):
+        reader.invalid(value, what, "write the 64 digits that `sha256sum FILE.deb` prints")
+        return None
+    return text and text.lower()
 
 
 def _policy(reader: FieldReader, value: Value, what: str) -> Policy | None:

@@ -67,6 +67,7 @@ class Site(ChefSite):
             databags.ensure_passwords(self._manifest),
             self.machines.attributes(),
             opener=self._connections,
+            package=self._manifest.client,
         )
         return Bootstrap(context, self._manifest.bootstrap)
 

@@ -110,10 +110,12 @@ class Remote(Protocol):
         on_line: Say | None = None,
         timeout: float | None = None,
         apart: bool = False,
+        file: Path | None = None,
     ) -> Completed:
         """Run a shell command; its stdout and stderr come in order, in ``output``.
 
-        With ``apart``, for output that is parsed, stderr is in ``errors``.
+        Its stdin is ``stdin``, followed by the content of ``file``. With ``apart``, for output that
+        is parsed, stderr is in ``errors``.
         ``timeout`` is in seconds for the whole command. Raises Transient if the connection breaks,
         TimedOut at the timeout. What a status other than 0 means is up to the caller. Pass secrets
         by ``stdin``, never in ``command``.
@@ -183,6 +185,7 @@ def as_root(
     on_line: Say | None = None,
     timeout: float | None = None,
     apart: bool = False,
+    file: Path | None = None,
 ) -> Completed:
     """:meth:`Remote.run` as root, by sudo with the user's password if there is one.
 
@@ -193,4 +196,6 @@ def as_root(
         command, stdin = sudo(command, asks=True), password_first(password, stdin)
     else:
         command = sudo(command)
-    return remote.run(command, stdin=stdin, on_line=on_line, timeout=timeout, apart=apart)
+    return remote.run(
+        command, stdin=stdin, on_line=on_line, timeout=timeout, apart=apart, file=file
+    )

@@ -94,10 +94,11 @@ class _Lent(Remote):
         on_line: Say | None = None,
         timeout: float | None = None,
         apart: bool = False,
+        file: Path | None = None,
     ) -> Completed:
         with self._using():
             return self._remote.run(
-                command, stdin=stdin, on_line=on_line, timeout=timeout, apart=apart
+                command, stdin=stdin, on_line=on_line, timeout=timeout, apart=apart, file=file
             )
 
     def become(self) -> Secret | None:

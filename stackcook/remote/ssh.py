@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 SILENCE = 30.0
 """Seconds without output from a command after which the node is asked if it still answers."""
 
+_CHUNK = 1 << 20
+"""Bytes of a file that are sent at once; each has ANSWER seconds to arrive."""
+
 ANSWER = 60.0
 """Seconds that a node has to answer; it may be busy."""
 
@@ -117,10 +120,11 @@ class _Connection(Remote):
         on_line: Say | None = None,
         timeout: float | None = None,
         apart: bool = False,
+        file: Path | None = None,
     ) -> Completed:
         began, outcome = time.monotonic(), "failed"
         try:
-            done = self._run(command, stdin, on_line, timeout, apart)
+            done = self._run(command, stdin, on_line, timeout, apart, file)
             outcome = f"exit {done.status}"
             return done
         finally:
@@ -128,7 +132,13 @@ class _Connection(Remote):
             _log.info("%s: %s: %s in %.2f s", self._host.name, shown(command), outcome, spent)
 
     def _run(
-        self, command: str, stdin: str, on_line: Say | None, timeout: float | None, apart: bool
+        self,
+        command: str,
+        stdin: str,
+        on_line: Say | None,
+        timeout: float | None,
+        apart: bool,
+        file: Path | None,
     ) -> Completed:
         lines, errors = _Lines(on_line), b""
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -138,6 +148,9 @@ class _Connection(Remote):
                 with self._answering():
                     channel.exec_command(command)
                     channel.sendall(stdin.encode())
+                if file:
+                    self._send(channel, file, deadline)
+                with self._answering():
                     channel.shutdown_write()
                 while chunk := _receive(self._transport, channel, deadline):
                     lines.feed(chunk)
@@ -157,6 +170,20 @@ class _Connection(Remote):
         if status == -1:  # the channel was closed without a status
             raise self._lost(EOFError("no exit status"))
         return Completed(status, lines.end(), errors.decode(errors="replace"))
+
+    def _send(self, channel: Any, file: Path, deadline: float | None) -> None:
+        """Send a file to the command; ends early if the command does."""
+        with file.open("rb") as content:
+            while chunk := content.read(_CHUNK):
+                if deadline is not None and time.monotonic() > deadline:
+                    raise TimeoutError
+                try:
+                    with self._answering():
+                        channel.sendall(chunk)
+                except OSError:
+                    if self._transport.is_active() and channel.exit_status_ready():
+                        return  # its output says why
+                    raise
 
     def become(self) -> Secret | None:
         password = self._host.become

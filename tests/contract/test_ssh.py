@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -175,10 +176,17 @@ def test_an_ipv6_address(home: Path, known_hosts: Path) -> None:
 def test_sudo_with_a_password(home: Path, servers: tuple[Sshd, Sshd], known_hosts: Path) -> None:
     servers[0].allow(generate(home / "id_ed25519"))
     host = reached(home, servers, access=replace(NEW, become=Secret(PASSWORD)))
+    large = home / "large"
+    large.write_bytes(b"0123456789abcdef" * 1_000_000)
     with connect(host, known_hosts) as remote:
         for _ in range(2):  # nothing is remembered: timestamp_timeout is 0
             done = as_root(remote, "id -u; cat", stdin="script\n", apart=True)
             assert (done.output, done.errors) == ("0\nscript\n", "")
+        done = as_root(remote, "id -u; sha256sum", stdin="script\n", file=large)
+        whole = hashlib.sha256(b"script\n" + large.read_bytes()).hexdigest()
+        assert done.output == f"0\n{whole}  -\n"
+        done = as_root(remote, "head -c 100 >/dev/null; echo full; exit 3", file=large)
+        assert (done.status, done.output) == (3, "full\n")
     with connect(replace(host, become=Secret("wrong")), known_hosts) as remote:
         with pytest.raises(NodeError, match="sudo does not accept the password of debian"):
             as_root(remote, "id -u", stdin="script\n")

@@ -103,6 +103,8 @@ def test_mirrors_matter_only_where_packages_are_known_to_be_needed() -> None:
     assert [id for id, _ in problems(host)] == ["mirror"], "the client is missing"
     assert problems(f"{host}client=yes\n") == []
     assert [id for id, _ in problems(f"{host}client=yes\n", wanted=WANTED)] == ["mirror"]
+    own = preflight.read(host, URL, 5000.0, installs=False)
+    assert preflight.judge("one", own) == (), "the client is the user's own"
 
 
 def test_what_a_host_does_not_say_is_not_held_against_it() -> None:

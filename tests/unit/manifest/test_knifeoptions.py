@@ -86,6 +86,7 @@ def test_versions(text: str, version: str) -> None:
         ("-E lab -U me -x me -i key -p 2222 -N a --sudo -y -r role[x] --no-host-key-verify", ()),
         ("--tags a -j {} --hint ec2 --secret s --bootstrap-version 18 -G gate -P pw -V", ()),
         ("--policy-name=web --policy-group prod --bootstrap-proxy http://127.0.0.1:1", ()),
+        ("--bootstrap-install-command ./install --bootstrap-url http://127.0.0.1/install", ()),
         ("-t mine.erb --tags a", ("-t",)),
         ("--bootstrap-template=mine.erb", ("--bootstrap-template",)),
         (

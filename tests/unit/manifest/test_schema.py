@@ -134,7 +134,7 @@ environments: [a: {}]
 roles: [a: {}]
 nodes: [a: {}]
 clusters: [a: [b: {}]]
-stackcook: {chef_server: {}, nodes: {a: {}}, node_defaults: {a: {}}, policy: {}}
+stackcook: {chef_server: {}, client: {}, nodes: {a: {}}, node_defaults: {a: {}}, policy: {}}
 """
 """A manifest with a mapping in each place that has keys of its own."""
 
@@ -152,11 +152,11 @@ def closed(value: Any, part: Schema) -> Iterator[dict[str, Any]]:
             yield from closed(below, part.get("properties", {}).get(key, others))
 
 
-@pytest.mark.parametrize("place", range(13))
+@pytest.mark.parametrize("place", range(14))
 def test_both_refuse_unknown_keys(tmp_path: Path, place: int) -> None:
     document = yaml.safe_load(EVERYTHING)
     places = list(closed(document, SCHEMA))
-    assert len(places) == 13
+    assert len(places) == 14
     before = sum(1 for _ in VALIDATOR.iter_errors(document))
     places[place]["unheard-of"] = None
     faults = [fault.message for fault in VALIDATOR.iter_errors(document)]

@@ -6,6 +6,7 @@ import click
 
 from stackcook.cli.context import Context, ignore_option, login_options, parallel_option, some_nodes
 from stackcook.errors import ExitCode
+from stackcook.operations.batches import parse_batch
 from stackcook.operations.converge import converge
 from stackcook.operations.limit import limited
 from stackcook.operations.site import Site
@@ -19,6 +20,12 @@ from stackcook.run.state import State
 @click.option(
     "--twice", is_flag=True, help="Run it twice, and fail if the second run changes anything."
 )
+@click.option(
+    "--batch",
+    metavar="NODES|PERCENT%",
+    help="Converge so many nodes of a stage at a time, one node first. If a node of a batch fails,"
+    " or its services do not respond, the next batch does not begin.",
+)
 @ignore_option
 @parallel_option
 @login_options
@@ -27,6 +34,7 @@ def command(
     context: Context,
     nodes: tuple[str, ...],
     twice: bool,
+    batch: str | None,
     ignore: tuple[str, ...],
     parallel: int | None,
 ) -> ExitCode:
@@ -34,6 +42,7 @@ def command(
 
     NODE is a name, a range (compute[01-10]), a pattern (compute*) or a role (role[NAME]).
     """
+    size = parse_batch(batch) if batch is not None else None
     manifest = context.load_deployed("converge", lab_only=True)
     only = limited(manifest, nodes, where="") or frozenset()
     site = Site(manifest, context.access)
@@ -48,6 +57,7 @@ def command(
                 (state, listener),
                 only,
                 twice=twice,
+                batch=size,
                 ignore=ignore,
                 settings=settings,
             )

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from stackcook.bootstrap.base import ConvergeResult, Deploy
 from stackcook.errors import ExitCode, NodeError
 from stackcook.manifest.model import Manifest
+from stackcook.operations.batches import BatchSize, batched
 from stackcook.operations.shared import (
     Actions,
     Facts,
+    StageNodes,
     save_step,
     server_steps,
     chef_steps,
@@ -38,22 +40,30 @@ def converge(
     only: Collection[str] = (),
     *,
     twice: bool = False,
+    batch: BatchSize | None = None,
     ignore: Collection[str] = (),
     settings: Settings = Settings(),
 ) -> ExitCode:
     """Run chef-client on all nodes, or those in ``only``; ``twice`` also tests idempotence.
 
-    ``ignore`` has the IDs of findings of preflight that do not stop it.
+    With ``batch``, it ends at the first batch with a failed node. ``ignore`` has the IDs of
+    findings of preflight that do not stop it.
     """
     id = new_id("c", settings.clock())
-    plan = converge_plan(manifest, only, twice=twice)
-    made = actions(manifest, site, id, only, ignore)
+    plan = converge_plan(manifest, only, twice=twice, batch=batch)
+    made = actions(manifest, site, id, only, ignore, batch)
     return run(plan, made, manifest, site, listeners, settings, deploy=id)
 
 
-def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool = False) -> Plan:
+def converge_plan(
+    manifest: Manifest,
+    only: Collection[str] = (),
+    *,
+    twice: bool = False,
+    batch: BatchSize | None = None,
+) -> Plan:
     """The plan for all nodes, or those in ``only``. Pure."""
-    stages = staged(manifest, only)
+    stages = _stages(manifest, only, batch)
     facts = _facts(manifest)
     network, server = server_steps()
     looks = preflight_steps(stages)
@@ -81,10 +91,15 @@ def converge_plan(manifest: Manifest, only: Collection[str] = (), *, twice: bool
 
 
 def actions(
-    manifest: Manifest, site: Site, id: str, only: Collection[str], ignore: Collection[str] = ()
+    manifest: Manifest,
+    site: Site,
+    id: str,
+    only: Collection[str],
+    ignore: Collection[str] = (),
+    batch: BatchSize | None = None,
 ) -> dict[str, Action]:
     """What the steps of a converge do."""
-    stages = staged(manifest, only)
+    stages = _stages(manifest, only, batch)
     names = frozenset(node.name for stage in stages for node in stage.nodes)
     made = Actions(manifest, site, stages, _facts(manifest), Deploy(id, names), ignore)
     shared = made.by_name()
@@ -123,6 +138,13 @@ def actions(
         "converge again": again,
         "save again": shared["save"],
     }
+
+
+def _stages(
+    manifest: Manifest, only: Collection[str], batch: BatchSize | None
+) -> tuple[StageNodes, ...]:
+    stages = staged(manifest, only)
+    return tuple(batched(stages, batch)) if batch else stages
 
 
 def _facts(manifest: Manifest) -> Facts:

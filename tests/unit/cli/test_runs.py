@@ -100,6 +100,18 @@ def test_converge_twice(root: Path, site: FakeSite) -> None:
     assert "converge controller" not in site.asked
 
 
+def test_converge_ends_at_the_first_bad_batch(root: Path, site: FakeSite) -> None:
+    site.chef.known = {"controller", "compute1"}
+    site.chef.broken["controller"] = recipe_error("controller")
+    result = run("converge", "--batch", "50%")
+    assert result.exit_code == ExitCode.NODES
+    assert "converge controller" in site.asked
+    assert "converge compute1" not in site.asked
+    result = run("converge", "--batch", "none")
+    assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
+    assert result.stderr.startswith('--batch: "none" is not the size of a batch; write a number')
+
+
 @pytest.mark.parametrize(
     "arguments, code, destroyed",
     [(["destroy"], ExitCode.USAGE, False), (["destroy", "--yes"], ExitCode.DONE, True)],

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from stackcook.errors import UsageError
 from stackcook.manifest.model import BootstrapKind, Manifest, Stage
+from stackcook.operations.batches import BatchSize, parse_batch
 from stackcook.operations.converge import converge_plan
 from stackcook.operations.deploy import deploy_plan, observe
 from stackcook.operations.destroy import destroy_plan
@@ -93,6 +95,7 @@ def test_a_step_waits_only_for_steps_that_come_before_it() -> None:
         deploy_plan(MANIFEST, Facts(done=frozenset({"controller"}))),
         converge_plan(MANIFEST),
         converge_plan(MANIFEST, twice=True),
+        converge_plan(MANIFEST, batch=BatchSize(1)),
     ):
         before = set()
         for step in plan.steps:
@@ -146,3 +149,45 @@ def test_a_manifest_without_nodes_only_uploads() -> None:
     assert names == ["check", "secrets", "network", "chef server", "upload", "save"]
     removed = [step.name for step in destroy_plan(empty).steps]
     assert removed == ["chef server", "network", "state"]
+
+
+@pytest.mark.parametrize(
+    "size, sizes",
+    [
+        (BatchSize(4), [1, 4, 4, 1]),
+        (BatchSize(30, percent=True), [1, 3, 3, 3]),
+        (BatchSize(1, percent=True), [1] * 10),
+        (BatchSize(100), [1, 9]),
+    ],
+)
+def test_a_stage_in_batches_begins_with_one_node(size: BatchSize, sizes: list[int]) -> None:
+    manifest = two_stages(Path("/nowhere"), computes=10)
+    controller, *computes = converge_plan(manifest, batch=size).stages
+    assert controller == ("single-controller", ("controller",))
+    assert [len(nodes) for _, nodes in computes] == sizes
+    assert computes[0][0] == f"single-compute, batch 1 of {len(sizes)}"
+    assert [node for _, nodes in computes for node in nodes] == [
+        f"compute{number}" for number in range(1, 11)
+    ]
+
+
+def test_a_batch_waits_until_the_services_of_the_batch_before_respond() -> None:
+    plan = converge_plan(MANIFEST, batch=BatchSize(1))
+    gates = [(step.stage, step.does) for step in plan.steps if step.name == "gate"]
+    assert gates == [
+        (
+            "single-compute, batch 1 of 2",
+            "wait until the services on controller respond",
+        ),
+        (
+            "single-compute, batch 2 of 2",
+            "wait until the services on controller, compute1 respond",
+        ),
+    ]
+    assert ("single-compute, batch 2 of 2", "gate") in plan.of("compute2")[-1].after
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "101%", "0%", "ten", "", "1.5"])
+def test_sizes_of_batches_that_mean_nothing(word: str) -> None:
+    with pytest.raises(UsageError, match="is not the size of a batch.*such as 5, or a percentage"):
+        parse_batch(word)

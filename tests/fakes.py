@@ -143,7 +143,8 @@ class FakeSite:
     """A Site in memory. ``errors`` makes the step of that name fail; ``bad`` are failed checks.
 
     ``lost`` are nodes whose report the Chef server has lost, ``old`` those that have another run
-    list there; it is ``away`` for a step of that name so many times.
+    list there, ``reported`` says when nodes converged. The server is ``away`` for a step of that
+    name so many times.
     """
 
     def __init__(self) -> None:
@@ -157,6 +158,7 @@ class FakeSite:
         self.notes: tuple[str, ...] = ()
         self.lost: set[str] = set()
         self.old: set[str] = set()
+        self.reported: dict[str, float] = {}
         self.settled = 0
         self.while_settling: Callable[[], None] = lambda: None
         self.away: dict[str, int] = {}
@@ -204,6 +206,9 @@ class FakeSite:
 
     def registered(self) -> Collection[str]:
         return frozenset(self.chef.known)
+
+    def check_ins(self) -> Mapping[str, float]:
+        return self.reported
 
     def outdated(self, nodes: Sequence[Node]) -> Collection[str]:
         return self.old.intersection(node.name for node in nodes)

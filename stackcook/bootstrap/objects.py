@@ -16,6 +16,10 @@ PERMISSIONS = ("create", "read", "update", "delete", "grant")
 """What the creator of an object may do with it, if the server has access control lists."""
 
 
+MOST_ROWS = 10_000
+"""Of a search: Chef Infra Server refuses to give more."""
+
+
 class Lost(NodeError):
     """The Chef server no longer has the node: it was killed and lost its last second of data."""
 
@@ -49,6 +53,17 @@ def _lost(client: ChefClient, name: str) -> bool:
         return any(find(client, f"/{kind}/{name}") is None for kind in ("nodes", "clients"))
     except ChefServerError:
         return False  # unknown: the error itself is reported
+
+
+def check_ins(client: ChefClient) -> Mapping[str, float]:
+    """Node → when its last successful chef-client run began, in seconds since the epoch.
+
+    Ohai's ``ohai_time``, which chef-client saves with the node. One search for all nodes.
+    """
+    keys = {"name": ["name"], "time": ["ohai_time"]}
+    answer = client.post(f"/search/node?q=*:*&rows={MOST_ROWS}", keys)
+    found = (row["data"] for row in answer["rows"])
+    return {each["name"]: float(each["time"]) for each in found if each["time"] is not None}
 
 
 def find(client: ChefClient, path: str) -> Mapping[str, Any] | None:

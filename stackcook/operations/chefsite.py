@@ -19,7 +19,7 @@ from stackcook.chef.server.settings import find_chef_server
 from stackcook.chef.sync.compare import Listing
 from stackcook.chef.sync.upload import upload as upload_all
 from stackcook.command import Say
-from stackcook.errors import InputError, Severity, UsageError, counted
+from stackcook.errors import ChefServerError, InputError, Severity, UsageError, counted
 from stackcook.machines.base import Machines
 from stackcook.machines.factory import machines_for
 from stackcook.machines.provided import ProvidedMachines
@@ -182,6 +182,20 @@ class ChefSite:
             return frozenset()
         with ChefClient(server) as client:
             return frozenset(client.get("/nodes"))
+
+    def check_ins(self) -> Mapping[str, float]:
+        """Node → the time of the last chef-client run that it has reported, since the epoch.
+
+        Nodes that never reported one are left out; it is empty if no server runs or responds.
+        """
+        server = self.running_server
+        if server is None:
+            return {}
+        try:
+            with ChefClient(server) as client:
+                return objects.check_ins(client)
+        except ChefServerError:
+            return {}  # the rest of the status does not need the server
 
     def outdated(self, nodes: Sequence[Node]) -> frozenset[str]:
         """The names of those that are registered with another run list, environment or policy."""

@@ -336,6 +336,10 @@ def _data() -> dict[str, Schema]:
                     step=_OPTIONAL,
                     result=_OPTIONAL,
                     when=_or_null(_TIME),
+                    check_in={
+                        **_or_null(_TIME),
+                        "description": "When the last successful chef-client run began.",
+                    },
                     why=_OPTIONAL,
                 )
             ),

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from stackcook.chef.rest.client import ChefClient
+from stackcook.bootstrap.objects import MOST_ROWS
 from stackcook.bootstrap.providers import WINDOWS
 from stackcook.errors import ChefServerError, VerifyError
 from stackcook.manifest.model import Manifest, Node
 from stackcook.parallel import parallel_map
-
-_MOST_ROWS = 10_000
-"""Of a search: Chef Infra Server refuses to give more."""
 
 _FACTS = {
     "name": ("name",),
@@ -106,7 +104,7 @@ def placed(
         if (not only or node.name in only)
         and node.provider not in WINDOWS  # nobody logs in to those by SSH
     ]
-    few = len(known) <= min(2 * len(wanted), _MOST_ROWS)  # nodes that are none of ours
+    few = len(known) <= min(2 * len(wanted), MOST_ROWS)  # nodes that are none of ours
     found = _found(chef, deploy, len(known)) if deploy and few else {}
 
     def one(node: Node) -> Placed:

@@ -84,3 +84,12 @@ def test_nodes_are_found_before_they_converge(client: ChefClient) -> None:
     for node in nodes:
         objects.synchronize(client, replace(node, run_list=("role[base]",)))
     wait(lambda: not found(client, STORAGE))
+
+
+def test_when_nodes_have_checked_in(client: ChefClient) -> None:
+    for name in ("one", "new"):
+        stored(client, name)
+    node = client.get("/nodes/one")
+    node["automatic"] |= {"ohai_time": 1764405000.25}
+    client.put("/nodes/one", node)
+    wait(lambda: objects.check_ins(client) == {"one": 1764405000.25})

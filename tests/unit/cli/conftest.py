@@ -35,5 +35,5 @@ def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
     site = FakeSite()
     for command in (deploy, converge, destroy):
         monkeypatch.setattr(command, "Site", lambda *_: site)
-    monkeypatch.setattr(status, "machines_for", lambda *_: site.machines)
+    monkeypatch.setattr(status, "ChefSite", lambda *_: site)
     return site

@@ -46,11 +46,14 @@ def test_status_and_logs_say_what_failed_and_why(root: Path, site: FakeSite) -> 
     site.chef.broken["compute1"] = recipe_error("compute1")
     assert run("deploy").exit_code == ExitCode.NODES
     header, controller, compute = run("status").stdout.splitlines()
-    assert header.split() == "node address machine step result when why".split()
+    assert header.split() == "node address machine step result when check-in why".split()
     assert controller.split()[:5] == ["controller", "127.0.0.2", "running", "converge", "done"]
     assert "failed" in compute and "execute[boom] (x.rb:1): no" in compute
+    site.reported = {"controller": 1.0}
     nodes = {node["node"]: node for node in data_of(run("status", "--json").stdout)["nodes"]}
     assert nodes["compute1"]["result"] == "failed"
+    assert nodes["controller"]["check_in"] == "1970-01-01T00:00:01Z"
+    assert nodes["compute1"]["check_in"] is None
     assert "execute[boom]" in run("logs", "compute1").stdout
 
 

@@ -3,7 +3,7 @@ python = .venv/bin/python3
 pytest = $(python) -m pytest
 live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
 
-.PHONY: help deploy test check setup lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -39,7 +39,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -57,7 +57,7 @@ side-by-side: setup
 bench-converge: setup
 	@$(python) -m benchmarks.converge
 
-allinone restarts cookbooks swift volumes faults tempest preflight hosts: setup
+allinone restarts cookbooks swift volumes faults tempest preflight hosts partial: setup
 	@$(pytest) tests/acceptance/test_$@.py $(live)
 
 stacks: setup

@@ -123,15 +123,15 @@ class Lab:
             kind, what = left.split(" ", 1)
             log.warning("clearing %s", left)
             if kind == "container":
-                _root("lxc-destroy", "-f", "-n", what)
+                as_root("lxc-destroy", "-f", "-n", what)
             elif kind == "link":
-                _root("ip", "link", "del", what)
+                as_root("ip", "link", "del", what)
             elif kind == "process":
-                _root("kill", what)
+                as_root("kill", what)
             elif kind == "route" and what.startswith("unreachable"):
-                _root("ip", "route", "del", *what.split()[:2])
+                as_root("ip", "route", "del", *what.split()[:2])
             elif kind == "nft" and what.startswith("table"):
-                _root("nft", "delete", *what.rstrip(" {").split())
+                as_root("nft", "delete", *what.rstrip(" {").split())
         if self.root.exists():
             subprocess.run([*SUDO, "rm", "-rf", "--", str(self.root)], check=True)
 
@@ -154,7 +154,7 @@ def _output(*argv: str) -> str:
     return done.stdout
 
 
-def _root(*argv: str) -> None:
+def as_root(*argv: str) -> None:
     """Run as root; what is gone already is no failure of a clearing."""
     done = subprocess.run([*SUDO, *argv], capture_output=True, text=True, timeout=60)
     if done.returncode:

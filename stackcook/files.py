@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import secrets
 import time
@@ -88,6 +89,19 @@ def keep(path: Path, text: str) -> None:
                 other.unlink()
     except (OSError, UsageError):
         pass
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """The content of a file, in pieces of at most 1 MiB."""
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            yield piece
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -164,6 +164,7 @@ class FakeSite:
         self.away: dict[str, int] = {}
         self.running_server = None
         self.repository = Repository()
+        self.bundle = None
 
     def _step(self, name: str) -> str:
         self.asked.append(name)

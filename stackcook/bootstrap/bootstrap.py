@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from stackcook.bootstrap import knife, native, provided
+from stackcook.bootstrap import bundled, knife, native, provided
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration
 from stackcook.bootstrap.converge import converge, prepare
 from stackcook.bootstrap.look import look
@@ -66,6 +66,8 @@ class Bootstrap:
         it did, in a few words or as a converge.
         """
         task = NodeTask(self.context, step, node, host, deploy, timeout, say)
+        if step == "packages":
+            return bundled.bring(task, self._facts.get(node.name))
         if step == "bootstrap":
             if node.provider:
                 return provided.create(task)

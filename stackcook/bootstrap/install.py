@@ -14,10 +14,10 @@ from stackcook import client
 from stackcook.bootstrap.etc_chef import proxies
 from stackcook.bootstrap.onnode import NodeTask
 from stackcook.bootstrap.options import Options
-from stackcook.bootstrap.prebuilt import checksum
 from stackcook.bootstrap.preflight import HostFacts
 from stackcook.command import Secret
 from stackcook.errors import NodeError
+from stackcook.files import checksum, pieces
 from stackcook.remote.base import as_root
 
 FUNCTIONS = Path(__file__).with_name("install.sh")
@@ -76,6 +76,12 @@ def _how(task: NodeTask, options: Options, facts: HostFacts | None) -> str:
         )
     if package and package.path:
         return f"from_package {_send(task, package.path, package.sha256)}"
+    if task.context.bundle and _is_locked(options.version):
+        return "apt_get install stackcook-chef-client"
+    if task.context.bundle:
+        what = f"the bundle has version {client.gems()['chef']} of the Chef client"
+        remedy = "remove --bootstrap-version, or deploy without the bundle"
+        raise NodeError(what, where=task.node.name, remedy=remedy)
     if not _is_locked(options.version):
         return _rubygems(options.version)
     prebuilt = task.context.prebuilt
@@ -105,7 +111,7 @@ def _send(task: NodeTask, path: Path, sha256: str = "") -> str:
     )
     with context.open(task.host) as remote, context.underway.noting() as note:
         note(remote.close)
-        done = as_root(remote, command, file=path, timeout=task.timeout)
+        done = as_root(remote, command, content=pieces(path), timeout=task.timeout)
     if done.status:
         what = f"cannot copy {path.name} to {target} ({done.quoted})"
         raise NodeError(what, where=task.node.name, remedy="free disk space, or correct `sha256`")

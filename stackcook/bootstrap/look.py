@@ -43,7 +43,8 @@ def look(context: BootstrapContext, node: Node, host: Host) -> Look:
         known = f"/nodes/{node.name}" in there
     options, url = context.options(node), context.server.url
     proxied = bool(proxies(context.server, options)["proxy"])
-    command = preflight.command(url, node.name, proxied=proxied)
+    bundled = context.bundle is not None
+    command = preflight.command(url, node.name, proxied=proxied, bundled=bundled)
     if key is not None and known:
         command += _LOGIN
     with context.open(host) as remote:  # records the host key, for knife too

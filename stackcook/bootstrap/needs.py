@@ -63,7 +63,8 @@ class Wanted:
 
     ``platforms`` has the releases that each cookbook supports: platform → constraint. ``interface``
     is that of the external network. ``mtu`` is the size of the packets between nodes in bytes.
-    ``lab``: stackcook has made the machine, for this cloud only.
+    ``lab``: stackcook has made the machine, for this cloud only. ``releases`` are those for which
+    the bundle has its packages, None without a bundle.
     """
 
     need: Need = Need()
@@ -72,6 +73,7 @@ class Wanted:
     interface: str = ""
     mtu: int = 1500
     lab: bool = False
+    releases: frozenset[str] | None = None
 
     @property
     def controls(self) -> bool:

@@ -14,6 +14,7 @@ from stackcook.bootstrap.objects import names
 from stackcook.bootstrap.options import Options, options_of
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.bootstrap.prebuilt import Prebuilt
+from stackcook.bundle.archive import Bundle
 from stackcook.chef.rest.client import ChefClient
 from stackcook.command import Completed, Runner, Say, run
 from stackcook.errors import NodeError, Transient
@@ -77,7 +78,8 @@ class BootstrapContext:
 
     ``secret`` is the file that decrypts data bag items, unless a node's options name another.
     ``openstack`` are attributes below that name, which every node gets.
-    ``package`` is the user's own package of the Chef client, ``prebuilt`` ours.
+    ``package`` is the user's own package of the Chef client, ``prebuilt`` ours;
+    ``bundle`` has it, and all other Debian packages.
     ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` is how many
     seconds an ended step has to end its own programs.
     """
@@ -92,6 +94,7 @@ class BootstrapContext:
     underway: Underway = field(default_factory=Underway)
     grace: float = 10.0
     package: ClientPackage | None = None
+    bundle: Bundle | None = None
     prebuilt: Prebuilt = field(default_factory=Prebuilt)
     _there: list[frozenset[str]] = field(default_factory=list)
 

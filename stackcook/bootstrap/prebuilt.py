@@ -13,7 +13,7 @@ from stackcook.cache import cache
 from stackcook.client import BUILD, FETCH, LOCK, collect, gems
 from stackcook.command import Command, Runner, Say, as_root, run
 from stackcook.errors import NodeError, Transient
-from stackcook.files import lock
+from stackcook.files import checksum, lock
 from stackcook.retry import output_is_transient
 
 OnStart = Callable[[Callable[[], None]], None]
@@ -83,12 +83,6 @@ class Prebuilt:
                 _pack(directory, path)
             recorded.write_text(checksum(path))
         return path
-
-
-def checksum(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _pack(directory: Path, path: Path) -> None:

@@ -30,6 +30,9 @@ PLATFORMS = {"rhel": "redhat", "ol": "oracle", "sles": "suse", "amzn": "amazon"}
 NO_NAME = "the name does not resolve"
 """What the script says of a host whose address can't be found."""
 
+BUNDLED = "/etc/apt/apt.conf.d/99stackcook-bundle"
+"""apt's configuration on a node that has the packages of a bundle."""
+
 _PORTS = {"http": 80, "https": 443}
 _ANY = ("0.0.0.0", "*", "[::]")
 _Found = Iterator[tuple[str, str]]
@@ -75,6 +78,11 @@ class HostFacts:
         return int(self.said["total"]) >> 10 if "total" in self.said else None
 
     @property
+    def debian(self) -> str:
+        """Codename and architecture, as in a bundle: ``trixie-amd64``."""
+        return f"{self.said.get('codename', '')}-{self.said.get('arch', '')}"
+
+    @property
     def release(self) -> str:
         """The operating system, as people call it."""
         return self.said.get("release", "?")
@@ -90,12 +98,16 @@ class HostFacts:
         return f"{self.release}, {memory} MiB of memory and {free} MiB of disk free"
 
 
-def command(url: str, node: str, *, proxied: bool = False) -> str:
-    """The shell command to run as root; ``url`` is the Chef server's, as ``node`` reaches it."""
+def command(url: str, node: str, *, proxied: bool = False, bundled: bool = False) -> str:
+    """The shell command to run as root; ``url`` is the Chef server's, as ``node`` reaches it.
+
+    ``bundled``: the node gets its packages from a bundle, and asks no mirror.
+    """
     parts = urlsplit(url)
     port = parts.port or _PORTS.get(parts.scheme, 443)
     to = ("", "") if proxied else (parts.hostname or "", str(port))
-    return f"set -- {shlex.join((*to, url, node))}\n{SCRIPT.read_text()}"
+    words = (*to, url, node, *(("bundled",) if bundled else ()))
+    return f"set -- {shlex.join(words)}\n{SCRIPT.read_text()}"
 
 
 def read(
@@ -117,7 +129,7 @@ def judge(node: str, facts: HostFacts, wanted: Wanted = Wanted()) -> tuple[NodeF
     What only a node that is to be installed needs is not asked of one that is there already.
     """
     checks: list[Callable[[HostFacts, Wanted], _Found]]
-    checks = [_disk, _clock, _client, _name, _server, _lock]
+    checks = [_disk, _clock, _client, _bundled, _name, _server, _lock]
     if not facts.ours:
         checks += [_memory, _supported, _mirrors]
     if not wanted.lab:
@@ -174,6 +186,13 @@ def _supported(facts: HostFacts, wanted: Wanted) -> _Found:
     for shown, cookbooks in refused.items() if id else ():
         names = ", ".join(cookbooks[:3]) + ("" if len(cookbooks) <= 3 else ", …")
         yield "release", f"{facts.release} is not supported by {names}: only {shown}"
+
+
+def _bundled(facts: HostFacts, wanted: Wanted) -> _Found:
+    if wanted.releases is not None and facts.debian not in wanted.releases:
+        known = ", ".join(sorted(wanted.releases)) or "none"
+        what = f"the bundle has no packages of this node for {facts.debian}, only for {known}"
+        yield "release", what
 
 
 def _name(facts: HostFacts, wanted: Wanted) -> _Found:

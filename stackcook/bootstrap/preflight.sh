@@ -1,6 +1,6 @@
 # Looks at a node before anything is changed on it, as root. Prints NAME=VALUE lines.
 # $1 and $2 are the Chef server's host and port, empty where a proxy leads to it; $3 is its URL, and
-# $4 the node's name there.
+# $4 the node's name there. If $5 is not empty, apt will not need its mirrors.
 
 # reach NAME HOST PORT: whether a TCP connection opens. bash opens it by itself; what it says ends
 # with the reason.
@@ -22,6 +22,7 @@ setting() {
 
 # mirrors: the URLs that apt gets packages from, without their paths; or the proxy that it asks
 mirrors() {
+  test ! -e /etc/apt/apt.conf.d/99stackcook-bundle || return 0 # it has the packages of a bundle
   config=$(apt-config dump 2>/dev/null | grep -iE '^Acquire::https?::Proxy( |-)')
   case $config in *-Auto-Detect\ \"?*\"*) return ;; esac # a program chooses the proxy
   proxy=$(echo "$config" | sed -nE 's|^[^ ]*[Pp]roxy "(https?://[^/"]+).*|\1|p' | head -n 1)
@@ -84,7 +85,7 @@ fi
 if test -n "$ours"; then echo ours=yes; fi
 if test -n "$1"; then
   reach server "$1" "$2" &
-  for each in $(test -n "$ours" || mirrors 2>/dev/null); do
+  for each in $(test -n "$ours$5" || mirrors 2>/dev/null); do
     place=${each#*://}
     place=${place##*@}
     case $each in https*) port=443 ;; *) port=80 ;; esac

@@ -28,20 +28,29 @@ class NodeStep:
 
 
 def steps_of(
-    node: Node, manifest: Manifest, *, registered: bool, recipes: Sequence[str] = ()
+    node: Node,
+    manifest: Manifest,
+    *,
+    registered: bool,
+    recipes: Sequence[str] = (),
+    bundled: bool = False,
 ) -> tuple[NodeStep, ...]:
     """The steps of a node, in order; ``registered`` says if the Chef server has it already.
 
     The last one is the converge of the whole run list. ``recipes`` need no other node: they can be
-    converged before the stage begins.
+    converged before the stage begins. ``bundled``: it gets its Debian packages from a bundle.
     """
     timeout = float(node.timeout or CONVERGE_TIMEOUT)
     converge = NodeStep("converge", f"converge {_target(node)}", timeout)
+    steps = []
+    if bundled and not node.provider:
+        does = "send the packages of the bundle, and let apt use only these"
+        steps.append(NodeStep("packages", does, PREPARE_TIMEOUT))
     if registered:
-        return (converge,)
+        return (*steps, converge)
     by_knife = node.provider or node.options.knife_only
     if manifest.bootstrap is BootstrapKind.NATIVE and not by_knife:
-        steps = [
+        steps += [
             NodeStep("install", "install the Chef client", INSTALL_TIMEOUT),
             NodeStep("register", "register it with the Chef server", REGISTER_TIMEOUT),
         ]
@@ -52,7 +61,7 @@ def steps_of(
     does = f"knife bootstrap, and converge {_target(node)}"
     if node.provider:
         does = Redactor().command(shlex.join(("knife", *create_arguments(node))))
-    return (NodeStep("bootstrap", does, timeout),)
+    return (*steps, NodeStep("bootstrap", does, timeout))
 
 
 def _target(node: Node) -> str:

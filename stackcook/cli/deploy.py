@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from stackcook.bundle.archive import unpack
 from stackcook.cli.context import (
     Context,
     ignore_option,
@@ -12,6 +15,7 @@ from stackcook.cli.context import (
     parallel_option,
 )
 from stackcook.errors import ExitCode, UsageError
+from stackcook.operations.bundle import adopt, restore_repository
 from stackcook.operations.deploy import deploy, preflight
 from stackcook.operations.limit import limited
 from stackcook.operations.site import Site
@@ -37,6 +41,12 @@ from stackcook.run.state import State
     is_flag=True,
     help="Also deploy to hosts that belong to another Chef server or cloud.",
 )
+@click.option(
+    "--bundle",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Take everything from this file of `stackcook bundle`; ask nothing of the internet.",
+)
 @ignore_option
 @parallel_option
 @login_options
@@ -48,6 +58,7 @@ def command(
     anew: bool,
     preflight_only: bool,
     take_over: bool,
+    bundle: Path | None,
     ignore: tuple[str, ...],
     parallel: int | None,
 ) -> ExitCode:
@@ -57,11 +68,16 @@ def command(
     repository have changed. If there is nothing to do, it changes nothing. Ctrl-C waits for the
     running steps; a second one stops them.
     """
+    unpacked = unpack(bundle) if bundle else None
+    if unpacked and restore_repository(unpacked, context.path):
+        context.console.note(f"copied the Chef repository of the bundle to {context.path.parent}")
     manifest = context.load("deploy", warn=True)
     ignored = (*ignore, *(["leftover"] * take_over))
     refuse(manifest.state)  # at once, not when the repository has been read
     only = limited(manifest, limit) or frozenset()
-    site = Site(manifest, context.access)
+    if unpacked:
+        adopt(unpacked, manifest)
+    site = Site(manifest, context.access, unpacked)
     site.check()  # all this before anything is written
     site.check_providers()
     site.reach()

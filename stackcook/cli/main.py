@@ -44,6 +44,7 @@ COMMANDS = {
     "ssh": "Open a shell on a node, or run a command there.",
     "destroy": "Delete the machines and everything else that deploy created.",
     "server": "Start, stop or inspect the embedded Chef server.",
+    "bundle": "Write a file with all that deploy needs from the internet.",
     "box": "Build the Vagrant box of the LXC machines.",
     "schema": "Print the JSON Schema of the manifest, for editors.",
     "doctor": "List required programs, and how to install missing ones.",

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from stackcook.bootstrap import objects, providers
+from stackcook.bundle.archive import Bundle
 from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.objects import databags
@@ -32,12 +33,15 @@ class ChefSite:
     """The parts of a ``Site`` that need neither SSH nor OpenStack: all that an upload needs.
 
     It is a class of its own so that an upload does not load their libraries. Parts are made when
-    first used.
+    first used. ``bundle`` has the nodes' packages, if it is given.
     """
 
-    def __init__(self, manifest: Manifest, access: Access = Access()) -> None:
+    def __init__(
+        self, manifest: Manifest, access: Access = Access(), bundle: Bundle | None = None
+    ) -> None:
         self._manifest = manifest
         self._access = access
+        self.bundle = bundle
 
     @cached_property
     def machines(self) -> Machines:

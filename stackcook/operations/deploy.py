@@ -108,6 +108,7 @@ def observe(
         site.recipes_to_prepare(nodes),
         frozenset(names.intersection(resumed.done)) if resumed else frozenset(),
         site.outdated([node for node in nodes if node.name in registered]),
+        site.bundle is not None,
     )
 
 

@@ -20,7 +20,7 @@ from stackcook.run.plan import RUN_LISTS, Key, Step
 if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
     from stackcook.operations.site import Site
 
-NODE_STEPS = ("install", "register", "prepare", "bootstrap", "converge")
+NODE_STEPS = ("packages", "install", "register", "prepare", "bootstrap", "converge")
 """The steps that the node's bootstrap carries out."""
 
 _WHY = {
@@ -37,7 +37,7 @@ class Facts:
     ``machines`` are the machines' states, ``registered`` the nodes that the Chef server has,
     ``recipes`` those of each node that need no other node, ``done`` the nodes that the deploy which
     is resumed has finished, ``outdated`` the nodes whose run list, environment or policy on the
-    Chef server is not the manifest's.
+    Chef server is not the manifest's. ``bundled``: nodes get their packages from a bundle.
     """
 
     machines: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +45,7 @@ class Facts:
     recipes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
     outdated: Collection[str] = frozenset()
+    bundled: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,11 @@ def chef_steps(
     If the plan has no gate for the stage (``gated``), it waits for the nodes before.
     """
     wanted = steps_of(
-        node, manifest, registered=registered, recipes=facts.recipes.get(node.name, ())
+        node,
+        manifest,
+        registered=registered,
+        recipes=facts.recipes.get(node.name, ()),
+        bundled=facts.bundled,
     )
     steps: list[Step] = []
     after: tuple[Key, ...] = (node.name, "preflight"), RUN_LISTS

@@ -68,6 +68,7 @@ class Site(ChefSite):
             self.machines.attributes(),
             opener=self._connections,
             package=self._manifest.client,
+            bundle=self.bundle,
         )
         return Bootstrap(context, self._manifest.bootstrap)
 
@@ -98,7 +99,10 @@ class Site(ChefSite):
 
     def wanted(self, node: Node) -> Wanted:
         """What the host of a node must have, by the manifest and the Chef repository."""
-        return wanted(self._manifest, self._read, node)
+        found = wanted(self._manifest, self._read, node)
+        if self.bundle is None or node.provider:
+            return found
+        return replace(found, releases=frozenset(self.bundle.nodes.get(node.name, ())))
 
     def hostnames(self) -> Mapping[str, frozenset[str]]:
         """The host names that the Chef server knows of the manifest's nodes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -110,11 +111,11 @@ class Remote(Protocol):
         on_line: Say | None = None,
         timeout: float | None = None,
         apart: bool = False,
-        file: Path | None = None,
+        content: Iterable[bytes] = (),
     ) -> Completed:
         """Run a shell command; its stdout and stderr come in order, in ``output``.
 
-        Its stdin is ``stdin``, followed by the content of ``file``. With ``apart``, for output that
+        Its stdin is ``stdin``, followed by ``content``. With ``apart``, for output that
         is parsed, stderr is in ``errors``.
         ``timeout`` is in seconds for the whole command. Raises Transient if the connection breaks,
         TimedOut at the timeout. What a status other than 0 means is up to the caller. Pass secrets
@@ -185,7 +186,7 @@ def as_root(
     on_line: Say | None = None,
     timeout: float | None = None,
     apart: bool = False,
-    file: Path | None = None,
+    content: Iterable[bytes] = (),
 ) -> Completed:
     """:meth:`Remote.run` as root, by sudo with the user's password if there is one.
 
@@ -197,5 +198,5 @@ def as_root(
     else:
         command = sudo(command)
     return remote.run(
-        command, stdin=stdin, on_line=on_line, timeout=timeout, apart=apart, file=file
+        command, stdin=stdin, on_line=on_line, timeout=timeout, apart=apart, content=content
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,11 +94,11 @@ class _Lent(Remote):
         on_line: Say | None = None,
         timeout: float | None = None,
         apart: bool = False,
-        file: Path | None = None,
+        content: Iterable[bytes] = (),
     ) -> Completed:
         with self._using():
             return self._remote.run(
-                command, stdin=stdin, on_line=on_line, timeout=timeout, apart=apart, file=file
+                command, stdin=stdin, on_line=on_line, timeout=timeout, apart=apart, content=content
             )
 
     def become(self) -> Secret | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import ceil
@@ -26,11 +26,8 @@ _log = logging.getLogger(__name__)
 SILENCE = 30.0
 """Seconds without output from a command after which the node is asked if it still answers."""
 
-_CHUNK = 1 << 20
-"""Bytes of a file that are sent at once; each has ANSWER seconds to arrive."""
-
 ANSWER = 60.0
-"""Seconds that a node has to answer; it may be busy."""
+"""Seconds that a node has to answer, or to take one piece of what is sent; it may be busy."""
 
 
 def connect(host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Remote:
@@ -120,11 +117,11 @@ class _Connection(Remote):
         on_line: Say | None = None,
         timeout: float | None = None,
         apart: bool = False,
-        file: Path | None = None,
+        content: Iterable[bytes] = (),
     ) -> Completed:
         began, outcome = time.monotonic(), "failed"
         try:
-            done = self._run(command, stdin, on_line, timeout, apart, file)
+            done = self._run(command, stdin, on_line, timeout, apart, content)
             outcome = f"exit {done.status}"
             return done
         finally:
@@ -138,7 +135,7 @@ class _Connection(Remote):
         on_line: Say | None,
         timeout: float | None,
         apart: bool,
-        file: Path | None,
+        content: Iterable[bytes],
     ) -> Completed:
         lines, errors = _Lines(on_line), b""
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -148,8 +145,7 @@ class _Connection(Remote):
                 with self._answering():
                     channel.exec_command(command)
                     channel.sendall(stdin.encode())
-                if file:
-                    self._send(channel, file, deadline)
+                self._send(channel, content, deadline)
                 with self._answering():
                     channel.shutdown_write()
                 while chunk := _receive(self._transport, channel, deadline):
@@ -171,19 +167,18 @@ class _Connection(Remote):
             raise self._lost(EOFError("no exit status"))
         return Completed(status, lines.end(), errors.decode(errors="replace"))
 
-    def _send(self, channel: Any, file: Path, deadline: float | None) -> None:
-        """Send a file to the command; ends early if the command does."""
-        with file.open("rb") as content:
-            while chunk := content.read(_CHUNK):
-                if deadline is not None and time.monotonic() > deadline:
-                    raise TimeoutError
-                try:
-                    with self._answering():
-                        channel.sendall(chunk)
-                except OSError:
-                    if self._transport.is_active() and channel.exit_status_ready():
-                        return  # its output says why
-                    raise
+    def _send(self, channel: Any, content: Iterable[bytes], deadline: float | None) -> None:
+        """Send the content to the command; ends early if the command does."""
+        for piece in content:
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError
+            try:
+                with self._answering():
+                    channel.sendall(piece)
+            except OSError:
+                if self._transport.is_active() and channel.exit_status_ready():
+                    return  # its output says why
+                raise
 
     def become(self) -> Secret | None:
         password = self._host.become

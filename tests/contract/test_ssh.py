@@ -15,6 +15,7 @@ import pytest
 from stackcook.cli.ssh import _arguments
 from stackcook.command import Secret
 from stackcook.errors import NodeError, UsageError
+from stackcook.files import pieces
 from stackcook.remote.base import Access, Host, HostKeys, Unreachable, as_root
 from stackcook.remote.config import Config
 from stackcook.remote.identities import unlock
@@ -182,10 +183,10 @@ def test_sudo_with_a_password(home: Path, servers: tuple[Sshd, Sshd], known_host
         for _ in range(2):  # nothing is remembered: timestamp_timeout is 0
             done = as_root(remote, "id -u; cat", stdin="script\n", apart=True)
             assert (done.output, done.errors) == ("0\nscript\n", "")
-        done = as_root(remote, "id -u; sha256sum", stdin="script\n", file=large)
+        done = as_root(remote, "id -u; sha256sum", stdin="script\n", content=pieces(large))
         whole = hashlib.sha256(b"script\n" + large.read_bytes()).hexdigest()
         assert done.output == f"0\n{whole}  -\n"
-        done = as_root(remote, "head -c 100 >/dev/null; echo full; exit 3", file=large)
+        done = as_root(remote, "head -c 100 >/dev/null; echo full; exit 3", content=pieces(large))
         assert (done.status, done.output) == (3, "full\n")
     with connect(replace(host, become=Secret("wrong")), known_hosts) as remote:
         with pytest.raises(NodeError, match="sudo does not accept the password of debian"):

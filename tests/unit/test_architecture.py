@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"addresses", "cache", "client", "errors", "files", "jsoncomments"}
     | {"nearest", "parallel", "ranges", "retry"},
-    {"manifest", "remote", "command", "redact", "log"},
+    {"bundle", "manifest", "remote", "command", "redact", "log"},
     {"chef"},
     {"bootstrap"},
     {"machines", "verify", "doctor"},

@@ -27,11 +27,13 @@ class Packages:
         return bool(self.openstack or self.chef)
 
 
-def packages_of(recipes: Iterable[str], uses: Mapping[str, Iterable[Use]]) -> Packages:
+def packages_of(
+    recipes: Iterable[str], uses: Mapping[str, Iterable[Use]], *, certain: bool = True
+) -> Packages:
     """The packages that the recipes, and those that they include, are certain to install.
 
-    ``uses`` is what each recipe (``COOKBOOK::RECIPE``) names. What Ruby computes and what depends
-    on a condition is left out.
+    ``uses`` is what each recipe (``COOKBOOK::RECIPE``) names. What Ruby computes is left out, and
+    what depends on a condition as well, unless ``certain`` is false.
     """
     found: dict[str, set[str]] = {"openstack_packages": set(), "package": set()}
     left = [full_name(recipe) for recipe in recipes]
@@ -42,7 +44,7 @@ def packages_of(recipes: Iterable[str], uses: Mapping[str, Iterable[Use]]) -> Pa
             continue
         seen.add(recipe)
         for use in uses.get(recipe, ()):
-            if not use.certain:
+            if "*" in use.name or certain and not use.certain:
                 continue
             if use.kind == "recipe":
                 left.append(full_name(use.recipe(recipe.partition("::")[0])))

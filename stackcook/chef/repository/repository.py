@@ -182,12 +182,16 @@ class Repository:
         found = {node.name: recipes(node.run_list, node.environment) for node in nodes}
         return {name: wanted for name, wanted in found.items() if wanted}
 
-    def packages(self, nodes: Iterable[Node]) -> Mapping[str, Packages]:
-        """Node → the packages that its recipes name; nodes without any are left out."""
+    def packages(self, nodes: Iterable[Node], *, certain: bool = True) -> Mapping[str, Packages]:
+        """Node → the packages that its recipes name; nodes without any are left out.
+
+        Those in conditions only if ``certain`` is false.
+        """
 
         @functools.cache
         def packages(run_list: tuple[str, ...], environment: str) -> Packages:
-            return packages_of(recipes_of(run_list, environment, self.roles), self.uses)
+            recipes = recipes_of(run_list, environment, self.roles)
+            return packages_of(recipes, self.uses, certain=certain)
 
         found = {node.name: packages(node.run_list, node.environment) for node in nodes}
         return {name: named for name, named in found.items() if named}

@@ -57,15 +57,41 @@ def fetch(
     return found
 
 
+def restore(manifest: Manifest, directory: Path) -> None:
+    """Take over what was resolved on another machine, unless it was resolved here as well.
+
+    ``directory`` has the cookbooks in ``berkshelf`` and ``librarian``, as ``.stackcook`` does.
+    """
+    found = []
+    if manifest.berksfile:
+        options = _berks_options(manifest, manifest.berksfile, Findings())
+        found.append(_of_berks(manifest, manifest.berksfile, Programs(), options or ()))
+    found.append(_of_librarian(manifest, manifest.root / "Cheffile", Programs()))
+    for vendored in found:
+        source = directory / vendored.directory.name
+        if source.is_dir():
+            vendored.restore(source)
+
+
+def _of_berks(
+    manifest: Manifest, wanted: Berksfile, programs: Programs, options: tuple[str, ...]
+) -> Vendored:
+    directory = manifest.state / "berkshelf"
+    return Vendored("berks", wanted.path, directory, _BERKS_PATHS, programs, options)
+
+
+def _of_librarian(manifest: Manifest, file: Path, programs: Programs) -> Vendored:
+    directory = manifest.state / "librarian"
+    return Vendored("librarian-chef", file, directory, _LIBRARIAN_PATHS, programs)
+
+
 def _berkshelf(
     manifest: Manifest, wanted: Berksfile, findings: Findings, programs: Programs
 ) -> Mapping[str, Path]:
     options = _berks_options(manifest, wanted, findings)
     if options is None:
         return {}
-    vendored = Vendored(
-        "berks", wanted.path, manifest.state / "berkshelf", _BERKS_PATHS, programs, options
-    )
+    vendored = _of_berks(manifest, wanted, programs, options)
 
     def install(new: Path) -> Completed:
         """Run ``berks vendor``, which also installs.
@@ -129,8 +155,7 @@ def _librarian(manifest: Manifest, findings: Findings, programs: Programs) -> Ma
         what = f"{_LIBRARIAN_TARGET} is set, so librarian-chef would put the cookbooks there"
         findings.error(config, place(config, _LIBRARIAN_TARGET), what, "remove the line")
         return {}
-    directory = manifest.state / "librarian"
-    vendored = Vendored("librarian-chef", file, directory, _LIBRARIAN_PATHS, programs)
+    vendored = _of_librarian(manifest, file, programs)
 
     def install(new: Path) -> Completed:
         # Not --path: it would write the directory into the user's .librarian/chef/config.

@@ -93,6 +93,14 @@ class Vendored:
         old = (path for path in self.directory.glob("*/") if _KEY.fullmatch(path.name))
         return next(map(_cookbooks, old), {})
 
+    def restore(self, source: Path) -> None:
+        """Keep the cookbooks in ``source`` for the present sources, unless there are some."""
+        kept = self.directory / self._key()
+        with lock(self.directory / "lock"):
+            if not kept.is_dir():
+                with tempfile.TemporaryDirectory(dir=self.directory, prefix="new-") as place:
+                    shutil.copytree(source, Path(place, "cookbooks")).rename(kept)
+
     def run(self, command: Command) -> Completed:
         """Run the command and log its redacted output. Raises CommandError."""
         redact = Redactor()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -93,7 +93,7 @@ class Shell:
         on_line: Callable[[str], None] | None = None,
         timeout: float | None = None,
         apart: bool = False,
-        file: Path | None = None,
+        content: Iterable[bytes] = (),
     ) -> Completed:
         self.asked.append(command)
         self.sent.append(stdin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from stackcook.bootstrap import native
 from stackcook.bootstrap.onnode import NodeTask
 from stackcook.bootstrap.prebuilt import Prebuilt
 from stackcook.bootstrap.preflight import HostFacts
+from stackcook.bundle.archive import Bundle
 from stackcook.client import gems
 from stackcook.command import Command, Completed, Say
 from stackcook.errors import NodeError
@@ -89,9 +91,9 @@ class Machine(Remote):
         on_line: Say | None = None,
         timeout: float | None = None,
         apart: bool = False,
-        file: Path | None = None,
+        content: Iterable[bytes] = (),
     ) -> Completed:
-        given = self._here(stdin).encode() + (file.read_bytes() if file else b"")
+        given = self._here(stdin).encode() + b"".join(content)
         done = subprocess.run(
             ["/bin/sh", "-c", self._here(command)],
             input=given,
@@ -124,6 +126,7 @@ class Installation:
     tmp_path: Path
     builder: Builder = field(default_factory=Builder)
     server: ChefServer | None = None
+    bundle: Bundle | None = None
 
     def __post_init__(self) -> None:
         self.prebuilt = Prebuilt(self.builder)
@@ -149,7 +152,11 @@ class Installation:
             machine.program("chef-client", f"echo 'Chef Infra Client: {client}'")
             facts = {**facts, "client": "yes"}
         context = replace(
-            self.setting.context, opener=machine, package=package, prebuilt=self.prebuilt
+            self.setting.context,
+            opener=machine,
+            package=package,
+            bundle=self.bundle,
+            prebuilt=self.prebuilt,
         )
         if self.server:
             context = replace(context, server=self.server)
@@ -273,6 +280,14 @@ def test_a_package_at_a_url_is_downloaded_by_apt_with_its_checksum(
     helper, apt = install(package=ClientPackage(url=url, sha256=sha256))
     assert helper.startswith(f"apt-helper download-file {url} ")
     assert helper.endswith(f" SHA256:{sha256}") and apt.endswith("/client.deb")
+
+
+def test_a_bundle_has_the_locked_client(install: Installation, setting: Setting) -> None:
+    install.bundle = Bundle(install.tmp_path, {})
+    assert install() == ["apt-get install stackcook-chef-client"]
+    with pytest.raises(NodeError, match="the bundle has version 18"):
+        install("--bootstrap-version 17")
+    assert install.builder.ran == []
 
 
 def test_proxies_and_certificate_authorities_reach_all_commands(

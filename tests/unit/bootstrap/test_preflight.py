@@ -107,6 +107,17 @@ def test_mirrors_matter_only_where_packages_are_known_to_be_needed() -> None:
     assert preflight.judge("one", own) == (), "the client is the user's own"
 
 
+def test_a_bundle_has_the_packages_of_the_host_s_release() -> None:
+    host = preflight.read(f"{GOOD}codename=trixie\narch=arm64\n", URL, 5000.0)
+    assert preflight.judge("one", host, Wanted(releases=frozenset({"trixie-arm64"}))) == ()
+    (found,) = preflight.judge("one", host, Wanted(releases=frozenset({"trixie-amd64"})))
+    what = "the bundle has no packages of this node for trixie-arm64, only for trixie-amd64"
+    assert (found.id, found.what) == ("release", what)
+    assert preflight.command(URL, "a", bundled=True).startswith(
+        f"set -- 10.0.115.1 4545 {URL} a bundled\n"
+    )
+
+
 def test_what_a_host_does_not_say_is_not_held_against_it() -> None:
     assert problems(GOOD, wanted=WANTED) == []
 

@@ -121,6 +121,14 @@ def test_the_plan_names_the_nodes_that_get_another_run_list() -> None:
         assert step.does == f"set the run lists and environments {which}"
 
 
+def test_packages_of_a_bundle_come_before_all_else() -> None:
+    plan = deploy_plan(MANIFEST, Facts(registered={"compute1"}, bundled=True))
+    for name in plan.nodes:
+        names = [step.name for step in plan.of(name)]
+        assert names[names.index("preflight") + 1] == "packages"
+    assert "packages" not in {step.name for step in deploy_plan(MANIFEST, Facts()).steps}
+
+
 def test_a_node_that_has_no_machine_yet_is_registered_anew() -> None:
     site = FakeSite()
     site.chef.known, site.old = {"compute1"}, {"compute1"}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from stackcook.chef.loader.findings import Findings
-from stackcook.chef.resolvers.fetch import fetch
+from stackcook.chef.resolvers.fetch import fetch, restore
 from stackcook.command import CommandError
 from stackcook.errors import Position
 from stackcook.manifest.model import Berksfile, Manifest
@@ -79,6 +79,18 @@ def test_cookbooks_are_whole_below_the_state(manifest: Manifest, berks: FakeProg
 def add_a_hidden_file(root: Path) -> None:
     (root / "site" / "apt" / ".git").mkdir()
     (root / "site" / "apt" / ".git" / "index").write_text("git's own")
+
+
+def test_what_was_resolved_elsewhere_is_taken_over(
+    manifest: Manifest, berks: FakeProgram, tmp_path: Path
+) -> None:
+    source = tmp_path / "bundle/berkshelf/app"
+    source.mkdir(parents=True)
+    (source / "metadata.rb").write_text("name 'app'")
+    restore(manifest, tmp_path / "bundle")
+    found = brought(manifest, berks)
+    assert (found["app"] / "metadata.rb").read_text() == "name 'app'"
+    assert not berks.asked
 
 
 def test_berks_is_not_asked_twice(manifest: Manifest, berks: FakeProgram) -> None:

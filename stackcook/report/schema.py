@@ -358,6 +358,15 @@ def _data() -> dict[str, Schema]:
         "server start": _object(url=_TEXT),
         "server stop": _object(stopped=_BOOLEAN),
         "server status": _object(running=_BOOLEAN, pid=_or_null(_COUNT), url=_OPTIONAL, log=_TEXT),
+        "bundle": _object(
+            "The size is in bytes; `unknown` are packages that no mirror has.",
+            path=_TEXT,
+            size=_COUNT,
+            packages=_COUNT,
+            cookbooks=_COUNT,
+            box=_BOOLEAN,
+            unknown=_TEXTS,
+        ),
         "box build": _object(
             "`name` and `path` are those of the ordinary box; `warm` is for --warm.",
             name=_TEXT,

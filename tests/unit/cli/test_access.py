@@ -31,7 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Deploy:
     def run(*options: str) -> tuple[str, list[Access]]:
         seen: list[Access] = []
 
-        def site(manifest: Any, access: Access) -> Any:
+        def site(manifest: Any, access: Access, bundle: Any) -> Any:
             seen.append(access)
             nothing = dict.fromkeys(
                 ("check", "check_providers", "reach", "make_ready"), lambda *_: None

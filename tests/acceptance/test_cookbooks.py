@@ -178,9 +178,10 @@ def readable_secrets(remote: Remote) -> list[str]:
 
 
 def test_there_is_an_example_for_each_cookbook() -> None:
-    cookbooks = sorted(path.parent.name for path in ROOT.glob("cookbooks/*/metadata.rb"))
-    assert sorted(EXAMPLES) == cookbooks
-    assert sorted(path.stem for path in ROOT.glob("examples/*.json")) == cookbooks
+    cookbooks = {path.parent.name for path in ROOT.glob("cookbooks/*/metadata.rb")}
+    # it would cut off this machine; test_host_network.py has others
+    assert set(EXAMPLES) == cookbooks - {"openstack-host-network"}
+    assert {path.stem for path in ROOT.glob("examples/*.json")} == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address, IPv4Network
 
 from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest.fields import LOGIN, FieldReader, suggest
-from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, MachineKind, Node
+from stackcook.manifest.model import (
+    EXTERNAL_ATTRIBUTES,
+    HOST_NETWORK_COOKBOOK,
+    BootstrapKind,
+    CookbookEntry,
+    MachineKind,
+    Node,
+)
 from stackcook.manifest.nodesettings import warn_without_effect
 from stackcook.manifest.settings import Settings
 from stackcook.remote.base import DEFAULT_KEYS
@@ -42,6 +49,33 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
     _check_defaults(reader, settings, roles)
     _check_addresses(reader, settings, nodes)
     _check_external(reader, settings)
+
+
+def check_interfaces(
+    reader: FieldReader,
+    settings: Settings,
+    nodes: Iterable[Node],
+    cookbooks: Iterable[CookbookEntry],
+    berksfile: bool,
+) -> None:
+    """Add findings for interfaces that stackcook cannot set up.
+
+    A cookbook that is not listed may come from a ``berksfile``.
+    """
+    described = [node for node in nodes if node.interfaces]
+    for node in described:
+        reason = ""
+        if node.provider or node.options.knife_only or settings.bootstrap is BootstrapKind.KNIFE:
+            reason = "knife bootstraps it"
+        elif node.policy_name:
+            reason = "it has a policy"
+        if reason:
+            what = f"node {node.name}: its interfaces cannot be set up, because {reason}"
+            reader.error(node.at, what, "remove `interfaces`, and set them up yourself")
+    listed = any(cookbook.name == HOST_NETWORK_COOKBOOK for cookbook in cookbooks)
+    if described and not listed and not berksfile:
+        what = f"interfaces need the cookbook {HOST_NETWORK_COOKBOOK}"
+        reader.error(described[0].at, what, f"add `- {HOST_NETWORK_COOKBOOK}:` to `cookbooks`")
 
 
 def _check_defaults(reader: FieldReader, settings: Settings, roles: Collection[str]) -> None:

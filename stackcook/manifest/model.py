@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface
 from pathlib import Path
 
 from stackcook.addresses import IPAddress
@@ -43,6 +43,7 @@ DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
 """Data bags and their items that ``deploy`` fills with generated passwords."""
 
 NETWORK_COOKBOOK = "openstack-network"
+HOST_NETWORK_COOKBOOK = "openstack-host-network"
 EXTERNAL_ATTRIBUTES = (
     "openstack.network.provider.interface",
     "openstack.network.external.cidr",
@@ -104,6 +105,67 @@ class DataBag:
     secret_text: str = ""
 
 
+class InterfaceKind(Enum):
+    """The kinds of network interfaces, by their sections in ``interfaces``."""
+
+    ETHERNET = "ethernets"
+    BOND = "bonds"
+    VLAN = "vlans"
+    BRIDGE = "bridges"
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which network card is meant: the only one, or the one at place ``order``, that has all this.
+
+    ``name`` is a glob for its name on the host, ``speed`` is in Mbit/s. ``order`` counts from 1, by
+    PCI address.
+    """
+
+    name: str = ""
+    macaddress: str = ""
+    speed: int | None = None
+    order: int | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route to the network ``to``, or to ``default``."""
+
+    to: str
+    via: IPAddress
+    metric: int | None = None
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A network interface of a host, as it should be; fields that its kind lacks are empty.
+
+    ``interfaces`` are the members of a bond or a bridge; a VLAN has the tag ``id`` on ``link``.
+    ``mtu`` is in bytes.
+    """
+
+    name: str
+    kind: InterfaceKind
+    match: Match | None = None
+    interfaces: tuple[str, ...] = ()
+    mode: str | None = None
+    lacp_rate: str | None = None
+    transmit_hash_policy: str | None = None
+    id: int | None = None
+    link: str | None = None
+    mtu: int | None = None
+    addresses: tuple[IPv4Interface | IPv6Interface, ...] = ()
+    gateway: IPAddress | None = None
+    routes: tuple[Route, ...] = ()
+    dhcp4: bool = False
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """The interfaces that it is made of."""
+        return (*self.interfaces, *([self.link] if self.link else ()))
+
+
 @dataclass(frozen=True)
 class Node:
     """A machine, by its name on the Chef server.
@@ -116,7 +178,8 @@ class Node:
     hold for this node; ``environment_at`` is the position of those that set the environment.
     ``provider`` is set where a knife plugin makes the machine (``ec2``), and for
     Windows hosts (``windows_ssh``, ``windows_winrm``). ``timeout`` is how many seconds its
-    bootstrap, or a converge, may take.
+    bootstrap, or a converge, may take. ``interfaces`` are those that stackcook sets up, each after
+    those that it is made of.
     """
 
     name: str
@@ -137,6 +200,7 @@ class Node:
     policy_name: str | None = None
     policy_group: str | None = None
     timeout: int | None = None
+    interfaces: tuple[Interface, ...] = ()
     environment_at: Position | None = field(default=None, compare=False)
 
     @property

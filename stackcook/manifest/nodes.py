@@ -19,6 +19,7 @@ from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.fields import LOGIN, FieldReader, Fields, suggest, take
+from stackcook.manifest.interfaces import with_interfaces
 from stackcook.manifest.knifeoptions import NUMBER, KnifeOptions, parse, remedy_for
 from stackcook.manifest.model import Group, MachineKind, Node, roles_in
 from stackcook.manifest.nodesettings import ROLE_KEYS, NodeSettings, warn_without_effect
@@ -44,6 +45,7 @@ _NODE_NAME = re.compile(r"\w[\w.:-]*", re.ASCII)
 _BAD_LABEL = re.compile(r"\.\.|[^.]{64}")  # looking it up would not even begin
 _LITERAL = re.compile(r"\d+\.\d+\.\d+\.\d+|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
 
+_ROLE_KEYS = [key for key in ROLE_KEYS if key != "interfaces"]  # these are read by themselves
 _FILES = ("json_file", "secret_file", "gateway_key")
 _NO_EFFECT = {
     "additional_commands": (
@@ -105,6 +107,12 @@ def read_nodes(
     """The nodes, the entries that list them, and the section ``options``."""
     nodes = _NodeReader(reader, settings)
     nodes.read(fields)
+    every = with_interfaces(
+        reader,
+        nodes.nodes,
+        {name: given.interfaces or () for name, given in settings.nodes.items()},
+        {role: given.interfaces or () for role, given in settings.node_defaults.items()},
+    )
     remedies: dict[Position, str] = {}  # one for all nodes of a range: looking for it takes time
     for name, given in settings.nodes.items():
         if name not in nodes.lines:
@@ -113,7 +121,9 @@ def read_nodes(
                 remedies[given.at] = remedy
             what = f'stackcook: nodes: unknown node "{name}"'
             reader.error(given.at, what, remedies[given.at])
-    return tuple(nodes.nodes), tuple(nodes.groups), nodes.common
+    if settings.machines is MachineKind.VAGRANT:  # a warning says so
+        every = tuple(nodes.nodes)
+    return every, tuple(nodes.groups), nodes.common
 
 
 def _note_broken(reader: FieldReader, at: Position, what: str, found: KnifeOptions) -> None:
@@ -433,7 +443,7 @@ class _NodeReader:
         givers: dict[str, str] = {}  # of each key the role that gives it
         for role in roles_in(group.run_list) if self.settings.node_defaults else ():
             default = self.settings.node_defaults.get(role, nothing)
-            for key in ROLE_KEYS:
+            for key in _ROLE_KEYS:
                 value = getattr(default, key)
                 if value is None or getattr(own, key) is not None or group.options.one(key):
                     continue

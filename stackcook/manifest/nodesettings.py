@@ -12,14 +12,15 @@ from stackcook.addresses import IPAddress, address_or_name
 from stackcook.errors import Position, counted
 from stackcook.manifest.document import Scalar, Value
 from stackcook.manifest.fields import LOGIN, FieldReader, Fields, take
+from stackcook.manifest.interfaces import Described, merged, read_interfaces, resolved
 from stackcook.ranges import RangeError, expand, is_range
 
-KEYS = "address ssh_address host_key memory cpus user key port".split()
+KEYS = "address ssh_address host_key memory cpus user key port interfaces".split()
 ROLE_KEYS = KEYS[3:]
 """The keys that a role can have for all of its nodes: not the addresses and the host key."""
 
 _SIZES = ("memory", "cpus")
-_LOGINS = ("ssh_address", "host_key", "user", "key", "port")
+_OF_HOSTS = ("ssh_address", "host_key", "user", "key", "port", "interfaces")
 
 LEAST_MEMORY = 512  # MiB; what a machine that only runs the Chef client needs
 MOST_CPUS = 1024
@@ -43,13 +44,16 @@ class NodeSettings:
     key: Path | None = None
     port: int | None = None
     host_key: str | None = None
+    interfaces: tuple[Described, ...] | None = None
     places: Mapping[str, Position] = field(default_factory=dict)
 
     def over(self, farther: NodeSettings) -> NodeSettings:
         """These settings, and those of ``farther`` for the keys without a value here."""
         missing = [key for key in KEYS if getattr(self, key) is None]
-        places = {**farther.places, **self.places}
-        return replace(self, places=places, **{key: getattr(farther, key) for key in missing})
+        given = {key: getattr(farther, key) for key in missing}
+        if self.interfaces is not None and farther.interfaces is not None:
+            given["interfaces"] = merged(self.interfaces, farther.interfaces)
+        return replace(self, places={**farther.places, **self.places}, **given)
 
 
 def read_nodes(reader: FieldReader, fields: Fields) -> Mapping[str, NodeSettings]:
@@ -110,8 +114,11 @@ def _settings(
         _common(reader, name, keys, what),
         host_key=take(keys, "host_key", partial(_host_key, reader), what),
     )
-    for address, ssh_address in zip(*addresses):
-        yield replace(common, address=address, ssh_address=ssh_address)
+    interfaces: Sequence[tuple[Described, ...] | None] = [None] * count
+    if common.interfaces is not None:
+        interfaces = resolved(reader, common.interfaces, count, name.text)
+    for address, ssh_address, theirs in zip(*addresses, interfaces):
+        yield replace(common, address=address, ssh_address=ssh_address, interfaces=theirs)
 
 
 def _common(reader: FieldReader, name: Scalar, keys: Fields, what: str) -> NodeSettings:
@@ -123,6 +130,7 @@ def _common(reader: FieldReader, name: Scalar, keys: Fields, what: str) -> NodeS
         user=take(keys, "user", reader.text, what),
         key=take(keys, "key", partial(reader.file, needed_by=LOGIN, private=True), what),
         port=take(keys, "port", partial(reader.number, least=1, most=65535), what),
+        interfaces=take(keys, "interfaces", partial(read_interfaces, reader), what),
         places={key: value.at for key, (_, value) in keys.items()},
     )
 
@@ -170,6 +178,6 @@ def warn_without_effect(
 ) -> None:
     """Add a warning for each key with a value that ``hosts`` or Vagrant's machines don't use."""
     gets = "only machines that Vagrant creates get it" if hosts else "Vagrant sets it"
-    for key in _SIZES if hosts else _LOGINS:
+    for key in _SIZES if hosts else _OF_HOSTS:
         if getattr(given, key) is not None:
             reader.warning(given.places[key], f"{what}: {key} has no effect", f"remove it; {gets}")

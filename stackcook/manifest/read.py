@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from stackcook.errors import Finding, Position
 from stackcook.manifest import sections
-from stackcook.manifest.checks import check
+from stackcook.manifest.checks import check, check_interfaces
 from stackcook.manifest.document import Scalar, Value, parse
 from stackcook.manifest.fields import FieldReader
 from stackcook.manifest.model import DEFAULT_PASSWORDS, Manifest, Stage
@@ -99,6 +99,7 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
     check(reader, settings, nodes)
     berksfile = fields.get("berksfile")
     cookbooks = section("cookbooks", sections.cookbooks)
+    check_interfaces(reader, settings, nodes, cookbooks, berksfile is not None)
     passwords = settings.passwords
     if passwords is None:
         openstack = any(cookbook.name.startswith("openstack-") for cookbook in cookbooks)

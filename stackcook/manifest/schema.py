@@ -9,8 +9,14 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from stackcook.manifest import nodes, nodesettings, sections, settings
-from stackcook.manifest.model import BootstrapKind, MachineKind, Node, Verification
+from stackcook.manifest import interfaces, nodes, nodesettings, sections, settings
+from stackcook.manifest.model import (
+    BootstrapKind,
+    InterfaceKind,
+    MachineKind,
+    Node,
+    Verification,
+)
 from stackcook.manifest.read import SECTIONS
 from stackcook.manifest.fields import BOOLEANS, ROLE
 
@@ -230,8 +236,65 @@ def _node_settings() -> Mapping[str, Schema]:
         "key": _text("The SSH user's private key; by default those that ssh would use."),
         "port": _number("The SSH port; by default that of ~/.ssh/config, else 22.", 1, 65535),
         "host_key": _text("The fingerprint of the SSH host key: SHA256:...", nodesettings.HOST_KEY),
+        "interfaces": _interfaces(),
     }
     return {key: keys[key] for key in nodesettings.KEYS}
+
+
+def _interfaces() -> Schema:
+    """The network interfaces of a host, in netplan's words."""
+    order = "Its place among the cards that match, from 1, by PCI address."
+    match = {
+        "name": _text("Its name on the host, or a quoted glob such as 'enp*'."),
+        "macaddress": _text("Its MAC address.", pattern="^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$"),
+        "speed": _text("The speed of its link in Mbit/s, or with a unit: 10G.", interfaces.SPEED),
+        "order": _number(order, 1, 64),
+    }
+    address = _text("A network, or default.", pattern=r"^(default|[0-9A-Fa-f.:]+(/\d{1,3})?)$")
+    router = _address("The address of the router.")
+    metric = _number("Of several routes the one with the least metric counts.", 1, 2**31 - 1)
+    route = {"to": address, "via": router, "metric": metric}
+    members = _words("The interfaces that it is made of.", interfaces.NAME)
+    keys: Mapping[str, Schema] = {
+        "match": {
+            "description": "Which network card it is; default: of this name.",
+            **_body(match),
+        },
+        "interfaces": members,
+        "mode": _choice("The mode; by default active-backup.", interfaces.MODES),
+        "lacp_rate": _choice("How often LACP packets are sent.", interfaces.LACP_RATES),
+        "transmit_hash_policy": _choice("How packets are spread.", interfaces.HASH_POLICIES),
+        "id": _number("The VLAN's tag.", 1, interfaces.LAST_VLAN),
+        "link": _text("The interface that carries the VLAN.", interfaces.NAME),
+        "mtu": _number("In bytes.", interfaces.LEAST_MTU, interfaces.MOST_MTU),
+        "addresses": _words("Addresses with their prefixes, such as 10.1.0.11/24; also ranges."),
+        "gateway": _address("The router of the default route."),
+        "routes": {
+            "description": "Other routes.",
+            "type": "array",
+            "items": {**_keys(route), "type": "object", "required": ["to", "via"]},
+        },
+        "dhcp4": {"description": "Ask DHCP for an address.", "enum": [True, False, *BOOLEANS]},
+    }
+    about = {
+        InterfaceKind.ETHERNET: "Network cards.",
+        InterfaceKind.BOND: "Several interfaces that are used as one.",
+        InterfaceKind.VLAN: "VLANs.",
+        InterfaceKind.BRIDGE: "Bridges.",
+    }
+    sections = {
+        kind.value: {
+            "description": about[kind],
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": _whole(interfaces.NAME)},
+            "additionalProperties": _body({key: keys[key] for key in interfaces.KEYS[kind]}),
+        }
+        for kind in InterfaceKind
+    }
+    about_all = (
+        "The host's network interfaces, which stackcook sets up: netplan's sections and keys."
+    )
+    return {**_body(sections), "description": about_all}
 
 
 def _chef_server() -> Schema:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,8 @@ def plain(value: Any, base: Path) -> Any:
         return value.value
     if isinstance(value, Path):
         return str(value.relative_to(base))
-    return str(value) if isinstance(value, (IPv4Address, IPv4Network, IPv6Address)) else value
+    texts = (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface)
+    return str(value) if isinstance(value, texts) else value
 
 
 def matching(value: Any, wanted: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The manifests of docs/manifest.md are ones that stackcook reads."""
+"""The manifests of docs/manifest.md and docs/hosts.md are ones that stackcook reads."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from stackcook.manifest.knifeoptions import NODE_OPTIONS
 from stackcook.manifest.read import SECTIONS, read
 from stackcook.manifest.settings import KEYS
 
-DOCS = (Path(__file__).parents[3] / "docs" / "manifest.md").read_text()
-
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
+DOCS, HOSTS = (
+    (Path(__file__).parents[3] / "docs" / name).read_text() for name in ("manifest.md", "hosts.md")
+)
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS + HOSTS, re.DOTALL)
 
 
 @pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))

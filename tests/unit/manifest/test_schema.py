@@ -126,15 +126,25 @@ def test_the_reader_has_nothing_against_the_shape_of_what_the_schema_accepts(
     assert [f.what for f in found(tmp_path, document) if SHAPE.search(f.what)] == []
 
 
-EVERYTHING = """\
-berksfile: {}
-cookbooks: [a: {}]
-data bags: [a: {}]
-environments: [a: {}]
-roles: [a: {}]
-nodes: [a: {}]
-clusters: [a: [b: {}]]
-stackcook: {chef_server: {}, client: {}, nodes: {a: {}}, node_defaults: {a: {}}, policy: {}}
+ROUTES = "a: {routes: [{}]}"
+INTERFACES = (
+    "{interfaces: {ethernets: {a: {match: {}, routes: [{}]}}, "
+    f"bonds: {{{ROUTES}}}, vlans: {{{ROUTES}}}, bridges: {{{ROUTES}}}}}}}"
+)
+EVERYTHING = f"""\
+berksfile: {{}}
+cookbooks: [a: {{}}]
+data bags: [a: {{}}]
+environments: [a: {{}}]
+roles: [a: {{}}]
+nodes: [a: {{}}]
+clusters: [a: [b: {{}}]]
+stackcook:
+  chef_server: {{}}
+  client: {{}}
+  policy: {{}}
+  nodes: {{a: {INTERFACES}}}
+  node_defaults: {{a: {INTERFACES}}}
 """
 """A manifest with a mapping in each place that has keys of its own."""
 
@@ -152,11 +162,11 @@ def closed(value: Any, part: Schema) -> Iterator[dict[str, Any]]:
             yield from closed(below, part.get("properties", {}).get(key, others))
 
 
-@pytest.mark.parametrize("place", range(14))
+@pytest.mark.parametrize("place", range(34))
 def test_both_refuse_unknown_keys(tmp_path: Path, place: int) -> None:
     document = yaml.safe_load(EVERYTHING)
     places = list(closed(document, SCHEMA))
-    assert len(places) == 14
+    assert len(places) == 34
     before = sum(1 for _ in VALIDATOR.iter_errors(document))
     places[place]["unheard-of"] = None
     faults = [fault.message for fault in VALIDATOR.iter_errors(document)]
@@ -185,7 +195,7 @@ def test_every_key_of_the_reader_is_in_the_schema_with_its_description(
 def described(what: str, part: Schema) -> Iterator[tuple[str, Mapping[str, Schema]]]:
     """Each mapping with keys of its own, named as in the reader's findings; all names are `a`."""
     prefix = "" if what == "the manifest" else f"{what}: "
-    if keys := part.get("properties"):
+    if keys := part.get("properties", part.get("items", {}).get("properties")):
         yield what, keys
         for name, below in keys.items():
             assert below["description"], name

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from stackcook.bootstrap import bundled, knife, native, provided
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration
 from stackcook.bootstrap.converge import converge, prepare
+from stackcook.bootstrap.hostnetwork import set_up
 from stackcook.bootstrap.look import look
 from stackcook.bootstrap.objects import Lost, find
 from stackcook.bootstrap.onnode import BootstrapContext, NodeTask
@@ -80,6 +81,8 @@ class Bootstrap:
             return native.register(task)
 
         def work() -> ConvergeResult | str:
+            if step == "interfaces":
+                return set_up(task, self._facts.get(node.name))
             return prepare(task) if step == "prepare" else converge(task)
 
         try:

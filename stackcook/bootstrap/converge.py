@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,15 @@ def prepare(task: NodeTask) -> str:
     return f"{', '.join(recipes)}: {done.updated}/{done.total} resources updated"
 
 
+def run_recipe(task: NodeTask, recipe: str, openstack: Mapping[str, Any]) -> ConvergeResult:
+    """Converge only this recipe, with attributes below ``openstack`` that no other run gets.
+
+    Raises what :func:`converge` does.
+    """
+    with noticing_loss(task.context.client, task.node):
+        return _run(task, "--override-runlist", f"recipe[{recipe}]", openstack=openstack)
+
+
 def attributes(context: BootstrapContext, node: Node, deploy: Deploy) -> dict[str, Any]:
     """What chef-client puts into the node object; it saves them only if the run succeeds."""
     return {**from_manifest(context, node), "stackcook": {"deploy": deploy.id}}
@@ -99,8 +109,11 @@ def command(node: Node, *extra: str) -> str:
     return shlex.join(("chef-client", "-c", CONFIG, *place, "-j", ATTRIBUTES, *options, *extra))
 
 
-def _run(task: NodeTask, *extra: str) -> ConvergeResult:
-    given = shlex.quote(json.dumps(attributes(task.context, task.node, task.deploy)))
+def _run(task: NodeTask, *extra: str, openstack: Mapping[str, Any] | None = None) -> ConvergeResult:
+    wanted = attributes(task.context, task.node, task.deploy)
+    if openstack:
+        wanted["openstack"] = {**wanted.get("openstack", {}), **openstack}
+    given = shlex.quote(json.dumps(wanted))
     script = (
         "set -e; umask 077",
         # cat, unlike the shell, says so where the disk is full

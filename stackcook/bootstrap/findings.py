@@ -102,8 +102,12 @@ KINDS: Mapping[str, Kind] = {
         "set `address` to the host's own address, and `ssh_address` to where SSH reaches it",
     ),
     "interface": Kind(
-        "the host lacks the interface of the external network",
+        "the host lacks the interface of the external network, or it cannot have it for itself",
         f"set the attribute {EXTERNAL_ATTRIBUTES[0]} to an interface of the host",
+    ),
+    "network": Kind(
+        "the host cannot have its `interfaces` as the manifest describes them",
+        "correct `interfaces` in the manifest",
     ),
     "port": Kind(
         "another program listens on a port that a service of the node needs",

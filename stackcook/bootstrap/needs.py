@@ -9,7 +9,13 @@ from typing import Any
 from stackcook.bootstrap.options import options_of
 from stackcook.chef.objects.runlist import recipes_of, run_list_for
 from stackcook.chef.repository.repository import Repository
-from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, MachineKind, Manifest, Node
+from stackcook.manifest.model import (
+    EXTERNAL_ATTRIBUTES,
+    Interface,
+    MachineKind,
+    Manifest,
+    Node,
+)
 
 TUNNEL = 6081
 """The UDP port of Geneve."""
@@ -63,6 +69,7 @@ class Wanted:
 
     ``platforms`` has the releases that each cookbook supports: platform → constraint. ``interface``
     is that of the external network. ``mtu`` is the size of the packets between nodes in bytes.
+    ``interfaces`` are those that stackcook sets up, ``ssh`` is the address that SSH connects to.
     ``lab``: stackcook has made the machine, for this cloud only. ``releases`` are those for which
     the bundle has its packages, None without a bundle.
     """
@@ -74,6 +81,8 @@ class Wanted:
     mtu: int = 1500
     lab: bool = False
     releases: frozenset[str] | None = None
+    interfaces: tuple[Interface, ...] = ()
+    ssh: str = ""
 
     @property
     def controls(self) -> bool:
@@ -84,7 +93,12 @@ class Wanted:
 def basic(manifest: Manifest, node: Node) -> Wanted:
     """What is known of the host of ``node`` without the Chef repository."""
     lab = manifest.machines is MachineKind.VAGRANT or bool(node.provider)
-    return Wanted(address="" if node.provider else str(node.address or ""), lab=lab)
+    return Wanted(
+        address="" if node.provider else str(node.address or ""),
+        lab=lab,
+        interfaces=node.interfaces,
+        ssh=str(node.ssh_place),
+    )
 
 
 def wanted(manifest: Manifest, repository: Repository, node: Node) -> Wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,7 +82,8 @@ class BootstrapContext:
     ``package`` is the user's own package of the Chef client, ``prebuilt`` ours;
     ``bundle`` has it, and all other Debian packages.
     ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` is how many
-    seconds an ended step has to end its own programs.
+    seconds an ended step has to end its own programs. ``opener`` may give a connection that is open
+    already, ``login`` never does. ``clock`` and ``pause`` are in seconds.
     """
 
     client: ChefClient
@@ -96,6 +98,9 @@ class BootstrapContext:
     package: ClientPackage | None = None
     bundle: Bundle | None = None
     prebuilt: Prebuilt = field(default_factory=Prebuilt)
+    login: Connect = connect
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
     _there: list[frozenset[str]] = field(default_factory=list)
 
     @property

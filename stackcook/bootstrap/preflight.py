@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stackcook.bootstrap.cards import Card, chosen, read_cards
 from stackcook.bootstrap.findings import NodeFinding
 from stackcook.bootstrap.needs import TUNNEL, Need, Wanted
 from stackcook.chef.objects.metadata import satisfies
+from stackcook.manifest.model import InterfaceKind
 
 SCRIPT = Path(__file__).with_name("preflight.sh")
 TIMEOUT = 60.0
@@ -65,6 +67,16 @@ class HostFacts:
         The server's URL may have changed since then.
         """
         return self.mine or "ours" in self.said
+
+    @property
+    def renames(self) -> bool:
+        """Whether network cards can get other names; in containers they cannot."""
+        return "udev" in self.said
+
+    @property
+    def cards(self) -> Sequence[Card]:
+        """The network cards, by PCI address."""
+        return read_cards(self.said)
 
     @property
     def hostname(self) -> str:
@@ -133,7 +145,7 @@ def judge(node: str, facts: HostFacts, wanted: Wanted = Wanted()) -> tuple[NodeF
     if not facts.ours:
         checks += [_memory, _supported, _mirrors]
     if not wanted.lab:
-        checks += [_address, _interface, _compute]
+        checks += [_address, _interface, _network, _compute]
     if not (facts.ours or wanted.lab):
         checks += [_ports, _leftover]
     found = (pair for check in checks for pair in check(facts, wanted))
@@ -241,15 +253,52 @@ def _ports(facts: HostFacts, wanted: Wanted) -> _Found:
 
 def _address(facts: HostFacts, wanted: Wanted) -> _Found:
     there = facts.said.get("addresses", "").split()
-    if wanted.address and there and wanted.address not in there:
+    given = {str(each.ip) for interface in wanted.interfaces for each in interface.addresses}
+    if wanted.address and there and wanted.address not in (*there, *given):
         yield "address", f"no interface has {wanted.address}, only {', '.join(there)}"
 
 
 def _interface(facts: HostFacts, wanted: Wanted) -> _Found:
     there = facts.said.get("interfaces", "").split()
-    if wanted.interface and there and wanted.interface not in there:
+    name, described = wanted.interface, {each.name: each for each in wanted.interfaces}
+    if name and there and name not in (*there, *described):
         shown = ", ".join(name for name in there if name != "lo")
-        yield "interface", f"it has no interface {wanted.interface}, only {shown}"
+        yield "interface", f"it has no interface {name}, only {shown}"
+    mine = described.get(name)
+    if mine and (mine.addresses or mine.dhcp4):
+        what = f"{name} is for the external network, but `interfaces` gives it addresses"
+        yield "interface", what
+    for each in wanted.interfaces:
+        if name in each.interfaces:
+            yield "interface", f"{name} is for the external network, but also part of {each.name}"
+
+
+def _network(facts: HostFacts, wanted: Wanted) -> _Found:
+    """Whether the host can have the described interfaces, and is reached over them, too."""
+    if not wanted.interfaces or "interfaces" not in facts.said:
+        return
+    if "network" not in facts.said:
+        yield "network", "neither systemd-networkd nor ifupdown configures its network"
+    modules = {InterfaceKind.BOND: "bonding", InterfaceKind.VLAN: "8021q"}
+    for each in wanted.interfaces:
+        module = modules.get(each.kind)
+        if module and f"module {module}" not in facts.said:
+            yield "network", f"{each.name}: its kernel has no module {module}"
+    cards, wrong = chosen(wanted.interfaces, facts.cards)
+    for what in wrong:
+        yield "network", what
+    for name, card in cards.items():
+        if card.name != name and not facts.renames:
+            what = f"{name}: {card.name} cannot be called {name}, as udev does not run on it"
+            yield "network", what
+    changed = {each.name for each in wanted.interfaces} | {card.name for card in cards.values()}
+    kept = {str(each.ip) for interface in wanted.interfaces for each in interface.addresses}
+    asks = any(interface.dhcp4 for interface in wanted.interfaces)
+    for name in changed:
+        its = [address.partition("/")[0] for address in facts.said.get(f"on {name}", "").split()]
+        if wanted.ssh in its and wanted.ssh not in kept and not asks:
+            what = f"SSH reaches it at {wanted.ssh}, which {name} would not have any more"
+            yield "network", what
 
 
 def _compute(facts: HostFacts, wanted: Wanted) -> _Found:

@@ -59,6 +59,32 @@ echo "addresses=$(hostname -I 2>/dev/null)"
 if test -e /dev/kvm; then echo kvm=yes; fi
 if test -e /dev/net/tun; then echo tun=yes; fi
 if modprobe -nq openvswitch 2>/dev/null; then echo openvswitch=yes; fi
+for module in bonding 8021q; do
+  if test -d /sys/module/$module || modprobe -nq $module 2>/dev/null; then echo "module $module=yes"; fi
+done
+# each network card: its MAC address (a card in a bond has another one meanwhile), PCI address, speed, other names
+if test -e /run/udev/control; then echo udev=yes; fi
+for place in /sys/class/net/*; do
+  name=${place##*/}
+  if ! test -e "$place/device"; then
+    # the cards of a container have no device
+    if test -e /run/udev/control || test -d "$place/bridge" || test -d "$place/bonding"; then continue; fi
+    if test "$name" = lo || test -e "$place/tun_flags"; then continue; fi
+  fi
+  mac=$(cat "$place/bonding_slave/perm_hwaddr" 2>/dev/null || cat "$place/address")
+  pci=$(readlink -f "$place/device" | grep -oE '[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]' | tail -n 1)
+  speed=$(cat "$place/speed" 2>/dev/null)
+  others=$(ip -o link show dev "$name" 2>/dev/null | grep -oE 'altname [^ \\]+' | cut -d ' ' -f 2)
+  echo "card $name=$mac ${pci:--} ${speed:--}" $others
+done
+ip -o address show scope global 2>/dev/null | awk '
+  { found[$2] = found[$2] " " $4 }
+  END { for (name in found) print "on " name "=" found[name] }'
+if systemctl is-active --quiet systemd-networkd 2>/dev/null; then
+  echo network=networkd
+elif command -v ifup >/dev/null; then
+  echo network=ifupdown
+fi
 ss -Hlntup 2>/dev/null | awk '{ print "listen " $1 " " $5 "=" $7 }'
 
 for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock; do

@@ -16,6 +16,7 @@ CONVERGE_TIMEOUT = 3600.0
 PREPARE_TIMEOUT = 1800.0
 INSTALL_TIMEOUT = 1800.0
 REGISTER_TIMEOUT = 120.0
+INTERFACES_TIMEOUT = 600.0
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,18 @@ def steps_of(
     if bundled and not node.provider:
         does = "send the packages of the bundle, and let apt use only these"
         steps.append(NodeStep("packages", does, PREPARE_TIMEOUT))
+    interfaces = []
+    if node.interfaces:
+        names = ", ".join(interface.name for interface in node.interfaces)
+        interfaces = [NodeStep("interfaces", f"set up {names}", INTERFACES_TIMEOUT)]
     if registered:
-        return (*steps, converge)
+        return (*steps, *interfaces, converge)
     by_knife = node.provider or node.options.knife_only
     if manifest.bootstrap is BootstrapKind.NATIVE and not by_knife:
         steps += [
             NodeStep("install", "install the Chef client", INSTALL_TIMEOUT),
             NodeStep("register", "register it with the Chef server", REGISTER_TIMEOUT),
+            *interfaces,
         ]
         if recipes:
             limit = min(timeout, PREPARE_TIMEOUT)

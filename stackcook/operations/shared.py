@@ -20,7 +20,15 @@ from stackcook.run.plan import RUN_LISTS, Key, Step
 if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
     from stackcook.operations.site import Site
 
-NODE_STEPS = ("packages", "install", "register", "prepare", "bootstrap", "converge")
+NODE_STEPS = (
+    "packages",
+    "install",
+    "register",
+    "interfaces",
+    "prepare",
+    "bootstrap",
+    "converge",
+)
 """The steps that the node's bootstrap carries out."""
 
 _WHY = {

@@ -92,4 +92,4 @@ def test_machines_of_ours_and_of_providers(shipped: Repository) -> None:
 
 def test_other_roles_need_no_more_than_any_node() -> None:
     found = of(Repository(), "web")
-    assert found == Wanted(address="10.0.115.7")
+    assert found == Wanted(address="10.0.115.7", ssh="10.0.115.7")

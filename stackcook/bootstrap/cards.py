@@ -1,0 +1,111 @@
+"""The network cards of a host, and which of them an interface of the manifest means. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from stackcook.manifest.model import Interface, InterfaceKind, Match
+
+
+@dataclass(frozen=True)
+class Card:
+    """A network card: its name, also its ``others``; ``speed`` in Mbit/s, None if unknown."""
+
+    name: str
+    mac: str
+    pci: str = ""
+    speed: int | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of its names."""
+        return (self.name, *self.others)
+
+
+class NoCard(Exception):
+    """An interface has no card, or not one alone; the text says why."""
+
+
+def read_cards(said: Mapping[str, str]) -> tuple[Card, ...]:
+    """The cards in the output of preflight.sh, in the order of their PCI addresses."""
+    found = []
+    for key, value in said.items():
+        if key.startswith("card "):
+            mac, pci, speed, *others = value.split()
+            known = int(speed) if speed.isdigit() else None
+            pci = "" if pci == "-" else pci
+            found.append(Card(key.removeprefix("card "), mac, pci, known, tuple(others)))
+    return tuple(sorted(found, key=lambda card: (card.pci, len(card.name), card.name)))
+
+
+def select(interface: Interface, cards: Sequence[Card]) -> Card:
+    """The card of an ``ethernets`` interface. Raises NoCard."""
+    match = interface.match
+    if match is None:
+        match = Match(name=interface.name)
+    fitting = [card for card in cards if _fits(match, card)]
+    if match.order:
+        if match.order <= len(fitting):
+            return fitting[match.order - 1]
+        raise NoCard(f"it has only {len(fitting)} of the {match.order} network cards {_of(match)}")
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise NoCard(f"it has several network cards {_of(match)}: {_listed(fitting)}; add `order`")
+    raise NoCard(f"it has no network card {_of(match)}, only {_listed(cards) or 'none at all'}")
+
+
+def chosen(
+    interfaces: Iterable[Interface], cards: Sequence[Card]
+) -> tuple[Mapping[str, Card], Sequence[str]]:
+    """The card of each ``ethernets`` interface by name, and what is wrong with the others."""
+    found: dict[str, Card] = {}
+    wrong = []
+    for interface in interfaces:
+        if interface.kind is not InterfaceKind.ETHERNET:
+            continue
+        try:
+            card = select(interface, cards)
+        except NoCard as error:
+            wrong.append(f"{interface.name}: {error}")
+            continue
+        other = next((name for name, its in found.items() if its == card), None)
+        if other:
+            wrong.append(f"{interface.name}: {card.name} is {other} already")
+        else:
+            found[interface.name] = card
+    taken = {card.name for card in cards} - {card.name for card in found.values()}
+    wrong += [f"{name}: another network card is called {name}" for name in found if name in taken]
+    return found, wrong
+
+
+def _fits(match: Match, card: Card) -> bool:
+    return (
+        (not match.name or any(fnmatchcase(name, match.name) for name in card.names))
+        and (not match.macaddress or match.macaddress == card.mac)
+        and (match.speed is None or match.speed == card.speed)
+    )
+
+
+def _of(match: Match) -> str:
+    """What the cards must have, in a few words."""
+    return "with " + ", ".join(_words(match)) if any(_words(match)) else "of any kind"
+
+
+def _words(match: Match) -> Iterator[str]:
+    if match.name:
+        yield f"the name {match.name}"
+    if match.macaddress:
+        yield f"the MAC address {match.macaddress}"
+    if match.speed:
+        yield f"{match.speed} Mbit/s"
+
+
+def _listed(cards: Iterable[Card]) -> str:
+    return ", ".join(
+        f"{card.name} ({card.mac}, {f'{card.speed} Mbit/s' if card.speed else 'speed unknown'})"
+        for card in cards
+    )

@@ -50,7 +50,8 @@ openstack_config '/etc/swift/proxy-server.conf' do
       'password' => openstack_password('service_passwords', 'swift').gsub('%', '%%')
     ),
     'filter:cache' => cache,
-    'filter:keystoneauth' => { 'use' => 'egg:swift#keystoneauth', 'operator_roles' => 'admin, member' }
+    'filter:keystoneauth' => { 'use' => 'egg:swift#keystoneauth', 'operator_roles' => 'admin, member' },
+    'filter:versioned_writes' => filters['filter:versioned_writes'].merge('allow_versioned_writes' => true)
   )
 end
 

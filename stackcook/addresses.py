@@ -30,9 +30,9 @@ def address_or_name(text: str) -> IPAddress | str:
 
 
 def host_and_port(text: str) -> tuple[str, int | None]:
-    """Host and port of ``HOST``, ``HOST:PORT``, ``[IPV6]``, ``[IPV6]:PORT`` or ``IPV6``.
+    """Host and port of ``HOST``, ``HOST:PORT``, ``[ADDRESS]``, ``[ADDRESS]:PORT`` or ``IPV6``.
 
-    Raises ValueError for anything else.
+    ``ssh -G`` prints IPv4 addresses in brackets, too. Raises ValueError for anything else.
     """
     match = _BRACKETED.fullmatch(text) or _PLAIN.fullmatch(text)
     if not match:
@@ -40,4 +40,4 @@ def host_and_port(text: str) -> tuple[str, int | None]:
     port = int(match[2]) if match[2] else None
     if port is not None and not 1 <= port <= 65535:
         raise ValueError(f"{port} is not a port number")
-    return (str(IPv6Address(match[1])) if text.startswith("[") else match[1]), port
+    return (str(ip_address(match[1])) if text.startswith("[") else match[1]), port

@@ -31,6 +31,13 @@ def reached(home: Path, text: str, name: str, access: Access = NO_AGENT, **wante
     return resolve(replace(Wanted(name, name), **wanted), config, access)  # type: ignore[arg-type]
 
 
+def test_a_jump_host_by_its_address(home: Path) -> None:
+    host = reached(home, "Host web\n ProxyJump me@192.0.2.1:2200\n", "web")  # ssh adds brackets
+    assert host.gateway and (host.gateway.address, host.gateway.port) == ("192.0.2.1", 2200)
+    host = reached(home, "Host web\n ProxyJump 192.0.2.1\n", "web")
+    assert host.gateway and (host.gateway.address, host.gateway.port) == ("192.0.2.1", 22)
+
+
 def test_a_host_has_what_its_blocks_say_and_the_first_counts(home: Path) -> None:
     text = "Host web\n HostName 192.0.2.7\n User one\nHost *\n User two\n Port 2222\n"
     host = reached(home, text, "web")

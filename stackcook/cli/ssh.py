@@ -74,9 +74,10 @@ def _proxy(gateway: Host, known_hosts: Path) -> str:
 
 
 def _given_keys(host: Host, node: Node) -> tuple[Path, ...]:
-    """The keys that ssh(1) does not find by itself; raises UsageError if one is missing."""
+    """The keys for ssh(1), which finds its configuration in another place if HOME is not the user's
+    own directory; raises UsageError if one of the manifest is missing."""
     if host.known_hosts and not node.key:
-        return ()
+        return tuple(key for key in host.keys if key.is_file())
     for key in host.keys:
         if not key.is_file() and not host.password:
             remedy = f"set `key` in `stackcook: nodes: {node.name}`"

@@ -11,10 +11,13 @@ from typing import Any
 from stackcook.chef.repository.repository import Repository
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration
 from stackcook.bootstrap.needs import Wanted
+from stackcook.bootstrap.record import Keep
 from stackcook.errors import ChefServerError, NodeError, Position, StackcookError, Transient
 from stackcook.manifest.model import BootstrapKind, Manifest, Node, Stage
 from stackcook.remote.base import Host, Unreachable
 from stackcook.verify.check import Check, Report
+from stackcook.verify.contents import Contents
+from stackcook.verify.member import Member
 
 Say = Callable[[str], None]
 AT = Position(1, 1)
@@ -82,7 +85,8 @@ class FakeMachines:
 class FakeBootstrap:
     """Nodes that converge at once: 3 of 4 resources the first time, none after that.
 
-    ``during`` is called while a step runs. ``broken`` are the nodes that fail, with what;
+    ``during`` is called while a step runs that changes a node.
+    ``broken`` are the nodes that fail, with what;
     ``restless`` those that always change something, ``dead`` those that can't be reached (by
     ``death``), ``booting`` those that don't answer so many times, ``transient`` those that fail so
     many times with a transient error.
@@ -120,6 +124,8 @@ class FakeBootstrap:
     ) -> ConvergeResult | str:
         self.asked.append(f"{step} {node.name}")
         self.deploys.append(deploy)
+        if step == "record":
+            return "recorded"
         if step not in ("bootstrap", "converge"):
             self.during(node)
             return "fine"
@@ -247,6 +253,33 @@ class FakeSite:
         self.while_settling()
         if "settle" in self.errors:
             raise self.errors["settle"]
+
+    def give_back(self, node: Node, keep: Keep, timeout: float, say: Say) -> str:
+        if node.name in self.chef.dead:
+            self.asked.append(f"give back {node.name}")
+            raise self.chef.death or NodeError("no SSH answer", where=node.name)
+        return self._step(f"give back {node.name}{' and keep' * (keep != Keep())}")
+
+    def contents(self) -> Contents:
+        return Contents(("web on compute1",), ("disk",), ("test",))
+
+    def disable(self, member: Member) -> str:
+        return self._step("disable")
+
+    def delete_instances(self, member: Member) -> str:
+        return self._step("delete instances")
+
+    def leave_nova(self, member: Member) -> str:
+        return self._step("nova")
+
+    def leave_neutron(self, member: Member) -> str:
+        return self._step("neutron")
+
+    def forget_member(self, member: Member) -> str:
+        return self._step("databases")
+
+    def unregister(self, node: Node) -> str:
+        return self._step(f"unregister {node.name}")
 
     def forget(self, nodes: Sequence[Node]) -> str:
         return self._step("forget")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from stackcook.bootstrap import bundled, knife, native, provided
+from stackcook.bootstrap import bundled, knife, native, provided, record
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration
 from stackcook.bootstrap.converge import converge, prepare
 from stackcook.bootstrap.hostnetwork import set_up
@@ -13,8 +15,10 @@ from stackcook.bootstrap.objects import Lost, find
 from stackcook.bootstrap.onnode import BootstrapContext, NodeTask
 from stackcook.bootstrap.preflight import HostFacts
 from stackcook.bootstrap.providers import WINDOWS
+from stackcook.bootstrap.record import Keep
 from stackcook.bootstrap.steps import REGISTER_TIMEOUT
 from stackcook.command import Say
+from stackcook.errors import NodeError
 from stackcook.manifest.model import BootstrapKind, Node
 from stackcook.remote.base import Host, as_root
 
@@ -28,6 +32,8 @@ class Bootstrap:
 
     context: BootstrapContext
     kind: BootstrapKind = BootstrapKind.NATIVE
+    hosts: bool = False
+    """Whether the nodes are hosts that were there before, which are recorded and given back."""
     _facts: dict[str, HostFacts | None] = field(default_factory=dict)
     """Node → what was found on it."""
 
@@ -67,6 +73,26 @@ class Bootstrap:
         it did, in a few words or as a converge.
         """
         task = NodeTask(self.context, step, node, host, deploy, timeout, say)
+        if step == "record":
+            return record.record(task)
+        if not self.hosts or node.provider:
+            return self._perform(task)
+        record.note_changes(task, "begin")
+        try:
+            return self._perform(task)
+        finally:
+            with suppress(NodeError):  # a host that is gone now: the next step notes more
+                record.note_changes(task, "end")
+
+    def give_back(
+        self, node: Node, host: Host, units: Sequence[str], keep: Keep, timeout: float, say: Say
+    ) -> str:
+        """Give a host back, see :func:`stackcook.bootstrap.record.give_back`."""
+        task = NodeTask(self.context, "give back", node, host, Deploy(""), timeout, say)
+        return record.give_back(task, units, keep)
+
+    def _perform(self, task: NodeTask) -> ConvergeResult | str:
+        step, node = task.step, task.node
         if step == "packages":
             return bundled.bring(task, self._facts.get(node.name))
         if step == "bootstrap":
@@ -91,7 +117,7 @@ class Bootstrap:
             by_knife = node.options.knife_only and not node.provider
             if by_knife or self.kind is BootstrapKind.KNIFE:
                 raise
-            say("the Chef server no longer has this node: registering it again")
+            task.say("the Chef server no longer has this node: registering it again")
             native.register(replace(task, step="register", timeout=REGISTER_TIMEOUT))
             return work()
 

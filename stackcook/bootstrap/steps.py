@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stackcook.bootstrap.providers import create_arguments
-from stackcook.manifest.model import BootstrapKind, Manifest, Node
+from stackcook.manifest.model import BootstrapKind, MachineKind, Manifest, Node
 from stackcook.redact import Redactor
 
 CONVERGE_TIMEOUT = 3600.0
@@ -17,6 +17,7 @@ PREPARE_TIMEOUT = 1800.0
 INSTALL_TIMEOUT = 1800.0
 REGISTER_TIMEOUT = 120.0
 INTERFACES_TIMEOUT = 600.0
+RECORD_TIMEOUT = 120.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ def steps_of(
     timeout = float(node.timeout or CONVERGE_TIMEOUT)
     converge = NodeStep("converge", f"converge {_target(node)}", timeout)
     steps = []
+    if not registered and manifest.machines is MachineKind.SSH and not node.provider:
+        does = "record the host's state"
+        steps.append(NodeStep("record", does, RECORD_TIMEOUT))
     if bundled and not node.provider:
         does = "send the packages of the bundle, and let apt use only these"
         steps.append(NodeStep("packages", does, PREPARE_TIMEOUT))

@@ -2,38 +2,70 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from stackcook.cli.context import Context
-from stackcook.errors import ExitCode, UsageError
+from stackcook.bootstrap.record import Keep
+from stackcook.cli.context import Context, login_options
+from stackcook.cli.terminal import agreed
+from stackcook.errors import ExitCode, StackcookError, UsageError
 from stackcook.manifest.model import MachineKind, Manifest
 from stackcook.operations.destroy import destroy
 from stackcook.operations.site import Site
-from stackcook.run.lock import exclusive
+from stackcook.run.lock import exclusive, refuse
 
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option(
+    "--keep-data",
+    is_flag=True,
+    help="Keep databases, images and disks of instances, in /var/lib/stackcook/data on your hosts.",
+)
+@click.option(
+    "--keep-packages", is_flag=True, help="Only stop the services on your hosts; purge no packages."
+)
+@login_options
 @click.pass_obj
-def command(context: Context, yes: bool) -> ExitCode:
+def command(context: Context, yes: bool, keep_data: bool, keep_packages: bool) -> ExitCode:
     """Remove the machines, their nodes and clients on the Chef server, and all local state.
 
-    Your own hosts (`machines: ssh`) are not changed. After a failure, run it again.
+    Your own hosts (`machines: ssh`) are given back as they were before the first deploy: packages,
+    users, services and files that came with the cloud are removed, and /etc is restored. After a
+    failure, run it again.
     """
     manifest = context.load()
+    hosts = manifest.machines is MachineKind.SSH
+    if (keep_data or keep_packages) and not hosts:
+        what = "is only for your own hosts (`machines: ssh`)"
+        raise UsageError(what, where="--keep-data" if keep_data else "--keep-packages")
+    refuse(manifest.state)
+    site = Site(manifest, context.access)
+    if hosts and manifest.state.is_dir():
+        _show(context, site)
     if not yes and not _agreed(manifest):
         raise UsageError("nothing was destroyed")
+    site.make_ready(context.user)
     with exclusive(manifest.state, "destroy"), context.console.run() as listener:
-        return destroy(manifest, Site(manifest), (listener,))
+        keep = Keep(data=keep_data, packages=keep_packages)
+        return destroy(manifest, site, (listener,), keep=keep)
+
+
+def _show(context: Context, site: Site) -> None:
+    """What users have in the cloud; one that does not answer can be destroyed as well."""
+    try:
+        for line in site.contents().lines():
+            context.console.note(line)
+    except StackcookError as error:
+        context.console.note(f"cannot list instances, volumes and images: {error}")
 
 
 def _agreed(manifest: Manifest) -> bool:
-    if not sys.stdin.isatty():
-        raise UsageError("cannot ask for confirmation without a terminal", remedy="add --yes")
     names = ", ".join(node.name for node in manifest.nodes)
-    what = f"the machines {names} with all their data, and "
-    if manifest.machines is MachineKind.SSH:
-        what = f"the nodes and clients of {names} on the Chef server, and "
-    return click.confirm(f"Destroy {what if names else ''}{manifest.state}?", err=True)
+    if manifest.machines is MachineKind.SSH and names:
+        return agreed(
+            f"This removes the cloud {manifest.name} with all its data from {names}, and"
+            f" {manifest.state}.",
+            manifest.name,
+        )
+    what = f"the machines {names} with all their data, and " if names else ""
+    return agreed(f"Destroy {what}{manifest.state}?")

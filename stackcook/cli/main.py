@@ -42,6 +42,7 @@ COMMANDS = {
     "logs": "Show the log of a node.",
     "report": "Show what the last run did, what failed and which steps were slow.",
     "ssh": "Open a shell on a node, or run a command there.",
+    "node": "Remove a compute node from the running cloud.",
     "destroy": "Delete the machines and everything else that deploy created.",
     "server": "Start, stop or inspect the embedded Chef server.",
     "bundle": "Write a file with all that deploy needs from the internet.",
@@ -70,6 +71,7 @@ _AGAIN = {
     "deploy": "resumes where it stopped",
     "converge": "converges all of these nodes",
     "upload": "sends what is still missing",
+    "node remove": "removes what is left",
     "destroy": "removes what is left",
 }
 """What a command does if it is run again after Ctrl-C."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from stackcook.command import Secret
+from stackcook.errors import UsageError
 
 
 class Terminal:
@@ -18,3 +21,17 @@ class Terminal:
     def agrees(self, question: str) -> bool:
         """The answer to a question: yes or no."""
         return click.confirm(question, err=True)
+
+
+def agreed(question: str, word: str = "") -> bool:
+    """Whether the user says yes, or types ``word`` if there is one.
+
+    Raises UsageError without a terminal.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("cannot ask for confirmation without a terminal", remedy="add --yes")
+    if not word:
+        return click.confirm(question, err=True)
+    asked = f"{question}\nType {word} to continue"
+    answer: str = click.prompt(asked, default="", show_default=False, err=True)
+    return answer == word

@@ -11,7 +11,7 @@ from stackcook.errors import ExitCode, StackcookError
 from stackcook.manifest.model import Manifest
 from stackcook.retry import STEP, Backoff
 from stackcook.run.budget import Budget
-from stackcook.run.events import PREFLIGHT, Listener, RunDone, RunStarted
+from stackcook.run.events import Listener, RunDone, RunStarted
 from stackcook.run.executor import Action, Executor
 from stackcook.run.plan import Plan
 
@@ -74,7 +74,7 @@ def run(
     try:
         code = executor.run()
         deployed = code in (ExitCode.DONE, ExitCode.WITHIN_BUDGET)
-        if plan.nodes and deployed and plan.command != PREFLIGHT:
+        if plan.nodes and deployed and plan.command in ("deploy", "converge"):
             facts = dict(site.facts())
     except StackcookError as error:
         executor.failed(plan.command, error)

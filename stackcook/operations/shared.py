@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are no
     from stackcook.operations.site import Site
 
 NODE_STEPS = (
+    "record",
     "packages",
     "install",
     "register",

@@ -8,27 +8,36 @@ from dataclasses import replace
 from functools import cached_property, partial
 
 from stackcook.addresses import bracketed
+from stackcook.bootstrap import objects
 from stackcook.bootstrap.base import Deploy
 from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.bootstrap.needs import Wanted, wanted
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext
+from stackcook.bootstrap.record import Keep
 from stackcook.chef.objects import databags
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.knife import run_section
 from stackcook.command import Say
 from stackcook.operations.chefsite import ChefSite
-from stackcook.errors import counted
-from stackcook.manifest.model import Node
+from stackcook.machines.base import ABSENT
+from stackcook.operations.remove import Leaving
+from stackcook.errors import ChefServerError, NodeError, Position, VerifyError, counted
+from stackcook.manifest.model import MachineKind, Node
 from stackcook.files import private_directory
 from stackcook.remote import hostkeys
+from stackcook.remote.base import as_root
 from stackcook.remote.pool import Pool
 from stackcook.remote.ready import User, make_ready
 from stackcook.remote.ssh import connect, wait_for
 from stackcook.run.record import deploy_began
-from stackcook.verify import clouds, gate, smoke
+from stackcook.verify import clouds, gate, openstack, smoke
+from stackcook.verify import member as members
 from stackcook.verify.check import Report
+from stackcook.verify.contents import Contents, contents
 from stackcook.verify.gate import Credentials
+from stackcook.verify.member import Member
+from stackcook.verify.openstack import Cloud
 from stackcook.verify.placing import (
     DASHBOARD,
     KEYSTONE,
@@ -70,7 +79,8 @@ class Site(ChefSite):
             package=self._manifest.client,
             bundle=self.bundle,
         )
-        return Bootstrap(context, self._manifest.bootstrap)
+        hosts = self._manifest.machines is MachineKind.SSH
+        return Bootstrap(context, self._manifest.bootstrap, hosts)
 
     @cached_property
     def _connections(self) -> Pool:
@@ -191,6 +201,89 @@ class Site(ChefSite):
             facts["log in as"] = f"admin, domain Default; the password is in {path}"
             facts["try"] = f"openstack --os-cloud {clouds.CLOUD} server list"
         return facts
+
+    def give_back(self, node: Node, keep: Keep, timeout: float, say: Say) -> str:
+        """Give the host of ``node`` back; says what stays there. Raises NodeError."""
+        try:
+            seen = placed(replace(self._manifest, nodes=(node,)), self.client)
+            units = [service.unit for each in seen for service in each.services]
+        except ChefServerError:  # the host's own record says more
+            units = []
+        host = self.machines.hosts([node])[node.name]
+        return self.bootstrap().give_back(node, host, units, keep, timeout, say)
+
+    def contents(self) -> Contents:
+        """What users have in the cloud. Raises VerifyError if it does not answer."""
+        seen = placed(self._manifest, self.client)
+        return contents(self._signed_in(seen))
+
+    def _signed_in(self, seen: Iterable[Placed]) -> Cloud:
+        """The cloud, for its administrator. Raises VerifyError."""
+        checks, cloud = gate.tokens(seen, self.credentials)
+        if cloud is None:
+            why = "; ".join(str(check) for check in checks) or "no node runs Keystone"
+            raise VerifyError(why)
+        return cloud
+
+    def leaving(self, name: str) -> Leaving:
+        """What is known of a node that is to be removed, by the manifest and by the cloud."""
+        listed = self._manifest.node(name)
+        self._seen = placed(self._manifest, self.client)
+        found = objects.find(self.client, f"/nodes/{name}")
+        node = listed or Node(name, Position(1, 1))
+        (mine,) = placed(replace(self._manifest, nodes=(node,)), self.client)
+        cloud = self._signed_in(self._seen)
+        member = members.find(cloud, openstack.survey(cloud), mine.names)
+        state = ABSENT  # Vagrant knows only machines of the manifest
+        if listed or self._manifest.machines is MachineKind.SSH:
+            node = listed or replace(node, host=mine.address)
+            state = self.machines.states([node])[name]
+        return Leaving(
+            node,
+            listed is not None,
+            state,
+            frozenset(service.unit for service in mine.services),
+            found is not None,
+            member,
+        )
+
+    def disable(self, member: Member) -> str:
+        """Disable nova-compute of a node."""
+        members.disable(self._signed_in(self._seen), member)
+        return ""
+
+    def delete_instances(self, member: Member) -> str:
+        """Delete all instances of a node."""
+        members.delete_instances(self._signed_in(self._seen), member)
+        return ", ".join(instance.name for instance in member.instances)
+
+    def leave_nova(self, member: Member) -> str:
+        """Delete a node from Nova and Placement."""
+        members.leave_nova(self._signed_in(self._seen), member)
+        return ""
+
+    def leave_neutron(self, member: Member) -> str:
+        """Delete a node from Neutron."""
+        members.leave_neutron(self._signed_in(self._seen), member)
+        return ""
+
+    def forget_member(self, member: Member) -> str:
+        """Delete a node from OVN and from Nova's cells, on the nodes that have these databases."""
+        for unit, script in members.PLACES.items():
+            for each in running(self._seen, unit)[:1]:
+                host = self.machines.hosts([n for n in self._manifest.nodes if n.name == each.name])
+                with self._connections(host[each.name], self._manifest.state / "known_hosts") as on:
+                    done = as_root(on, script(member), timeout=120)
+                if done.status:
+                    what = f"cannot delete {', '.join(member.hosts)} ({done.quoted})"
+                    raise NodeError(what, where=each.name)
+        return ""
+
+    def unregister(self, node: Node) -> str:
+        """Delete one node and its client from the Chef server."""
+        there = forget(self.client, node.name)
+        self.settle()
+        return "deleted" if there else "was not there"
 
     def forget(self, nodes: Sequence[Node]) -> str:
         """Delete nodes and clients from a user's server; the embedded one is deleted as a whole."""

@@ -38,7 +38,12 @@ def data(preview: Preview) -> dict[str, Any]:
         "delete": deletion
         and {
             "nodes": [
-                {"name": gone.node.name, "machine": gone.machine, "registered": gone.registered}
+                {
+                    "name": gone.node.name,
+                    "machine": gone.machine,
+                    "registered": gone.registered,
+                    "host": gone.host,
+                }
                 for gone in deletion.removals
             ],
             "objects": list(deletion.objects),
@@ -103,6 +108,8 @@ def _deletion(deletion: Deletion, server: str | None) -> Iterator[Text]:
     for gone in deletion.removals:
         what = ["machine"] * gone.machine + ["node and client"] * gone.registered
         yield _word("delete", f"{' and '.join(what)} {gone.node.name}")
+        if gone.host:
+            yield _word("give back", f"host {gone.node.name}: what the cloud has brought, and /etc")
     if deletion.state:
         yield _word("delete", f"{deletion.state} with passwords, keys and the embedded Chef server")
     if deletion.objects:

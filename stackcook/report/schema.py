@@ -134,7 +134,7 @@ def _plan() -> Schema:
         label=_TEXT,
     )
     deletion = _object(
-        nodes=_list(_object(name=_TEXT, machine=_BOOLEAN, registered=_BOOLEAN)),
+        nodes=_list(_object(name=_TEXT, machine=_BOOLEAN, registered=_BOOLEAN, host=_BOOLEAN)),
         objects=_TEXTS,
         state=_OPTIONAL,
     )
@@ -354,6 +354,7 @@ def _data() -> dict[str, Schema]:
         ),
         "logs": _object(node=_TEXT, log=_TEXT, lines=_TEXTS),
         "report": _report(),
+        "node remove": _RUN,
         "destroy": _RUN,
         "server start": _object(url=_TEXT),
         "server stop": _object(stopped=_BOOLEAN),

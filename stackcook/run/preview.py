@@ -15,11 +15,15 @@ from stackcook.run.plan import Plan
 
 @dataclass(frozen=True)
 class Removal:
-    """What ``destroy`` removes of a node: its machine, its node and client on the Chef server."""
+    """What ``destroy`` removes of a node: its machine, its node and client on the Chef server.
+
+    ``host``: it gives its host back.
+    """
 
     node: Node
     machine: bool
     registered: bool
+    host: bool = False
 
 
 @dataclass(frozen=True)

@@ -270,6 +270,7 @@ class Schedule:
         that begins despite failures does begin, but what waits for it does not.
         """
         todo = [key for key in keys if key in self._steps and key not in self._blocked]
+        seen = set(todo)  # a step that begins despite failures is never blocked
         self._blocked.update(key for key in todo if not self._despite_failures(key))
         while todo:
             step = self._steps[todo.pop()]
@@ -278,5 +279,7 @@ class Schedule:
                 more += self._dependents[step.node]
                 more += (key for key, each in self._nodes[step.node].items() if each.changes)
             fresh = [key for key in more if key in self._steps and key not in self._blocked]
+            fresh = [key for key in fresh if key not in seen]
+            seen.update(fresh)
             self._blocked.update(key for key in fresh if not self._despite_failures(key))
             todo += dict.fromkeys(fresh)

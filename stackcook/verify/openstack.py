@@ -151,10 +151,10 @@ class Cloud:
         """Send ``body`` as JSON; returns and raises as :meth:`call` does."""
         return self.call("POST", type_, path, body, version=version)
 
-    def delete(self, type_: str, path: str) -> None:
+    def delete(self, type_: str, path: str, *, version: str = "") -> None:
         """Delete what may be gone already; raises as :meth:`call` does."""
         try:
-            self.call("DELETE", type_, path)
+            self.call("DELETE", type_, path, version=version)
         except Refused as error:
             if error.status != 404:
                 raise
@@ -397,7 +397,6 @@ def unknown_nodes(found: Survey, names: Collection[str]) -> Checks:
     If there is none, one check that says so.
     """
     has: dict[str, list[str]] = {}
-    remedies: dict[str, list[str]] = {}
     for kind, entries, key in (
         ("service", found.services, "host"),
         ("hypervisor", found.hypervisors, "hypervisor_hostname"),
@@ -408,16 +407,14 @@ def unknown_nodes(found: Survey, names: Collection[str]) -> Checks:
             if is_among(host, names):
                 continue
             short = host.split(".")[0]
-            what, remedy = _entry(kind, entry)
-            has.setdefault(short, []).append(what)
-            remedies.setdefault(short, []).extend([f"`{CLIENT} {remedy}`"] if remedy else [])
+            has.setdefault(short, []).append(_entry(kind, entry)[0])
     checks = [
         Check(
             f"unknown compute node {host}",
             "",
             False,
             f"it is not in the manifest, but the cloud has its {', '.join(what)}",
-            f"add it to the manifest, or remove it: {', '.join(remedies[host])}",
+            f"add it to the manifest, or run `stackcook node remove {host}`",
         )
         for host, what in sorted(has.items())
     ]

@@ -1,4 +1,4 @@
-"""A cloud on hosts that were there before, each reached in another way.
+"""A cloud on hosts that were there before, each reached in another way; then they are given back.
 
 The hosts are containers outside Vagrant: one with an alias, another port and another user; one
 where sudo asks for a password; one behind a jump host; one whose key only the agent holds; and one
@@ -7,6 +7,7 @@ reached by IPv6.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import subprocess
@@ -16,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from stackcook.bootstrap import record
 from tests.acceptance.ownhosts import OwnHosts
 from tests.hosts import Host, hosts
+from tests.labs import log
 
 PASSWORD = "sudo asks for this"
 
@@ -80,8 +83,37 @@ def agent(directory: Path) -> Iterator[tuple[Path, str]]:
         program.wait(10)
 
 
+LISTS = (
+    "packages manual units enabled users groups directories gems links up addresses routes"
+    " namespaces bridges domains rules mounts"
+)
+
+SNAPSHOT = f"""
+for each in {LISTS}; do list $each | sed "s|^|$each |"; done
+find /etc -xdev -printf 'etc %p %y %m %u %g %l\\n' | sort
+find /etc -xdev -type f -exec sha256sum {{}} + | sort -k2
+"""
+
+KEPT = re.compile(r" /etc/ld\.so\.cache")
+"""Lines of a difference that are as the documentation says."""
+
+
+def snapshot(host: Host) -> list[str]:
+    """What a host has: the lists of state.sh, and each file of /etc."""
+    state = Path(record.__file__).with_name("state.sh").read_text()
+    return host.run(state + SNAPSHOT).splitlines()
+
+
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHosts]:
+def before() -> dict[str, list[str]]:
+    """Host → its snapshot before the first deploy."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def cloud(
+    tmp_path_factory: pytest.TempPathFactory, before: dict[str, list[str]]
+) -> Iterator[OwnHosts]:
     root = tmp_path_factory.mktemp("repository")
     with agent(tmp_path_factory.mktemp("agent")) as (key, socket), hosts(5) as (lab, made):
         by_alias, by_password, by_jump, by_agent, by_ipv6 = made
@@ -98,6 +130,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHosts]:
                 by_ipv6.name: {"ssh_address": str(by_ipv6.ipv6)},
             },
         )
+        before |= {host.name: snapshot(host) for host in made}
         yield cloud
 
 
@@ -120,3 +153,28 @@ def test_again_changes_nothing(cloud: OwnHosts) -> None:
     again = cloud.stackcook("--json", "deploy", timeout=20 * 60)
     assert again.status == 0, again.err
     assert again.updated == {host.name: 0 for host in cloud.hosts}
+
+
+def test_they_are_given_back_as_they_were(cloud: OwnHosts, before: dict[str, list[str]]) -> None:
+    by_hand = "touch /srv/mine; mkdir /var/lib/mine; echo mine >/etc/mine.conf"
+    cloud.hosts[1].run(by_hand)
+    done = cloud.stackcook("destroy", "--yes", timeout=20 * 60)
+    assert done.status == 0, done.err
+    for host in cloud.hosts:
+        after = snapshot(host)
+        diff = [
+            *difflib.unified_diff(before[host.name], after, "before", "after", lineterm="", n=0)
+        ]
+        log.info("%s:\n%s", host.name, "\n".join(diff) or "no difference")
+        changed = [line for line in diff[2:] if line[0] in "+-" and not KEPT.search(line)]
+        assert [line for line in changed if "mine" not in line] == []
+    assert cloud.hosts[1].run("ls /srv/mine /etc/mine.conf; ls -d /var/lib/mine").split() == [
+        "/etc/mine.conf",
+        "/srv/mine",
+        "/var/lib/mine",
+    ]
+
+
+def test_a_later_deploy_works_at_once(cloud: OwnHosts) -> None:
+    done = cloud.stackcook("deploy", timeout=40 * 60)
+    assert done.status == 0, done.err

@@ -33,7 +33,7 @@ stackcook:
 """
 
 
-NEW = "install the Chef client, register it with the Chef server"
+NEW = "record the host's state, install the Chef client, register it with the Chef server"
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_json(repository: Path) -> None:
             "policy": None,
             "machine": None,
             "done": False,
-            "steps": ["reach", "preflight", "install", "register", "converge"],
+            "steps": ["reach", "preflight", "record", "install", "register", "converge"],
         }
     ]
 
@@ -223,7 +223,7 @@ def test_a_host_to_which_no_way_leads_is_planned_all_the_same(repository: Path) 
     (repository / "infrastructure.yml").write_text(f"cookbooks: [ntp]\n{manifest}")
     result = plan("--limit", "controller")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "controller  255.255.255.255  install the Chef client" in result.stdout
+    assert "controller  255.255.255.255  record the host's state" in result.stdout
 
 
 @pytest.mark.parametrize("command", ["plan", "upload"])

@@ -126,6 +126,14 @@ def test_destroy_asks_first(
     assert ("remove" in site.asked) is destroyed
 
 
+def test_destroy_shows_what_is_lost(root: Path, site: FakeSite) -> None:
+    (root / ".stackcook").mkdir()
+    result = run("destroy", "--yes", "--keep-data")
+    assert result.exit_code == ExitCode.DONE
+    assert "running instances: web on compute1\nvolumes: disk\nimages: test" in result.stderr
+    assert "give back compute1 and keep" in site.asked
+
+
 def test_deploy_of_some_nodes(root: Path, site: FakeSite) -> None:
     assert run("deploy", "--limit", "compute1").exit_code == ExitCode.DONE
     assert site.chef.known == {"compute1"}

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from stackcook.bootstrap.record import Keep
 from stackcook.errors import ExitCode, MachineError
-from stackcook.manifest.model import MachineKind
+from stackcook.manifest.model import FailureBudget, MachineKind, Manifest
 from stackcook.operations.destroy import destroy, removals
+from stackcook.operations.runner import Settings
 from stackcook.operations.shared import Facts
-from tests.fakes import FakeSite, two_stages
+from tests.fakes import AT, FakeSite, two_stages
 
+ONE = Settings(parallel=1)
 MANIFEST = two_stages(Path("/nowhere"), computes=2)
 
 
@@ -46,12 +49,37 @@ def test_what_goes_of_a_node(
     assert [(removal.machine, removal.registered) for removal in gone] == wanted
 
 
-def test_nodes_go_in_reverse_and_hosts_stay() -> None:
+def test_nodes_go_in_reverse_and_hosts_are_given_back() -> None:
     names = ("controller", "compute1", "compute2")
     facts = Facts(dict.fromkeys(names, "running"), names)
     gone = removals(MANIFEST, facts)
     assert [removal.node.name for removal in gone] == [*names][::-1]
-    hosts = replace(MANIFEST, machines=MachineKind.SSH)
-    assert not any(removal.machine for removal in removals(hosts, facts))
+    gone_hosts = removals(hosts(Path("/nowhere")), facts)
+    assert {(gone.machine, gone.host) for gone in gone_hosts} == {(False, True)}
     (one,) = removals(MANIFEST, facts, {"compute1"})
     assert one.node.name == "compute1"
+
+
+def hosts(root: Path, computes: int = 2) -> Manifest:
+    return replace(two_stages(root, computes), machines=MachineKind.SSH)
+
+
+def test_hosts_are_given_back_compute_nodes_first(tmp_path: Path) -> None:
+    site = FakeSite()
+    assert destroy(hosts(tmp_path), site, (), settings=ONE) is ExitCode.DONE
+    assert site.asked == [
+        *(f"give back {name}" for name in ("compute1", "compute2", "controller")),
+        *("forget", "stop", "tear down", "remove"),
+    ]
+
+
+def test_a_dead_host_keeps_no_other_but_the_state(tmp_path: Path) -> None:
+    site = FakeSite()
+    site.chef.dead = {"compute1"}
+    budget = FailureBudget("single-compute", 1, AT)
+    manifest = replace(hosts(tmp_path), failure_budget=(budget,))
+    assert destroy(manifest, site, (), settings=ONE) is ExitCode.NODES
+    assert site.asked == [f"give back {name}" for name in ("compute1", "compute2", "controller")]
+    site.chef.dead, site.asked[:] = set(), []
+    assert destroy(manifest, site, (), keep=Keep(data=True), settings=ONE) is ExitCode.DONE
+    assert "give back compute1 and keep" in site.asked and site.asked[-1] == "remove"

@@ -132,8 +132,8 @@ def test_deletion() -> None:
     ]
     assert data(preview)["delete"] == {
         "nodes": [
-            {"name": "b", "machine": True, "registered": True},
-            {"name": "a", "machine": False, "registered": True},
+            {"name": "b", "machine": True, "registered": True, "host": False},
+            {"name": "a", "machine": False, "registered": True, "host": False},
         ],
         "objects": ["role web", "data bag db"],
         "state": "/nowhere/.stackcook",

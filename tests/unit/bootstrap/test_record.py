@@ -1,0 +1,89 @@
+"""What a step changes on a host is noted there, and what the host says when it is given back."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stackcook.bootstrap import record
+from stackcook.bootstrap.record import Keep
+
+HERE = Path(record.__file__).parent
+PLACE = ("http://10.0.132.1:4545", "compute1")
+
+
+@pytest.fixture
+def note(tmp_path: Path) -> Callable[[str], None]:
+    """Notes the begin or end of a step; the host has the packages that the file ``now`` lists."""
+    state = (HERE / "state.sh").read_text().replace("/var/lib/stackcook", str(tmp_path))
+    changes = (HERE / "changes.sh").read_text()
+    listed = f"list() {{ if test $1 = packages; then cat {tmp_path}/now; fi; }}\n"
+    find = "find() { :; }\n"  # /etc is that of this machine
+
+    def run(moment: str) -> None:
+        script = f"set -e -- {moment}\n{state}{listed}{find}{changes}"
+        subprocess.run(["sh", "-c", script], check=True)
+
+    (tmp_path / "record").mkdir()
+    return run
+
+
+def has(directory: Path, *packages: str) -> None:
+    (directory / "now").write_text("".join(f"{name}\n" for name in packages))
+
+
+def came(directory: Path) -> list[str]:
+    return (directory / "came" / "packages").read_text().split()
+
+
+def test_what_comes_between_steps_is_not_the_clouds(
+    tmp_path: Path, note: Callable[[str], None]
+) -> None:
+    has(tmp_path, "bash")
+    note("begin")
+    has(tmp_path, "bash", "nova")
+    note("end")
+    has(tmp_path, "bash", "mine", "nova")
+    note("begin")
+    has(tmp_path, "bash", "mine", "nova", "ovn")
+    note("end")
+    assert came(tmp_path) == ["nova", "ovn"]
+    assert not (tmp_path / "before").exists()
+
+
+def test_a_step_that_was_killed(tmp_path: Path, note: Callable[[str], None]) -> None:
+    has(tmp_path, "bash")
+    note("begin")
+    has(tmp_path, "bash", "nova")
+    note("begin")  # of the next deploy
+    note("end")
+    note("end")
+    assert came(tmp_path) == ["nova"]
+
+
+def test_a_host_without_a_record_is_left_alone(tmp_path: Path, note: Callable[[str], None]) -> None:
+    (tmp_path / "record").rmdir()
+    has(tmp_path, "bash")
+    note("begin")
+    note("end")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["now"]
+
+
+def test_what_the_host_says() -> None:
+    lines = ["stopping services", "kept: user anna", "error: x does not stop", "kept: eth2"]
+    found = record.result(lines)
+    assert found.kept == ("user anna", "eth2")
+    assert found.errors == ("x does not stop",)
+    assert str(found) == "given back; kept user anna; kept eth2"
+
+
+def test_the_script_names_the_node_and_what_to_keep() -> None:
+    script = record.script(PLACE, ["nova-compute"], Keep(data=True), b"")
+    assert script.startswith("server=http://10.0.132.1:4545 node=compute1\nunits=nova-compute\n")
+    assert "keep_data=1 keep_packages=\n" in script
+    assert "base64 -d" not in script
+    again = record.script(PLACE, [], Keep(), b"archive")
+    assert "base64 -d <<'ARCHIVE'" in again and "YXJjaGl2ZQ==\nARCHIVE\n" in again

@@ -101,8 +101,10 @@ def remove_plan(manifest: Manifest, leaving: Leaving) -> Plan:
     elif leaving.answers and leaving.listed:
         add("machine", "destroy its machine")
     if member.hosts or member.hypervisors:
-        add("nova", "delete its compute service and its resource provider")
+        # The cells first: a node that comes back has the same compute_id, and is found then only
+        # if its record was unmapped before the service was deleted.
         add("databases", "delete its chassis from OVN, and its host from Nova's cells")
+        add("nova", "delete its compute service and its resource provider")
         add("neutron", "delete its agents")
     add("nodes", "delete the node and its client from the Chef server")
     return Plan("node remove", tuple(steps))

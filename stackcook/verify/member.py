@@ -136,5 +136,6 @@ def cell_script(member: Member) -> str:
     return "\n".join(lines)
 
 
-PLACES = {CONDUCTOR: cell_script, "ovn-ovsdb-server-sb": southbound_script}
-"""Unit → the script for the node that runs it."""
+PLACES = {"ovn-ovsdb-server-sb": southbound_script, CONDUCTOR: cell_script}
+"""Unit → the script for the node that runs it. The cell's is last: until the service is deleted,
+too, the scheduler may map the host again."""

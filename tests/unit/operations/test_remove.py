@@ -53,7 +53,7 @@ def test_its_services_stop_before_the_cloud_forgets_it(
     leaving = replace(LEAVING, member=WEB)
     code = remove(manifest, site, (), leaving, delete_instances=True, settings=ONE)
     assert code is ExitCode.DONE
-    before, after = ["disable", "delete instances"], ["nova", "databases", "neutron"]
+    before, after = ["disable", "delete instances"], ["databases", "nova", "neutron"]
     assert site.asked == [*before, work, *after, "unregister compute1"]
 
 
@@ -69,7 +69,7 @@ def test_of_a_dead_host_only_the_clouds_side_goes(tmp_path: Path) -> None:
     manifest = replace(two_stages(tmp_path), machines=MachineKind.SSH)
     dead = replace(LEAVING, state="unreachable", listed=False)
     steps = [step.name for step in remove_plan(manifest, dead).steps]
-    assert steps == ["disable", "nova", "databases", "neutron", "nodes"]
+    assert steps == ["disable", "databases", "nova", "neutron", "nodes"]
     (line,) = advice(manifest, dead)
     assert "nothing was changed on the host of compute1" in line
     (line,) = advice(manifest, LEAVING)

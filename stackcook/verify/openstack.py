@@ -467,7 +467,7 @@ def _nova_compute(found: Survey, node: Placed) -> None:
         raise VerifyError(f"it is disabled in Nova ({why})", remedy=remedy)
     missing = (
         "nova-compute is up, but its host is not in a cell yet (`nova-manage cell_v2 "
-        "discover_hosts` adds it)"
+        "discover_hosts --by-service` adds it)"
     )
     _of(node, found.hypervisors, "hypervisor_hostname", missing, "hypervisor")
 

@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -104,6 +104,14 @@ def snapshot(host: Host) -> list[str]:
     return host.run(state + SNAPSHOT).splitlines()
 
 
+def differences(host: Host, before: Mapping[str, list[str]]) -> list[str]:
+    """The lines that differ from the snapshot before, without those that may."""
+    both = (before[host.name], snapshot(host))
+    diff = [*difflib.unified_diff(*both, "before", "after", lineterm="", n=0)]
+    log.info("%s:\n%s", host.name, "\n".join(diff) or "no difference")
+    return [line for line in diff[2:] if line[0] in "+-" and not KEPT.search(line)]
+
+
 @pytest.fixture(scope="module")
 def before() -> dict[str, list[str]]:
     """Host → its snapshot before the first deploy."""
@@ -155,19 +163,22 @@ def test_again_changes_nothing(cloud: OwnHosts) -> None:
     assert again.updated == {host.name: 0 for host in cloud.hosts}
 
 
+def test_a_node_is_removed_and_added_again(cloud: OwnHosts, before: dict[str, list[str]]) -> None:
+    leaving = cloud.hosts[-1]
+    done = cloud.stackcook("node", "remove", leaving.name, "--yes", timeout=20 * 60)
+    assert done.status == 0, done.err
+    assert differences(leaving, before) == []
+    again = cloud.stackcook("deploy", "--limit", leaving.name, timeout=40 * 60)
+    assert again.status == 0, again.err
+
+
 def test_they_are_given_back_as_they_were(cloud: OwnHosts, before: dict[str, list[str]]) -> None:
     by_hand = "touch /srv/mine; mkdir /var/lib/mine; echo mine >/etc/mine.conf"
     cloud.hosts[1].run(by_hand)
     done = cloud.stackcook("destroy", "--yes", timeout=20 * 60)
     assert done.status == 0, done.err
     for host in cloud.hosts:
-        after = snapshot(host)
-        diff = [
-            *difflib.unified_diff(before[host.name], after, "before", "after", lineterm="", n=0)
-        ]
-        log.info("%s:\n%s", host.name, "\n".join(diff) or "no difference")
-        changed = [line for line in diff[2:] if line[0] in "+-" and not KEPT.search(line)]
-        assert [line for line in changed if "mine" not in line] == []
+        assert [line for line in differences(host, before) if "mine" not in line] == []
     assert cloud.hosts[1].run("ls /srv/mine /etc/mine.conf; ls -d /var/lib/mine").split() == [
         "/etc/mine.conf",
         "/srv/mine",

@@ -144,7 +144,8 @@ def _environment(task: NodeTask, installing: Secret) -> dict[str, str | Secret]:
         # knife asks a licence service on the internet before anything else and goes on without
         # one: a port of this machine that refuses at once spares the wait for a time-out.
         "CHEF_LICENSE_SERVER": "http://127.0.0.1:9",
-        "STACKCOOK_INSTALL": installing,
+        # as a Secret, each of its lines, such as `fi`, would be masked in what knife prints
+        "STACKCOOK_INSTALL": installing.reveal(),
         # knife gives the node object none of its attribute file: the first run brings them.
         "STACKCOOK_ATTRIBUTES": json.dumps(
             {**options.attributes(node.name), **attributes(context, node, task.deploy)}

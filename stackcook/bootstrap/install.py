@@ -15,7 +15,6 @@ from stackcook.bootstrap.etc_chef import proxies
 from stackcook.bootstrap.onnode import NodeTask
 from stackcook.bootstrap.options import Options
 from stackcook.bootstrap.preflight import HostFacts
-from stackcook.command import Secret
 from stackcook.errors import NodeError
 from stackcook.files import checksum, pieces
 from stackcook.remote.base import as_root
@@ -33,7 +32,7 @@ FIX_DPKG = (
 _CA = f"{DIRECTORY}/ca.pem"
 
 
-def script(task: NodeTask, facts: HostFacts | None) -> Secret:
+def script(task: NodeTask, facts: HostFacts | None) -> str:
     """The script that installs the client on the task's node, once its files have been sent there.
 
     ``facts`` are those of the node. Raises NodeError if the files can't be made or sent. A proxy's
@@ -44,7 +43,7 @@ def script(task: NodeTask, facts: HostFacts | None) -> Secret:
     how = _rubygems(options.version)  # no files for a node that has the client
     if not has_client or not _has(task, options.version):
         how = _how(task, options, facts)
-    return Secret(_script(options, how, tuple(_environment(task))))
+    return _script(options, how, tuple(_environment(task)))
 
 
 def _script(options: Options, how: str, environment: tuple[str, ...] = ()) -> str:

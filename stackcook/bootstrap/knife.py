@@ -16,7 +16,7 @@ from stackcook.bootstrap.options import Options
 from stackcook.bootstrap.output import Unwrapped
 from stackcook.bootstrap.preflight import HostFacts
 from stackcook.chef.server.knife import ruby_string
-from stackcook.command import Command, CommandError, Secret, find_program
+from stackcook.command import Command, CommandError, find_program
 from stackcook.errors import NodeError
 from stackcook.files import write_private
 from stackcook.manifest.knifeoptions import SUDO_PASSWORD
@@ -34,7 +34,7 @@ def bootstrap(task: NodeTask, facts: HostFacts | None) -> ConvergeResult:
     """
     context, node = task.context, task.node
     own_template = context.options(node).last("--bootstrap-template")
-    installing = Secret("") if own_template else install.script(task, facts)
+    installing = "" if own_template else install.script(task, facts)
     forget(context.client, node.name)
     reader, plain = Reader(task.say), Unwrapped(task.host.address)
 
@@ -54,7 +54,7 @@ def bootstrap(task: NodeTask, facts: HostFacts | None) -> ConvergeResult:
     return reader.result(node, done.status)
 
 
-def _command(task: NodeTask, installing: Secret) -> Command:
+def _command(task: NodeTask, installing: str) -> Command:
     context, node, host = task.context, task.node, task.host
     options = context.options(node)
     argv = [
@@ -127,7 +127,7 @@ def _secret(context: BootstrapContext, node: Node) -> Path | None:
     return path
 
 
-def _environment(task: NodeTask, installing: Secret) -> dict[str, str | Secret]:
+def _environment(task: NodeTask, installing: str) -> dict[str, str]:
     """The variables of our template, and a home directory in which knife verifies host keys.
 
     train gives net-ssh /dev/null as the user's known_hosts; only the *global* file can be
@@ -144,8 +144,8 @@ def _environment(task: NodeTask, installing: Secret) -> dict[str, str | Secret]:
         # knife asks a licence service on the internet before anything else and goes on without
         # one: a port of this machine that refuses at once spares the wait for a time-out.
         "CHEF_LICENSE_SERVER": "http://127.0.0.1:9",
-        # as a Secret, each of its lines, such as `fi`, would be masked in what knife prints
-        "STACKCOOK_INSTALL": installing.reveal(),
+        # not a Secret: each of its lines, such as `fi`, would be masked in what knife prints
+        "STACKCOOK_INSTALL": installing,
         # knife gives the node object none of its attribute file: the first run brings them.
         "STACKCOOK_ATTRIBUTES": json.dumps(
             {**options.attributes(node.name), **attributes(context, node, task.deploy)}

@@ -23,7 +23,7 @@ def install_client(task: NodeTask, facts: HostFacts | None) -> str:
         output.feed(line)
         task.say(line)
 
-    if task.run_script(install.script(task, facts).reveal(), read).status:
+    if task.run_script(install.script(task, facts), read).status:
         raise failed(task.node, output)
     return "installed" if installed else "already installed"
 

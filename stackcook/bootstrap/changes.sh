@@ -1,5 +1,5 @@
 # Notes what a step changes on a host, as root: what changes between steps is not the cloud's.
-# $1: `begin`, or `end`. A step that was killed has not ended: the next one goes on with its notes.
+# $1: `begin` or `end`. If a step was killed, its notes stay, and the end of the next step completes them.
 note() {
   if ! test -d $record; then return; fi
   if test "$1" = begin; then

@@ -193,7 +193,7 @@ LIST
     if test -e "$path" || test -L "$path"; then
       cmp -s "$path" "$work$path" && test "$(readlink "$path")" = "$(readlink "$work$path")" && continue
     elif ! grep -qxF "$(dirname "$path")" $home/touched; then
-      continue # somebody else has deleted it
+      continue # no step of the cloud has deleted it
     fi
     test -d "$work$path" && ! test -L "$work$path" || restore "$path"
   elif test -e "$path" || test -L "$path"; then
@@ -210,7 +210,7 @@ done
 # directories of /etc that nothing needs any more, the deepest first
 new etc | sort -r | while read -r path; do
   if test -d "$path" && ! test -L "$path" && ! owned "$path"; then
-    rmdir "$path" 2>/dev/null # somebody else's files are in it
+    rmdir "$path" 2>/dev/null # files that are not the cloud's may be in it
   fi
 done
 gone etc | while read -r path; do # directories that a purge has taken along

@@ -15,9 +15,7 @@ import argparse
 import hashlib
 import os
 import shutil
-import socket
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from stackcook.command import Command, Completed, as_root, run
 from stackcook.files import lock
 from stackcook.machines import lxcfs
 from stackcook.machines.network import LabNetwork
+from tests.answers import ssh_answers
 
 NAME = "hosts"
 NETWORK = IPv4Network("10.0.132.0/24")
@@ -166,18 +165,8 @@ class Host:
 
     def answers(self, patience: float = BOOT) -> None:
         """Wait until its sshd answers; raises HostError if it doesn't in time."""
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                with socket.create_connection((str(self.address), 22), timeout=2) as probe:
-                    probe.settimeout(5)
-                    if probe.recv(4) == b"SSH-":
-                        return
-            except OSError:
-                pass  # not yet
-            if time.monotonic() > deadline:
-                raise HostError(f"{self.name} does not answer within {patience:.0f} s")
-            time.sleep(0.2)
+        if not ssh_answers(self.address, patience):
+            raise HostError(f"{self.name} does not answer within {patience:.0f} s")
 
     def stop(self) -> None:
         """Pull its plug; one that doesn't run is no failure."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from stackcook.cache import cache
 from stackcook.machines.box import ORDINARY
+from tests.answers import ssh_answers
 
 NETWORK = "10.0.131"
 GATEWAY = f"{NETWORK}.1"
@@ -78,16 +79,9 @@ class Host:
 
     def answers(self, patience: float = 120) -> None:
         """Wait until its SSH server does."""
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            try:
-                with socket.create_connection((self.address, 22), timeout=2) as probe:
-                    probe.settimeout(2)
-                    if probe.recv(4) == b"SSH-":
-                        return
-            except OSError:
-                time.sleep(0.2)
-        raise AssertionError(f"{self.name} does not answer within {patience:g} s")
+        assert ssh_answers(
+            self.address, patience
+        ), f"{self.name} does not answer within {patience:g} s"
 
     def silent(self, patience: float = 120) -> None:
         """Wait until it does not answer any more: it restarts."""

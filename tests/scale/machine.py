@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import time
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 from stackcook.command import Command, Completed, as_root, run
+from tests.answers import ssh_answers
 
 BOOT = 120.0
 """Seconds that a machine may take until its sshd answers."""
@@ -99,18 +99,8 @@ class Machine:
 
     def answers(self, patience: float = BOOT) -> None:
         """Wait until its sshd says so; raises LabError if it doesn't in time."""
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                with socket.create_connection((str(self.address), 22), timeout=2) as probe:
-                    probe.settimeout(5)
-                    if probe.recv(4) == b"SSH-":
-                        return
-            except OSError:
-                pass  # not yet
-            if time.monotonic() > deadline:
-                raise LabError(f"{self.name} does not answer within {patience:.0f} s")
-            time.sleep(0.1)
+        if not ssh_answers(self.address, patience):
+            raise LabError(f"{self.name} does not answer within {patience:.0f} s")
 
     @property
     def running(self) -> bool:

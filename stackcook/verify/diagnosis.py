@@ -29,7 +29,7 @@ _ERROR = re.compile(
 )
 _EMPTY_WORDS = re.compile(
     r"Failed with result|Main process exited|Failed to start|Scheduled restart|Traceback \(most|"
-    r"Consumed .* CPU"
+    r"Consumed .* CPU|^\(Background on this error at: "  # SQLAlchemy's last line
 )
 
 HINTS = (

@@ -26,7 +26,12 @@ JOURNAL = """\
 2026-11-22T20:51:03+00:00 controller neutron-api[99]: ModuleNotFoundError: No module named 'x'
 2026-11-22T20:51:03+00:00 controller systemd[1]: x.service: Failed with result 'exit-code'.
 """
+SQLALCHEMY = """\
+2026-11-29 10:56:06.3 9 ERROR keystone oslo_db.exception.DBError: (1045, "Access denied for user")
+2026-11-29 10:56:06.3 9 ERROR keystone (Background on this error at: https://sqlalche.me/e/20/e3q8)
+"""
 LOGS = [
+    (SQLALCHEMY, '10:56:06 oslo_db.exception.DBError: (1045, "Access denied for user")'),
     (OSLO, '20:51:03 oslo_db.exception.DBConnectionError: (2003, "no MySQL")'),
     (JOURNAL, "20:51:03 ModuleNotFoundError: No module named 'x'"),
     ("2026-11-22 20:51:03 0 [ERROR] Can't start server: Bind on TCP/IP port\n", "Can't start"),

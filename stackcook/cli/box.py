@@ -28,7 +28,7 @@ def build(context: Context, again: bool, warm: bool) -> None:
 
     With --warm, build a box for each set of packages that recipes of the manifest's nodes install.
     `deploy` then creates nodes from it faster. Their packages are as old as the box; --again
-    renews it.
+    renews it. Vagrant gets to know these boxes, too.
     """
     boxes = warm_boxes(named_packages(context.load())) if warm else {ORDINARY: []}
     if not boxes:
@@ -37,6 +37,8 @@ def build(context: Context, again: bool, warm: bool) -> None:
     for box in boxes:
         with box.locked():
             box.build(context.console.note, again=again)
+    if warm:
+        vagrant_machines(context.load()).add_boxes(boxes, context.console.note)
     built = [{"name": b.name, "path": str(b.path), "nodes": nodes} for b, nodes in boxes.items()]
     shown = "\n".join("  ".join([str(box.path), *nodes]) for box, nodes in boxes.items())
     ordinary = {"name": ORDINARY.name, "path": str(ORDINARY.path)}

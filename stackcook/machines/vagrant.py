@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -132,7 +132,11 @@ class VagrantMachines:
             package_cache(self._container(node))
             if self._container(node) not in running:  # a running one keeps its size
                 numa.write(self._numa(node), node.memory, cpusets[node.name])
-        for box in dict.fromkeys(self._boxes.values()):
+        self.add_boxes(dict.fromkeys(self._boxes.values()), on_line)
+
+    def add_boxes(self, boxes: Iterable[Box], on_line: Say) -> None:
+        """Build the boxes that are missing, and tell Vagrant of those that it does not know."""
+        for box in boxes:
             if not box.added():
                 with box.locked():
                     self._add_box(box, on_line)

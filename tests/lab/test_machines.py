@@ -189,6 +189,8 @@ def test_a_machine_of_a_warm_box(manifest: Manifest) -> None:
     try:
         with box.locked():
             box.build(lines.append, again=True)
+        machines.add_boxes([box], lines.append)
+        assert box.added()
         machines.up(found.nodes, lines.append)
         units = "memcached.service uuidd.socket stackcook-first-boot.service"
         host = machines.hosts(found.nodes)["one"]

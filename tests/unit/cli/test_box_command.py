@@ -36,6 +36,7 @@ def build(root: Path, monkeypatch: pytest.MonkeyPatch, *words: str, db: str) -> 
         (root / path).write_text(text)
     monkeypatch.setenv("XDG_CACHE_HOME", str(root / "cache"))
     monkeypatch.setattr(Box, "build", lambda *_, **__: None)
+    monkeypatch.setattr(Box, "added", lambda _: True)
     monkeypatch.chdir(root)
     arguments = ["box", "build", "--warm", *words]
     return CliRunner(mix_stderr=False).invoke(main.cli, arguments, prog_name="stackcook")

@@ -3,7 +3,7 @@ python = .venv/bin/python3
 pytest = $(python) -m pytest
 live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
 
-.PHONY: help deploy test check setup lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial host-network check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial offline same-manifest host-network check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -25,6 +25,8 @@ help:
 	@echo 'make faults    break a cloud in many ways, and check that verify finds each; LAB=DIR takes a deployed one'
 	@echo 'make horizon   use Horizon in a browser; LAB=DIR takes a deployed cloud'
 	@echo "make tempest   run Tempest's smoke tests in a cloud; LAB=DIR takes a deployed one"
+	@echo 'make offline   deploy from a bundle, in a network namespace without the internet'
+	@echo 'make same-manifest  deploy one manifest to Vagrant machines, then to hosts'
 	@echo 'make host-network  give hosts bridges, bonds and VLANs, cut them off, and see them come back; on containers and QEMU guests'
 	@echo 'make cookbooks  converge the example of each cookbook with `chef-client -z`, and check what it leaves'
 	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; takes about ten minutes'
@@ -40,7 +42,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial host-network; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial offline same-manifest host-network; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -58,8 +60,8 @@ side-by-side: setup
 bench-converge: setup
 	@$(python) -m benchmarks.converge
 
-allinone restarts cookbooks swift volumes faults tempest preflight hosts partial: setup
-	@$(pytest) tests/acceptance/test_$@.py $(live)
+allinone restarts cookbooks swift volumes faults tempest preflight hosts partial offline same-manifest: setup
+	@$(pytest) tests/acceptance/test_$(subst -,_,$@).py $(live)
 
 stacks: setup
 	@setup/packages python3-heatclient

@@ -103,7 +103,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "interface": Kind(
         "the host lacks the interface of the external network, or it cannot have it for itself",
-        f"set the attribute {EXTERNAL_ATTRIBUTES[0]} to an interface of the host",
+        f"set `external_interface`, or the attribute {EXTERNAL_ATTRIBUTES[0]} for some nodes, "
+        "to an interface of the host",
     ),
     "network": Kind(
         "the host cannot have its `interfaces` as the manifest describes them",

@@ -148,6 +148,9 @@ def _attributes(
     for level in ("override_attributes", "default_attributes"):
         if level == "default_attributes":
             yield options_of(node, manifest.root).attributes(node.name)
+            yield {
+                "openstack": {"network": {"provider": {"interface": manifest.external_interface}}}
+            }
         yield from (found.get(level, {}) for found in (environment, *roles))
 
 

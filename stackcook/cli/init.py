@@ -26,7 +26,14 @@ from stackcook.scaffold.lab import Lab
 _IGNORED = (".stackcook/", ".vagrant/", "clouds.yaml")
 """What stackcook writes beside the manifest; it contains secrets."""
 _NEW_CLOUD_ONLY = (
-    *("computes", "machines", "network", "external_network", "no_external_network"),
+    *(
+        "computes",
+        "machines",
+        "network",
+        "external_network",
+        "external_interface",
+        "no_external_network",
+    ),
     *("name", "hosts", "user", "key"),
 )
 
@@ -65,7 +72,12 @@ class _Parsed(click.ParamType):
 @click.option(
     "--external-network",
     type=_Parsed("CIDR", IPv4Network, "IPv4 network", "10.0.113.0/24"),
-    help="Network of floating IPs of Vagrant's machines; the default is the /24 after --network.",
+    help="Network of floating IPs; for Vagrant's machines, by default the /24 after --network.",
+)
+@click.option(
+    "--external-interface",
+    metavar="NAME",
+    help="The nodes' interface on the external network; needed for hosts, eth1 for LXC machines.",
 )
 @click.option(
     "--no-external-network", is_flag=True, help="Instances are reached only from the cloud itself."

@@ -30,6 +30,18 @@ INSTANCE_PORTS = (5000, 8004)
 """What instances may reach on nodes: Keystone and Heat, to which they send signals."""
 
 
+def external_attributes(network: IPv4Network, interface: str | None) -> Mapping[str, Any]:
+    """The attributes below ``openstack`` for an external network; ``interface`` is the nodes'."""
+    first, end = (network.num_addresses * part // 256 for part in (100, 200))
+    external = {
+        "cidr": str(network),
+        "gateway": str(network.network_address + 1),
+        "pool": {"start": str(network[first]), "end": str(network[end - 1])},
+    }
+    provider = {"provider": {"interface": interface}} if interface else {}
+    return {"network": {**provider, "external": external}}
+
+
 @dataclass(frozen=True)
 class LabNetwork:
     """One bridge of a lab and its address range; ``owner`` is the directory of the lab's manifest.

@@ -15,6 +15,7 @@ from stackcook.bootstrap.options import options_of
 from stackcook.command import Say
 from stackcook.errors import MachineError
 from stackcook.machines.base import RUNNING, UNREACHABLE
+from stackcook.machines.network import external_attributes
 from stackcook.machines.probe import listening
 from stackcook.manifest.model import Manifest, Node
 from stackcook.parallel import parallel_map
@@ -55,8 +56,10 @@ class SshMachines:
         """Nothing: the network exists."""
 
     def attributes(self) -> Mapping[str, Any]:
-        """None: what existing hosts have is up to roles and environments."""
-        return {}
+        """Those of the manifest's external network; without one, the roles may have them."""
+        if self.manifest.external_network is None:
+            return {}
+        return external_attributes(self.manifest.external_network, self.manifest.external_interface)
 
     def up(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Only raise UsageError if OpenSSH's configuration can't be used."""

@@ -27,7 +27,7 @@ from stackcook.machines import lxcfs, numa
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.machines.box import ORDINARY, Box, any_warm, warm_boxes
 from stackcook.machines.lxc import Containers
-from stackcook.machines.network import LabNetwork
+from stackcook.machines.network import LabNetwork, external_attributes
 from stackcook.manifest.model import Manifest, Node
 from stackcook.remote import keys
 from stackcook.remote.base import Host
@@ -43,7 +43,7 @@ PROVIDERS = {"lxc": "lxc-create", "libvirt": "virsh", "virtualbox": "VBoxManage"
 """Vagrant's providers, the preferred first, each with a program that it needs."""
 
 EXTERNAL_INTERFACE = "eth1"
-"""The interface of containers on the external network. It has no address."""
+"""The interface of containers on the external network, by default. It has no address."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class VagrantMachines:
                 "netmask": str(self.external.network.netmask),
                 "gateway": str(self.external.address),
                 "bridge": self.external.bridge,
-                "interface": EXTERNAL_INTERFACE,
+                "interface": self._external_interface,
             },
             "key": str(self._key),
             "machines": [
@@ -197,20 +197,17 @@ class VagrantMachines:
     def attributes(self) -> Mapping[str, Any]:
         """The external network for the cookbooks: openstack.network.provider and .external.
 
-        Only containers have an interface whose name is known: that of virtual machines depends on
-        their box.
+        The name of a virtual machine's interface depends on its box: it is known only if the
+        manifest has it.
         """
         if self.external is None:
             return {}
-        network = self.external.network
-        first, end = (network.num_addresses * part // 256 for part in (100, 200))
-        external = {
-            "cidr": str(network),
-            "gateway": str(self.external.address),
-            "pool": {"start": str(network[first]), "end": str(network[end - 1])},
-        }
-        provider = {"provider": {"interface": EXTERNAL_INTERFACE}} if self.provider == "lxc" else {}
-        return {"network": {**provider, "external": external}}
+        return external_attributes(self.external.network, self._external_interface)
+
+    @property
+    def _external_interface(self) -> str | None:
+        default = EXTERNAL_INTERFACE if self.provider == "lxc" else None
+        return self.manifest.external_interface or default
 
     def tear_down(self) -> None:
         """Remove the lab's networks, also an external one that the manifest no longer has."""
@@ -302,8 +299,9 @@ class VagrantMachines:
         ]
         if names:
             stop = " && ".join(f"sudo lxc-stop {self.manifest.name}-{name}" for name in names)
+            interface = self._external_interface
             raise MachineError(
-                f"started without {EXTERNAL_INTERFACE}, the interface on the external network",
+                f"started without {interface}, the interface on the external network",
                 where=", ".join(names),
                 remedy=f"run `{stop}`, then `stackcook deploy`, which starts it with the interface",
             )

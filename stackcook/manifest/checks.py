@@ -10,7 +10,6 @@ from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest.fields import LOGIN, FieldReader, suggest
 from stackcook.manifest.model import (
-    EXTERNAL_ATTRIBUTES,
     HOST_NETWORK_COOKBOOK,
     BootstrapKind,
     CookbookEntry,
@@ -198,24 +197,29 @@ def _check_network(reader: FieldReader, settings: Settings, count: int) -> None:
 
 
 def _check_external(reader: FieldReader, settings: Settings) -> None:
-    """Add a finding for an external network that the lab can't have."""
+    """Add a finding for an external network that the cloud can't have."""
     external, at = settings.external_network, settings.external_network_at
+    hosts = settings.machines is MachineKind.SSH
     if external is None:
+        if settings.external_interface:
+            what = "stackcook: external_interface has no effect without external_network"
+            reader.warning(
+                settings.external_interface_at, what, "add external_network, or remove it"
+            )
         return
     what = f"stackcook: external_network: {external}"
     private = _PRIVATE.format("10.0.113.0/24")
-    if settings.machines is MachineKind.SSH:
-        names = " and ".join(EXTERNAL_ATTRIBUTES)
-        what = "stackcook: external_network is only for machines that Vagrant creates"
-        reader.error(at, what, f"remove it, and set the attributes {names} instead")
-    elif _unusable(external):
+    if hosts and not settings.external_interface:
+        what = "stackcook: external_network: which interface of the hosts is on it?"
+        reader.error(at, what, "add `external_interface: NAME`, such as eth1")
+    if _unusable(external):
         reader.error(at, f"{what} cannot be used for floating IPs", private)
     elif settings.network and external.overlaps(settings.network):
         reader.error(at, f"{what} overlaps the network {settings.network}", "use another range")
     elif external.num_addresses < LEAST_EXTERNAL:
         wrong = f"{what} has no room for a gateway, a router and two floating IPs"
         reader.error(at, wrong, "use a /29 or a larger network")
-    elif not external.is_private:
+    elif not external.is_private and not hosts:
         reader.warning(at, f"{what} is a public network", private)
 
 

@@ -48,7 +48,7 @@ EXTERNAL_ATTRIBUTES = (
     "openstack.network.provider.interface",
     "openstack.network.external.cidr",
 )
-"""The attributes that give a cloud on existing hosts its external network."""
+"""The attributes that give a cloud its external network."""
 
 
 @dataclass(frozen=True)
@@ -365,6 +365,7 @@ class Manifest:
     provider: str | None = None
     network: IPv4Network | None = None
     external_network: IPv4Network | None = None
+    external_interface: str | None = None
     stages: tuple[Stage, ...] = ()
     failure_budget: tuple[FailureBudget, ...] = ()
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
@@ -394,15 +395,13 @@ class Manifest:
     def no_external_network(self) -> str:
         """What it means that the manifest has no ``external_network``, and what to do.
 
-        Empty if it has one, or no cookbook for OpenStack's network. Existing hosts may have the
-        attributes that it names, which the manifest doesn't tell.
+        Empty if it has one, or no cookbook for OpenStack's network. Roles and environments may have
+        one in their attributes, which the manifest doesn't tell.
         """
         deploys = any(cookbook.name == NETWORK_COOKBOOK for cookbook in self.cookbooks)
         if self.external_network or not deploys:
             return ""
         remedy = "set `external_network` in `stackcook:`"
-        if self.machines is MachineKind.SSH:
-            remedy = f"set the attributes {' and '.join(EXTERNAL_ATTRIBUTES)}"
         return f"no external network: instances cannot be reached from outside; {remedy}"
 
     def node(self, name: str) -> Node | None:

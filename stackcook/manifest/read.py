@@ -123,6 +123,7 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
         provider=settings.provider,
         network=settings.network,
         external_network=settings.external_network,
+        external_interface=settings.external_interface,
         stages=tuple(Stage("+".join(names), names) for names in stages),
         bootstrap=settings.bootstrap,
         failure_budget=settings.failure_budget,

@@ -149,6 +149,10 @@ def _stackcook() -> Schema:
         "external_network": _text(
             "The network of floating IPs, such as 10.0.113.0/24.", pattern=network
         ),
+        "external_interface": _text(
+            "The interface of the nodes on the external network; eth1 for LXC machines.",
+            pattern=_whole(interfaces.NAME),
+        ),
         "nodes": {
             "description": "Address, hardware and login of each node, or of a range of nodes.",
             "type": ["object", "null"],

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from stackcook.addresses import IPAddress
 from stackcook.errors import Position
-from stackcook.manifest import sections
+from stackcook.manifest import interfaces, sections
 from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.model import (
     BootstrapKind,
@@ -29,8 +29,9 @@ from stackcook.manifest.nodesettings import NodeSettings, read_defaults, read_no
 PROVIDERS = ("lxc", "libvirt", "virtualbox")
 
 KEYS = (
-    "name machines provider network external_network nodes node_defaults stages "
-    "failure_budget bootstrap client chef_server server_address server_port passwords policy verify"
+    "name machines provider network external_network external_interface nodes node_defaults "
+    "stages failure_budget bootstrap client chef_server server_address server_port passwords "
+    "policy verify"
 ).split()
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
 POLICY_GROUP = re.compile(r"[\w.:-]{1,255}", re.ASCII)
@@ -55,6 +56,8 @@ class Settings:
     network_at: Position | None = None
     external_network: IPv4Network | None = None
     external_network_at: Position | None = None
+    external_interface: str | None = None
+    external_interface_at: Position | None = None
     nodes: Mapping[str, NodeSettings] = field(default_factory=dict)
     node_defaults: Mapping[str, NodeSettings] = field(default_factory=dict)
     stages: tuple[tuple[Scalar, ...], ...] = ()
@@ -87,6 +90,8 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         network_at=_place(fields, "network"),
         external_network=take(fields, "external_network", partial(_network, reader), what),
         external_network_at=_place(fields, "external_network"),
+        external_interface=take(fields, "external_interface", partial(_interface, reader), what),
+        external_interface_at=_place(fields, "external_interface"),
         nodes=read_nodes(reader, fields),
         node_defaults=read_defaults(reader, fields),
         stages=tuple(_stages(reader, fields)),
@@ -115,6 +120,14 @@ def _name(reader: FieldReader, value: Value, what: str) -> str | None:
     if name and not NAME.fullmatch(name):
         remedy = "use at most 12 of the characters a-z, 0-9 and `-`, and begin with a letter"
         reader.invalid(value, what, remedy)
+    return name
+
+
+def _interface(reader: FieldReader, value: Value, what: str) -> str | None:
+    name = reader.text(value, what)
+    if name and not interfaces.NAME.fullmatch(name):
+        reader.invalid(value, what, "write the name of a network interface, such as eth1")
+        return None
     return name
 
 

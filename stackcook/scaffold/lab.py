@@ -9,7 +9,7 @@ from typing import Any
 
 from stackcook.addresses import IPAddress
 from stackcook.errors import UsageError
-from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, MachineKind
+from stackcook.manifest.model import MachineKind
 from stackcook.scaffold.emit import Section
 
 NETWORK = IPv4Network("10.0.112.0/24")
@@ -41,6 +41,7 @@ class Lab:
     name: str = "stackcook"
     network: IPv4Network | None = None
     external_network: IPv4Network | None = None
+    external_interface: str | None = None
     no_external_network: bool = False
     hosts: tuple[IPAddress, ...] = ()
     user: str | None = None
@@ -63,10 +64,14 @@ class Lab:
                 f"--{about_hosts[0].removesuffix('s')} is only for existing hosts",
                 remedy="omit it, or use --machines ssh",
             )
-        if "external_network" in given and machines is MachineKind.SSH:
+        if (
+            "external_network" in given
+            and machines is MachineKind.SSH
+            and "external_interface" not in given
+        ):
             raise UsageError(
-                "--external-network is only for machines that Vagrant creates",
-                remedy=f"omit it, and set the attributes {' and '.join(EXTERNAL_ATTRIBUTES)}",
+                "--external-network needs the interface of the hosts on it",
+                remedy="add --external-interface NAME, such as eth1",
             )
         lab = cls(computes, machines, **others)
         if hosts and len(hosts) != computes + 1:
@@ -174,6 +179,7 @@ def _settings(lab: Lab) -> Mapping[str, Any]:
         "machines": lab.machines.value,
         **({"network": str(network)} if network else {}),
         **({"external_network": str(external)} if external else {}),
+        **({"external_interface": lab.external_interface} if lab.external_interface else {}),
         "nodes": nodes,
         "stages": list(dict.fromkeys(lab.nodes.values())),
     }

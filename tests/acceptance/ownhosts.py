@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,13 +30,12 @@ class OwnHosts:
         return Started(words, cwd=self.root, tell=log.info, env=env).ended(timeout)
 
     def write(self, ssh_config: str, more: Mapping[str, Mapping[str, Any]] = {}) -> None:
-        """The manifest, and the user's ~/.ssh, in which the host keys of all hosts are known.
+        """The manifest, the Chef repository and the user's ~/.ssh.
 
         ``more`` are further settings by node. Nodes are called as their hosts.
         """
         for name in CONTENT:
             shutil.copytree(ROOT / name, self.root / name)
-        self._set_provider(self.root / "environments" / "lab.json")
         controller, *computes = self.hosts
         document = yaml.safe_load((ROOT / "infrastructure.yml").read_text())
         document["nodes"] = [
@@ -47,6 +45,8 @@ class OwnHosts:
         document["stackcook"] = {
             "name": "hosts",
             "machines": "ssh",
+            "external_network": str(EXTERNAL),
+            "external_interface": "eth1",
             "nodes": {
                 host.name: {"address": str(host.address), **more.get(host.name, {})}
                 for host in self.hosts
@@ -54,18 +54,15 @@ class OwnHosts:
             "stages": ["single-controller", "single-compute"],
         }
         (self.root / "infrastructure.yml").write_text(yaml.safe_dump(document, sort_keys=False))
+        self.write_ssh(ssh_config)
+
+    def write_ssh(self, config: str) -> None:
+        """The user's ~/.ssh, in which the host keys of all hosts are known."""
         ssh = self.root / "home" / ".ssh"
         ssh.mkdir(parents=True, mode=0o700)
-        (ssh / "config").write_text(ssh_config)
+        (ssh / "config").write_text(config)
         known = (
             f"{host.address},[{host.address}]:2222,{host.ipv6} {host.host_key()}\n"
             for host in self.hosts
         )
         (ssh / "known_hosts").write_text("".join(known))
-
-    def _set_provider(self, path: Path) -> None:
-        """Name the interface of the external network, as the manifest does for Vagrant machines."""
-        lab = json.loads(path.read_text())
-        network = {"provider": {"interface": "eth1"}, "external": {"cidr": str(EXTERNAL)}}
-        lab["override_attributes"] = {"openstack": {"network": network}}
-        path.write_text(json.dumps(lab))

@@ -71,6 +71,17 @@ def test_attributes_change_the_interface_the_mtu_and_ports(shipped: Repository) 
 
 
 @pytest.mark.parametrize(
+    "level, wins", [("override_attributes", "eth9"), ("default_attributes", "enp2s0")]
+)
+def test_the_interface_of_the_manifest_is_a_normal_attribute(
+    shipped: Repository, level: str, wins: str
+) -> None:
+    repository = replace(shipped, environments={"lab": {level: NETWORK}})
+    assert of(repository, "single-compute", external_interface="enp2s0").interface == wins
+    assert of(repository, "single-compute").interface == "eth9"
+
+
+@pytest.mark.parametrize(
     "level, wins", [("override_attributes", "eth9"), ("default_attributes", "eth2")]
 )
 def test_attributes_of_the_node_win_over_defaults(

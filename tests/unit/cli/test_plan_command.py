@@ -91,9 +91,9 @@ def test_stages_in_order(repository: Path) -> None:
     )
 
 
-HOSTS_NOTE = (
-    "note: no external network: instances cannot be reached from outside; set the attributes"
-    " openstack.network.provider.interface and openstack.network.external.cidr\n"
+NOTE = (
+    "note: no external network: instances cannot be reached from outside;"
+    " set `external_network` in `stackcook:`\n"
 )
 
 
@@ -104,7 +104,7 @@ def test_a_cloud_without_an_external_network(repository: Path) -> None:
     metadata = ntp.with_name("openstack-network") / "metadata.json"
     metadata.write_text('{"name": "openstack-network", "version": "1.0.0"}')
     path.write_text(f"cookbooks: [ntp, openstack-network]\n{MANIFEST}")
-    assert plan().stderr == HOSTS_NOTE
+    assert plan().stderr == NOTE
     attributes = {"openstack": {"network": {"external": {"cidr": "192.0.2.0/24"}}}}
     role = repository / "roles" / "controller.json"
     role.write_text(json.dumps({"name": "controller", "default_attributes": attributes}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -108,6 +108,23 @@ def test_ssh_goes_to_the_ssh_address_and_the_cloud_to_the_address(tmp_path: Path
     with socket.create_server((str(nat), 0)) as server:
         port = server.getsockname()[1]
         assert hosts.states([replace(node, port=port)]) == {"web": "running"}
+
+
+def test_hosts_get_the_external_network_of_the_manifest(tmp_path: Path) -> None:
+    made = machines(tmp_path)
+    assert made.attributes() == {}
+    network = IPv4Network("10.7.0.0/24")
+    manifest = replace(made.manifest, external_network=network, external_interface="enp2s0")
+    assert replace(made, manifest=manifest).attributes() == {
+        "network": {
+            "provider": {"interface": "enp2s0"},
+            "external": {
+                "cidr": "10.7.0.0/24",
+                "gateway": "10.7.0.1",
+                "pool": {"start": "10.7.0.100", "end": "10.7.0.199"},
+            },
+        }
+    }
 
 
 def test_hosts_without_an_address_are_reached_by_name(tmp_path: Path) -> None:

@@ -147,7 +147,10 @@ def test_nodes_get_the_external_network_as_attributes(
         "network": {"provider": {"interface": "eth1"}, "external": external}
     }
     # the name of a virtual machine's interface depends on its box
-    assert replace(made, provider="libvirt").attributes() == {"network": {"external": external}}
+    virtual = replace(made, provider="libvirt")
+    assert virtual.attributes() == {"network": {"external": external}}
+    named = replace(virtual, manifest=replace(made.manifest, external_interface="ens6"))
+    assert named.attributes()["network"]["provider"] == {"interface": "ens6"}
     assert machines(tmp_path, FakeHost()).attributes() == {}
 
 

@@ -115,6 +115,9 @@ def test_an_external_network_of_your_own_or_none() -> None:
     assert "external_network" not in settings(none)
     assert "external_network" not in str(sections(none, [])[-1].comments)
     assert "external_network" not in settings(lab(machines=SSH))
+    network = IPv4Network("10.7.0.0/25")
+    hosts = settings(lab(machines=SSH, external_network=network, external_interface="enp2s0"))
+    assert (hosts["external_network"], hosts["external_interface"]) == ("10.7.0.0/25", "enp2s0")
 
 
 def test_hosts_are_reached_as_was_said() -> None:
@@ -161,7 +164,7 @@ def test_a_controller_alone() -> None:
         ({"machines": MachineKind.VAGRANT, "hosts": HOSTS}, "--host is only for existing hosts"),
         (
             {"hosts": HOSTS, "external_network": IPv4Network("10.7.0.0/25")},
-            "--external-network is only for machines that Vagrant creates",
+            "--external-network needs the interface of the hosts on it",
         ),
         (
             {"no_external_network": True, "external_network": IPv4Network("10.7.0.0/25")},

@@ -25,6 +25,9 @@ help:
 	@echo 'make faults    break a cloud in many ways, and check that verify finds each; LAB=DIR takes a deployed one'
 	@echo 'make horizon   use Horizon in a browser; LAB=DIR takes a deployed cloud'
 	@echo "make tempest   run Tempest's smoke tests in a cloud; LAB=DIR takes a deployed one"
+	@echo 'make preflight  break 15 hosts in 15 ways; one preflight must name all of them'
+	@echo 'make hosts     deploy to five hosts that are reached in five ways, remove one, give all back'
+	@echo 'make partial   deploy parts of a cloud, and check that the rest stays as it was; LAB=DIR takes a deployed one'
 	@echo 'make offline   deploy from a bundle, in a network namespace without the internet'
 	@echo 'make same-manifest  deploy one manifest to Vagrant machines, then to hosts'
 	@echo 'make host-network  give hosts bridges, bonds and VLANs, cut them off, and see them come back; on containers and QEMU guests'

@@ -263,6 +263,18 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Inventory:
+    """A hosts file, or a command that prints one, and the nodes that it lists.
+
+    ``read`` is false if it could not be read, or if its command was not run.
+    """
+
+    source: str
+    nodes: tuple[str, ...] = ()
+    read: bool = True
+
+
+@dataclass(frozen=True)
 class KnifeCommand:
     """A command of the section ``knife``: run once for each of ``arguments``; without any, once."""
 
@@ -359,6 +371,7 @@ class Manifest:
     nodes: tuple[Node, ...] = ()
     groups: tuple[Group, ...] = ()
     options: KnifeOptions = KnifeOptions()
+    inventory: Inventory | None = None
     knife: tuple[KnifeCommand, ...] = ()
     policy: Policy | None = None
     machines: MachineKind = MachineKind.VAGRANT

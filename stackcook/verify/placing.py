@@ -135,6 +135,15 @@ def running(nodes: Iterable[Placed], unit: str) -> tuple[Placed, ...]:
     return tuple(node for node in nodes if node.service(unit))
 
 
+def beyond(names: Iterable[str], seen: Iterable[Placed], limit: Collection[str]) -> tuple[str, ...]:
+    """Those of ``names`` that a deploy of the nodes ``limit`` leaves out of its verification.
+
+    Not Keystone's node: the checks of all others need it.
+    """
+    needed = {*limit, *(node.name for node in running(seen, KEYSTONE))}
+    return tuple(name for name in names if name not in needed)
+
+
 def _found(chef: ChefClient, deploy: str, rows: int) -> dict[str, Mapping[str, Any]]:
     """The facts of those that have reported ``deploy``, by one search: node objects are big.
 

@@ -101,11 +101,8 @@ class _Draft:
         """The groups, each after those below it; adds a finding for one that contains itself."""
         while True:
             try:
-                return [
-                    *TopologicalSorter(
-                        {n: g.children for n, g in self.groups.items()}
-                    ).static_order()
-                ]
+                graph = {name: group.children for name, group in self.groups.items()}
+                return [*TopologicalSorter(graph).static_order()]
             except CycleError as error:
                 child, group = error.args[1][:2]
                 where = self.groups[group].children.pop(child)
@@ -117,7 +114,7 @@ def read_ini(reader: FieldReader, path: Path, text: str, wanted: Collection[str]
     """A hosts file; adds a finding for each line that is wrong, and leaves it out."""
     draft = _Draft(reader)
     section: tuple[str, str] | None = ("ungrouped", "hosts")
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         words = line.strip()
         if not words or words[0] in "#;":
             continue

@@ -52,7 +52,7 @@ _QUOTED = 3  # lines that a command has printed on stderr
 
 @dataclass(frozen=True)
 class Source:
-    """Where nodes come from, a file or a command; ``at`` is its position, ``text`` as written.
+    """Where nodes come from, a file or a command: its position, and ``text`` to show.
 
     ``groups`` are the names of groups, each with the run list of its hosts.
     """
@@ -78,7 +78,8 @@ def read_source(reader: FieldReader, value: Value, what: str) -> Source | None:
         elif isinstance(body, Scalar) and body.null:
             reader.error(name.at, f"{of_group} has no run list", "write role[NAME]")
     if ("file" in fields) == ("command" in fields):
-        problem = f"{what} has {'both a file and a command' if fields.get('file') else 'no file'}"
+        has = "both a file and a command" if "file" in fields else "neither a file nor a command"
+        problem = f"{what} has {has}"
         reader.error(value.at, problem, "write `file: hosts.ini`, or `command: [PROGRAM, --list]`")
         return None
     if "command" in fields:
@@ -89,7 +90,8 @@ def read_source(reader: FieldReader, value: Value, what: str) -> Source | None:
             reader.error(command.at, f"{what}: command is not a list of words", remedy)
             return None
         argv = tuple(word.text for word in words)
-        return Source(command.at, shlex.join(argv), None, argv, tuple(groups))
+        shown = Redactor().command(shlex.join(argv))
+        return Source(command.at, shown, None, argv, tuple(groups))
     text, at = reader.text(fields["file"][1], f"{what}: file"), fields["file"][1].at
     path = reader.path.parent / os.path.expanduser(text or "")
     return Source(at, text, path, (), tuple(groups)) if text else None
@@ -100,59 +102,66 @@ def read_hosts(reader: FieldReader, source: Source, run: Runner | None) -> Hosts
 
     ``run`` runs the command; without it, a command is an error.
     """
-    return (
-        _of_file(reader, source, source.file) if source.file else _of_command(reader, source, run)
+    at, what = source.at, f"stackcook: inventory: {source}"
+    try:
+        text = _content(source.file, source.text) if source.file else _printed(reader, source, run)
+    except _Unreadable as error:
+        reader.error(at, f"{what} {error.what}", error.remedy)
+        return None
+    if source.file and source.file.suffix != ".json":
+        return read_ini(reader, source.file, text, _WANTED)
+    return read_json(
+        reader, Position(1, 1, source.file) if source.file else at, what, text, _WANTED
     )
 
 
-def _of_file(reader: FieldReader, source: Source, path: Path) -> Hosts | None:
-    at, what = source.at, f"stackcook: inventory: {source}"
-    through_ansible = f"write `command: [ansible-inventory, -i, {source}, --list]` instead"
+class _Unreadable(Exception):
+    """Why there is no inventory, and what to do."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what, self.remedy = what, remedy
+
+
+def _content(path: Path, text: str) -> str:
+    """The text of a file that is written as ``text``; raises _Unreadable."""
     if path.is_dir() or path.suffix in (".yml", ".yaml"):
         kind = "a directory" if path.is_dir() else "YAML"
-        reader.error(at, f"{what} is {kind}, not a hosts file in INI format", through_ansible)
-        return None
+        remedy = f"write `command: [ansible-inventory, -i, {text}, --list]` instead"
+        raise _Unreadable(f"is {kind}, not a hosts file in INI format", remedy)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        problem = f"{what}: {(error.strerror or str(error)).lower()}"
-        reader.error(at, problem, "correct the path, or create the file")
-        return None
-    except ValueError:  # of the path, or of the content
-        reader.error(at, f"{what} is not a text in UTF-8", "save the file as UTF-8")
-        return None
-    if text.startswith("#!"):
-        program = source.text if "/" in source.text else f"./{source}"
+        why = f"cannot be read ({error.strerror})"
+        raise _Unreadable(why, "correct the path, or create the file") from error
+    except ValueError as error:  # of the path, or of the content
+        raise _Unreadable("is not a text in UTF-8", "save the file as UTF-8") from error
+    if content.startswith("#!"):
+        program = text if "/" in text else f"./{text}"
         remedy = f"write `command: [{program}, --list]` instead"
-        reader.error(at, f"{what} is a program, not a hosts file", remedy)
-        return None
-    if path.suffix == ".json":
-        return read_json(reader, Position(1, 1, path), "inventory", text, _WANTED)
-    return read_ini(reader, path, text, _WANTED)
+        raise _Unreadable("is a program, not a hosts file", remedy)
+    return content
 
 
-def _of_command(reader: FieldReader, source: Source, run: Runner | None) -> Hosts | None:
-    at, what = source.at, f"stackcook: inventory: {source}"
+def _printed(reader: FieldReader, source: Source, run: Runner | None) -> str:
+    """What the command prints; raises _Unreadable."""
     if run is None:
-        reader.error(at, f"{what} was not run", "run `stackcook check`")
-        return None
+        raise _Unreadable("was not run", "run `stackcook check`")
     program, *arguments = source.command
-    argv = (os.path.expanduser(program), *arguments)
-    remedy = "run it yourself in the manifest's directory, and correct what it reports"
+    command = Command((os.path.expanduser(program), *arguments), cwd=reader.path.parent, apart=True)
     try:
-        done = run(Command(argv, cwd=reader.path.parent, apart=True), timeout=TIMEOUT)
+        done = run(command, timeout=TIMEOUT)
     except CommandError as error:
-        reader.error(at, f"{what} {error.what}", "check that it is installed, executable, and fast")
-        return None
-    except ValueError:  # a zero byte among the arguments
-        reader.error(at, f"{what} cannot be started", "remove what is not a printable character")
-        return None
+        remedy = "check that it is installed, executable, and fast"
+        raise _Unreadable(error.what, remedy) from error
+    except ValueError as error:  # a zero byte among the arguments
+        raise _Unreadable("cannot be started", "remove characters that are no text") from error
     if done.status:
         lines = Redactor()(done.errors).strip().splitlines()
         said = " | ".join(lines[-_QUOTED:]) or "nothing on standard error"
-        reader.error(at, f"{what}: exit status {done.status}: {said}", remedy)
-        return None
-    return read_json(reader, at, what, done.output, _WANTED)
+        remedy = "run it yourself in the manifest's directory, and correct what it reports"
+        raise _Unreadable(f"failed with exit status {done.status}: {said}", remedy)
+    return done.output
 
 
 def run_lists(

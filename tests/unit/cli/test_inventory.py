@@ -105,7 +105,7 @@ def test_no_command_works_with_half_of_the_nodes(root: Path) -> None:
     for command in ("deploy", "converge", "plan", "destroy", "status"):
         done = stackcook(command)
         assert done.exit_code == 3
-        assert "exit status 1: no token; run it yourself" in done.stderr
+        assert "failed with exit status 1: no token; run it yourself" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["ssh", "converge", "deploy --limit"])
@@ -123,3 +123,14 @@ def test_names_are_completed_without_running_the_command(root: Path, command: st
             state(StepStarted("reach", 2.0, node))
     assert completed() == ["compute02"]
     assert runs(root) == 0
+
+
+def test_secrets_of_a_command_are_not_shown(root: Path) -> None:
+    (root / "hosts.sh").write_text(
+        "#!/bin/sh\necho password=hunter22 >&2\necho no token >&2\nexit 1\n"
+    )
+    write(root, "command: [./hosts.sh, --token=s3cr3tvalue]")
+    done = stackcook("check")
+    said = "./hosts.sh --token=**** failed with exit status 1: password=**** | no token; "
+    assert said in done.stdout
+    assert "hunter22" not in done.stdout and "s3cr3tvalue" not in done.stdout

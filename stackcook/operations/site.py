@@ -167,7 +167,7 @@ class Site(ChefSite):
                 path, gate.auth_url(keystone), self.credentials.admin, self.credentials.demo
             )
         names = [node.name for node in self._manifest.nodes]
-        others = beyond(names, self._seen, deploy.nodes) if deploy.nodes else ()
+        others = beyond(names, self._seen, deploy.nodes, deploy.id) if deploy.nodes else ()
         without = {*without, *others}
         nodes = tuple(n for n in self._manifest.nodes if n.name not in without)
         reported(self._seen, _theirs(nodes, deploy), deploy.id)

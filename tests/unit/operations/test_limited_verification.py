@@ -58,5 +58,10 @@ def test_without_a_limit_all_nodes_are_verified(site: Site) -> None:
 
 
 def test_keystone_is_verified_with_every_deploy() -> None:
-    keystone = Placed("d", "127.0.0.3", services=(Service(KEYSTONE),))
-    assert beyond(NODES, [Placed("c", "127.0.0.2"), keystone], {"c"}) == ("e",)
+    keystone = Placed("d", "127.0.0.3", services=(Service(KEYSTONE),), deploy="d-0")
+    assert beyond(NODES, [keystone], {"c"}, "d-1") == ("e",)
+
+
+def test_a_deploy_that_tries_failed_nodes_again_verifies_those_that_it_had_converged() -> None:
+    seen = [Placed("d", "127.0.0.3", deploy="d-1"), Placed("e", "127.0.0.4", deploy="d-0")]
+    assert beyond(NODES, seen, {"c"}, "d-1") == ("e",)

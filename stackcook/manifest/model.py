@@ -168,7 +168,7 @@ class Interface:
 
 @dataclass(frozen=True)
 class Node:
-    """A machine, by its name on the Chef server.
+    """A machine, by its name on the Chef server; ``at`` is where the manifest gives its run list.
 
     ``run_list`` holds entries such as ``role[single-controller]``. ``user``, ``key`` and ``port``
     are for SSH to an existing host; ``None`` leaves them to OpenSSH's configuration, or to what
@@ -225,7 +225,7 @@ def roles_in(run_list: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Group:
-    """An entry of ``nodes`` or ``clusters``, from which knife commands are made.
+    """An entry of ``nodes`` or ``clusters``, or a host of an inventory, as knife commands need it.
 
     ``hosts`` are the names in its key. With a ``provider`` (``ec2``, ``windows_ssh``, …) these are
     the words after it, and ``count`` is how many machines a cloud is to make. ``run_list`` has the

@@ -39,11 +39,13 @@ class Severity(Enum):
 class Position(NamedTuple):
     """A place in a text: line and column, both counted from 1.
 
-    A tuple, as a large manifest has a hundred thousand of them.
+    ``path`` is the file if it isn't the one that is being read. A tuple, as a large manifest has a
+    hundred thousand of them.
     """
 
     line: int
     column: int
+    path: Path | None = None
 
 
 @dataclass(frozen=True)

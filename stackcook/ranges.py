@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 
 MOST = 10_000
 """The most names that one text may stand for."""
 
 _BRACKETS = re.compile(r"\[([^][]*)\]")
+_NUMBERED = re.compile(r"(.*?)(\d{1,18})(\D*)", re.ASCII)
 _NUMBERS = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
 
 
@@ -42,6 +43,35 @@ def expand(text: str) -> tuple[str, ...]:
     choices = [[*_numbers(numbers)] for numbers in inner]
     _check_size(text, math.prod(map(len, choices)))
     return tuple("".join(map("".join, zip(fixed, (*chosen, "")))) for chosen in product(*choices))
+
+
+def collapse(names: Iterable[str]) -> Iterator[str]:
+    """The names with ranges for numbers that follow each other: the opposite of :func:`expand`."""
+    run: list[re.Match[str]] = []
+
+    def shown() -> str:
+        first, last = run[0], run[-1]
+        number = first[2] if first is last else f"[{first[2]}-{last[2]}]"
+        return f"{first[1]}{number}{first[3]}"
+
+    for name in names:
+        match = _NUMBERED.fullmatch(name)
+        if run and match and _follows(run[-1], match):
+            run.append(match)
+            continue
+        if run:
+            yield shown()
+        run = [match] if match else []
+        if not match:
+            yield name
+    if run:
+        yield shown()
+
+
+def _follows(before: re.Match[str], match: re.Match[str]) -> bool:
+    """Whether only the number differs, and is one more, as :func:`expand` writes it."""
+    next_ = f"{int(before[2]) + 1:0{len(before[2])}}"
+    return match[1] == before[1] and match[3] == before[3] and match[2] == next_
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:

@@ -69,8 +69,8 @@ class Options(KnifeOptions):
         """
         if password := self.one("password"):
             host = replace(host, password=Secret(password))
-        if self.last(SUDO_PASSWORD):  # the same one
-            host = replace(host, become=host.password)
+        if self.last(SUDO_PASSWORD):  # the same one, unless --ask-become-pass has asked for it
+            host = replace(host, become=host.become or host.password)
         if checking := self._host_keys():
             host = replace(host, host_keys=checking)
         if not (text := self.one("gateway")):

@@ -14,10 +14,12 @@ from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.server.settings import find_chef_server
 from stackcook.cli.context import Context, format_option
+from stackcook.command import run
 from stackcook.console import finding_data
 from stackcook.errors import ExitCode, Finding, InputError, Severity, StackcookError, UsageError
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
+from stackcook.ranges import collapse
 from stackcook.report.findings import counts, ordered, sarif, summary
 
 
@@ -34,7 +36,7 @@ def command(context: Context, strict: bool, form: str | None) -> ExitCode:
     Code hosts such as GitHub read SARIF and show the problems beside the lines.
     """
     form = context.form(form)
-    manifest, found = read(context.path)
+    manifest, found = read(context.path, run)
     collected = list(found)
     checked: Mapping[str, int] = {}
     if manifest is not None:
@@ -44,6 +46,9 @@ def command(context: Context, strict: bool, form: str | None) -> ExitCode:
             for finding in collected:
                 context.console.note(str(finding))
             raise
+    listed = (
+        manifest.inventory if manifest and manifest.inventory and manifest.inventory.read else None
+    )
     path = context.path.absolute()
     findings = ordered(collected, path)
     if form == "sarif":
@@ -53,10 +58,15 @@ def command(context: Context, strict: bool, form: str | None) -> ExitCode:
             "findings": [finding_data(finding) for finding in findings],
             "counts": counts(findings),
             "looked_at": checked,
+            "inventory": listed and {"source": listed.source, "nodes": [*listed.nodes]},
         }
         context.console.result("", data)
     else:
-        context.console.findings(findings, summary(findings, checked))
+        lines = summary(findings, checked)
+        if listed:
+            names = ", ".join(collapse(listed.nodes)) or "none"
+            lines = f"nodes from {listed.source}: {names}\n{lines}"
+        context.console.findings(findings, lines)
     wrong = counts(findings)["errors"] or (strict and findings)
     return ExitCode.INPUT if wrong else ExitCode.DONE
 

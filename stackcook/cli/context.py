@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -96,9 +97,10 @@ class Context:
         Only commands that apply the manifest warn. Raises InputError with all findings if one is
         an error, also one that is an error only for ``command``.
         """
+        from stackcook.command import run
         from stackcook.manifest.read import read
 
-        manifest, found = read(self.path)
+        manifest, found = read(self.path, run)
         findings = [
             replace(f, severity=Severity.ERROR) if command in f.needed_by else f for f in found
         ]
@@ -157,7 +159,8 @@ def command_of(ctx: click.Context | None) -> str:
 def node_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
     """The names of the manifest's nodes that begin with ``begun``, for shell completion."""
     manifest = _to_complete(ctx)
-    return [node.name for node in manifest.nodes if node.name.startswith(begun)] if manifest else []
+    names = _names(manifest) if manifest else ()
+    return [name for name in names if name.startswith(begun)]
 
 
 def some_nodes(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
@@ -170,7 +173,7 @@ def some_nodes(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
     manifest = _to_complete(ctx)
     if manifest is None:
         return []
-    nodes = [node.name for node in manifest.nodes]
+    nodes = _names(manifest)
     roles = dict.fromkeys(f"role[{role}]" for node in manifest.nodes for role in node.roles)
     before, comma, last = begun.rpartition(",")
     found = [before + comma + word for word in (*nodes, *roles) if word.startswith(last)]
@@ -181,11 +184,25 @@ def some_nodes(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
 
 
 def _to_complete(ctx: click.Context) -> Manifest | None:
-    """The manifest, for shell completion; None if it can't be read."""
+    """The manifest, for shell completion; None if it can't be read.
+
+    The command of an inventory is not run: it may be slow.
+    """
     from stackcook.manifest.read import read
 
     manifest, _findings = read(ctx.find_root().params["path"])
     return manifest
+
+
+def _names(manifest: Manifest) -> list[str]:
+    """The nodes to complete with: also those of earlier runs if a command lists the nodes."""
+    from stackcook.run.record import latest
+
+    names = {node.name: None for node in manifest.nodes}
+    if manifest.inventory and not manifest.inventory.read:
+        with suppress(UsageError):  # a broken record, of which other commands complain
+            names.update(dict.fromkeys(latest(manifest.state)))
+    return [*names]
 
 
 def limit_option(more: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -9,6 +9,7 @@ import click
 
 from stackcook.chef.server.settings import find_chef_server
 from stackcook.cli.context import Context
+from stackcook.command import run
 from stackcook.doctor import Diagnosis, diagnose, needs
 from stackcook.errors import ExitCode, Severity, StackcookError
 from stackcook.manifest.model import Manifest
@@ -49,7 +50,7 @@ def _state(one: Diagnosis) -> str:
 
 def _valid(path: Path) -> Manifest | None:
     """The manifest; None if there is none, or it has errors, which `check` reports."""
-    manifest, findings = read(path)
+    manifest, findings = read(path, run)
     return None if any(one.severity is Severity.ERROR for one in findings) else manifest
 
 

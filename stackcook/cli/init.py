@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from stackcook.addresses import address_or_name
 from stackcook.cli.context import Context
 from stackcook.console import finding_data
 from stackcook.errors import UsageError
@@ -86,9 +87,9 @@ class _Parsed(click.ParamType):
 @click.option(
     "--host",
     "hosts",
-    type=_Parsed("ADDRESS", ip_address, "IP address", "192.0.2.10"),
+    type=_Parsed("ADDRESS", address_or_name, "IP address or host name", "192.0.2.10"),
     multiple=True,
-    help="Address of an existing host; repeat it for each, the controller first.",
+    help="Address or name of an existing host; repeat it for each, the controller first.",
 )
 @click.option("--user", help="SSH user on the hosts; the default is root.")
 @click.option("--key", help="SSH private key of this user.", metavar="FILE")

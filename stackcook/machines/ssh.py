@@ -28,6 +28,9 @@ PROBE_TIMEOUT = 1.5
 
 ``status`` takes as long if some hosts are off."""
 
+ROUTES_TRIED = 5
+"""Nodes to which a route is looked for: a name server that is down takes time for each."""
+
 GATEWAY_TIMEOUT = 5.0
 """The same for a host behind a gateway, which has to be logged in to first."""
 
@@ -92,12 +95,22 @@ class SshMachines:
         """Nothing: hosts are never deleted."""
 
     def server_address(self) -> IPAddress:
-        """This machine's address on the route to the nodes."""
+        """This machine's address on the route to the nodes: to the first one that has a route."""
         if self.manifest.server_address:
             return self.manifest.server_address
-        node = next((node for node in self.manifest.nodes if not node.provider), None)
-        if node is None:
-            return IPv4Address("127.0.0.1")
+        nodes = [node for node in self.manifest.nodes if not node.provider]
+        errors = []
+        for node in nodes[:ROUTES_TRIED]:
+            try:
+                return self._own_address(node)
+            except MachineError as error:  # of a name that does not resolve: preflight reports it
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return IPv4Address("127.0.0.1")
+
+    def _own_address(self, node: Node) -> IPAddress:
+        """This machine's address on the route to a node; raises MachineError if there is none."""
         host = self._host(node).way[0]
         try:  # connecting a datagram socket sends nothing; it only looks up the route
             # the nodes' own addresses, also where SSH goes through NAT

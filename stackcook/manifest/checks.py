@@ -15,6 +15,7 @@ from stackcook.manifest.model import (
     CookbookEntry,
     MachineKind,
     Node,
+    roles_in,
 )
 from stackcook.manifest.nodesettings import warn_without_effect
 from stackcook.manifest.settings import Settings
@@ -36,7 +37,13 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
             what = "stackcook: provider has no effect for hosts that exist already"
             remedy = "remove it, or add `network: 10.0.112.0/24` for machines that Vagrant creates"
             reader.warning(settings.at, what, remedy)
+    elif settings.inventory:
+        what = "stackcook: inventory is only for hosts that exist already"
+        remedy = "remove it, or write `machines: ssh`"
+        reader.error(settings.inventory.at, what, remedy)
     roles = {role for node in nodes for role in node.roles}
+    if settings.inventory:  # also of groups that are empty, or not known
+        roles |= {role for _, listed in settings.inventory.groups for role in roles_in(listed)}
     for role in (role for stage in settings.stages for role in stage):
         if role.text not in roles:
             what = f'stackcook: stages: no run list has the role "{role.text}"'

@@ -31,18 +31,20 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class Scalar(NamedTuple):
     """A scalar as written; ``null`` is true for an unquoted YAML null.
 
-    A flat tuple, as a large manifest has a hundred thousand of them.
+    ``path`` is its file if that isn't the document. A flat tuple, as a large manifest has a
+    hundred thousand of them.
     """
 
     text: str
     line: int
     column: int
+    path: Path | None = None
     null: bool = False
 
     @property
     def at(self) -> Position:
         """Its position."""
-        return Position(self.line, self.column)
+        return Position(self.line, self.column, self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class _Composer:
         if isinstance(event, _SCALAR):
             text = event.value
             null = not event.style and _NULL.fullmatch(text) is not None
-            value = Scalar(text, mark.line + 1, mark.column + 1, null)
+            value = Scalar(text, mark.line + 1, mark.column + 1, null=null)
             if event.anchor:
                 self.anchors[event.anchor] = value
             return value

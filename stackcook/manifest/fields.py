@@ -67,15 +67,28 @@ class FieldReader:
 
     def error(self, at: Position | None, what: str, remedy: str) -> None:
         """Add a finding that must be fixed."""
-        self.findings.append(Finding(self.path, at, what, remedy))
+        self._add(at, what, remedy)
 
     def lacking(self, at: Position | None, what: str, remedy: str, needed_by: Commands) -> None:
         """Add a finding about what this machine lacks: an error only for ``needed_by``."""
-        self.findings.append(Finding(self.path, at, what, remedy, Severity.WARNING, needed_by))
+        self._add(at, what, remedy, Severity.WARNING, needed_by)
 
     def warning(self, at: Position | None, what: str, remedy: str) -> None:
         """Add a finding about something that works, but is probably not intended."""
-        self.findings.append(Finding(self.path, at, what, remedy, Severity.WARNING))
+        self._add(at, what, remedy, Severity.WARNING)
+
+    def _add(
+        self,
+        at: Position | None,
+        what: str,
+        remedy: str,
+        severity: Severity = Severity.ERROR,
+        needed_by: Commands = (),
+    ) -> None:
+        path, place = self.path, at
+        if at and at.path:
+            path, place = at.path, Position(at.line, at.column)
+        self.findings.append(Finding(path, place, what, remedy, severity, needed_by))
 
     def fields(
         self, value: Value, what: str, known: Collection[str], remedy: str = _NO_MAPPING

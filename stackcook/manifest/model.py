@@ -168,7 +168,7 @@ class Interface:
 
 @dataclass(frozen=True)
 class Node:
-    """A machine, by its name on the Chef server.
+    """A machine, by its name on the Chef server; ``at`` is where the manifest gives its run list.
 
     ``run_list`` holds entries such as ``role[single-controller]``. ``user``, ``key`` and ``port``
     are for SSH to an existing host; ``None`` leaves them to OpenSSH's configuration, or to what
@@ -225,7 +225,7 @@ def roles_in(run_list: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Group:
-    """An entry of ``nodes`` or ``clusters``, from which knife commands are made.
+    """An entry of ``nodes`` or ``clusters``, or a host of an inventory, as knife commands need it.
 
     ``hosts`` are the names in its key. With a ``provider`` (``ec2``, ``windows_ssh``, …) these are
     the words after it, and ``count`` is how many machines a cloud is to make. ``run_list`` has the
@@ -260,6 +260,18 @@ class Group:
     def all_options(self, common: KnifeOptions) -> KnifeOptions:
         """The options of its nodes: its own, over the cluster's, over ``common`` ones."""
         return self.options.over(self.cluster_options).over(common)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """A hosts file, or a command that prints one, and the nodes that it lists.
+
+    ``read`` is false if it could not be read, or if its command was not run.
+    """
+
+    source: str
+    nodes: tuple[str, ...] = ()
+    read: bool = True
 
 
 @dataclass(frozen=True)
@@ -359,6 +371,7 @@ class Manifest:
     nodes: tuple[Node, ...] = ()
     groups: tuple[Group, ...] = ()
     options: KnifeOptions = KnifeOptions()
+    inventory: Inventory | None = None
     knife: tuple[KnifeCommand, ...] = ()
     policy: Policy | None = None
     machines: MachineKind = MachineKind.VAGRANT

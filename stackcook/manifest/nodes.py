@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.fields import LOGIN, FieldReader, Fields, suggest, take
+from stackcook.manifest.hostsfile import Hosts
 from stackcook.manifest.interfaces import with_interfaces
+from stackcook.manifest.inventory import NO_EFFECT, VARIABLES, host_settings, run_lists
 from stackcook.manifest.knifeoptions import NUMBER, KnifeOptions, parse, remedy_for
 from stackcook.manifest.model import Group, MachineKind, Node, roles_in
 from stackcook.manifest.nodesettings import ROLE_KEYS, NodeSettings, warn_without_effect
+from stackcook.manifest.runlist import canonical, read_run_list
 from stackcook.manifest.settings import Settings
-from stackcook.nearest import nearest
 from stackcook.ranges import RangeError, expand, is_range
 
 KEYS = "run_list options name timeout additional_commands allow_create_failure".split()
@@ -35,8 +38,6 @@ PROVIDERS = (
 WINDOWS = ("windows_ssh", "windows_winrm")
 MOST_MACHINES = 10_000
 LONGEST_TIMEOUT = 86_400  # seconds: a day
-RECIPE = re.compile(r"[\w.-]+(::[\w.-]+)?(@\d+(\.\d+){1,2})?", re.ASCII)
-RUN_LIST_ENTRY = re.compile(rf"role\[[\w:.-]+\]|recipe\[{RECIPE.pattern}\]", re.ASCII)
 ENVIRONMENT = re.compile(r"[\w-]+", re.ASCII)
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -102,10 +103,14 @@ class _Entry:
 
 
 def read_nodes(
-    reader: FieldReader, fields: Fields, settings: Settings
-) -> tuple[tuple[Node, ...], tuple[Group, ...], KnifeOptions]:
-    """The nodes, the entries that list them, and the section ``options``."""
-    nodes = _NodeReader(reader, settings)
+    reader: FieldReader, fields: Fields, settings: Settings, inventory: Hosts | None
+) -> tuple[tuple[Node, ...], tuple[Group, ...], KnifeOptions, Mapping[str, NodeSettings]]:
+    """The nodes, the entries that list them, the section ``options``, and some nodes' settings.
+
+    These are the settings of the nodes in the inventory (None if it cannot be read), with those
+    that ``stackcook: nodes`` has for them.
+    """
+    nodes = _NodeReader(reader, settings, inventory or Hosts())
     nodes.read(fields)
     every = with_interfaces(
         reader,
@@ -115,15 +120,15 @@ def read_nodes(
     )
     remedies: dict[Position, str] = {}  # one for all nodes of a range: looking for it takes time
     for name, given in settings.nodes.items():
-        if name not in nodes.lines:
+        if name not in nodes.places and (inventory or not settings.inventory):
             if given.at not in remedies:
-                remedy = suggest(name, nodes.lines) if nodes.lines else "list it under `nodes`"
+                remedy = suggest(name, nodes.places) if nodes.places else "list it under `nodes`"
                 remedies[given.at] = remedy
             what = f'stackcook: nodes: unknown node "{name}"'
             reader.error(given.at, what, remedies[given.at])
     if settings.machines is MachineKind.VAGRANT:  # a warning says so
         every = tuple(nodes.nodes)
-    return every, tuple(nodes.groups), nodes.common
+    return every, tuple(nodes.groups), nodes.common, nodes.given
 
 
 def _note_broken(reader: FieldReader, at: Position, what: str, found: KnifeOptions) -> None:
@@ -146,20 +151,25 @@ class _NodeReader:
     A name in ``stackcook: nodes`` is a host's even if a provider is called so, too.
     """
 
-    def __init__(self, reader: FieldReader, settings: Settings) -> None:
+    def __init__(self, reader: FieldReader, settings: Settings, inventory: Hosts) -> None:
         self.reader = reader
         self.settings = settings
+        self.inventory = inventory
+        self.run_lists = run_lists(settings.inventory, inventory)
+        self.given: dict[str, NodeSettings] = {}  # of the nodes in the inventory
         self.common = KnifeOptions()  # the section ``options``
         self.common_at: Position | None = None
         self.nodes: list[Node] = []
         self.groups: list[Group] = []
-        self.lines: dict[str, int] = {}  # of each name the line
+        self.places: dict[str, Position] = {}  # of each name
+        self.hosts: set[str] = set()  # in the keys of the entries
         self._folded: dict[str, str] = {}  # each name by itself in lower case
+        self._ineffective: dict[str, list[tuple[str, Position]]] = {}
         self._unnamed: Counter[str | None] = Counter()
         self._keys: dict[tuple[str, Position], Path | None] = {}
 
     def read(self, fields: Fields) -> None:
-        """Read ``options``, the entries of ``nodes``, then those of ``clusters``."""
+        """Read ``options``, the entries of ``nodes`` and ``clusters``, then the inventory."""
         if "options" in fields:
             value = fields["options"][1]
             self.common, self.common_at = parse(self.reader.words(value, "options")), value.at
@@ -169,6 +179,12 @@ class _NodeReader:
             self._entries(fields["nodes"][1], "nodes", None)
         if "clusters" in fields:
             self._clusters(fields["clusters"][1])
+        for host, (run_list, at) in self.run_lists.items():
+            if host not in self.places and host not in self.hosts:
+                group = Group(self.inventory.names[host].at, (host,), run_list=run_list)
+                self.groups.append(group)
+                self._add_nodes(group, at, at)
+        self._warn_ineffective()
         if self.common_at and any(node.provider is None for node in self.nodes):
             _note_options(self.reader, self.common_at, "options", self.common)
 
@@ -194,8 +210,33 @@ class _NodeReader:
             if kind := self._kind(key, section):
                 found.append(self._entry(key, kind, body, f"{section}: {key.text}", cluster))
         for entry in _each_node_once(found):
-            self.groups.append(entry.group)
-            self._add_nodes(entry.group, entry.options_at)
+            for part in self._with_run_lists(entry):
+                self.groups.append(part.group)
+                self._add_nodes(part.group, part.options_at, part.group.at)
+
+    def _with_run_lists(self, entry: _Entry) -> Iterator[_Entry]:
+        """The entry; without a run list, in parts that have those of the inventory.
+
+        Adds a finding for a host that has another run list there.
+        """
+        group, source = entry.group, self.settings.inventory
+        self.hosts.update(group.hosts)
+        listed = {
+            host: self.run_lists[host][0]
+            for host in group.hosts
+            if host in self.run_lists and not group.provider
+        }
+        if listed and not group.run_list:
+            for run_list, some in groupby(group.numbered_hosts, lambda h: listed.get(h[1], ())):
+                part = entry.only(tuple(some))
+                yield replace(part, group=replace(part.group, run_list=run_list))
+            return
+        for host, run_list in listed.items():
+            if [*map(canonical, run_list)] != [*map(canonical, group.run_list)]:
+                what = f"node {host} has another run list than its groups in {source}"
+                remedy = f"remove its run_list, or write {','.join(run_list)}"
+                self.reader.error(group.at, what, remedy)
+        yield entry
 
     def _entry(
         self, key: Scalar, kind: _Kind, body: Value, what: str, cluster: str | None
@@ -204,13 +245,14 @@ class _NodeReader:
         options_at = fields["options"][1].at if "options" in fields else key.at
         timeout = partial(reader.number, least=1, most=LONGEST_TIMEOUT)
         commands = partial(reader.texts, example="COMMAND")
+        run_list = partial(read_run_list, reader)
         take(fields, "allow_create_failure", reader.boolean, what)  # must only be well formed
         group = Group(
             at=key.at,
             hosts=kind.hosts,
             provider=kind.provider,
             count=kind.count,
-            run_list=tuple(self._run_list(fields, what)),
+            run_list=tuple(take(fields, "run_list", run_list, what) or ()),
             options=parse(take(fields, "options", reader.words, what) or ""),
             cluster=cluster,
             name=take(fields, "name", reader.text, what),
@@ -316,20 +358,8 @@ class _NodeReader:
         self.reader.error(key.at, what, remedy)
         return None
 
-    def _run_list(self, fields: Fields, what: str) -> Iterator[str]:
-        """The entries of a run list as written, separated by blanks or commas."""
-        if "run_list" not in fields:
-            return
-        for text in self.reader.texts(fields["run_list"][1], f"{what}: run_list"):
-            for entry in text.text.replace(",", " ").split():
-                if RUN_LIST_ENTRY.fullmatch(entry) or RECIPE.fullmatch(entry):
-                    yield entry
-                else:
-                    problem = f'{what}: run_list: invalid entry "{entry}"'
-                    self.reader.error(text.at, problem, _run_list_remedy(entry))
-
-    def _add_nodes(self, group: Group, options_at: Position) -> None:
-        """Add the nodes of one entry."""
+    def _add_nodes(self, group: Group, options_at: Position, at: Position) -> None:
+        """Add the nodes of one entry; ``at`` is where their run list is."""
         options = group.all_options(self.common)
         self._check_policy(group, options_at, options)
         name = group.name or options.one("name")
@@ -338,16 +368,19 @@ class _NodeReader:
             self._unnamed[group.provider] += group.count
         for called, host, number in machine_names(group, name, before):
             first = self._folded.setdefault(called.lower(), called)
-            if first not in self.lines:
-                self.lines[called] = group.at.line
+            if first not in self.places:
+                self.places[called] = group.at
                 self._check_name(group, called, host)
                 node = self._node(group, options_at, called, host, options.numbered(number))
-                self.nodes.append(node)
+                self.nodes.append(replace(node, at=at))
                 continue
-            line = self.lines[first]
-            what = f"duplicate node {called}, first on line {line}"
+            place = self.places[first]
+            line = f"line {place.line}"
+            if place.path != group.at.path:
+                line += f" of {self.reader.path.name}"
+            what = f"duplicate node {called}, first on {line}"
             if called != first:
-                what = f"node {called} differs only in case from {first} on line {line}"
+                what = f"node {called} differs only in case from {first} on {line}"
             if name and NUMBER not in name:  # so are all the others of this entry
                 remedy = f"add {NUMBER}, which stands for the machine's number, to the name"
                 self.reader.error(group.at, what, remedy)
@@ -394,6 +427,8 @@ class _NodeReader:
         self, group: Group, options_at: Position, name: str, host: str, options: KnifeOptions
     ) -> Node:
         own = self.settings.nodes.get(name) or NodeSettings(group.at)
+        if place := self.inventory.names.get(host):
+            self.given[name] = own = own.over(self._listed(group, name, place))
         given = own.over(self._defaults(group, name, own))
         provider, address = group.provider, given.address
         if isinstance(address, str):
@@ -410,7 +445,7 @@ class _NodeReader:
         node = Node(
             name=name,
             at=group.at,
-            run_list=tuple(map(_canonical, group.run_list)),
+            run_list=tuple(map(canonical, group.run_list)),
             environment=options.one("environment") or Node.environment,
             environment_at=(
                 options_at if group.cluster or group.options.one("environment") else self.common_at
@@ -433,6 +468,22 @@ class _NodeReader:
         if not provider and self.settings.machines is MachineKind.VAGRANT:
             self._check_vagrant(node, own)
         return node
+
+    def _listed(self, group: Group, name: str, place: Scalar) -> NodeSettings:
+        """What the inventory gives a node; its entry's own options are nearer."""
+        variables = self.inventory.variables[place.text]
+        for variable in NO_EFFECT.keys() & variables.keys():
+            if variables[variable].text not in ("ssh", "smart", "paramiko"):
+                self._ineffective.setdefault(variable, []).append((name, variables[variable].at))
+        found = host_settings(self.reader, place, variables)
+        return replace(found, **{key: None for key in VARIABLES if group.options.one(key)})
+
+    def _warn_ineffective(self) -> None:
+        """Add a warning for each variable of the inventory that would do something for Ansible."""
+        for variable, ((name, at), *others) in sorted(self._ineffective.items()):
+            nodes = f"{name} and {len(others)} more" if others else name
+            what = f"node {nodes}: {variable} has no effect"
+            self.reader.warning(at, what, NO_EFFECT[variable])
 
     def _defaults(self, group: Group, name: str, own: NodeSettings) -> NodeSettings:
         """What the node's roles give it, the first one first; its entry's own options are nearer.
@@ -516,23 +567,6 @@ def _each_node_once(entries: Sequence[_Entry]) -> Iterator[_Entry]:
 
 def _empty(value: Value) -> bool:
     return isinstance(value, Scalar) and value.null or isinstance(value, List) and not value.items
-
-
-def _run_list_remedy(entry: str) -> str:
-    entry = re.sub(r":+|/", "::", entry)
-    if RECIPE.fullmatch(entry):
-        return f'did you mean "recipe[{entry}]"?'
-    kind, bracket, name = entry.partition("[")
-    near = nearest(kind.lower(), ("role", "recipe")) if bracket else ""
-    meant = f"{near}[{name.rstrip(']')}]"
-    if near and RUN_LIST_ENTRY.fullmatch(meant):
-        return f'did you mean "{meant}"?'
-    return "write role[NAME] or recipe[COOKBOOK::RECIPE]"
-
-
-def _canonical(entry: str) -> str:
-    """A run list's entry as Chef shows it: a bare name is a recipe's."""
-    return entry if entry.endswith("]") else f"recipe[{entry}]"
 
 
 def machine_names(group: Group, name: str, before: int) -> Iterator[tuple[str, str, str]]:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from stackcook.errors import Finding, Position
+from stackcook.command import Runner
 from stackcook.manifest import sections
 from stackcook.manifest.checks import check, check_interfaces
 from stackcook.manifest.document import Scalar, Value, parse
 from stackcook.manifest.fields import FieldReader
-from stackcook.manifest.model import DEFAULT_PASSWORDS, Manifest, Stage
+from stackcook.manifest.inventory import check_groups, read_hosts
+from stackcook.manifest.model import DEFAULT_PASSWORDS, Inventory, Manifest, Stage
 from stackcook.manifest.nodes import read_nodes
 from stackcook.manifest.settings import Settings, read_settings
 
@@ -39,8 +41,11 @@ MOST_ALIKE = 3
 T = TypeVar("T")
 
 
-def read(path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
+def read(path: Path, run: Runner | None = None) -> tuple[Manifest | None, tuple[Finding, ...]]:
     """The manifest at ``path`` and all findings, in the order of its lines.
+
+    ``run`` runs the command of an inventory. Without it, such a command is an error and its nodes
+    are missing.
 
     The manifest is ``None`` where the file can't be read or isn't YAML; otherwise it holds all
     that is right, so that the Chef repository can be checked as well.
@@ -62,9 +67,12 @@ def read(path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
     if document is None:
         return None, findings
     reader = FieldReader(path)
-    manifest = _manifest(reader, document)
-    found = (*findings, *_fewer(reader.findings))
-    return manifest, tuple(sorted(found, key=lambda finding: finding.position or Position(0, 0)))
+    manifest = _manifest(reader, document, run)
+
+    def place(finding: Finding) -> tuple[bool, Position]:
+        return finding.path != path, finding.position or Position(0, 0)
+
+    return manifest, tuple(sorted((*findings, *_fewer(reader.findings)), key=place))
 
 
 def _fewer(findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -84,7 +92,7 @@ def _fewer(findings: Iterable[Finding]) -> Iterator[Finding]:
             yield replace(first, what=f"{first.what} (and {len(others)} more)")
 
 
-def _manifest(reader: FieldReader, document: Value) -> Manifest:
+def _manifest(reader: FieldReader, document: Value, run: Runner | None) -> Manifest:
     if isinstance(document, Scalar) and document.null:
         reader.error(document.at, "the manifest is empty", "see docs/manifest.md for an example")
     fields = reader.fields(document, "the manifest", SECTIONS)
@@ -95,7 +103,12 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
         return read(reader, fields[name][1], name) if name in fields else ()
 
     settings = read_settings(reader, *fields["stackcook"]) if "stackcook" in fields else Settings()
-    nodes, groups, options = read_nodes(reader, fields, settings)
+    source = settings.inventory
+    hosts = read_hosts(reader, source, run) if source else None
+    if source and hosts:
+        check_groups(reader, source, hosts)
+    nodes, groups, options, given = read_nodes(reader, fields, settings, hosts)
+    settings = replace(settings, nodes={**settings.nodes, **given})
     check(reader, settings, nodes)
     berksfile = fields.get("berksfile")
     cookbooks = section("cookbooks", sections.cookbooks)
@@ -116,6 +129,7 @@ def _manifest(reader: FieldReader, document: Value) -> Manifest:
         nodes=nodes,
         groups=groups,
         options=options,
+        inventory=Inventory(str(source), tuple(given), hosts is not None) if source else None,
         knife=section("knife", sections.knife),
         policy=settings.policy,
         verify=settings.verify,

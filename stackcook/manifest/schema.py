@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from stackcook.manifest import interfaces, nodes, nodesettings, sections, settings
+from stackcook.manifest import interfaces, inventory, nodes, nodesettings, sections, settings
 from stackcook.manifest.model import (
     BootstrapKind,
     InterfaceKind,
@@ -18,6 +18,7 @@ from stackcook.manifest.model import (
     Verification,
 )
 from stackcook.manifest.read import SECTIONS
+from stackcook.manifest.runlist import RECIPE, RUN_LIST_ENTRY
 from stackcook.manifest.fields import BOOLEANS, ROLE
 
 Schema = dict[str, Any]
@@ -29,7 +30,7 @@ _IPV6 = r"^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\w+)?$"
 _NAME = r"^(\w[\w-]*\.)*(?!\d+$)\w[\w-]*$"
 _RANGE = r"^[^\s\[\]]*(\[\d[\d,-]*\][^\s\[\]]*)+$"
 _MEMORY = r"^\d{1,9} *([MmGgTt]([Ii]?[Bb])?)?$"
-_ENTRY = f"({nodes.RUN_LIST_ENTRY.pattern}|{nodes.RECIPE.pattern})"
+_ENTRY = f"({RUN_LIST_ENTRY.pattern}|{RECIPE.pattern})"
 _RUN_LIST = rf"^[\s,]*({_ENTRY}([\s,]+{_ENTRY})*)?[\s,]*$"
 _ANY_NAME = re.compile(r".*\S.*")
 
@@ -158,6 +159,7 @@ def _stackcook() -> Schema:
             "type": ["object", "null"],
             "additionalProperties": _body(of_node),
         },
+        "inventory": _inventory(),
         "node_defaults": {
             "description": "Role → what its nodes have if nothing nearer to them says otherwise.",
             "type": ["object", "null"],
@@ -196,6 +198,27 @@ def _stackcook() -> Schema:
     }
     about = "The machines, the Chef server, and how to deploy."
     return {**_body({key: keys[key] for key in settings.KEYS}), "description": about}
+
+
+def _inventory() -> Schema:
+    run_list = _words("The run list of the group's hosts.")
+    run_list["pattern"] = run_list["items"]["pattern"] = _RUN_LIST
+    keys = {
+        "file": _text("A hosts file as Ansible's, in INI format."),
+        "command": {
+            "description": "A program with its arguments that prints what such a file says, as "
+            "JSON: [./hosts.py, --list].",
+            "type": "array",
+            "items": {"type": _SCALAR, "minLength": 1},
+        },
+        "groups": {
+            "description": "Group → the run list of its hosts, which become nodes.",
+            "type": ["object", "null"],
+            "additionalProperties": run_list,
+        },
+    }
+    about = "Nodes from a hosts file, or from a command that prints one."
+    return {**_body({key: keys[key] for key in inventory.KEYS}), "description": about}
 
 
 def _client() -> Schema:

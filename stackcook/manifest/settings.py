@@ -24,14 +24,15 @@ from stackcook.manifest.model import (
     Verification,
 )
 from stackcook.manifest.fields import LOGIN, UPLOAD, FieldReader, Fields, suggest, take
+from stackcook.manifest.inventory import Source, read_source
 from stackcook.manifest.nodesettings import NodeSettings, read_defaults, read_nodes
 
 PROVIDERS = ("lxc", "libvirt", "virtualbox")
 
 KEYS = (
-    "name machines provider network external_network external_interface nodes node_defaults "
-    "stages failure_budget bootstrap client chef_server server_address server_port passwords "
-    "policy verify"
+    "name machines provider network external_network external_interface nodes inventory "
+    "node_defaults stages failure_budget bootstrap client chef_server server_address server_port "
+    "passwords policy verify"
 ).split()
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
 POLICY_GROUP = re.compile(r"[\w.:-]{1,255}", re.ASCII)
@@ -59,6 +60,7 @@ class Settings:
     external_interface: str | None = None
     external_interface_at: Position | None = None
     nodes: Mapping[str, NodeSettings] = field(default_factory=dict)
+    inventory: Source | None = None
     node_defaults: Mapping[str, NodeSettings] = field(default_factory=dict)
     stages: tuple[tuple[Scalar, ...], ...] = ()
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
@@ -93,6 +95,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         external_interface=take(fields, "external_interface", partial(_interface, reader), what),
         external_interface_at=_place(fields, "external_interface"),
         nodes=read_nodes(reader, fields),
+        inventory=take(fields, "inventory", partial(read_source, reader), what),
         node_defaults=read_defaults(reader, fields),
         stages=tuple(_stages(reader, fields)),
         bootstrap=BootstrapKind(

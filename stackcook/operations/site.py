@@ -42,6 +42,7 @@ from stackcook.verify.placing import (
     DASHBOARD,
     KEYSTONE,
     Placed,
+    beyond,
     hostnames,
     placed,
     reported,
@@ -153,6 +154,7 @@ class Site(ChefSite):
     ) -> Report:
         """Check that the cloud works, leaving out the nodes named in ``without``.
 
+        After a ``deploy`` of some of the nodes, the others are left out, too, and a note says so.
         ``instance`` says whether to boot instances, None: as the manifest says. With ``logs``, the
         nodes' logs are checked since the last deploy began; with ``horizon``, Horizon is used in a
         browser. Writes ``clouds.yaml`` first, so that the user can inspect the cloud. Raises
@@ -164,10 +166,13 @@ class Site(ChefSite):
             clouds.write(
                 path, gate.auth_url(keystone), self.credentials.admin, self.credentials.demo
             )
+        names = [node.name for node in self._manifest.nodes]
+        others = beyond(names, self._seen, deploy.nodes, deploy.id) if deploy.nodes else ()
+        without = {*without, *others}
         nodes = tuple(n for n in self._manifest.nodes if n.name not in without)
         reported(self._seen, _theirs(nodes, deploy), deploy.id)
         left_out = (node.names for node in self._seen if node.name in without)
-        return smoke.verify(
+        report = smoke.verify(
             replace(self._manifest, nodes=nodes),
             tuple(node for node in self._seen if node.name not in without),
             self.machines.hosts(nodes),
@@ -175,11 +180,16 @@ class Site(ChefSite):
             patience=patience,
             instance=self._manifest.verify_instance if instance is None else instance,
             horizon=horizon,
-            known={node.name for node in self._manifest.nodes}.union(*left_out),
+            known={*names}.union(*left_out),
             logs_since=deploy_began(self._manifest.state) if logs else None,
             say=say,
             opener=self._connections.by(connect),  # a node that is down isn't waited for
         )
+        if not others:
+            return report
+        which = others[0] if len(others) == 1 else f"{others[0]} and {len(others) - 1} more"
+        note = f"not verified: {which}, which this deploy leaves out"
+        return replace(report, notes=(*report.notes, note))
 
     def tempest(self, request: Request, show: Show) -> TempestReport:
         """Run Tempest's tests against the cloud; raises as :func:`tempest.run.run` does."""

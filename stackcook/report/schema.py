@@ -320,6 +320,10 @@ def _data() -> dict[str, Schema]:
             findings=_list(_PROBLEM),
             counts=_object(errors=_COUNT, warnings=_COUNT, files=_COUNT),
             looked_at=_map(_COUNT),
+            inventory={
+                **_or_null(_object(source=_TEXT, nodes=_TEXTS)),
+                "description": "The hosts file or the command, and the nodes that it lists.",
+            },
         ),
         "plan": _plan(),
         "upload": _object(created=_TEXTS, updated=_TEXTS, unchanged=_TEXTS, deleted=_TEXTS),

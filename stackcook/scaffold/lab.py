@@ -30,7 +30,7 @@ _SIZES: Mapping[str, Mapping[str, Any]] = {
 class Lab:
     """The parameters of a new manifest.
 
-    ``hosts`` are the addresses of existing hosts, the controller's first; without any,
+    ``hosts`` are the addresses or names of existing hosts, the controller's first; without any,
     addresses are taken from ``network``. ``user`` and ``key`` are how SSH logs in there.
     Without ``external_network``, Vagrant's machines get the one after ``network``, unless
     ``no_external_network``.
@@ -43,7 +43,7 @@ class Lab:
     external_network: IPv4Network | None = None
     external_interface: str | None = None
     no_external_network: bool = False
-    hosts: tuple[IPAddress, ...] = ()
+    hosts: tuple[IPAddress | str, ...] = ()
     user: str | None = None
     key: str | None = None
 
@@ -95,7 +95,7 @@ class Lab:
         return {"controller": CONTROLLER, **computes}
 
     @property
-    def addresses(self) -> Sequence[IPAddress]:
+    def addresses(self) -> Sequence[IPAddress | str]:
         """One for each node. Raises UsageError if the network is too small."""
         return self.hosts or _counted(self.network or NETWORK, self.computes + 1)
 

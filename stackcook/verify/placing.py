@@ -135,6 +135,19 @@ def running(nodes: Iterable[Placed], unit: str) -> tuple[Placed, ...]:
     return tuple(node for node in nodes if node.service(unit))
 
 
+def beyond(
+    names: Iterable[str], seen: Iterable[Placed], limit: Collection[str], deploy: str
+) -> tuple[str, ...]:
+    """Those of ``names`` that a deploy of the nodes ``limit`` leaves out of its verification.
+
+    Not Keystone's node, which the checks of all others need; and not what ``deploy`` has converged
+    before, as when the nodes that failed are tried again.
+    """
+    covered = {*limit}
+    covered.update(n.name for n in seen if n.service(KEYSTONE) or n.deploy == deploy)
+    return tuple(name for name in names if name not in covered)
+
+
 def _found(chef: ChefClient, deploy: str, rows: int) -> dict[str, Mapping[str, Any]]:
     """The facts of those that have reported ``deploy``, by one search: node objects are big.
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from stackcook.ranges import MOST, RangeError, expand
+from stackcook.ranges import MOST, RangeError, collapse, expand
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,20 @@ def test_a_huge_range_is_refused_before_it_is_made(text: str) -> None:
     with pytest.raises(RangeError, match="which is more than 10,000"):
         expand(text)
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "web",
+        "compute[01-80]",
+        "a[9-11] b7 b9 c",
+        "r[1-2] web r3",
+        "n[098-101].example.com",
+        "7",
+    ],
+)
+def test_names_that_follow_each_other_are_shown_as_a_range(text: str) -> None:
+    names = [name for word in text.split() for name in expand(word)]
+    assert " ".join(collapse(names)) == text

@@ -156,6 +156,7 @@ class Repository:
                 cookbook.name: [dict(cookbook.metadata), {f.path: f.md5 for f in cookbook.files}]
                 for cookbook in self.cookbooks
             },
+            "nodes": {node.name: [str(node.ssh_place), *node.run_list] for node in manifest.nodes},
             "roles": dict(self.roles),
             "environments": dict(self.environments),
             "data bags": {

@@ -88,6 +88,7 @@ def test_json(tmp_path: Path, arguments: list[str]) -> None:
         ],
         "counts": {"errors": 1, "warnings": 0, "files": 1},
         "looked_at": {"nodes": 1, "cookbooks": 0, "roles": 0, "environments": 0, "data bags": 0},
+        "inventory": None,
     }
 
 

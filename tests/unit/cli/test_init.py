@@ -115,6 +115,14 @@ def test_json() -> None:
     assert {".gitignore", "infrastructure.yml", "environments/lab.json"} <= {*data["written"]}
 
 
+def test_hosts_by_name_and_by_ipv6_address() -> None:
+    init("--host", "web1.example.com", "--host", "fd00::2")
+    nothing_wrong("infrastructure.yml")
+    manifest, _ = read(Path("infrastructure.yml"))
+    assert manifest
+    assert [str(n.ssh_place) for n in manifest.nodes] == ["web1.example.com", "fd00::2"]
+
+
 def test_hosts_and_how_to_log_in(home: Path) -> None:
     (home / "lab").touch()
     init("--host", "192.0.2.7", "--host", "192.0.2.3", "--user", "debian", "--key", "~/lab")
@@ -168,8 +176,8 @@ def test_nothing_is_overwritten_unasked() -> None:
         (("--network", "8.8.8.0/24"), "stackcook: network: 8.8.8.0/24 is a public network; "),
         (("--network", "10.0.0.1/24"), "Error: Invalid value for '--network': \"10.0.0.1/24\" is"),
         (
-            ("--host", "web1"),
-            "Error: Invalid value for '--host': \"web1\" is not an IP address; ",
+            ("--host", "10.0.0.256"),
+            "Error: Invalid value for '--host': \"10.0.0.256\" is not an IP address or host name; ",
         ),
         (("--host", "192.0.2.5", "--host", "192.0.2.5"), "node compute1: address 192.0.2.5 is "),
         (("--name", "My Lab"), 'stackcook: name: invalid value "My Lab"; use '),

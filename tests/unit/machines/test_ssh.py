@@ -11,7 +11,7 @@ import pytest
 
 from stackcook.cli.terminal import Terminal
 from stackcook.command import Secret
-from stackcook.errors import Position, UsageError
+from stackcook.errors import MachineError, Position, UsageError
 from stackcook.machines.factory import machines_for
 from stackcook.machines.ssh import SshMachines
 from stackcook.manifest.knifeoptions import parse
@@ -79,6 +79,13 @@ def test_options_of_knife_lead_everything_to_the_host(tmp_path: Path) -> None:
     assert gateway.password is gateway.become is None
 
 
+def test_a_sudo_password_that_was_asked_for_is_used(tmp_path: Path) -> None:
+    node = Node("web", AT, address=LOOPBACK, options=parse("--use-sudo-password"))
+    asked = replace(machines(tmp_path, node), access=Access(become=Secret("root")))
+    (host,) = asked.hosts([node]).values()
+    assert (host.password, host.become) == (None, Secret("root"))
+
+
 def test_a_configuration_that_is_wrong_stops_before_anything_else(tmp_path: Path) -> None:
     configure(tmp_path, "Host web\n Port many\n")
     node = Node("web", AT, address=LOOPBACK)
@@ -91,6 +98,15 @@ def test_the_server_address_is_on_the_route_to_the_nodes(tmp_path: Path) -> None
     assert machines(tmp_path, node).server_address() == LOOPBACK
     given = IPv4Address("192.0.2.1")
     assert machines(tmp_path, node, server=given).server_address() == given
+
+
+def test_a_node_without_a_route_is_not_in_the_way_of_the_others(tmp_path: Path) -> None:
+    """Like one whose name does not resolve; no packet is ever sent to this address."""
+    broken = Node("db", AT, address=IPv4Address("255.255.255.255"))
+    node = Node("web", AT, address=LOOPBACK)
+    assert machines(tmp_path, broken, node).server_address() == LOOPBACK
+    with pytest.raises(MachineError, match="no route to 255.255.255.255"):
+        machines(tmp_path, broken).server_address()
 
 
 def test_ssh_goes_to_the_ssh_address_and_the_cloud_to_the_address(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.manifest import nodes
+from stackcook.manifest.inventory import VARIABLES
 from stackcook.manifest.knifeoptions import NODE_OPTIONS
 from stackcook.manifest.read import SECTIONS, read
 from stackcook.manifest.settings import KEYS
@@ -15,6 +16,7 @@ from stackcook.manifest.settings import KEYS
 DOCS, HOSTS = (
     (Path(__file__).parents[3] / "docs" / name).read_text() for name in ("manifest.md", "hosts.md")
 )
+(HOSTS_FILE,) = re.findall(r"```ini\n(.*?)```", DOCS, re.DOTALL)
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS + HOSTS, re.DOTALL)
 
 
@@ -26,6 +28,7 @@ def test_examples_have_no_findings(
     for name in (".ssh/lab", ".chef/operator.pem", "keys/users_secret", "Berksfile"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / "hosts.ini").write_text(HOSTS_FILE)
     path = tmp_path / "infrastructure.yml"
     path.write_text(text)
     assert [str(finding) for finding in read(path)[1]] == []
@@ -43,6 +46,12 @@ def test_every_key_of_the_section_stackcook_is_explained() -> None:
 
 def test_every_key_of_a_node_is_explained() -> None:
     assert rows("key of a node") == [f"`{key}`" for key in nodes.KEYS]
+
+
+def test_every_variable_of_an_inventory_is_explained() -> None:
+    known = {variable for names in VARIABLES.values() for variable in names}
+    older = {"ansible_ssh_host", "ansible_ssh_user", "ansible_ssh_port"}
+    assert {*re.findall(r"`(ansible_.*?)`", " ".join(rows("variable")))} == known - older
 
 
 def test_every_option_that_has_an_effect_is_explained() -> None:

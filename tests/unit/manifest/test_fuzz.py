@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stackcook.command import Command, Completed, Say
 from stackcook.manifest import nodes
 from stackcook.manifest.read import SECTIONS, read
 from stackcook.manifest.nodesettings import KEYS as NODE_KEYS
 from stackcook.manifest.settings import KEYS
+from tests.runner import FakeRun
 
 OURS = (Path(__file__).parents[3] / "infrastructure.yml").read_text()
 CASES = Path(__file__).parents[2] / "cases" / "spiceweasel.yml"
@@ -26,6 +29,7 @@ THEIRS = next(yaml.safe_load_all(CASES.read_text()))["manifest"]
 NAMES = [
     *(*SECTIONS, *KEYS, *NODE_KEYS, *nodes.KEYS),
     *"url key items secret version path lock group << {{n}} windows_ssh".split(),
+    *"file command groups".split(),
     *("ec2 3", "google a", "web1 web2", "a{{n}}", "web[1-3]", "web[2-", "compute[1-2]"),
 ]
 WORDS = [
@@ -143,3 +147,68 @@ def check_findings(path: Path) -> None:
         positions.append(finding.position)
     if manifest is not None:
         assert positions == sorted(positions, key=lambda at: (at.line, at.column))
+
+
+LINES = [
+    *("[compute]", "[all:vars]", "[site:children]", "[", "[x:y]", "compute", "site", "a", "b[1:3]"),
+    *("c[a:c]", "c[2:1]", "d:22", "d:", "x=y", "=", "'", "# a", "ansible_host=10.0.0.1", "{{a}}"),
+    *("ansible_port=0", "ansible_host=", "\n", "\n", "\n", "\t"),
+]
+
+
+@given(words=st.lists(st.sampled_from(LINES), max_size=30))
+def test_no_hosts_file_raises(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "hosts").write_text(" ".join(words))
+    check_inventory(tmp_path, {"file": "hosts"}, None)
+
+
+@given(text=st.text())
+def test_no_text_as_a_hosts_file_raises(tmp_path: Path, text: str) -> None:
+    (tmp_path / "hosts").write_text(text, errors="surrogatepass", newline="")
+    check_inventory(tmp_path, {"file": "hosts"}, None)
+
+
+BELOW = st.recursive(
+    st.sampled_from([None, 1, "a", "compute", "site", "10.0.0.1", [], {}]),
+    lambda below: st.one_of(
+        st.lists(below, max_size=3),
+        st.dictionaries(st.sampled_from(["a", "ansible_host"]), below, max_size=2),
+    ),
+    max_leaves=5,
+)
+GROUP = st.dictionaries(st.sampled_from(["hosts", "children", "vars", "hostvars"]), BELOW)
+
+
+@given(
+    content=st.dictionaries(
+        st.sampled_from(["compute", "site", "all", "_meta"]), st.one_of(GROUP, BELOW)
+    )
+)
+def test_no_inventory_of_a_command_raises(tmp_path: Path, content: Any) -> None:
+    check_inventory(tmp_path, {"command": ["hosts"]}, Prints(json.dumps(content)))
+
+
+@given(text=st.text(alphabet='{}[]":,1a'))
+def test_no_text_of_a_command_raises(tmp_path: Path, text: str) -> None:
+    check_inventory(tmp_path, {"command": ["hosts"]}, Prints(text))
+
+
+@dataclass
+class Prints(FakeRun):
+    """A program that prints ``text``."""
+
+    text: str
+
+    def answer(self, command: Command, say: Say) -> Completed:
+        return Completed(0, self.text)
+
+
+def check_inventory(root: Path, source: Mapping[str, Any], run: FakeRun | None) -> None:
+    """The manifest with this inventory can be read, and each finding has its place."""
+    path = root / "infrastructure.yml"
+    groups = {"compute": "role[compute]", "site": "nginx", "all": "role[base]"}
+    path.write_text(json.dumps({"stackcook": {"inventory": {**source, "groups": groups}}}))
+    manifest, findings = read(path, run)
+    assert manifest is not None
+    assert {finding.path for finding in findings} <= {path, root / "hosts"}
+    assert all(finding.position and str(finding).isprintable() for finding in findings)

@@ -142,6 +142,7 @@ clusters: [a: [b: {{}}]]
 stackcook:
   chef_server: {{}}
   client: {{}}
+  inventory: {{}}
   policy: {{}}
   nodes: {{a: {INTERFACES}}}
   node_defaults: {{a: {INTERFACES}}}
@@ -162,11 +163,11 @@ def closed(value: Any, part: Schema) -> Iterator[dict[str, Any]]:
             yield from closed(below, part.get("properties", {}).get(key, others))
 
 
-@pytest.mark.parametrize("place", range(34))
+@pytest.mark.parametrize("place", range(35))
 def test_both_refuse_unknown_keys(tmp_path: Path, place: int) -> None:
     document = yaml.safe_load(EVERYTHING)
     places = list(closed(document, SCHEMA))
-    assert len(places) == 34
+    assert len(places) == 35
     before = sum(1 for _ in VALIDATOR.iter_errors(document))
     places[place]["unheard-of"] = None
     faults = [fault.message for fault in VALIDATOR.iter_errors(document)]

@@ -244,3 +244,12 @@ def test_utf_8_whatever_the_locale(make: Any, monkeypatch: pytest.MonkeyPatch) -
     (cookbook,) = Repository.read(make(files, cookbooks="base")).cookbooks
     assert cookbook.metadata["maintainer"] == "Jürgen"
     assert cookbook.metadata["long_description"] == "Ünïcode ✓\n"
+
+
+def test_a_deploy_whose_nodes_have_changed_is_another_one(make: Any) -> None:
+    manifest = make({}, nodes={"web1": ""})
+    manifest.path.touch()
+    repository, node = Repository(), manifest.nodes[0]
+    others = (replace(node, run_list=("recipe[a]",)), replace(node, host="web2"))
+    digests = {repository.digest(replace(manifest, nodes=(each,))) for each in (node, *others)}
+    assert len(digests) == 3

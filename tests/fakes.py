@@ -14,6 +14,7 @@ from stackcook.bootstrap.needs import Wanted
 from stackcook.bootstrap.record import Keep
 from stackcook.errors import ChefServerError, NodeError, Position, StackcookError, Transient
 from stackcook.manifest.model import BootstrapKind, Manifest, Node, Stage
+from stackcook.operations.remove import Leaving
 from stackcook.remote.base import Host, Unreachable
 from stackcook.verify.check import Check, Report
 from stackcook.verify.contents import Contents
@@ -171,6 +172,7 @@ class FakeSite:
         self.running_server = None
         self.repository = Repository()
         self.bundle = None
+        self.leaves: dict[str, Leaving] = {}
 
     def _step(self, name: str) -> str:
         self.asked.append(name)
@@ -262,6 +264,9 @@ class FakeSite:
 
     def contents(self) -> Contents:
         return Contents(("web on compute1",), ("disk",), ("test",))
+
+    def leaving(self, name: str) -> Leaving:
+        return self.leaves[name]
 
     def disable(self, member: Member) -> str:
         return self._step("disable")

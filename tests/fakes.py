@@ -150,8 +150,8 @@ class FakeSite:
     """A Site in memory. ``errors`` makes the step of that name fail; ``bad`` are failed checks.
 
     ``lost`` are nodes whose report the Chef server has lost, ``old`` those that have another run
-    list there, ``reported`` says when nodes converged. The server is ``away`` for a step of that
-    name so many times.
+    list there, ``gone`` those that only the server has, ``reported`` says when nodes converged. The
+    server is ``away`` for a step of that name so many times.
     """
 
     def __init__(self) -> None:
@@ -172,6 +172,7 @@ class FakeSite:
         self.running_server = None
         self.repository = Repository()
         self.bundle = None
+        self.gone: tuple[str, ...] = ()
         self.leaves: dict[str, Leaving] = {}
 
     def _step(self, name: str) -> str:
@@ -215,6 +216,9 @@ class FakeSite:
 
     def registered(self) -> Collection[str]:
         return frozenset(self.chef.known)
+
+    def unlisted(self) -> tuple[str, ...]:
+        return self.gone
 
     def check_ins(self) -> Mapping[str, float]:
         return self.reported

@@ -243,7 +243,7 @@ class Site(ChefSite):
             listed is not None,
             state,
             frozenset(service.unit for service in mine.services),
-            found is not None and (listed is not None or self._is_ours(found)),
+            found is not None and (listed is not None or self.owns(found["chef_environment"])),
             member,
         )
 

@@ -7,6 +7,7 @@ the rest. Addresses are :mod:`ipaddress` values, memory is in MiB, paths are abs
 from __future__ import annotations
 
 import itertools
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -287,13 +288,34 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """So many nodes, or so many percent of some."""
+
+    number: int
+    percent: bool = False
+
+    PATTERN = re.compile(r"(\d{1,6})( *%)?", re.ASCII)
+
+    @classmethod
+    def parse(cls, text: str) -> Amount:
+        """``5`` or ``10%``; raises ValueError if it is neither, or more than 100%."""
+        match = cls.PATTERN.fullmatch(text)
+        if not match or (match[2] and int(match[1]) > 100):
+            raise ValueError(text)
+        return cls(int(match[1]), bool(match[2]))
+
+    def of(self, nodes: int) -> int:
+        """How many of so many nodes; a percentage is rounded down."""
+        return nodes * self.number // 100 if self.percent else self.number
+
+
+@dataclass(frozen=True)
 class FailureBudget:
-    """How many nodes with ``role`` in their run list may fail: ``amount``, or as many percent."""
+    """How many nodes with ``role`` in their run list may fail."""
 
     role: str
-    amount: int
+    amount: Amount
     at: Position
-    percent: bool = False
 
 
 class BootstrapKind(Enum):

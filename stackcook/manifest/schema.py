@@ -11,6 +11,7 @@ from typing import Any
 
 from stackcook.manifest import interfaces, nodes, nodesettings, sections, settings
 from stackcook.manifest.model import (
+    Amount,
     BootstrapKind,
     InterfaceKind,
     MachineKind,
@@ -204,7 +205,7 @@ def _client() -> Schema:
 
 
 def _failure_budget() -> Schema:
-    amount = {"type": ["string", "integer"], "minimum": 0, "pattern": _whole(settings.BUDGET)}
+    amount = {"type": ["string", "integer"], "minimum": 0, "pattern": _whole(Amount.PATTERN)}
     return {
         "description": "Role → how many of its nodes may fail, as a number or a percentage.",
         "type": ["object", "null"],

@@ -15,6 +15,7 @@ from stackcook.errors import Position
 from stackcook.manifest import sections
 from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.model import (
+    Amount,
     BootstrapKind,
     ChefServer,
     ClientPackage,
@@ -36,7 +37,6 @@ NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interfa
 POLICY_GROUP = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _ROLE = re.compile(r"role\[(.*)\]")
 SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
-BUDGET = re.compile(r"(\d{1,6})( *%)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -251,14 +251,9 @@ def _parse_url(text: str) -> str:
 def _failure_budget(reader: FieldReader, value: Value, what: str) -> Iterator[FailureBudget]:
     """Role → a number of nodes, or a percentage of those with that role."""
     lines: dict[str, int] = {}
+    remedy = "write a number of nodes, such as 2, or a percentage, such as 20%"
     for key, body in reader.mapping(value, what):
         role = reader.role(key, what)
-        text = body.text.strip() if isinstance(body, Scalar) else ""
-        amount = BUDGET.fullmatch(text)
-        if not role:
-            continue
-        if not amount or (amount[2] and int(amount[1]) > 100):
-            remedy = "write a number of nodes, such as 2, or a percentage, such as 20%"
-            reader.invalid(body, f"{what}: {key.text}", remedy)
-        elif reader.is_first(role, key, what, lines):
-            yield FailureBudget(role, int(amount[1]), key.at, bool(amount[2]))
+        amount = reader.parsed(body, f"{what}: {key.text}", Amount.parse, remedy)
+        if role and amount and reader.is_first(role, key, what, lines):
+            yield FailureBudget(role, amount, key.at)

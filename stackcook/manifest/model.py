@@ -368,6 +368,18 @@ class ClientPackage:
 
 
 @dataclass(frozen=True)
+class Timer:
+    """A systemd timer on the nodes: chef-client runs every ``interval`` seconds.
+
+    To each wait, a random time of at most ``splay`` seconds is added.
+    """
+
+    interval: int
+    at: Position
+    splay: int = 300
+
+
+@dataclass(frozen=True)
 class Manifest:
     """One ``infrastructure.yml``."""
 
@@ -392,6 +404,7 @@ class Manifest:
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
     chef_server: ChefServer | None = None
     client: ClientPackage | None = None
+    timer: Timer | None = None
     server_address: IPAddress | None = None
     server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)

@@ -19,7 +19,7 @@ from stackcook.manifest.model import (
     Verification,
 )
 from stackcook.manifest.read import SECTIONS
-from stackcook.manifest.fields import BOOLEANS, ROLE
+from stackcook.manifest.fields import BOOLEANS, DURATION, ROLE
 
 Schema = dict[str, Any]
 
@@ -200,8 +200,16 @@ def _client() -> Schema:
         "package": _text("A Debian package: a path on this machine, or a URL for the nodes."),
         "sha256": _text("Its SHA-256; required for a URL.", settings.SHA256),
         "ca_file": _text("Certificate authorities for the downloads of the installation."),
+        "interval": _duration("How often chef-client runs on the nodes by itself, such as 30m."),
+        "splay": _duration("A random time of at most this is added to each wait; 5m by default."),
     }
-    return {**_body(keys), "description": "Your own package of the Chef client."}
+    about = "Your own package of the Chef client; a timer that runs chef-client."
+    return {**_body(keys), "description": about}
+
+
+def _duration(about: str) -> Schema:
+    kinds = {"type": ["string", "integer"], "minimum": 0, "pattern": _whole(DURATION)}
+    return {**kinds, "description": about}
 
 
 def _failure_budget() -> Schema:

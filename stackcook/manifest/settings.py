@@ -22,6 +22,7 @@ from stackcook.manifest.model import (
     FailureBudget,
     MachineKind,
     Policy,
+    Timer,
     Verification,
 )
 from stackcook.manifest.fields import LOGIN, UPLOAD, FieldReader, Fields, suggest, take
@@ -33,6 +34,10 @@ KEYS = (
     "name machines provider network external_network nodes node_defaults stages "
     "failure_budget bootstrap client chef_server server_address server_port passwords policy verify"
 ).split()
+LEAST_INTERVAL = 60
+LONGEST_INTERVAL = 30 * 86400
+"""In seconds, between two runs of chef-client."""
+
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
 POLICY_GROUP = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _ROLE = re.compile(r"role\[(.*)\]")
@@ -61,6 +66,7 @@ class Settings:
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
     failure_budget: tuple[FailureBudget, ...] = ()
     client: ClientPackage | None = None
+    timer: Timer | None = None
     chef_server: ChefServer | None = None
     server_address: IPAddress | None = None
     server_port: int | None = None
@@ -76,6 +82,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
     kinds = [kind.value for kind in MachineKind]
     default = MachineKind.VAGRANT if "network" in fields else MachineKind.SSH
     bootstraps = [kind.value for kind in BootstrapKind]
+    client, timer = take(fields, "client", partial(_client, reader), what) or (None, None)
     return Settings(
         at=section.at,
         name=take(fields, "name", partial(_name, reader), what) or "stackcook",
@@ -96,7 +103,8 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         failure_budget=tuple(
             take(fields, "failure_budget", partial(_failure_budget, reader), what) or ()
         ),
-        client=take(fields, "client", partial(_client, reader), what),
+        client=client,
+        timer=timer,
         chef_server=take(fields, "chef_server", partial(_chef_server, reader), what),
         server_address=_address(reader, fields, "server_address", what),
         server_port=take(fields, "server_port", partial(reader.number, least=1, most=65535), what),
@@ -176,8 +184,27 @@ def _chef_server(reader: FieldReader, value: Value, what: str) -> ChefServer | N
     return ChefServer(url, user, key, authorities) if url and user and key else None
 
 
-def _client(reader: FieldReader, value: Value, what: str) -> ClientPackage | None:
-    fields = reader.fields(value, what, ("package", "sha256", "ca_file"))
+def _client(
+    reader: FieldReader, value: Value, what: str
+) -> tuple[ClientPackage | None, Timer | None]:
+    fields = reader.fields(value, what, ("package", "sha256", "ca_file", "interval", "splay"))
+    return _package(reader, fields, value, what), _timer(reader, fields, what)
+
+
+def _timer(reader: FieldReader, fields: Fields, what: str) -> Timer | None:
+    duration = partial(reader.duration, most=LONGEST_INTERVAL)
+    interval = take(fields, "interval", partial(duration, least=LEAST_INTERVAL), what)
+    splay = take(fields, "splay", partial(duration, least=0), what)
+    if "interval" in fields:
+        at = fields["interval"][1].at
+        return Timer(interval, at, Timer.splay if splay is None else splay) if interval else None
+    if "splay" in fields:
+        at = fields["splay"][1].at
+        reader.error(at, f"{what} has a splay but no interval", "add `interval: 30m`")
+    return None
+
+
+def _package(reader: FieldReader, fields: Fields, value: Value, what: str) -> ClientPackage | None:
     sha256 = take(fields, "sha256", partial(_sha256, reader), what)
     authorities = take(fields, "ca_file", partial(reader.file, needed_by=LOGIN), what)
     text = take(fields, "package", reader.text, what) or ""

@@ -77,6 +77,7 @@ class Site(ChefSite):
             self.machines.attributes(),
             opener=self._connections,
             package=self._manifest.client,
+            timer=self._manifest.timer,
             bundle=self.bundle,
         )
         hosts = self._manifest.machines is MachineKind.SSH

@@ -97,8 +97,10 @@ def run_recipe(task: NodeTask, recipe: str, openstack: Mapping[str, Any]) -> Con
 
     Raises what :func:`converge` does.
     """
+    given = from_manifest(task.context, task.node).get("openstack", {})
+    more = {"openstack": {**given, **openstack}}
     with noticing_loss(task.context.client, task.node):
-        return _run(task, "--override-runlist", f"recipe[{recipe}]", more={"openstack": openstack})
+        return _run(task, "--override-runlist", f"recipe[{recipe}]", more=more)
 
 
 def attributes(context: BootstrapContext, node: Node, deploy: Deploy) -> dict[str, Any]:
@@ -121,12 +123,10 @@ def command(node: Node, *extra: str) -> str:
 
 
 def _run(
-    task: NodeTask, *extra: str, more: Mapping[str, Any] | None = None, recipes: str = ""
+    task: NodeTask, *extra: str, more: Mapping[str, Any] = {}, recipes: str = ""
 ) -> ConvergeResult:
     """Run chef-client; ``more`` is added to the attributes, ``recipes`` sets ``"$@"``."""
-    wanted = attributes(task.context, task.node, task.deploy)
-    for key, value in (more or {}).items():
-        wanted[key] = {**wanted[key], **value} if key in wanted else value
+    wanted = {**attributes(task.context, task.node, task.deploy), **more}
     given = shlex.quote(json.dumps(wanted))
     script = (
         "set -e; umask 077",

@@ -4,6 +4,7 @@ if seconds
   chef_client_systemd_timer 'stackcook' do
     chef_binary_path '/bin/sh /etc/chef/stackcook-run.sh'
     daemon_options %w(--no-color)
+    environment 'HOME' => ::Dir.home('root') # as in a converge over SSH
     interval "#{seconds}s"
     splay "#{random}s"
   end

@@ -90,7 +90,7 @@ def preview_of(manifest: Manifest, wanted: Form, access: Access = Access()) -> P
 
 def _unlisted(node: str) -> str:
     remedy = f"`stackcook node remove {node}` takes it out of the cloud"
-    return f"the cloud still has {node}, which is not in the manifest: {remedy}"
+    return f"the Chef server still has {node}, which is not in the manifest: {remedy}"
 
 
 def _no_external_network(manifest: Manifest, repository: Repository) -> str:

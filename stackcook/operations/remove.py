@@ -25,7 +25,7 @@ class Leaving:
     """A node that is to be removed, and what was observed of it.
 
     ``listed``: the manifest has it. ``state`` is its machine's, ``units`` what it runs as the Chef
-    server knows it, ``registered`` whether that has it.
+    server knows it, ``registered`` whether that has it, in an environment of the manifest.
     """
 
     node: Node

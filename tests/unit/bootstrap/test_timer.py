@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.bootstrap import timer
+from stackcook.bootstrap import record, timer
 from stackcook.bootstrap.base import Deploy
 from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.bootstrap.output import ChefOutput
+from stackcook.bootstrap.record import Keep
 from stackcook.manifest.model import Timer
 from tests.fakes import AT
 from tests.unit.bootstrap.fakes import DEPLOY, ONE, Setting, again, steps
@@ -106,3 +107,57 @@ def test_a_converge_that_waits_for_the_timer_s_says_so() -> None:
         " lock. Waited 600 seconds for 4711 to release."
     )
     assert output.error() == "another chef-client has not ended within 600 s"
+
+
+SYSTEMCTL = """\
+#!/bin/sh
+echo "systemctl $*" >>{root}/calls
+test "$1" = show || exit 0
+left=$(cat {root}/runs); echo $((left - 1)) >{root}/runs
+if [ "$left" -gt 0 ]; then echo activating; else echo inactive; fi
+"""
+
+
+@pytest.mark.parametrize("seconds, ended", [(2, True), (1000, False)])
+def test_before_a_host_is_given_back_its_timer_stops(
+    tmp_path: Path, seconds: int, ended: bool
+) -> None:
+    """A run that has begun may go on for some minutes."""
+    home, etc, bin = tmp_path / "home", tmp_path / "etc", tmp_path / "bin"
+    units = etc / "systemd/system"
+    for directory in (home / "record", home / "before-timer", etc / "chef", units, bin):
+        directory.mkdir(parents=True)
+    for path in (home / "began-timer", etc / "chef/stackcook-timer.rb"):
+        path.touch()
+    for unit in ("chef-client.timer", "chef-client.service", "other.service"):
+        (units / unit).touch()
+    (tmp_path / "runs").write_text(str(seconds))
+    programs = {"systemctl": SYSTEMCTL.format(root=tmp_path)}
+    programs |= {name: "#!/bin/sh\n" for name in ("sleep", "find", "nft", "dpkg-query")}
+    for name, text in programs.items():
+        (bin / name).write_text(text)
+        (bin / name).chmod(0o755)
+    script = record.script(("http://127.0.0.1:4545", "one"), [], Keep(), b"")
+    begin, found, _ = script.partition(
+        "\nif ! test -d $record"
+    )  # the rest would change this machine
+    assert found
+    begin = begin.replace("/var/lib/stackcook", str(home)).replace("/etc/", f"{etc}/")
+    done = subprocess.run(
+        ["sh", "-c", f"{begin}\necho went on"],
+        env={"PATH": f"{bin}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    calls = (tmp_path / "calls").read_text()
+    assert calls.index("disable --now chef-client.timer") < calls.index("show")
+    assert ("went on" in done.stdout) is ended
+    assert ("error: chef-client, started by its timer, is still running" in done.stdout) != ended
+    left = {path.name for path in units.iterdir()}
+    assert left == {
+        "other.service",
+        *(() if ended else ("chef-client.timer", "chef-client.service")),
+    }
+    assert (home / "began-timer").exists() is not ended

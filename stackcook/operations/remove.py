@@ -60,7 +60,7 @@ def remove(
 def refuse(leaving: Leaving, *, delete_instances: bool) -> None:
     """Raise UsageError if the node is unknown, or the cloud would lose something. Pure."""
     name, member = leaving.node.name, leaving.member
-    if not (leaving.listed or leaving.registered or member.hosts):
+    if not (leaving.listed or leaving.registered or member.hosts or member.providers):
         remedy = "`stackcook verify` lists the compute nodes that only the cloud has"
         raise UsageError(
             "neither the manifest nor the cloud has this node", where=name, remedy=remedy

@@ -41,6 +41,13 @@ def test_what_is_refused(leaving: Leaving, what: str) -> None:
     assert what in raised.value.what and raised.value.where == "compute1"
 
 
+def test_what_an_earlier_try_has_left_is_removed() -> None:
+    left = replace(LEAVING, listed=False, registered=False, member=Member(providers=("p-1",)))
+    refuse(left, delete_instances=False)
+    steps = [step.name for step in remove_plan(two_stages(Path("/nowhere")), left).steps]
+    assert "nova" in steps and "disable" not in steps
+
+
 @pytest.mark.parametrize(
     "kind, work",
     [(MachineKind.SSH, "give back compute1"), (MachineKind.VAGRANT, "destroy compute1")],

@@ -14,6 +14,7 @@ from stackcook.bootstrap.needs import Wanted
 from stackcook.bootstrap.record import Keep
 from stackcook.errors import ChefServerError, NodeError, Position, StackcookError, Transient
 from stackcook.manifest.model import BootstrapKind, Manifest, Node, Stage
+from stackcook.operations.remove import Leaving
 from stackcook.remote.base import Host, Unreachable
 from stackcook.verify.check import Check, Report
 from stackcook.verify.contents import Contents
@@ -149,8 +150,8 @@ class FakeSite:
     """A Site in memory. ``errors`` makes the step of that name fail; ``bad`` are failed checks.
 
     ``lost`` are nodes whose report the Chef server has lost, ``old`` those that have another run
-    list there, ``reported`` says when nodes converged. The server is ``away`` for a step of that
-    name so many times.
+    list there, ``gone`` those that only the server has, ``reported`` says when nodes converged. The
+    server is ``away`` for a step of that name so many times.
     """
 
     def __init__(self) -> None:
@@ -171,6 +172,8 @@ class FakeSite:
         self.running_server = None
         self.repository = Repository()
         self.bundle = None
+        self.gone: tuple[str, ...] = ()
+        self.leaves: dict[str, Leaving] = {}
 
     def _step(self, name: str) -> str:
         self.asked.append(name)
@@ -213,6 +216,9 @@ class FakeSite:
 
     def registered(self) -> Collection[str]:
         return frozenset(self.chef.known)
+
+    def unlisted(self) -> tuple[str, ...]:
+        return self.gone
 
     def check_ins(self) -> Mapping[str, float]:
         return self.reported
@@ -262,6 +268,9 @@ class FakeSite:
 
     def contents(self) -> Contents:
         return Contents(("web on compute1",), ("disk",), ("test",))
+
+    def leaving(self, name: str) -> Leaving:
+        return self.leaves[name]
 
     def disable(self, member: Member) -> str:
         return self._step("disable")

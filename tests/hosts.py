@@ -23,11 +23,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from pathlib import Path
 
 from stackcook.cache import cache
-from stackcook.command import Command, Completed, as_root, run
 from stackcook.files import lock
 from stackcook.machines import lxcfs
 from stackcook.machines.network import LabNetwork
 from tests.answers import ssh_answers
+from tests.containers import Container, HostError, checked
 
 NAME = "hosts"
 NETWORK = IPv4Network("10.0.132.0/24")
@@ -44,27 +44,6 @@ BOOT = 60.0
 
 _SCRIPT = Path(__file__).with_name("hosts.sh")
 
-_CONFIG = """\
-lxc.include = /usr/share/lxc/config/common.conf
-lxc.arch = amd64
-lxc.apparmor.profile = unconfined
-lxc.mount.auto = proc:rw sys:rw cgroup:mixed
-lxc.cap.drop =
-lxc.cgroup.devices.allow = c 10:200 rwm
-lxc.mount.entry = /dev/net dev/net none bind,create=dir
-lxc.uts.name = {name}
-lxc.rootfs.path = overlay:{base}:{layer}
-lxc.log.file = {directory}/log
-lxc.net.0.type = veth
-lxc.net.0.link = {management}
-lxc.net.0.name = eth0
-lxc.net.0.veth.pair = {name}-0
-lxc.net.1.type = veth
-lxc.net.1.link = {external}
-lxc.net.1.name = eth1
-lxc.net.1.veth.pair = {name}-1
-"""
-
 _INTERFACES = """\
 auto lo
 iface lo inet loopback
@@ -80,10 +59,6 @@ iface eth0 inet6 static
 auto eth1
 iface eth1 inet manual
 """
-
-
-class HostError(Exception):
-    """Something of the hosts does not do what it should; one line."""
 
 
 @dataclass(frozen=True)
@@ -114,24 +89,13 @@ class Host:
         return self.directory / "layer"
 
     @property
-    def made(self) -> bool:
-        """Whether its container exists."""
-        return (self.directory / "config").exists()
+    def container(self) -> Container:
+        """What it is."""
+        return Container(self.directory, self.layer)
 
     def make(self, base: Path, networks: Sequence[LabNetwork], public_key: str) -> None:
         """Its container: files, configuration of its network, host name, and who may log in."""
-        self.layer.mkdir(parents=True)
         management, external = networks
-        (self.directory / "config").write_text(
-            _CONFIG.format(
-                name=self.name,
-                base=base,
-                layer=self.layer,
-                directory=self.directory,
-                management=management.bridge,
-                external=external.bridge,
-            )
-        )
         interfaces = _INTERFACES.format(
             address=self.address,
             length=NETWORK.prefixlen,
@@ -139,15 +103,15 @@ class Host:
             ipv6=self.ipv6,
         )
         hosts = f"127.0.0.1 localhost\n::1 localhost\n{self.address} {self.name}\n"
-        for path, text in {
+        files = {
             "etc/network/interfaces": interfaces,
             "etc/hostname": f"{self.name}\n",
             "etc/hosts": hosts,
             "etc/resolv.conf": Path("/etc/resolv.conf").read_text(),
             "home/debian/.ssh/authorized_keys": public_key,
-        }.items():
-            (self.layer / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.layer / path).write_text(text)
+        }
+        cards = [(management.bridge, self.link), (external.bridge, f"{self.name}-1")]
+        self.container.make(base, cards, files)
         (self.layer / "etc/ssh").mkdir()
         checked("ssh-keygen", "-q", "-A", "-f", str(self.layer))
         home = self.layer / "home/debian"
@@ -159,28 +123,18 @@ class Host:
             path.chmod(mode)
             os.chown(path, DEBIAN, DEBIAN)
 
-    def start(self) -> None:
-        """Boot it; it need not answer yet."""
-        self._lxc("lxc-start", "-d", "-f", str(self.directory / "config"))
-
     def answers(self, patience: float = BOOT) -> None:
         """Wait until its sshd answers; raises HostError if it doesn't in time."""
         if not ssh_answers(self.address, patience):
             raise HostError(f"{self.name} does not answer within {patience:.0f} s")
 
-    def stop(self) -> None:
-        """Pull its plug; one that doesn't run is no failure."""
-        if "STOPPED" not in self._lxc("lxc-info", "-s").output:
-            self._lxc("lxc-stop", "-k")
-
     def run(self, script: str) -> str:
         """What a shell script prints that runs on it as root, past its network and sshd."""
-        path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
-        return self._lxc("lxc-attach", "--clear-env", "-v", path, "--", "sh", "-c", script).output
+        return self.container.run(script)
 
     def limit_memory(self, size: int) -> None:
         """Give it so many MiB."""
-        self._lxc("lxc-cgroup", "memory.limit_in_bytes", f"{size << 20}")
+        self.container.lxc("lxc-cgroup", "memory.limit_in_bytes", f"{size << 20}")
 
     @property
     def link(self) -> str:
@@ -191,10 +145,6 @@ class Host:
         """Its public SSH key, as in a file known_hosts, without a host name."""
         key = (self.layer / "etc/ssh/ssh_host_ed25519_key.pub").read_text()
         return " ".join(key.split()[:2])
-
-    def _lxc(self, program: str, *arguments: str) -> Completed:
-        where = ("-P", str(self.directory.parent), "-n", self.name)
-        return checked(program, *where, *arguments)
 
 
 @dataclass(frozen=True)
@@ -233,7 +183,7 @@ class Hosts:
         management.guard(host.address for host in hosts)
         for host in hosts:
             host.make(base, self.networks, public)
-            host.start()
+            host.container.start()
         for host in hosts:
             host.answers()
         return hosts
@@ -241,9 +191,9 @@ class Hosts:
     def down(self) -> None:
         """Take them away, whatever is left of them."""
         for path in sorted((self.directory / "lxc").glob("host*")):
-            host = self._host(int(path.name.removeprefix("host")))
-            if host.made:
-                host.stop()
+            container = self._host(int(path.name.removeprefix("host"))).container
+            if container.made:
+                container.stop()
         for network in self.networks:
             network.down()
         if self.directory.exists():
@@ -263,14 +213,6 @@ def hosts(count: int) -> Iterator[tuple[Hosts, tuple[Host, ...]]]:
         yield lab, lab.up(count)
         if "STACKCOOK_LAB_KEEP" not in os.environ:
             lab.down()
-
-
-def checked(program: str, *arguments: str) -> Completed:
-    """Run a program as root; raises HostError if it fails."""
-    done = run(Command(as_root(program, *arguments)), timeout=600)
-    if done.status:
-        raise HostError(f"{program} {' '.join(arguments)} failed: {done.output.strip()[-500:]}")
-    return done
 
 
 def _base() -> Path:

@@ -17,7 +17,7 @@ from stackcook.retry import Backoff
 from stackcook.run.record import last_deploy
 from stackcook.run.state import State
 from stackcook.errors import ExitCode, NodeError
-from stackcook.manifest.model import FailureBudget, Manifest, Node
+from stackcook.manifest.model import Amount, FailureBudget, Manifest, Node
 from stackcook.report import run as report
 from stackcook.report.run import RunReport
 from tests.fakes import AT, FakeBootstrap, FakeSite, Say, two_stages
@@ -61,7 +61,7 @@ class FakeCloud:
     """A fake site below ``root``: a controller and ``computes``, one of which may fail."""
 
     def __init__(self, root: Path, computes: int = 3) -> None:
-        budget = (FailureBudget("single-compute", computes, AT),)
+        budget = (FailureBudget("single-compute", Amount(computes), AT),)
         made = two_stages(root, computes)
         self.manifest = Manifest(
             made.path, made.name, nodes=made.nodes, stages=made.stages, failure_budget=budget

@@ -1,20 +1,21 @@
 # Notes what a step changes on a host, as root: what changes between steps is not the cloud's.
-# $1: `begin` or `end`. If a step was killed, its notes stay, and the end of the next step completes them.
+# note begin|end [timer]: of a step, or of a run of chef-client by the timer; both may run at once.
+# If a step was killed, its notes stay, and the end of the next step completes them.
 note() {
   if ! test -d $record; then return; fi
+  began=$home/began${2:+-$2} before=$home/before${2:+-$2}
   if test "$1" = begin; then
-    if test -e $home/began; then return; fi
-    rm -rf $home/before
-    mkdir -m 700 $home/before
-    for each in $came; do list $each >$home/before/$each; done
-    touch $home/began
-  elif test -e $home/began; then
+    if test -e $began; then return; fi
+    rm -rf $before
+    mkdir -m 700 $before
+    for each in $came; do list $each >$before/$each; done
+    touch $began
+  elif test -e $began; then
     mkdir -p -m 700 $home/came
     for each in $came; do
-      list $each | comm -13 $home/before/$each - >>$home/came/$each
+      list $each | comm -13 $before/$each - >>$home/came/$each
     done
-    find /etc -xdev -cnewer $home/began >>$home/touched || : # a file may vanish meanwhile
-    rm -rf $home/began $home/before
+    find /etc -xdev -cnewer $began >>$home/touched || : # a file may vanish meanwhile
+    rm -rf $began $before
   fi
 }
-note "$1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import time
 from collections.abc import Mapping
@@ -10,9 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from stackcook.bootstrap import timer
 from stackcook.bootstrap.base import ConvergeResult, Deploy
 from stackcook.bootstrap.install import FIX_DPKG
-from stackcook.bootstrap.objects import noticing_loss, passing, synchronize
+from stackcook.bootstrap.objects import noticing_loss, passing, place, synchronize
 from stackcook.bootstrap.onnode import BootstrapContext, NodeTask, failed
 from stackcook.bootstrap.output import ChefOutput, Times
 from stackcook.command import Say
@@ -26,6 +28,13 @@ CONFIG = "/etc/chef/stackcook.rb"
 
 GUID = "[ -s /etc/chef/chef_guid ] || rm -f /etc/chef/chef_guid"
 """Removes an empty chef_guid: a full disk leaves one, and every later chef-client fails on it."""
+
+_LOCK = "/var/chef/cache/chef-client-running.pid"
+# not while chef-client, started by the timer, uses dpkg
+_FIX_DPKG = (
+    f"mkdir -p {os.path.dirname(_LOCK)}\n"
+    f"flock --nonblock --close --conflict-exit-code 0 {_LOCK} sh -c {shlex.quote(FIX_DPKG)}"
+)
 
 
 @cache
@@ -66,7 +75,9 @@ def converge(task: NodeTask) -> ConvergeResult:
     with noticing_loss(client, node):
         with passing(node):
             synchronize(client, node)
-        return _run(task)
+        # A run that began before, by the timer, saves the old run list at its end.
+        own = {} if node.policy_name else {"run_list": place(node)["run_list"]}
+        return _run(task, more=own, recipes=timer.script(task.context.timer))
 
 
 def prepare(task: NodeTask) -> str:
@@ -86,8 +97,10 @@ def run_recipe(task: NodeTask, recipe: str, openstack: Mapping[str, Any]) -> Con
 
     Raises what :func:`converge` does.
     """
+    given = from_manifest(task.context, task.node).get("openstack", {})
+    more = {"openstack": {**given, **openstack}}
     with noticing_loss(task.context.client, task.node):
-        return _run(task, "--override-runlist", f"recipe[{recipe}]", openstack=openstack)
+        return _run(task, "--override-runlist", f"recipe[{recipe}]", more=more)
 
 
 def attributes(context: BootstrapContext, node: Node, deploy: Deploy) -> dict[str, Any]:
@@ -109,20 +122,22 @@ def command(node: Node, *extra: str) -> str:
     return shlex.join(("chef-client", "-c", CONFIG, *place, "-j", ATTRIBUTES, *options, *extra))
 
 
-def _run(task: NodeTask, *extra: str, openstack: Mapping[str, Any] | None = None) -> ConvergeResult:
-    wanted = attributes(task.context, task.node, task.deploy)
-    if openstack:
-        wanted["openstack"] = {**wanted.get("openstack", {}), **openstack}
+def _run(
+    task: NodeTask, *extra: str, more: Mapping[str, Any] = {}, recipes: str = ""
+) -> ConvergeResult:
+    """Run chef-client; ``more`` is added to the attributes, ``recipes`` sets ``"$@"``."""
+    wanted = {**attributes(task.context, task.node, task.deploy), **more}
     given = shlex.quote(json.dumps(wanted))
     script = (
         "set -e; umask 077",
         # cat, unlike the shell, says so where the disk is full
         f"printf %s {given} | cat >{ATTRIBUTES}",
         f"printf %s {shlex.quote(run_config())} | cat >{CONFIG}",
+        recipes,
         "umask 022",
-        FIX_DPKG,
+        _FIX_DPKG,
         GUID,
-        f"exec {command(task.node, *extra)}",
+        f'exec {command(task.node, *extra)} "$@"',
     )
     reader = Reader(task.say)
     done = task.run_script("\n".join(script), reader)

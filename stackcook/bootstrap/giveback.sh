@@ -46,6 +46,22 @@ remove_chef() {
   rm -f /run/stackcook.pid
 }
 
+if test -e /etc/chef/stackcook-timer.rb; then
+  echo 'stopping the timer that runs chef-client'
+  systemctl disable --now chef-client.timer >/dev/null 2>&1 # it may have been removed
+  seconds=0
+  while test "$(systemctl show -p ActiveState --value chef-client.service)" = activating; do
+    if test $seconds = 600; then
+      echo 'error: chef-client, started by its timer, is still running: nothing else was changed'
+      exit 0
+    fi
+    sleep 1
+    seconds=$((seconds + 1))
+  done
+  note end timer
+  rm -f /etc/systemd/system/chef-client.timer /etc/systemd/system/chef-client.service
+fi
+
 if ! test -d $record; then
   if ! test -e /etc/chef/client.rb && ! test -e /etc/chef/stackcook.json; then
     echo 'nothing of this cloud is on the host'
@@ -252,6 +268,6 @@ if test -e $home/failed; then exit 0; fi
 if test -n "$keep_packages"; then
   kept "the record of the host, in $home, for a destroy without --keep-packages"
 else
-  rm -rf $record $home/came $home/touched $home/purge $home/purge.log
+  rm -rf $record $home/came $home/touched $home/purge $home/purge.log $home/began* $home/before*
   rmdir $home 2>/dev/null # data may be in it
 fi

@@ -66,6 +66,14 @@ def check_ins(client: ChefClient) -> Mapping[str, float]:
     return {each["name"]: float(each["time"]) for each in found if each["time"] is not None}
 
 
+def deployed(client: ChefClient) -> Mapping[str, str]:
+    """Node → its environment, for those that a deploy has converged. One search for all nodes."""
+    keys = {"name": ["name"], "place": ["chef_environment"], "deploy": ["stackcook", "deploy"]}
+    answer = client.post(f"/search/node?q=*:*&rows={MOST_ROWS}", keys)
+    found = (row["data"] for row in answer["rows"])
+    return {each["name"]: str(each["place"]) for each in found if each["deploy"]}
+
+
 def find(client: ChefClient, path: str) -> Mapping[str, Any] | None:
     """The object at ``path``, None if there is none."""
     try:

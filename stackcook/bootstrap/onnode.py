@@ -19,7 +19,7 @@ from stackcook.bundle.archive import Bundle
 from stackcook.chef.rest.client import ChefClient
 from stackcook.command import Completed, Runner, Say, run
 from stackcook.errors import NodeError, Transient
-from stackcook.manifest.model import ChefServer, ClientPackage, Node
+from stackcook.manifest.model import ChefServer, ClientPackage, Node, Timer
 from stackcook.parallel import parallel_map
 from stackcook.remote.base import Connect, Host, Remote, TimedOut, as_root
 from stackcook.remote.pool import Pool
@@ -80,7 +80,7 @@ class BootstrapContext:
     ``secret`` is the file that decrypts data bag items, unless a node's options name another.
     ``openstack`` are attributes below that name, which every node gets.
     ``package`` is the user's own package of the Chef client, ``prebuilt`` ours;
-    ``bundle`` has it, and all other Debian packages.
+    ``bundle`` has it, and all other Debian packages. ``timer`` runs chef-client on all nodes.
     ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` is how many
     seconds an ended step has to end its own programs. ``opener`` may give a connection that is open
     already, ``login`` never does. ``clock`` and ``pause`` are in seconds.
@@ -96,6 +96,7 @@ class BootstrapContext:
     underway: Underway = field(default_factory=Underway)
     grace: float = 10.0
     package: ClientPackage | None = None
+    timer: Timer | None = None
     bundle: Bundle | None = None
     prebuilt: Prebuilt = field(default_factory=Prebuilt)
     login: Connect = connect

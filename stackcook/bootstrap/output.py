@@ -20,6 +20,8 @@ _PHASE = re.compile(
 )
 _BEGUN = re.compile(r"^Chef (?:Infra )?Client, version")
 _RULE = re.compile(r"^\s*={80}$")
+_WAITS = re.compile(r"WARN: .* is running, will wait for it to finish")
+_LOCKED = re.compile(r"RunLockTimeout: .*Waited (?P<seconds>\d+) seconds")
 _UNDERLINE = re.compile(r"^\s*-{3,}$")
 _DECLARED = re.compile(r"# Declared in (?P<file>\S+?):(?P<line>\d+)")
 _TRACE = re.compile(r"^\s*(?P<file>/\S+/cookbooks/\S+?):(?P<line>\d+):in ")
@@ -104,6 +106,8 @@ class ChefOutput:
         if match := _DONE.search(line):
             self.finished = int(match["updated"]), int(match["total"])
             return None
+        if _WAITS.search(line):
+            return "waiting for another run of chef-client to end"
         if match := _PHASE.match(line):
             return match["text"]
         self._begun = self._begun or bool(_BEGUN.match(line))
@@ -125,6 +129,8 @@ class ChefOutput:
             if match := _INSTALLING.fullmatch(self.last):
                 said = [line for line in self._tail if not line.startswith("----->")]
                 return f"{match['what']}: {' / '.join(said[-1 - _SHOWN : -1]) or 'no output'}"
+            if match := _LOCKED.search(self._fatal):
+                return f"another chef-client has not ended within {match['seconds']} s"
             return self._fatal or self.last or "no output"
         message = next((text for text in reversed(failure.stderr) if text), "")
         message = message or " ".join(failure.message)

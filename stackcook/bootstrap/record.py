@@ -77,12 +77,16 @@ def note_changes(task: NodeTask, moment: str) -> None:
 
     Raises NodeError if that fails: what it has changed could not be removed later.
     """
-    command = f"set -e -- {moment}\n{_script('state')}{_script('changes')}"
     with task.context.open(task.host) as remote:
-        done = as_root(remote, command, timeout=60)
+        done = as_root(remote, f"set -e\n{notes(moment)}", timeout=60)
     if done.status:
         what = f"what the step changes cannot be noted ({done.last})"
         raise NodeError(what, where=task.node.name, remedy="it needs room in /var/lib/stackcook")
+
+
+def notes(arguments: str) -> str:
+    """The shell commands that call ``note`` of changes.sh."""
+    return f"{_script('state')}{_script('changes')}note {arguments}"
 
 
 def give_back(task: NodeTask, units: Sequence[str], keep: Keep) -> str:
@@ -123,7 +127,7 @@ def script(place: tuple[str, str], units: Sequence[str], keep: Keep, archive: by
         f"units={shlex.quote(' '.join(units))}",
         f"keep_data={'1' if keep.data else ''} keep_packages={'1' if keep.packages else ''}",
         _script("state"),
-        f"set -- end\n{_script('changes')}",
+        f"{_script('changes')}note end",
     ]
     if archive:
         text = base64.encodebytes(archive).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import click
@@ -78,6 +79,7 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
     """
     checked = {"nodes": len(manifest.nodes)}
 
+    @cache
     def find_server() -> OwnServer | None:
         try:
             server = find_chef_server(manifest)
@@ -98,6 +100,14 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
         checked["data bags"] = len(there.data_bags)
         return findings
 
+    def timer() -> tuple[Finding, ...]:
+        if manifest.timer is None or find_server():
+            return ()
+        what = "stackcook: client: interval: the nodes' chef-client fails while the embedded Chef"
+        what += " server does not run, such as after a restart of this machine"
+        remedy = "set `chef_server`, or run `stackcook server start` after each restart"
+        return (Finding(manifest.path, manifest.timer.at, what, remedy, Severity.WARNING),)
+
     def plugins() -> tuple[Finding, ...]:
         try:
             return missing_plugins(manifest)
@@ -105,7 +115,7 @@ def _inspect(manifest: Manifest, collected: list[Finding]) -> Mapping[str, int]:
             return tuple(replace(f, severity=Severity.WARNING) for f in _findings(manifest, error))
 
     parts: tuple[Callable[[], tuple[Finding, ...]], ...]
-    parts = (repository, plugins)
+    parts = (repository, timer, plugins)
     for part in parts:
         try:
             collected += part()

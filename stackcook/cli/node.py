@@ -7,7 +7,7 @@ import click
 from stackcook.cli.context import Context, login_options, node_names
 from stackcook.cli.terminal import agreed
 from stackcook.errors import ExitCode, UsageError
-from stackcook.operations.remove import advice, refuse, remove
+from stackcook.operations.remove import advice, question, refuse, remove
 from stackcook.operations.site import Site
 from stackcook.run.lock import exclusive
 from stackcook.run.lock import refuse as refuse_running
@@ -24,9 +24,7 @@ def command() -> None:
 @click.option(
     "--delete-instances", is_flag=True, help="Delete the instances on the node, with their disks."
 )
-@click.option(
-    "--force", is_flag=True, help="Also remove a node that does not answer, without asking."
-)
+@click.option("--force", is_flag=True, help="Do not ask, even if the host does not answer.")
 @login_options
 @click.pass_obj
 def remove_command(
@@ -43,13 +41,11 @@ def remove_command(
     site = Site(manifest, context.access)
     leaving = site.leaving(node)
     refuse(leaving, delete_instances=delete_instances)
-    question = f"Remove {node} from the cloud {manifest.name}?"
-    if names := ", ".join(each.name for each in leaving.member.instances):
-        question = f"Remove {node} from the cloud {manifest.name}, and delete {names}?"
-    if not leaving.answers:
-        question = f"{node} does not answer, so nothing is removed on its host. {question}"
-    sure = force if not leaving.answers else yes or force
-    if not sure and not agreed(question):
+    # --yes does not agree to leave the host as it is
+    enough = "--yes" if leaving.answers else "--force"
+    if not (force or yes and leaving.answers) and not agreed(
+        question(manifest, leaving), remedy=f"add {enough}"
+    ):
         raise UsageError("nothing was removed")
     if leaving.listed:
         site.make_ready(context.user, {node})

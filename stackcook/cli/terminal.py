@@ -23,13 +23,13 @@ class Terminal:
         return click.confirm(question, err=True)
 
 
-def agreed(question: str, word: str = "") -> bool:
+def agreed(question: str, word: str = "", *, remedy: str = "add --yes") -> bool:
     """Whether the user says yes, or types ``word`` if there is one.
 
-    Raises UsageError without a terminal.
+    Raises UsageError with ``remedy`` without a terminal.
     """
     if not sys.stdin.isatty():
-        raise UsageError("cannot ask for confirmation without a terminal", remedy="add --yes")
+        raise UsageError("cannot ask for confirmation without a terminal", remedy=remedy)
     if not word:
         return click.confirm(question, err=True)
     asked = f"{question}\nType {word} to continue"

@@ -19,6 +19,7 @@ Fields = Mapping[str, tuple[Scalar, Value]]
 """A mapping's keys and values by key."""
 
 MEMORY = re.compile(r"(\d{1,9}) *(?:([MGT])(?:i?B)?)?", re.IGNORECASE)
+DURATION = re.compile(r"(\d{1,9}) *(s|m|min|h|d)?", re.ASCII)
 ROLE = re.compile(r"role\[([\w:.-]+)\]|([\w:.-]+)", re.ASCII)
 """A role as the key of a mapping: ``role[NAME]``, or only its name."""
 
@@ -30,6 +31,7 @@ UPLOAD = ("deploy", "upload")
 """The commands that change the Chef server's objects."""
 
 T = TypeVar("T")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _MIB = {"M": 1, "G": 1024, "T": 1024 * 1024}
 
 
@@ -229,6 +231,18 @@ class FieldReader:
             self.error(value.at, f"{what}: {mib} MiB is too little", remedy)
             return None
         return mib
+
+    def duration(self, value: Value, what: str, least: int, most: int) -> int | None:
+        """Seconds: a number of them, or one with the unit s, m, min, h or d."""
+        match = DURATION.fullmatch(value.text.strip()) if isinstance(value, Scalar) else None
+        if not match:
+            self.invalid(value, what, "write a number of seconds, or use a unit: 30m")
+            return None
+        seconds = int(match[1]) * _SECONDS[match[2] or "s"]
+        if not least <= seconds <= most:
+            self.invalid(value, what, f"write {least} to {most} seconds, or use a unit: 30m")
+            return None
+        return seconds
 
     def file(
         self, value: Value, what: str, *, needed_by: Commands = (), private: bool = False

@@ -7,6 +7,7 @@ the rest. Addresses are :mod:`ipaddress` values, memory is in MiB, paths are abs
 from __future__ import annotations
 
 import itertools
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -299,13 +300,34 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """So many nodes, or so many percent of some."""
+
+    number: int
+    percent: bool = False
+
+    PATTERN = re.compile(r"(\d{1,6})( *%)?", re.ASCII)
+
+    @classmethod
+    def parse(cls, text: str) -> Amount:
+        """``5`` or ``10%``; raises ValueError if it is neither, or more than 100%."""
+        match = cls.PATTERN.fullmatch(text)
+        if not match or (match[2] and int(match[1]) > 100):
+            raise ValueError(text)
+        return cls(int(match[1]), bool(match[2]))
+
+    def of(self, nodes: int) -> int:
+        """How many of so many nodes; a percentage is rounded down."""
+        return nodes * self.number // 100 if self.percent else self.number
+
+
+@dataclass(frozen=True)
 class FailureBudget:
-    """How many nodes with ``role`` in their run list may fail: ``amount``, or as many percent."""
+    """How many nodes with ``role`` in their run list may fail."""
 
     role: str
-    amount: int
+    amount: Amount
     at: Position
-    percent: bool = False
 
 
 class BootstrapKind(Enum):
@@ -358,6 +380,18 @@ class ClientPackage:
 
 
 @dataclass(frozen=True)
+class Timer:
+    """A systemd timer on the nodes: chef-client runs every ``interval`` seconds.
+
+    To each wait, a random time of at most ``splay`` seconds is added.
+    """
+
+    interval: int
+    at: Position
+    splay: int = 300
+
+
+@dataclass(frozen=True)
 class Manifest:
     """One ``infrastructure.yml``."""
 
@@ -384,6 +418,7 @@ class Manifest:
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
     chef_server: ChefServer | None = None
     client: ClientPackage | None = None
+    timer: Timer | None = None
     server_address: IPAddress | None = None
     server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)

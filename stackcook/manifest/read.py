@@ -143,6 +143,7 @@ def _manifest(reader: FieldReader, document: Value, run: Runner | None) -> Manif
         failure_budget=settings.failure_budget,
         chef_server=settings.chef_server,
         client=settings.client,
+        timer=settings.timer,
         server_address=settings.server_address,
         server_port=settings.server_port,
         passwords=passwords,

@@ -11,6 +11,7 @@ from typing import Any
 
 from stackcook.manifest import interfaces, inventory, nodes, nodesettings, sections, settings
 from stackcook.manifest.model import (
+    Amount,
     BootstrapKind,
     InterfaceKind,
     MachineKind,
@@ -19,7 +20,7 @@ from stackcook.manifest.model import (
 )
 from stackcook.manifest.read import SECTIONS
 from stackcook.manifest.runlist import RECIPE, RUN_LIST_ENTRY
-from stackcook.manifest.fields import BOOLEANS, ROLE
+from stackcook.manifest.fields import BOOLEANS, DURATION, ROLE
 
 Schema = dict[str, Any]
 
@@ -226,12 +227,20 @@ def _client() -> Schema:
         "package": _text("A Debian package: a path on this machine, or a URL for the nodes."),
         "sha256": _text("Its SHA-256; required for a URL.", settings.SHA256),
         "ca_file": _text("Certificate authorities for the downloads of the installation."),
+        "interval": _duration("How often chef-client runs on the nodes by itself, such as 30m."),
+        "splay": _duration("A random time of at most this is added to each wait; 5m by default."),
     }
-    return {**_body(keys), "description": "Your own package of the Chef client."}
+    about = "Your own package of the Chef client; a timer that runs chef-client."
+    return {**_body(keys), "description": about}
+
+
+def _duration(about: str) -> Schema:
+    kinds = {"type": ["string", "integer"], "minimum": 0, "pattern": _whole(DURATION)}
+    return {**kinds, "description": about}
 
 
 def _failure_budget() -> Schema:
-    amount = {"type": ["string", "integer"], "minimum": 0, "pattern": _whole(settings.BUDGET)}
+    amount = {"type": ["string", "integer"], "minimum": 0, "pattern": _whole(Amount.PATTERN)}
     return {
         "description": "Role → how many of its nodes may fail, as a number or a percentage.",
         "type": ["object", "null"],

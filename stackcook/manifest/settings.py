@@ -15,12 +15,14 @@ from stackcook.errors import Position
 from stackcook.manifest import interfaces, sections
 from stackcook.manifest.document import List, Scalar, Value
 from stackcook.manifest.model import (
+    Amount,
     BootstrapKind,
     ChefServer,
     ClientPackage,
     FailureBudget,
     MachineKind,
     Policy,
+    Timer,
     Verification,
 )
 from stackcook.manifest.fields import LOGIN, UPLOAD, FieldReader, Fields, suggest, take
@@ -34,11 +36,14 @@ KEYS = (
     "node_defaults stages failure_budget bootstrap client chef_server server_address server_port "
     "passwords policy verify"
 ).split()
+LEAST_INTERVAL = 60
+LONGEST_INTERVAL = 30 * 86400
+"""In seconds, between two runs of chef-client."""
+
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
 POLICY_GROUP = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _ROLE = re.compile(r"role\[(.*)\]")
 SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
-BUDGET = re.compile(r"(\d{1,6})( *%)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Settings:
     bootstrap: BootstrapKind = BootstrapKind.NATIVE
     failure_budget: tuple[FailureBudget, ...] = ()
     client: ClientPackage | None = None
+    timer: Timer | None = None
     chef_server: ChefServer | None = None
     server_address: IPAddress | None = None
     server_port: int | None = None
@@ -81,6 +87,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
     kinds = [kind.value for kind in MachineKind]
     default = MachineKind.VAGRANT if "network" in fields else MachineKind.SSH
     bootstraps = [kind.value for kind in BootstrapKind]
+    client, timer = take(fields, "client", partial(_client, reader), what) or (None, None)
     return Settings(
         at=section.at,
         name=take(fields, "name", partial(_name, reader), what) or "stackcook",
@@ -104,7 +111,8 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         failure_budget=tuple(
             take(fields, "failure_budget", partial(_failure_budget, reader), what) or ()
         ),
-        client=take(fields, "client", partial(_client, reader), what),
+        client=client,
+        timer=timer,
         chef_server=take(fields, "chef_server", partial(_chef_server, reader), what),
         server_address=_address(reader, fields, "server_address", what),
         server_port=take(fields, "server_port", partial(reader.number, least=1, most=65535), what),
@@ -192,8 +200,27 @@ def _chef_server(reader: FieldReader, value: Value, what: str) -> ChefServer | N
     return ChefServer(url, user, key, authorities) if url and user and key else None
 
 
-def _client(reader: FieldReader, value: Value, what: str) -> ClientPackage | None:
-    fields = reader.fields(value, what, ("package", "sha256", "ca_file"))
+def _client(
+    reader: FieldReader, value: Value, what: str
+) -> tuple[ClientPackage | None, Timer | None]:
+    fields = reader.fields(value, what, ("package", "sha256", "ca_file", "interval", "splay"))
+    return _package(reader, fields, value, what), _timer(reader, fields, what)
+
+
+def _timer(reader: FieldReader, fields: Fields, what: str) -> Timer | None:
+    duration = partial(reader.duration, most=LONGEST_INTERVAL)
+    interval = take(fields, "interval", partial(duration, least=LEAST_INTERVAL), what)
+    splay = take(fields, "splay", partial(duration, least=0), what)
+    if "interval" in fields:
+        at = fields["interval"][1].at
+        return Timer(interval, at, Timer.splay if splay is None else splay) if interval else None
+    if "splay" in fields:
+        at = fields["splay"][1].at
+        reader.error(at, f"{what} has a splay but no interval", "add `interval: 30m`")
+    return None
+
+
+def _package(reader: FieldReader, fields: Fields, value: Value, what: str) -> ClientPackage | None:
     sha256 = take(fields, "sha256", partial(_sha256, reader), what)
     authorities = take(fields, "ca_file", partial(reader.file, needed_by=LOGIN), what)
     text = take(fields, "package", reader.text, what) or ""
@@ -267,14 +294,9 @@ def _parse_url(text: str) -> str:
 def _failure_budget(reader: FieldReader, value: Value, what: str) -> Iterator[FailureBudget]:
     """Role → a number of nodes, or a percentage of those with that role."""
     lines: dict[str, int] = {}
+    remedy = "write a number of nodes, such as 2, or a percentage, such as 20%"
     for key, body in reader.mapping(value, what):
         role = reader.role(key, what)
-        text = body.text.strip() if isinstance(body, Scalar) else ""
-        amount = BUDGET.fullmatch(text)
-        if not role:
-            continue
-        if not amount or (amount[2] and int(amount[1]) > 100):
-            remedy = "write a number of nodes, such as 2, or a percentage, such as 20%"
-            reader.invalid(body, f"{what}: {key.text}", remedy)
-        elif reader.is_first(role, key, what, lines):
-            yield FailureBudget(role, int(amount[1]), key.at, bool(amount[2]))
+        amount = reader.parsed(body, f"{what}: {key.text}", Amount.parse, remedy)
+        if role and amount and reader.is_first(role, key, what, lines):
+            yield FailureBudget(role, amount, key.at)

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from stackcook.errors import UsageError
+from stackcook.manifest.model import Amount
 from stackcook.operations.shared import StageNodes
 
-_BATCH = re.compile(r"(\d{1,6})(%?)", re.ASCII)
 
-
-@dataclass(frozen=True)
-class BatchSize:
-    """``amount`` nodes, or as many percent of a stage, rounded down; at least one node."""
-
-    amount: int
-    percent: bool = False
-
-    def of(self, stage: int) -> int:
-        """The number of nodes in a batch, for a stage with ``stage`` nodes."""
-        return max(1, stage * self.amount // 100 if self.percent else self.amount)
-
-
-def parse_batch(word: str) -> BatchSize:
+def parse_batch(word: str) -> Amount:
     """The value of the option: ``5`` or ``10%``. Raises UsageError if it is neither."""
-    match = _BATCH.fullmatch(word)
-    if not match or not int(match[1]) or (match[2] and int(match[1]) > 100):
-        remedy = "write a number of nodes, such as 5, or a percentage of a stage, such as 10%"
-        raise UsageError(f'"{word}" is not the size of a batch', where="--batch", remedy=remedy)
-    return BatchSize(int(match[1]), bool(match[2]))
+    try:
+        size = Amount.parse(word)
+        if size.number:
+            return size
+    except ValueError:
+        pass
+    remedy = "write a number of nodes, such as 5, or a percentage of a stage, such as 10%"
+    raise UsageError(f'"{word}" is not the size of a batch', where="--batch", remedy=remedy)
 
 
-def batched(stages: Iterable[StageNodes], size: BatchSize) -> Iterator[StageNodes]:
+def batched(stages: Iterable[StageNodes], size: Amount) -> Iterator[StageNodes]:
     """The stages in batches, each a stage that waits for the one before it. Pure.
 
     The first batch of a stage is its first node alone: whatever goes wrong on all nodes goes wrong
@@ -41,7 +30,7 @@ def batched(stages: Iterable[StageNodes], size: BatchSize) -> Iterator[StageNode
     """
     for stage in stages:
         first, *rest = stage.nodes
-        step = size.of(len(stage.nodes))
+        step = max(1, size.of(len(stage.nodes)))
         parts = [(first,), *(tuple(rest[n : n + step]) for n in range(0, len(rest), step))]
         before = stage.before
         for number, nodes in enumerate(parts, 1):

@@ -201,6 +201,32 @@ class ChefSite:
         except ChefServerError:
             return {}  # the rest of the status does not need the server
 
+    def unlisted(self) -> tuple[str, ...]:
+        """The nodes of this cloud that the Chef server has, and the manifest has no more.
+
+        It is empty if no server runs or responds.
+        """
+        server = self.running_server
+        if server is None or not server.key.is_file():
+            return ()
+        try:
+            with ChefClient(server) as client:
+                found = objects.deployed(client)
+        except ChefServerError:
+            return ()  # a plan does not need them
+        listed = {node.name for node in self._manifest.nodes}
+        return tuple(
+            name for name in sorted(found) if name not in listed and self.owns(found[name])
+        )
+
+    def owns(self, environment: str) -> bool:
+        """Whether nodes of that environment are this cloud's, as far as the Chef server tells.
+
+        The embedded one has no others.
+        """
+        mine = {node.environment for node in self._manifest.nodes}
+        return self.own_server is None or environment in mine
+
     def outdated(self, nodes: Sequence[Node]) -> frozenset[str]:
         """The names of those that are registered with another run list, environment or policy."""
         server = self.running_server

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from stackcook.bootstrap.base import ConvergeResult, Deploy
 from stackcook.errors import ExitCode, NodeError
-from stackcook.manifest.model import Manifest
-from stackcook.operations.batches import BatchSize, batched
+from stackcook.manifest.model import Amount, Manifest
+from stackcook.operations.batches import batched
 from stackcook.operations.shared import (
     Actions,
     Facts,
@@ -40,7 +40,7 @@ def converge(
     only: Collection[str] = (),
     *,
     twice: bool = False,
-    batch: BatchSize | None = None,
+    batch: Amount | None = None,
     ignore: Collection[str] = (),
     settings: Settings = Settings(),
 ) -> ExitCode:
@@ -60,7 +60,7 @@ def converge_plan(
     only: Collection[str] = (),
     *,
     twice: bool = False,
-    batch: BatchSize | None = None,
+    batch: Amount | None = None,
 ) -> Plan:
     """The plan for all nodes, or those in ``only``. Pure."""
     stages = _stages(manifest, only, batch)
@@ -96,7 +96,7 @@ def actions(
     id: str,
     only: Collection[str],
     ignore: Collection[str] = (),
-    batch: BatchSize | None = None,
+    batch: Amount | None = None,
 ) -> dict[str, Action]:
     """What the steps of a converge do."""
     stages = _stages(manifest, only, batch)
@@ -141,7 +141,7 @@ def actions(
 
 
 def _stages(
-    manifest: Manifest, only: Collection[str], batch: BatchSize | None
+    manifest: Manifest, only: Collection[str], batch: Amount | None
 ) -> tuple[StageNodes, ...]:
     stages = staged(manifest, only)
     return tuple(batched(stages, batch)) if batch else stages

@@ -80,9 +80,17 @@ def preview_of(manifest: Manifest, wanted: Form, access: Access = Access()) -> P
             knife(manifest) if "knife" in wanted.sections else (),
         )
     url = server.url if server else None
-    lacks = _no_external_network(manifest, site.repository) if creation and names else ""
-    notes = (lacks,) if lacks else ()
-    return Preview(url, deletion, creation, unasked, tuple(warnings), notes)
+    notes: list[str] = []
+    if creation and names:
+        notes += filter(None, [_no_external_network(manifest, site.repository)])
+    if creation and wanted.nodes is None and not wanted.delete:
+        notes += map(_unlisted, site.unlisted())
+    return Preview(url, deletion, creation, unasked, tuple(warnings), tuple(notes))
+
+
+def _unlisted(node: str) -> str:
+    remedy = f"`stackcook node remove {node}` takes it out of the cloud"
+    return f"the Chef server still has {node}, which is not in the manifest: {remedy}"
 
 
 def _no_external_network(manifest: Manifest, repository: Repository) -> str:

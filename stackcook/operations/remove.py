@@ -25,7 +25,7 @@ class Leaving:
     """A node that is to be removed, and what was observed of it.
 
     ``listed``: the manifest has it. ``state`` is its machine's, ``units`` what it runs as the Chef
-    server knows it, ``registered`` whether that has it.
+    server knows it, ``registered`` whether that has it, in an environment of the manifest.
     """
 
     node: Node
@@ -60,7 +60,7 @@ def remove(
 def refuse(leaving: Leaving, *, delete_instances: bool) -> None:
     """Raise UsageError if the node is unknown, or the cloud would lose something. Pure."""
     name, member = leaving.node.name, leaving.member
-    if not (leaving.listed or leaving.registered or member.hosts):
+    if not (leaving.listed or leaving.registered or member.hosts or member.providers):
         remedy = "`stackcook verify` lists the compute nodes that only the cloud has"
         raise UsageError(
             "neither the manifest nor the cloud has this node", where=name, remedy=remedy
@@ -100,10 +100,9 @@ def remove_plan(manifest: Manifest, leaving: Leaving) -> Plan:
         steps.append(give_back_step(node, "", after))
     elif leaving.answers and leaving.listed:
         add("machine", "destroy its machine")
-    if member.hosts or member.hypervisors:
-        # The cells first: a node that comes back has the same compute_id, and is found then only
-        # if its record was unmapped before the service was deleted.
-        add("databases", "delete its chassis from OVN, and its host from Nova's cells")
+    if member.hosts or member.providers:
+        # Nova's cells first: see `member.cell_script`
+        add("databases", "delete its chassis from OVN, and prepare its record in Nova's cell")
         add("nova", "delete its compute service and its resource provider")
         add("neutron", "delete its agents")
     add("nodes", "delete the node and its client from the Chef server")
@@ -128,6 +127,20 @@ def actions(manifest: Manifest, site: Site, leaving: Leaving) -> dict[str, Actio
         "databases": lambda _: site.forget_member(member),
         "nodes": lambda _: site.unregister(node),
     }
+
+
+def question(manifest: Manifest, leaving: Leaving) -> str:
+    """What the user is asked before anything is changed. Pure."""
+    name, member = leaving.node.name, leaving.member
+    asked = [f"Remove {name} from the cloud {manifest.name}"]
+    if names := ", ".join(each.name for each in member.instances):
+        asked.append(f"and delete {names}")
+    warnings = []
+    if not leaving.answers:
+        warnings.append(f"{name} does not answer, so nothing is removed on its host.")
+    if member.last:
+        warnings.append(f"{name} is the last compute node: no instance can run without it.")
+    return " ".join((*warnings, f"{', '.join(asked)}?"))
 
 
 def advice(manifest: Manifest, leaving: Leaving) -> tuple[str, ...]:

@@ -78,6 +78,7 @@ class Site(ChefSite):
             self.machines.attributes(),
             opener=self._connections,
             package=self._manifest.client,
+            timer=self._manifest.timer,
             bundle=self.bundle,
         )
         hosts = self._manifest.machines is MachineKind.SSH
@@ -224,11 +225,12 @@ class Site(ChefSite):
 
     def contents(self) -> Contents:
         """What users have in the cloud. Raises VerifyError if it does not answer."""
-        seen = placed(self._manifest, self.client)
-        return contents(self._signed_in(seen))
+        return contents(self._cloud)
 
-    def _signed_in(self, seen: Iterable[Placed]) -> Cloud:
-        """The cloud, for its administrator. Raises VerifyError."""
+    @cached_property
+    def _cloud(self) -> Cloud:
+        """The cloud, for its administrator: signed in once. Raises VerifyError."""
+        seen = self._seen or placed(self._manifest, self.client)
         checks, cloud = gate.tokens(seen, self.credentials)
         if cloud is None:
             why = "; ".join(str(check) for check in checks) or "no node runs Keystone"
@@ -242,8 +244,7 @@ class Site(ChefSite):
         found = objects.find(self.client, f"/nodes/{name}")
         node = listed or Node(name, Position(1, 1))
         (mine,) = placed(replace(self._manifest, nodes=(node,)), self.client)
-        cloud = self._signed_in(self._seen)
-        member = members.find(cloud, openstack.survey(cloud), mine.names)
+        member = members.find(self._cloud, openstack.survey(self._cloud), mine.names)
         state = ABSENT  # Vagrant knows only machines of the manifest
         if listed or self._manifest.machines is MachineKind.SSH:
             node = listed or replace(node, host=mine.address)
@@ -253,28 +254,28 @@ class Site(ChefSite):
             listed is not None,
             state,
             frozenset(service.unit for service in mine.services),
-            found is not None,
+            found is not None and (listed is not None or self.owns(found["chef_environment"])),
             member,
         )
 
     def disable(self, member: Member) -> str:
         """Disable nova-compute of a node."""
-        members.disable(self._signed_in(self._seen), member)
+        members.disable(self._cloud, member)
         return ""
 
     def delete_instances(self, member: Member) -> str:
         """Delete all instances of a node."""
-        members.delete_instances(self._signed_in(self._seen), member)
+        members.delete_instances(self._cloud, member)
         return ", ".join(instance.name for instance in member.instances)
 
     def leave_nova(self, member: Member) -> str:
         """Delete a node from Nova and Placement."""
-        members.leave_nova(self._signed_in(self._seen), member)
+        members.leave_nova(self._cloud, member)
         return ""
 
     def leave_neutron(self, member: Member) -> str:
         """Delete a node from Neutron."""
-        members.leave_neutron(self._signed_in(self._seen), member)
+        members.leave_neutron(self._cloud, member)
         return ""
 
     def forget_member(self, member: Member) -> str:

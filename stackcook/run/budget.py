@@ -76,5 +76,4 @@ class Budget:
 def _account(manifest: Manifest, budget: FailureBudget, waited_for: set[str]) -> _Account:
     mine = [node.name for node in manifest.nodes if budget.role in node.roles]
     nodes = frozenset(mine) - waited_for
-    allowed = len(nodes) * budget.amount // 100 if budget.percent else budget.amount
-    return _Account(f"role[{budget.role}]", allowed, nodes)
+    return _Account(f"role[{budget.role}]", budget.amount.of(len(nodes)), nodes)

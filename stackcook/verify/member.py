@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from stackcook.errors import VerifyError
 from stackcook.verify.check import poll
 from stackcook.verify.contents import servers
-from stackcook.verify.openstack import CLIENT, Cloud, Survey
+from stackcook.verify.openstack import CLIENT, Cloud, Refused, Survey
 from stackcook.verify.placing import COMPUTE, CONDUCTOR, OVN, METADATA, is_among
 
 COMPUTE_UNITS = frozenset(
@@ -36,38 +36,44 @@ class Instance:
 class Member:
     """The entries of one compute node, by the IDs of each API; all are empty if there are none.
 
-    ``hosts`` are the names by which the cloud knows it. ``alive``: it has reported lately.
+    ``hosts`` are the names by which the cloud knows it.
     """
 
     hosts: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    computes: tuple[str, ...] = ()
+    """Those of ``hosts`` that have a nova-compute."""
     others: tuple[str, ...] = ()
     """The binaries of Nova's other services there."""
-    hypervisors: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    """Its resource providers in Placement."""
     agents: tuple[str, ...] = ()
     instances: tuple[Instance, ...] = ()
-    alive: bool = False
+    last: bool = False
+    """Whether no other node has a nova-compute."""
 
 
 def find(cloud: Cloud, found: Survey, names: Collection[str]) -> Member:
     """The entries of the node that has one of ``names``, in lower case. Raises VerifyError."""
     services = [each for each in found.services if is_among(str(each.get("host")), names)]
     computes = [each for each in services if each.get("binary") == COMPUTE]
+    everywhere = [each for each in found.services if each.get("binary") == COMPUTE]
     agents = [each for each in found.agents if is_among(str(each.get("host")), names)]
-    hypervisors = (str(each.get("hypervisor_hostname")) for each in found.hypervisors)
+    providers = cloud.read("placement", "/resource_providers").get("resource_providers", ())
     hosts = dict.fromkeys(str(each["host"]) for each in (*computes, *agents))
     return Member(
         tuple(hosts),
         tuple(str(each["id"]) for each in computes),
+        tuple(dict.fromkeys(str(each["host"]) for each in computes)),
         tuple(str(each["binary"]) for each in services if each.get("binary") != COMPUTE),
-        tuple(name for name in hypervisors if is_among(name, names)),
+        tuple(str(each["uuid"]) for each in providers if is_among(str(each["name"]), names)),
         tuple(str(each["id"]) for each in agents),
         tuple(
             Instance(str(each["id"]), str(each["name"]), str(each["status"]))
             for host in hosts
             for each in servers(cloud, host)
         ),
-        any(each.get("state") == "up" for each in computes),
+        bool(computes) and computes == everywhere,
     )
 
 
@@ -93,17 +99,43 @@ def delete_instances(cloud: Cloud, member: Member) -> None:
 
 
 def leave_nova(cloud: Cloud, member: Member) -> None:
-    """Delete the node's compute service and its resource provider. Raises VerifyError."""
+    """Delete the node's compute service and its resource providers.
+
+    Raises VerifyError, also if Placement keeps a provider: it says which instances have an
+    allocation there.
+    """
     for id in member.services:
         cloud.delete("compute", f"/os-services/{id}", version="2.53")
-    for name in member.hypervisors:
-        answer = cloud.read("placement", f"/resource_providers?name={name}")
-        for provider in answer.get("resource_providers", ()):
-            path = f"/resource_providers/{provider['uuid']}"
-            held = cloud.read("placement", f"{path}/allocations").get("allocations", {})
-            for consumer in held:
-                cloud.delete("placement", f"/allocations/{consumer}")
-            cloud.delete("placement", path)
+    # Nova has deleted the providers, too, unless they had allocations
+    left = [text for provider in member.providers for text in _clear(cloud, provider)]
+    if left:
+        what = f"Placement still has allocations on the node: {', '.join(left)}"
+        remedy = f"delete these instances, or run `{CLIENT} resource provider allocation unset`"
+        raise VerifyError(what, remedy=f"{remedy}; then run the command again")
+
+
+def _clear(cloud: Cloud, provider: str) -> Iterator[str]:
+    """Delete a resource provider, and allocations that are on no other one.
+
+    Yields what has others as well, such as an instance that was evacuated: it is in use elsewhere.
+    """
+    path = f"/resource_providers/{provider}"
+    try:
+        held = cloud.read("placement", f"{path}/allocations")["allocations"]
+    except Refused as error:
+        if error.status == 404:
+            return
+        raise
+    left = []
+    for consumer in held:
+        everywhere = cloud.read("placement", f"/allocations/{consumer}")["allocations"]
+        if set(everywhere) <= {provider}:
+            cloud.delete("placement", f"/allocations/{consumer}")
+        else:
+            left.append(f"{consumer} on provider {provider}")
+    if not left:
+        cloud.delete("placement", path)
+    yield from left
 
 
 def leave_neutron(cloud: Cloud, member: Member) -> None:
@@ -126,16 +158,29 @@ def southbound_script(member: Member) -> str:
 
 
 def cell_script(member: Member) -> str:
-    """Shell commands, for root on a controller of Nova, that delete the host from its cell."""
-    manage = "runuser -u nova -- nova-manage cell_v2"
-    lines = ["set -e"]
-    for host in map(shlex.quote, member.hosts):
-        cells = f"{manage} list_hosts | awk -F '[| ]+' -v host={host} '$4 == host {{ print $3 }}'"
-        delete = f'{manage} delete_host --cell_uuid "$cell" --host {host}'
-        lines.append(f"{cells} | while read -r cell; do {delete}; done")
-    return "\n".join(lines)
+    """Shell commands, for root on a controller of Nova, that let the node come back.
 
+    Nova keeps the record of a compute node whose service is deleted, and uses it again if the node
+    comes back. Its mark `mapped` would keep that out of a cell. ``delete_host`` removes the mark,
+    but the scheduler, every 30 s, sets it again where a host has no mapping. So the host gets a
+    mapping that sets no mark; Nova deletes it with the service.
+    """
+    return "\n".join((_UNMAP, *(f"unmap {shlex.quote(host)}" for host in member.computes)))
+
+
+_UNMAP = """\
+set -e
+cells() { LC_ALL=C runuser -u nova -- nova-manage cell_v2 "$@"; }
+unmap() {
+  for attempt in 1 2 3; do
+    cell=$(cells list_hosts | awk -F '[| ]+' -v host="$1" '$4 == host { print $3 }')
+    test -z "$cell" || cells delete_host --cell_uuid "$cell" --host "$1"
+    said=$(cells discover_hosts --by-service --verbose) || continue # the scheduler was faster
+    if echo "$said" | grep -qxF "Creating host mapping for service $1"; then return; fi
+  done
+  echo "Nova maps $1 to its cell again and again"
+  exit 1
+}"""
 
 PLACES = {"ovn-ovsdb-server-sb": southbound_script, CONDUCTOR: cell_script}
-"""Unit → the script for the node that runs it. The cell's is last: until the service is deleted,
-too, the scheduler may map the host again."""
+"""Unit → the script for the node that runs it."""

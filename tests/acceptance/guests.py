@@ -22,8 +22,8 @@ from tests.acceptance.hosts import (
     base_root,
     network,
     root,
-    write,
 )
+from tests.containers import write
 
 _NETWORK = "[Match]\nMACAddress={mac}\n\n[Network]\nAddress={address}/24\nGateway={gateway}\n"
 _INSTALL = "apt-get update && apt-get install -y --no-install-recommends"

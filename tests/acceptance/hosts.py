@@ -10,13 +10,14 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from stackcook.cache import cache
 from stackcook.machines.box import ORDINARY
+from tests import containers
 from tests.answers import ssh_answers
 
 NETWORK = "10.0.131"
@@ -25,22 +26,6 @@ BRIDGE = "br-hostnet"
 LINK = "hostnet{}-{}"
 """This machine's end of a container's card."""
 
-_CONFIG = """\
-lxc.include = /usr/share/lxc/config/common.conf
-lxc.arch = amd64
-lxc.apparmor.profile = unconfined
-# With a writable /sys, networkd waits for udev, which a container does not have.
-lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed
-lxc.cap.drop =
-lxc.uts.name = {name}
-lxc.rootfs.path = overlay:{base}:{upper}/delta
-"""
-_CARD = """\
-lxc.net.{card}.type = veth
-lxc.net.{card}.link = {bridge}
-lxc.net.{card}.name = eth{card}
-lxc.net.{card}.veth.pair = {link}
-"""
 _NETWORKD = "[Match]\nName=eth0\n\n[Network]\nAddress={address}/24\nGateway={gateway}\n"
 _IFUPDOWN = """\
 auto lo eth0
@@ -122,50 +107,49 @@ class Container(Host):
 
     def start(self, base: Path) -> None:
         """Make and boot it over the root ``base``."""
-        place = self.directory / self.name
-        place.mkdir()
-        upper = place / "layer"
-        upper.mkdir()
-        root("mount", "-t", "tmpfs", "-o", "mode=0755", "hostnet", str(upper))
-        config = _CONFIG.format(name=self.name, base=base, upper=upper)
-        for card in (0, 1):
-            link = LINK.format(self.number, card)
-            config += _CARD.format(card=card, bridge=BRIDGE, link=link)
-        (place / "config").write_text(config)
+        self._layer.parent.mkdir(parents=True)
+        root("mount", "-t", "tmpfs", "-o", "mode=0755", "hostnet", str(self._layer.parent))
         own = {"address": self.address, "gateway": GATEWAY}
         files = self.files
         if self.manager == "networkd":
             files["etc/systemd/network/50-eth0.network"] = _NETWORKD.format(**own)
         else:
             files["etc/network/interfaces"] = _IFUPDOWN.format(**own)
-        write(upper / "delta", files)
-        wants = upper / "delta/etc/systemd/system/multi-user.target.wants"
+        cards = [(BRIDGE, LINK.format(self.number, card)) for card in (0, 1)]
+        # With a writable /sys, networkd waits for udev, which a container does not have.
+        self._container.make(base, cards, files, access="mixed")
+        wants = self._layer / "etc/systemd/system/multi-user.target.wants"
         if self.manager == "networkd":
             wants.mkdir(parents=True)
             (wants / "systemd-networkd.service").symlink_to(
                 "/usr/lib/systemd/system/systemd-networkd.service"
             )
-        root("lxc-start", *self._where, "-d", "-f", str(place / "config"))
+        self._container.start()
         self.answers()
 
     def run(self, command: str) -> str:
         """What a shell command prints that runs in it as root, not over its network."""
-        return root("lxc-attach", *self._where, "--clear-env", "--", "sh", "-c", command)
+        return self._container.run(command)
 
     def restart(self) -> None:
         """Restart it without asking its processes, and wait until its SSH server answers."""
-        root("lxc-stop", *self._where, "-k")
-        root("lxc-start", *self._where, "-d", "-f", str(self.directory / self.name / "config"))
+        self._container.stop()
+        self._container.start()
         self.answers()
 
     def stop(self) -> None:
         """End it; its files are lost."""
-        attempt("lxc-stop", *self._where, "-k")
-        attempt("umount", str(self.directory / self.name / "layer"))
+        if self._container.made:
+            self._container.stop()
+        attempt("umount", str(self._layer.parent))
 
     @property
-    def _where(self) -> tuple[str, ...]:
-        return ("-P", str(self.directory), "-n", self.name)
+    def _layer(self) -> Path:
+        return self.directory / self.name / "layer" / "delta"
+
+    @property
+    def _container(self) -> containers.Container:
+        return containers.Container(self.directory / self.name, self._layer)
 
 
 @contextmanager
@@ -189,7 +173,7 @@ def network(directory: Path) -> Iterator[None]:
 
 
 @contextmanager
-def containers(directory: Path, managers: tuple[str, ...]) -> Iterator[list[Container]]:
+def networked(directory: Path, managers: tuple[str, ...]) -> Iterator[list[Container]]:
     """A running container for each manager. Their key is ``directory/key``."""
     made = [
         Container(f"hostnet-{manager}", number, directory, manager)
@@ -203,14 +187,6 @@ def containers(directory: Path, managers: tuple[str, ...]) -> Iterator[list[Cont
         finally:
             for container in made:
                 container.stop()
-
-
-def write(tree: Path, files: Mapping[str, str]) -> None:
-    """Write files below ``tree``, by path."""
-    for path, text in files.items():
-        target = tree / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
 
 
 def base_root() -> Path:
@@ -231,11 +207,9 @@ def base_root() -> Path:
     return base
 
 
-def root(*argv: str) -> str:
+def root(program: str, *arguments: str) -> str:
     """Run a program as root; returns what it prints."""
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}{done.stdout}"
-    return done.stdout
+    return containers.checked(program, *arguments).output
 
 
 def attempt(*argv: str) -> None:

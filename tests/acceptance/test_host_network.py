@@ -13,7 +13,7 @@ import yaml
 
 from stackcook.cache import cache
 from tests.acceptance.guests import Guest, guests
-from tests.acceptance.hosts import GATEWAY, NETWORK, Container, Host, containers
+from tests.acceptance.hosts import GATEWAY, NETWORK, Container, Host, networked
 from tests.started import ROOT, Done, Started, command, environment
 
 COOKBOOK = "openstack-host-network"
@@ -58,7 +58,7 @@ def stackcook(root: Path, *argv: str) -> Done:
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[list[Container]]:
     """One host that systemd-networkd configures, and one that ifupdown does."""
-    with containers(cache() / "lab" / "hostnet", ("networkd", "ifupdown")) as made:
+    with networked(cache() / "lab" / "hostnet", ("networkd", "ifupdown")) as made:
         yield made
         stackcook(made[0].directory, "server", "stop")
 

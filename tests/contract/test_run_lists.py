@@ -93,3 +93,12 @@ def test_when_nodes_have_checked_in(client: ChefClient) -> None:
     node["automatic"] |= {"ohai_time": 1764405000.25}
     client.put("/nodes/one", node)
     wait(lambda: objects.check_ins(client) == {"one": 1764405000.25})
+
+
+def test_which_nodes_a_deploy_has_converged(client: ChefClient) -> None:
+    for name in ("one", "foreign"):
+        stored(client, name)
+    node = client.get("/nodes/one")
+    node["normal"]["stackcook"] = {"deploy": "d-1"}
+    client.put("/nodes/one", {**node, "chef_environment": "lab"})
+    wait(lambda: objects.deployed(client) == {"one": "lab"})

@@ -27,7 +27,7 @@ from stackcook.chef.sync.upload import upload
 from stackcook.errors import ChefServerError
 from stackcook.manifest.model import Manifest
 from stackcook.operations.chefsite import ChefSite
-from tests.contract.servers import free_port
+from tests.contract.servers import free_port, wait
 
 NODE = {"name": "one", "json_class": "Chef::Node", "chef_type": "node", "run_list": ["role[web]"]}
 
@@ -89,6 +89,19 @@ def test_a_deploy_s_upload_is_safe_at_once(manifest: Manifest, embedded: Embedde
     kill(embedded)
     with ChefClient(embedded.start()) as client:
         assert not upload(client, Repository.read(manifest)).changed
+
+
+def test_nodes_that_the_manifest_has_no_more(manifest: Manifest, embedded: EmbeddedServer) -> None:
+    deployed = {**NODE, "normal": {"stackcook": {"deploy": "d-1"}}, "chef_environment": "lab"}
+    with ChefClient(embedded.start()) as client:
+        for made in (deployed, {**deployed, "name": "gone"}, {**NODE, "name": "foreign"}):
+            client.post("/nodes", made)
+    site = site_of(manifest, embedded)
+    wait(lambda: site.unlisted() == ("gone",))
+    own = replace(manifest, chef_server=embedded.chef_server)
+    assert ChefSite(own).unlisted() == (), "other clouds of the same server are not this one's"
+    nodes = (replace(own.nodes[0], environment="lab"),)
+    assert ChefSite(replace(own, nodes=nodes)).unlisted() == ("gone",)
 
 
 def test_run_lists_are_safe_at_once(manifest: Manifest, embedded: EmbeddedServer) -> None:

@@ -24,7 +24,7 @@ def note(tmp_path: Path) -> Callable[[str], None]:
     find = "find() { :; }\n"  # /etc is that of this machine
 
     def run(moment: str) -> None:
-        script = f"set -e -- {moment}\n{state}{listed}{find}{changes}"
+        script = f"set -e\n{state}{listed}{find}{changes}note {moment}"
         subprocess.run(["sh", "-c", script], check=True)
 
     (tmp_path / "record").mkdir()

@@ -52,6 +52,22 @@ def test_warnings_alone_are_0_unless_strict(tmp_path: Path) -> None:
     assert check(tmp_path, GOOD, "--strict").exit_code == 0
 
 
+def test_a_timer_needs_a_chef_server_that_always_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    timed = GOOD + "  client: {interval: 30m}\n"
+    result = check(tmp_path, timed)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(
+        f"{tmp_path}/infrastructure.yml:7:22: warning: stackcook: client: interval: the nodes'"
+        " chef-client fails while the embedded Chef server does not run"
+    )
+    (tmp_path / "me.pem").touch()
+    own = "  chef_server: {url: 'https://chef.example.com', user: me, key: me.pem}\n"
+    assert check(tmp_path, timed + own).stdout == "no problems found: 1 node\n"
+
+
 def test_findings_of_both_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     role = tmp_path / "roles" / "web.json"

@@ -123,3 +123,14 @@ def test_destroy(manifest: Manifest, site: FakeSite) -> None:
     wanted = printed("--delete")
     assert destroy(manifest, site, (events.append,), settings=ONE) is ExitCode.DONE
     assert begun(events) == wanted
+
+
+def test_nodes_that_the_manifest_has_no_more(manifest: Manifest, site: FakeSite) -> None:
+    site.gone = ("compute3",)
+    note = (
+        "note: the Chef server still has compute3, which is not in the manifest: `stackcook node"
+        " remove compute3` takes it out of the cloud\n"
+    )
+    for options, shown in (([], True), (["--limit", "compute1"], False), (["--rebuild"], False)):
+        result = CliRunner(mix_stderr=False).invoke(cli, ["plan", *options])
+        assert (note in result.stderr) is shown

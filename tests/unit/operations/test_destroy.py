@@ -9,7 +9,7 @@ import pytest
 
 from stackcook.bootstrap.record import Keep
 from stackcook.errors import ExitCode, MachineError
-from stackcook.manifest.model import FailureBudget, MachineKind, Manifest
+from stackcook.manifest.model import Amount, FailureBudget, MachineKind, Manifest
 from stackcook.operations.destroy import destroy, removals
 from stackcook.operations.runner import Settings
 from stackcook.operations.shared import Facts
@@ -76,7 +76,7 @@ def test_hosts_are_given_back_compute_nodes_first(tmp_path: Path) -> None:
 def test_a_dead_host_keeps_no_other_but_the_state(tmp_path: Path) -> None:
     site = FakeSite()
     site.chef.dead = {"compute1"}
-    budget = FailureBudget("single-compute", 1, AT)
+    budget = FailureBudget("single-compute", Amount(1), AT)
     manifest = replace(hosts(tmp_path), failure_budget=(budget,))
     assert destroy(manifest, site, (), settings=ONE) is ExitCode.NODES
     assert site.asked == [f"give back {name}" for name in ("compute1", "compute2", "controller")]

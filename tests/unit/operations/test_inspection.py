@@ -13,7 +13,7 @@ from stackcook.bootstrap.needs import Need, Wanted
 from stackcook.bootstrap.preflight import read
 from stackcook.console.board import Board
 from stackcook.errors import ChefServerError, ExitCode, NodeError, UsageError
-from stackcook.manifest.model import FailureBudget, MachineKind, Manifest, Node
+from stackcook.manifest.model import Amount, FailureBudget, MachineKind, Manifest, Node
 from stackcook.operations.converge import converge
 from stackcook.operations.deploy import deploy, preflight
 from stackcook.operations.runner import Settings
@@ -58,7 +58,7 @@ class Cloud:
     def __init__(self, root: Path, computes: int = 2, budget: int = 0) -> None:
         self.manifest = two_stages(root, computes)
         if budget:
-            allowed = (FailureBudget("single-compute", budget, AT),)
+            allowed = (FailureBudget("single-compute", Amount(budget), AT),)
             self.manifest = replace(self.manifest, failure_budget=allowed)
         self.site = FakeSite()
         self.hosts = self.site.chef = Hosts(self.site.asked)

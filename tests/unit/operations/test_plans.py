@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stackcook.errors import UsageError
-from stackcook.manifest.model import BootstrapKind, Manifest, Stage
-from stackcook.operations.batches import BatchSize, parse_batch
+from stackcook.manifest.model import Amount, BootstrapKind, Manifest, Stage
+from stackcook.operations.batches import parse_batch
 from stackcook.operations.converge import converge_plan
 from stackcook.operations.deploy import deploy_plan, observe
 from stackcook.operations.destroy import destroy_plan
@@ -95,7 +95,7 @@ def test_a_step_waits_only_for_steps_that_come_before_it() -> None:
         deploy_plan(MANIFEST, Facts(done=frozenset({"controller"}))),
         converge_plan(MANIFEST),
         converge_plan(MANIFEST, twice=True),
-        converge_plan(MANIFEST, batch=BatchSize(1)),
+        converge_plan(MANIFEST, batch=Amount(1)),
     ):
         before = set()
         for step in plan.steps:
@@ -162,13 +162,13 @@ def test_a_manifest_without_nodes_only_uploads() -> None:
 @pytest.mark.parametrize(
     "size, sizes",
     [
-        (BatchSize(4), [1, 4, 4, 1]),
-        (BatchSize(30, percent=True), [1, 3, 3, 3]),
-        (BatchSize(1, percent=True), [1] * 10),
-        (BatchSize(100), [1, 9]),
+        (Amount(4), [1, 4, 4, 1]),
+        (Amount(30, percent=True), [1, 3, 3, 3]),
+        (Amount(1, percent=True), [1] * 10),
+        (Amount(100), [1, 9]),
     ],
 )
-def test_a_stage_in_batches_begins_with_one_node(size: BatchSize, sizes: list[int]) -> None:
+def test_a_stage_in_batches_begins_with_one_node(size: Amount, sizes: list[int]) -> None:
     manifest = two_stages(Path("/nowhere"), computes=10)
     controller, *computes = converge_plan(manifest, batch=size).stages
     assert controller == ("single-controller", ("controller",))
@@ -180,7 +180,7 @@ def test_a_stage_in_batches_begins_with_one_node(size: BatchSize, sizes: list[in
 
 
 def test_a_batch_waits_until_the_services_of_the_batch_before_respond() -> None:
-    plan = converge_plan(MANIFEST, batch=BatchSize(1))
+    plan = converge_plan(MANIFEST, batch=Amount(1))
     gates = [(step.stage, step.does) for step in plan.steps if step.name == "gate"]
     assert gates == [
         (

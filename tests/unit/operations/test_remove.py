@@ -9,13 +9,13 @@ import pytest
 
 from stackcook.errors import ExitCode, NodeError, UsageError
 from stackcook.manifest.model import MachineKind
-from stackcook.operations.remove import Leaving, advice, refuse, remove, remove_plan
+from stackcook.operations.remove import Leaving, advice, question, refuse, remove, remove_plan
 from stackcook.operations.runner import Settings
 from stackcook.verify.member import Instance, Member
 from tests.fakes import FakeSite, node, two_stages
 
 ONE = Settings(parallel=1)
-MEMBER = Member(("compute1",), ("s-1",), (), ("compute1",), ("a-1",))
+MEMBER = Member(("compute1",), ("s-1",), ("compute1",), (), ("p-1",), ("a-1",))
 UNITS = frozenset({"nova-compute", "libvirtd", "ovn-controller"})
 COMPUTE1 = node("compute1", "single-compute", 11)
 LEAVING = Leaving(COMPUTE1, True, "running", UNITS, True, MEMBER)
@@ -39,6 +39,13 @@ def test_what_is_refused(leaving: Leaving, what: str) -> None:
     with pytest.raises(UsageError) as raised:
         refuse(leaving, delete_instances=False)
     assert what in raised.value.what and raised.value.where == "compute1"
+
+
+def test_what_an_earlier_try_has_left_is_removed() -> None:
+    left = replace(LEAVING, listed=False, registered=False, member=Member(providers=("p-1",)))
+    refuse(left, delete_instances=False)
+    steps = [step.name for step in remove_plan(two_stages(Path("/nowhere")), left).steps]
+    assert "nova" in steps and "disable" not in steps
 
 
 @pytest.mark.parametrize(
@@ -74,3 +81,19 @@ def test_of_a_dead_host_only_the_clouds_side_goes(tmp_path: Path) -> None:
     assert "nothing was changed on the host of compute1" in line
     (line,) = advice(manifest, LEAVING)
     assert "still has compute1: remove it there" in line
+
+
+@pytest.mark.parametrize(
+    "leaving, asked",
+    [
+        (LEAVING, "Remove compute1 from the cloud fake?"),
+        (replace(LEAVING, member=WEB), "Remove compute1 from the cloud fake, and delete web?"),
+        (
+            replace(LEAVING, state="unreachable", member=replace(MEMBER, last=True)),
+            "compute1 does not answer, so nothing is removed on its host. compute1 is the last"
+            " compute node: no instance can run without it. Remove compute1 from the cloud fake?",
+        ),
+    ],
+)
+def test_what_the_user_is_asked(leaving: Leaving, asked: str) -> None:
+    assert question(two_stages(Path("/nowhere")), leaving) == asked

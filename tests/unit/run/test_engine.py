@@ -51,6 +51,7 @@ from stackcook.errors import (
     UsageError,
 )
 from stackcook.manifest.model import (
+    Amount,
     BootstrapKind,
     FailureBudget,
     KnifeCommand,
@@ -493,7 +494,7 @@ def test_memory_grows_no_faster_than_the_nodes(tmp_path: Path) -> None:
 
 
 def budgeted(root: Path, computes: int, amount: int) -> Manifest:
-    budget = FailureBudget("single-compute", amount, AT)
+    budget = FailureBudget("single-compute", Amount(amount), AT)
     return replace(two_stages(root, computes=computes), failure_budget=(budget,))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackcook.errors import ExitCode, NodeError, Transient
-from stackcook.manifest.model import BootstrapKind, FailureBudget, Manifest
+from stackcook.manifest.model import Amount, BootstrapKind, FailureBudget, Manifest
 from stackcook.operations.deploy import deploy_plan
 from stackcook.operations.shared import Facts
 from stackcook.retry import Backoff
@@ -27,7 +27,7 @@ BACKOFF = Backoff((10.0, 20.0), jitter=(1.0, 1.0))
 
 def with_budget(computes: int, amount: int, *, percent: bool = False) -> Manifest:
     manifest = two_stages(NOWHERE, computes=computes)
-    budget = FailureBudget("single-compute", amount, AT, percent)
+    budget = FailureBudget("single-compute", Amount(amount, percent), AT)
     return replace(manifest, failure_budget=(budget,))
 
 
@@ -120,7 +120,7 @@ def test_how_many_more_the_budget_bears() -> None:
 
 def test_a_controller_has_no_budget() -> None:
     manifest = with_budget(3, 100, percent=True)
-    budget = FailureBudget("single-controller", 1, AT)
+    budget = FailureBudget("single-controller", Amount(1), AT)
     made = schedule(replace(manifest, failure_budget=(*manifest.failure_budget, budget)))
     carry_out(made, "controller")
     assert made.why == "controller failed and has no failure budget"

@@ -15,6 +15,15 @@ from tests.started import Done
 
 NAMESPACE = "stackcook-offline"
 
+MOUNT = """\
+mount --rbind /sys/fs/cgroup /mnt
+mount -t sysfs sysfs /sys
+mount --rbind /mnt /sys/fs/cgroup
+exec "$@"
+"""
+"""LXC looks for bridges in /sys, which belongs to a network namespace. `ip netns exec` mounts one
+without cgroups."""
+
 
 @dataclass
 class OfflineLab(Lab):
@@ -23,8 +32,8 @@ class OfflineLab(Lab):
     caches: Path = Path()
 
     def run(self, *argv: str, timeout: float = 120, stdin: str = "") -> Done:
-        # Not `ip netns exec`: it mounts another /sys, in which containers have no cgroups.
-        enter = (*SUDO, "nsenter", f"--net=/run/netns/{NAMESPACE}", "env")
+        within = ("nsenter", f"--net=/run/netns/{NAMESPACE}", "unshare", "--mount")
+        enter = (*SUDO, *within, "sh", "-ec", MOUNT, "sh", "env")
         caches = (f"XDG_CACHE_HOME={self.caches}", f"VAGRANT_HOME={self.caches / 'vagrant'}")
         kept = (f"{name}={os.environ[name]}" for name in ("PATH", "HOME"))
         checkout = f"PYTHONPATH={Path(__file__).resolve().parents[2]}"

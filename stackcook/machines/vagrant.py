@@ -46,6 +46,10 @@ EXTERNAL_INTERFACE = "eth1"
 """The interface of containers on the external network, by default. It has no address."""
 
 
+_ADVICE = "For more information on the failure, enable detailed logging"
+"""How the last paragraph of some of Vagrant's errors begins."""
+
+
 @dataclass(frozen=True)
 class VagrantMachines:
     """The machines of a manifest whose kind is ``vagrant``.
@@ -351,13 +355,14 @@ class VagrantMachines:
             except subprocess.CalledProcessError as error:
                 errors.seek(0)
                 said = errors.read()
+                _log.info("`vagrant %s` failed: %s", doing, said)
                 if on_line:
                     for line in said.splitlines():
                         on_line(line)
                 raise MachineError(
                     f"`vagrant {doing}` failed ({_cause(said) or f'status {error.returncode}'})",
                     where=self.manifest.name,
-                    remedy=f"run `vagrant {doing}` in {self._directory} to see more",
+                    remedy=f"read all that it said in {self.manifest.state}/logs/stackcook.log",
                 ) from error
 
 
@@ -401,6 +406,7 @@ def _host(node: Node, conf: Mapping[str, str]) -> Host:
 
 
 def _cause(stderr: str) -> str:
-    """The last paragraph of Vagrant's output, as one line."""
-    paragraphs = [part for part in re.split(r"\n\s*\n", stderr.strip()) if part.strip()]
-    return " ".join(paragraphs[-1].split())[:300] if paragraphs else ""
+    """The last paragraph of Vagrant's output that is about the failure, as one line."""
+    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", stderr.strip())]
+    about = [part for part in paragraphs if part and not part.startswith(_ADVICE)]
+    return about[-1][:300] if about else ""

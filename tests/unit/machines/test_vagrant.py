@@ -234,3 +234,8 @@ def test_the_kind_decides(tmp_path: Path) -> None:
 def test_the_cause_is_the_last_thing_that_vagrant_said() -> None:
     said = "There was trouble.\n\nStdout: much\n\nThe container is\nbroken.\n\n"
     assert vagrant._cause(said) == "The container is broken."
+    advice = (
+        "For more information on the failure, enable detailed logging by setting the environment"
+        " variable VAGRANT_LOG\nto DEBUG.\n"
+    )
+    assert vagrant._cause(said + advice) == "The container is broken."

@@ -71,7 +71,7 @@ class Wanted:
     is that of the external network. ``mtu`` is the size of the packets between nodes in bytes.
     ``interfaces`` are those that stackcook sets up, ``ssh`` is the address that SSH connects to.
     ``lab``: stackcook has made the machine, for this cloud only. ``releases`` are those for which
-    the bundle has its packages, None without a bundle.
+    the bundle has its packages, None without a bundle; ``bundle`` is the MiB that these take.
     """
 
     need: Need = Need()
@@ -81,6 +81,7 @@ class Wanted:
     mtu: int = 1500
     lab: bool = False
     releases: frozenset[str] | None = None
+    bundle: int = 0
     interfaces: tuple[Interface, ...] = ()
     ssh: str = ""
 

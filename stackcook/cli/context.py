@@ -254,6 +254,15 @@ parallel_option = click.option(
 """The option ``--parallel``."""
 
 
+bundle_option = click.option(
+    "--bundle",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Take everything from this file of `stackcook bundle`; ask nothing of the internet.",
+)
+"""The option ``--bundle``."""
+
+
 def ignore_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option ``--ignore``."""
     from stackcook.bootstrap.findings import IGNORABLE

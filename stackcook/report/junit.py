@@ -57,7 +57,7 @@ class Suite:
 def document(
     name: str, suites: Sequence[Suite], seconds: float | None = None, hostname: str = ""
 ) -> str:
-    """The document. By default ``seconds`` are those of the suites, ``hostname`` is this machine's."""
+    """The document; by default with the seconds of its suites, and the name of this machine."""
     host = hostname or socket.gethostname()
     if seconds is None:
         seconds = sum(suite.seconds for suite in suites)

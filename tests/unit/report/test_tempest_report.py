@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stackcook.report import tempest
-from tests.unit.report.test_junit import validate
+from tests.junit import validate
 from stackcook.verify.tempest.guideline import Capability, Component, Verdict, Wanted
 from stackcook.verify.tempest.results import FAILED, NOT_RUN, PASSED, SKIPPED, Result
 from stackcook.verify.tempest.run import TempestReport

@@ -42,6 +42,11 @@ class Context:
     asks: frozenset[str] = frozenset()
     accept_new: bool = False
 
+    @property
+    def state(self) -> Path:
+        """The directory of the deployment's state, as :attr:`Manifest.state`."""
+        return self.path.absolute().parent / ".stackcook"
+
     @cached_property
     def access(self) -> Access:
         """The passwords for hosts, of the environment or asked for, now.

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stackcook.bundle.archive import unpack
+from stackcook.bundle.archive import remove_others
 from stackcook.cli.context import (
     Context,
     bundle_option,
@@ -18,7 +18,12 @@ from stackcook.cli.context import (
     parallel_option,
 )
 from stackcook.errors import ExitCode, UsageError
-from stackcook.operations.bundle import adopt, restore_repository
+from stackcook.operations.bundle import (
+    adopt_box,
+    adopt_cookbooks,
+    opened,
+    restore_repository,
+)
 from stackcook.operations.deploy import deploy, preflight
 from stackcook.operations.limit import limited
 from stackcook.operations.site import Site
@@ -84,6 +89,8 @@ def command(
         return inspect(context, manifest, site, only, ignore, parallel)
     with exclusive(manifest.state, "deploy"), State(manifest.state) as state:
         last = last_deploy(manifest.state)
+        if site.bundle:
+            remove_others(site.bundle)
         with context.console.run() as listener:
             return deploy(
                 manifest,
@@ -104,14 +111,15 @@ def made_ready(
 
     Raises StackcookErrors before anything is changed.
     """
-    unpacked = unpack(bundle) if bundle else None
+    unpacked = opened(bundle, context.state) if bundle else None
     if unpacked and restore_repository(unpacked, context.path):
         context.console.note(f"copied the Chef repository of the bundle to {context.path.parent}")
     manifest = context.load("deploy", warn=True)
     refuse(manifest.state)  # at once, not when the repository has been read
     only = limited(manifest, limit) or frozenset()
     if unpacked:
-        adopt(unpacked, manifest)
+        adopt_cookbooks(unpacked, manifest)
+        adopt_box(unpacked, manifest)
     site = Site(manifest, context.access, unpacked)
     site.check()  # all this before anything is written
     site.check_providers()

@@ -120,6 +120,18 @@ def test_two_file_systems_share_what_is_needed() -> None:
     assert problems(two.replace("free /=4194304", "free /=2000000"), wanted=WANTED) == []
 
 
+def test_the_packages_of_a_bundle_need_room_in_var() -> None:
+    wanted = replace(WANTED, bundle=2500)
+    found = [what for _, what in problems(HOST, wanted=wanted)]
+    assert found == [f"{place} has 4096 MiB free, but needs 4548 MiB" for place in ("/", "/var")]
+    two = HOST.replace("device /var=/dev/a", "device /var=/dev/b")
+    two = two.replace("free /=4194304", "free /=1100000")
+    assert problems(two, wanted=wanted) == []
+    two = two.replace("free /var=4194304", "free /var=3000000")
+    assert [what[:4] for _, what in problems(two, wanted=wanted)] == ["/var"]
+    assert problems(f"{HOST}ours=yes\n", wanted=wanted) == []
+
+
 def test_a_node_that_is_there_already_is_not_asked_for_what_only_a_new_one_needs() -> None:
     host = HOST.replace("127.0.0.1:80", "*:80").replace("org 80=reached", "org 80=refused")
     host = host.replace("total=2097152", "total=1000").replace("free /=4194304", "free /=1100000")

@@ -31,7 +31,10 @@ def hostnames(
         host = each.hostname
         short = host.partition(".")[0]
         shared = sorted(owners[host] - {node})
+        was = _own_names(node, known)
         remedy = f"set it on {node}: hostnamectl set-hostname {node}"
+        if not each.ours:
+            remedy += ", or add --set-hostnames to `stackcook deploy`"
         if not host:
             continue
         if shared:
@@ -40,16 +43,27 @@ def hostnames(
         elif others.get(short, node) != node:
             what = f'its hostname "{host}" is the name of another node'
             yield NodeFinding("hostname-duplicate", node, what, remedy)
-        elif short == node.lower():
-            continue
-        elif (names := set(known.get(node, ()))) and not names & {host, short}:
-            was = sorted(names)[0]
-            what = f'its hostname is "{host}", but the cloud knows it as "{was}"'
-            yield NodeFinding(
-                "hostname-changed", node, what, remedy.replace(f"e {node}", f"e {was}")
-            )
-        else:
+        elif was and not was & {host, short}:
+            name = min(was)
+            what = f'its hostname is "{host}", but the cloud knows it as "{name}"'
+            remedy = f"set the old name again on {node}: hostnamectl set-hostname {name}"
+            yield NodeFinding("hostname-changed", node, what, remedy)
+        elif not was and node.lower() not in (host, short):
             yield NodeFinding("hostname-differs", node, f'its hostname is "{host}"', remedy)
+
+
+def _own_names(node: str, known: Mapping[str, Iterable[str]]) -> set[str]:
+    """The names by which the cloud knows this node alone.
+
+    What it knows of several nodes is the own name of one of them at most; the others must get
+    other names.
+    """
+    taken = {name for other, names in known.items() if other != node for name in names}
+    return {
+        name
+        for name in known.get(node, ())
+        if name not in taken or node.lower() in (name, name.partition(".")[0])
+    }
 
 
 def siblings(facts: Facts, groups: Iterable[Sequence[str]]) -> Iterator[NodeFinding]:

@@ -57,15 +57,28 @@ def test_a_host_with_the_name_of_a_node_that_is_not_inspected() -> None:
 
 def test_a_name_that_is_not_the_node_s_is_a_warning_until_the_cloud_knows_another() -> None:
     assert named({"a": "srv17"}) == [("a", "hostname-differs", 'its hostname is "srv17"')]
-    assert named({"a": "srv17"}, known={"a": {"srv17"}})[0][1] == "hostname-differs"
+    assert named({"a": "srv17"}, known={"a": {"srv17"}}) == [], "now it has to keep it"
     ((_, id, what),) = named({"a": "srv18"}, known={"a": {"srv17"}})
     assert id == "hostname-changed" and 'the cloud knows it as "srv17"' in what
-    assert named({"a": "a"}, known={"a": {"debian"}}) == [], "this puts it right"
+    ((_, id, what),) = named({"a": "a"}, known={"a": {"debian"}})
+    assert id == "hostname-changed" and 'the cloud knows it as "debian"' in what
+
+
+def test_hosts_that_the_cloud_knows_by_the_same_name_may_get_their_own() -> None:
+    known = {"a": {"a", "a.example.com"}, "b": {"a", "a.example.com"}}
+    assert named({"a": "a", "b": "b"}, known=known) == []
+    assert [id for _, id, _ in named({"a": "x", "b": "b"}, known=known)] == ["hostname-changed"]
+    assert named({"a": "a", "b": "b"}, known={"a": {"debian"}, "b": {"debian"}}) == []
 
 
 def test_the_remedy_names_the_command() -> None:
     (found,) = hostnames({"a": facts(host="debian")}, ["a"], {})
-    assert found.to_do == "set it on a: hostnamectl set-hostname a"
+    command = "set it on a: hostnamectl set-hostname a"
+    assert found.to_do == f"{command}, or add --set-hostnames to `stackcook deploy`"
+    (found,) = hostnames({"a": facts(host="debian", ours="yes")}, ["a"], {})
+    assert found.to_do == command
+    (found,) = hostnames({"a": facts(host="new", ours="yes")}, ["a"], {"a": ["old"]})
+    assert found.to_do == "set the old name again on a: hostnamectl set-hostname old"
 
 
 def test_a_host_that_differs_from_its_siblings() -> None:

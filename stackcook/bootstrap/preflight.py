@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,8 +37,7 @@ NO_NAME = "the name does not resolve"
 BUNDLED = "/etc/apt/apt.conf.d/99stackcook-bundle"
 """apt's configuration on a node that has the packages of a bundle."""
 
-_HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-"""A host name in lower case, as DNS has it."""
+_LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
 
 _PORTS = {"http": 80, "https": 443}
 _ANY = ("0.0.0.0", "*", "[::]")
@@ -106,6 +105,10 @@ class HostFacts:
     def skew(self) -> float:
         """Seconds that its clock is ahead of the Chef server's; 0 if unknown."""
         return float(self.said.get("time") or self.now) - self.now
+
+    def renamed(self, name: str) -> HostFacts:
+        """As they will be when the host has this name."""
+        return replace(self, said={**self.said, "host": name, "named": "127.0.1.1"})
 
     @property
     def hostname(self) -> str:
@@ -177,6 +180,11 @@ def read(
         elif name == "time" and value:
             float(value)
     return HostFacts(said, url, now, mine, installs)
+
+
+def is_hostname(name: str) -> bool:
+    """Whether a host can have this name, as DNS and Linux allow."""
+    return len(name) <= 64 and bool(re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", name))
 
 
 def judge(node: str, facts: HostFacts, wanted: Wanted = Wanted()) -> tuple[NodeFinding, ...]:
@@ -270,7 +278,7 @@ def _time_service(facts: HostFacts, wanted: Wanted) -> _Found:
 
 
 def _name(facts: HostFacts, wanted: Wanted) -> _Found:
-    if "host" in facts.said and not (facts.hostname and _HOSTNAME.fullmatch(facts.hostname)):
+    if "host" in facts.said and not is_hostname(facts.hostname):
         yield "hostname", f'its hostname must not be "{facts.said["host"]}"'
 
 

@@ -44,6 +44,12 @@ def preflight_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Accept hosts that belong to another Chef server or cloud: deploy replaces their"
             " /etc/chef.",
         ),
+        click.option(
+            "--set-hostnames",
+            is_flag=True,
+            help="Give new hosts the names of their nodes. Hosts that are in the cloud already keep"
+            " theirs.",
+        ),
         bundle_option,
         ignore_option,
         parallel_option,
@@ -71,6 +77,7 @@ def command(
     preflight_only: bool,
     bundle: Path | None,
     take_over: bool,
+    set_hostnames: bool,
     ignore: tuple[str, ...],
     parallel: int | None,
 ) -> ExitCode:
@@ -86,7 +93,7 @@ def command(
     if retry_failed:
         only = _failed(last_deploy(manifest.state), only)
     if preflight_only:
-        return inspect(context, manifest, site, only, ignore, parallel)
+        return inspect(context, manifest, site, only, ignore, parallel, named=set_hostnames)
     with exclusive(manifest.state, "deploy"), State(manifest.state) as state:
         last = last_deploy(manifest.state)
         if site.bundle:
@@ -100,6 +107,7 @@ def command(
                 last=last,
                 anew=anew,
                 ignore=ignore,
+                named=set_hostnames,
                 settings=Settings(parallel=parallel or 0),
             )
 
@@ -136,13 +144,17 @@ def inspect(
     ignore: tuple[str, ...],
     parallel: int | None,
     listeners: tuple[Listener, ...] = (),
+    *,
+    named: bool,
 ) -> ExitCode:
-    """Preflight alone. ``listeners`` get its events, too."""
+    """Preflight alone. ``listeners`` get its events, too; ``named``: as for a deploy."""
     with exclusive(manifest.state, "preflight"), State(manifest.state) as state:
         with context.console.run() as listener:
             settings = Settings(parallel=parallel or 0)
             every: tuple[Listener, ...] = (state, listener, *listeners)
-            return preflight(manifest, site, every, only, ignore=ignore, settings=settings)
+            return preflight(
+                manifest, site, every, only, ignore=ignore, named=named, settings=settings
+            )
 
 
 def _failed(last: LastDeploy | None, only: frozenset[str]) -> frozenset[str]:

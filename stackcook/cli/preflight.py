@@ -38,6 +38,7 @@ def command(
     html: Path | None,
     junit: Path | None,
     take_over: bool,
+    set_hostnames: bool,
     bundle: Path | None,
     ignore: tuple[str, ...],
     parallel: int | None,
@@ -60,4 +61,4 @@ def command(
                     file.write(render(event, manifest.name).encode())
                 context.console.note(f"wrote {path}")
 
-    return inspect(context, manifest, site, only, ignore, parallel, (write,))
+    return inspect(context, manifest, site, only, ignore, parallel, (write,), named=set_hostnames)

@@ -28,7 +28,7 @@ class Inspection:
 
     ``wanted`` gives what the host of a node must have; without it, little is asked. ``known``
     gives the host names that the cloud knows of each node, ``probe`` runs a command on a node, for
-    so many seconds, and returns its output.
+    so many seconds, and returns its output. ``named``: new hosts will get the names of their nodes.
     """
 
     def __init__(
@@ -39,12 +39,14 @@ class Inspection:
         wanted: Callable[[Node], Wanted] | None,
         known: Callable[[], Mapping[str, Collection[str]]],
         probe: Callable[[str, str, float], str],
+        *,
+        named: bool = False,
     ) -> None:
         self._manifest = manifest
         self._nodes = {node.name: node for node in nodes}
         self._ignore = ignore
         self._want = wanted or partial(basic, manifest)
-        self._known, self._probe = known, probe
+        self._known, self._probe, self._named = known, probe, named
         self._lock = threading.Lock()
         self._findings: dict[str, tuple[NodeFinding, ...]] = {name: () for name in self._nodes}
         self._facts: dict[str, HostFacts] = {}
@@ -70,6 +72,8 @@ class Inspection:
             return look.text
         with self.of(node):
             wanted = self._want(node)
+        if self._named and not (facts.ours or wanted.lab):
+            facts = facts.renamed(node.name)
         found = self._marked(preflight.judge(node.name, facts, wanted))
         with self._lock:
             self._findings[node.name] = found

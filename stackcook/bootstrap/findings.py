@@ -64,6 +64,11 @@ KINDS: Mapping[str, Kind] = {
         "less disk space is free than the node's recipes need",
         "delete what is not needed, or enlarge the disk",
     ),
+    "disk": Kind(
+        "a disk for Cinder or Swift is missing or not empty",
+        "correct the attribute that names the disk; or empty the disk with `wipefs --all DISK`, "
+        "which destroys its data",
+    ),
     "memory": Kind(
         "the host has less memory than the node's recipes need",
         "give the host more memory, or move roles to other nodes",

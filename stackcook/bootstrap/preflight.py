@@ -365,6 +365,26 @@ def _address(facts: HostFacts, wanted: Wanted) -> _Found:
         yield "address", f"no interface has {wanted.address}, only {', '.join(there)}"
 
 
+def _disks(facts: HostFacts, wanted: Wanted) -> _Found:
+    said = facts.said
+    if not any(name.startswith("block ") for name in said):
+        return  # it does not say which disks it has
+    for device in wanted.devices:
+        path = said.get(f"alias {device.path}", device.path)
+        if device.group and device.group in said.get("volume groups", "").split():
+            continue
+        if f"block {path}" not in said:
+            yield "disk", f"it has no {device.path}, for {device.used}"
+            continue
+        kind, system, table, mounted = said[f"block {path}"].split("|", 3)
+        content = system or ("a file system" if mounted else "")
+        if kind == "disk":  # a partition names the table of its disk
+            content = content or table
+        if content and content != device.keeps:
+            where = f", mounted at {mounted}" if mounted else ""
+            yield "disk", f"{device.path}, for {device.used}, is not empty ({content}{where})"
+
+
 def _described(wanted: Wanted) -> set[str]:
     """The addresses that the host will have by `interfaces`."""
     return {str(each.ip) for interface in wanted.interfaces for each in interface.addresses}
@@ -456,6 +476,7 @@ _CHECKS = (
     _Check(_network, ("network",), hosts=True),
     _Check(_compute, ("kvm", "kernel"), hosts=True),
     _Check(_ports, ("port",), new=True, hosts=True),
+    _Check(_disks, ("disk",), new=True, hosts=True),
     _Check(_firewall, ("firewall",), new=True, hosts=True),
     _Check(_leftover, ("leftover",), new=True, hosts=True),
 )

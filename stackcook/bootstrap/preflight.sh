@@ -61,6 +61,11 @@ for place in /sys/block/*/device; do
   case ${place##*/} in sr* | fd* | \*) continue ;; esac
   echo "disk ${place##*/}=$(cat "$place/size") $(cat "$place/queue/rotational") $(cat "$place/device/model" 2>/dev/null)"
 done
+# what is on each disk and partition, other paths of it, and LVM's volume groups
+lsblk -nPpo NAME,TYPE,FSTYPE,PTTYPE,MOUNTPOINT 2>/dev/null |
+  sed -nE 's/^NAME="([^"]*)" TYPE="([^"]*)" FSTYPE="([^"]*)" PTTYPE="([^"]*)" MOUNTPOINT="([^"]*)"$/block \1=\2|\3|\4|\5/p'
+find /dev/disk -type l -printf 'alias %p=%l\n' 2>/dev/null | sed 's|=.*/|=/dev/|'
+echo "volume groups=$(vgs --noheadings -o vg_name 2>/dev/null | tr -s '\n' ' ')"
 echo "gateways=$({ ip -o route show default; ip -6 -o route show default; } 2>/dev/null |
   sed -nE 's/.* via ([^ ]+) dev ([^ ]+).*/\1 (\2)/p' | sort -u | paste -sd ,)"
 echo "held=$(dpkg --get-selections 2>/dev/null | awk '$2 == "hold" { print $1 }' | tr '\n' ' ')"

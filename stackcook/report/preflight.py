@@ -118,7 +118,7 @@ def _needed(node: Inspected, facts: HostFacts, wanted: Wanted) -> Iterator[Row]:
     for place, least in space(facts, wanted).items():
         free = facts.free(place)
         has = "" if free is None else f"{free} MiB free"
-        level = _level(node, "disk-space", f"{place} ")
+        level = _level(node, "disk-space", f"{place} has")
         yield Row(f"disk space on {place}", f"{least} MiB", has, level)
     if wanted.address:
         has = ", ".join(facts.said.get("addresses", "").split())
@@ -136,6 +136,10 @@ def _needed(node: Inspected, facts: HostFacts, wanted: Wanted) -> Iterator[Row]:
                 has = str(error)
             level = _level(node, "network", f"{interface.name}:")
             yield Row(f"network card {interface.name}", needs, has, level)
+    for device in wanted.devices:
+        has = facts.said.get(f"alias {device.path}", "")
+        level = _level(node, "disk", device.path)
+        yield Row(f"disk for {device.used}", device.path, has, level)
     if need.computes:
         has = "yes" if facts.hardware.kvm else "no"
         yield Row("KVM", "for speed", has, _level(node, "kvm"))
@@ -145,9 +149,9 @@ def _needed(node: Inspected, facts: HostFacts, wanted: Wanted) -> Iterator[Row]:
         yield Row("free ports", ", ".join(ports), "", _level(node, "port"))
 
 
-def _level(node: Inspected, id: str, begins: str = "") -> str:
-    """That of the findings with this ID whose text begins so."""
-    mine = (f for f in node.findings if f.id == id and f.what.startswith(begins))
+def _level(node: Inspected, id: str, about: str = "") -> str:
+    """That of the findings with this ID that are ``about`` this, if it is given."""
+    mine = (f for f in node.findings if f.id == id and about in f.what)
     levels = {finding.level for finding in mine}
     if not levels:
         return "" if id in node.checked else "-"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.bootstrap import preflight
-from stackcook.bootstrap.needs import Need, Wanted
+from stackcook.bootstrap.needs import Device, Need, Wanted
 
 URL = "http://10.0.115.1:4545"
 GOOD = (
@@ -111,13 +111,55 @@ def test_what_was_looked_for_is_known() -> None:
     every = preflight.checked(facts, WANTED)
     assert {"memory", "port", "leftover", "kvm", "clock"} <= every
     known = preflight.checked(preflight.read(f"{HOST}ours=yes\n", URL, 5000.0), WANTED)
-    assert every - known == {"memory", "dns", "mirror", "port", "firewall", "leftover"}
+    assert every - known == {"memory", "dns", "mirror", "port", "firewall", "leftover", "disk"}
     assert "kvm" not in preflight.checked(facts, replace(WANTED, lab=True))
 
 
 def test_two_file_systems_share_what_is_needed() -> None:
     two = HOST.replace("device /var=/dev/a", "device /var=/dev/b")
     assert problems(two.replace("free /=4194304", "free /=2000000"), wanted=WANTED) == []
+
+
+DISKS = (
+    "block /dev/sda=disk||gpt|\nblock /dev/sda1=part|ext4|gpt|/\nblock /dev/sda2=part||gpt|\n"
+    "block /dev/sdb=disk|||\nblock /dev/sdc=disk|xfs||/srv/node/c\nblock /dev/sdd=disk|||/mnt\n"
+    "alias /dev/disk/by-id/x=/dev/sdb\n"
+)
+
+
+@pytest.mark.parametrize(
+    "device, what",
+    [
+        (Device("/dev/sdb", "Cinder"), ""),
+        (Device("/dev/sda2", "Cinder"), ""),
+        (Device("/dev/disk/by-id/x", "Swift", "xfs"), ""),
+        (Device("/dev/sdc", "Swift", "xfs"), ""),
+        (Device("/dev/sdc", "Cinder"), "/dev/sdc, for Cinder, is not empty (xfs, mounted at /srv"),
+        (Device("/dev/sda", "Cinder"), "/dev/sda, for Cinder, is not empty (gpt)"),
+        (
+            Device("/dev/sda1", "Swift", "xfs"),
+            "/dev/sda1, for Swift, is not empty (ext4, mounted at",
+        ),
+        (
+            Device("/dev/sdd", "Cinder"),
+            "/dev/sdd, for Cinder, is not empty (a file system, mounted",
+        ),
+        (Device("/dev/sdz", "Swift"), "it has no /dev/sdz, for Swift"),
+        (Device("/dev/disk/by-id/y", "Swift"), "it has no /dev/disk/by-id/y, for Swift"),
+    ],
+)
+def test_disks_for_storage(device: Device, what: str) -> None:
+    wanted = replace(WANTED, devices=(device,))
+    found = problems(HOST + DISKS, wanted=wanted)
+    assert [id for id, _ in found] == ["disk"] * bool(what)
+    assert all(said.startswith(what) for _, said in found)
+    assert problems(HOST, wanted=wanted) == [], "the host does not say"
+    assert problems(f"{HOST}{DISKS}ours=yes\n", wanted=wanted) == []
+
+
+def test_a_volume_group_that_is_there_needs_no_disks() -> None:
+    wanted = replace(WANTED, devices=(Device("/dev/sda", "Cinder", group="volumes"),))
+    assert problems(f"{HOST}{DISKS}volume groups= a volumes \n", wanted=wanted) == []
 
 
 def test_the_packages_of_a_bundle_need_room_in_var() -> None:

@@ -96,6 +96,11 @@ KINDS: Mapping[str, Kind] = {
         "wait until that program has ended, or stop it",
         Severity.WARNING,
     ),
+    "held-packages": Kind(
+        "apt keeps packages at their version that the node's recipes install",
+        "if that is not intended: apt-mark unhold PACKAGE",
+        Severity.WARNING,
+    ),
     "hostname": Kind(
         "the host has no name of its own, or one with other characters than DNS allows",
         "set it: hostnamectl set-hostname NAME",

@@ -8,6 +8,7 @@ from typing import Any
 
 from stackcook.bootstrap.options import options_of
 from stackcook.chef.objects.runlist import recipes_of, run_list_for
+from stackcook.chef.repository.packages import Packages
 from stackcook.chef.repository.repository import Repository
 from stackcook.manifest.model import (
     EXTERNAL_ATTRIBUTES,
@@ -85,7 +86,7 @@ class Wanted:
     ``interfaces`` are those that stackcook sets up, ``ssh`` is the address that SSH connects to.
     ``lab``: stackcook has made the machine, for this cloud only. ``releases`` are those for which
     the bundle has its packages, None without a bundle; ``bundle`` is the MiB that these take.
-    ``devices`` are the disks that its storage uses.
+    ``devices`` are the disks that its storage uses, ``packages`` those that its recipes install.
     """
 
     need: Need = Need()
@@ -97,6 +98,7 @@ class Wanted:
     releases: frozenset[str] | None = None
     bundle: int = 0
     devices: tuple[Device, ...] = ()
+    packages: frozenset[str] = frozenset()
     interfaces: tuple[Interface, ...] = ()
     ssh: str = ""
 
@@ -131,6 +133,7 @@ def wanted(manifest: Manifest, repository: Repository, node: Node) -> Wanted:
         for service, port in need.ports.items()
     }
     used = {recipe.split("::")[0] for recipe in recipes}
+    packages = repository.packages([node]).get(node.name, Packages())
     return replace(
         basic(manifest, node),
         need=replace(need, ports=ports),
@@ -142,6 +145,7 @@ def wanted(manifest: Manifest, repository: Repository, node: Node) -> Wanted:
         interface=str(_dig(levels, EXTERNAL_ATTRIBUTES[0]) or "") if need.tunnels else "",
         mtu=int(_dig(levels, "openstack.network.conf.DEFAULT.global_physnet_mtu") or 1500),
         devices=tuple(_devices(recipes, levels)),
+        packages=frozenset((*packages.openstack, *packages.chef)),
     )
 
 

@@ -342,6 +342,12 @@ def _lock(facts: HostFacts, wanted: Wanted) -> _Found:
         yield "apt-lock", f"{holder} holds the lock of apt or dpkg"
 
 
+def _held(facts: HostFacts, wanted: Wanted) -> _Found:
+    names = (name.partition(":")[0] for name in facts.said.get("held", "").split())
+    if held := sorted(wanted.packages.intersection(names)):
+        yield "held-packages", f"apt holds {', '.join(held)}, which the node's recipes install"
+
+
 def _ports(facts: HostFacts, wanted: Wanted) -> _Found:
     services = {("tcp", port): service for service, port in wanted.need.ports.items()}
     if wanted.need.tunnels:
@@ -466,6 +472,7 @@ _CHECKS = (
     _Check(_time_service, ("time-service",)),
     _Check(_server, ("chef-server",)),
     _Check(_lock, ("apt-lock",)),
+    _Check(_held, ("held-packages",)),
     _Check(_memory, ("memory",), new=True),
     _Check(_supported, ("release",), new=True),
     _Check(_mirrors, ("dns", "mirror"), new=True),

@@ -43,6 +43,7 @@ def test_the_roles_that_are_shipped(shipped: Repository) -> None:
     assert controller.need.disk > 2.9 * 1024 and compute.need.disk > 1.9 * 1024
     assert controller.platforms["openstack-identity"] == {"debian": ">= 13.0"}
     assert "openstack-ceph" not in controller.platforms
+    assert "nova-compute" in compute.packages and "nova-compute" not in controller.packages
     assert compute.address == "10.0.115.7" and not compute.lab
 
 

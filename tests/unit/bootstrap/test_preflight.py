@@ -120,6 +120,14 @@ def test_two_file_systems_share_what_is_needed() -> None:
     assert problems(two.replace("free /=4194304", "free /=2000000"), wanted=WANTED) == []
 
 
+def test_packages_that_apt_holds() -> None:
+    wanted = replace(WANTED, packages=frozenset({"nova-compute", "haproxy"}))
+    held = f"{HOST}held=linux-image-amd64 nova-compute:amd64 \n"
+    what = "apt holds nova-compute, which the node's recipes install"
+    assert problems(held, wanted=wanted) == [("held-packages", what)]
+    assert problems(held, wanted=WANTED) == []
+
+
 DISKS = (
     "block /dev/sda=disk||gpt|\nblock /dev/sda1=part|ext4|gpt|/\nblock /dev/sda2=part||gpt|\n"
     "block /dev/sdb=disk|||\nblock /dev/sdc=disk|xfs||/srv/node/c\nblock /dev/sdd=disk|||/mnt\n"

@@ -69,6 +69,11 @@ KINDS: Mapping[str, Kind] = {
         "correct the attribute that names the disk; or empty the disk with `wipefs --all DISK`, "
         "which destroys its data",
     ),
+    "disk-health": Kind(
+        "a disk says by SMART that it fails; only known where smartmontools is installed",
+        "replace the disk",
+        Severity.WARNING,
+    ),
     "memory": Kind(
         "the host has less memory than the node's recipes need",
         "give the host more memory, or move roles to other nodes",

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk; ``size`` in bytes, ``rotates`` unless it is an SSD."""
+    """A disk; ``size`` in bytes, ``rotates`` unless it is an SSD.
+
+    ``health`` is what SMART says, such as ``PASSED``; empty if unknown.
+    """
 
     name: str
     size: int
     rotates: bool
     model: str = ""
+    health: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,17 @@ def read_hardware(said: Mapping[str, str]) -> Hardware:
         virtual="" if virtual == "none" else virtual,
         kvm="kvm" in said,
         disks=tuple(
-            _disk(key.removeprefix("disk "), value)
+            _disk(key.removeprefix("disk "), value, said)
             for key, value in said.items()
             if key.startswith("disk ")
         ),
     )
 
 
-def _disk(name: str, value: str) -> Disk:
+def _disk(name: str, value: str, said: Mapping[str, str]) -> Disk:
     sectors, rotates, *model = value.split()
-    return Disk(name, _number(sectors) * 512, rotates == "1", " ".join(model))
+    health = said.get(f"health {name}", "").strip()
+    return Disk(name, _number(sectors) * 512, rotates == "1", " ".join(model), health)
 
 
 def _number(text: str | None) -> int:

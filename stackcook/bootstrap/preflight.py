@@ -20,7 +20,7 @@ from stackcook.manifest.model import InterfaceKind
 SCRIPT = Path(__file__).with_name("preflight.sh")
 TIMEOUT = 60.0
 FREE = 1024
-"""MiB that must be free on / and on /var, on any node."""
+"""MiB that must be free on /, /var and /var/log, on any node."""
 
 SKEW = 600.0
 """Seconds that a node's clock may differ from the Chef server's; that refuses from 900 on."""
@@ -208,9 +208,11 @@ def _checks(facts: HostFacts, wanted: Wanted) -> Iterator[_Check]:
 def space(facts: HostFacts, wanted: Wanted) -> Mapping[str, int]:
     """Directory → MiB that must be free there."""
     disk, bundle = (0, 0) if facts.ours else (wanted.need.disk, wanted.bundle)
-    if facts.said.get("device /") == facts.said.get("device /var"):
-        return dict.fromkeys(("/", "/var"), max(FREE, disk + bundle))
-    return {"/": max(FREE, disk // 2), "/var": max(FREE, disk // 2 + bundle)}
+    root, var, log = (facts.said.get(f"device {place}") for place in ("/", "/var", "/var/log"))
+    logs = {"/var/log": FREE} if log not in (None, var) else {}
+    if root == var:
+        return {**dict.fromkeys(("/", "/var"), max(FREE, disk + bundle)), **logs}
+    return {"/": max(FREE, disk // 2), "/var": max(FREE, disk // 2 + bundle), **logs}
 
 
 def _disk(facts: HostFacts, wanted: Wanted) -> _Found:
@@ -391,6 +393,12 @@ def _disks(facts: HostFacts, wanted: Wanted) -> _Found:
             yield "disk", f"{device.path}, for {device.used}, is not empty ({content}{where})"
 
 
+def _health(facts: HostFacts, wanted: Wanted) -> _Found:
+    for disk in facts.hardware.disks:
+        if disk.health not in ("", "PASSED", "OK"):
+            yield "disk-health", f"SMART says of {disk.name}: {disk.health}"
+
+
 def _described(wanted: Wanted) -> set[str]:
     """The addresses that the host will have by `interfaces`."""
     return {str(each.ip) for interface in wanted.interfaces for each in interface.addresses}
@@ -483,6 +491,7 @@ _CHECKS = (
     _Check(_network, ("network",), hosts=True),
     _Check(_compute, ("kvm", "kernel"), hosts=True),
     _Check(_ports, ("port",), new=True, hosts=True),
+    _Check(_health, ("disk-health",), hosts=True),
     _Check(_disks, ("disk",), new=True, hosts=True),
     _Check(_firewall, ("firewall",), new=True, hosts=True),
     _Check(_leftover, ("leftover",), new=True, hosts=True),

@@ -60,6 +60,8 @@ for place in /sys/block/*/device; do
   place=${place%/device}
   case ${place##*/} in sr* | fd* | \*) continue ;; esac
   echo "disk ${place##*/}=$(cat "$place/size") $(cat "$place/queue/rotational") $(cat "$place/device/model" 2>/dev/null)"
+  timeout 5 smartctl --nocheck=standby --health "/dev/${place##*/}" 2>/dev/null |
+    sed -nE "s/^SMART (overall-health self-assessment test result|Health Status): */health ${place##*/}=/p" &
 done
 # what is on each disk and partition, other paths of it, and LVM's volume groups
 lsblk -nPpo NAME,TYPE,FSTYPE,PTTYPE,MOUNTPOINT 2>/dev/null |
@@ -84,11 +86,12 @@ for unit in chrony systemd-timesyncd ntpsec ntp openntpd; do
   if systemctl is-active --quiet $unit 2>/dev/null; then echo "time service=$unit"; fi
 done
 echo "synchronized=$(timeout 5 timedatectl show --property NTPSynchronized --value 2>/dev/null)"
-df -Pk / /var | awk '
+df -Pk / /var /var/log | awk '
   /^MemAvailable/ { print "memory=" $2 }
   /^MemTotal/ { print "total=" $2 }
   FNR < NR && FNR > 1 {
-    place = FNR == 2 ? "/" : "/var"
+    split("/ /var /var/log", places, " ")
+    place = places[FNR - 1]
     print "free " place "=" $4
     print "device " place "=" $1
   }' /proc/meminfo -
@@ -167,5 +170,5 @@ if test -n "$1"; then
     place=${place#\[}
     reach "mirror ${place%\]} $port" "${place%\]}" "$port" &
   done
-  wait
 fi
+wait

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from stackcook.bootstrap import preflight
+from stackcook.bootstrap.hardware import Disk
 from stackcook.bootstrap.needs import Device, Need, Wanted
 
 URL = "http://10.0.115.1:4545"
@@ -75,6 +76,8 @@ def test_a_host_that_suits_its_node_has_no_findings() -> None:
         ("cpus=", "databases=nova\ncpus=", "leftover", "databases of another cloud: nova"),
         ("cpus=", "firewall=ufw\ncpus=", "firewall", "needs TCP 80, TCP 3306, UDP 6081"),
         ("cpus=", "card eth1=2 - -1\nlink eth1=0 1500 \ncpus=", "link", "eth1 has no link"),
+        ("cpus=", "disk sda=9 0\nhealth sda=FAILED!\ncpus=", "disk-health", "sda: FAILED!"),
+        ("cpus=", "device /var/log=/dev/b\nfree /var/log=9\ncpus=", "disk-space", "/var/log has 0"),
         ("cpus=", "named=\ncpus=", "hostname-lookup", "its own name one does not resolve"),
         (
             "cpus=",
@@ -100,6 +103,8 @@ def test_what_the_node_s_recipes_miss(old: str, new: str, id: str, problem: str)
         "card eth1=2 - -1\nlink eth1=- 1500 ",
         "card eth5=2 - -1\nlink eth5=0 1500 ",
         "databases=\ndomains=",
+        "disk sda=9 0\nhealth sda=PASSED",
+        "device /var/log=/dev/a\nfree /var/log=9",
     ],
 )
 def test_what_is_no_finding(line: str) -> None:
@@ -347,6 +352,7 @@ def host(tmp_path: Path) -> Path:
         " printf 'nova-api\\tinstall\\nnova-compute\\thold\\n'",
         "systemctl": 'test "$3" = chrony',
         "timedatectl": "echo yes",
+        "smartctl": "echo 'SMART overall-health self-assessment test result: PASSED'",
         "systemd-detect-virt": "test $# = 0 && echo kvm",
         "lscpu": "echo 'Model name:  Xeon'; echo '  Socket(s):  2'",
     }
@@ -381,9 +387,7 @@ def test_the_script_describes_the_hardware(host: Path) -> None:
     hardware, (card,) = facts.hardware, facts.cards
     assert hardware.model == "Dell Inc. PowerEdge R640" and hardware.cpu == "Xeon"
     assert hardware.sockets == 2 and hardware.virtual == "kvm" and hardware.memory > 0
-    assert [(d.name, d.size, d.rotates, d.model) for d in hardware.disks] == [
-        ("sda", 512000, True, "Micron")
-    ]
+    assert hardware.disks == (Disk("sda", 512000, True, "Micron", "PASSED"),)
     assert (card.mac, card.speed, card.link, card.mtu) == ("52:54:00:00:00:01", 10000, True, 9000)
     assert facts.said["held"].split() == ["nova-compute"]
 

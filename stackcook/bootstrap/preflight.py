@@ -108,7 +108,8 @@ class HostFacts:
 
     def renamed(self, name: str) -> HostFacts:
         """As they will be when the host has this name."""
-        return replace(self, said={**self.said, "host": name, "named": "127.0.1.1"})
+        host = {"host": name, "old host": self.said.get("host", ""), "named": "127.0.1.1"}
+        return replace(self, said={**self.said, **host})
 
     @property
     def hostname(self) -> str:
@@ -280,7 +281,9 @@ def _time_service(facts: HostFacts, wanted: Wanted) -> _Found:
 
 
 def _name(facts: HostFacts, wanted: Wanted) -> _Found:
-    if "host" in facts.said and not is_hostname(facts.hostname):
+    # a cloud that has such a name works, and must keep it
+    legal = is_hostname(facts.hostname) or facts.ours or wanted.lab
+    if "host" in facts.said and not (facts.hostname and legal):
         yield "hostname", f'its hostname must not be "{facts.said["host"]}"'
 
 

@@ -64,8 +64,9 @@ def hardware(facts: HostFacts | None) -> Sequence[tuple[str, str]]:
     said, has = facts.said, facts.hardware
     service = said.get("time service", "")
     clock = {"yes": "synchronized", "no": "not synchronized"}.get(said.get("synchronized", ""), "")
+    names = dict.fromkeys((said.get("old host", ""), said.get("host", "")))
     rows = (
-        ("hostname", said.get("host", "")),
+        ("hostname", " → ".join(filter(None, names))),
         ("model", has.model),
         ("virtualization", _virtualization(has)),
         ("CPU", _cpu(has)),

@@ -100,6 +100,7 @@ def test_what_the_node_s_recipes_miss(old: str, new: str, id: str, problem: str)
         "synchronized=no\ntime service=chrony",
         "synchronized=no\ncontainer=yes",
         "synchronized=",
+        "host=my_host\nours=yes",
         "card eth1=2 - -1\nlink eth1=- 1500 ",
         "card eth5=2 - -1\nlink eth5=0 1500 ",
         "databases=\ndomains=",

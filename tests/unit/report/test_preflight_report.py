@@ -86,7 +86,8 @@ def found() -> Findings:
 
 
 def test_the_page_has_the_hardware_of_each_host(found: Findings) -> None:
-    assert dict(report.hardware(found.nodes[0].facts)) == {
+    facts = found.nodes[0].facts
+    assert facts and dict(report.hardware(facts)) == {
         "hostname": "one",
         "model": "Dell Inc. PowerEdge R640",
         "virtualization": "none, with KVM",
@@ -99,6 +100,8 @@ def test_the_page_has_the_hardware_of_each_host(found: Findings) -> None:
         "clock": "+3 s to the Chef server's, synchronized, chrony",
         "packages held": "nova-compute",
     }
+    renamed = facts.renamed("two")
+    assert dict(report.hardware(renamed))["hostname"] == "one → two"
     page = report.page(found, "lab")
     text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
     assert "sda 1.9 TB SSD Micron 5300" in text and "sdb 8.0 TB rotating" in text

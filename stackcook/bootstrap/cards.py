@@ -40,7 +40,10 @@ def read_cards(said: Mapping[str, str]) -> tuple[Card, ...]:
     found = []
     for key, value in said.items():
         if key.startswith("card "):
-            mac, pci, speed, *others = value.split()
+            try:
+                mac, pci, speed, *others = value.split()
+            except ValueError:
+                continue  # it went away meanwhile
             known = int(speed) if speed.isdigit() else None
             pci = "" if pci == "-" else pci
             name = key.removeprefix("card ")

@@ -303,7 +303,10 @@ def _lookup(facts: HostFacts, wanted: Wanted) -> _Found:
 
 def _own(address: str) -> bool:
     """Whether any host has this address: a loopback or link-local one."""
-    parsed = ip_address(address.partition("%")[0])
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
     return parsed.is_loopback or parsed.is_link_local
 
 

@@ -59,7 +59,7 @@ systemd-detect-virt --quiet --container 2>/dev/null && echo container=yes
 for place in /sys/block/*/device; do
   place=${place%/device}
   case ${place##*/} in sr* | fd* | \*) continue ;; esac
-  echo "disk ${place##*/}=$(cat "$place/size") $(cat "$place/queue/rotational") $(cat "$place/device/model" 2>/dev/null)"
+  echo "disk ${place##*/}=$(cat "$place/size" || echo -) $(cat "$place/queue/rotational" || echo -) $(cat "$place/device/model" 2>/dev/null)"
   timeout 5 smartctl --nocheck=standby --health "/dev/${place##*/}" 2>/dev/null |
     sed -nE "s/^SMART (overall-health self-assessment test result|Health Status): */health ${place##*/}=/p" &
 done

@@ -78,6 +78,7 @@ def test_a_host_that_suits_its_node_has_no_findings() -> None:
         ("cpus=", "card eth1=2 - -1\nlink eth1=0 1500 \ncpus=", "link", "eth1 has no link"),
         ("cpus=", "disk sda=9 0\nhealth sda=FAILED!\ncpus=", "disk-health", "sda: FAILED!"),
         ("cpus=", "device /var/log=/dev/b\nfree /var/log=9\ncpus=", "disk-space", "/var/log has 0"),
+        ("cpus=", "named=?\ncpus=", "hostname-lookup", "resolves to ?, which no interface has"),
         ("cpus=", "named=\ncpus=", "hostname-lookup", "its own name one does not resolve"),
         (
             "cpus=",
@@ -105,6 +106,8 @@ def test_what_the_node_s_recipes_miss(old: str, new: str, id: str, problem: str)
         "card eth5=2 - -1\nlink eth5=0 1500 ",
         "databases=\ndomains=",
         "disk sda=9 0\nhealth sda=PASSED",
+        "disk sda=- -",
+        "card veth7= - -",
         "device /var/log=/dev/a\nfree /var/log=9",
     ],
 )

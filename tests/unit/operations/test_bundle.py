@@ -18,6 +18,8 @@ from stackcook.machines.box import ORDINARY
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
 from stackcook.operations import bundle
+from stackcook.operations.site import Site
+from stackcook.remote.base import Access
 from tests.runner import FakeRun
 
 MANIFEST = """\
@@ -164,6 +166,19 @@ def test_the_list_of_software_has_packages_gems_and_cookbooks(manifest: Manifest
 def test_several_releases(manifest: Manifest) -> None:
     found = opened(written(manifest, Mirror(), "trixie", "bookworm"))
     assert set(found.nodes["one"]) == {"trixie-amd64", "bookworm-amd64"}
+
+
+def test_preflight_knows_what_the_bundle_has_for_a_node(manifest: Manifest) -> None:
+    found = opened(written(manifest, Mirror()))
+    for package in found.packages("one", "trixie-amd64").values():
+        with package.open("ab") as file:
+            file.truncate(1 << 20)
+    one = manifest.nodes[0]
+    wanted = Site(manifest, Access(), found).wanted(one)
+    packages = found.nodes["one"]["trixie-amd64"]
+    assert wanted.releases == {"trixie-amd64"} and wanted.bundle == len(packages)
+    without = Site(manifest).wanted(one)
+    assert without.releases is None and without.bundle == 0
 
 
 def test_a_mirror_that_fails_or_lies_is_named(manifest: Manifest) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from stackcook.bootstrap.findings import NodeFinding
 from stackcook.bootstrap.preflight import HostFacts
@@ -70,7 +70,7 @@ def siblings(facts: Facts, groups: Iterable[Sequence[str]]) -> Iterator[NodeFind
     """Hosts that differ from most others of their group, which have the same run list."""
     for group in groups:
         nodes = [node for node in group if node in facts]
-        for what, of in (("memory", _memory), ("CPUs", _cpus), ("release", _release)):
+        for what, of in _TRAITS:
             values = {node: of(facts[node]) for node in nodes}
             ((most, count),) = Counter(values.values()).most_common(1) or [("", 0)]
             for node, value in values.items():
@@ -90,3 +90,25 @@ def _cpus(facts: HostFacts) -> str:
 
 def _release(facts: HostFacts) -> str:
     return facts.release if "release" in facts.said else ""
+
+
+def _disks(facts: HostFacts) -> str:
+    """Rounded, as disks of different makers differ a little."""
+    sizes = sorted(round(disk.size / 1e9, -1) for disk in facts.hardware.disks)
+    return ", ".join(f"{size:.0f} GB" for size in sizes)
+
+
+def _cards(facts: HostFacts) -> str:
+    """Those of the hardware; how many others there are depends on the instances."""
+    cards = [card for card in facts.cards if card.pci]
+    return ", ".join(sorted(f"{card.speed} Mbit/s" if card.speed else "unknown" for card in cards))
+
+
+_TRAITS: Sequence[tuple[str, Callable[[HostFacts], str]]] = (
+    ("model", lambda facts: facts.hardware.model),
+    ("memory", _memory),
+    ("CPUs", _cpus),
+    ("disks", _disks),
+    ("network cards", _cards),
+    ("release", _release),
+)

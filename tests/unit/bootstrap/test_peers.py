@@ -94,6 +94,35 @@ def test_a_host_that_differs_from_its_siblings() -> None:
     assert list(siblings({"a": good, "b": facts()}, [["a", "b"]])) == []
 
 
+def test_hardware_that_differs_from_that_of_the_siblings() -> None:
+    said = {
+        "model": "R640",
+        "disk sda": "1875000000 0 A",
+        "card eno1": "52:54:00:00:00:01 0000:3b:00.0 10000",
+    }
+    good = HostFacts(said, "", 0)
+    alike = HostFacts(
+        {
+            **said,
+            "disk sda": "1876000000 0 B",
+            "card eno1": "1 0000:3b:00.0 10000",
+            "card veth1": "3 - 1",
+        },
+        "",
+        0,
+    )
+    odd = HostFacts(
+        {"model": "R740", "disk sda": "900000000 1 A", "card eno1": "2 0000:3b:00.0 1000"}, "", 0
+    )
+    found = siblings({"a": good, "b": alike, "c": odd}, [["a", "b", "c"]])
+    others = "but 2 of 3 hosts with its run list have"
+    assert [(each.node, each.what) for each in found] == [
+        ("c", f"model: R740, {others} R640"),
+        ("c", f"disks: 460 GB, {others} 960 GB"),
+        ("c", f"network cards: 1000 Mbit/s, {others} 10000 Mbit/s"),
+    ]
+
+
 def cloud(computes: int) -> tuple[dict[str, HostFacts], dict[str, Wanted]]:
     nodes = ["controller", *(f"c{n}" for n in range(computes))]
     wanted = {node: replace(COMPUTE, address=f"10.0.0.{n}") for n, node in enumerate(nodes)}

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+from stackcook.bundle.archive import Bundle
 from stackcook.chef.repository.repository import Repository
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration
 from stackcook.bootstrap.needs import Wanted
@@ -171,7 +172,7 @@ class FakeSite:
         self.away: dict[str, int] = {}
         self.running_server = None
         self.repository = Repository()
-        self.bundle = None
+        self.bundle: Bundle | None = None
         self.gone: tuple[str, ...] = ()
         self.leaves: dict[str, Leaving] = {}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from stackcook.bootstrap import bundled, knife, native, provided, record
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration
 from stackcook.bootstrap.converge import converge, prepare
+from stackcook.bootstrap.hostname import set_hostname
 from stackcook.bootstrap.hostnetwork import set_up
 from stackcook.bootstrap.look import look
 from stackcook.bootstrap.objects import Lost, find
@@ -95,6 +96,8 @@ class Bootstrap:
         step, node = task.step, task.node
         if step == "packages":
             return bundled.bring(task, self._facts.get(node.name))
+        if step == "hostname":
+            return set_hostname(task, self._facts.get(node.name))
         if step == "bootstrap":
             if node.provider:
                 return provided.create(task)

@@ -11,13 +11,19 @@ from stackcook.manifest.model import Interface, InterfaceKind, Match
 
 @dataclass(frozen=True)
 class Card:
-    """A network card: its name, also its ``others``; ``speed`` in Mbit/s, None if unknown."""
+    """A network card: its name, also its ``others``; ``speed`` in Mbit/s.
+
+    ``link`` is whether it has one, ``mtu`` is in bytes. None or empty: unknown.
+    """
 
     name: str
     mac: str
     pci: str = ""
     speed: int | None = None
     others: tuple[str, ...] = ()
+    link: bool | None = None
+    mtu: int | None = None
+    driver: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -34,28 +40,53 @@ def read_cards(said: Mapping[str, str]) -> tuple[Card, ...]:
     found = []
     for key, value in said.items():
         if key.startswith("card "):
-            mac, pci, speed, *others = value.split()
+            try:
+                mac, pci, speed, *others = value.split()
+            except ValueError:
+                continue  # it went away meanwhile
             known = int(speed) if speed.isdigit() else None
             pci = "" if pci == "-" else pci
-            found.append(Card(key.removeprefix("card "), mac, pci, known, tuple(others)))
+            name = key.removeprefix("card ")
+            found.append(Card(name, mac, pci, known, tuple(others), *_link(said, name)))
     return tuple(sorted(found, key=lambda card: (card.pci, len(card.name), card.name)))
+
+
+def _link(said: Mapping[str, str], name: str) -> tuple[bool | None, int | None, str]:
+    """Whether a card has a link, its MTU, and its driver."""
+    carrier, mtu, driver = (*said.get(f"link {name}", "").split(), "", "", "")[:3]
+    link = {"0": False, "1": True}.get(carrier)  # "-": the interface is down
+    return link, int(mtu) if mtu.isdigit() else None, driver
 
 
 def select(interface: Interface, cards: Sequence[Card]) -> Card:
     """The card of an ``ethernets`` interface. Raises NoCard."""
-    match = interface.match
-    if match is None:
-        match = Match(name=interface.name)
+    match = meant(interface)
     fitting = [card for card in cards if _fits(match, card)]
     if match.order:
         if match.order <= len(fitting):
             return fitting[match.order - 1]
-        raise NoCard(f"it has only {len(fitting)} of the {match.order} network cards {_of(match)}")
+        raise NoCard(
+            f"it has only {len(fitting)} of the {match.order} network cards {described(match)}"
+        )
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise NoCard(f"it has several network cards {_of(match)}: {_listed(fitting)}; add `order`")
-    raise NoCard(f"it has no network card {_of(match)}, only {_listed(cards) or 'none at all'}")
+        raise NoCard(
+            f"it has several network cards {described(match)}: {_listed(fitting)}; add `order`"
+        )
+    raise NoCard(
+        f"it has no network card {described(match)}, only {_listed(cards) or 'none at all'}"
+    )
+
+
+def meant(interface: Interface) -> Match:
+    """What the card of an ``ethernets`` interface must have."""
+    return interface.match or Match(name=interface.name)
+
+
+def described(match: Match) -> str:
+    """What the cards must have, in a few words."""
+    return "with " + ", ".join(_words(match)) if any(_words(match)) else "of any kind"
 
 
 def chosen(
@@ -88,11 +119,6 @@ def _fits(match: Match, card: Card) -> bool:
         and (not match.macaddress or match.macaddress == card.mac)
         and (match.speed is None or match.speed == card.speed)
     )
-
-
-def _of(match: Match) -> str:
-    """What the cards must have, in a few words."""
-    return "with " + ", ".join(_words(match)) if any(_words(match)) else "of any kind"
 
 
 def _words(match: Match) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from stackcook.bootstrap.findings import NodeFinding
 from stackcook.bootstrap.preflight import HostFacts
@@ -31,7 +31,10 @@ def hostnames(
         host = each.hostname
         short = host.partition(".")[0]
         shared = sorted(owners[host] - {node})
+        was = _own_names(node, known)
         remedy = f"set it on {node}: hostnamectl set-hostname {node}"
+        if not each.ours:
+            remedy += ", or add --set-hostnames to `stackcook deploy`"
         if not host:
             continue
         if shared:
@@ -40,23 +43,34 @@ def hostnames(
         elif others.get(short, node) != node:
             what = f'its hostname "{host}" is the name of another node'
             yield NodeFinding("hostname-duplicate", node, what, remedy)
-        elif short == node.lower():
-            continue
-        elif (names := set(known.get(node, ()))) and not names & {host, short}:
-            was = sorted(names)[0]
-            what = f'its hostname is "{host}", but the cloud knows it as "{was}"'
-            yield NodeFinding(
-                "hostname-changed", node, what, remedy.replace(f"e {node}", f"e {was}")
-            )
-        else:
+        elif was and not was & {host, short}:
+            name = min(was)
+            what = f'its hostname is "{host}", but the cloud knows it as "{name}"'
+            remedy = f"set the old name again on {node}: hostnamectl set-hostname {name}"
+            yield NodeFinding("hostname-changed", node, what, remedy)
+        elif not was and node.lower() not in (host, short):
             yield NodeFinding("hostname-differs", node, f'its hostname is "{host}"', remedy)
+
+
+def _own_names(node: str, known: Mapping[str, Iterable[str]]) -> set[str]:
+    """The names by which the cloud knows this node alone.
+
+    What it knows of several nodes is the own name of one of them at most; the others must get
+    other names.
+    """
+    taken = {name for other, names in known.items() if other != node for name in names}
+    return {
+        name
+        for name in known.get(node, ())
+        if name not in taken or node.lower() in (name, name.partition(".")[0])
+    }
 
 
 def siblings(facts: Facts, groups: Iterable[Sequence[str]]) -> Iterator[NodeFinding]:
     """Hosts that differ from most others of their group, which have the same run list."""
     for group in groups:
         nodes = [node for node in group if node in facts]
-        for what, of in (("memory", _memory), ("CPUs", _cpus), ("release", _release)):
+        for what, of in _TRAITS:
             values = {node: of(facts[node]) for node in nodes}
             ((most, count),) = Counter(values.values()).most_common(1) or [("", 0)]
             for node, value in values.items():
@@ -76,3 +90,25 @@ def _cpus(facts: HostFacts) -> str:
 
 def _release(facts: HostFacts) -> str:
     return facts.release if "release" in facts.said else ""
+
+
+def _disks(facts: HostFacts) -> str:
+    """Rounded, as disks of different makers differ a little."""
+    sizes = sorted(round(disk.size / 1e9, -1) for disk in facts.hardware.disks)
+    return ", ".join(f"{size:.0f} GB" for size in sizes)
+
+
+def _cards(facts: HostFacts) -> str:
+    """Those of the hardware; how many others there are depends on the instances."""
+    cards = [card for card in facts.cards if card.pci]
+    return ", ".join(sorted(f"{card.speed} Mbit/s" if card.speed else "unknown" for card in cards))
+
+
+_TRAITS: Sequence[tuple[str, Callable[[HostFacts], str]]] = (
+    ("model", lambda facts: facts.hardware.model),
+    ("memory", _memory),
+    ("CPUs", _cpus),
+    ("disks", _disks),
+    ("network cards", _cards),
+    ("release", _release),
+)

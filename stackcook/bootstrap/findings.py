@@ -55,9 +55,24 @@ KINDS: Mapping[str, Kind] = {
         "the clock differs from the Chef server's by more than 10 min",
         "set the clock, and let a time service such as systemd-timesyncd keep it right",
     ),
+    "time-service": Kind(
+        "no time service keeps the host's clock right, so it will differ some day",
+        "install one, such as systemd-timesyncd or chrony",
+        Severity.WARNING,
+    ),
     "disk-space": Kind(
         "less disk space is free than the node's recipes need",
         "delete what is not needed, or enlarge the disk",
+    ),
+    "disk": Kind(
+        "a disk for Cinder or Swift is missing or not empty",
+        "correct the attribute that names the disk; or empty the disk with `wipefs --all DISK`, "
+        "which destroys its data",
+    ),
+    "disk-health": Kind(
+        "a disk says by SMART that it fails; only known where smartmontools is installed",
+        "replace the disk",
+        Severity.WARNING,
     ),
     "memory": Kind(
         "the host has less memory than the node's recipes need",
@@ -66,6 +81,10 @@ KINDS: Mapping[str, Kind] = {
     "release": Kind(
         "the operating system is none that the Chef client, or a cookbook (`supports`), runs on",
         "install a supported release",
+    ),
+    "systemd": Kind(
+        "the host was not started by systemd, which runs the services",
+        "use a host or a container with systemd",
     ),
     "dns": Kind(
         "the name of a package mirror does not resolve",
@@ -82,7 +101,15 @@ KINDS: Mapping[str, Kind] = {
         "wait until that program has ended, or stop it",
         Severity.WARNING,
     ),
-    "hostname": Kind("the host has no name of its own", "set it: hostnamectl set-hostname NAME"),
+    "held-packages": Kind(
+        "apt keeps packages at their version that the node's recipes install",
+        "if that is not intended: apt-mark unhold PACKAGE",
+        Severity.WARNING,
+    ),
+    "hostname": Kind(
+        "the host has no name of its own, or one with other characters than DNS allows",
+        "set it: hostnamectl set-hostname NAME",
+    ),
     "hostname-duplicate": Kind(
         "two hosts have the same name, or one has the name of another node: OpenStack would take "
         "both for the same host",
@@ -97,6 +124,11 @@ KINDS: Mapping[str, Kind] = {
         "set it: hostnamectl set-hostname NAME",
         Severity.WARNING,
     ),
+    "hostname-lookup": Kind(
+        "the host's own name does not resolve, or to an address that the host does not have",
+        "correct the name's line in /etc/hosts on the host, such as `127.0.1.1 NAME`",
+        Severity.WARNING,
+    ),
     "address": Kind(
         "no interface of the host has the node's `address`, as behind NAT",
         "set `address` to the host's own address, and `ssh_address` to where SSH reaches it",
@@ -106,6 +138,11 @@ KINDS: Mapping[str, Kind] = {
         f"set `external_interface`, or the attribute {EXTERNAL_ATTRIBUTES[0]} for some nodes, "
         "to an interface of the host",
     ),
+    "link": Kind(
+        "a network card that the cloud will use has no link",
+        "check its cable, and the port of the switch",
+        Severity.WARNING,
+    ),
     "network": Kind(
         "the host cannot have its `interfaces` as the manifest describes them",
         "correct `interfaces` in the manifest",
@@ -114,8 +151,14 @@ KINDS: Mapping[str, Kind] = {
         "another program listens on a port that a service of the node needs",
         "stop that program, or move it to another port",
     ),
+    "firewall": Kind(
+        "a firewall on the host filters incoming packets",
+        "open these ports to the other nodes, and those of the APIs and of Horizon to users",
+        Severity.WARNING,
+    ),
     "leftover": Kind(
-        "the host belongs to another Chef server or cloud, or belonged to one",
+        "the host belongs to another Chef server or cloud, or belonged to one; or it has virtual "
+        "machines",
         "use another host; or take it over with `--take-over`, which replaces /etc/chef",
     ),
     "tunnel": Kind(
@@ -149,6 +192,15 @@ KINDS: Mapping[str, Kind] = {
     ),
 }
 """Each kind by its ID. IDs are part of the interface: `--ignore` takes them, reports have them."""
+
+LOGIN = tuple(id for id, kind in KINDS.items() if kind.fatal)
+"""What keeps stackcook from inspecting a host."""
+
+TOGETHER = ("hostname-duplicate", "hostname-changed", "hostname-differs", "siblings")
+"""What shows only beside other nodes."""
+
+BETWEEN = ("tunnel", "mtu", "peers")
+"""What nodes find that test their connections to each other."""
 
 IGNORABLE = tuple(sorted(id for id, kind in KINDS.items() if not kind.fatal))
 

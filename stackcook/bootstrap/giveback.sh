@@ -216,6 +216,7 @@ LIST
     owned "$path" || rm -f "$path"
   fi
 done
+if grep -qx /etc/hostname $home/touched && test -s /etc/hostname; then try hostname -F /etc/hostname; fi
 for file in passwd shadow group gshadow subuid subgid; do
   test -e "$work/etc/$file" || continue
   same "etc/$file" || continue # it has an account that came later

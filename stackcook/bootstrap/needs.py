@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stackcook.bootstrap.options import options_of
 from stackcook.chef.objects.runlist import recipes_of, run_list_for
+from stackcook.chef.repository.packages import Packages
 from stackcook.chef.repository.repository import Repository
 from stackcook.manifest.model import (
     EXTERNAL_ATTRIBUTES,
@@ -64,6 +65,19 @@ NEEDS: Mapping[str, Need] = {
 
 
 @dataclass(frozen=True)
+class Device:
+    """A disk by its ``path``, and what it is ``used`` for.
+
+    It must be empty, or have the file system ``keeps``, or belong to the volume group ``group``.
+    """
+
+    path: str
+    used: str
+    keeps: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
 class Wanted:
     """What the host of one node must have; the defaults suit any node.
 
@@ -71,7 +85,8 @@ class Wanted:
     is that of the external network. ``mtu`` is the size of the packets between nodes in bytes.
     ``interfaces`` are those that stackcook sets up, ``ssh`` is the address that SSH connects to.
     ``lab``: stackcook has made the machine, for this cloud only. ``releases`` are those for which
-    the bundle has its packages, None without a bundle.
+    the bundle has its packages, None without a bundle; ``bundle`` is the MiB that these take.
+    ``devices`` are the disks that its storage uses, ``packages`` those that its recipes install.
     """
 
     need: Need = Need()
@@ -81,6 +96,9 @@ class Wanted:
     mtu: int = 1500
     lab: bool = False
     releases: frozenset[str] | None = None
+    bundle: int = 0
+    devices: tuple[Device, ...] = ()
+    packages: frozenset[str] = frozenset()
     interfaces: tuple[Interface, ...] = ()
     ssh: str = ""
 
@@ -115,6 +133,7 @@ def wanted(manifest: Manifest, repository: Repository, node: Node) -> Wanted:
         for service, port in need.ports.items()
     }
     used = {recipe.split("::")[0] for recipe in recipes}
+    packages = repository.packages([node]).get(node.name, Packages())
     return replace(
         basic(manifest, node),
         need=replace(need, ports=ports),
@@ -125,7 +144,24 @@ def wanted(manifest: Manifest, repository: Repository, node: Node) -> Wanted:
         },
         interface=str(_dig(levels, EXTERNAL_ATTRIBUTES[0]) or "") if need.tunnels else "",
         mtu=int(_dig(levels, "openstack.network.conf.DEFAULT.global_physnet_mtu") or 1500),
+        devices=tuple(_devices(recipes, levels)),
+        packages=frozenset((*packages.openstack, *packages.chef)),
     )
+
+
+def _devices(recipes: Collection[str], levels: Sequence[Mapping[str, Any]]) -> Iterator[Device]:
+    """The disks of Cinder and Swift, by the attributes."""
+    if "openstack-block-storage::volume" in recipes:
+        lvm = "openstack.block_storage.lvm"
+        group = str(_dig(levels, f"{lvm}.volume_group") or "cinder-volumes")
+        for path in _dig(levels, f"{lvm}.devices") or ():
+            yield Device(str(path), "Cinder", group=group)
+    if "openstack-object-storage::storage" in recipes:
+        swift = "openstack.object_storage.devices"
+        names = {name for level in levels for name in _dig([level], swift) or ()}
+        for name in sorted(names):
+            if path := _dig(levels, f"{swift}.{name}.device"):
+                yield Device(str(path), "Swift", keeps="xfs")
 
 
 def _sum(needs: Iterable[Need]) -> Need:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from stackcook.bootstrap.cards import Card, chosen, read_cards
 from stackcook.bootstrap.findings import NodeFinding
+from stackcook.bootstrap.hardware import Hardware, read_hardware
 from stackcook.bootstrap.needs import TUNNEL, Need, Wanted
 from stackcook.chef.objects.metadata import satisfies
 from stackcook.manifest.model import InterfaceKind
@@ -18,7 +20,7 @@ from stackcook.manifest.model import InterfaceKind
 SCRIPT = Path(__file__).with_name("preflight.sh")
 TIMEOUT = 60.0
 FREE = 1024
-"""MiB that must be free on / and on /var, on any node."""
+"""MiB that must be free on /, /var and /var/log, on any node."""
 
 SKEW = 600.0
 """Seconds that a node's clock may differ from the Chef server's; that refuses from 900 on."""
@@ -35,10 +37,26 @@ NO_NAME = "the name does not resolve"
 BUNDLED = "/etc/apt/apt.conf.d/99stackcook-bundle"
 """apt's configuration on a node that has the packages of a bundle."""
 
+_LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
+
 _PORTS = {"http": 80, "https": 443}
 _ANY = ("0.0.0.0", "*", "[::]")
 _Found = Iterator[tuple[str, str]]
 """IDs, each with what was found."""
+
+
+@dataclass(frozen=True)
+class _Check:
+    """What looks for findings with some ``ids``.
+
+    ``new``: only on a host that the Chef server does not know yet. ``hosts``: not on machines that
+    stackcook has made.
+    """
+
+    find: Callable[[HostFacts, Wanted], _Found]
+    ids: tuple[str, ...]
+    new: bool = False
+    hosts: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +97,21 @@ class HostFacts:
         return read_cards(self.said)
 
     @property
+    def hardware(self) -> Hardware:
+        """What it is made of."""
+        return read_hardware(self.said)
+
+    @property
+    def skew(self) -> float:
+        """Seconds that its clock is ahead of the Chef server's; 0 if unknown."""
+        return float(self.said.get("time") or self.now) - self.now
+
+    def renamed(self, name: str) -> HostFacts:
+        """As they will be when the host has this name."""
+        host = {"host": name, "old host": self.said.get("host", ""), "named": "127.0.1.1"}
+        return replace(self, said={**self.said, **host})
+
+    @property
     def hostname(self) -> str:
         """The host's own name in lower case; empty if it has none."""
         host = self.said.get("host", "").lower()
@@ -110,6 +143,21 @@ class HostFacts:
         return f"{self.release}, {memory} MiB of memory and {free} MiB of disk free"
 
 
+@dataclass(frozen=True)
+class Inspected:
+    """What preflight knows of one node.
+
+    ``facts`` and ``wanted`` are None if stackcook could not inspect its host, ``checked`` are the
+    IDs of what was looked for.
+    """
+
+    node: str
+    findings: tuple[NodeFinding, ...] = ()
+    facts: HostFacts | None = None
+    wanted: Wanted | None = None
+    checked: frozenset[str] = frozenset()
+
+
 def command(url: str, node: str, *, proxied: bool = False, bundled: bool = False) -> str:
     """The shell command to run as root; ``url`` is the Chef server's, as ``node`` reaches it.
 
@@ -135,29 +183,41 @@ def read(
     return HostFacts(said, url, now, mine, installs)
 
 
-def judge(node: str, facts: HostFacts, wanted: Wanted = Wanted()) -> tuple[NodeFinding, ...]:
-    """What is wrong with a node's host. Pure.
+def is_hostname(name: str) -> bool:
+    """Whether a host can have this name, as DNS and Linux allow."""
+    return len(name) <= 64 and bool(re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", name))
 
-    What only a node that is to be installed needs is not asked of one that is there already.
-    """
-    checks: list[Callable[[HostFacts, Wanted], _Found]]
-    checks = [_disk, _clock, _client, _bundled, _name, _server, _lock]
-    if not facts.ours:
-        checks += [_memory, _supported, _mirrors]
-    if not wanted.lab:
-        checks += [_address, _interface, _network, _compute]
-    if not (facts.ours or wanted.lab):
-        checks += [_ports, _leftover]
-    found = (pair for check in checks for pair in check(facts, wanted))
+
+def judge(node: str, facts: HostFacts, wanted: Wanted = Wanted()) -> tuple[NodeFinding, ...]:
+    """What is wrong with a node's host. Pure."""
+    found = (pair for check in _checks(facts, wanted) for pair in check.find(facts, wanted))
     return tuple(NodeFinding(id, node, what) for id, what in dict.fromkeys(found))
 
 
+def checked(facts: HostFacts, wanted: Wanted = Wanted()) -> frozenset[str]:
+    """The IDs of the findings that :func:`judge` looks for on this host."""
+    return frozenset(id for check in _checks(facts, wanted) for id in check.ids)
+
+
+def _checks(facts: HostFacts, wanted: Wanted) -> Iterator[_Check]:
+    """The checks of a host: a node that is there already is not asked for what a new one needs."""
+    for check in _CHECKS:
+        if not (check.new and facts.ours or check.hosts and wanted.lab):
+            yield check
+
+
+def space(facts: HostFacts, wanted: Wanted) -> Mapping[str, int]:
+    """Directory → MiB that must be free there."""
+    disk, bundle = (0, 0) if facts.ours else (wanted.need.disk, wanted.bundle)
+    root, var, log = (facts.said.get(f"device {place}") for place in ("/", "/var", "/var/log"))
+    logs = {"/var/log": FREE} if log not in (None, var) else {}
+    if root == var:
+        return {**dict.fromkeys(("/", "/var"), max(FREE, disk + bundle)), **logs}
+    return {"/": max(FREE, disk // 2), "/var": max(FREE, disk // 2 + bundle), **logs}
+
+
 def _disk(facts: HostFacts, wanted: Wanted) -> _Found:
-    disk = 0 if facts.ours else wanted.need.disk
-    if facts.said.get("device /") != facts.said.get("device /var"):
-        disk //= 2
-    need = max(FREE, disk)
-    for place in ("/", "/var"):
+    for place, need in space(facts, wanted).items():
         free = facts.free(place)
         if free is not None and free < need:
             yield "disk-space", f"{place} has {free} MiB free, but needs {need} MiB"
@@ -170,7 +230,7 @@ def _memory(facts: HostFacts, wanted: Wanted) -> _Found:
 
 
 def _clock(facts: HostFacts, wanted: Wanted) -> _Found:
-    off = float(facts.said.get("time") or facts.now) - facts.now
+    off = facts.skew
     if abs(off) > SKEW:
         shown = f"{abs(off) / 60:.0f} min {'ahead of' if off > 0 else 'behind'}"
         limit = f"may differ by only {SKEW / 60:.0f} min"
@@ -207,9 +267,64 @@ def _bundled(facts: HostFacts, wanted: Wanted) -> _Found:
         yield "release", what
 
 
+def _systemd(facts: HostFacts, wanted: Wanted) -> _Found:
+    if init := facts.said.get("init"):
+        yield "systemd", f"its PID 1 is {init}, not systemd"
+
+
+def _time_service(facts: HostFacts, wanted: Wanted) -> _Found:
+    """A container has the clock of its host."""
+    said = facts.said
+    unkept = said.get("synchronized") == "no" and "time service" not in said
+    if unkept and "container" not in said:
+        yield "time-service", "no time service runs on it, and its clock is not synchronized"
+
+
 def _name(facts: HostFacts, wanted: Wanted) -> _Found:
-    if "host" in facts.said and not facts.hostname:
+    # a cloud that has such a name works, and must keep it
+    legal = is_hostname(facts.hostname) or facts.ours or wanted.lab
+    if "host" in facts.said and not (facts.hostname and legal):
         yield "hostname", f'its hostname must not be "{facts.said["host"]}"'
+
+
+def _lookup(facts: HostFacts, wanted: Wanted) -> _Found:
+    if "named" not in facts.said or not facts.hostname:
+        return
+    found = facts.said["named"].split()
+    its = {*facts.said.get("addresses", "").split(), wanted.address, *_described(wanted)}
+    others = [address for address in found if address not in its and not _own(address)]
+    if not found:
+        yield "hostname-lookup", f"its own name {facts.hostname} does not resolve"
+    elif others:
+        shown = ", ".join(others)
+        what = f"its own name {facts.hostname} resolves to {shown}, which no interface has"
+        yield "hostname-lookup", what
+
+
+def _own(address: str) -> bool:
+    """Whether any host has this address: a loopback or link-local one."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return parsed.is_loopback or parsed.is_link_local
+
+
+def _firewall(facts: HostFacts, wanted: Wanted) -> _Found:
+    if firewall := facts.said.get("firewall"):
+        ports = [f"TCP {port}" for port in sorted(set(wanted.need.ports.values()))]
+        ports += [f"UDP {TUNNEL}"] * wanted.need.tunnels
+        if ports:
+            what = f"{firewall} filters what comes in; the node needs {', '.join(ports)}"
+            yield "firewall", what
+
+
+def _link(facts: HostFacts, wanted: Wanted) -> _Found:
+    cards, _ = chosen(wanted.interfaces, facts.cards)
+    used = [*cards.values(), *(card for card in facts.cards if wanted.interface in card.names)]
+    for card in used:
+        if card.link is False:
+            yield "link", f"{card.name} has no link"
 
 
 def _server(facts: HostFacts, wanted: Wanted) -> _Found:
@@ -235,6 +350,12 @@ def _lock(facts: HostFacts, wanted: Wanted) -> _Found:
         yield "apt-lock", f"{holder} holds the lock of apt or dpkg"
 
 
+def _held(facts: HostFacts, wanted: Wanted) -> _Found:
+    names = (name.partition(":")[0] for name in facts.said.get("held", "").split())
+    if held := sorted(wanted.packages.intersection(names)):
+        yield "held-packages", f"apt holds {', '.join(held)}, which the node's recipes install"
+
+
 def _ports(facts: HostFacts, wanted: Wanted) -> _Found:
     services = {("tcp", port): service for service, port in wanted.need.ports.items()}
     if wanted.need.tunnels:
@@ -253,9 +374,40 @@ def _ports(facts: HostFacts, wanted: Wanted) -> _Found:
 
 def _address(facts: HostFacts, wanted: Wanted) -> _Found:
     there = facts.said.get("addresses", "").split()
-    given = {str(each.ip) for interface in wanted.interfaces for each in interface.addresses}
+    given = _described(wanted)
     if wanted.address and there and wanted.address not in (*there, *given):
         yield "address", f"no interface has {wanted.address}, only {', '.join(there)}"
+
+
+def _disks(facts: HostFacts, wanted: Wanted) -> _Found:
+    said = facts.said
+    if not any(name.startswith("block ") for name in said):
+        return  # it does not say which disks it has
+    for device in wanted.devices:
+        path = said.get(f"alias {device.path}", device.path)
+        if device.group and device.group in said.get("volume groups", "").split():
+            continue
+        if f"block {path}" not in said:
+            yield "disk", f"it has no {device.path}, for {device.used}"
+            continue
+        kind, system, table, mounted = said[f"block {path}"].split("|", 3)
+        content = system or ("a file system" if mounted else "")
+        if kind == "disk":  # a partition names the table of its disk
+            content = content or table
+        if content and content != device.keeps:
+            where = f", mounted at {mounted}" if mounted else ""
+            yield "disk", f"{device.path}, for {device.used}, is not empty ({content}{where})"
+
+
+def _health(facts: HostFacts, wanted: Wanted) -> _Found:
+    for disk in facts.hardware.disks:
+        if disk.health not in ("", "PASSED", "OK"):
+            yield "disk-health", f"SMART says of {disk.name}: {disk.health}"
+
+
+def _described(wanted: Wanted) -> set[str]:
+    """The addresses that the host will have by `interfaces`."""
+    return {str(each.ip) for interface in wanted.interfaces for each in interface.addresses}
 
 
 def _interface(facts: HostFacts, wanted: Wanted) -> _Found:
@@ -292,7 +444,7 @@ def _network(facts: HostFacts, wanted: Wanted) -> _Found:
             what = f"{name}: {card.name} cannot be called {name}, as udev does not run on it"
             yield "network", what
     changed = {each.name for each in wanted.interfaces} | {card.name for card in cards.values()}
-    kept = {str(each.ip) for interface in wanted.interfaces for each in interface.addresses}
+    kept = _described(wanted)
     asks = any(interface.dhcp4 for interface in wanted.interfaces)
     for name in changed:
         its = [address.partition("/")[0] for address in facts.said.get(f"on {name}", "").split()]
@@ -318,3 +470,35 @@ def _leftover(facts: HostFacts, wanted: Wanted) -> _Found:
         yield "leftover", f"it is {name} on the Chef server {server}"
     elif found := facts.said.get("compute id"):
         yield "leftover", f"it was a compute node of another cloud (Nova's compute_id is {found})"
+    if "db" in wanted.need.ports and (names := facts.said.get("databases")):
+        yield "leftover", f"its MariaDB has databases of another cloud: {names}"
+    if wanted.need.computes and (names := facts.said.get("domains")):
+        yield "leftover", f"its libvirt has virtual machines of its own: {names}"
+
+
+_CHECKS = (
+    _Check(_disk, ("disk-space",)),
+    _Check(_clock, ("clock",)),
+    _Check(_client, ("release",)),
+    _Check(_bundled, ("release",)),
+    _Check(_name, ("hostname",)),
+    _Check(_systemd, ("systemd",)),
+    _Check(_time_service, ("time-service",)),
+    _Check(_server, ("chef-server",)),
+    _Check(_lock, ("apt-lock",)),
+    _Check(_held, ("held-packages",)),
+    _Check(_memory, ("memory",), new=True),
+    _Check(_supported, ("release",), new=True),
+    _Check(_mirrors, ("dns", "mirror"), new=True),
+    _Check(_address, ("address",), hosts=True),
+    _Check(_lookup, ("hostname-lookup",), hosts=True),
+    _Check(_interface, ("interface",), hosts=True),
+    _Check(_link, ("link",), hosts=True),
+    _Check(_network, ("network",), hosts=True),
+    _Check(_compute, ("kvm", "kernel"), hosts=True),
+    _Check(_ports, ("port",), new=True, hosts=True),
+    _Check(_health, ("disk-health",), hosts=True),
+    _Check(_disks, ("disk",), new=True, hosts=True),
+    _Check(_firewall, ("firewall",), new=True, hosts=True),
+    _Check(_leftover, ("leftover",), new=True, hosts=True),
+)

@@ -34,6 +34,7 @@ mirrors() {
     grep -E '^[[:space:]]*(deb|URIs:)[[:space:]]' | grep -oE 'https?://[^/[:space:]]+' | sort -u
 }
 
+export LC_ALL=C
 echo "uid=$(id -u)"
 (
   . /etc/os-release
@@ -46,11 +47,51 @@ echo "arch=$(dpkg --print-architecture 2>/dev/null)"
 read -r host </proc/sys/kernel/hostname && echo "host=$host"
 echo "time=$(date +%s)"
 echo "cpus=$(nproc)"
-df -Pk / /var | awk '
+echo "kernel=$(uname -r)"
+test -d /run/systemd/system || echo "init=$(cat /proc/1/comm)"
+
+# the hardware, for people
+echo "model=$(cat /sys/class/dmi/id/sys_vendor /sys/class/dmi/id/product_name /proc/device-tree/model 2>/dev/null |
+  tr '\0\n' '  ')"
+lscpu 2>/dev/null | sed -nE 's/^ *(Model name|Socket\(s\)|Core\(s\) per socket|Virtualization): +/cpu \1=/p'
+echo "virtual=$(systemd-detect-virt 2>/dev/null)"
+systemd-detect-virt --quiet --container 2>/dev/null && echo container=yes
+for place in /sys/block/*/device; do
+  place=${place%/device}
+  case ${place##*/} in sr* | fd* | \*) continue ;; esac
+  echo "disk ${place##*/}=$(cat "$place/size" || echo -) $(cat "$place/queue/rotational" || echo -) $(cat "$place/device/model" 2>/dev/null)"
+  timeout 5 smartctl --nocheck=standby --health "/dev/${place##*/}" 2>/dev/null |
+    sed -nE "s/^SMART (overall-health self-assessment test result|Health Status): */health ${place##*/}=/p" &
+done
+# what is on each disk and partition, other paths of it, and LVM's volume groups
+lsblk -nPpo NAME,TYPE,FSTYPE,PTTYPE,MOUNTPOINT 2>/dev/null |
+  sed -nE 's/^NAME="([^"]*)" TYPE="([^"]*)" FSTYPE="([^"]*)" PTTYPE="([^"]*)" MOUNTPOINT="([^"]*)"$/block \1=\2|\3|\4|\5/p'
+find /dev/disk -type l -printf 'alias %p=%l\n' 2>/dev/null | sed 's|=.*/|=/dev/|'
+echo "volume groups=$(vgs --noheadings -o vg_name 2>/dev/null | tr -s '\n' ' ')"
+echo "gateways=$({ ip -o route show default; ip -6 -o route show default; } 2>/dev/null |
+  sed -nE 's/.* via ([^ ]+) dev ([^ ]+).*/\1 (\2)/p' | sort -u | paste -sd ,)"
+echo "held=$(dpkg --get-selections 2>/dev/null | awk '$2 == "hold" { print $1 }' | tr '\n' ' ')"
+
+echo "named=$(timeout 4 getent ahosts "$host" | awk '{ print $1 }' | sort -u | tr '\n' ' ')"
+if grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf; then
+  echo firewall=ufw
+elif systemctl is-active --quiet firewalld 2>/dev/null; then
+  echo firewall=firewalld
+elif nft list ruleset 2>/dev/null | grep -q 'hook input .*policy drop'; then
+  echo firewall=nftables
+fi
+
+# a service that keeps the clock right, and whether it does
+for unit in chrony systemd-timesyncd ntpsec ntp openntpd; do
+  if systemctl is-active --quiet $unit 2>/dev/null; then echo "time service=$unit"; fi
+done
+echo "synchronized=$(timeout 5 timedatectl show --property NTPSynchronized --value 2>/dev/null)"
+df -Pk / /var /var/log | awk '
   /^MemAvailable/ { print "memory=" $2 }
   /^MemTotal/ { print "total=" $2 }
   FNR < NR && FNR > 1 {
-    place = FNR == 2 ? "/" : "/var"
+    split("/ /var /var/log", places, " ")
+    place = places[FNR - 1]
     print "free " place "=" $4
     print "device " place "=" $1
   }' /proc/meminfo -
@@ -62,7 +103,8 @@ if modprobe -nq openvswitch 2>/dev/null; then echo openvswitch=yes; fi
 for module in bonding 8021q; do
   if test -d /sys/module/$module || modprobe -nq $module 2>/dev/null; then echo "module $module=yes"; fi
 done
-# each network card: its MAC address (a card in a bond has another one meanwhile), PCI address, speed, other names
+# each network card: its MAC address (a card in a bond has another one meanwhile), PCI address, speed,
+# other names; and whether it has a link, its MTU, its driver
 if test -e /run/udev/control; then echo udev=yes; fi
 for place in /sys/class/net/*; do
   name=${place##*/}
@@ -74,6 +116,7 @@ for place in /sys/class/net/*; do
   mac=$(cat "$place/bonding_slave/perm_hwaddr" 2>/dev/null || cat "$place/address")
   pci=$(readlink -f "$place/device" | grep -oE '[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]' | tail -n 1)
   speed=$(cat "$place/speed" 2>/dev/null)
+  echo "link $name=$(cat "$place/carrier" 2>/dev/null || echo -) $(cat "$place/mtu") $(basename "$(readlink "$place/device/driver")")"
   others=$(ip -o link show dev "$name" 2>/dev/null | grep -oE 'altname [^ \\]+' | cut -d ' ' -f 2)
   echo "card $name=$mac ${pci:--} ${speed:--}" $others
 done
@@ -108,6 +151,11 @@ if test -s /var/lib/nova/compute_id; then
   echo "compute id=$id"
 fi
 
+# names PATTERNS: the files that match them, without their directories and the ending .xml
+names() { for each in $1; do test ! -e "$each" || basename "$each" .xml; done | paste -sd ,; }
+echo "domains=$(names '/etc/libvirt/qemu/*.xml')"
+echo "databases=$(names '/var/lib/mysql/keystone /var/lib/mysql/nova /var/lib/mysql/neutron')"
+
 if test -n "$ours"; then echo ours=yes; fi
 if test -n "$1"; then
   reach server "$1" "$2" &
@@ -122,5 +170,5 @@ if test -n "$1"; then
     place=${place#\[}
     reach "mirror ${place%\]} $port" "${place%\]}" "$port" &
   done
-  wait
 fi
+wait

@@ -18,6 +18,7 @@ INSTALL_TIMEOUT = 1800.0
 REGISTER_TIMEOUT = 120.0
 INTERFACES_TIMEOUT = 600.0
 RECORD_TIMEOUT = 120.0
+HOSTNAME_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,13 @@ def steps_of(
     registered: bool,
     recipes: Sequence[str] = (),
     bundled: bool = False,
+    named: bool = False,
 ) -> tuple[NodeStep, ...]:
     """The steps of a node, in order; ``registered`` says if the Chef server has it already.
 
     The last one is the converge of the whole run list. ``recipes`` need no other node: they can be
     converged before the stage begins. ``bundled``: it gets its Debian packages from a bundle.
+    ``named``: a host that is new gets the name of its node.
     """
     timeout = float(node.timeout or CONVERGE_TIMEOUT)
     converge = NodeStep("converge", f"converge {_target(node)}", timeout)
@@ -48,6 +51,9 @@ def steps_of(
     if not registered and manifest.machines is MachineKind.SSH and not node.provider:
         does = "record the host's state"
         steps.append(NodeStep("record", does, RECORD_TIMEOUT))
+        if named:
+            does = f"give the host the name {node.name}"
+            steps.append(NodeStep("hostname", does, HOSTNAME_TIMEOUT))
     if bundled and not node.provider:
         does = "send the packages of the bundle, and let apt use only these"
         steps.append(NodeStep("packages", does, PREPARE_TIMEOUT))

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from stackcook.cache import cache
 from stackcook.errors import NodeError, UsageError
 from stackcook.files import checksum, lock, pieces, private_directory, replacing
 
@@ -40,6 +39,14 @@ class Bundle:
     directory: Path
     nodes: Mapping[str, Mapping[str, tuple[str, ...]]]
     box: str = ""
+
+    def room(self, node: str) -> int:
+        """MiB that the packages of a node take, for the release that needs most."""
+        sizes = (
+            sum((self.directory / PACKAGES / name).stat().st_size for name in names)
+            for names in self.nodes.get(node, {}).values()
+        )
+        return max(sizes, default=0) >> 20
 
     def has(self, node: str, release: str) -> bool:
         """Whether it has the packages of a node for that release."""
@@ -89,16 +96,15 @@ def write(path: Path, contents: Mapping[str, Any], files: Iterable[tuple[str, Pa
     return path.stat().st_size
 
 
-def unpack(path: Path) -> Bundle:
-    """Unpack a bundle into the cache, unless it is there, and compare its checksums.
+def unpack(path: Path, parent: Path) -> Bundle:
+    """Unpack a bundle below ``parent``, unless it is there, and compare its checksums.
 
     Raises UsageError if it is no bundle, or damaged.
     """
     try:
-        key = checksum(path)[:16]
-        parent = private_directory(cache() / "bundles")
-        target = parent / key
-        with lock(parent / "lock"):
+        with tarfile.open(path):
+            target = parent / checksum(path)[:16]
+        with lock(private_directory(parent) / "lock"):
             if not target.exists():
                 new = Path(tempfile.mkdtemp(dir=parent, prefix="new-"))
                 try:
@@ -112,6 +118,13 @@ def unpack(path: Path) -> Bundle:
     except OSError as error:
         what = f"cannot be unpacked ({error.strerror or error})"
         raise UsageError(what, where=str(path), remedy="check the path and free space") from error
+
+
+def remove_others(bundle: Bundle) -> None:
+    """Delete all other bundles that were unpacked beside this one; no command may use them."""
+    for other in bundle.directory.parent.iterdir():
+        if other.is_dir() and other != bundle.directory:
+            shutil.rmtree(other)
 
 
 def stream(files: Mapping[str, Path | str]) -> Iterator[bytes]:

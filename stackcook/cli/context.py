@@ -43,6 +43,11 @@ class Context:
     asks: frozenset[str] = frozenset()
     accept_new: bool = False
 
+    @property
+    def state(self) -> Path:
+        """The directory of the deployment's state, as :attr:`Manifest.state`."""
+        return self.path.absolute().parent / ".stackcook"
+
     @cached_property
     def access(self) -> Access:
         """The passwords for hosts, of the environment or asked for, now.
@@ -269,6 +274,15 @@ parallel_option = click.option(
     help="Maximum number of nodes to work on at the same time.",
 )
 """The option ``--parallel``."""
+
+
+bundle_option = click.option(
+    "--bundle",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Take everything from this file of `stackcook bundle`; ask nothing of the internet.",
+)
+"""The option ``--bundle``."""
 
 
 def ignore_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,27 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
-from stackcook.bundle.archive import unpack
+from stackcook.bundle.archive import remove_others
 from stackcook.cli.context import (
     Context,
+    bundle_option,
     ignore_option,
     limit_option,
     login_options,
     parallel_option,
 )
 from stackcook.errors import ExitCode, UsageError
-from stackcook.operations.bundle import adopt, restore_repository
+from stackcook.operations.bundle import (
+    adopt_box,
+    adopt_cookbooks,
+    opened,
+    restore_repository,
+)
 from stackcook.operations.deploy import deploy, preflight
 from stackcook.operations.limit import limited
 from stackcook.operations.site import Site
 from stackcook.operations.runner import Settings
+from stackcook.manifest.model import Manifest
+from stackcook.run.events import Listener
 from stackcook.run.lock import exclusive, refuse
 from stackcook.run.record import LastDeploy, last_deploy
 from stackcook.run.state import State
+
+
+def preflight_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `deploy` and `preflight` share, besides --limit."""
+    options: tuple[Callable[[Any], Any], ...] = (
+        click.option(
+            "--take-over",
+            is_flag=True,
+            help="Accept hosts that belong to another Chef server or cloud: deploy replaces their"
+            " /etc/chef.",
+        ),
+        click.option(
+            "--set-hostnames",
+            is_flag=True,
+            help="Give new hosts the names of their nodes. Hosts that are in the cloud already keep"
+            " theirs.",
+        ),
+        bundle_option,
+        ignore_option,
+        parallel_option,
+        login_options,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -31,25 +66,8 @@ from stackcook.run.state import State
 @click.option(
     "--anew", is_flag=True, help="Start over instead of resuming: converge all nodes again."
 )
-@click.option(
-    "--preflight-only",
-    is_flag=True,
-    help="Inspect all nodes, print what must be fixed on them, and change nothing on any node.",
-)
-@click.option(
-    "--take-over",
-    is_flag=True,
-    help="Also deploy to hosts that belong to another Chef server or cloud.",
-)
-@click.option(
-    "--bundle",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Take everything from this file of `stackcook bundle`; ask nothing of the internet.",
-)
-@ignore_option
-@parallel_option
-@login_options
+@click.option("--preflight-only", is_flag=True, help="The same as `stackcook preflight`.")
+@preflight_options
 @click.pass_obj
 def command(
     context: Context,
@@ -57,8 +75,9 @@ def command(
     retry_failed: bool,
     anew: bool,
     preflight_only: bool,
-    take_over: bool,
     bundle: Path | None,
+    take_over: bool,
+    set_hostnames: bool,
     ignore: tuple[str, ...],
     parallel: int | None,
 ) -> ExitCode:
@@ -68,38 +87,73 @@ def command(
     repository have changed. If there is nothing to do, it changes nothing. Ctrl-C waits for the
     running steps; a second one stops them.
     """
-    unpacked = unpack(bundle) if bundle else None
+    manifest, site, only = made_ready(context, limit, bundle)
+    if take_over:
+        ignore = (*ignore, "leftover")
+    if retry_failed:
+        only = _failed(last_deploy(manifest.state), only)
+    if preflight_only:
+        return inspect(context, manifest, site, only, ignore, parallel, named=set_hostnames)
+    with exclusive(manifest.state, "deploy"), State(manifest.state) as state:
+        last = last_deploy(manifest.state)
+        if site.bundle:
+            remove_others(site.bundle)
+        with context.console.run() as listener:
+            return deploy(
+                manifest,
+                site,
+                (state, listener),
+                only,
+                last=last,
+                anew=anew,
+                ignore=ignore,
+                named=set_hostnames,
+                settings=Settings(parallel=parallel or 0),
+            )
+
+
+def made_ready(
+    context: Context, limit: tuple[str, ...], bundle: Path | None
+) -> tuple[Manifest, Site, frozenset[str]]:
+    """The manifest, its site and the nodes of ``limit``, once nothing keeps a deploy from starting.
+
+    Raises StackcookErrors before anything is changed.
+    """
+    unpacked = opened(bundle, context.state) if bundle else None
     if unpacked and restore_repository(unpacked, context.path):
         context.console.note(f"copied the Chef repository of the bundle to {context.path.parent}")
     manifest = context.load("deploy", warn=True)
-    ignored = (*ignore, *(["leftover"] * take_over))
     refuse(manifest.state)  # at once, not when the repository has been read
     only = limited(manifest, limit) or frozenset()
     if unpacked:
-        adopt(unpacked, manifest)
+        adopt_cookbooks(unpacked, manifest)
+        adopt_box(unpacked, manifest)
     site = Site(manifest, context.access, unpacked)
     site.check()  # all this before anything is written
     site.check_providers()
     site.reach()
     site.make_ready(context.user, only)
-    with exclusive(manifest.state, "deploy"), State(manifest.state) as state:
-        last = last_deploy(manifest.state)
-        if retry_failed:
-            only = _failed(last, only)
+    return manifest, site, only
+
+
+def inspect(
+    context: Context,
+    manifest: Manifest,
+    site: Site,
+    only: frozenset[str],
+    ignore: tuple[str, ...],
+    parallel: int | None,
+    listeners: tuple[Listener, ...] = (),
+    *,
+    named: bool,
+) -> ExitCode:
+    """Preflight alone. ``listeners`` get its events, too; ``named``: as for a deploy."""
+    with exclusive(manifest.state, "preflight"), State(manifest.state) as state:
         with context.console.run() as listener:
             settings = Settings(parallel=parallel or 0)
-            listeners = (state, listener)
-            if preflight_only:
-                return preflight(manifest, site, listeners, only, ignore=ignored, settings=settings)
-            return deploy(
-                manifest,
-                site,
-                listeners,
-                only,
-                last=last,
-                anew=anew,
-                ignore=ignored,
-                settings=settings,
+            every: tuple[Listener, ...] = (state, listener, *listeners)
+            return preflight(
+                manifest, site, every, only, ignore=ignore, named=named, settings=settings
             )
 
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "check": "Report all problems in the manifest and the Chef repository.",
     "plan": "Show what deploy would do, step by step; change nothing.",
     "upload": "Update the Chef server from the Chef repository.",
+    "preflight": "Inspect the nodes, and show what must be fixed before a deploy.",
     "deploy": "Deploy the cloud; after a failure, resume where it stopped.",
     "converge": "Run chef-client again on some or all nodes.",
     "verify": "Check that the cloud works.",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from stackcook.bundle.archive import Bundle
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.repository.repository import parse_sections
-from stackcook.cli.context import Context, format_option, limit_option, only_option
+from stackcook.cli.context import Context, bundle_option, format_option, limit_option, only_option
 from stackcook.errors import InputError, Severity
 from stackcook.knife import Form, commands
 from stackcook.knife.files import look
 from stackcook.manifest.model import Manifest
+from stackcook.operations.bundle import adopt_cookbooks, opened
 from stackcook.operations.limit import limited
 from stackcook.operations.preview import preview_of, preview_of_converge
 from stackcook.report import plan as report
@@ -22,6 +26,8 @@ _CONTRADICTIONS = (
     ("--delete", "--rebuild"),
     ("--converge", "--delete"),
     ("--converge", "--rebuild"),
+    ("--bundle", "--converge"),
+    ("--bundle", "--delete"),
     ("--chef-client", "--delete"),
     ("--chef-client", "--rebuild"),
     ("--chef-client", "--node-only"),
@@ -39,6 +45,7 @@ _CONTRADICTIONS = (
     "--rebuild", is_flag=True, help="Show what deleting everything and deploying again would do."
 )
 @click.option("--converge", is_flag=True, help="Show what `converge` would do.")
+@bundle_option
 @click.option(
     "--parallel", is_flag=True, help="With --format knife: create cloud machines in parallel."
 )
@@ -57,6 +64,7 @@ def command(
     delete: bool,
     rebuild: bool,
     converge: bool,
+    bundle: Path | None,
     **ways: bool,
 ) -> None:
     """Show what deploy would do, on the Chef server and with each node; change nothing.
@@ -65,15 +73,19 @@ def command(
     neither, and prints knife commands for the manifest, as spiceweasel does.
     """
     shown = context.form(form)
-    _check({"delete": delete, "rebuild": rebuild, "converge": converge, **ways}, shown)
+    flags = {"delete": delete, "rebuild": rebuild, "converge": converge, "bundle": bool(bundle)}
+    _check({**flags, **ways}, shown)
+    unpacked = opened(bundle, context.state) if bundle else None
     manifest = context.load(warn=shown != "knife")
+    if unpacked:
+        adopt_cookbooks(unpacked, manifest)
     nodes = limited(manifest, limit)
     sections = parse_sections(only or ("nodes", "clusters") * (nodes is not None))
     wanted = Form(sections, nodes, create=not delete, delete=delete or rebuild, **ways)
     if shown == "knife":
         _print_commands(context, manifest, wanted)
     else:
-        _print_plan(context, manifest, wanted, converge)
+        _print_plan(context, manifest, wanted, converge, unpacked)
 
 
 def _check(flags: dict[str, bool], form: str) -> None:
@@ -85,6 +97,8 @@ def _check(flags: dict[str, bool], form: str) -> None:
     for option in _KNIFE_ONLY:
         if option in given and form != "knife":
             raise click.UsageError(f"{option} needs --format knife")
+    if "--bundle" in given and form == "knife":
+        raise click.UsageError("--bundle cannot be combined with --format knife")
     if "--converge" in given and form == "knife":
         raise click.UsageError(
             "--converge cannot be combined with --format knife; use --chef-client"
@@ -103,11 +117,13 @@ def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
         context.console.write(printed)
 
 
-def _print_plan(context: Context, manifest: Manifest, wanted: Form, converge: bool) -> None:
+def _print_plan(
+    context: Context, manifest: Manifest, wanted: Form, converge: bool, bundle: Bundle | None
+) -> None:
     if converge:
         preview = preview_of_converge(manifest, wanted)
     else:
-        preview = preview_of(manifest, wanted, context.access)
+        preview = preview_of(manifest, wanted, context.access, bundle)
     for warning in preview.warnings:
         context.console.note(f"warning: {warning}")
     for note in preview.notes:

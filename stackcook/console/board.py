@@ -217,7 +217,7 @@ class Board:
             if self.done.exit_code == ExitCode.VERIFY:
                 again = "run `stackcook verify`"
             elif self.done.command == PREFLIGHT:
-                again = "run `stackcook deploy --preflight-only` again"
+                again = "run `stackcook preflight` again"
             text.append(f"run `stackcook report` for details; fix the cause, then {again}")
         text.rstrip()
         return text

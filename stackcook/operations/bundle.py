@@ -109,6 +109,11 @@ def write(
     )
 
 
+def opened(path: Path, state: Path) -> Bundle:
+    """The bundle, unpacked below the directory ``state`` of a deployment. Raises UsageError."""
+    return archive.unpack(path, state / "bundles")
+
+
 def restore_repository(bundle: Bundle, manifest: Path) -> bool:
     """Copy the Chef repository to the manifest's directory, unless the manifest is there."""
     if manifest.exists():
@@ -118,13 +123,16 @@ def restore_repository(bundle: Bundle, manifest: Path) -> bool:
     return True
 
 
-def adopt(bundle: Bundle, manifest: Manifest) -> None:
-    """Put what this machine needs to where a deploy looks for it: cookbooks, and the box.
+def adopt_cookbooks(bundle: Bundle, manifest: Manifest) -> None:
+    """Put what Berkshelf and librarian-chef have resolved to where they would have put it."""
+    restore(manifest, bundle.directory / archive.COOKBOOKS)
+
+
+def adopt_box(bundle: Bundle, manifest: Manifest) -> None:
+    """Put the box of LXC machines into the cache, unless it is there.
 
     Raises UsageError if the bundle has no box for this stackcook.
     """
-    vendored = bundle.directory / archive.COOKBOOKS
-    restore(manifest, vendored)
     if manifest.machines is not MachineKind.VAGRANT:
         return
     with ORDINARY.locked():

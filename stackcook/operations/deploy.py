@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stackcook.bootstrap.base import Deploy
+from stackcook.bootstrap.preflight import is_hostname
 from stackcook.errors import ExitCode, UsageError, VerifyError, counted
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.manifest.model import MachineKind, Manifest, Node
@@ -46,18 +47,21 @@ def deploy(
     last: LastDeploy | None = None,
     anew: bool = False,
     ignore: Collection[str] = (),
+    named: bool = False,
     settings: Settings = Settings(),
 ) -> ExitCode:
     """Bring up the cloud: all nodes, or those in ``only``.
 
     Resumes the ``last`` deploy if its inputs are the same and it did not finish, unless ``anew``:
     the nodes that it has converged are only inspected. ``ignore`` has the IDs of findings of
-    preflight that do not stop it.
+    preflight that do not stop it. ``named``: new hosts get the names of their nodes; raises
+    UsageError if such a name can't be a host name.
     """
+    _check_names(manifest, only, named)
     now, digest = settings.clock(), site.digest()
     resumed = None if anew else last and last.resumable(digest, now)
     id = resumed.id if resumed else new_id("d", now)
-    facts = observe(manifest, site, only, resumed)
+    facts = replace(observe(manifest, site, only, resumed), named=named)
     plan = deploy_plan(manifest, facts, only)
     made = actions(manifest, site, facts, id, only, ignore)
     return run(plan, made, manifest, site, listeners, settings, deploy=id, digest=digest)
@@ -70,18 +74,20 @@ def preflight(
     only: Collection[str] = (),
     *,
     ignore: Collection[str] = (),
+    named: bool = False,
     settings: Settings = Settings(),
 ) -> ExitCode:
     """Inspect the nodes as a deploy does, and end before the first change of one; no retries.
 
     Machines are not created: only those that run are inspected. Raises UsageError without any.
     """
-    facts = observe(manifest, site, only)
+    _check_names(manifest, only, named)
+    facts = replace(observe(manifest, site, only), named=named)
     states = facts.machines.items()
     only = {name for name, state in states if state == RUNNING or not _creates(manifest)}
     if not only:
         what = "there is no node to inspect, or no machine that runs"
-        raise UsageError(what, where="--preflight-only", remedy="run `stackcook deploy`")
+        raise UsageError(what, where="preflight", remedy="run `stackcook deploy`")
     steps = deploy_plan(manifest, facts, only).steps
     last = next(number for number, step in enumerate(steps, 1) if step.name == FINDINGS)
     plan = Plan(PREFLIGHT, steps[:last])
@@ -214,6 +220,15 @@ def _verify(manifest: Manifest, after: Key, nodes: tuple[str, ...]) -> Step:
     elif manifest.verify_instance is None:
         does += ", also with instances if it has an external network and an image `test`"
     return Step("verify", does, after=(after,), after_nodes=nodes, retry=True, changes=False)
+
+
+def _check_names(manifest: Manifest, only: Collection[str], named: bool) -> None:
+    """Raise UsageError if nodes are to give hosts names that these can't have."""
+    nodes = (node.name for node in manifest.nodes if not only or node.name in only)
+    if named and (wrong := [name for name in nodes if not is_hostname(name)]):
+        what = f"{', '.join(wrong)} cannot be the name of a host"
+        remedy = "use letters, digits and hyphens in the names of nodes"
+        raise UsageError(what, where="--set-hostnames", remedy=remedy)
 
 
 def _creates(manifest: Manifest) -> bool:

@@ -12,9 +12,9 @@ from functools import partial
 from stackcook.bootstrap import peers, preflight
 from stackcook.bootstrap.base import Look
 from stackcook.bootstrap.compare import hostnames, siblings
-from stackcook.bootstrap.findings import NodeFinding, of_error
+from stackcook.bootstrap.findings import BETWEEN, LOGIN, TOGETHER, NodeFinding, of_error
 from stackcook.bootstrap.needs import Wanted, basic
-from stackcook.bootstrap.preflight import HostFacts
+from stackcook.bootstrap.preflight import HostFacts, Inspected
 from stackcook.errors import NodeError, StackcookError, Transient, counted
 from stackcook.manifest.model import Manifest, Node
 from stackcook.parallel import parallel_map
@@ -28,7 +28,7 @@ class Inspection:
 
     ``wanted`` gives what the host of a node must have; without it, little is asked. ``known``
     gives the host names that the cloud knows of each node, ``probe`` runs a command on a node, for
-    so many seconds, and returns its output.
+    so many seconds, and returns its output. ``named``: new hosts will get the names of their nodes.
     """
 
     def __init__(
@@ -39,12 +39,14 @@ class Inspection:
         wanted: Callable[[Node], Wanted] | None,
         known: Callable[[], Mapping[str, Collection[str]]],
         probe: Callable[[str, str, float], str],
+        *,
+        named: bool = False,
     ) -> None:
         self._manifest = manifest
         self._nodes = {node.name: node for node in nodes}
         self._ignore = ignore
         self._want = wanted or partial(basic, manifest)
-        self._known, self._probe = known, probe
+        self._known, self._probe, self._named = known, probe, named
         self._lock = threading.Lock()
         self._findings: dict[str, tuple[NodeFinding, ...]] = {name: () for name in self._nodes}
         self._facts: dict[str, HostFacts] = {}
@@ -70,6 +72,8 @@ class Inspection:
             return look.text
         with self.of(node):
             wanted = self._want(node)
+        if self._named and not (facts.ours or wanted.lab):
+            facts = facts.renamed(node.name)
         found = self._marked(preflight.judge(node.name, facts, wanted))
         with self._lock:
             self._findings[node.name] = found
@@ -87,19 +91,33 @@ class Inspection:
         """
         with self._lock:
             facts = dict(self._facts)
-            every = [finding for found in self._findings.values() for finding in found]
-        more = self._marked(self._together(facts))
-        order = list(self._nodes)
-        every = sorted((*every, *more), key=lambda finding: order.index(finding.node))
-        task.found(every)
+        # stackcook's own machines are as they should be
+        hosts = {node: each for node, each in facts.items() if not self._wanted[node].lab}
+        tests = peers.links(random.sample(sorted(hosts), len(hosts)), hosts, self._wanted)
+        more = self._marked(self._together(hosts, tests))
+        inspected = [self._inspected(name, more, tests) for name in self._nodes]
+        task.found(inspected)
         if stopping := [finding for finding in more if finding.stops]:
             raise NodeError("; ".join(f"{f.node}: {f.what}" for f in stopping), remedy=REMEDY)
+        every = [finding for node in inspected for finding in node.findings]
         return "; ".join((_summary(every, len(facts)), *_ignored(more)))
 
-    def _together(self, facts: Mapping[str, HostFacts]) -> Iterator[NodeFinding]:
-        """What shows only beside other nodes; stackcook's own machines are as they should be."""
-        wanted = self._wanted
-        facts = {node: each for node, each in facts.items() if not wanted[node].lab}
+    def _inspected(
+        self, name: str, more: Iterable[NodeFinding], tests: Mapping[str, peers.Links]
+    ) -> Inspected:
+        """All that is known of a node; ``more`` are the findings of the comparison."""
+        found = (*self._findings[name], *(f for f in more if f.node == name))
+        facts, wanted = self._facts.get(name), self._wanted.get(name)
+        checked = {finding.id for finding in found}
+        if facts and wanted:
+            checked |= {*LOGIN, *preflight.checked(facts, wanted)}
+            checked |= {*(() if wanted.lab else TOGETHER), *(BETWEEN if name in tests else ())}
+        return Inspected(name, found, facts, wanted, frozenset(checked))
+
+    def _together(
+        self, facts: Mapping[str, HostFacts], tests: Mapping[str, peers.Links]
+    ) -> Iterator[NodeFinding]:
+        """What shows only beside other nodes."""
         if not facts:
             return
         names = [node.name for node in self._manifest.nodes]
@@ -108,11 +126,10 @@ class Inspection:
         for name in facts:
             groups.setdefault(self._nodes[name].run_list, []).append(name)
         yield from siblings(facts, groups.values())
-        yield from self._connections(facts)
+        yield from self._connections(tests)
 
-    def _connections(self, facts: Mapping[str, HostFacts]) -> Iterator[NodeFinding]:
+    def _connections(self, tests: Mapping[str, peers.Links]) -> Iterator[NodeFinding]:
         """Let nodes test their connections to each other, all at the same time."""
-        tests = peers.links(random.sample(sorted(facts), len(facts)), facts, self._wanted)
 
         def ask(node: str) -> str | NodeFinding:
             command = peers.command(node, tests[node], self._wanted, len(tests))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from stackcook.bundle.archive import Bundle
 from stackcook.chef.objects.databags import generated_bags, generated_item
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient
@@ -31,14 +32,17 @@ from stackcook.run.record import last_deploy
 _OBJECTS = ("cookbooks", "environments", "roles", "data bags")
 
 
-def preview_of(manifest: Manifest, wanted: Form, access: Access = Access()) -> Preview:
+def preview_of(
+    manifest: Manifest, wanted: Form, access: Access = Access(), bundle: Bundle | None = None
+) -> Preview:
     """What ``deploy`` (or ``destroy``) would do in the wanted sections, to the wanted nodes.
 
-    Raises InputError for a bad Chef repository, ChefServerError where a server does not answer.
+    ``bundle`` has the packages of the nodes, if it is given. Raises InputError for a bad Chef
+    repository, ChefServerError where a server does not answer.
     """
     readable = tuple(bag for bag in manifest.data_bags if not bag.secret or bag.secret.is_file())
     manifest = replace(manifest, data_bags=readable)  # the others could not be compared
-    site = ChefSite(manifest, access)
+    site = ChefSite(manifest, access, bundle)
     site.check()
     warnings: list[str] = []
     _note(warnings, site.check_providers)
@@ -51,12 +55,14 @@ def preview_of(manifest: Manifest, wanted: Form, access: Access = Access()) -> P
     last = last_deploy(manifest.state)
     resumed = last and last.resumable(site.digest(), time.time())
     nodes = [node for node in manifest.nodes if node.name in names]
-    facts = Facts(recipes=site.recipes_to_prepare(nodes))
+    facts = Facts(recipes=site.recipes_to_prepare(nodes), bundled=bundle is not None)
     if names and not unasked:
         try:
             facts = observe(manifest, site, names, resumed)
         except (MachineError, UsageError) as error:
             warnings.append(f"cannot inspect the machines: {error}")
+    if bundle and (without := [node.name for node in nodes if not bundle.nodes.get(node.name)]):
+        warnings.append(f"the bundle has no packages of {', '.join(without)}: write it again")
     deletion = creation = state = None
     if wanted.delete:
         whole = wanted.nodes is None and {"nodes", "clusters"}.issubset(wanted.sections)
@@ -68,7 +74,7 @@ def preview_of(manifest: Manifest, wanted: Form, access: Access = Access()) -> P
             state,
             destroy_plan(manifest) if whole else Plan("destroy"),
         )
-        facts = Facts(recipes=facts.recipes)
+        facts = Facts(recipes=facts.recipes, bundled=facts.bundled)
     if wanted.create:
         before = None if wanted.delete else server
         bags = "data bags" in wanted.sections

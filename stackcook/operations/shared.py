@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are no
 
 NODE_STEPS = (
     "record",
+    "hostname",
     "packages",
     "install",
     "register",
@@ -47,6 +48,7 @@ class Facts:
     ``recipes`` those of each node that need no other node, ``done`` the nodes that the deploy which
     is resumed has finished, ``outdated`` the nodes whose run list, environment or policy on the
     Chef server is not the manifest's. ``bundled``: nodes get their packages from a bundle.
+    ``named``: new hosts get the names of their nodes.
     """
 
     machines: Mapping[str, str] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Facts:
     done: frozenset[str] = frozenset()
     outdated: Collection[str] = frozenset()
     bundled: bool = False
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,7 @@ def chef_steps(
         registered=registered,
         recipes=facts.recipes.get(node.name, ()),
         bundled=facts.bundled,
+        named=facts.named,
     )
     steps: list[Step] = []
     after: tuple[Key, ...] = (node.name, "preflight"), RUN_LISTS
@@ -236,7 +240,13 @@ class Actions:
         self._stage = {node.name: stage for stage in stages for node in stage.nodes}
         self._nodes = {node.name: node for stage in stages for node in stage.nodes}
         self._inspection = Inspection(
-            manifest, self._nodes.values(), ignore, wanted, site.hostnames, self._probe
+            manifest,
+            self._nodes.values(),
+            ignore,
+            wanted,
+            site.hostnames,
+            self._probe,
+            named=facts.named,
         )
         self._before = {stage.name: stage.before for stage in stages}
         self._lock = threading.Lock()

@@ -114,7 +114,8 @@ class Site(ChefSite):
         found = wanted(self._manifest, self._read, node)
         if self.bundle is None or node.provider:
             return found
-        return replace(found, releases=frozenset(self.bundle.nodes.get(node.name, ())))
+        releases = frozenset(self.bundle.nodes.get(node.name, ()))
+        return replace(found, releases=releases, bundle=self.bundle.room(node.name))
 
     def hostnames(self) -> Mapping[str, frozenset[str]]:
         """The host names that the Chef server knows of the manifest's nodes."""

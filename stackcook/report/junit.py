@@ -1,4 +1,4 @@
-"""A run as JUnit XML, for CI: a suite for each stage, a case for each step of a node.
+"""JUnit XML, for CI: its suites and cases, and those of a run.
 
 Valid by the schema that Ant, Maven and Jenkins share.
 """
@@ -9,11 +9,14 @@ import re
 import socket
 import time
 import xml.etree.ElementTree as xml
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from stackcook.errors import counted
 from stackcook.run.record import StepState
 from stackcook.report.run import Failure, RunReport, seconds
+
+FAILURE, ERROR, SKIP = "failure", "error", "skipped"
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML cannot contain, not even escaped."""
@@ -21,81 +24,88 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _ALL = "all nodes"
 
 
-def render(report: RunReport, hostname: str | None = None) -> str:
-    """The document; ``hostname`` is this machine's by default."""
+@dataclass(frozen=True)
+class Case:
+    """A test case. ``outcome``: FAILURE, ERROR, SKIP, or empty if it has passed.
+
+    ``message`` says why in one line, ``details`` in many.
+    """
+
+    name: str
+    owner: str
+    outcome: str = ""
+    message: str = ""
+    details: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A test suite; ``started`` is seconds since the epoch, ``output`` is a text for people."""
+
+    name: str
+    cases: Sequence[Case]
+    started: float
+    output: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long all cases took."""
+        return sum(case.seconds for case in self.cases)
+
+
+def document(
+    name: str, suites: Sequence[Suite], seconds: float | None = None, hostname: str = ""
+) -> str:
+    """The document; by default with the seconds of its suites, and the name of this machine."""
     host = hostname or socket.gethostname()
-    failures = {id(failure.step): failure for failure in report.failures}
-    root = xml.Element("testsuites", name=clean(f"stackcook {report.run.command}"))
-    suites = [_suite(0, _ALL, report.whole, failures, report.run.started, host)]
-    for number, stage in enumerate(report.stages, 1):
-        steps = [step for node in stage.nodes for step in node.steps]
-        name = stage.name or "unknown"
-        suites.append(_suite(number, name, steps, failures, stage.started, host))
-    root.extend(suites)
+    if seconds is None:
+        seconds = sum(suite.seconds for suite in suites)
+    root = xml.Element("testsuites", name=_clean(name))
+    root.extend(_suite(number, suite, host) for number, suite in enumerate(suites))
     for total in ("tests", "failures", "errors"):
-        root.set(total, str(sum(int(suite.get(total, "0")) for suite in suites)))
-    root.set("time", f"{max(0.0, report.ended - report.run.started):.3f}")
-    return document(root)
-
-
-def document(root: xml.Element) -> str:
-    """The text of a document, indented."""
+        root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
+    root.set("time", f"{max(0.0, seconds):.3f}")
     xml.indent(root, " ")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml.tostring(root, encoding="unicode")}\n'
 
 
-def _suite(
-    number: int,
-    name: str,
-    steps: Iterable[StepState],
-    failures: Mapping[int, Failure],
-    started: float,
-    host: str,
-) -> xml.Element:
-    steps = tuple(steps)
-    last = [step for step in steps if step.result != "retried"]
-    cases = [_case(name, step, failures.get(id(step))) for step in last]
-    suite = xml.Element(
-        "testsuite",
-        name=clean(name),
-        package="stackcook",
-        id=str(number),
-        timestamp=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(started)),
-        hostname=clean(host),
-        tests=str(len(cases)),
-        failures=str(sum(case.find("failure") is not None for case in cases)),
-        errors=str(sum(case.find("error") is not None for case in cases)),
-        skipped=str(sum(case.find("skipped") is not None for case in cases)),
-        time=f"{sum(map(seconds, last)):.3f}",
-    )
-    xml.SubElement(suite, "properties")
-    suite.extend(cases)
-    xml.SubElement(suite, "system-out").text = clean("\n".join(_retries(steps)))
-    xml.SubElement(suite, "system-err")
-    return suite
+def render(report: RunReport, hostname: str = "") -> str:
+    """A run as a document: a suite for each stage, a case for each step of a node."""
+    failures = {id(failure.step): failure for failure in report.failures}
+    suites = [_of_steps(_ALL, report.whole, failures, report.run.started)]
+    for stage in report.stages:
+        steps = [step for node in stage.nodes for step in node.steps]
+        suites.append(_of_steps(stage.name or "unknown", steps, failures, stage.started))
+    took = report.ended - report.run.started
+    return document(f"stackcook {report.run.command}", suites, took, hostname)
 
 
-def _case(suite: str, step: StepState, failure: Failure | None) -> xml.Element:
+def _of_steps(
+    name: str, steps: Sequence[StepState], failures: Mapping[int, Failure], started: float
+) -> Suite:
+    cases = [
+        _of_step(name, step, failures.get(id(step))) for step in steps if step.result != "retried"
+    ]
+    return Suite(name, cases, started, "\n".join(_retries(steps)))
+
+
+def _of_step(suite: str, step: StepState, failure: Failure | None) -> Case:
     name = step.step
     if step.step == "gate" and not step.node:
         name = f"gate {step.stage}"
-    case = xml.Element(
-        "testcase",
-        name=clean(name),
-        classname=clean(f"{suite}.{step.node}" if step.node else suite),
-        time=f"{seconds(step):.3f}",
-    )
+    outcome, message, details = "", "", ""
     if step.result == "skipped":
-        xml.SubElement(case, "skipped", message=clean(step.text))
+        outcome, message = SKIP, step.text
     elif step.result == "failed":
-        bad = xml.SubElement(case, "failure", message=clean(step.text), type=clean(name))
-        bad.text = clean("\n".join(_details(step, failure)))
+        outcome, message, details = FAILURE, step.text, "\n".join(_details(step, failure))
     elif step.result != "done":
-        xml.SubElement(case, "error", message=step.result, type=step.result)
-    return case
+        outcome, message = ERROR, step.result
+    owner = f"{suite}.{step.node}" if step.node else suite
+    return Case(name, owner, outcome, message, details, seconds(step))
 
 
-def _details(step: StepState, failure: Failure | None) -> Iterable[str]:
+def _details(step: StepState, failure: Failure | None) -> Iterator[str]:
     yield step.text
     if step.attempt > 1:
         yield f"attempt {step.attempt}"
@@ -104,13 +114,50 @@ def _details(step: StepState, failure: Failure | None) -> Iterable[str]:
         yield from failure.lines
 
 
-def _retries(steps: Iterable[StepState]) -> Iterable[str]:
+def _retries(steps: Iterable[StepState]) -> Iterator[str]:
     tries = [step for step in steps if step.result == "retried"]
     if tries:
         yield f"{counted(len(tries), 'step')} retried"
     yield from (f"{s.node}: {s.step}, attempt {s.attempt}: {s.text}" for s in tries)
 
 
-def clean(text: str) -> str:
+def _suite(number: int, suite: Suite, host: str) -> xml.Element:
+    outcomes = [case.outcome for case in suite.cases]
+    element = xml.Element(
+        "testsuite",
+        name=_clean(suite.name),
+        package="stackcook",
+        id=str(number),
+        timestamp=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(suite.started)),
+        hostname=_clean(host),
+        tests=str(len(outcomes)),
+        failures=str(outcomes.count(FAILURE)),
+        errors=str(outcomes.count(ERROR)),
+        skipped=str(outcomes.count(SKIP)),
+        time=f"{suite.seconds:.3f}",
+    )
+    xml.SubElement(element, "properties")
+    element.extend(map(_case, suite.cases))
+    xml.SubElement(element, "system-out").text = _clean(suite.output)
+    xml.SubElement(element, "system-err")
+    return element
+
+
+def _case(case: Case) -> xml.Element:
+    element = xml.Element(
+        "testcase",
+        name=_clean(case.name),
+        classname=_clean(case.owner),
+        time=f"{case.seconds:.3f}",
+    )
+    if case.outcome:
+        found = xml.SubElement(element, case.outcome, message=_clean(case.message))
+        if case.outcome != SKIP:
+            found.set("type", _clean(case.name))
+        found.text = _clean(case.details) or None
+    return element
+
+
+def _clean(text: str) -> str:
     """The text without characters that XML cannot contain."""
     return _FORBIDDEN.sub("?", text)

@@ -329,6 +329,7 @@ def _data() -> dict[str, Schema]:
         "upload": _object(created=_TEXTS, updated=_TEXTS, unchanged=_TEXTS, deleted=_TEXTS),
         "deploy": _RUN,
         "converge": _RUN,
+        "preflight": _RUN,
         "verify": {"anyOf": [_verify(), _tempest()]},
         "status": _object(
             running={**_BOOLEAN, "description": "Whether a command is running now."},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as xml
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from stackcook.errors import counted
 from stackcook.report.format import columns, duration
-from stackcook.report.junit import clean, document
+from stackcook.report.junit import FAILURE, SKIP, Case, Suite, document
 from stackcook.verify.tempest.guideline import Component, Verdict, score
 from stackcook.verify.tempest.results import FAILED, NOT_RUN, PASSED, SKIPPED, Result
 from stackcook.verify.tempest.run import TempestReport
@@ -115,29 +114,15 @@ def _test(result: Result, cause: str) -> dict[str, Any]:
 
 def junit(report: TempestReport) -> str:
     """The results as JUnit XML: one suite, a case for each test."""
-    counts = report.counts
-    suite = xml.Element(
-        "testsuite",
-        name=clean(f"tempest {report.what}"),
-        tests=str(len(report.results)),
-        failures=str(counts[FAILED]),
-        errors="0",
-        skipped=str(counts[SKIPPED] + counts[NOT_RUN]),
-        time=f"{report.seconds:.3f}",
-    )
-    for result in report.results:
-        owner, _, name = result.name.rpartition(".")
-        case = xml.SubElement(
-            suite,
-            "testcase",
-            name=clean(name),
-            classname=clean(owner),
-            time=f"{result.seconds:.3f}",
-        )
-        if result.status == FAILED:
-            bad = xml.SubElement(case, "failure", message=clean(result.why), type="failure")
-            cause = report.causes.get(result.name, "")
-            bad.text = clean("\n".join(filter(None, (cause, result.traceback))))
-        elif result.status != PASSED:
-            xml.SubElement(case, "skipped", message=clean(result.why))
-    return document(suite)
+    name = f"tempest {report.what}"
+    cases = [_case(result, report.causes.get(result.name, "")) for result in report.results]
+    began = min((result.began for result in report.results if result.began), default=0.0)
+    suite = Suite(name, cases, began)
+    return document(name, [suite], report.seconds)
+
+
+def _case(result: Result, cause: str) -> Case:
+    owner, _, name = result.name.rpartition(".")
+    outcome = {PASSED: "", FAILED: FAILURE}.get(result.status, SKIP)
+    details = "\n".join(filter(None, (cause, result.traceback)))
+    return Case(name, owner, outcome, result.why, details, result.seconds)

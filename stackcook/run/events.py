@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from stackcook.bootstrap.base import ResourceTime
 from stackcook.bootstrap.findings import NodeFinding
+from stackcook.bootstrap.preflight import Inspected
 
 PREFLIGHT = "preflight"
 """The step that inspects one node; also the command of a run that ends with it."""
@@ -103,10 +104,15 @@ class PlanChanged:
 
 @dataclass(frozen=True)
 class Findings:
-    """What preflight has found on all nodes together, before the first one is changed."""
+    """What preflight has found on all nodes, before the first one is changed."""
 
     at: float
-    findings: tuple[NodeFinding, ...]
+    nodes: tuple[Inspected, ...]
+
+    @property
+    def findings(self) -> tuple[NodeFinding, ...]:
+        """Those of all nodes, in the nodes' order."""
+        return tuple(finding for node in self.nodes for finding in node.findings)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stackcook.bootstrap.base import ConvergeResult
-from stackcook.bootstrap.findings import NodeFinding
+from stackcook.bootstrap.preflight import Inspected
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.command import Say
 from stackcook.errors import ExitCode, NodeError, StackcookError
@@ -60,7 +60,7 @@ class Task:
     """A step while it runs. ``failed`` are the nodes that have failed so far.
 
     ``say`` takes a line of progress; ``report`` takes one of several failures of this step, and the
-    node that it is about, or ""; ``found`` takes what preflight has found on all nodes.
+    node that it is about, or ""; ``found`` takes what preflight knows of all nodes.
     """
 
     step: Step
@@ -68,7 +68,7 @@ class Task:
     failed: tuple[str, ...]
     say: Say
     report: Callable[[StackcookError, str], None]
-    found: Callable[[Iterable[NodeFinding]], None]
+    found: Callable[[Iterable[Inspected]], None]
 
 
 Action = Callable[[Task], "str | ConvergeResult | NewPlan"]
@@ -232,8 +232,8 @@ class Executor:
         def report(error: StackcookError, node: str) -> None:
             self.failed(step.name, error, node)
 
-        def found(findings: Iterable[NodeFinding]) -> None:
-            self.emit(Findings(self.clock(), tuple(findings)))
+        def found(nodes: Iterable[Inspected]) -> None:
+            self.emit(Findings(self.clock(), tuple(nodes)))
 
         task = Task(step, attempt, tuple(self._schedule.failed), say, report, found)
         return self._pool.submit(self._carry_out, task, now)

@@ -13,8 +13,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from stackcook.bootstrap.findings import KINDS
+from stackcook.errors import Severity
 from tests.acceptance.ownhosts import OwnHosts
 from tests.hosts import Host, hosts
+from tests.junit import validate
 from tests.output import document
 
 HOLD_LOCK = """
@@ -130,7 +133,17 @@ def test_one_preflight_names_all_fifteen_and_changes_nothing(repository: OwnHost
     found = {(finding["id"], finding["node"]) for finding in findings}
     assert found >= {(kind, host.name) for kind, host in broken.items()}
     assert all(finding["remedy"] for finding in findings)
-    text = repository.stackcook("deploy", "--preflight-only")
-    assert text.status == 4
+    written = {name: repository.root / f"found.{name}" for name in ("html", "junit")}
+    options = [word for name, path in written.items() for word in (f"--{name}", str(path))]
+    assert repository.stackcook("preflight", *options).status == 4
+    failures = {
+        (case.get("name"), case.get("classname"))
+        for case in validate(written["junit"].read_text()).iter("testcase")
+        if case.find("failure") is not None
+    }
+    errors = {kind: host for kind, host in broken.items() if KINDS[kind].severity is Severity.ERROR}
+    assert failures >= {(kind, f"preflight.{host.name}") for kind, host in errors.items()}
+    page = written["html"].read_text()
+    assert all(f'id="{host.name}"' in page for host in repository.hosts)
     after = {host.name: files(host) for host in repository.hosts}
     assert after == before

@@ -88,8 +88,7 @@ def node(tmp_path: Path) -> Node:
 
 
 @pytest.fixture
-def task(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeTask:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def task(node: Node, tmp_path: Path) -> NodeTask:
     debs = [package(tmp_path, "cloud", "library"), package(tmp_path, "library")]
     debs.append(package(tmp_path, "other"))
     files = {path.name: path for path in debs}
@@ -100,7 +99,8 @@ def task(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeTas
         path, {"nodes": nodes, "box": ""}, [*members, ("packages/Packages", index(files))]
     )
     setting = Setting(tmp_path)
-    context = replace(setting.context, opener=node, bundle=archive.unpack(path))
+    unpacked = archive.unpack(path, tmp_path / "bundles")
+    context = replace(setting.context, opener=node, bundle=unpacked)
     return NodeTask(context, "packages", ONE, setting.host, DEPLOY, 60, lambda line: None)
 
 

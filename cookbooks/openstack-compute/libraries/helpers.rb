@@ -59,6 +59,8 @@ module OpenstackCompute
       controller = openstack_runs?('openstack-compute::controller')
       {
         'DEFAULT' => {
+          # as the default, but when the host gets another name, the file changes and nova-compute restarts
+          'host' => node['machinename'],
           'compute_driver' => 'libvirt.LibvirtDriver',
           'resume_guests_state_on_host_boot' => true,
           'cpu_allocation_ratio' => 4.0,

@@ -14,5 +14,11 @@ module OpenstackCompute
       bytes[8] = bytes[8] & 0x3f | 0x80
       bytes.pack('C*').unpack1('H*').unpack('a8a4a4a4a12').join('-')
     end
+
+    # @param uuid [String]
+    # @return [true, false] whether it was derived from a name, by {uuid}; Nova generates random ones
+    def self.derived?(uuid)
+      uuid.match?(/\A\h{8}-\h{4}-5/)
+    end
   end
 end

@@ -14,14 +14,17 @@ file '/etc/nova/nova-compute.conf' do
   mode '0640'
 end
 
+compute_id = '/var/lib/nova/compute_id'
+
 # Without this file, nova-compute generates a random UUID, and Nova rejects it on a host that was
-# reinstalled with the same name. An existing UUID is kept.
-file '/var/lib/nova/compute_id' do
+# reinstalled with the same name. A random UUID is kept. That of another name is replaced: after two
+# hosts had the same name, Nova would take both for the same compute node.
+file compute_id do
   content OpenstackCompute::Identity.uuid(node['machinename'])
   owner 'nova'
   group 'nova'
   mode '0644'
-  action :create_if_missing
+  not_if { ::File.exist?(compute_id) && !OpenstackCompute::Identity.derived?(::File.read(compute_id)) }
 end
 
 qemu_conf = '/etc/libvirt/qemu.conf'
@@ -40,5 +43,5 @@ include_recipe 'openstack-compute::_volumes'
 
 openstack_service 'nova-compute' do
   log '/var/log/nova/nova-compute.log'
-  config OpenstackCompute::Helpers::NOVA_CONF
+  config [OpenstackCompute::Helpers::NOVA_CONF, compute_id]
 end

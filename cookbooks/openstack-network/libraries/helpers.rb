@@ -69,6 +69,9 @@ module OpenstackNetwork
     def ovn_metadata_agent_conf
       {
         'DEFAULT' => {
+          # as the default, but when the host gets another name, the file changes and the agent restarts: it
+          # asks for the name of its chassis only then
+          'host' => node['machinename'],
           'nova_metadata_host' => openstack_host('metadata'),
           'nova_metadata_port' => openstack_port('metadata'),
           'metadata_proxy_shared_secret' => OpenstackCommon::Ini.literal(openstack_password('secrets', 'metadata_proxy')),

@@ -10,7 +10,9 @@ datapath = network['datapath_type']
 provider = network['provider']
 
 # At each start, Open vSwitch sets system-id from this file, overriding the value in its database
-file '/etc/openvswitch/system-id.conf' do
+system_id = '/etc/openvswitch/system-id.conf'
+
+file system_id do
   content "#{node['machinename']}\n"
 end
 
@@ -95,8 +97,10 @@ end
 
 openstack_service 'ovn-host'
 
+# When the host gets another name, it restarts, and registers its chassis under that name
 openstack_service 'ovn-controller' do
   log '/var/log/ovn/ovn-controller.log'
+  config system_id
 end
 
 # The metadata agent runs haproxy itself; the unit of the package is not used

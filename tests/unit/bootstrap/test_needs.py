@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stackcook.bootstrap.needs import NEEDS, Wanted, wanted
+from stackcook.bootstrap.needs import NEEDS, Device, Wanted, wanted
 from stackcook.chef.repository.repository import Repository
 from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import MachineKind, Manifest
@@ -43,7 +43,32 @@ def test_the_roles_that_are_shipped(shipped: Repository) -> None:
     assert controller.need.disk > 2.9 * 1024 and compute.need.disk > 1.9 * 1024
     assert controller.platforms["openstack-identity"] == {"debian": ">= 13.0"}
     assert "openstack-ceph" not in controller.platforms
+    assert "nova-compute" in compute.packages and "nova-compute" not in controller.packages
     assert compute.address == "10.0.115.7" and not compute.lab
+
+
+def test_disks_are_those_of_the_attributes(shipped: Repository) -> None:
+    attributes = {
+        "openstack": {
+            "block_storage": {"lvm": {"devices": ["/dev/sdb"]}},
+            "object_storage": {"devices": {"d1": {"device": "/dev/sdc"}, "d2": {"weight": 1}}},
+        }
+    }
+    more = {"openstack": {"object_storage": {"devices": {"d3": {"device": "/dev/sdd"}}}}}
+    recipes = [
+        "recipe[openstack-block-storage::volume]",
+        "recipe[openstack-object-storage::storage]",
+    ]
+    role = {"name": "storage", "run_list": recipes, "default_attributes": attributes}
+    lab = {"name": "lab", "default_attributes": more}
+    repository = replace(shipped, roles={"storage": role}, environments={"lab": lab})
+    assert of(repository, "storage").devices == (
+        Device("/dev/sdb", "Cinder", group="cinder-volumes"),
+        Device("/dev/sdc", "Swift", keeps="xfs"),
+        Device("/dev/sdd", "Swift", keeps="xfs"),
+    )
+    without = replace(repository, roles={"storage": {**role, "run_list": recipes[:1]}})
+    assert [device.used for device in of(without, "storage").devices] == ["Cinder"]
 
 
 def test_each_need_is_that_of_a_recipe(shipped: Repository) -> None:

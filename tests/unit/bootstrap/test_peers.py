@@ -57,15 +57,28 @@ def test_a_host_with_the_name_of_a_node_that_is_not_inspected() -> None:
 
 def test_a_name_that_is_not_the_node_s_is_a_warning_until_the_cloud_knows_another() -> None:
     assert named({"a": "srv17"}) == [("a", "hostname-differs", 'its hostname is "srv17"')]
-    assert named({"a": "srv17"}, known={"a": {"srv17"}})[0][1] == "hostname-differs"
+    assert named({"a": "srv17"}, known={"a": {"srv17"}}) == [], "now it has to keep it"
     ((_, id, what),) = named({"a": "srv18"}, known={"a": {"srv17"}})
     assert id == "hostname-changed" and 'the cloud knows it as "srv17"' in what
-    assert named({"a": "a"}, known={"a": {"debian"}}) == [], "this puts it right"
+    ((_, id, what),) = named({"a": "a"}, known={"a": {"debian"}})
+    assert id == "hostname-changed" and 'the cloud knows it as "debian"' in what
+
+
+def test_hosts_that_the_cloud_knows_by_the_same_name_may_get_their_own() -> None:
+    known = {"a": {"a", "a.example.com"}, "b": {"a", "a.example.com"}}
+    assert named({"a": "a", "b": "b"}, known=known) == []
+    assert [id for _, id, _ in named({"a": "x", "b": "b"}, known=known)] == ["hostname-changed"]
+    assert named({"a": "a", "b": "b"}, known={"a": {"debian"}, "b": {"debian"}}) == []
 
 
 def test_the_remedy_names_the_command() -> None:
     (found,) = hostnames({"a": facts(host="debian")}, ["a"], {})
-    assert found.to_do == "set it on a: hostnamectl set-hostname a"
+    command = "set it on a: hostnamectl set-hostname a"
+    assert found.to_do == f"{command}, or add --set-hostnames to `stackcook deploy`"
+    (found,) = hostnames({"a": facts(host="debian", ours="yes")}, ["a"], {})
+    assert found.to_do == command
+    (found,) = hostnames({"a": facts(host="new", ours="yes")}, ["a"], {"a": ["old"]})
+    assert found.to_do == "set the old name again on a: hostnamectl set-hostname old"
 
 
 def test_a_host_that_differs_from_its_siblings() -> None:
@@ -79,6 +92,35 @@ def test_a_host_that_differs_from_its_siblings() -> None:
         ("c", "CPUs: 2, but 2 of 3 hosts with its run list have 4"),
     ]
     assert list(siblings({"a": good, "b": facts()}, [["a", "b"]])) == []
+
+
+def test_hardware_that_differs_from_that_of_the_siblings() -> None:
+    said = {
+        "model": "R640",
+        "disk sda": "1875000000 0 A",
+        "card eno1": "52:54:00:00:00:01 0000:3b:00.0 10000",
+    }
+    good = HostFacts(said, "", 0)
+    alike = HostFacts(
+        {
+            **said,
+            "disk sda": "1876000000 0 B",
+            "card eno1": "1 0000:3b:00.0 10000",
+            "card veth1": "3 - 1",
+        },
+        "",
+        0,
+    )
+    odd = HostFacts(
+        {"model": "R740", "disk sda": "900000000 1 A", "card eno1": "2 0000:3b:00.0 1000"}, "", 0
+    )
+    found = siblings({"a": good, "b": alike, "c": odd}, [["a", "b", "c"]])
+    others = "but 2 of 3 hosts with its run list have"
+    assert [(each.node, each.what) for each in found] == [
+        ("c", f"model: R740, {others} R640"),
+        ("c", f"disks: 460 GB, {others} 960 GB"),
+        ("c", f"network cards: 1000 Mbit/s, {others} 10000 Mbit/s"),
+    ]
 
 
 def cloud(computes: int) -> tuple[dict[str, HostFacts], dict[str, Wanted]]:

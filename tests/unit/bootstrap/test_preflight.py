@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from stackcook.bootstrap import preflight
-from stackcook.bootstrap.needs import Need, Wanted
+from stackcook.bootstrap.hardware import Disk
+from stackcook.bootstrap.needs import Device, Need, Wanted
 
 URL = "http://10.0.115.1:4545"
 GOOD = (
@@ -71,6 +72,20 @@ def test_a_host_that_suits_its_node_has_no_findings() -> None:
             "it is db7 on the Chef server https://chef.example.com",
         ),
         ("cpus=", "compute id=1f0c\ncpus=", "leftover", "Nova's compute_id is 1f0c"),
+        ("cpus=", "domains=web,mail\ncpus=", "leftover", "virtual machines of its own: web,mail"),
+        ("cpus=", "databases=nova\ncpus=", "leftover", "databases of another cloud: nova"),
+        ("cpus=", "firewall=ufw\ncpus=", "firewall", "needs TCP 80, TCP 3306, UDP 6081"),
+        ("cpus=", "card eth1=2 - -1\nlink eth1=0 1500 \ncpus=", "link", "eth1 has no link"),
+        ("cpus=", "disk sda=9 0\nhealth sda=FAILED!\ncpus=", "disk-health", "sda: FAILED!"),
+        ("cpus=", "device /var/log=/dev/b\nfree /var/log=9\ncpus=", "disk-space", "/var/log has 0"),
+        ("cpus=", "named=?\ncpus=", "hostname-lookup", "resolves to ?, which no interface has"),
+        ("cpus=", "named=\ncpus=", "hostname-lookup", "its own name one does not resolve"),
+        (
+            "cpus=",
+            "named=127.0.1.1 10.0.0.9 fe80::1\ncpus=",
+            "hostname-lookup",
+            "to 10.0.0.9, which",
+        ),
     ],
 )
 def test_what_the_node_s_recipes_miss(old: str, new: str, id: str, problem: str) -> None:
@@ -79,9 +94,101 @@ def test_what_the_node_s_recipes_miss(old: str, new: str, id: str, problem: str)
     assert found == id and problem in what
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "named=127.0.1.1 10.0.0.7 fe80::1%eth0",
+        "synchronized=no\ntime service=chrony",
+        "synchronized=no\ncontainer=yes",
+        "synchronized=",
+        "host=my_host\nours=yes",
+        "card eth1=2 - -1\nlink eth1=- 1500 ",
+        "card eth5=2 - -1\nlink eth5=0 1500 ",
+        "databases=\ndomains=",
+        "disk sda=9 0\nhealth sda=PASSED",
+        "disk sda=- -",
+        "card veth7= - -",
+        "device /var/log=/dev/a\nfree /var/log=9",
+    ],
+)
+def test_what_is_no_finding(line: str) -> None:
+    assert problems(f"{HOST}{line}\n", wanted=WANTED) == []
+
+
+def test_what_was_looked_for_is_known() -> None:
+    facts = preflight.read(HOST, URL, 5000.0)
+    every = preflight.checked(facts, WANTED)
+    assert {"memory", "port", "leftover", "kvm", "clock"} <= every
+    known = preflight.checked(preflight.read(f"{HOST}ours=yes\n", URL, 5000.0), WANTED)
+    assert every - known == {"memory", "dns", "mirror", "port", "firewall", "leftover", "disk"}
+    assert "kvm" not in preflight.checked(facts, replace(WANTED, lab=True))
+
+
 def test_two_file_systems_share_what_is_needed() -> None:
     two = HOST.replace("device /var=/dev/a", "device /var=/dev/b")
     assert problems(two.replace("free /=4194304", "free /=2000000"), wanted=WANTED) == []
+
+
+def test_packages_that_apt_holds() -> None:
+    wanted = replace(WANTED, packages=frozenset({"nova-compute", "haproxy"}))
+    held = f"{HOST}held=linux-image-amd64 nova-compute:amd64 \n"
+    what = "apt holds nova-compute, which the node's recipes install"
+    assert problems(held, wanted=wanted) == [("held-packages", what)]
+    assert problems(held, wanted=WANTED) == []
+
+
+DISKS = (
+    "block /dev/sda=disk||gpt|\nblock /dev/sda1=part|ext4|gpt|/\nblock /dev/sda2=part||gpt|\n"
+    "block /dev/sdb=disk|||\nblock /dev/sdc=disk|xfs||/srv/node/c\nblock /dev/sdd=disk|||/mnt\n"
+    "alias /dev/disk/by-id/x=/dev/sdb\n"
+)
+
+
+@pytest.mark.parametrize(
+    "device, what",
+    [
+        (Device("/dev/sdb", "Cinder"), ""),
+        (Device("/dev/sda2", "Cinder"), ""),
+        (Device("/dev/disk/by-id/x", "Swift", "xfs"), ""),
+        (Device("/dev/sdc", "Swift", "xfs"), ""),
+        (Device("/dev/sdc", "Cinder"), "/dev/sdc, for Cinder, is not empty (xfs, mounted at /srv"),
+        (Device("/dev/sda", "Cinder"), "/dev/sda, for Cinder, is not empty (gpt)"),
+        (
+            Device("/dev/sda1", "Swift", "xfs"),
+            "/dev/sda1, for Swift, is not empty (ext4, mounted at",
+        ),
+        (
+            Device("/dev/sdd", "Cinder"),
+            "/dev/sdd, for Cinder, is not empty (a file system, mounted",
+        ),
+        (Device("/dev/sdz", "Swift"), "it has no /dev/sdz, for Swift"),
+        (Device("/dev/disk/by-id/y", "Swift"), "it has no /dev/disk/by-id/y, for Swift"),
+    ],
+)
+def test_disks_for_storage(device: Device, what: str) -> None:
+    wanted = replace(WANTED, devices=(device,))
+    found = problems(HOST + DISKS, wanted=wanted)
+    assert [id for id, _ in found] == ["disk"] * bool(what)
+    assert all(said.startswith(what) for _, said in found)
+    assert problems(HOST, wanted=wanted) == [], "the host does not say"
+    assert problems(f"{HOST}{DISKS}ours=yes\n", wanted=wanted) == []
+
+
+def test_a_volume_group_that_is_there_needs_no_disks() -> None:
+    wanted = replace(WANTED, devices=(Device("/dev/sda", "Cinder", group="volumes"),))
+    assert problems(f"{HOST}{DISKS}volume groups= a volumes \n", wanted=wanted) == []
+
+
+def test_the_packages_of_a_bundle_need_room_in_var() -> None:
+    wanted = replace(WANTED, bundle=2500)
+    found = [what for _, what in problems(HOST, wanted=wanted)]
+    assert found == [f"{place} has 4096 MiB free, but needs 4548 MiB" for place in ("/", "/var")]
+    two = HOST.replace("device /var=/dev/a", "device /var=/dev/b")
+    two = two.replace("free /=4194304", "free /=1100000")
+    assert problems(two, wanted=wanted) == []
+    two = two.replace("free /var=4194304", "free /var=3000000")
+    assert [what[:4] for _, what in problems(two, wanted=wanted)] == ["/var"]
+    assert problems(f"{HOST}ours=yes\n", wanted=wanted) == []
 
 
 def test_a_node_that_is_there_already_is_not_asked_for_what_only_a_new_one_needs() -> None:
@@ -149,6 +256,9 @@ def test_a_fit_node_is_told_in_a_few_words() -> None:
         ),
         ("id=debian", "id=fedora", "release", "the Chef client cannot be installed on"),
         ("host=one", "host=localhost", "hostname", 'its hostname must not be "localhost"'),
+        ("host=one", "host=my_host", "hostname", 'its hostname must not be "my_host"'),
+        ("host=one", "host=one\ninit=sh", "systemd", "its PID 1 is sh, not systemd"),
+        ("host=one", "host=one\nsynchronized=no", "time-service", "no time service runs on it"),
     ],
 )
 def test_what_has_to_be_put_right(old: str, new: str, id: str, problem: str) -> None:
@@ -175,7 +285,7 @@ def test_releases_whose_ruby_runs_the_client(kind: str, version: str) -> None:
 def said_by_a_shell(url: str, root: Path | None = None, path: str = "") -> dict[str, str]:
     """What the script prints; its files are below ``root``, its programs first in ``path``."""
     command = preflight.command(url, "one")
-    for name in ("/etc/", "/var/lib/", "/proc/locks", "/dev/", "/sys/") if root else ():
+    for name in ("/etc/", "/var/lib/", "/proc/locks", "/dev/", "/sys/", "/run/") if root else ():
         command = command.replace(name, f"{root}{name}")
     command = command.replace(f"{root}/dev/tcp", "/dev/tcp").replace(
         f"{root}/dev/null", "/dev/null"
@@ -210,7 +320,22 @@ def host(tmp_path: Path) -> Path:
         "etc/apt/sources.list.d/a.sources": "Types: deb\nURIs: https://me:x@[::1]:2/debian\n",
         "var/lib/nova/compute_id": "1f0c\n",
         "var/lib/dpkg/lock-frontend": "",
-        "sys/class/net/eth7/x": "",
+        "sys/class/net/eth7/address": "52:54:00:00:00:01\n",
+        "sys/class/net/eth7/mtu": "9000\n",
+        "sys/class/net/eth7/speed": "10000\n",
+        "sys/class/net/eth7/carrier": "1\n",
+        "sys/class/net/eth7/device/driver": "",
+        "sys/class/dmi/id/sys_vendor": "Dell Inc.\n",
+        "sys/class/dmi/id/product_name": "PowerEdge R640\n",
+        "sys/block/sda/size": "1000\n",
+        "sys/block/sda/queue/rotational": "1\n",
+        "sys/block/sda/device/model": "Micron  \n",
+        "sys/block/loop0/size": "1000\n",
+        "etc/libvirt/qemu/web.xml": "",
+        "etc/libvirt/qemu/networks/default.xml": "",
+        "var/lib/mysql/keystone/x": "",
+        "var/lib/mysql/wordpress/x": "",
+        "etc/ufw/ufw.conf": "ENABLED=yes\n",
         "dev/net/tun": "",
     }
     for name, text in files.items():
@@ -226,7 +351,14 @@ def host(tmp_path: Path) -> Path:
         "hostname": "echo '10.9.8.7 '",
         "apt-config": "exit 0",
         "modprobe": "exit 1",
-        "getent": 'test "$2" != nowhere.test',
+        "getent": 'test "$2" != nowhere.test && echo 127.0.1.1',
+        "dpkg": "test $1 = --get-selections || exec echo amd64;"
+        " printf 'nova-api\\tinstall\\nnova-compute\\thold\\n'",
+        "systemctl": 'test "$3" = chrony',
+        "timedatectl": "echo yes",
+        "smartctl": "echo 'SMART overall-health self-assessment test result: PASSED'",
+        "systemd-detect-virt": "test $# = 0 && echo kvm",
+        "lscpu": "echo 'Model name:  Xeon'; echo '  Socket(s):  2'",
     }
     (tmp_path / "bin").mkdir()
     for name, does in programs.items():
@@ -252,6 +384,26 @@ def test_the_script_finds_ports_mirrors_locks_and_another_cloud(host: Path) -> N
     assert lines["chef server"] == "http://other/organizations/a" and lines["chef node"] == "b"
     assert lines["compute id"] == "1f0c" and lines["tun"] == "yes"
     assert not {"kvm", "openvswitch", "ours"} & lines.keys()
+
+
+def test_the_script_describes_the_hardware(host: Path) -> None:
+    facts = preflight.read("\n".join(f"{k}={v}" for k, v in said_by(host).items()), URL, 0.0)
+    hardware, (card,) = facts.hardware, facts.cards
+    assert hardware.model == "Dell Inc. PowerEdge R640" and hardware.cpu == "Xeon"
+    assert hardware.sockets == 2 and hardware.virtual == "kvm" and hardware.memory > 0
+    assert hardware.disks == (Disk("sda", 512000, True, "Micron", "PASSED"),)
+    assert (card.mac, card.speed, card.link, card.mtu) == ("52:54:00:00:00:01", 10000, True, 9000)
+    assert facts.said["held"].split() == ["nova-compute"]
+
+
+def test_the_script_finds_what_is_in_the_way(host: Path) -> None:
+    lines = said_by(host)
+    assert lines["domains"] == "web" and lines["databases"] == "keystone"
+    assert lines["firewall"] == "ufw" and lines["named"].split() == ["127.0.1.1"]
+    assert lines["time service"] == "chrony" and lines["synchronized"] == "yes"
+    assert lines["init"] and "container" not in lines
+    (host / "root/run/systemd/system").mkdir(parents=True)
+    assert "init" not in said_by(host)
 
 
 def test_the_script_knows_a_client_of_this_server(host: Path) -> None:

@@ -28,7 +28,9 @@ def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[archive.Bundle
 
     def site(manifest: Any, access: Any, given: archive.Bundle | None) -> FakeSite:
         seen.append(given)
-        return FakeSite()
+        site = FakeSite()
+        site.bundle = given
+        return site
 
     monkeypatch.setattr(deploy, "Site", site)
     monkeypatch.setattr(deploy, "deploy", lambda *_, **__: ExitCode.DONE)
@@ -50,6 +52,20 @@ def test_a_deploy_in_an_empty_directory_takes_the_repository_of_the_bundle(
         assert result.exit_code == 0, result.stderr
     assert (tmp_path / "empty/roles/web.json").exists()
     assert [given and given.has("one", "trixie-amd64") for given in seen] == [True, True]
+
+
+def test_a_deploy_with_a_newer_bundle_removes_the_older_one(
+    seen: list[archive.Bundle | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "infrastructure.yml").write_text(MANIFEST)
+    monkeypatch.chdir(tmp_path)
+    for name in ("old.tar", "new.tar"):
+        archive.write(tmp_path / name, {"nodes": {}, "box": "", "name": name}, [])
+        result = CliRunner(mix_stderr=False).invoke(cli, ["deploy", "--bundle", name])
+        assert result.exit_code == 0, result.stderr
+    old, new = seen
+    assert old and new and new.directory.is_dir() and not old.directory.exists()
+    assert new.directory.is_relative_to(tmp_path / ".stackcook"), "destroy deletes it"
 
 
 def test_a_bundle_that_is_none_stops_the_deploy_before_it_begins(

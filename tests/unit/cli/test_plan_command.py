@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from stackcook.bundle import archive
 from stackcook.cli.main import cli
 from tests.output import data as data_of
 
@@ -231,3 +232,24 @@ def test_sections_are_completed(command: str) -> None:
     complete = ShellComplete(cli, {}, "stackcook", "_STACKCOOK_COMPLETE")
     found = complete.get_completions([command, "--only"], "d")
     assert [item.value for item in found] == ["data-bags"]
+
+
+def test_a_bundle_shows_in_the_plan(repository: Path) -> None:
+    nodes = {name: {"trixie-amd64": []} for name in ("controller", "compute1", "compute2")}
+    archive.write(repository / "cloud.tar", {"nodes": nodes, "box": ""}, [])
+    result = plan("--bundle", "cloud.tar")
+    assert result.exit_code == 0, result.stderr
+    send = "send the packages of the bundle, and let apt use only these"
+    steps = NEW.replace(", install", f", {send}, install")
+    assert f"  controller  127.0.0.2  {steps}, converge role[controller]\n" in result.stdout
+    assert "warning: the bundle has no packages of other: write it again" in result.stderr
+    assert "send the packages of the bundle" not in plan().stdout
+
+
+@pytest.mark.parametrize("other", [("--converge",), ("--delete",), ("--format", "knife")])
+def test_a_bundle_is_only_for_the_plan_of_a_deploy(
+    repository: Path, other: tuple[str, ...]
+) -> None:
+    result = plan("--bundle", "none.tar", *other)
+    assert result.exit_code == 2 and "--bundle" in result.stderr
+    assert "cannot be combined" in result.stderr

@@ -1,4 +1,4 @@
-"""`deploy --preflight-only`, `--ignore` and `--take-over`, as they are typed."""
+"""`preflight`, `deploy --preflight-only`, `--ignore` and `--take-over`, as they are typed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from click.testing import CliRunner, Result
 from stackcook.bootstrap.base import Look
 from stackcook.bootstrap.preflight import HostFacts
 from stackcook.cli.main import cli
+from stackcook.errors import ChefServerError
 from stackcook.manifest.model import Node
 from stackcook.remote.base import Host
 from tests.fakes import FakeBootstrap, FakeSite
 from tests.output import data as data_of
+from tests.junit import validate
 
 MANIFEST = """\
 roles: [{web: }]
@@ -72,8 +74,30 @@ def test_preflight_only_prints_the_findings_as_json_too(site: FakeSite) -> None:
     assert data_of(ignored.stdout)["findings"][0]["severity"] == "ignored"
 
 
-def test_a_preflight_is_a_run_of_its_own(site: FakeSite, tmp_path: Path) -> None:
-    run("deploy", "--preflight-only")
+def test_preflight_writes_a_page_and_junit(site: FakeSite, tmp_path: Path) -> None:
+    done = run("preflight", "--html", "page.html", "--junit", "found.xml")
+    assert done.exit_code == 4 and "upload" not in site.asked
+    assert "wrote page.html" in done.stderr and "wrote found.xml" in done.stderr
+    what = "it is db7 on the Chef server http://old"
+    assert what in (tmp_path / "page.html").read_text()
+    (failure,) = validate((tmp_path / "found.xml").read_text()).iter("failure")
+    assert failure.get("message") == what and "`--take-over`" in (failure.text or "")
+    taken = run("preflight", "--take-over", "--junit", "found.xml")
+    assert taken.exit_code == 0
+    assert not [*validate((tmp_path / "found.xml").read_text()).iter("failure")]
+
+
+def test_what_ends_before_the_inspection_writes_no_page(site: FakeSite, tmp_path: Path) -> None:
+    site.errors["chef server"] = ChefServerError("it does not start", where="http://chef")
+    assert run("preflight", "--html", "page.html").exit_code == 6
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("command", [("preflight",), ("deploy", "--preflight-only")])
+def test_a_preflight_is_a_run_of_its_own(
+    site: FakeSite, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    run(*command)
     report = run("report", "--junit", str(tmp_path / "report.xml"))
     assert report.exit_code == 0
     assert "it is db7 on the Chef server" in (tmp_path / "report.xml").read_text()

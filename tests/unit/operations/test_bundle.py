@@ -18,6 +18,8 @@ from stackcook.machines.box import ORDINARY
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
 from stackcook.operations import bundle
+from stackcook.operations.site import Site
+from stackcook.remote.base import Access
 from tests.runner import FakeRun
 
 MANIFEST = """\
@@ -119,10 +121,14 @@ def written(manifest: Manifest, mirror: Mirror, *codenames: str) -> bundle.Writt
     )
 
 
+def opened(done: bundle.Written) -> archive.Bundle:
+    return bundle.opened(done.path, done.path.parent / "state")
+
+
 def test_each_node_has_what_its_recipes_name_and_the_client(manifest: Manifest) -> None:
     mirror = Mirror()
     done = written(manifest, mirror)
-    found = archive.unpack(done.path)
+    found = opened(done)
     client = "stackcook-chef-client_trixie_amd64.deb"
     assert set(found.packages("one", "trixie-amd64")) == {
         *("server_2.0_amd64.deb", "library_1.0_all.deb", "more_1.0_amd64.deb"),
@@ -158,8 +164,21 @@ def test_the_list_of_software_has_packages_gems_and_cookbooks(manifest: Manifest
 
 
 def test_several_releases(manifest: Manifest) -> None:
-    found = archive.unpack(written(manifest, Mirror(), "trixie", "bookworm").path)
+    found = opened(written(manifest, Mirror(), "trixie", "bookworm"))
     assert set(found.nodes["one"]) == {"trixie-amd64", "bookworm-amd64"}
+
+
+def test_preflight_knows_what_the_bundle_has_for_a_node(manifest: Manifest) -> None:
+    found = opened(written(manifest, Mirror()))
+    for package in found.packages("one", "trixie-amd64").values():
+        with package.open("ab") as file:
+            file.truncate(1 << 20)
+    one = manifest.nodes[0]
+    wanted = Site(manifest, Access(), found).wanted(one)
+    packages = found.nodes["one"]["trixie-amd64"]
+    assert wanted.releases == {"trixie-amd64"} and wanted.bundle == len(packages)
+    without = Site(manifest).wanted(one)
+    assert without.releases is None and without.bundle == 0
 
 
 def test_a_mirror_that_fails_or_lies_is_named(manifest: Manifest) -> None:
@@ -174,7 +193,7 @@ def test_a_mirror_that_fails_or_lies_is_named(manifest: Manifest) -> None:
 
 
 def test_an_empty_directory_gets_the_repository(manifest: Manifest, tmp_path: Path) -> None:
-    found = archive.unpack(written(manifest, Mirror()).path)
+    found = opened(written(manifest, Mirror()))
     empty = tmp_path / "empty"
     empty.mkdir()
     assert bundle.restore_repository(found, empty / "infrastructure.yml")
@@ -192,14 +211,14 @@ def test_a_lab_takes_the_box_of_the_bundle(manifest: Manifest, tmp_path: Path) -
     with ORDINARY.locked():
         ORDINARY.path.write_text("the box")
     done = written(lab, Mirror())
-    found = archive.unpack(done.path)
+    found = opened(done)
     assert done.box
     ORDINARY.path.unlink()
-    bundle.adopt(found, lab)
+    bundle.adopt_box(found, lab)
     assert ORDINARY.path.read_text() == "the box"
     ORDINARY.path.unlink()
     with pytest.raises(UsageError, match="no Vagrant box, or one of another version"):
-        bundle.adopt(archive.Bundle(found.directory, found.nodes, "other"), lab)
+        bundle.adopt_box(archive.Bundle(found.directory, found.nodes, "other"), lab)
 
 
 def test_the_packages_of_the_test_image_are_listed() -> None:

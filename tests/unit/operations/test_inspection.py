@@ -64,10 +64,18 @@ class Cloud:
         self.hosts = self.site.chef = Hosts(self.site.asked)
         self.events: list[Event] = []
         self.ignore: tuple[str, ...] = ()
+        self.named = False
 
     def deploy(self) -> ExitCode:
         listeners = (self.events.append,)
-        return deploy(self.manifest, self.site, listeners, ignore=self.ignore, settings=AT_ONCE)
+        return deploy(
+            self.manifest,
+            self.site,
+            listeners,
+            ignore=self.ignore,
+            named=self.named,
+            settings=AT_ONCE,
+        )
 
     @property
     def found(self) -> list[tuple[str, str, str]]:
@@ -280,6 +288,33 @@ def test_a_chef_server_that_is_away_for_a_moment_is_asked_again(hosts: Cloud) ->
     assert hosts.deploy() is ExitCode.DONE
     (retried,) = [event.step for event in hosts.events if isinstance(event, StepRetried)]
     assert retried == "findings" and hosts.found == []
+
+
+def test_new_hosts_get_the_names_of_their_nodes(hosts: Cloud) -> None:
+    hosts.hosts.said = {"compute1": {"host": "debian"}, "compute2": {"host": "localhost"}}
+    assert hosts.deploy() is ExitCode.NODES
+    hosts.events.clear()
+    hosts.named = True
+    assert hosts.deploy() is ExitCode.DONE and hosts.found == []
+    steps = [asked for asked in hosts.site.asked if asked.endswith("compute1")]
+    assert steps[-3:] == ["record compute1", "hostname compute1", "bootstrap compute1"]
+
+
+def test_a_host_of_the_cloud_does_not_get_another_name(hosts: Cloud) -> None:
+    hosts.hosts.said = {"compute1": {"host": "compute2", "ours": "yes"}}
+    hosts.named = True
+    assert hosts.deploy() is ExitCode.NODES
+    assert ("compute1", "hostname-duplicate", "error") in hosts.found and not hosts.changed
+
+
+def test_a_node_whose_name_no_host_can_have_is_refused(hosts: Cloud) -> None:
+    odd = replace(hosts.manifest.nodes[0], name="my_node")
+    hosts.manifest = replace(hosts.manifest, nodes=(*hosts.manifest.nodes[1:], odd))
+    hosts.hosts.said = {"my_node": {"host": "srv17"}}
+    assert hosts.deploy() is ExitCode.DONE
+    hosts.named = True
+    with pytest.raises(UsageError, match="--set-hostnames: my_node cannot be the name of a host"):
+        hosts.deploy()
 
 
 def test_warnings_do_not_stop(hosts: Cloud) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as xml
 from pathlib import Path
 
 from stackcook.report import tempest
+from tests.junit import validate
 from stackcook.verify.tempest.guideline import Capability, Component, Verdict, Wanted
 from stackcook.verify.tempest.results import FAILED, NOT_RUN, PASSED, SKIPPED, Result
 from stackcook.verify.tempest.run import TempestReport
@@ -60,9 +60,11 @@ def test_json_has_tests_and_capabilities() -> None:
 
 
 def test_junit_has_a_case_for_each_test() -> None:
-    suite = xml.fromstring(tempest.junit(REPORT))
-    totals = {name: suite.get(name) for name in ("tests", "failures", "skipped", "time")}
-    assert totals == {"tests": "3", "failures": "1", "skipped": "1", "time": "65.000"}
+    root = validate(tempest.junit(REPORT))
+    (suite,) = root
+    assert root.get("time") == "65.000" and suite.get("timestamp") == "1970-01-01T00:00:10"
+    totals = {name: suite.get(name) for name in ("tests", "failures", "skipped")}
+    assert totals == {"tests": "3", "failures": "1", "skipped": "1"}
     passed, failed, skipped = suite.findall("testcase")
     assert (passed.get("classname"), passed.get("name")) == ("tempest.api.X", "test_create")
     assert passed.get("time") == "2.000" and len(passed) == 0

@@ -65,7 +65,30 @@ RSpec.describe 'openstack-compute' do
 
     it 'keeps its compute_id when the host is reinstalled' do
       uuid = OpenstackCompute::Identity.uuid(chef_run.node['machinename'])
-      expect(chef_run).to create_file_if_missing('/var/lib/nova/compute_id').with(content: uuid)
+      expect(chef_run).to create_file('/var/lib/nova/compute_id').with(content: uuid)
+    end
+
+    it 'restarts nova-compute when the host gets another name' do
+      expect(nova_conf['DEFAULT']).to include('host' => chef_run.node['machinename'])
+      expect(chef_run).to start_openstack_service('nova-compute').with(config: %w(/etc/nova/nova.conf /var/lib/nova/compute_id))
+    end
+
+    context 'with a compute_id' do
+      def with(id)
+        [:exist?, :read].each { |method| allow(File).to receive(method).and_call_original }
+        allow(File).to receive(:exist?).with('/var/lib/nova/compute_id').and_return(true)
+        allow(File).to receive(:read).with('/var/lib/nova/compute_id').and_return(id)
+      end
+
+      it 'replaces that of a name which the host had before' do
+        with(OpenstackCompute::Identity.uuid('compute1'))
+        expect(chef_run).to create_file('/var/lib/nova/compute_id').with(content: OpenstackCompute::Identity.uuid(chef_run.node['machinename']))
+      end
+
+      it 'keeps one that Nova has generated' do
+        with("0d8f6a1c-5f0e-4a55-9f0a-8f5d6e1c2b3a\n")
+        expect(chef_run).not_to create_file('/var/lib/nova/compute_id')
+      end
     end
 
     it 'needs nothing for volumes in a cloud without Cinder' do

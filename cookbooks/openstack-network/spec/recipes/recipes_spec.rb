@@ -59,6 +59,13 @@ RSpec.describe 'openstack-network' do
       expect(external_ids).to include('system-id' => name, 'hostname' => name)
     end
 
+    it 'restarts what knows the name of the chassis when the host gets another name' do
+      agent_ini = '/etc/neutron/neutron_ovn_metadata_agent.ini'
+      expect(chef_run).to start_openstack_service('ovn-controller').with(config: include('/etc/openvswitch/system-id.conf'))
+      expect(chef_run).to start_openstack_service('neutron-ovn-metadata-agent').with(config: include(agent_ini))
+      expect(chef_run.find_resource(:openstack_config, agent_ini).defaults['DEFAULT']).to include('host' => chef_run.node['machinename'])
+    end
+
     it 'connects to the southbound database on the controller' do
       expect(external_ids).to include('ovn-remote' => 'tcp:192.0.2.10:6642', 'ovn-encap-ip' => '192.0.2.10')
     end

@@ -1,0 +1,64 @@
+"""``stackcook preflight``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stackcook.cli.context import Context, limit_option
+from stackcook.cli.deploy import inspect, made_ready, preflight_options
+from stackcook.errors import ExitCode
+from stackcook.files import replacing
+from stackcook.report import preflight as report
+from stackcook.run.events import Event, Findings
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@limit_option()
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=_FILE,
+    help="Write a page with each host's hardware beside what its node needs.",
+)
+@click.option(
+    "--junit",
+    metavar="FILE",
+    type=_FILE,
+    help="Write JUnit XML, for CI, with a test case for each kind of finding on each host.",
+)
+@preflight_options
+@click.pass_obj
+def command(
+    context: Context,
+    limit: tuple[str, ...],
+    html: Path | None,
+    junit: Path | None,
+    take_over: bool,
+    set_hostnames: bool,
+    bundle: Path | None,
+    ignore: tuple[str, ...],
+    parallel: int | None,
+) -> ExitCode:
+    """Inspect all nodes, print what must be fixed on them, and change nothing on any node.
+
+    `deploy` and `converge` do the same before their first change. The exit code is 4 if a finding
+    would stop them.
+    """
+    if take_over:
+        ignore = (*ignore, "leftover")
+    manifest, site, only = made_ready(context, limit, bundle)
+
+    def write(event: Event) -> None:
+        if not isinstance(event, Findings):
+            return
+        for path, render in ((html, report.page), (junit, report.junit)):
+            if path:
+                with replacing(path, 0o666) as file:
+                    file.write(render(event, manifest.name).encode())
+                context.console.note(f"wrote {path}")
+
+    return inspect(context, manifest, site, only, ignore, parallel, (write,), named=set_hostnames)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import click
 
 from stackcook.cli.context import Context
+from stackcook.cli.help import Group
 from stackcook.errors import UsageError
 from stackcook.machines.box import ORDINARY, warm_boxes
 from stackcook.machines.factory import named_packages, vagrant_machines
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    examples="""
+    stackcook box build
+    """,
+)
 def command() -> None:
     """Build the Vagrant boxes of the LXC machines.
 
@@ -19,7 +25,13 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(
+    examples="""
+    stackcook box build
+    # with the packages of the nodes: deploys get faster
+    stackcook box build --warm
+    """,
+)
 @click.option("--again", is_flag=True, help="Build the box even if it is in the cache.")
 @click.option("--warm", is_flag=True, help="Build boxes that also have the nodes' packages.")
 @click.pass_obj

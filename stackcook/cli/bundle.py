@@ -7,11 +7,20 @@ from pathlib import Path
 import click
 
 from stackcook.cli.context import Context
+from stackcook.cli.help import Command
 from stackcook.errors import counted
 from stackcook.operations.bundle import write
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    # here, with internet access
+    stackcook bundle cloud.tar
+    # there, without
+    stackcook deploy --bundle cloud.tar
+    """,
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--release",

@@ -15,6 +15,7 @@ from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.server.settings import find_chef_server
 from stackcook.cli.context import Context, format_option
+from stackcook.cli.help import Command
 from stackcook.command import run
 from stackcook.console import finding_data
 from stackcook.errors import ExitCode, Finding, InputError, Severity, StackcookError, UsageError
@@ -24,7 +25,16 @@ from stackcook.ranges import collapse
 from stackcook.report.findings import counts, ordered, sarif, summary
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook check
+    # in CI: fail on warnings, too
+    stackcook check --strict
+    # for GitHub, which shows the problems beside the lines
+    stackcook check --format sarif
+    """,
+)
 @click.option("--strict", is_flag=True, help="Exit with status 3 on warnings, too.")
 @format_option("text", "json", "sarif")
 @click.pass_obj

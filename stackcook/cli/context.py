@@ -271,6 +271,7 @@ def login_options(command: Callable[..., Any]) -> Callable[..., Any]:
 parallel_option = click.option(
     "--parallel",
     type=click.IntRange(1),
+    metavar="N",
     help="Maximum number of nodes to work on at the same time.",
 )
 """The option ``--parallel``."""

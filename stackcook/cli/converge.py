@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from stackcook.cli.context import Context, ignore_option, login_options, parallel_option, some_nodes
+from stackcook.cli.help import Command
 from stackcook.errors import ExitCode
 from stackcook.operations.batches import parse_batch
 from stackcook.operations.converge import converge
@@ -15,7 +16,18 @@ from stackcook.run.lock import exclusive
 from stackcook.run.state import State
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook converge
+    # one node, and all nodes of a role
+    stackcook converge controller 'role[single-compute]'
+    # a tenth of the nodes at a time
+    stackcook converge --batch 10%
+    # prove that a second run changes nothing
+    stackcook converge --twice
+    """,
+)
 @click.argument("nodes", metavar="[NODE]...", nargs=-1, shell_complete=some_nodes)
 @click.option(
     "--twice", is_flag=True, help="Run it twice, and fail if the second run changes anything."

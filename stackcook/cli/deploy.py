@@ -17,6 +17,7 @@ from stackcook.cli.context import (
     login_options,
     parallel_option,
 )
+from stackcook.cli.help import Command
 from stackcook.errors import ExitCode, UsageError
 from stackcook.operations.bundle import (
     adopt_box,
@@ -60,7 +61,19 @@ def preflight_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    # the first time, and after each change or failure
+    stackcook deploy
+    # only two nodes
+    stackcook deploy --limit compute1,compute2
+    # only the nodes that failed
+    stackcook deploy --retry-failed
+    # without the internet
+    stackcook deploy --bundle cloud.tar
+    """,
+)
 @limit_option()
 @click.option("--retry-failed", is_flag=True, help="Only nodes that failed in the last deploy.")
 @click.option(

@@ -6,6 +6,7 @@ import click
 
 from stackcook.bootstrap.record import Keep
 from stackcook.cli.context import Context, login_options
+from stackcook.cli.help import Command
 from stackcook.cli.terminal import agreed
 from stackcook.errors import ExitCode, StackcookError, UsageError
 from stackcook.manifest.model import MachineKind, Manifest
@@ -14,7 +15,17 @@ from stackcook.operations.site import Site
 from stackcook.run.lock import exclusive, refuse
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    # asks first
+    stackcook destroy
+    # in scripts
+    stackcook destroy --yes
+    # keep databases and images on your own hosts
+    stackcook destroy --keep-data
+    """,
+)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--keep-data",

@@ -9,6 +9,7 @@ import click
 
 from stackcook.chef.server.settings import find_chef_server
 from stackcook.cli.context import Context
+from stackcook.cli.help import Command
 from stackcook.command import run
 from stackcook.doctor import Diagnosis, diagnose, needs
 from stackcook.errors import ExitCode, Severity, StackcookError
@@ -17,7 +18,12 @@ from stackcook.manifest.read import read
 from stackcook.report.format import columns
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook doctor
+    """,
+)
 @click.pass_obj
 def command(context: Context) -> ExitCode:
     """List the programs that stackcook needs, and how to install missing ones.

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from stackcook.addresses import address_or_name
 from stackcook.cli.context import Context
+from stackcook.cli.help import Command
 from stackcook.console import finding_data
 from stackcook.errors import UsageError
 from stackcook.manifest.model import MachineKind
@@ -52,7 +53,20 @@ class _Parsed(click.ParamType):
             self.fail(f'"{value}" is not an {self.noun}; write it like {self.example}', param, ctx)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    # a controller and a compute node on this machine
+    stackcook init mycloud
+    # three compute nodes
+    stackcook init --computes 3 mycloud
+    # two hosts of your own, the first one the controller
+    stackcook init --machines ssh --host 192.0.2.10 \\
+      --host 192.0.2.11 --user debian mycloud
+    # the manifest of a Chef repository that you have
+    stackcook init --from-repository ~/chef-repo
+    """,
+)
 @click.argument("directory", type=click.Path(path_type=Path), default=".")
 @click.option(
     "--computes",

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from stackcook.cli.context import Context, node_names
+from stackcook.cli.help import Command
 from stackcook.command import find_program
 from stackcook.errors import UsageError
 from stackcook.report.logs import last_output, step_output
@@ -15,7 +16,15 @@ from stackcook.run.history import failed_step
 from stackcook.run.logs import path_of
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    # why the node failed
+    stackcook logs compute1 --failed
+    # what it is doing now
+    stackcook logs compute1 --follow
+    """,
+)
 @click.argument("node", shell_complete=node_names)
 @click.option("-f", "--follow", is_flag=True, help="Keep printing new lines until Ctrl-C.")
 @click.option("--last", is_flag=True, help="Show only the last step.")

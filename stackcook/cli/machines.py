@@ -7,10 +7,16 @@ from typing import Any
 import click
 
 from stackcook.cli.context import Context
+from stackcook.cli.help import Command
 from stackcook.machines.factory import machines_for
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook machines
+    """,
+)
 @click.pass_obj
 def command(context: Context) -> None:
     """Show the names, addresses and sizes of the machines.

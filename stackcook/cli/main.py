@@ -26,32 +26,42 @@ import click
 
 from stackcook import __version__
 from stackcook.cli.context import Context, ask_for_json, command_of
+from stackcook.cli.help import Group
 from stackcook.errors import ExitCode, Interrupted, StackcookError, UsageError
 from stackcook.nearest import nearest
 
-COMMANDS = {
-    "init": "Write a manifest, new or for an existing Chef repository.",
-    "check": "Report all problems in the manifest and the Chef repository.",
-    "plan": "Show what deploy would do, step by step; change nothing.",
-    "upload": "Update the Chef server from the Chef repository.",
-    "preflight": "Inspect the nodes, and show what must be fixed before a deploy.",
-    "deploy": "Deploy the cloud; after a failure, resume where it stopped.",
-    "converge": "Run chef-client again on some or all nodes.",
-    "verify": "Check that the cloud works.",
-    "status": "Show the state of each node.",
-    "machines": "Show the machines: names, addresses, sizes.",
-    "logs": "Show the log of a node.",
-    "report": "Show what the last run did, what failed and which steps were slow.",
-    "ssh": "Open a shell on a node, or run a command there.",
-    "node": "Remove a compute node from the running cloud.",
-    "destroy": "Delete the machines and everything else that deploy created.",
-    "server": "Start, stop or inspect the embedded Chef server.",
-    "bundle": "Write a file with all that deploy needs from the internet.",
-    "box": "Build the Vagrant box of the LXC machines.",
-    "schema": "Print the JSON Schema of the manifest, for editors.",
-    "doctor": "List required programs, and how to install missing ones.",
+GROUPS = {
+    "Start here": {
+        "init": "Write a manifest, new or for an existing Chef repository.",
+        "doctor": "List required programs, and how to install missing ones.",
+        "check": "Report all problems in the manifest and the Chef repository.",
+        "preflight": "Inspect the nodes, and show what must be fixed before a deploy.",
+        "deploy": "Deploy the cloud; after a failure, resume where it stopped.",
+    },
+    "Every day": {
+        "plan": "Show what deploy would do, step by step; change nothing.",
+        "status": "Show the state of each node.",
+        "verify": "Check that the cloud works.",
+        "converge": "Run chef-client again on some or all nodes.",
+        "upload": "Update the Chef server from the Chef repository.",
+        "ssh": "Open a shell on a node, or run a command there.",
+        "node": "Remove a compute node from the running cloud.",
+        "destroy": "Delete the machines and everything else that deploy created.",
+    },
+    "Look closer": {
+        "logs": "Show the log of a node, or why it failed.",
+        "report": "Show what the last run did, what failed and which steps were slow.",
+        "machines": "Show the machines: names, addresses, sizes.",
+        "server": "Start, stop or inspect the embedded Chef server.",
+        "bundle": "Write a file with all that deploy needs from the internet.",
+        "box": "Build the Vagrant box of the LXC machines.",
+        "schema": "Print the JSON Schema of the manifest, for editors.",
+        "help": "Show the help of a command, or what the exit codes mean.",
+    },
 }
-"""Each command and its line in ``--help``, so that help imports none of them."""
+"""Heading → commands, each with its line in ``--help``, so that help imports none of them."""
+
+COMMANDS = [name for group in GROUPS.values() for name in group]
 
 
 _REMEDIES = {
@@ -99,7 +109,7 @@ def _with_json(command: click.Command) -> click.Command:
     return command
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The root: loads a command when it is used, and turns errors into exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -123,9 +133,11 @@ class Commands(click.Group):
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, COMMANDS[name]) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        known = self.list_commands(ctx)
+        longest = max(map(len, known))  # so that the groups are aligned
+        for heading, group in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(n.ljust(longest), t) for n, t in group.items() if n in known])
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
         given = tuple(args)  # which click empties
@@ -231,11 +243,7 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
 def cli(ctx: click.Context, path: Path, verbose: int, **_: Any) -> None:
     """Turn one infrastructure.yml into a running OpenStack cloud.
 
-    \b
-    Exit codes: 0 success, 1 internal error, 2 wrong usage or the command cannot run,
-    3 invalid manifest or Chef repository,
-    4 nodes failed, 5 verification failed, 6 Chef server failed, 7 machines failed,
-    8 success except for failed nodes within the failure budget, 130 interrupted.
+    `stackcook COMMAND --help` has examples, `stackcook help exit-codes` the exit codes.
     """
     from stackcook import log  # `--help` does without it
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from stackcook.cli.context import Context, login_options, node_names
+from stackcook.cli.help import Group
 from stackcook.cli.terminal import agreed
 from stackcook.errors import ExitCode, UsageError
 from stackcook.operations.remove import advice, question, refuse, remove
@@ -13,12 +14,26 @@ from stackcook.run.lock import exclusive
 from stackcook.run.lock import refuse as refuse_running
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    examples="""
+    stackcook node remove compute3
+    """,
+)
 def command() -> None:
     """Remove a compute node from the running cloud."""
 
 
-@command.command("remove")
+@command.command(
+    "remove",
+    short_help="Take a compute node out of the cloud, and give its host back.",
+    examples="""
+    # asks first, and refuses if it has instances
+    stackcook node remove compute3
+    # with the instances on it
+    stackcook node remove compute3 --delete-instances
+    """,
+)
 @click.argument("node", shell_complete=node_names)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(

@@ -10,6 +10,7 @@ from stackcook.bundle.archive import Bundle
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.repository.repository import parse_sections
 from stackcook.cli.context import Context, bundle_option, format_option, limit_option, only_option
+from stackcook.cli.help import Command
 from stackcook.errors import InputError, Severity
 from stackcook.knife import Form, commands
 from stackcook.knife.files import look
@@ -34,7 +35,18 @@ _CONTRADICTIONS = (
 )
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook plan
+    # one node and all nodes of a role
+    stackcook plan --limit controller,'role[single-compute]'
+    # only what would change on the Chef server
+    stackcook plan --only cookbooks,roles
+    # what knife would have to do
+    stackcook plan --format knife
+    """,
+)
 @format_option("text", "json", "knife")
 @only_option
 @limit_option("Hides the Chef server's objects, unless --only names them.")

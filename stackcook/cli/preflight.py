@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from stackcook.cli.context import Context, limit_option
+from stackcook.cli.help import Command
 from stackcook.cli.deploy import inspect, made_ready, preflight_options
 from stackcook.errors import ExitCode
 from stackcook.files import replacing
@@ -16,7 +17,17 @@ from stackcook.run.events import Event, Findings
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook preflight
+    # a page with the hardware of all hosts
+    stackcook preflight --html preflight.html
+    # only the new nodes, whose clocks you will set later
+    stackcook preflight --limit 'compute[11-20]' \\
+      --ignore clock
+    """,
+)
 @limit_option()
 @click.option(
     "--html",

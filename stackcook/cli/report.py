@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from stackcook.cli.context import Context
+from stackcook.cli.help import Command
 from stackcook.errors import UsageError
 from stackcook.files import replacing
 from stackcook.manifest.model import Manifest
@@ -25,7 +26,18 @@ from stackcook.run.lock import in_use, refuse_undeployed
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    # the last run
+    stackcook report
+    # all runs, then one of them
+    stackcook report --list
+    stackcook report --run 3
+    # a page to share, and a file for a bug report
+    stackcook report --html run.html --bundle run.tar.gz
+    """,
+)
 @click.option(
     "--run",
     "wanted",

@@ -5,11 +5,19 @@ from __future__ import annotations
 import click
 
 from stackcook.cli.context import Context
+from stackcook.cli.help import Command
 from stackcook.manifest.schema import schema
 from stackcook.report.schema import schema as output_schema
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook schema > infrastructure.schema.json
+    # of what --json prints
+    stackcook schema --output
+    """,
+)
 @click.option("--output", is_flag=True, help="Print the schema of the output of --json instead.")
 @click.pass_obj
 def command(context: Context, output: bool) -> None:

@@ -6,17 +6,28 @@ import click
 
 from stackcook.chef.server.embedded import EmbeddedServer
 from stackcook.cli.context import Context
+from stackcook.cli.help import Group
 from stackcook.errors import UsageError
 from stackcook.manifest.model import Manifest
 from stackcook.operations.chefsite import ChefSite
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    examples="""
+    stackcook server status
+    """,
+)
 def command() -> None:
     """Start, stop or inspect the embedded Chef server."""
 
 
-@command.command()
+@command.command(
+    short_help="Start the server, or check that it responds.",
+    examples="""
+    stackcook server start
+    """,
+)
 @click.pass_obj
 def start(context: Context) -> None:
     """Start the server, or check that it responds if it is already running."""
@@ -26,7 +37,11 @@ def start(context: Context) -> None:
     context.console.result(f"{url} is running", {"url": url})
 
 
-@command.command()
+@command.command(
+    examples="""
+    stackcook server stop
+    """,
+)
 @click.pass_obj
 def stop(context: Context) -> None:
     """Stop the server; its data is kept."""
@@ -36,7 +51,12 @@ def stop(context: Context) -> None:
     )
 
 
-@command.command()
+@command.command(
+    short_help="Show whether the server is running, its URL and its log.",
+    examples="""
+    stackcook server status
+    """,
+)
 @click.pass_obj
 def status(context: Context) -> None:
     """Show whether the server is running, its URL and its log."""

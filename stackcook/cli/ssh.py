@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from stackcook.cli.context import Context, node_names
+from stackcook.cli.help import Command
 from stackcook.command import find_program
 from stackcook.errors import UsageError
 from stackcook.machines.base import RUNNING
@@ -17,7 +18,15 @@ from stackcook.operations.site import Site
 from stackcook.remote.base import Host
 
 
-@click.command(context_settings={"allow_interspersed_args": False})  # `df -h` is COMMAND's -h
+@click.command(
+    context_settings={"allow_interspersed_args": False},  # `df -h` is COMMAND's -h
+    cls=Command,
+    examples="""
+    stackcook ssh controller
+    # one command
+    stackcook ssh compute1 systemctl status nova-compute
+    """,
+)
 @click.argument("node", shell_complete=node_names)
 @click.argument("command_line", metavar="[COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from stackcook.cli.context import Context
+from stackcook.cli.help import Command
 from stackcook.manifest.model import Node
 from stackcook.operations.chefsite import ChefSite
 from stackcook.report.format import columns, iso, when
@@ -15,7 +16,14 @@ from stackcook.run.lock import in_use
 from stackcook.run.record import StepState, latest
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook status
+    # for scripts
+    stackcook status --json
+    """,
+)
 @click.pass_obj
 def command(context: Context) -> None:
     """Show for each node its machine, its last step, and the result and time of that step.

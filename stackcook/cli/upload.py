@@ -14,6 +14,7 @@ from stackcook.chef.sync.changes import Gone
 from stackcook.chef.sync.compare import compare
 from stackcook.chef.sync.upload import UploadResult, apply, marked
 from stackcook.cli.context import Context, only_option
+from stackcook.cli.help import Command
 from stackcook.errors import ExitCode, UsageError
 from stackcook.manifest.model import Manifest
 from stackcook.operations.chefsite import ChefSite
@@ -32,7 +33,16 @@ class _Wishes:
     yes: bool
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook upload
+    # only the cookbooks
+    stackcook upload --only cookbooks
+    # also delete what the manifest no longer has
+    stackcook upload --prune
+    """,
+)
 @only_option
 @click.option("--freeze", is_flag=True, help="Freeze the uploaded cookbook versions.")
 @click.option("--force", is_flag=True, help="Replace frozen cookbooks too.")

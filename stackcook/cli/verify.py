@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from stackcook.cli.context import Context, login_options
+from stackcook.cli.help import Command
 from stackcook.errors import ExitCode, UsageError
 from stackcook.files import replacing
 from stackcook.operations import tempest as tempest_operation
@@ -20,7 +21,18 @@ from stackcook.verify.tempest import guideline
 from stackcook.verify.tempest.run import Request
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook verify
+    # faster: do not boot instances
+    stackcook verify --no-instance
+    # also read the logs, and use Horizon in a browser
+    stackcook verify --logs --horizon --html verify.html
+    # OpenStack's own smoke tests
+    stackcook verify --tempest smoke
+    """,
+)
 @click.option(
     "--patience",
     type=click.FloatRange(0, 600),

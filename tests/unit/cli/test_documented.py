@@ -13,6 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from stackcook.cli.main import cli
+from tests.commands import every
 
 ROOT = Path(__file__).parents[3]
 _COMMAND = re.compile(
@@ -33,7 +34,16 @@ def every_command() -> Iterator[object]:
             yield pytest.param(words, id=f"{path.name}: {words}")
 
 
-@pytest.mark.parametrize("words", every_command())
+def every_example() -> Iterator[object]:
+    for name, command in every(cli):
+        for line in getattr(command, "examples").replace("\\\n", "").splitlines():
+            if not line.startswith("#"):
+                program, _, words = line.partition(" ")
+                assert program == "stackcook", f"{name}: {line}"
+                yield pytest.param(words.partition(" > ")[0], id=f"{name} --help: {words}")
+
+
+@pytest.mark.parametrize("words", [*every_command(), *every_example()])
 def test_the_command_and_its_options_exist(words: str) -> None:
     arguments = shlex.split(words.replace("-v COMMAND", "-v check").replace("-f FILE", "check"))
     try:

@@ -49,15 +49,6 @@ def failing_with(error: BaseException) -> Any:
     return body
 
 
-def test_help_names_each_command_once() -> None:
-    result = run("--help")
-    assert result.exit_code == 0
-    names = [line.split()[0] for line in result.stdout.split("Commands:")[1].splitlines() if line]
-    assert names == [name for name in main.COMMANDS if name in names]
-    assert "check" in names
-    assert all(len(line) <= 100 for line in result.stdout.splitlines())
-
-
 def test_help_imports_neither_commands_nor_libraries() -> None:
     """Nobody waits for paramiko to read a help text."""
     script = (

@@ -1,0 +1,20 @@
+"""All commands of stackcook, for tests that go through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+
+def every(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    """The commands in a group and in the groups below it, such as ``node`` and ``node remove``."""
+    context = click.Context(group)
+    for word in group.list_commands(context):
+        command = group.get_command(context, word)
+        assert command is not None
+        if not command.hidden:
+            name = f"{above} {word}".strip()
+            yield name, command
+            if isinstance(command, click.Group):
+                yield from every(command, name)

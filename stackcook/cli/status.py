@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import time
 
 import click
 
@@ -11,7 +10,7 @@ from stackcook.cli.context import Context
 from stackcook.cli.help import Command
 from stackcook.manifest.model import Node
 from stackcook.operations.chefsite import ChefSite
-from stackcook.report.format import columns, iso, when
+from stackcook.report.status import NodeStatus, render
 from stackcook.run.lock import in_use
 from stackcook.run.record import StepState, latest
 
@@ -34,36 +33,25 @@ def command(context: Context) -> None:
     site = ChefSite(manifest, context.access)
     machines, check_ins = site.machines.states(manifest.nodes), site.check_ins()
     steps, running = latest(manifest.state), in_use(manifest.state)
-    rows = [
-        _row(node, machines[node.name], steps.get(node.name), check_ins.get(node.name), running)
+    nodes = [
+        _status(node, machines[node.name], steps.get(node.name), check_ins.get(node.name), running)
         for node in manifest.nodes
     ]
-    lines = [tuple(value or "-" for value in _timed(row, when).values()) for row in rows]
-    heads = tuple(name.replace("_", "-") for name in rows[0]) if rows else ()
-    text = columns([heads, *lines]) if rows else "the manifest has no nodes"
-    data = [_timed(row, iso) for row in rows]
-    context.console.result(text, {"running": running, "nodes": data})
+    text = render(nodes, time.time(), context.console.width)
+    context.console.result(
+        text if nodes else "the manifest has no nodes",
+        {"running": running, "nodes": [node.data() for node in nodes]},
+    )
 
 
-def _timed(row: dict[str, Any], shown: Callable[[float], str]) -> dict[str, Any]:
-    """The row with its times as text."""
-    return {**row, **{key: shown(row[key]) for key in ("when", "check_in") if row[key]}}
-
-
-def _row(
+def _status(
     node: Node, machine: str, step: StepState | None, check_in: float | None, running: bool
-) -> dict[str, Any]:
-    """The row, its times in seconds since the epoch."""
-    result = step.result if step else None
+) -> NodeStatus:
+    address = str(node.address) if node.address else None
+    if step is None:
+        return NodeStatus(node.name, address, machine, check_in=check_in)
+    result = step.result
     if result in ("running", "retried") and not running:
         result = "interrupted"  # its run was killed during the step or before a retry
-    return {
-        "node": node.name,
-        "address": str(node.address) if node.address else None,
-        "machine": machine,
-        "step": step.step if step else None,
-        "result": result,
-        "when": (step.ended or step.started) if step else None,
-        "check_in": check_in,
-        "why": step.text if step else None,
-    }
+    at = step.ended or step.started
+    return NodeStatus(node.name, address, machine, step.step, result, at, check_in, step.text)

@@ -68,6 +68,11 @@ class Console:
             soft_wrap=True,  # do not wrap lines, so that editors and grep find them
         )
 
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; elsewhere ``COLUMNS`` of the environment, or 80."""
+        return self._out.width
+
     def result(self, text: RenderableType, data: Any) -> None:
         """Print the result of a command as ``text``; :meth:`finish` prints ``data`` as JSON."""
         if self.json:

@@ -43,6 +43,14 @@ def when(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
+def ago(seconds: float) -> str:
+    """How long ago something was, in its largest unit: ``12 s ago``, ``4 min ago``, ``3 d ago``."""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit} ago"
+    return f"{max(0, int(seconds))} s ago"
+
+
 def iso(at: float) -> str:
     """A moment as programs read it: ``2026-11-22T23:55:01Z``."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

@@ -45,10 +45,11 @@ def test_deploy_leaves_nothing_behind_when_the_chef_server_is_not_there(
 def test_status_and_logs_say_what_failed_and_why(root: Path, site: FakeSite) -> None:
     site.chef.broken["compute1"] = recipe_error("compute1")
     assert run("deploy").exit_code == ExitCode.NODES
-    header, controller, compute = run("status").stdout.splitlines()
-    assert header.split() == "node address machine step result when check-in why".split()
+    header, controller, compute, why, hint = run("status").stdout.splitlines()
+    assert header.split() == "node address machine step result when check-in".split()
     assert controller.split()[:5] == ["controller", "127.0.0.2", "running", "converge", "done"]
-    assert "failed" in compute and "execute[boom] (x.rb:1): no" in compute
+    assert "failed" in compute and why == "    execute[boom] (x.rb:1): no; see more"
+    assert hint.startswith("run `stackcook logs NODE --failed`")
     site.reported = {"controller": 1.0}
     nodes = {node["node"]: node for node in data_of(run("status", "--json").stdout)["nodes"]}
     assert nodes["compute1"]["result"] == "failed"
@@ -81,11 +82,13 @@ def test_status_of_a_run_that_was_killed(root: Path, site: FakeSite) -> None:
         for node in ("controller", "compute1"):
             killed(StepStarted("converge", 2.0, node))
         killed(StepRetried("converge", 3.0, "compute1", "the mirror hiccups", 30.0))
-    rows = [line.split()[3:5] for line in run("status").stdout.splitlines()[1:]]
-    assert rows == [["converge", "interrupted"]] * 2
+    _, controller, compute, why = run("status").stdout.splitlines()
+    assert controller.split()[3:5] == compute.split()[3:5] == ["converge", "interrupted"]
+    assert why == "    the mirror hiccups"
     with exclusive(root / ".stackcook", "deploy"):
-        rows = [line.split()[3:5] for line in run("status").stdout.splitlines()[1:]]
-    assert rows == [["converge", "running"], ["converge", "retried"]]
+        _, controller, compute, why = run("status").stdout.splitlines()
+    assert controller.split()[3:5] == ["converge", "running"]
+    assert compute.split()[3:5] == ["converge", "retried"]
 
 
 def test_two_deploys_at_once(root: Path, site: FakeSite) -> None:

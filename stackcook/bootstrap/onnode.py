@@ -178,7 +178,7 @@ class NodeTask:
                 raise NodeError(
                     f"{self.step} did not finish within {self.timeout:g} s (last line: {last})",
                     where=self.node.name,
-                    remedy="check on the node what it is waiting for",
+                    remedy=f"run `stackcook ssh {self.node.name}` to see what it is waiting for",
                 ) from error
             finally:
                 over.set()
@@ -197,5 +197,5 @@ def _end(remote: Remote, over: threading.Event, grace: float) -> None:
 def failed(node: Node, output: ChefOutput, cause: str = "") -> NodeError:
     """The error of a failed step, by its output; Transient if a retry may help."""
     kind = Transient if output_is_transient(output.evidence) else NodeError
-    remedy = f"run `stackcook logs {node.name}` to see more"
+    remedy = f"run `stackcook logs {node.name} --failed` to see more"
     return kind(cause or output.error(), where=node.name, remedy=remedy)

@@ -32,7 +32,7 @@ def converge_windows(task: NodeTask) -> ConvergeResult:
 def _knife(task: NodeTask, arguments: tuple[str, ...], remedy: str = "") -> ConvergeResult:
     """Run knife where it finds its own configuration, and so the plugins' credentials."""
     context, name = task.context, task.node.name
-    remedy = f"run `stackcook logs {name}` to see more{remedy}"
+    remedy = f"run `stackcook logs {name} --failed` to see more{remedy}"
     output, plain = ChefOutput(), Unwrapped()
 
     def read(said: str) -> None:

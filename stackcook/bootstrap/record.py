@@ -110,7 +110,7 @@ def give_back(task: NodeTask, units: Sequence[str], keep: Keep) -> str:
     if done.status:
         errors = (*errors, f"the script ended with status {done.status} ({done.last})")
     if errors:
-        remedy = f"run `stackcook logs {task.node.name}`; correct it, then run the command again"
+        remedy = f"run `stackcook logs {task.node.name} --failed`; correct it, then try again"
         raise NodeError("; ".join(errors), where=task.node.name, remedy=remedy)
     path.unlink(missing_ok=True)
     return str(found)

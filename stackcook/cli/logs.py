@@ -10,8 +10,8 @@ import click
 from stackcook.cli.context import Context, node_names
 from stackcook.cli.help import Command
 from stackcook.command import find_program
-from stackcook.errors import UsageError
-from stackcook.report.logs import last_output, step_output
+from stackcook.errors import UsageError, counted
+from stackcook.report.logs import error_lines, last_output, step_output
 from stackcook.run.history import failed_step
 from stackcook.run.logs import path_of
 
@@ -31,7 +31,8 @@ from stackcook.run.logs import path_of
 @click.option(
     "--failed",
     is_flag=True,
-    help="Show only the last failure: its cause, then the output of the step.",
+    help="Show only the last failure: its cause, then what Chef says about the failed resource, or"
+    " the last lines of the step.",
 )
 @click.pass_obj
 def command(context: Context, node: str, follow: bool, last: bool, failed: bool) -> None:
@@ -53,10 +54,13 @@ def command(context: Context, node: str, follow: bool, last: bool, failed: bool)
 
 
 def _failed(state: Path, node: str) -> str:
-    """Why the node failed, then the output of the step."""
+    """Why the node failed, then the failed resource with its output."""
     step = failed_step(state, node)
     if step is None:
         raise UsageError("no step has failed on this node", where=node, remedy="omit --failed")
-    return "\n".join(
-        (f"{step.step} failed: {step.text}", "", *step_output(path_of(state, node), step))
-    )
+    path = path_of(state, node)
+    output = step_output(path, step)
+    shown = error_lines(output)
+    left = len(output) - len(shown)
+    rest = ("", f"{counted(left, 'more line')} of this step: {path}") if left else ()
+    return "\n".join((f"{step.step} failed: {step.text}", "", *shown, *rest))

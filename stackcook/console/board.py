@@ -15,7 +15,6 @@ from stackcook.errors import ExitCode, counted
 from stackcook.run.events import (
     FINDINGS,
     LOOKS,
-    PREFLIGHT,
     Event,
     Findings,
     NodeSkipped,
@@ -203,7 +202,7 @@ class Board:
         return rows[: most - 1], Counter(row.result for row in rows[most - 1 :])
 
     def problems(self) -> Text:
-        """Each failure with its cause, what to do, and its log."""
+        """Each failure with its cause, what to do about it, and its log."""
         text = Text()
         for failure in self.failures:
             if failure in self.listed or (failure.step == FINDINGS and self.findings):
@@ -212,18 +211,11 @@ class Board:
             text.append(f"{failure.error}\n")
             if failure.log and failure.step not in LOOKS:  # their log has nothing more
                 text.append(f"    log: {failure.log}\n", "dim")
-        if self.failures and self.done and self.done.command in ("deploy", PREFLIGHT):
-            again = "run `stackcook deploy` again: it resumes where it stopped"
-            if self.done.exit_code == ExitCode.VERIFY:
-                again = "run `stackcook verify`"
-            elif self.done.command == PREFLIGHT:
-                again = "run `stackcook preflight` again"
-            text.append(f"run `stackcook report` for details; fix the cause, then {again}")
         text.rstrip()
         return text
 
     def summary(self) -> Text:
-        """The duration, what changed on each node, and facts such as the URL of Horizon."""
+        """The duration, what changed on each node, facts such as the URL of Horizon, what next."""
         text = Text()
         if self.done is None:
             return text
@@ -241,10 +233,28 @@ class Board:
             for row in self.rows.values()
             if row.total is not None
         }
-        lines.update(self.done.facts)
+        lines.update({**self.done.facts, **dict(self._next())})
         width = max(map(len, lines), default=0)
         text.append("".join(f"\n  {name:<{width}}  {value}" for name, value in lines.items()))
         return text
+
+    def _next(self) -> Iterator[tuple[str, str]]:
+        """The commands that help after a failure."""
+        if not self.failures or self.done is None:
+            return
+        logged = [f.node for f in self.failures if f.log and f.step not in LOOKS]
+        if logged:
+            more = "; all failures: stackcook report" if len(self.failures) > 1 else ""
+            yield "see why", f"stackcook logs {logged[0]} --failed{more}"
+        command = f"stackcook {self.done.command}"
+        if self.done.exit_code == ExitCode.VERIFY:
+            yield "then", "stackcook verify"
+        elif self.done.exit_code == ExitCode.WITHIN_BUDGET and self.done.command == "deploy":
+            yield "then", f"{command} --retry-failed"
+        elif self.done.command == "deploy":
+            yield "then", f"{command} (resumes where it stopped)"
+        else:
+            yield "then", f"{command}, as before"
 
     def _interrupted(self) -> Iterator[tuple[str, str]]:
         """What was done, and what was not."""

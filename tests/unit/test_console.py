@@ -13,7 +13,14 @@ from stackcook.console.board import QUIET, SILENT, Board
 from stackcook.report.format import duration
 from stackcook.operations import deploy as operation
 from stackcook.operations.runner import Settings
-from stackcook.run.events import RunStarted, StepDone, StepFailed, StepProgress, StepStarted
+from stackcook.run.events import (
+    RunDone,
+    RunStarted,
+    StepDone,
+    StepFailed,
+    StepProgress,
+    StepStarted,
+)
 from tests.fakes import FakeSite, recipe_error, two_stages
 from tests.output import document
 
@@ -52,16 +59,41 @@ def test_a_failure_says_node_cause_log_and_what_to_do(
     site.chef.broken["controller"] = recipe_error("controller")
     deploy(site, tmp_path)
     out, err = capsys.readouterr()
-    assert out.startswith("deploy failed (exit 4) in 0.0 s")
+    assert out.splitlines() == [
+        "deploy failed (exit 4) in 0.0 s",
+        "  see why  stackcook logs controller --failed",
+        "  then     stackcook deploy (resumes where it stopped)",
+    ]
     lines = err.splitlines()
     assert "controller     bootstrap failed (0.0 s)" in lines
-    assert lines[-4:] == [
+    assert lines[-3:] == [
         "compute1       skipped: controller failed and has no failure budget",
         "bootstrap failed: controller: execute[boom] (x.rb:1): no; see more",
         f"    log: {tmp_path}/.stackcook/logs/controller.log",
-        "run `stackcook report` for details; fix the cause, then run `stackcook deploy` again:"
-        " it resumes where it stopped",
     ]
+
+
+@pytest.mark.parametrize(
+    "command, code, failed, said",
+    [
+        ("deploy", 8, ["n1", "n2"], ["n1 --failed; all failures:", "deploy --retry-failed"]),
+        ("deploy", 7, [""], ["deploy (resumes where it stopped)"]),
+        ("deploy", 5, [""], ["stackcook verify"]),
+        ("converge", 4, ["n1"], ["stackcook logs n1 --failed", "stackcook converge, as before"]),
+        ("deploy", 0, [], []),
+    ],
+)
+def test_a_failed_run_ends_with_the_commands_that_help(
+    command: str, code: int, failed: list[str], said: list[str]
+) -> None:
+    board = Board()
+    for node in failed:
+        log = node and f"{node}.log"
+        board.take(StepFailed("converge", 2.0, 1.0, "no", node, log))
+    board.take(RunDone(command, 3.0, 3.0, code))
+    lines = board.summary().plain.splitlines()[1:]
+    assert [part in line for part, line in zip(said, lines)] == [True] * len(said)
+    assert len(lines) == len(said)
 
 
 def test_json_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

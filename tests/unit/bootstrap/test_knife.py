@@ -232,7 +232,8 @@ def test_a_failed_recipe_is_one_line(setting: Setting, chef: Bootstrap) -> None:
         again(chef, ONE, setting.host)
     assert str(failed.value) == (
         "one: Error executing action `run` on resource 'execute[boom]'"
-        " (trivial/recipes/broken.rb:1): it is broken; run `stackcook logs one` to see more"
+        " (trivial/recipes/broken.rb:1): it is broken;"
+        " run `stackcook logs one --failed` to see more"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from pathlib import Path
 
@@ -137,8 +138,10 @@ def test_logs_of_the_failure_begin_with_the_cause(cloud: FakeCloud) -> None:
     cloud.deploy()
     lines = run("logs", "compute2", "--failed").stdout.splitlines()
     assert lines[0].startswith("converge failed: compute2: Error executing action `run`")
-    assert "Chef Infra Client, version" in lines[2]
-    assert any("ShellCommandFailed" in line for line in lines)
+    assert lines[2].endswith("=" * 80) and "Error executing action `run`" in lines[3]
+    assert any("ShellCommandFailed" in line for line in lines[4:])
+    log = Path(".stackcook/logs/compute2.log").absolute()
+    assert re.fullmatch(rf"\d+ more lines of this step: {log}", lines[-1])
     last = run("logs", "compute2", "--last").stdout.splitlines()
     assert last[0].startswith("=== ") and last[0].endswith(" compute2: converge")
     assert not any("ShellCommandFailed" in line for line in last)

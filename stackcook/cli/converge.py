@@ -12,6 +12,7 @@ from stackcook.operations.converge import converge
 from stackcook.operations.limit import limited
 from stackcook.operations.site import Site
 from stackcook.operations.runner import Settings
+from stackcook.run.forecast import past_runs
 from stackcook.run.lock import exclusive
 from stackcook.run.state import State
 
@@ -60,7 +61,8 @@ def command(
     site = Site(manifest, context.access)
     site.reach()
     site.make_ready(context.user, only)
-    with exclusive(manifest.state, "converge"), context.console.run() as listener:
+    past = past_runs(manifest.state, "converge")
+    with exclusive(manifest.state, "converge"), context.console.run(past) as listener:
         with State(manifest.state) as state:
             settings = Settings(parallel=parallel or 0)
             return converge(

@@ -31,6 +31,7 @@ from stackcook.operations.site import Site
 from stackcook.operations.runner import Settings
 from stackcook.manifest.model import Manifest
 from stackcook.run.events import Listener
+from stackcook.run.forecast import past_runs
 from stackcook.run.lock import exclusive, refuse
 from stackcook.run.record import LastDeploy, last_deploy
 from stackcook.run.state import State
@@ -111,7 +112,7 @@ def command(
         last = last_deploy(manifest.state)
         if site.bundle:
             remove_others(site.bundle)
-        with context.console.run() as listener:
+        with context.console.run(past_runs(manifest.state, "deploy")) as listener:
             return deploy(
                 manifest,
                 site,

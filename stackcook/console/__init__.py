@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from stackcook.console.board import Board
     from stackcook.run.events import Event, Listener
+    from stackcook.run.forecast import Past
 
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 VERSION = 1
@@ -134,14 +135,16 @@ class Console:
         print(text.translate(_CONTROLS), file=self._stdout, flush=True)
 
     @contextmanager
-    def run(self) -> Iterator[Listener]:
+    def run(self, past: Iterable[Past] = ()) -> Iterator[Listener]:
         """Show the events that the yielded listener gets, and finally a summary.
 
-        A terminal has one live line per node; otherwise each finished step prints a line.
+        A terminal has one live line per node, and the time left if one of the ``past`` runs had the
+        same steps; otherwise each finished step prints a line.
         """
         from stackcook.console.board import Board
+        from stackcook.run.forecast import Forecast
 
-        board = Board()
+        board = Board(forecast=Forecast(past))
         try:
             with self._live(board) if self._err.is_terminal else self._plain(board) as listener:
                 yield listener

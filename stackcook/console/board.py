@@ -28,8 +28,8 @@ from stackcook.run.events import (
     StepRetried,
     StepStarted,
 )
-from stackcook.report.format import columns, duration
-
+from stackcook.report.format import columns, duration, roughly
+from stackcook.run.forecast import Forecast
 
 QUIET = 20.0
 """Seconds after which a line shows the progress of a step."""
@@ -39,6 +39,8 @@ SILENT = 60.0
 
 MOST_NAMED = 8
 """How many nodes are named of those that ended alike when a run was interrupted."""
+
+_AS_LAST = Text("if it takes as long as the last time", "dim")
 
 _FIRST = ("failed", "running", "skipped", "waiting", "done")
 """Results, the most important ones first."""
@@ -88,9 +90,11 @@ class Board:
     listed: list[StepFailed] = field(default_factory=list)
     """The failures that the table of findings has told."""
     done: RunDone | None = None
+    forecast: Forecast = field(default_factory=Forecast)
 
     def take(self, event: Event) -> str | None:
         """Apply an event; returns the line to print for it, if any."""
+        self.forecast(event)
         if isinstance(event, RunStarted):
             self.rows = {name: Row(name) for name in event.nodes}
         elif isinstance(event, RunDone):
@@ -166,7 +170,7 @@ class Board:
         return self.rows.setdefault(node, Row(node)) if node else self.whole
 
     def table(self, now: float, most: int | None = None) -> Table:
-        """One line per node, below a running step for all nodes.
+        """One line per node, below a running step for all nodes; the time left, if it is known.
 
         With more than ``most`` lines, the most important ones come first, and the last line counts
         the others: a terminal shows no more, and laying out thousands of lines takes seconds.
@@ -175,7 +179,8 @@ class Board:
         for width in (14, 14, 18, 8):
             table.add_column(min_width=width, no_wrap=True)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        shown, others = self._shown(most)
+        left = None if self.done else self.forecast.left(now)
+        shown, others = self._shown(most if most is None or left is None else most - 1)
         for row in shown:
             counts = f"{row.resources} done, {row.updated} updated" if row.resources else ""
             if row.total is not None:
@@ -190,6 +195,8 @@ class Board:
         if others:
             counts = ", ".join(f"{number} {result}" for result, number in others.items())
             table.add_row(Text("others", "bold"), Text("…", "dim"), "", "", Text(counts, "dim"))
+        if left is not None:
+            table.add_row(Text("time left", "bold"), roughly(left), "", "", _AS_LAST)
         return table
 
     def _shown(self, most: int | None) -> tuple[list[Row], Counter[str]]:

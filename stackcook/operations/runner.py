@@ -68,6 +68,7 @@ def run(
             deploy,
             digest,
             str(manifest.path),
+            tuple((step.node, step.name) for step in plan.steps),
         )
     )
     code, facts = ExitCode.BUG, {}

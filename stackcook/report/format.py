@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -41,6 +42,13 @@ def difference(seconds: float | None) -> str:
 def when(at: float) -> str:
     """A moment in this machine's time zone: ``2026-11-22 23:55:01``."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def roughly(seconds: float) -> str:
+    """A time that is not known exactly: ``about 40 s``, ``about 3 min``."""
+    if seconds < 90:
+        return f"about {max(10, math.ceil(seconds / 10) * 10)} s"
+    return f"about {math.ceil(seconds / 60)} min"
 
 
 def ago(seconds: float) -> str:

@@ -28,7 +28,7 @@ class RunStarted:
     """A command began; ``nodes`` in the order of their stages.
 
     ``deploy`` names the deploy that it is, or that it goes on with; ``digest`` stands for its
-    inputs.
+    inputs; ``steps`` are those of the plan, each with its node, or "".
     """
 
     command: str
@@ -38,6 +38,7 @@ class RunStarted:
     deploy: str = ""
     digest: str = ""
     manifest: str = ""
+    steps: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from stackcook.run.events import (
     StepProgress,
     StepStarted,
 )
+from stackcook.run.forecast import Forecast, Past
 from tests.fakes import FakeSite, recipe_error, two_stages
 from tests.output import document
 
@@ -151,6 +152,22 @@ def test_the_live_table_has_a_line_a_node() -> None:
     assert cells[2] == ["7 done, 2 updated", ""]
     assert cells[3] == ["1 min 02 s", ""]
     assert cells[4] == ["file[/etc/x] create", ""]
+
+
+def test_the_live_table_ends_with_the_time_left() -> None:
+    past = Past(300.0, {("one", "converge"): (0.0, 290.0)})
+    board = Board(forecast=Forecast((past,)))
+    board.take(RunStarted("deploy", 0.0, ("one",), steps=(("one", "converge"),)))
+    board.take(StepStarted("converge", 0.0, "one", "base"))
+
+    def rows(now: float) -> list[list[str]]:
+        columns = board.table(now, most=4).columns
+        return [[str(cell) for cell in row] for row in zip(*(each.cells for each in columns))]
+
+    assert rows(61.0)[-1][:2] == ["time left", "about 4 min"]
+    board.take(StepDone("converge", 290.0, 290.0, "one"))
+    board.take(RunDone("deploy", 300.0, 300.0, 0))
+    assert [row[0] for row in rows(301.0)] == ["one"]
 
 
 def test_of_many_nodes_the_live_table_shows_who_failed_and_who_is_at_work() -> None:

@@ -167,6 +167,7 @@ class FakeSite:
         self.lost: set[str] = set()
         self.old: set[str] = set()
         self.reported: dict[str, float] = {}
+        self.horizon = "http://10.0.115.10/"
         self.settled = 0
         self.while_settling: Callable[[], None] = lambda: None
         self.away: dict[str, int] = {}
@@ -253,7 +254,7 @@ class FakeSite:
         return Report((Check("SSH", "controller", True), *self.bad), notes=self.notes)
 
     def facts(self) -> Mapping[str, str]:
-        return {"Horizon": "http://10.0.115.10/"}
+        return {"Horizon": self.horizon} if self.horizon else {}
 
     def settle(self) -> None:
         self.settled += 1

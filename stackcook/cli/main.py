@@ -44,6 +44,8 @@ GROUPS = {
         "verify": "Check that the cloud works.",
         "converge": "Run chef-client again on some or all nodes.",
         "upload": "Update the Chef server from the Chef repository.",
+        "open": "Open Horizon, or the report of the last run, in a browser.",
+        "tunnel": "Print the SSH command with which a laptop reaches Horizon.",
         "ssh": "Open a shell on a node, or run a command there.",
         "node": "Remove a compute node from the running cloud.",
         "destroy": "Delete the machines and everything else that deploy created.",

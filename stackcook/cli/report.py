@@ -88,6 +88,18 @@ def command(
         context.console.result("" if context.json else text.render(report), data.run_data(report))
 
 
+def last_report(context: Context) -> RunReport:
+    """The report of the last run; raises UsageError if there is none."""
+    manifest = _manifest(context)
+    refuse_undeployed(context.state)
+    known, running = runs(context.state), in_use(context.state)
+    run = _chosen(known, None)
+    content = context.path.read_text(errors="replace") if context.path.is_file() else ""
+    redact = Redactor(known_secrets(context.state, content, manifest))
+    under_way = running and not run.ended
+    return read_run(context.state, run, under_way=under_way, now=time.time(), redact=redact)
+
+
 def _manifest(context: Context) -> Manifest | None:
     """The manifest, or None if it is invalid now; raises InputError if it does not exist."""
     manifest, _ = read(context.path)

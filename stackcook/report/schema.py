@@ -379,6 +379,13 @@ def _data() -> dict[str, Schema]:
             path=_TEXT,
             warm=_list(_object(name=_TEXT, path=_TEXT, nodes=_TEXTS)),
         ),
+        "open": _object(url=_TEXT, opened=_BOOLEAN),
+        "tunnel": _object(
+            "`command` reaches Horizon at `url`, `socks` all of the cloud.",
+            command=_TEXT,
+            url=_TEXT,
+            socks=_TEXT,
+        ),
         "schema": {"type": "object"},
         "help": _object("`topic` is null without one.", topic=_OPTIONAL, text=_TEXT),
         "doctor": _object(

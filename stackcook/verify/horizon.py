@@ -27,6 +27,17 @@ def login_page(url: str) -> None:
     _login_form(new_session(), url)
 
 
+def accepts(url: str, name: str) -> bool:
+    """Whether Horizon may be opened under this host name; ``url`` is its root, without a slash.
+
+    Raises VerifyError if it does not respond.
+    """
+    response = request(
+        "GET", url + LOGIN, session=new_session(), headers={"Host": name}, timeout=15
+    )
+    return bool(response.status_code != 400)  # Django's answer to what ALLOWED_HOSTS lacks
+
+
 def sign_in(url: str, password: str) -> None:
     """Log in and open the list of instances; ``url`` is Horizon's root, without a slash.
 

@@ -79,6 +79,7 @@ def test_without_a_manifest(name: str, tmp_path: Path, monkeypatch: pytest.Monke
         pytest.skip("it reads no manifest")
     monkeypatch.chdir(tmp_path)
     node = ["node"] if name in ("logs", "ssh", "bundle", "node remove") else []
+    node = ["horizon"] if name == "open" else node
     result = run(*name.split(), *node, "--json") if name != "ssh" else run("--json", name, *node)
     found = document(result.stdout)
     assert (result.exit_code, found["exit_code"]) == (ExitCode.INPUT, ExitCode.INPUT)

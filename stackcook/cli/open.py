@@ -1,0 +1,55 @@
+"""``stackcook open``."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+
+import click
+
+from stackcook.cli.context import Context
+from stackcook.cli.help import Command
+from stackcook.cli.report import last_report
+from stackcook.errors import UsageError
+from stackcook.files import replacing
+from stackcook.operations.site import Site
+from stackcook.report.html import render
+
+
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook open horizon
+    # the page of the last run
+    stackcook open report
+    """,
+)
+@click.argument("what", metavar="horizon|report", type=click.Choice(["horizon", "report"]))
+@click.pass_obj
+def command(context: Context, what: str) -> None:
+    """Open Horizon, or the report of the last run, in a browser.
+
+    Without a display, print the URL only. To reach Horizon from another machine, use `stackcook
+    tunnel`.
+    """
+    url = horizon_url(context) if what == "horizon" else _report(context)
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    opened = bool(display) and webbrowser.open(url)
+    context.console.result(url, {"url": url, "opened": opened})
+
+
+def horizon_url(context: Context) -> str:
+    """Where Horizon is; raises UsageError if no node runs it."""
+    site = Site(context.load_deployed(), context.access)
+    site.machines.prepare()  # the Chef server, which knows the node, may need its network
+    if url := site.facts().get("Horizon"):
+        return url
+    raise UsageError("no node runs Horizon", remedy="run `stackcook status`")
+
+
+def _report(context: Context) -> str:
+    path = context.state / "report.html"
+    page = render(last_report(context))
+    with replacing(path, 0o600) as file:
+        file.write(page.encode())
+    return path.as_uri()

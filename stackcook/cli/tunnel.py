@@ -1,0 +1,71 @@
+"""``stackcook tunnel``."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shlex
+import socket
+from urllib.parse import urlsplit
+
+import click
+
+from stackcook.addresses import bracketed
+from stackcook.cli.context import Context
+from stackcook.cli.help import Command
+from stackcook.cli.open import horizon_url
+from stackcook.errors import UsageError
+from stackcook.verify.horizon import accepts
+
+
+@click.command(
+    cls=Command,
+    examples="""
+    stackcook tunnel
+    # if port 8080 of the laptop is in use
+    stackcook tunnel --port 9000
+    """,
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    default=8080,
+    show_default=True,
+    help="Port on the laptop.",
+)
+@click.pass_obj
+def command(context: Context, port: int) -> None:
+    """Print the SSH command with which a laptop reaches Horizon through this machine."""
+    horizon = urlsplit(horizon_url(context))
+    if not accepts(f"{horizon.geturl()}horizon", f"localhost:{port}"):
+        raise UsageError(
+            "Horizon does not accept the host name localhost",
+            where=horizon.geturl(),
+            remedy="add it to the attribute openstack.dashboard.allowed_hosts, and run"
+            " `stackcook converge`",
+        )
+    target = f"{bracketed(horizon.hostname or '')}:{horizon.port or 80}"
+    there = _this_machine()
+    forward = shlex.join(("ssh", "-N", "-L", f"{port}:{target}", *there))
+    socks = shlex.join(("ssh", "-N", "-D", "1080", *there))
+    url = f"http://localhost:{port}/horizon/"
+    text = f"""\
+On the laptop, run this command, and leave it running:
+  {forward}
+Then open:
+  {url}
+To also reach consoles and floating IPs of instances, run this one instead:
+  {socks}
+Then set localhost:1080 as the SOCKS proxy of the browser, and open:
+  {horizon.geturl()}"""
+    context.console.result(text, {"command": forward, "url": url, "socks": socks})
+
+
+def _this_machine() -> tuple[str, ...]:
+    """The arguments of ssh(1) that lead here, as the user has logged in, if that is known."""
+    user = os.environ.get("SUDO_USER") or getpass.getuser()
+    address, port = socket.gethostname(), "22"
+    if connection := os.environ.get("SSH_CONNECTION"):
+        _client, _client_port, address, port = connection.split()
+    return (*(() if port == "22" else ("-p", port)), f"{user}@{address}")

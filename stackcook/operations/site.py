@@ -235,7 +235,7 @@ class Site(ChefSite):
         checks, cloud = gate.tokens(seen, self.credentials)
         if cloud is None:
             why = "; ".join(str(check) for check in checks) or "no node runs Keystone"
-            raise VerifyError(why)
+            raise VerifyError(why, remedy="run `stackcook verify`")
         return cloud
 
     def leaving(self, name: str) -> Leaving:

@@ -94,7 +94,8 @@ def _ask_about(hosts: list[Host], known_hosts: Path, user: User) -> None:
         (f"The SSH keys of {counted(len(found), 'host')} are not known:", *lines, "Accept them?")
     )
     if not user.agrees(question):
-        raise UsageError("the SSH host keys were not accepted")
+        remedy = "compare them with `ssh-keygen -lf` on the hosts, then run the command again"
+        raise UsageError("the SSH host keys were not accepted", remedy=remedy)
     with lock(known_hosts):
         for host, key in found:
             hostkeys.record(host.alias, key, known_hosts)

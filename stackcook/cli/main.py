@@ -53,6 +53,7 @@ GROUPS = {
     "Look closer": {
         "logs": "Show the log of a node, or why it failed.",
         "report": "Show what the last run did, what failed and which steps were slow.",
+        "topology": "Draw the nodes, their roles and their networks, as SVG.",
         "machines": "Show the machines: names, addresses, sizes.",
         "server": "Start, stop or inspect the embedded Chef server.",
         "bundle": "Write a file with all that deploy needs from the internet.",

@@ -40,7 +40,7 @@ SILENT = 60.0
 MOST_NAMED = 8
 """How many nodes are named of those that ended alike when a run was interrupted."""
 
-_AS_LAST = Text("if it takes as long as the last time", "dim")
+_AS_LAST = Text("as in the last run", "dim")
 
 _FIRST = ("failed", "running", "skipped", "waiting", "done")
 """Results, the most important ones first."""

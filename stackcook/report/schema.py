@@ -379,6 +379,7 @@ def _data() -> dict[str, Schema]:
             path=_TEXT,
             warm=_list(_object(name=_TEXT, path=_TEXT, nodes=_TEXTS)),
         ),
+        "topology": _object(svg=_TEXT, nodes=_TEXTS),
         "open": _object(url=_TEXT, opened=_BOOLEAN),
         "tunnel": _object(
             "`command` reaches Horizon at `url`, `socks` all of the cloud.",

@@ -1,8 +1,9 @@
 """The command ``stackcook``: its options, its commands, and their exit codes.
 
-A command is a file of this package with a click command called ``command``; it takes the
-:class:`~stackcook.cli.context.Context` with ``@click.pass_obj`` and returns an
-:class:`~stackcook.errors.ExitCode` (or ``None``: done). ``--json`` is added to each of them here.
+A command is a file of this package with a :class:`~stackcook.cli.help.Command` called ``command``,
+with examples; it takes the :class:`~stackcook.cli.context.Context` with ``@click.pass_obj`` and
+returns an :class:`~stackcook.errors.ExitCode` (or ``None``: done). ``GROUPS`` lists it, and
+``--json`` is added to it here.
 """
 
 from __future__ import annotations

@@ -55,14 +55,18 @@ def render(nodes: Sequence[NodeStatus], now: float, width: int) -> Text:
     if max(map(len, columns(table).splitlines())) > width:
         table = [(name, *rest) for name, _address, *rest in table]
     widths = [max(map(len, column)) for column in zip(*table)]
-    heads, *lines = [_line(cells, widths) for cells in table]
-    heads.stylize("bold")
-    text = heads
-    for node, line in zip(nodes, lines):
-        text.append("\n").append(line)
+    heads, *lines = table
+    text = Text()
+    _append(text, heads, widths)
+    text.stylize("bold")
+    for node, cells in zip(nodes, lines):
+        text.append("\n")
+        _append(text, cells, widths)
         if node.why and node.result in _EXPLAINED:
             why = " ".join(node.why.removeprefix(f"{node.node}: ").split())
-            for part in textwrap.wrap(why, width - 4, break_on_hyphens=False):
+            for part in textwrap.wrap(
+                why, width - 4, break_on_hyphens=False, break_long_words=False
+            ):
                 text.append(f"\n    {part}")
     if any(node.result == "failed" for node in nodes):
         text.append(
@@ -71,11 +75,13 @@ def render(nodes: Sequence[NodeStatus], now: float, width: int) -> Text:
     return text
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> Text:
-    name, *rest = (cell.ljust(width) for cell, width in zip(cells, widths))
-    line = Text("  ").join([Text(name), *(Text(c, _STYLES.get(c.strip(), "")) for c in rest)])
-    line.rstrip()
-    return line
+def _append(text: Text, cells: Sequence[str], widths: Sequence[int]) -> None:
+    """Append the cells of a line, without blanks at its end."""
+    name, *rest, last = cells
+    text.append(name.ljust(widths[0]))
+    for cell, width in zip(rest, widths[1:]):
+        text.append("  ").append(cell.ljust(width), _STYLES.get(cell))
+    text.append(f"  {last}")
 
 
 def _cells(node: NodeStatus, now: float) -> tuple[str, ...]:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import os
+import pty
 import re
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import click
@@ -16,6 +21,7 @@ from stackcook.cli.main import COMMANDS, GROUPS, cli
 from stackcook.errors import ExitCode
 from tests.commands import every
 from tests.output import data
+from tests.started import environment
 
 README = Path(__file__).parents[3] / "README.md"
 ALL = [("", cli), *every(cli)]
@@ -40,6 +46,19 @@ def test_help_fits_the_terminal_and_breaks_no_word(
     missing = set(written.split()) - set(text.split())
     assert not missing
     assert "..." not in re.sub(r"\]\.\.\.", "", text), "an explanation is cut off"
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("name", ["", "deploy"])
+def test_help_has_the_width_of_the_terminal(name: str, columns: int) -> None:
+    ours, its = pty.openpty()
+    termios.tcsetwinsize(its, (24, columns))
+    command = [sys.executable, "-m", "stackcook", *name.split(), "--help"]
+    subprocess.run(command, stdout=its, env=environment(COLUMNS=""), check=True)
+    os.close(its)
+    shown = os.read(ours, 1 << 16).decode().splitlines()
+    os.close(ours)
+    assert columns - 10 < max(map(len, shown)) <= columns
 
 
 @pytest.mark.parametrize("name", [name for name, _ in every(cli)])

@@ -3,13 +3,14 @@ python = .venv/bin/python3
 pytest = $(python) -m pytest
 live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
 
-.PHONY: help deploy test check setup lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial offline same-manifest host-network check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup dist lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial offline same-manifest host-network check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
 	@echo 'make test      install the tools and run the test suite, including the lab deploy'
 	@echo 'make check     check formatting, lint and types, and run the unit tests; run `make setup` first'
 	@echo 'make setup     install the tools only'
+	@echo 'make dist      build the wheel and the source distribution in dist/'
 	@echo 'make docs      write the generated pages of the documentation'
 	@echo 'make lab-test  run only the tests that create machines'
 	@echo 'make acceptance  everything that takes too long for make test: the commands below, one after the other'
@@ -82,6 +83,11 @@ setup:
 	@setup/packages
 	@setup/python
 	@setup/gems
+
+dist:
+	@setup/packages
+	@setup/python
+	@setup/dist
 
 .PHONY: docs
 docs:

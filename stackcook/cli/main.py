@@ -49,6 +49,7 @@ COMMANDS = {
     "bundle": "Write a file with all that deploy needs from the internet.",
     "box": "Build the Vagrant box of the LXC machines.",
     "schema": "Print the JSON Schema of the manifest, for editors.",
+    "completion": "Print the script for completion in bash, zsh or fish.",
     "doctor": "List required programs, and how to install missing ones.",
 }
 """Each command and its line in ``--help``, so that help imports none of them."""

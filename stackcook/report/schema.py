@@ -380,6 +380,7 @@ def _data() -> dict[str, Schema]:
             warm=_list(_object(name=_TEXT, path=_TEXT, nodes=_TEXTS)),
         ),
         "schema": {"type": "object"},
+        "completion": _object(shell={"enum": ["bash", "zsh", "fish"]}, script=_TEXT),
         "doctor": _object(
             missing=_COUNT,
             tools=_list(

@@ -20,6 +20,15 @@ apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By:
 """
 """Prints this machine's apt sources for another suite."""
 
+CHROOT = (
+    "unshare",
+    "--mount",
+    "sh",
+    "-ec",
+    'mount -t devpts -o newinstance,ptmxmode=0666 devpts "$0/dev/pts"; exec chroot "$0" "$@"',
+)
+"""chroot with terminals of its own, which end with it."""
+
 COMPLETE = {
     "bash": (
         "bash",
@@ -59,7 +68,7 @@ def system(
     sources = subprocess.run(
         ["bash", "-c", SOURCES.replace("SUITE", suite)], check=True, capture_output=True, text=True
     )
-    install = 'chroot "$1" apt-get install -qq -y --no-install-recommends /stackcook.deb'
+    install = 'chroot "$1" apt-get install -qq -y --no-install-recommends /stackcook.deb >/dev/null'
     argv = ["mmdebstrap", "--quiet", "--mode=root", "--variant=apt"]
     argv += ["--include=bash-completion,fish,man-db,zsh", "--dpkgopt=force-unsafe-io"]
     argv += [f"--customize-hook=upload '{package}' /stackcook.deb"]
@@ -73,10 +82,10 @@ def system(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mmdebstrap and chroot need root")
 def test_the_package_works_in_a_clean_system(system: Path) -> None:
-    env = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"]
+    environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"]
 
     def run(*argv: str, directory: str = "/root/cloud") -> str:
-        inside = ["chroot", str(system), *env, "-C", directory, *argv]
+        inside = [*CHROOT, str(system), "env", "-i", "-C", directory, *environment, *argv]
         done = subprocess.run(inside, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -86,6 +95,7 @@ def test_the_package_works_in_a_clean_system(system: Path) -> None:
     run("stackcook", "init", *hosts, "--key", "/root/key", "cloud", directory="/root")
     assert run("stackcook", "check").startswith("no problems found: 2 nodes, ")
     assert "check that the cloud works" in run("stackcook", "plan")
-    assert "resume where it stopped" in run("man", "stackcook-deploy")
+    page = " ".join(run("man", "stackcook-deploy").split())
+    assert "stackcook-deploy - Deploy the cloud; after a failure, resume where it stopped" in page
     for shell, argv in COMPLETE.items():
         assert "compute1" in run(*argv), shell

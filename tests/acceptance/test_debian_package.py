@@ -55,7 +55,7 @@ COMPLETE = {
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("deb")
     subprocess.run([ROOT / "setup" / "deb", out], check=True)
-    return out / f"stackcook_{__version__}_all.deb"
+    return out / f"stackcook_{__version__}-1_all.deb"
 
 
 @pytest.fixture(params=["bookworm", "trixie"])

@@ -12,6 +12,7 @@ from click.shell_completion import ZshComplete
 from click.testing import CliRunner
 
 from stackcook.cli.main import cli
+from tests.output import data
 from tests.started import environment
 
 
@@ -52,6 +53,11 @@ def test_zsh_completes_the_first_word_with_an_old_click_too(
     newer = f"#compdef stackcook\n{autoloaded}; then\n    %(complete_func)s\nfi\n"
     monkeypatch.setattr(ZshComplete, "source_template", newer)
     assert script("zsh").count(autoloaded) == 1
+
+
+def test_json_has_the_script() -> None:
+    result = CliRunner().invoke(cli, ["completion", "fish", "--json"])
+    assert data(result.output) == {"shell": "fish", "script": script("fish")}
 
 
 def test_another_shell_is_an_error() -> None:

@@ -2,14 +2,18 @@
 python = .venv/bin/python3
 pytest = $(python) -m pytest
 live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
+to_build_deb = debhelper dh-python pybuild-plugin-pyproject
 
-.PHONY: help deploy test check setup lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial offline same-manifest host-network check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup dist deb release debian-package lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial offline same-manifest host-network check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
 	@echo 'make test      install the tools and run the test suite, including the lab deploy'
 	@echo 'make check     check formatting, lint and types, and run the unit tests; run `make setup` first'
 	@echo 'make setup     install the tools only'
+	@echo 'make dist      build the wheel and the source distribution in dist/'
+	@echo 'make deb       build the Debian package in dist/'
+	@echo 'make release VERSION=1.2.0  make a release in dist/, commit and tag it; see docs/releasing.md'
 	@echo 'make docs      write the generated pages of the documentation'
 	@echo 'make lab-test  run only the tests that create machines'
 	@echo 'make acceptance  everything that takes too long for make test: the commands below, one after the other'
@@ -31,6 +35,7 @@ help:
 	@echo 'make offline   deploy from a bundle, in a network namespace without the internet'
 	@echo 'make same-manifest  deploy one manifest to Vagrant machines, then to hosts'
 	@echo 'make host-network  give hosts bridges, bonds and VLANs, cut them off, and see them come back; on containers and QEMU guests'
+	@echo 'make debian-package  install the Debian package in clean Debian 12 and 13 systems, and use it there'
 	@echo 'make cookbooks  converge the example of each cookbook with `chef-client -z`, and check what it leaves'
 	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; takes about ten minutes'
 
@@ -45,7 +50,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial offline same-manifest host-network; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial offline same-manifest host-network debian-package; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -74,6 +79,10 @@ host-network: setup
 	@setup/packages qemu-system-x86 seabios
 	@$(pytest) tests/acceptance/test_host_network.py $(live)
 
+debian-package: setup
+	@setup/packages $(to_build_deb)
+	@$(pytest) tests/acceptance/test_debian_package.py $(live)
+
 horizon: setup
 	@setup/packages chromium chromium-driver python3-selenium
 	@$(pytest) tests/acceptance/test_horizon.py $(live)
@@ -82,6 +91,20 @@ setup:
 	@setup/packages
 	@setup/python
 	@setup/gems
+
+dist:
+	@setup/packages
+	@setup/python
+	@setup/dist
+
+deb:
+	@setup/packages $(to_build_deb)
+	@setup/python
+	@setup/deb
+
+release: check
+	@setup/packages $(to_build_deb)
+	@setup/release '$(VERSION)'
 
 .PHONY: docs
 docs:

@@ -106,12 +106,16 @@ class _Parsed(click.ParamType):
     help="Address or name of an existing host; repeat it for each, the controller first.",
 )
 @click.option("--user", help="SSH user on the hosts; the default is root.")
-@click.option("--key", help="SSH private key of this user.", metavar="FILE")
+@click.option("--key", type=click.Path(), help="SSH private key of this user.", metavar="FILE")
 @click.option(
     "--from-repository", is_flag=True, help="Write the manifest of an existing Chef repository."
 )
 @click.option(
-    "-o", "--output", metavar="FILE", help="Where to write this manifest; - is standard output."
+    "-o",
+    "--output",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="Where to write this manifest; - is standard output.",
 )
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.pass_context

@@ -60,6 +60,7 @@ GROUPS = {
         "bundle": "Write a file with all that deploy needs from the internet.",
         "box": "Build the Vagrant box of the LXC machines.",
         "schema": "Print the JSON Schema of the manifest, for editors.",
+        "completion": "Print the script for completion in bash, zsh or fish.",
         "help": "Show the help of a command, or what the exit codes mean.",
     },
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from stackcook.cli.context import Context
 from stackcook.cli.help import Command
@@ -16,6 +18,7 @@ from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
 from stackcook.redact import Redactor
 from stackcook.report import bundle as bundles, data, text
+from stackcook.report.format import when
 from stackcook.report.html import render as page
 from stackcook.report.junit import render as document
 from stackcook.report.run import RunReport, read as read_run
@@ -24,6 +27,19 @@ from stackcook.run.history import Run, runs
 from stackcook.run.lock import in_use, refuse_undeployed
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _completed(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The runs whose numbers begin with ``begun``, the latest first, for shell completion."""
+    path: Path = ctx.find_root().params["path"]
+    known: tuple[Run, ...] = ()
+    with suppress(UsageError):  # a broken record, of which `report` itself complains
+        known = runs(path.absolute().parent / ".stackcook")
+    return [
+        CompletionItem(str(run.id), help=f"{run.command}, {when(run.started)}")
+        for run in reversed(known)
+        if str(run.id).startswith(begun)
+    ]
 
 
 @click.command(
@@ -42,6 +58,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--run",
     "wanted",
     metavar="ID",
+    shell_complete=_completed,
     help="Number of a run, or ID of a deploy; the default is the last run.",
 )
 @click.option("--list", "listing", is_flag=True, help="List all runs.")

@@ -389,6 +389,7 @@ def _data() -> dict[str, Schema]:
         ),
         "schema": {"type": "object"},
         "help": _object("`topic` is null without one.", topic=_OPTIONAL, text=_TEXT),
+        "completion": _object(shell={"enum": ["bash", "zsh", "fish"]}, script=_TEXT),
         "doctor": _object(
             missing=_COUNT,
             tools=_list(

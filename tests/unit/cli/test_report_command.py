@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from stackcook.cli.main import cli
@@ -153,3 +154,13 @@ def test_logs_of_a_node_that_never_failed(cloud: FakeCloud) -> None:
         *(ExitCode.USAGE, "controller: no step has failed on this node; omit --failed\n"),
     )
     assert run("logs", "controller", "--failed", "--last").exit_code == ExitCode.USAGE
+
+
+def test_runs_are_completed_the_latest_first(cloud: FakeCloud) -> None:
+    complete = ShellComplete(cli, {}, "stackcook", "_STACKCOOK_COMPLETE")
+    found = complete.get_completions(["report", "--run"], "")
+    assert [item.value for item in found] == ["2", "1"]
+    assert found[0].help.startswith("deploy, ")
+    assert [i.value for i in complete.get_completions(["report", "--run"], "1")] == ["1"]
+    (cloud.manifest.state / "state.db").write_text("broken")
+    assert complete.get_completions(["report", "--run"], "") == []

@@ -60,7 +60,9 @@ module OpenstackNetwork
           'ovn_sb_connection' => openstack_url('ovn_sb'),
           'ovn_l3_scheduler' => 'leastloaded',
           'ovn_metadata_enabled' => true,
-          'enable_distributed_floating_ip' => false,
+          # each node with instances is on the external network, so none depends on another one: of two
+          # gateways, OVN takes the one that is left for cut off, and does not let it take over
+          'enable_distributed_floating_ip' => true,
         },
       }
     end

@@ -23,6 +23,11 @@ RSpec.describe 'openstack-network' do
       expect(neutron_conf['DEFAULT']).to include('api_workers' => 3)
     end
 
+    it 'distributes floating IPs, so that none depends on another node' do
+      ml2_conf = chef_run.find_resource(:openstack_config, '/etc/neutron/plugins/ml2/ml2_conf.ini').defaults
+      expect(ml2_conf['ovn']).to include('enable_distributed_floating_ip' => true)
+    end
+
     it 'lets Neutron use the physical network' do
       expect(vlan_ranges).to eq('physnet1')
     end

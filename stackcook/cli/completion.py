@@ -20,12 +20,12 @@ fi
 @click.command(
     cls=Command,
     examples="""
-    # in ~/.bashrc
-    eval "$(stackcook completion bash)"
-    # in ~/.zshrc, after compinit
-    eval "$(stackcook completion zsh)"
-    # fish reads the script from a file
-    stackcook completion fish >~/.config/fish/completions/stackcook.fish
+    # eval its output in ~/.bashrc
+    stackcook completion bash
+    # eval its output in ~/.zshrc, after compinit
+    stackcook completion zsh
+    # as ~/.config/fish/completions/stackcook.fish
+    stackcook completion fish > stackcook.fish
     """,
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))

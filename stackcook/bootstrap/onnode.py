@@ -149,10 +149,11 @@ class NodeTask:
     timeout: float
     say: Say
 
-    def run_script(self, script: str, read: Say) -> Completed:
+    def run_script(self, script: str, read: Say, *, apart: bool = False) -> Completed:
         """Run a shell script on the node as root, for at most ``timeout`` seconds.
 
-        ``read`` gets each line of output. Raises NodeError after the timeout, Transient if the
+        ``read`` gets each line of output; with ``apart``, those of stdout only, as in
+        :meth:`Remote.run`. Raises NodeError after the timeout, Transient if the
         connection breaks. After a timeout or an interrupt, the script is ended on the node, too. It
         may contain secrets: the shell reads all of it from standard input first, and its programs
         get none.
@@ -171,7 +172,12 @@ class NodeTask:
             note(lambda: _end(remote, over, context.grace))
             try:
                 return as_root(
-                    remote, "exec sh -s", stdin=whole, on_line=note_and_read, timeout=self.timeout
+                    remote,
+                    "exec sh -s",
+                    stdin=whole,
+                    on_line=note_and_read,
+                    timeout=self.timeout,
+                    apart=apart,
                 )
             except TimedOut as error:
                 _end(remote, over, 0)

@@ -50,10 +50,11 @@ def record(task: NodeTask) -> str:
 
     Raises NodeError if the host can't be recorded, or has not answered with its record.
     """
-    lines: list[str] = []
-    done = task.run_script(f"{_script('state')}{_script('record')}", lines.append)
+    script = f"{_script('state')}{_script('record')}"
+    done = task.run_script(script, lambda _: None, apart=True)
+    lines = done.output.splitlines()
     if done.status or not lines:
-        why = lines[-1] if lines else f"status {done.status}"
+        why = done.last if done.output or done.errors else f"status {done.status}"
         remedy = "it needs tar, gzip and find, and room in /var/lib"
         raise NodeError(
             f"the host's state cannot be recorded ({why})", where=task.node.name, remedy=remedy

@@ -68,7 +68,7 @@ def look(remote: Remote, node: Placed) -> Seen:
     logs = {service.unit: service.logs for service in node.services if service.logs}
     if not logs:
         return seen
-    found = as_root(remote, logins.question(logs), timeout=20).output
+    found = as_root(remote, logins.question(logs), timeout=20, apart=True).output
     began = {u: diagnosis.moment(seen.units[u].get("ActiveEnterTimestamp", "")) for u in logs}
     return replace(seen, rejected=logins.rejected(found, seen.now, began))
 
@@ -130,7 +130,8 @@ def southbound(remote: Remote) -> None:
 def _asked(remote: Remote, command: str) -> str:
     """What a command prints as root, in one line; raises VerifyError if the node fails."""
     try:
-        return one_line(as_root(remote, command, timeout=10).output)
+        done = as_root(remote, command, timeout=10, apart=True)
+        return one_line(done.output or done.errors)
     except NodeError as error:
         raise VerifyError(error.what, remedy=error.remedy) from error
 
@@ -249,7 +250,7 @@ class Sessions:
         try:
             remote = self.on(node)
             with self._turns[node]:  # sshd allows ten commands at once on a connection
-                return as_root(remote, command, timeout=10).output
+                return as_root(remote, command, timeout=10, apart=True).output
         except (NodeError, VerifyError):
             return ""
 

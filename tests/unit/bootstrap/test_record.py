@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stackcook.bootstrap import record
+from stackcook.bootstrap.onnode import NodeTask
 from stackcook.bootstrap.record import Keep
+from stackcook.command import Completed
+from tests.unit.bootstrap.fakes import DEPLOY, ONE, Setting, Shell
 
+ARCHIVE = b"an archive of /etc"
 HERE = Path(record.__file__).parent
 PLACE = ("http://10.0.132.1:4545", "compute1")
 
@@ -70,6 +76,23 @@ def test_a_host_without_a_record_is_left_alone(tmp_path: Path, note: Callable[[s
     note("begin")
     note("end")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["now"]
+
+
+class Recording(Shell):
+    """A host that answers with its record, and where sudo has something to say."""
+
+    def run(self, command: str, *, apart: bool = False, **_: Any) -> Completed:
+        said = f"recorded\n{base64.encodebytes(ARCHIVE).decode()}"
+        warning = "sudo: unable to resolve host one: Name or service not known\n"
+        return Completed(0, said, warning) if apart else Completed(0, warning + said)
+
+
+def test_the_copy_of_the_record_is_whole(tmp_path: Path) -> None:
+    setting = Setting(tmp_path, shell=Recording())
+    say: list[str] = []
+    task = NodeTask(setting.context, "record", ONE, setting.host, DEPLOY, 60, say.append)
+    assert record.record(task) == "recorded"
+    assert record.path_of(setting.context.state, "one").read_bytes() == ARCHIVE
 
 
 def test_what_the_host_says() -> None:

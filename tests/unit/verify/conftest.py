@@ -121,6 +121,7 @@ class FakeNode:
         default_factory=lambda: {"groups": [], "more": 0, "lines": 1000}
     )
     southbound: str = "connected"
+    warning: str = ""
     rejected: str = ""
     free: int = 1 << 20
     free_of_database: int = 1 << 20
@@ -180,8 +181,9 @@ class FakeRemote:
     def __init__(self, node: FakeNode) -> None:
         self._node = node
 
-    def run(self, command: str, **_: Any) -> Completed:
-        return Completed(0, self._node.answer(command))
+    def run(self, command: str, *, apart: bool = False, **_: Any) -> Completed:
+        said, warning = self._node.answer(command), self._node.warning
+        return Completed(0, said, warning) if apart else Completed(0, warning + said)
 
     def become(self) -> None:
         return None

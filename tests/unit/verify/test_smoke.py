@@ -314,6 +314,12 @@ def test_a_southbound_database_out_of_reach_is_named(look: Any, ssh: Any) -> Non
     assert 'database at "tcp:10.0.116.10:6642" (not connected)' in check.cause
 
 
+def test_warnings_of_sudo_are_not_taken_for_answers(look: Any, ssh: Any) -> None:
+    for node in ssh.nodes.values():
+        node.warning = "sudo: unable to resolve host compute1: Name or service not known\n"
+    assert look().ok
+
+
 def test_a_scheduler_that_does_not_report_to_nova_is_a_failure(look: Any, apis: Any) -> None:
     apis.services[1] |= {"state": "down", "updated_at": "2026-11-22T20:00:00"}
     check = failure(look())

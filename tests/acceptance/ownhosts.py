@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from stackcook.cache import cache
 from tests.hosts import EXTERNAL, Host
 from tests.labs import CONTENT, log
 from tests.started import ROOT, Done, Started, command, environment
@@ -26,7 +27,8 @@ class OwnHosts:
     def stackcook(self, *argv: str, timeout: float = 120) -> Done:
         """Run the command as its user does; ``env`` is added to the environment."""
         words = command(self.root / "infrastructure.yml", *argv)
-        env = environment(HOME=str(self.root / "home"), **self.env)
+        caches = str(cache().parent)  # as the user's: the Chef client takes minutes to build
+        env = environment(HOME=str(self.root / "home"), XDG_CACHE_HOME=caches, **self.env)
         return Started(words, cwd=self.root, tell=log.info, env=env).ended(timeout)
 
     def write(self, ssh_config: str, more: Mapping[str, Mapping[str, Any]] = {}) -> None:

@@ -9,6 +9,9 @@ openstack_packages 'ceph' do
   packages %w(ceph-mon ceph-mgr ceph-osd) + OpenstackCommon::Ceph::PACKAGES
 end
 
+# without it, the manager and the OSD listen on all addresses
+listens = { 'public_addr' => openstack_address }
+
 openstack_ceph_conf(
   'global' => {
     'osd_pool_default_size' => 1,
@@ -19,11 +22,12 @@ openstack_ceph_conf(
     'mon_warn_on_pool_no_redundancy' => false,
     'auth_allow_insecure_global_id_reclaim' => false,
   },
-  'osd' => {
+  'mgr' => listens,
+  'osd' => listens.merge(
     'bluestore_block_size' => node['openstack']['ceph']['osd']['size'] * 1024**3,
     # the least that Ceph accepts
-    'osd_memory_target' => 896 * 1024**2,
-  }
+    'osd_memory_target' => 896 * 1024**2
+  )
 )
 
 id = node['hostname']

@@ -210,9 +210,11 @@ def hosts(count: int) -> Iterator[tuple[Hosts, tuple[Host, ...]]]:
     directory.mkdir(parents=True, exist_ok=True)
     with lock(directory / f"{NAME}.lock"):
         lab = Hosts(directory / NAME)
-        yield lab, lab.up(count)
-        if "STACKCOOK_LAB_KEEP" not in os.environ:
-            lab.down()
+        try:
+            yield lab, lab.up(count)
+        finally:
+            if "STACKCOOK_LAB_KEEP" not in os.environ:
+                lab.down()
 
 
 def _base() -> Path:

@@ -9,8 +9,8 @@ openstack_packages 'ceph' do
   packages %w(ceph-mon ceph-mgr ceph-osd) + OpenstackCommon::Ceph::PACKAGES
 end
 
-# without it, the manager and the OSD listen on all addresses
-listens = { 'public_addr' => openstack_address }
+# without these, the manager and the OSD listen on all addresses
+listens = { 'public_addr' => openstack_address, 'cluster_addr' => openstack_address }
 
 openstack_ceph_conf(
   'global' => {

@@ -10,7 +10,7 @@ RSpec.describe 'openstack-ceph::cluster' do
 
   it 'listens on the address of the node, and everyone may read how to reach it' do
     expect(conf).to have_attributes(mode: '0644', defaults: include('global' => include('mon_host' => '192.0.2.10')))
-    %w(mgr osd).each { |daemon| expect(conf.defaults[daemon]).to include('public_addr' => '192.0.2.10') }
+    %w(mgr osd).each { |daemon| expect(conf.defaults[daemon]).to include('public_addr' => '192.0.2.10', 'cluster_addr' => '192.0.2.10') }
   end
 
   it 'stores data once' do

@@ -94,7 +94,10 @@ def installed(lab: Lab) -> list[str]:
     log = (lab.logs / "controller.log").read_text()
     found = re.findall(r"^\s+- install ((?:[a-z0-9][a-z0-9.+-]+ )*[a-z0-9.+-]+)$", log, re.M)
     if not found:
-        raise Failed(f"{lab.logs}/controller.log names no packages")
+        raise Failed(
+            f"{lab.logs}/controller.log names no packages: was the controller made from a warm box?"
+            " Delete it from ~/.cache/stackcook/boxes"
+        )
     return max(found, key=len).split()
 
 

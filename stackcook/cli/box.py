@@ -42,15 +42,16 @@ def build(context: Context, again: bool, warm: bool) -> None:
     `deploy` then creates nodes from it faster. Their packages are as old as the box; --again
     renews it. Vagrant gets to know these boxes, too.
     """
-    boxes = warm_boxes(named_packages(context.load())) if warm else {ORDINARY: []}
+    manifest = context.load() if warm else None
+    boxes = warm_boxes(named_packages(manifest)) if manifest else {ORDINARY: []}
     if not boxes:
         what = "no recipe of the manifest's nodes names packages that it installs in any case"
         raise UsageError(what, remedy="deploy without a warm box")
     for box in boxes:
         with box.locked():
             box.build(context.console.note, again=again)
-    if warm:
-        vagrant_machines(context.load()).add_boxes(boxes, context.console.note)
+    if manifest:
+        vagrant_machines(manifest).add_boxes(boxes, context.console.note)
     built = [{"name": b.name, "path": str(b.path), "nodes": nodes} for b, nodes in boxes.items()]
     shown = "\n".join("  ".join([str(box.path), *nodes]) for box, nodes in boxes.items())
     ordinary = {"name": ORDINARY.name, "path": str(ORDINARY.path)}

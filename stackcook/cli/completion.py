@@ -42,7 +42,4 @@ def command(ctx: click.Context, shell: str) -> None:
     if shell == "zsh" and "loadautofunc" not in script:
         script += _AUTOLOADED.format(function=completion.func_name)
     context: Context = ctx.obj
-    if context.json:
-        context.console.result("", {"shell": shell, "script": script})
-    else:
-        context.console.write(script.rstrip("\n"))
+    context.console.result(script.rstrip("\n"), {"shell": shell, "script": script})

@@ -1,4 +1,4 @@
-"""A compute node leaves the cloud: what is deleted, and what is said of what stays."""
+"""Removing a compute node: what is deleted from the cloud, and which messages name what is left."""
 
 from __future__ import annotations
 

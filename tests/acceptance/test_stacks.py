@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from stackcook.verify.check import poll
 from stackcook.verify.clouds import DEMO_CLOUD
-from tests.labs import Lab, log
+from tests.answers import ssh_answers
+from tests.labs import Lab
 from tests.started import ROOT
 
 VOLUME = """
@@ -65,20 +63,9 @@ def test_a_stack_with_an_instance_a_volume_and_a_floating_ip(lab: Lab, stack: st
     assert shown["status"] == "in-use"
 
     output = json.loads(openstack(lab, "stack", "output", "show", "-f", "json", stack, "address"))
-    began = time.monotonic()
-    assert poll(began + 180, lambda: banner(output["output_value"]), bool).startswith("SSH-2.0-")
-    log.info("SSH on the floating IP answers %.0f s after the stack", time.monotonic() - began)
+    assert ssh_answers(output["output_value"], patience=180)
 
 
 def listed(lab: Lab, *argv: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = json.loads(openstack(lab, *argv, "-f", "json"))
     return rows
-
-
-def banner(address: str) -> str:
-    """What the SSH server at an address says first; nothing if none answers."""
-    try:
-        with socket.create_connection((address, 22), timeout=2) as connection:
-            return connection.recv(100).decode(errors="replace")  # key exchange may follow
-    except OSError:
-        return ""

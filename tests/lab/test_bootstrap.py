@@ -244,6 +244,20 @@ def test_a_second_interrupt_ends_what_runs_on_the_node(one: OneNode) -> None:
     assert one.deploy()[0] == 0
 
 
+def test_a_timer_converges_the_node(one: OneNode) -> None:
+    timers = "systemctl list-timers --all --no-legend; ls /etc/chef"
+    without = one.manifest.read_text()
+    one.manifest.write_text(f"{without}  client: {{interval: 30m}}\n")
+    assert one.deploy()[0] == 0
+    assert "chef-client.timer" in on_node(one, timers)
+    on_node(one, "sudo rm /etc/trivial && sudo systemctl start chef-client.service")
+    assert on_node(one, "cat /etc/trivial") == "10.0.115.10 lab\n"
+    one.manifest.write_text(without)
+    assert one.deploy()[0] == 0
+    left = on_node(one, timers)
+    assert "chef-client.timer" not in left and "stackcook-timer" not in left
+
+
 def test_destroy_leaves_no_state(one: OneNode) -> None:
     assert one.run("destroy", "--yes").status == 0
     assert not (one.root / ".stackcook").exists()

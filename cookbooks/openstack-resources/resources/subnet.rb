@@ -5,7 +5,7 @@ require 'ipaddr'
 provides :openstack_subnet
 unified_mode true
 
-description 'Creates or updates a subnet. Neutron cannot change the network or the CIDR of a subnet.'
+description 'Creates or updates a subnet. Neutron cannot change its network or its CIDR: with another CIDR, it is replaced, if only gateways of routers have addresses of it.'
 
 property :subnet_name, String, name_property: true
 property :network, String, required: [:create], desired_state: false, description: 'The name of its network; that of the same project, or of another one'
@@ -29,15 +29,14 @@ load_current_value do |desired|
 end
 
 action :create do
-  if current_resource
-    converge_if_changed(:cidr) do
-      raise "subnet #{new_resource.subnet_name}: Neutron cannot change its CIDR #{current_resource.cidr}; delete the subnet, and its ports, first"
-    end
+  if current_resource.nil?
+    converge_if_changed { create }
+  elsif current_resource.cidr != new_resource.cidr
+    converge_if_changed { replace }
+  else
     converge_if_changed(:gateway, :dhcp, :pools, :dns) do
       neutron.put("/v2.0/subnets/#{id}", { subnet: changeable })
     end
-  else
-    converge_if_changed { neutron.post('/v2.0/subnets', { subnet: changeable.merge(fixed) }) }
   end
 end
 
@@ -52,6 +51,28 @@ action_class do
 
   def id
     openstack_neutron_object('subnets', new_resource.subnet_name, new_resource.project)['id']
+  end
+
+  def create
+    neutron.post('/v2.0/subnets', { subnet: changeable.merge(fixed) })
+  end
+
+  def replace
+    routers = routers_with_gateway
+    routers.each { |router| neutron.put("/v2.0/routers/#{router}", { router: { external_gateway_info: nil } }) }
+    neutron.delete("/v2.0/subnets/#{id}")
+    create
+    routers.each { |router| neutron.put("/v2.0/routers/#{router}", { router: { external_gateway_info: { network_id: fixed['network_id'] } } }) }
+  end
+
+  # The IDs of the routers whose gateway has an address of the subnet. Anything else would lose its address.
+  def routers_with_gateway
+    ports = neutron.list("/v2.0/ports?fixed_ips=subnet_id%3D#{id}", 'ports')
+    others = ports.reject { |port| port['device_owner'] == 'network:router_gateway' }
+    return ports.map { |port| port['device_id'] } if others.empty?
+
+    raise "subnet #{new_resource.subnet_name}: Neutron cannot change its CIDR #{current_resource.cidr}; " \
+          "delete its ports first: #{others.map { |port| port['id'] }.join(', ')}"
   end
 
   def changeable

@@ -83,6 +83,26 @@ RSpec.describe 'openstack-resources: networks' do
       end
     end
 
+    context 'with another CIDR' do
+      before { subnet['cidr'] = '192.168.99.0/24' }
+
+      it 'replaces it, and gives the routers a gateway in the new one' do
+        ports.replace([{ 'id' => 'p1', 'device_owner' => 'network:router_gateway', 'device_id' => 'r1' }])
+        chef_run
+        expect(changes.map { |verb, path, body| [verb, path, body&.dig(:router, :external_gateway_info)] }).to eq(
+          [[:put, '/v2.0/routers/r1', nil], [:delete, '/v2.0/subnets/s1', nil], [:post, '/v2.0/subnets', nil],
+           [:put, '/v2.0/routers/r1', { network_id: 'n1' }]]
+        )
+      end
+
+      it 'names the ports that would lose their address' do
+        ports.replace([{ 'id' => 'p1', 'device_owner' => 'network:router_gateway', 'device_id' => 'r1' },
+                       { 'id' => 'p2', 'device_owner' => 'network:floatingip', 'device_id' => 'f1' }])
+        expect { chef_run }.to raise_error(%r{cannot change its CIDR 192.168.99.0/24; delete its ports first: p2\z})
+        expect(changes).to eq([])
+      end
+    end
+
     context 'without a gateway, and with a pool' do
       recipe do
         openstack_subnet 'demo' do

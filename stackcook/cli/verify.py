@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stackcook.api.deployment import verify
 from stackcook.cli.context import Context, login_options
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode, UsageError
@@ -15,7 +16,6 @@ from stackcook.operations.site import Site
 from stackcook.report import tempest as tempest_report
 from stackcook.report.checks import render as page
 from stackcook.report.text import verification
-from stackcook.verify.browser.chromium import check_installed
 from stackcook.verify.check import Report
 from stackcook.verify.tempest import guideline
 from stackcook.verify.tempest.run import Request
@@ -107,13 +107,14 @@ def command(
         data = {**Report(()).data(), "ok": True}
         context.console.result("nothing to verify: the manifest has no nodes", data)
         return ExitCode.DONE
-    if horizon:
-        check_installed()  # before the checks, which take a while
-    site = Site(manifest, context.access)
-    site.make_ready(context.user)
-    site.machines.prepare()  # without its network, packets would take the default route
-    report = site.verify(
-        patience, instance=instance, logs=logs, horizon=horizon, say=context.console.note
+    report = verify(
+        Site(manifest, context.access),
+        patience,
+        instance=instance,
+        logs=logs,
+        horizon=horizon,
+        user=context.user,
+        say=context.console.note,
     )
     if html:
         with replacing(html, 0o666) as file:

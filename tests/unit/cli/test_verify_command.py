@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from stackcook.api import deployment
 from stackcook.cli import main, verify
 from stackcook.errors import UsageError
 from stackcook.run.events import RunStarted
@@ -91,14 +92,14 @@ def test_logs_are_asked_for(run: Any, asked: list[Any]) -> None:
 def test_horizon_is_asked_for_and_its_packages_are_needed(
     run: Any, asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify, "check_installed", lambda: None)
+    monkeypatch.setattr(deployment, "check_installed", lambda: None)
     assert run(Report((WELL,)), "--horizon").exit_code == 0
     assert [each["horizon"] for each in asked] == [True]
 
     def missing() -> None:
         raise UsageError("it needs chromium", remedy="run `apt-get install chromium`")
 
-    monkeypatch.setattr(verify, "check_installed", missing)
+    monkeypatch.setattr(deployment, "check_installed", missing)
     result = run(Report((WELL,)), "--horizon")
     assert result.exit_code == 2 and len(asked) == 1
     assert "it needs chromium; run `apt-get install chromium`" in result.stderr

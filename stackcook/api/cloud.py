@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Path_ = str | os.PathLike[str]
+AnyPath = str | os.PathLike[str]
 MakeSite = Callable[[model.Manifest, Access, Bundle | None], Site]
 """Makes what reaches machines, Chef server and cloud: :class:`Site`, or a fake."""
 
@@ -80,7 +80,7 @@ class Node:
         return self._run(script, stdin=stdin, sudo=sudo, timeout=timeout, check=check)
 
     def put(
-        self, source: Path_ | bytes, target: str, *, mode: int = 0o644, sudo: bool = False
+        self, source: AnyPath | bytes, target: str, *, mode: int = 0o644, sudo: bool = False
     ) -> None:
         """Copy a file of this machine, or these bytes, to the path ``target`` of the node.
 
@@ -92,7 +92,7 @@ class Node:
         script = f"umask 077 && cat >{new} && chmod {mode:o} {new} && mv -T {new} {path}"
         self._run(script, content=content, sudo=sudo)
 
-    def get(self, source: str, target: Path_ | None = None, *, sudo: bool = False) -> bytes:
+    def get(self, source: str, target: AnyPath | None = None, *, sudo: bool = False) -> bytes:
         """The content of the node's file ``source``; also written to ``target``, if given.
 
         It is held in memory. Raises NodeError if it cannot be read.
@@ -143,12 +143,12 @@ class Cloud:
     @classmethod
     def deploy(
         cls,
-        manifest: Path_ = "infrastructure.yml",
+        manifest: AnyPath = "infrastructure.yml",
         *,
         keep: bool = False,
         anew: bool = False,
         limit: Iterable[str] = (),
-        bundle: Path_ | None = None,
+        bundle: AnyPath | None = None,
         ignore: Collection[str] = (),
         set_hostnames: bool = False,
         parallel: int = 0,
@@ -188,7 +188,7 @@ class Cloud:
     @classmethod
     def open(
         cls,
-        manifest: Path_ = "infrastructure.yml",
+        manifest: AnyPath = "infrastructure.yml",
         *,
         access: Access | None = None,
         make_site: MakeSite = Site,
@@ -285,7 +285,7 @@ class Cloud:
         """
         return self._recorded(run).report
 
-    def write_bundle(self, path: Path_, run: int | str | None = None) -> None:
+    def write_bundle(self, path: AnyPath, run: int | str | None = None) -> None:
         """Write the tar.gz of ``stackcook report --bundle``, for a bug report or a CI artifact.
 
         Raises UsageError if there is no such run, or the file cannot be written.
@@ -305,6 +305,7 @@ class Cloud:
         self.close()
         if code is not ExitCode.DONE:
             raise listener.error("destroy", code, self._manifest)
+        self._keep = True  # the end of the block has nothing left to destroy
 
     def close(self) -> None:
         """End the SSH connections; the next use of a node opens them again."""
@@ -324,7 +325,7 @@ class _Listener:
             _log.info("%s%s: done in %.1f s", where, event.step, event.seconds)
         elif isinstance(event, StepFailed):
             self._failed.append(event)
-            _log.error("%s: failed: %s", event.step, event.error)
+            _log.warning("%s: failed: %s", event.step, event.error)
         if self._on_event:
             self._on_event(event)
 

@@ -76,6 +76,14 @@ def test_a_cloud_is_kept_on_request_and_opened_later(manifest: Path, site: FakeS
     assert "remove" in site.asked
 
 
+def test_a_cloud_that_is_destroyed_in_its_block_is_not_destroyed_again(
+    manifest: Path, site: FakeSite
+) -> None:
+    with deployed(manifest, site) as cloud:
+        cloud.destroy()
+    assert site.asked.count("remove") == 1
+
+
 def test_without_a_deploy_there_is_nothing_to_open(manifest: Path, site: FakeSite) -> None:
     with pytest.raises(UsageError, match="nothing is deployed"):
         opened(manifest, site)

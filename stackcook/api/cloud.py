@@ -90,7 +90,7 @@ class Node:
         content = [source] if isinstance(source, bytes) else pieces(Path(source))
         new, path = shlex.quote(f"{target}.stackcook-new"), shlex.quote(target)
         script = f"umask 077 && cat >{new} && chmod {mode:o} {new} && mv -T {new} {path}"
-        self._run(script, content=content, sudo=sudo)
+        self._run(f"{script} || {{ rm -f {new}; false; }}", content=content, sudo=sudo)
 
     def get(self, source: str, target: AnyPath | None = None, *, sudo: bool = False) -> bytes:
         """The content of the node's file ``source``; also written to ``target``, if given.
@@ -99,7 +99,7 @@ class Node:
         """
         encoded = self._run(f"base64 -- {shlex.quote(source)}", sudo=sudo).output
         try:
-            content = b64decode(encoded, validate=False)
+            content = b64decode(encoded)
         except binascii.Error as error:
             raise NodeError(f"cannot copy {source} ({error})", where=self.name) from error
         if target is not None:

@@ -21,9 +21,9 @@ def load(path: Path, command: str = "", warn: Say | None = None) -> Manifest:
     findings = [replace(f, severity=Severity.ERROR) if command in f.needed_by else f for f in found]
     if manifest is None or any(f.severity is Severity.ERROR for f in findings):
         raise InputError(findings)
-    for finding in findings if warn else ():
-        assert warn
-        warn(str(finding))
+    if warn:
+        for finding in findings:
+            warn(str(finding))
     return manifest
 
 

@@ -198,7 +198,9 @@ def test_files_go_to_a_node_and_come_back_as_they_are(
         node.get(str(tmp_path / "none"))
     with pytest.raises(NodeError, match="a directory|cannot create|nonexistent"):
         node.put(b"", str(tmp_path / "none" / "file"))
-    assert sorted(path.name for path in tmp_path.glob("*stackcook-new")) == []
+    with pytest.raises(NodeError, match="cannot overwrite directory"):
+        node.put(b"", str(tmp_path))
+    assert not tmp_path.with_name(f"{tmp_path.name}.stackcook-new").exists()
 
 
 def test_a_node_that_is_off_is_an_error(manifest: Path, site: FakeSite) -> None:

@@ -74,7 +74,7 @@ def test_examples_have_the_types_that_they_use(tmp_path: Path) -> None:
     for number, text in enumerate(each for each in EXAMPLES if "def test_" not in each):
         (tmp_path / f"example{number}.py").write_text(text)
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", tmp_path],
+        [sys.executable, "-m", "mypy", "--cache-dir", ROOT / ".mypy_cache/docs", tmp_path],
         cwd=ROOT,
         capture_output=True,
         text=True,

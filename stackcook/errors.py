@@ -48,6 +48,10 @@ class Position(NamedTuple):
     path: Path | None = None
 
 
+MOST_ERRORS = 3
+"""How many failed steps the message of a RunError names."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """A problem of the input: where it is, what it is, and how to fix it.
@@ -150,6 +154,30 @@ class VerifyError(StackcookError):
     """The cloud doesn't work."""
 
     exit_code = ExitCode.VERIFY
+
+
+class RunError(StackcookError):
+    """A deploy or a destroy failed; ``exit_code`` is that of the command.
+
+    ``nodes`` are those on which a step failed, ``errors`` has a line for each failed step, and
+    ``logs`` is the directory of the nodes' logs.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        exit_code: ExitCode,
+        nodes: Sequence[str],
+        errors: Sequence[str],
+        logs: Path,
+    ) -> None:
+        self.exit_code = exit_code
+        self.nodes, self.errors, self.logs = tuple(nodes), tuple(errors), logs
+        some = "; ".join(self.errors[:MOST_ERRORS])
+        left = len(self.errors) - MOST_ERRORS
+        more = f"; and {counted(left, 'more error')}" if left > 0 else ""
+        remedy = f"the logs are in {logs}"
+        super().__init__(f"failed: {some}{more}", where=command, remedy=remedy)
 
 
 class ChefServerError(StackcookError):

@@ -18,3 +18,14 @@ def every(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Comm
             yield name, command
             if isinstance(command, click.Group):
                 yield from every(command, name)
+
+
+def parsed(group: click.Group, arguments: list[str]) -> None:
+    """Parse the command line without running it; raises click's errors for what does not exist."""
+    context = group.make_context("stackcook", arguments)
+    command: click.Command = group
+    while isinstance(command, click.Group):
+        rest = [*context.protected_args, *context.args]
+        name, found, rest = command.resolve_command(context, rest)
+        assert found is not None
+        command, context = found, found.make_context(name, rest, parent=context)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import subprocess
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -13,13 +14,15 @@ from stackcook.chef.repository.repository import Repository
 from stackcook.bootstrap.base import ConvergeResult, Deploy, Look, Registration
 from stackcook.bootstrap.needs import Wanted
 from stackcook.bootstrap.record import Keep
+from stackcook.command import Completed
 from stackcook.errors import ChefServerError, NodeError, Position, StackcookError, Transient
 from stackcook.manifest.model import BootstrapKind, Manifest, Node, Stage
 from stackcook.operations.remove import Leaving
-from stackcook.remote.base import Host, Unreachable
+from stackcook.remote.base import Host, Remote, Unreachable
 from stackcook.verify.check import Check, Report
 from stackcook.verify.contents import Contents
 from stackcook.verify.member import Member
+from stackcook.verify.openstack import Endpoint
 
 Say = Callable[[str], None]
 AT = Position(1, 1)
@@ -147,6 +150,31 @@ class FakeBootstrap:
         self.on_interrupt()
 
 
+@dataclass
+class FakeRemote(Remote):
+    """A connection that runs each command in a shell of this machine."""
+
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: str = "",
+        on_line: Say | None = None,
+        timeout: float | None = None,
+        apart: bool = False,
+        content: Iterable[bytes] = (),
+    ) -> Completed:
+        given = stdin.encode() + b"".join(content)
+        done = subprocess.run(["sh", "-c", command], input=given, capture_output=True)
+        return Completed(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def answers(self, timeout: float) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class FakeSite:
     """A Site in memory. ``errors`` makes the step of that name fail; ``bad`` are failed checks.
 
@@ -249,12 +277,33 @@ class FakeSite:
     def silent(self, nodes: Sequence[Node], deploy: Deploy) -> Collection[str]:
         return self.lost.intersection(node.name for node in nodes)
 
-    def verify(self, *, without: Collection[str] = (), deploy: Deploy, say: Say) -> Report:
+    def verify(
+        self,
+        patience: float = 0.0,
+        *,
+        without: Collection[str] = (),
+        deploy: Deploy = Deploy(""),
+        say: Say,
+        **_: Any,
+    ) -> Report:
         self._step(f"verify without {' '.join(without)}" if without else "verify")
         return Report((Check("SSH", "controller", True), *self.bad), notes=self.notes)
 
     def facts(self) -> Mapping[str, str]:
         return {"Horizon": self.horizon} if self.horizon else {}
+
+    def connect(self, node: Node) -> FakeRemote:
+        self.asked.append(f"connect {node.name}")
+        if node.name in self.chef.dead:
+            raise Unreachable("no SSH answer", where=node.name)
+        return FakeRemote()
+
+    def catalog(self) -> tuple[Endpoint, ...]:
+        url = "http://10.0.115.10:8774/v2.1"
+        return (Endpoint("compute", "public", url), Endpoint("compute", "internal", "http://x"))
+
+    def close(self) -> None:
+        self.asked.append("close")
 
     def settle(self) -> None:
         self.settled += 1

@@ -19,10 +19,11 @@ from stackcook.cli.help import Command
 from stackcook.command import run
 from stackcook.console import finding_data
 from stackcook.errors import ExitCode, Finding, InputError, Severity, StackcookError, UsageError
+from stackcook.files import replacing
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
 from stackcook.ranges import collapse
-from stackcook.report.findings import counts, ordered, sarif, summary
+from stackcook.report.findings import code_quality, counts, ordered, sarif, summary
 
 
 @click.command(
@@ -33,18 +34,27 @@ from stackcook.report.findings import counts, ordered, sarif, summary
     stackcook check --strict
     # for GitHub, which shows the problems beside the lines
     stackcook check --format sarif
+    # the same for GitLab
+    stackcook check --format codequality
     """,
 )
 @click.option("--strict", is_flag=True, help="Exit with status 3 on warnings, too.")
-@format_option("text", "json", "sarif")
+@format_option("text", "json", "sarif", "codequality")
+@click.option(
+    "--junit",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write JUnit XML, for CI.",
+)
 @click.pass_obj
-def command(context: Context, strict: bool, form: str | None) -> ExitCode:
+def command(context: Context, strict: bool, form: str | None, junit: Path | None) -> ExitCode:
     """Report all problems in the manifest and the Chef repository.
 
     Contacts neither the Chef server nor nodes, and changes nothing. What only your own Chef server
     may have is a warning. Prints each problem as file:line:column: severity: problem; remedy.
     Exits 3 if there is an error, or with --strict if there is a warning; otherwise 0.
-    Code hosts such as GitHub read SARIF and show the problems beside the lines.
+    GitHub reads SARIF, GitLab its Code Quality format, and both show the problems beside the lines;
+    see docs/ci.md.
     """
     form = context.form(form)
     manifest, found = read(context.path, run)
@@ -62,8 +72,16 @@ def command(context: Context, strict: bool, form: str | None) -> ExitCode:
     )
     path = context.path.absolute()
     findings = ordered(collected, path)
+    if junit:
+        from stackcook.report.junit import of_findings  # which other formats do without
+
+        with replacing(junit, 0o666) as file:
+            text = of_findings(findings, path, strict=strict, checked=manifest is not None)
+            file.write(text.encode())
     if form == "sarif":
         context.console.document(sarif(findings, path, _base(path)))
+    elif form == "codequality":
+        context.console.document(code_quality(findings, path, _base(path)))
     elif form == "json":
         data = {
             "findings": [finding_data(finding) for finding in findings],
@@ -150,6 +168,6 @@ def _findings(manifest: Manifest, error: StackcookError) -> tuple[Finding, ...]:
 
 
 def _base(manifest: Path) -> Path:
-    """What paths in SARIF are relative to: the git checkout, else the manifest's directory."""
+    """What paths in reports are relative to: the git checkout, else the manifest's directory."""
     parents = Path(os.path.normpath(manifest)).parents
     return next((parent for parent in parents if (parent / ".git").exists()), parents[0])

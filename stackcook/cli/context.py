@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stackcook.errors import InputError, Severity, UsageError
+from stackcook.errors import UsageError
 
 if TYPE_CHECKING:  # all are imported when first used: `--help` and completion stay fast
     from stackcook.command import Secret
@@ -22,11 +21,11 @@ if TYPE_CHECKING:  # all are imported when first used: `--help` and completion s
     from stackcook.remote.base import Access
     from stackcook.remote.ready import User
 
-_PASSWORDS = {
-    "password": ("STACKCOOK_SSH_PASSWORD", "--ask-pass", "SSH password"),
-    "become": ("STACKCOOK_BECOME_PASSWORD", "--ask-become-pass", "sudo password"),
+_QUESTIONS = {
+    "password": ("--ask-pass", "SSH password", "STACKCOOK_SSH_PASSWORD"),
+    "become": ("--ask-become-pass", "sudo password", "STACKCOOK_BECOME_PASSWORD"),
 }
-"""Field of Access → environment variable, option, question."""
+"""Field of Access → option, question, environment variable."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +53,14 @@ class Context:
 
         Raises UsageError if there is no terminal to ask at.
         """
-        from stackcook.command import Secret
         from stackcook.remote.base import Access
 
-        found: dict[str, Secret] = {}
-        for name, (variable, option, question) in _PASSWORDS.items():
-            if name in self.asks:
-                found[name] = self._ask(option, question, variable)
-            elif text := os.environ.get(variable):
-                found[name] = Secret(text)
-        if "become" in found and not found["become"].reveal() and "password" in found:
-            found["become"] = found["password"]
-        return Access(found.get("password"), found.get("become"), self.accept_new)
+        access = Access.of_environment(self.accept_new)
+        asked = {name: self._ask(*_QUESTIONS[name]) for name in _QUESTIONS if name in self.asks}
+        access = replace(access, **asked)
+        if access.password and access.become and not access.become.reveal():
+            access = replace(access, become=access.password)
+        return access
 
     def _ask(self, option: str, question: str, variable: str) -> Secret:
         if self.user is None:
@@ -97,37 +92,19 @@ class Context:
         return "json" if self.json else asked or "text"
 
     def load(self, command: str = "", *, warn: bool = False) -> Manifest:
-        """The manifest, once it is free of errors; with ``warn`` its warnings go to stderr.
+        """The manifest; with ``warn``, for commands that apply it, its warnings go to stderr.
 
-        Only commands that apply the manifest warn. Raises InputError with all findings if one is
-        an error, also one that is an error only for ``command``.
+        Raises as :func:`stackcook.api.manifest.load` does.
         """
-        from stackcook.command import run
-        from stackcook.manifest.read import read
+        from stackcook.api.manifest import load
 
-        manifest, found = read(self.path, run)
-        findings = [
-            replace(f, severity=Severity.ERROR) if command in f.needed_by else f for f in found
-        ]
-        if manifest is None or any(f.severity is Severity.ERROR for f in findings):
-            raise InputError(findings)
-        for finding in findings if warn else ():
-            self.console.note(str(finding))
-        return manifest
+        return load(self.path, command, self.console.note if warn else None)
 
     def load_deployed(self, command: str = "", *, lab_only: bool = False) -> Manifest:
-        """The manifest like :meth:`load`, once it is deployed; raises UsageError if it is not.
+        """See :func:`stackcook.api.manifest.load_deployed`."""
+        from stackcook.api.manifest import load_deployed
 
-        Another deployment's machines may have the same addresses. With ``lab_only``, existing hosts
-        need no deployment.
-        """
-        from stackcook.manifest.model import MachineKind
-        from stackcook.run.lock import refuse_undeployed
-
-        manifest = self.load(command)
-        if not lab_only or manifest.machines is MachineKind.VAGRANT:
-            refuse_undeployed(manifest.state)
-        return manifest
+        return load_deployed(self.path, command, lab_only=lab_only)
 
     @staticmethod
     def node(manifest: Manifest, name: str) -> Node:

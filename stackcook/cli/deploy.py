@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stackcook.bundle.archive import remove_others
+from stackcook.api.deployment import Ready, deploy, made_ready, preflight
 from stackcook.cli.context import (
     Context,
     bundle_option,
@@ -18,23 +18,10 @@ from stackcook.cli.context import (
     parallel_option,
 )
 from stackcook.cli.help import Command
-from stackcook.errors import ExitCode, UsageError
-from stackcook.operations.bundle import (
-    adopt_box,
-    adopt_cookbooks,
-    opened,
-    restore_repository,
-)
-from stackcook.operations.deploy import deploy, preflight
-from stackcook.operations.limit import limited
+from stackcook.errors import ExitCode
 from stackcook.operations.site import Site
-from stackcook.operations.runner import Settings
-from stackcook.manifest.model import Manifest
 from stackcook.run.events import Listener
 from stackcook.run.forecast import past_runs
-from stackcook.run.lock import exclusive, refuse
-from stackcook.run.record import LastDeploy, last_deploy
-from stackcook.run.state import State
 
 
 def preflight_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,60 +88,40 @@ def command(
     repository have changed. If there is nothing to do, it changes nothing. Ctrl-C waits for the
     running steps; a second one stops them.
     """
-    manifest, site, only = made_ready(context, limit, bundle)
+    ready = prepared(context, limit, bundle, retry_failed=retry_failed)
     if take_over:
         ignore = (*ignore, "leftover")
-    if retry_failed:
-        only = _failed(last_deploy(manifest.state), only)
     if preflight_only:
-        return inspect(context, manifest, site, only, ignore, parallel, named=set_hostnames)
-    with exclusive(manifest.state, "deploy"), State(manifest.state) as state:
-        last = last_deploy(manifest.state)
-        if site.bundle:
-            remove_others(site.bundle)
-        with context.console.run(past_runs(manifest.state, "deploy")) as listener:
-            return deploy(
-                manifest,
-                site,
-                (state, listener),
-                only,
-                last=last,
-                anew=anew,
-                ignore=ignore,
-                named=set_hostnames,
-                settings=Settings(parallel=parallel or 0),
-            )
+        return inspect(context, ready, ignore, parallel, named=set_hostnames)
+    with context.console.run(past_runs(ready.manifest.state, "deploy")) as listener:
+        return deploy(
+            ready,
+            listener,
+            anew=anew,
+            ignore=ignore,
+            named=set_hostnames,
+            parallel=parallel or 0,
+        )
 
 
-def made_ready(
-    context: Context, limit: tuple[str, ...], bundle: Path | None
-) -> tuple[Manifest, Site, frozenset[str]]:
-    """The manifest, its site and the nodes of ``limit``, once nothing keeps a deploy from starting.
-
-    Raises StackcookErrors before anything is changed.
-    """
-    unpacked = opened(bundle, context.state) if bundle else None
-    if unpacked and restore_repository(unpacked, context.path):
-        context.console.note(f"copied the Chef repository of the bundle to {context.path.parent}")
-    manifest = context.load("deploy", warn=True)
-    refuse(manifest.state)  # at once, not when the repository has been read
-    only = limited(manifest, limit) or frozenset()
-    if unpacked:
-        adopt_cookbooks(unpacked, manifest)
-        adopt_box(unpacked, manifest)
-    site = Site(manifest, context.access, unpacked)
-    site.check()  # all this before anything is written
-    site.check_providers()
-    site.reach()
-    site.make_ready(context.user, only)
-    return manifest, site, only
+def prepared(
+    context: Context, limit: tuple[str, ...], bundle: Path | None, *, retry_failed: bool = False
+) -> Ready:
+    """See :func:`made_ready`."""
+    return made_ready(
+        context.path,
+        lambda manifest, unpacked: Site(manifest, context.access, unpacked),
+        limit=limit,
+        retry_failed=retry_failed,
+        bundle=bundle,
+        user=context.user,
+        say=context.console.note,
+    )
 
 
 def inspect(
     context: Context,
-    manifest: Manifest,
-    site: Site,
-    only: frozenset[str],
+    ready: Ready,
     ignore: tuple[str, ...],
     parallel: int | None,
     listeners: tuple[Listener, ...] = (),
@@ -162,24 +129,6 @@ def inspect(
     named: bool,
 ) -> ExitCode:
     """Preflight alone. ``listeners`` get its events, too; ``named``: as for a deploy."""
-    with exclusive(manifest.state, "preflight"), State(manifest.state) as state:
-        with context.console.run() as listener:
-            settings = Settings(parallel=parallel or 0)
-            every: tuple[Listener, ...] = (state, listener, *listeners)
-            return preflight(
-                manifest, site, every, only, ignore=ignore, named=named, settings=settings
-            )
-
-
-def _failed(last: LastDeploy | None, only: frozenset[str]) -> frozenset[str]:
-    failed = last.failed if last else frozenset()
-    if only:
-        failed &= only
-    if not failed:
-        what = (
-            "none of the selected nodes failed in the last deploy"
-            if last
-            else "nothing has been deployed yet"
-        )
-        raise UsageError(what, where="--retry-failed", remedy="omit it")
-    return failed
+    with context.console.run() as listener:
+        every = (listener, *listeners)
+        return preflight(ready, every, ignore=ignore, named=named, parallel=parallel or 0)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
+from stackcook.api.deployment import destroy
 from stackcook.bootstrap.record import Keep
 from stackcook.cli.context import Context, login_options
 from stackcook.cli.help import Command
 from stackcook.cli.terminal import agreed
 from stackcook.errors import ExitCode, StackcookError, UsageError
 from stackcook.manifest.model import MachineKind, Manifest
-from stackcook.operations.destroy import destroy
 from stackcook.operations.site import Site
-from stackcook.run.lock import exclusive, refuse
+from stackcook.run.lock import refuse
 
 
 @click.command(
@@ -56,9 +56,8 @@ def command(context: Context, yes: bool, keep_data: bool, keep_packages: bool) -
     if not yes and not _agreed(manifest):
         raise UsageError("nothing was destroyed")
     site.make_ready(context.user)
-    with exclusive(manifest.state, "destroy"), context.console.run() as listener:
-        keep = Keep(data=keep_data, packages=keep_packages)
-        return destroy(manifest, site, (listener,), keep=keep)
+    with context.console.run() as listener:
+        return destroy(manifest, site, listener, Keep(data=keep_data, packages=keep_packages))
 
 
 def _show(context: Context, site: Site) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from stackcook.manifest.read import read
 from stackcook.remote.base import DEFAULT_KEYS
 from stackcook.scaffold import existing, lab as new_lab
 from stackcook.scaffold.emit import Section, as_data, as_json, as_yaml
-from stackcook.scaffold.files import cookbooks, shipped, write
+from stackcook.scaffold.files import CI, cookbooks, recipe, shipped, write
 from stackcook.scaffold.lab import Lab
 
 _IGNORED = (".stackcook/", ".vagrant/", "clouds.yaml")
@@ -63,6 +63,8 @@ class _Parsed(click.ParamType):
     # two hosts of your own, the first one the controller
     stackcook init --machines ssh --host 192.0.2.10 \\
       --host 192.0.2.11 --user debian mycloud
+    # with a workflow for GitHub
+    stackcook init --ci github mycloud
     # the manifest of a Chef repository that you have
     stackcook init --from-repository ~/chef-repo
     """,
@@ -117,6 +119,11 @@ class _Parsed(click.ParamType):
     metavar="FILE",
     help="Where to write this manifest; - is standard output.",
 )
+@click.option(
+    "--ci",
+    type=click.Choice([*CI]),
+    help="Also write the configuration of this CI system: check each push, deploy, destroy.",
+)
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.pass_context
 def command(
@@ -125,6 +132,7 @@ def command(
     directory: Path,
     from_repository: bool,
     output: str | None,
+    ci: str | None,
     force: bool,
     **wanted: Any,
 ) -> None:
@@ -143,9 +151,11 @@ def command(
             what = "cannot be combined with" if from_repository else "needs"
             raise click.UsageError(f"{parameter.opts[-1]} {what} --from-repository")
     if from_repository:
-        _extract(ctx.obj, directory, output, force)
+        if ci and output is not None:
+            raise click.UsageError("--ci cannot be combined with --output")
+        _extract(ctx.obj, directory, output, recipe(ci) if ci else {}, force)
     else:
-        _create(ctx.obj, directory, _lab(**wanted), force)
+        _create(ctx.obj, directory, _lab(**wanted), recipe(ci) if ci else {}, force)
 
 
 def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
@@ -166,13 +176,16 @@ def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
     return lab
 
 
-def _create(context: Context, directory: Path, lab: Lab, force: bool) -> None:
-    """A new Chef repository with its manifest."""
+def _create(
+    context: Context, directory: Path, lab: Lab, more: Mapping[str, bytes], force: bool
+) -> None:
+    """A new Chef repository with its manifest, and ``more`` files."""
     path = directory / context.path
     files = {
         path.name: _rendered(path, new_lab.head(lab), new_lab.sections(lab, cookbooks())),
         ".gitignore": "".join(f"/{name}\n" for name in _IGNORED).encode(),
         **shipped(),
+        **more,
     }
     written = write(
         path.parent,
@@ -191,8 +204,14 @@ def _create(context: Context, directory: Path, lab: Lab, force: bool) -> None:
     _say(context, path, lines, ("check", "deploy"), {"path": str(path), "written": list(written)})
 
 
-def _extract(context: Context, directory: Path, output: str | None, force: bool) -> None:
-    """The manifest of the Chef repository in ``directory``."""
+def _extract(
+    context: Context,
+    directory: Path,
+    output: str | None,
+    more: Mapping[str, bytes],
+    force: bool,
+) -> None:
+    """The manifest of the Chef repository in ``directory``, and ``more`` files."""
     path = directory / context.path if output is None else Path(output)
     found = existing.survey(directory)
     made = existing.sections(found)
@@ -203,7 +222,7 @@ def _extract(context: Context, directory: Path, output: str | None, force: bool)
         "findings": [finding_data(finding) for finding in found.findings],
     }
     if output != "-":
-        write(path.parent, {path.name: text}, force=force)
+        write(path.parent, {path.name: text, **more}, force=force)
     for finding in found.findings:
         context.console.note(str(finding))
     if output == "-":

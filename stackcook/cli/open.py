@@ -7,9 +7,9 @@ import webbrowser
 
 import click
 
+from stackcook.api.record import recorded
 from stackcook.cli.context import Context
 from stackcook.cli.help import Command
-from stackcook.cli.report import last_report
 from stackcook.errors import UsageError
 from stackcook.files import replacing
 from stackcook.operations.site import Site
@@ -49,7 +49,7 @@ def horizon_url(context: Context) -> str:
 
 def _report(context: Context) -> str:
     path = context.state / "report.html"
-    page = render(last_report(context))
+    page = render(recorded(context.path).report)
     with replacing(path, 0o600) as file:
         file.write(page.encode())
     return path.as_uri()

@@ -8,7 +8,7 @@ import click
 
 from stackcook.cli.context import Context, limit_option
 from stackcook.cli.help import Command
-from stackcook.cli.deploy import inspect, made_ready, preflight_options
+from stackcook.cli.deploy import inspect, prepared, preflight_options
 from stackcook.errors import ExitCode
 from stackcook.files import replacing
 from stackcook.report import preflight as report
@@ -61,7 +61,7 @@ def command(
     """
     if take_over:
         ignore = (*ignore, "leftover")
-    manifest, site, only = made_ready(context, limit, bundle)
+    ready = prepared(context, limit, bundle)
 
     def write(event: Event) -> None:
         if not isinstance(event, Findings):
@@ -69,7 +69,7 @@ def command(
         for path, render in ((html, report.page), (junit, report.junit)):
             if path:
                 with replacing(path, 0o666) as file:
-                    file.write(render(event, manifest.name).encode())
+                    file.write(render(event, ready.manifest.name).encode())
                 context.console.note(f"wrote {path}")
 
-    return inspect(context, manifest, site, only, ignore, parallel, (write,), named=set_hostnames)
+    return inspect(context, ready, ignore, parallel, (write,), named=set_hostnames)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,21 +9,17 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from stackcook.api.record import recorded, recorded_runs
 from stackcook.cli.context import Context
 from stackcook.cli.help import Command
 from stackcook.errors import UsageError
 from stackcook.files import replacing
-from stackcook.manifest.model import Manifest
-from stackcook.manifest.read import read
-from stackcook.redact import Redactor
-from stackcook.report import bundle as bundles, data, text
+from stackcook.report import data, text
 from stackcook.report.format import when
 from stackcook.report.html import render as page
 from stackcook.report.junit import render as document
-from stackcook.report.run import RunReport, read as read_run
-from stackcook.report.secrets import known_secrets
+from stackcook.report.run import RunReport
 from stackcook.run.history import Run, runs
-from stackcook.run.lock import in_use, refuse_undeployed
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -81,62 +76,20 @@ def command(
     """
     if listing and (wanted or html or junit or bundle):
         raise click.UsageError("--list can only be combined with --json")
-    path = context.path.absolute()
-    manifest, state = _manifest(context), path.parent / ".stackcook"
-    refuse_undeployed(state)
-    known, running = runs(state), in_use(state)
     if listing:
+        known, running = recorded_runs(context.path)
         context.console.result(text.listed(known, running), data.runs_data(known, running))
         return
-    run, content = (
-        _chosen(known, wanted),
-        path.read_text(errors="replace") if path.is_file() else "",
-    )
-    redact = Redactor(known_secrets(state, content, manifest))
-    under_way = running and run == known[-1] and not run.ended
-    report = read_run(state, run, under_way=under_way, now=time.time(), redact=redact)
+    found = recorded(context.path, wanted)
+    report = found.report
     written = [*_files(report, html, junit)]
     if bundle:
-        count = bundles.write(bundle, report, state, content, redact, bundles.versions())
+        count = found.bundle(bundle)
         written.append(f"{bundle} ({count} files; review it before you share it)")
     if written and not context.json:
         context.console.result("\n".join(f"wrote {each}" for each in written), None)
     else:
         context.console.result("" if context.json else text.render(report), data.run_data(report))
-
-
-def last_report(context: Context) -> RunReport:
-    """The report of the last run; raises UsageError if there is none."""
-    manifest = _manifest(context)
-    refuse_undeployed(context.state)
-    known, running = runs(context.state), in_use(context.state)
-    run = _chosen(known, None)
-    content = context.path.read_text(errors="replace") if context.path.is_file() else ""
-    redact = Redactor(known_secrets(context.state, content, manifest))
-    under_way = running and not run.ended
-    return read_run(context.state, run, under_way=under_way, now=time.time(), redact=redact)
-
-
-def _manifest(context: Context) -> Manifest | None:
-    """The manifest, or None if it is invalid now; raises InputError if it does not exist."""
-    manifest, _ = read(context.path)
-    if manifest is None and not context.path.exists():
-        context.load()  # raises
-    return manifest
-
-
-def _chosen(known: tuple[Run, ...], wanted: str | None) -> Run:
-    """The run with that number, the last of that deploy, or the last of all."""
-    if not known:
-        raise UsageError("the first run is just starting", remedy="try again in a moment")
-    if wanted is None:
-        return known[-1]
-    found = [run for run in known if wanted in (str(run.id), run.deploy)]
-    if not found:
-        raise UsageError(
-            f"unknown run {wanted}", remedy="run `stackcook report --list` to see all runs"
-        )
-    return found[-1]
 
 
 def _files(report: RunReport, html: Path | None, junit: Path | None) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stackcook.api.deployment import verify
 from stackcook.cli.context import Context, login_options
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode, UsageError
@@ -14,8 +15,8 @@ from stackcook.operations import tempest as tempest_operation
 from stackcook.operations.site import Site
 from stackcook.report import tempest as tempest_report
 from stackcook.report.checks import render as page
+from stackcook.report.junit import of_verification
 from stackcook.report.text import verification
-from stackcook.verify.browser.chromium import check_installed
 from stackcook.verify.check import Report
 from stackcook.verify.tempest import guideline
 from stackcook.verify.tempest.run import Request
@@ -67,6 +68,12 @@ from stackcook.verify.tempest.run import Request
     help="Write the checks, and the screenshots of Horizon, as a self-contained HTML page.",
 )
 @click.option(
+    "--junit",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write JUnit XML, for CI: the checks, or the tests of Tempest.",
+)
+@click.option(
     "--tempest",
     metavar="smoke|REGEX",
     help="Run OpenStack's test suite instead: its smoke tests, or those whose names match.",
@@ -92,6 +99,7 @@ def command(
     logs: bool,
     horizon: bool,
     html: Path | None,
+    junit: Path | None,
     tempest: str | None,
     interop: Path | None,
     keep_tempest: bool,
@@ -101,28 +109,31 @@ def command(
     Each failure shows the node, the likely cause and a command for diagnosis.
     """
     if tempest is not None or interop:
-        return _tempest(context, tempest, interop, keep_tempest)
+        return _tempest(context, tempest, interop, keep_tempest, junit)
     manifest = context.load_deployed()
     if not manifest.nodes:
         data = {**Report(()).data(), "ok": True}
         context.console.result("nothing to verify: the manifest has no nodes", data)
         return ExitCode.DONE
-    if horizon:
-        check_installed()  # before the checks, which take a while
-    site = Site(manifest, context.access)
-    site.make_ready(context.user)
-    site.machines.prepare()  # without its network, packets would take the default route
-    report = site.verify(
-        patience, instance=instance, logs=logs, horizon=horizon, say=context.console.note
+    report = verify(
+        Site(manifest, context.access),
+        patience,
+        instance=instance,
+        logs=logs,
+        horizon=horizon,
+        user=context.user,
+        say=context.console.note,
     )
-    if html:
-        with replacing(html, 0o666) as file:
-            file.write(page(report).encode())
+    for path, render in ((html, page), (junit, of_verification)):
+        if path:
+            _write(path, render(report))
     context.console.result(verification(report), report.data())
     return ExitCode.DONE if report.ok else ExitCode.VERIFY
 
 
-def _tempest(context: Context, tempest: str | None, interop: Path | None, keep: bool) -> ExitCode:
+def _tempest(
+    context: Context, tempest: str | None, interop: Path | None, keep: bool, junit: Path | None
+) -> ExitCode:
     if tempest is not None and interop:
         raise UsageError("--tempest and --interop exclude each other")
     request = Request(tempest or "", guideline.load(interop) if interop else None, keep)
@@ -131,5 +142,12 @@ def _tempest(context: Context, tempest: str | None, interop: Path | None, keep: 
     site.machines.prepare()  # without its network, packets would take the default route
     with context.console.run() as listen:
         report = tempest_operation.run(site, request, listen)
+    if junit:
+        _write(junit, tempest_report.junit(report))
     context.console.result(tempest_report.render(report), tempest_report.data(report))
     return ExitCode.DONE if report.ok else ExitCode.VERIFY
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path, 0o666) as file:
+        file.write(text.encode())

@@ -26,7 +26,7 @@ from stackcook.errors import ChefServerError, NodeError, Position, VerifyError, 
 from stackcook.manifest.model import MachineKind, Node
 from stackcook.files import private_directory
 from stackcook.remote import hostkeys
-from stackcook.remote.base import as_root
+from stackcook.remote.base import Remote, as_root
 from stackcook.remote.pool import Pool
 from stackcook.remote.ready import User, make_ready
 from stackcook.remote.ssh import connect, wait_for
@@ -37,7 +37,7 @@ from stackcook.verify.check import Report
 from stackcook.verify.contents import Contents, contents
 from stackcook.verify.gate import Credentials
 from stackcook.verify.member import Member
-from stackcook.verify.openstack import Cloud
+from stackcook.verify.openstack import Cloud, Endpoint
 from stackcook.verify.placing import (
     DASHBOARD,
     KEYSTONE,
@@ -99,6 +99,18 @@ class Site(ChefSite):
         if user and asked:
             private_directory(self._manifest.state)
             make_ready(asked, self._manifest.state / "known_hosts", user)
+
+    def connect(self, node: Node) -> Remote:
+        """An SSH connection to a node: one that is open already, if there is one.
+
+        Raises as :func:`wait_for` does.
+        """
+        host = self.machines.hosts([node])[node.name]
+        return self._connections(host, self._manifest.state / "known_hosts")
+
+    def close(self) -> None:
+        """End the open SSH connections that are not in use."""
+        self._connections.close()
 
     def forget_host_keys(self, nodes: Sequence[Node]) -> None:
         """Remove the recorded SSH host keys of these nodes."""
@@ -228,6 +240,10 @@ class Site(ChefSite):
         """What users have in the cloud. Raises VerifyError if it does not answer."""
         return contents(self._cloud)
 
+    def catalog(self) -> tuple[Endpoint, ...]:
+        """Keystone's catalog. Raises VerifyError if the cloud does not answer."""
+        return self._cloud.catalog
+
     @cached_property
     def _cloud(self) -> Cloud:
         """The cloud, for its administrator: signed in once. Raises VerifyError."""
@@ -283,8 +299,8 @@ class Site(ChefSite):
         """Delete a node from OVN and from Nova's cells, on the nodes that have these databases."""
         for unit, script in members.PLACES.items():
             for each in running(self._seen, unit)[:1]:
-                host = self.machines.hosts([n for n in self._manifest.nodes if n.name == each.name])
-                with self._connections(host[each.name], self._manifest.state / "known_hosts") as on:
+                (node,) = (n for n in self._manifest.nodes if n.name == each.name)
+                with self.connect(node) as on:
                     done = as_root(on, script(member), timeout=120)
                 if done.status:
                     what = f"cannot delete {', '.join(member.hosts)} ({done.quoted})"

@@ -91,6 +91,17 @@ class Access:
     accept_new: bool = False
     agent: str = field(default_factory=_running_agent)
 
+    @classmethod
+    def of_environment(cls, accept_new: bool = False) -> Access:
+        """With the passwords in STACKCOOK_SSH_PASSWORD and STACKCOOK_BECOME_PASSWORD, if any."""
+
+        def secret(name: str) -> Secret | None:
+            text = os.environ.get(name)
+            return Secret(text) if text else None
+
+        password, become = map(secret, ("STACKCOOK_SSH_PASSWORD", "STACKCOOK_BECOME_PASSWORD"))
+        return cls(password, become, accept_new)
+
 
 class Unreachable(Transient):
     """No SSH server answered; it may after a retry, if the machine is booting."""

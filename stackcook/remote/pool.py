@@ -47,6 +47,14 @@ class Pool:
 
         return open
 
+    def close(self) -> None:
+        """End the idle connections."""
+        with self._lock:
+            idle = [remote for remote, _ in self._idle.values()]
+            self._idle.clear()
+        for remote in idle:
+            remote.close()
+
     def _lend(self, host: Host, known_hosts: Path, timeout: float, opener: Connect) -> Remote:
         with self._lock:
             found = self._idle.pop(host, None)

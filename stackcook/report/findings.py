@@ -1,4 +1,4 @@
-"""The findings of ``check``: sorted, counted, and as SARIF 2.1.0 for code hosts."""
+"""The findings of ``check``: sorted, counted, and in formats of code hosts: SARIF, Code Quality."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 BASE = "REPOSITORY"
 """The name of the directory that paths are relative to."""
 
-_RULES = {
+RULES = {
     "manifest": "The manifest is valid.",
     "cookbooks": "Cookbooks are valid and compatible with each other.",
     "roles": "Roles are valid, and everything that they refer to exists.",
@@ -89,7 +89,7 @@ def sarif(findings: Sequence[Finding], manifest: Path, base: Path) -> Mapping[st
                         "version": __version__,
                         "rules": [
                             {"id": rule, "shortDescription": {"text": text}}
-                            for rule, text in _RULES.items()
+                            for rule, text in RULES.items()
                         ],
                     }
                 },
@@ -104,9 +104,9 @@ def sarif(findings: Sequence[Finding], manifest: Path, base: Path) -> Mapping[st
 def _result(finding: Finding, manifest: Path, base: Path, seen: Counter[str]) -> dict[str, Any]:
     at = finding.position
     return {
-        "ruleId": _rule(finding.path, manifest),
+        "ruleId": rule_of(finding.path, manifest),
         "level": finding.severity.value,
-        "message": {"text": one_line(f"{finding.what}; {finding.remedy}")},
+        "message": {"text": _message(finding)},
         "locations": [
             {
                 "physicalLocation": {
@@ -123,11 +123,42 @@ def _result(finding: Finding, manifest: Path, base: Path, seen: Counter[str]) ->
     }
 
 
-def _rule(path: Path, manifest: Path) -> str:
+def code_quality(
+    findings: Sequence[Finding], manifest: Path, base: Path
+) -> Sequence[Mapping[str, Any]]:
+    """The findings as GitLab's Code Quality report; paths and fingerprints as in :func:`sarif`."""
+    seen: Counter[str] = Counter()
+    return [
+        {
+            "description": _message(finding),
+            "check_name": rule_of(finding.path, manifest),
+            "fingerprint": _fingerprint(finding, base, seen),
+            "severity": "major" if finding.severity is Severity.ERROR else "minor",
+            "location": {
+                "path": _below(finding.path, base),
+                "lines": {"begin": finding.position.line if finding.position else 1},
+            },
+        }
+        for finding in findings
+    ]
+
+
+def _message(finding: Finding) -> str:
+    return one_line(f"{finding.what}; {finding.remedy}")
+
+
+def _below(path: Path, base: Path) -> str:
+    """The path relative to ``base``, if it is below it."""
+    path = Path(os.path.normpath(path))
+    return str(path.relative_to(base) if path.is_relative_to(base) else path)
+
+
+def rule_of(path: Path, manifest: Path) -> str:
+    """The rule of a finding in the file ``path``, one of :data:`RULES`."""
     if path == manifest:
         return "manifest"
     below = path.relative_to(manifest.parent).parts if path.is_relative_to(manifest.parent) else ()
-    return below[0] if below and below[0] in _RULES else "repository"
+    return below[0] if below and below[0] in RULES else "repository"
 
 
 def _artifact(path: Path, base: Path) -> dict[str, str]:

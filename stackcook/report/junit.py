@@ -1,4 +1,4 @@
-"""JUnit XML, for CI: its suites and cases, and those of a run.
+"""JUnit XML, for CI: its suites and cases, and those of a run, of findings and of a verification.
 
 Valid by the schema that Ant, Maven and Jenkins share.
 """
@@ -10,11 +10,14 @@ import socket
 import time
 import xml.etree.ElementTree as xml
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from stackcook.errors import counted
+from stackcook.errors import Finding, Severity, counted
 from stackcook.run.record import StepState
+from stackcook.report.findings import RULES, rule_of
 from stackcook.report.run import Failure, RunReport, seconds
+from stackcook.verify.check import Check, Report
 
 FAILURE, ERROR, SKIP = "failure", "error", "skipped"
 
@@ -79,6 +82,46 @@ def render(report: RunReport, hostname: str = "") -> str:
         suites.append(_of_steps(stage.name or "unknown", steps, failures, stage.started))
     took = report.ended - report.run.started
     return document(f"stackcook {report.run.command}", suites, took, hostname)
+
+
+def of_findings(findings: Sequence[Finding], manifest: Path, *, strict: bool, checked: bool) -> str:
+    """The findings of ``check`` as a document: a suite for each rule, a case for each finding.
+
+    A rule without findings is one case, skipped unless the repository could be ``checked``.
+    Warnings are skipped, or with ``strict`` failures.
+    """
+    suites = []
+    for rule, text in RULES.items():
+        mine = (each for each in findings if rule_of(each.path, manifest) == rule)
+        cases = [_of_finding(rule, each, strict) for each in mine]
+        passed = Case(text, f"check.{rule}")
+        if not checked:
+            passed = replace(passed, outcome=SKIP, message="the manifest could not be read")
+        suites.append(Suite(rule, cases or [passed], time.time()))
+    return document("stackcook check", suites)
+
+
+def _of_finding(rule: str, finding: Finding, strict: bool) -> Case:
+    place, _, message = str(finding).partition(f": {finding.severity.value}: ")
+    fails = strict or finding.severity is Severity.ERROR
+    outcome = FAILURE if fails else SKIP
+    return Case(place, f"check.{rule}", outcome, message, "" if fails else str(finding))
+
+
+def of_verification(report: Report) -> str:
+    """The checks of ``verify`` as a document: a suite for each node, and one for the cloud."""
+    now = time.time()
+    suites = [
+        Suite(node or "cloud", [_of_check(check) for check in checks], now)
+        for node, checks in report.by_node().items()
+    ]
+    return document("stackcook verify", suites, report.seconds)
+
+
+def _of_check(check: Check) -> Case:
+    owner = f"verify.{check.node or 'cloud'}"
+    outcome = "" if check.ok else FAILURE
+    return Case(check.name, owner, outcome, check.cause, check.remedy, check.seconds)
 
 
 def _of_steps(

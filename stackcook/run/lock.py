@@ -53,12 +53,17 @@ def refuse(directory: Path) -> None:
 
 def refuse_undeployed(directory: Path) -> None:
     """Raise UsageError unless a deploy or a converge has begun here; a failed one counts."""
-    if not in_use(directory) and not rows(directory, "SELECT 1 FROM runs LIMIT 1"):
+    if not is_deployed(directory):
         raise UsageError(
             "nothing is deployed here",
             where=str(directory.parent),
             remedy="run `stackcook deploy`, or use the directory of the deployment",
         )
+
+
+def is_deployed(directory: Path) -> bool:
+    """Whether a deploy or a converge has begun here, however it ended."""
+    return in_use(directory) or bool(rows(directory, "SELECT 1 FROM runs LIMIT 1"))
 
 
 def in_use(directory: Path) -> bool:

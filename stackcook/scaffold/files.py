@@ -1,4 +1,4 @@
-"""The files that ``init`` writes: cookbooks, roles and an environment that stackcook ships.
+"""The files that ``init`` writes: cookbooks, roles, an environment and recipes for CI.
 
 ``shipped/`` links to the directories of a checkout; an installed package has copies there.
 """
@@ -43,6 +43,22 @@ def shipped(source: Path = SHIPPED) -> Mapping[str, bytes]:
         read = read_files(cookbook, Chefignore.find(cookbook))
         paths += [file.source.relative_to(source) for file in read]
     return {path.as_posix(): (source / path).read_bytes() for path in paths}
+
+
+CI = {
+    "github": {
+        ".github/workflows/stackcook.yml": "github.yml",
+        ".github/stackcook-matcher.json": "github-matcher.json",
+    },
+    "gitlab": {".gitlab-ci.yml": "gitlab.yml"},
+    "jenkins": {"Jenkinsfile": "Jenkinsfile"},
+}
+"""CI system → path in the repository → file of ``shipped/ci``."""
+
+
+def recipe(system: str, source: Path = SHIPPED) -> Mapping[str, bytes]:
+    """Path in the new repository → content, for one of :data:`CI`."""
+    return {path: (source / "ci" / name).read_bytes() for path, name in CI[system].items()}
 
 
 Check = Callable[[Path], None]

@@ -51,6 +51,7 @@ def test_the_wheel_has_every_file_of_the_package(wheel: ZipFile) -> None:
     }
     assert "stackcook/py.typed" in found
     assert "stackcook/scaffold/shipped/cookbooks/openstack-compute/metadata.rb" in found
+    assert "stackcook/scaffold/shipped/ci/Jenkinsfile" in found
     assert found - set(wheel.namelist()) == set()
 
 
@@ -60,6 +61,8 @@ def test_the_wheel_says_what_it_is(wheel: ZipFile) -> None:
     assert (metadata["Version"], metadata["License"]) == (__version__, "Apache-2.0")
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert "# stackcook" in text
+    entry_points = wheel.read(f"stackcook-{__version__}.dist-info/entry_points.txt").decode()
+    assert "[pytest11]\nstackcook = stackcook.api.fixture" in entry_points
     assert "Typing :: Typed" in metadata.get_all("Classifier", [])
 
 

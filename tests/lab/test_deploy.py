@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from stackcook import Cloud
+
 pytestmark = pytest.mark.incremental
 
 CONTROLLER = "http://10.0.116.10"
@@ -88,6 +90,35 @@ def test_verify_passes(lab: Any) -> None:
     done = lab.stackcook("verify", "--instance", timeout=600)
     assert done.status == 0
     assert "an instance answered on" in done.out
+
+
+def test_python_reaches_nodes_and_apis(lab: Any) -> None:
+    with Cloud.open(lab.manifest) as cloud:
+        assert {*cloud.nodes} == NODES
+        node = cloud.nodes["compute1"]
+        assert node.run(["uname", "-n"]).output == "compute1\n"
+        node.put(b"\0 from Python\n", "/root/there", mode=0o600, sudo=True)
+        assert node.get("/root/there", sudo=True) == b"\0 from Python\n"
+        node.run(["rm", "/root/there"], sudo=True)
+        assert cloud.endpoints["identity"].startswith(CONTROLLER)
+        services = {service.binary for service in cloud.connection().compute.services()}
+        assert services >= {"nova-scheduler", "nova-conductor", "nova-compute"}
+        assert [image.name for image in cloud.connection("demo").image.images()] == ["test"]
+        assert cloud.report().run.exit_code == 0
+        assert cloud.verify(instance=False).ok
+
+
+def test_pytest_uses_the_cloud_and_leaves_it(lab: Any) -> None:
+    (lab.root / "test_it.py").write_text(
+        "def test_it(openstack_cloud):\n"
+        "    assert openstack_cloud.nodes['controller'].run('uname -n').output == 'controller\\n'\n"
+    )
+    before = Cloud.open(lab.manifest).report().run.id
+    argv = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py")
+    done = lab.run(*argv, "--stackcook-manifest", str(lab.manifest), timeout=600)
+    (lab.root / "test_it.py").unlink()
+    assert done.status == 0, done.out
+    assert Cloud.open(lab.manifest).report().run.id == before
 
 
 def test_verify_names_a_stopped_service_and_its_node(lab: Any) -> None:

@@ -125,3 +125,13 @@ def test_closing_while_a_command_runs_ends_it(pool: Pool, opener: Opener) -> Non
     opener.lines[0].run = lambda command, **_: remote.close() or Completed(0, "")  # type: ignore
     remote.run("sleep 1000")
     assert opener.lines[0].closed
+
+
+def test_closing_the_pool_closes_what_is_idle(opener: Opener) -> None:
+    pool = Pool(opener, clock=opener.clock)
+    pool(host("one"), KNOWN).close()
+    with pool(host("two"), KNOWN):
+        pool.close()
+        assert [line.closed for line in opener.lines] == [True, False]
+    pool(host("one"), KNOWN)
+    assert len(opener.lines) == 3

@@ -13,6 +13,7 @@ from stackcook.bundle import archive
 from stackcook.cli import bundle, deploy
 from stackcook.cli.main import cli
 from stackcook.errors import ExitCode
+from stackcook.operations import deploy as operation
 from stackcook.operations.bundle import Written
 from tests.fakes import FakeSite
 
@@ -33,7 +34,7 @@ def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[archive.Bundle
         return site
 
     monkeypatch.setattr(deploy, "Site", site)
-    monkeypatch.setattr(deploy, "deploy", lambda *_, **__: ExitCode.DONE)
+    monkeypatch.setattr(operation, "deploy", lambda *_, **__: ExitCode.DONE)
     return seen
 
 

@@ -15,6 +15,7 @@ from stackcook.cli.context import Context
 from stackcook.cli.main import cli
 from stackcook.command import CommandError
 from stackcook.errors import Finding, InputError, UsageError
+from tests.junit import validate
 from tests.output import data as data_of, document
 
 GOOD = """\
@@ -106,6 +107,58 @@ def test_json(tmp_path: Path, arguments: list[str]) -> None:
         "looked_at": {"nodes": 1, "cookbooks": 0, "roles": 0, "environments": 0, "data bags": 0},
         "inventory": None,
     }
+
+
+def test_junit_has_a_case_for_each_finding(tmp_path: Path) -> None:
+    file = tmp_path / "check.xml"
+    result = check(tmp_path, BAD, "--junit", str(file))
+    assert result.exit_code == 3 and "found 2 errors" in result.stdout
+    root = validate(file.read_text())
+    failures = {
+        case.get("name"): case[0].get("message") for case in root.iter("testcase") if len(case)
+    }
+    assert {name.rsplit("infrastructure.yml", 1)[1] for name in failures} == {":1:1", ":3:3"}
+    assert any("rolls" in message for message in failures.values())
+    passed = [case for case in root.iter("testcase") if not len(case)]
+    assert {case.get("classname") for case in passed} >= {"check.cookbooks", "check.data_bags"}
+
+
+def test_junit_of_warnings_depends_on_strict(tmp_path: Path) -> None:
+    file = tmp_path / "check.xml"
+    for options, outcomes in (((), ("0", "1")), (("--strict",), ("1", "0"))):
+        check(tmp_path, WARNED, "--junit", str(file), *options)
+        suite = next(
+            suite for suite in validate(file.read_text()) if suite.get("name") == "manifest"
+        )
+        assert (suite.get("failures"), suite.get("skipped")) == outcomes
+
+
+def test_junit_of_a_manifest_that_cannot_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "check.xml"
+    check(tmp_path, "a: [", "--junit", str(file))
+    root = validate(file.read_text())
+    skipped = {skip.get("message") for skip in root.iter("skipped")}
+    assert root.get("failures") == "1" and skipped == {"the manifest could not be read"}
+
+
+def test_code_quality_is_what_gitlab_reads(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    result = check(lab, BAD, "--format", "codequality")
+    issues = json.loads(result.stdout)
+    assert result.exit_code == 3 and len(issues) == 2
+    for issue in issues:
+        assert {*issue} == {"description", "check_name", "fingerprint", "severity", "location"}
+        assert issue["severity"] == "major" and issue["check_name"] == "manifest"
+        assert issue["location"]["path"] == "lab/infrastructure.yml"
+    assert [issue["location"]["lines"]["begin"] for issue in issues] == [1, 3]
+    assert len({issue["fingerprint"] for issue in issues}) == 2
+    moved = json.loads(check(lab, "\n" + BAD, "--format", "codequality").stdout)
+    assert [i["fingerprint"] for i in moved] == [i["fingerprint"] for i in issues]
+    (warning,) = json.loads(check(lab, WARNED, "--format", "codequality").stdout)
+    assert warning["severity"] == "minor"
+    assert json.loads(check(lab, GOOD, "--format", "codequality").stdout) == []
 
 
 def test_sarif_paths_are_relative_to_the_checkout(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from stackcook.cli.main import cli
-from tests.commands import every
+from tests.commands import every, parsed
 
 ROOT = Path(__file__).parents[3]
 _COMMAND = re.compile(
@@ -47,13 +47,7 @@ def every_example() -> Iterator[object]:
 def test_the_command_and_its_options_exist(words: str) -> None:
     arguments = shlex.split(words.replace("-v COMMAND", "-v check").replace("-f FILE", "check"))
     try:
-        context = cli.make_context("stackcook", arguments)
-        command: click.Command = cli
-        while isinstance(command, click.Group):
-            rest = [*context.protected_args, *context.args]
-            name, found, rest = command.resolve_command(context, rest)
-            assert found is not None
-            command, context = found, found.make_context(name, rest, parent=context)
+        parsed(cli, arguments)
     except (click.MissingParameter, click.BadOptionUsage):
         pass  # the text names a command or an option, but not what comes after it
     except click.BadParameter as error:

@@ -145,6 +145,21 @@ def test_deploy_of_some_nodes(root: Path, site: FakeSite) -> None:
     assert 'unknown node compute11; did you mean "compute1"?' in result.stderr
 
 
+def test_a_wrong_manifest_is_reported_before_a_password_is_asked(root: Path) -> None:
+    (root / "infrastructure.yml").write_text("nodes: 1\n")
+    result = run("deploy", "--ask-pass")
+    assert result.exit_code == ExitCode.INPUT
+    assert "infrastructure.yml:1:8: error:" in result.stderr
+
+
+def test_preflight_of_what_failed(root: Path, site: FakeSite) -> None:
+    site.chef.broken["compute1"] = recipe_error("compute1")
+    run("deploy")
+    result = run("deploy", "--retry-failed", "--preflight-only")
+    assert "compute1" in result.stderr
+    assert "controller" not in result.stderr
+
+
 def test_deploy_again_takes_up_what_failed(root: Path, site: FakeSite) -> None:
     result = run("deploy", "--retry-failed")
     assert (result.exit_code, site.asked[-1]) == (ExitCode.USAGE, "reach")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from stackcook.api import deployment
 from stackcook.cli import main, verify
 from stackcook.errors import UsageError
 from stackcook.run.events import RunStarted
@@ -17,6 +18,7 @@ from stackcook.run.state import State
 from stackcook.verify.check import Check, Report
 from stackcook.verify.tempest import results
 from stackcook.verify.tempest.run import Request, TempestReport
+from tests.junit import validate
 from tests.output import data as data_of
 
 WELL = Check("SSH", "controller", True, seconds=0.2)
@@ -91,14 +93,14 @@ def test_logs_are_asked_for(run: Any, asked: list[Any]) -> None:
 def test_horizon_is_asked_for_and_its_packages_are_needed(
     run: Any, asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify, "check_installed", lambda: None)
+    monkeypatch.setattr(deployment, "check_installed", lambda: None)
     assert run(Report((WELL,)), "--horizon").exit_code == 0
     assert [each["horizon"] for each in asked] == [True]
 
     def missing() -> None:
         raise UsageError("it needs chromium", remedy="run `apt-get install chromium`")
 
-    monkeypatch.setattr(verify, "check_installed", missing)
+    monkeypatch.setattr(deployment, "check_installed", missing)
     result = run(Report((WELL,)), "--horizon")
     assert result.exit_code == 2 and len(asked) == 1
     assert "it needs chromium; run `apt-get install chromium`" in result.stderr
@@ -114,6 +116,25 @@ def test_screenshots_are_named_and_are_in_the_page(run: Any, tmp_path: Path) -> 
     assert "<h2>01 console</h2>" in page.read_text()
     result = run(Report((WELL,), screenshots=(picture,)), "--json")
     assert data_of(result.stdout)["screenshots"] == [str(picture)]
+
+
+def test_junit_has_a_case_for_each_check(run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "verify.xml"
+    cloud = Check("Keystone's token", "", True)
+    assert run(Report((cloud, STOPPED, WELL), 1.0), "--junit", str(file)).exit_code == 5
+    root = validate(file.read_text())
+    assert [suite.get("name") for suite in root] == ["cloud", "controller"]
+    cases = [(case.get("classname"), case.get("name")) for case in root.iter("testcase")]
+    assert cases[0] == ("verify.cloud", "Keystone's token")
+    (failure,) = root.iter("failure")
+    assert (failure.get("message"), failure.text) == ("it is inactive", "look further: x")
+
+
+def test_junit_of_tempest(run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "tempest.xml"
+    run(Report(()), "--tempest", "smoke", "--junit", str(file))
+    (case,) = validate(file.read_text()).iter("testcase")
+    assert (case.get("classname"), case.get("name")) == ("tempest.api.X", "test_y")
 
 
 def test_notes_are_shown_before_the_summary(run: Any) -> None:

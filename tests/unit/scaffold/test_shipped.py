@@ -21,7 +21,8 @@ def test_an_installed_package_has_every_file(monkeypatch: pytest.MonkeyPatch) ->
     build = distribution.get_command_obj("build_py")
     build.ensure_finalized()
     packed = {name for package in build.data_files for name in package[3]}
-    assert packed >= {f"shipped/{path}" for path in files.shipped()}
+    recipes = {f"ci/{name}" for system in files.CI.values() for name in system.values()}
+    assert packed >= {f"shipped/{path}" for path in (*files.shipped(), *recipes)}
 
 
 def test_without_them_it_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What the command line and Python programs share; see docs/python.md."""

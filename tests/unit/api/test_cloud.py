@@ -1,0 +1,266 @@
+"""A cloud as a Python program uses it, over a fake site."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import stackcook
+from stackcook import Cloud, RunError, StackcookError
+from stackcook.errors import ExitCode, InputError, NodeError, UsageError
+from stackcook.run.events import Event, RunDone
+from stackcook.run.lock import exclusive
+from stackcook.verify import clouds
+from stackcook.verify.check import Check
+from tests.fakes import FakeSite, recipe_error
+
+MANIFEST = """\
+nodes:
+- controller: {run_list: "recipe[a]"}
+- compute1: {run_list: "recipe[a]"}
+stackcook:
+  machines: ssh
+  nodes:
+    controller: {address: 127.0.0.2, key: key}
+    compute1: {address: 127.0.0.3, key: key}
+"""
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    (tmp_path / "key").touch()
+    path = tmp_path / "infrastructure.yml"
+    path.write_text(MANIFEST)
+    return path
+
+
+@pytest.fixture
+def site() -> FakeSite:
+    return FakeSite()
+
+
+def deployed(manifest: Path, site: FakeSite, **options: object) -> Cloud:
+    return Cloud.deploy(manifest, make_site=lambda *_: site, **options)  # type: ignore
+
+
+def opened(manifest: Path, site: FakeSite) -> Cloud:
+    return Cloud.open(manifest, make_site=lambda *_: site)  # type: ignore
+
+
+def test_leaving_the_block_destroys_the_cloud(manifest: Path, site: FakeSite) -> None:
+    with deployed(manifest, site) as cloud:
+        assert [*cloud.nodes] == ["controller", "compute1"]
+        assert site.chef.known == {"controller", "compute1"} and "remove" not in site.asked
+    assert site.asked[-2:] == ["remove", "close"]
+
+
+def test_an_error_in_the_block_destroys_it_too_and_is_raised(
+    manifest: Path, site: FakeSite
+) -> None:
+    with pytest.raises(ZeroDivisionError), deployed(manifest, site):
+        1 / 0
+    assert "remove" in site.asked
+
+
+def test_a_cloud_is_kept_on_request_and_opened_later(manifest: Path, site: FakeSite) -> None:
+    with deployed(manifest, site, keep=True):
+        pass
+    with opened(manifest, site) as cloud:
+        assert cloud.report().run.command == "deploy"
+    assert "remove" not in site.asked and site.asked[-1] == "close"
+    cloud.destroy()
+    assert "remove" in site.asked
+
+
+def test_a_cloud_that_is_destroyed_in_its_block_is_not_destroyed_again(
+    manifest: Path, site: FakeSite
+) -> None:
+    with deployed(manifest, site) as cloud:
+        cloud.destroy()
+    assert site.asked.count("remove") == 1
+
+
+def test_without_a_deploy_there_is_nothing_to_open(manifest: Path, site: FakeSite) -> None:
+    with pytest.raises(UsageError, match="nothing is deployed"):
+        opened(manifest, site)
+    with pytest.raises(InputError, match="no such file"):
+        opened(manifest.with_name("none.yml"), site)
+
+
+def test_a_failed_deploy_says_where_and_why_and_can_be_resumed(
+    manifest: Path, site: FakeSite
+) -> None:
+    site.chef.broken["compute1"] = recipe_error("compute1")
+    with pytest.raises(RunError) as caught:
+        deployed(manifest, site)
+    error = caught.value
+    logs = manifest.parent / ".stackcook" / "logs"
+    assert (error.exit_code, error.nodes, error.logs) == (ExitCode.NODES, ("compute1",), logs)
+    assert (logs / "compute1.log").is_file()
+    assert str(error) == (
+        f"deploy: failed: compute1: execute[boom] (x.rb:1): no; see more; the logs are in {logs}"
+    )
+    assert "remove" not in site.asked
+    site.chef.broken.clear()
+    site.asked.clear()
+    deployed(manifest, site)
+    assert [step for step in site.asked if "converge" in step] == ["converge compute1"]
+
+
+def test_a_long_error_names_the_first_causes(manifest: Path, site: FakeSite) -> None:
+    site.bad = tuple(Check(f"check{n}", "compute1", False, "it is down") for n in range(5))
+    with pytest.raises(RunError) as caught:
+        deployed(manifest, site)
+    error = caught.value
+    assert error.exit_code is ExitCode.VERIFY and len(error.errors) == 6
+    assert "check0 on compute1: it is down" in str(error) and "and 3 more errors" in str(error)
+
+
+def test_a_deploy_within_its_failure_budget_has_not_failed(manifest: Path, site: FakeSite) -> None:
+    budget = '  stages: [a]\n  failure_budget: {"role[a]": 50%}\n'
+    manifest.write_text("roles: [{a: }]\n" + MANIFEST.replace("recipe", "role") + budget)
+    site.chef.broken["compute1"] = recipe_error("compute1")
+    report = deployed(manifest, site, keep=True).report()
+    assert report.run.exit_code == ExitCode.WITHIN_BUDGET
+    assert [node.name for node in report.nodes if node.result == "failed"] == ["compute1"]
+
+
+def test_options_are_those_of_the_command(manifest: Path, site: FakeSite) -> None:
+    events: list[Event] = []
+    deployed(manifest, site, limit=["compute1"], on_event=events.append)
+    assert site.chef.known == {"compute1"} and isinstance(events[-1], RunDone)
+    with pytest.raises(UsageError, match='unknown node compute11; did you mean "compute1"'):
+        deployed(manifest, site, limit=["compute11"])
+    with pytest.raises(UsageError, match="unknown finding clocks; use some of .*clock"):
+        deployed(manifest, site, ignore=["clocks"])
+
+
+def test_a_failed_destroy_is_an_error(manifest: Path, site: FakeSite) -> None:
+    cloud = deployed(manifest, site)
+    site.chef.dead.add("compute1")
+    with pytest.raises(RunError, match="^destroy: failed: .*no SSH answer") as caught:
+        cloud.destroy()
+    assert caught.value.nodes == ("compute1",)
+
+
+def test_one_command_at_a_time(manifest: Path, site: FakeSite) -> None:
+    with exclusive(manifest.parent / ".stackcook", "deploy"):
+        with pytest.raises(UsageError, match="`stackcook deploy` .* is running"):
+            deployed(manifest, site)
+
+
+def test_a_cloud_is_current_until_something_changes(manifest: Path, site: FakeSite) -> None:
+    cloud = deployed(manifest, site)
+    assert cloud.is_current
+    site.machines.state["compute1"] = "stopped"
+    assert not cloud.is_current
+    site.machines.state["compute1"] = "running"
+    site.inputs = "others"
+    assert not cloud.is_current
+    site.inputs = "as ever"
+    deployed(manifest, site, limit=["compute1"])
+    assert not cloud.is_current
+
+
+def test_a_node_runs_arguments_and_scripts(manifest: Path, site: FakeSite) -> None:
+    node = deployed(manifest, site).nodes["compute1"]
+    assert node.address == "127.0.0.3"
+    assert node.run(["echo", "a  b", "$HOME"]).output == "a  b $HOME\n"
+    done = node.run("cat; echo oops >&2; exit 3", stdin="in", check=False)
+    assert (done.status, done.output, done.errors) == (3, "in", "oops\n")
+    with pytest.raises(NodeError, match=r"^compute1: `echo why; exit 3` exited with 3 \(why\)$"):
+        node.run("echo why; exit 3")
+
+
+def test_an_error_of_a_command_has_no_password(manifest: Path, site: FakeSite) -> None:
+    node = deployed(manifest, site).nodes["compute1"]
+    with pytest.raises(NodeError) as caught:
+        node.run("mysql --password=hunter22; exit 1")
+    assert "hunter22" not in str(caught.value)
+
+
+def test_files_go_to_a_node_and_come_back_as_they_are(
+    manifest: Path, site: FakeSite, tmp_path: Path
+) -> None:
+    node = deployed(manifest, site).nodes["compute1"]
+    content, there = bytes(range(256)) * 300, tmp_path / "a 'file'"
+    node.put(content, str(there), mode=0o640)
+    assert there.read_bytes() == content and there.stat().st_mode & 0o777 == 0o640
+    assert node.get(str(there), tmp_path / "copy") == content
+    assert (tmp_path / "copy").read_bytes() == content
+    node.put(tmp_path / "copy", str(tmp_path / "again"))
+    assert (tmp_path / "again").read_bytes() == content
+    with pytest.raises(NodeError, match="No such file"):
+        node.get(str(tmp_path / "none"))
+    with pytest.raises(NodeError, match="a directory|cannot create|nonexistent"):
+        node.put(b"", str(tmp_path / "none" / "file"))
+    with pytest.raises(NodeError, match="cannot overwrite directory"):
+        node.put(b"", str(tmp_path))
+    assert not tmp_path.with_name(f"{tmp_path.name}.stackcook-new").exists()
+
+
+def test_a_node_that_is_off_is_an_error(manifest: Path, site: FakeSite) -> None:
+    cloud = deployed(manifest, site)
+    site.chef.dead.add("compute1")
+    with pytest.raises(StackcookError, match="compute1: no SSH answer"):
+        cloud.nodes["compute1"].run("true")
+
+
+def test_endpoints_are_the_public_ones(manifest: Path, site: FakeSite) -> None:
+    assert deployed(manifest, site).endpoints == {"compute": "http://10.0.115.10:8774/v2.1"}
+
+
+def test_openstacksdk_logs_in_with_clouds_yaml(
+    manifest: Path, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OS_AUTH_URL", "http://other")  # another cloud of the shell
+    cloud = deployed(manifest, site)
+    with pytest.raises(UsageError, match="clouds.yaml: no login admin"):
+        cloud.connection()
+    clouds.write(manifest.parent / "clouds.yaml", "http://127.0.0.2:5000/v3", "pw", "demo pw")
+    for user, password in (("admin", "pw"), ("demo", "demo pw")):
+        auth = cloud.connection(*(() if user == "admin" else (user,))).config.auth
+        assert (auth["username"], auth["password"]) == (user, password)
+        assert auth["auth_url"] == "http://127.0.0.2:5000/v3"
+    with pytest.raises(UsageError, match="no login nobody"):
+        cloud.connection("nobody")
+
+
+def test_without_openstacksdk_it_says_what_to_install(
+    manifest: Path, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openstack", None)
+    with pytest.raises(UsageError, match="install python3-openstacksdk"):
+        deployed(manifest, site).connection()
+
+
+def test_verify_and_report_are_typed_results(
+    manifest: Path, site: FakeSite, tmp_path: Path
+) -> None:
+    cloud = deployed(manifest, site)
+    assert cloud.verify().ok
+    site.bad = (Check("SSH", "compute1", False, "it is down"),)
+    assert [check.node for check in cloud.verify(instance=False).failures] == ["compute1"]
+    assert {node.result for node in cloud.report().nodes} == {"done"}
+    assert cloud.report(1).run.id == cloud.report("1").run.id == 1
+    with pytest.raises(UsageError, match="unknown run 7"):
+        cloud.report(7)
+    cloud.write_bundle(tmp_path / "b.tar.gz")
+    with tarfile.open(tmp_path / "b.tar.gz") as tar:
+        assert "stackcook-run-1/report.json" in tar.getnames()
+
+
+def test_import_is_lazy() -> None:
+    script = (
+        "import sys, stackcook; print(len([m for m in sys.modules if m.startswith('stackcook')]));"
+    )
+    script += "from stackcook import Cloud, Node; print(Cloud.__name__, Node.__name__)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["1", "Cloud Node"], done.stderr
+    assert {*stackcook.__all__} == {*stackcook._MODULES}
+    with pytest.raises(AttributeError, match="no attribute 'Cluod'"):
+        stackcook.Cluod  # type: ignore

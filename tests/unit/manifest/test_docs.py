@@ -15,10 +15,11 @@ from stackcook.manifest.settings import KEYS
 
 DOCS, *OTHERS = (
     (Path(__file__).parents[3] / "docs" / name).read_text()
-    for name in ("manifest.md", "hosts.md", "chef-server.md")
+    for name in ("manifest.md", "hosts.md", "chef-server.md", "own-cookbooks.md")
 )
 (HOSTS_FILE,) = re.findall(r"```ini\n(.*?)```", DOCS, re.DOTALL)
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", "".join([DOCS, *OTHERS]), re.DOTALL)
+BLOCKS = re.findall(r"```yaml\n(.*?)```", "".join([DOCS, *OTHERS]), re.DOTALL)
+EXAMPLES = [text for text in BLOCKS if not text.startswith("web.port:")]  # an attributes.yml
 
 
 @pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))

@@ -23,6 +23,9 @@ myst_heading_anchors = 4  # as on GitHub
 smartquotes = False  # options such as --json keep their hyphens
 highlight_language = "text"
 html_theme = "furo"
+# Debian's furo imports this file from /javascript, which only a web server of Debian's has.
+html_static_path = ["/usr/share/javascript/normalize.css/normalize.css"]
+html_css_files = [("normalize.css", {"priority": 100})]  # before the theme's own styles
 html_title = f"stackcook {version}"
 html_extra_path = ["root"]  # index.html leads to the first page
 html_copy_source = False

@@ -36,8 +36,8 @@ def navigation(_app, name: str, source: list[str]) -> None:
     """Make the lists of docs/README.md the navigation; leave the pages of cookbooks out of it."""
     if name == root_doc:
         for heading, links in re.findall(r"^## (.+)\n\n((?:- .+\n)+)", source[0], re.MULTILINE):
-            pages = re.findall(r"^- \[.+?\]\((.+?)\.md\)", links, re.MULTILINE)
-            listed = "\n".join(pages)
+            pages = re.findall(r"^- \[(.+?)\]\((.+?)\.md\)", links, re.MULTILINE)
+            listed = "\n".join(f"{title} <{page}>" for title, page in pages)
             source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {heading}\n\n{listed}\n```\n"
     elif name.startswith(("cookbooks/", "examples/")):
         source[0] = f"---\norphan: true\n---\n{source[0]}"

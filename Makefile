@@ -113,7 +113,7 @@ release: check
 docs:
 	@$(python) setup/attribute-pages
 	@$(python) setup/reference-pages
-	@$(python) setup/message-page
+	@$(python) setup/messages
 	@.venv/bin/stackcook schema --output >docs/output.schema.json
 
 docs-html:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import runpy
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
@@ -12,6 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+
+from stackcook.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -80,13 +85,27 @@ def test_every_target_of_make_that_a_page_names_is_there() -> None:
     assert sorted(named - targets()) == []
 
 
+def data_blocks() -> Iterator[object]:
+    for path in PAGES:
+        found = re.findall(
+            r"^```(json|yaml)\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE
+        )
+        for number, (kind, text) in enumerate(found):
+            yield pytest.param(kind, text, id=f"{path.relative_to(ROOT)}: {number}")
+
+
+@pytest.mark.parametrize("kind, text", data_blocks())
+def test_data_in_a_page_is_valid(kind: str, text: str) -> None:
+    assert json.loads(text) if kind == "json" else yaml.safe_load(text)
+
+
 def run(script: str, *arguments: str) -> None:
     subprocess.run([sys.executable, ROOT / "setup" / script, *arguments], cwd=ROOT, check=True)
 
 
 def test_the_reference_is_up_to_date(tmp_path: Path) -> None:
     run("reference-pages", str(tmp_path))
-    run("message-page", str(tmp_path))
+    run("messages", str(tmp_path))
     for path in sorted((DOCS / "reference").iterdir()):
         assert path.read_text() == (tmp_path / path.name).read_text(), "write it with `make docs`"
     assert len([*tmp_path.iterdir()]) == len([*(DOCS / "reference").iterdir()])
@@ -117,6 +136,51 @@ def test_every_error_that_is_raised_has_an_entry() -> None:
         if not any(all(word in entry for word in words) for entry in entries)
     ]
     assert missing == []
+
+
+SOURCE = """
+class StackcookError(Exception):
+    def __init__(self, what, *, where="", remedy=""):
+        super().__init__(what)
+
+class UsageError(StackcookError):
+    exit_code = ExitCode.USAGE
+
+class NodeError(StackcookError):
+    exit_code = ExitCode.NODES
+
+_AGAIN = "run it again"
+
+def failed(what):
+    return NodeError(what, where="web1", remedy=_AGAIN)
+
+def run(name, hot):
+    if not name:
+        what = "there is no name"
+        raise UsageError(what, remedy="add one")
+    what = f"{name} is {'hot' if hot else 'cold'}"
+    if hot:
+        what += ", too"
+    raise failed(what) from relayed(UsageError(str(hot)))
+"""
+
+
+def test_messages_are_found_by_way_of_variables_and_functions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "setup/messages")
+    made = runpy.run_path(str(ROOT / "setup/messages/__main__.py"))
+    package = tmp_path / "stackcook"
+    package.mkdir()
+    (package / "run.py").write_text(SOURCE)
+    found = made["Collector"](made["Source"](package)).messages()
+    assert {(each.group, each.what, each.remedies) for each in found} == {
+        (ExitCode.USAGE, "there is no name", ("add one",)),
+        (ExitCode.NODES, "… is hot", ("run it again",)),
+        (ExitCode.NODES, "… is hot, too", ("run it again",)),
+        (ExitCode.NODES, "… is cold", ("run it again",)),
+        (ExitCode.NODES, "… is cold, too", ("run it again",)),
+    }
 
 
 def texts(picture: Path) -> list[str]:

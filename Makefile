@@ -2,6 +2,7 @@
 python = .venv/bin/python3
 pytest = $(python) -m pytest
 live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli-date-format %T
+to_build_docs = python3-sphinx python3-myst-parser furo
 to_build_deb = debhelper dh-python pybuild-plugin-pyproject
 
 .PHONY: help deploy test check setup dist deb release debian-package lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial remove-node offline same-manifest host-network check-format check-lint check-types check-unit
@@ -15,6 +16,8 @@ help:
 	@echo 'make deb       build the Debian package in dist/'
 	@echo 'make release VERSION=1.2.0  make a release in dist/, commit and tag it; see docs/releasing.md'
 	@echo 'make docs      write the generated pages of the documentation'
+	@echo 'make docs-html  build the website of the documentation in build/docs'
+	@echo 'make picture   draw the picture of a deploy again, docs/deploy.svg'
 	@echo 'make lab-test  run only the tests that create machines'
 	@echo 'make acceptance  everything that takes too long for make test: the commands below, one after the other'
 	@echo 'make scale     measure a deploy of 100 nodes (or NODES=N); writes build/scale.log'
@@ -44,7 +47,7 @@ deploy: setup
 	@.venv/bin/stackcook deploy
 
 test: setup check-format check-lint check-types
-	@setup/packages openssh-server
+	@setup/packages openssh-server $(to_build_docs)
 	@$(pytest) tests/unit tests/cookbooks tests/contract tests/lab
 
 lab-test: setup
@@ -107,10 +110,19 @@ release: check
 	@setup/packages $(to_build_deb)
 	@setup/release '$(VERSION)'
 
-.PHONY: docs
+.PHONY: docs docs-html picture
 docs:
 	@$(python) setup/attribute-pages
+	@$(python) setup/reference-pages
+	@$(python) setup/messages
 	@.venv/bin/stackcook schema --output >docs/output.schema.json
+
+docs-html:
+	@setup/packages $(to_build_docs)
+	@setup/docs-html
+
+picture:
+	@$(python) setup/picture
 
 check:
 	@test -x $(python) || { echo 'make check: run `make setup` first' >&2; exit 2; }

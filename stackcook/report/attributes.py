@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 
 from stackcook.chef.objects.attributes import FILE, Attribute
+from stackcook.report.markdown import table
 
 _HEAD = """\
 # Attributes of {cookbook}
@@ -15,15 +16,13 @@ Set them in a role, an environment or a node. `stackcook check` reports misspell
 types. `<KEY>` and other names in angle brackets stand for any key, `{{a,b}}` for each of these. An
 *option* is a string, a number, true, false, or a list (a line for each value); null omits it.
 
-| name | type | default | meaning |
-|---|---|---|---|
 """
 
 
 def page(cookbook: str, attributes: Iterable[Attribute]) -> str:
     """A page in Markdown, with a row for each attribute."""
-    rows = ("| " + " | ".join(map(_cell, _row(each))) + " |\n" for each in attributes)
-    return _HEAD.format(cookbook=cookbook, file=FILE) + "".join(rows)
+    rows = table(("name", "type", "default", "meaning"), map(_row, attributes))
+    return _HEAD.format(cookbook=cookbook, file=FILE) + rows
 
 
 def _row(attribute: Attribute) -> tuple[str, str, str, str]:
@@ -34,7 +33,3 @@ def _row(attribute: Attribute) -> tuple[str, str, str, str]:
     if attribute.default is not None:
         default = f"`{json.dumps(attribute.default, ensure_ascii=False)}`"
     return f"`{attribute.name}`", kind, default, attribute.description
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|")

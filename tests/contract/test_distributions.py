@@ -82,7 +82,7 @@ def test_the_sdist_has_the_docs(dist: Path) -> None:
     with tarfile.open(dist / f"{root}.tar.gz") as sdist:
         names = set(sdist.getnames())
     files = {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "man/stackcook.1"}
-    files |= {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    files |= {str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.*")}
     assert {f"{root}/{name}" for name in files} - names == set()
 
 

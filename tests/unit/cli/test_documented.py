@@ -16,22 +16,28 @@ from stackcook.cli.main import cli
 from tests.commands import every, parsed
 
 ROOT = Path(__file__).parents[3]
-_COMMAND = re.compile(
-    r"^    (?:cd \w+ && )?(?:(?:\.\./)?\.venv/bin/)?stackcook (.+?)(?: +#.*| > .*)?$|"
-    r"`stackcook ([^`\n]+)`",
-    re.MULTILINE,
-)
+_BLOCK = re.compile(r"^```\w*\n(.*?)^```$|((?:^ {4,}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
+_PROMPT = r"(?:[A-Z_]+=\S+ |sudo |\$ )*(?:(?:\.\./)?\.venv/bin/)?"
+_LINE = re.compile(rf"^ *(?:cd \S+ && )?{_PROMPT}stackcook (.+?)(?: +#.*| > .*)?$", re.MULTILINE)
+_WORDS = re.compile(r"`stackcook ([^`\n]+)`")
 
 
 def documented(text: str) -> list[str]:
-    """The commands in a text, without the program's name."""
-    return [match[1] or match[2] for match in _COMMAND.finditer(text)]
+    """The commands in a page's blocks of code and in its sentences, without the program's name."""
+    text = text.replace("\\\n", "")
+    blocks = (fenced or indented for fenced, indented in _BLOCK.findall(text))
+    return [
+        *(words for block in blocks for words in _LINE.findall(block)),
+        *_WORDS.findall(text),
+    ]
 
 
 def every_command() -> Iterator[object]:
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    pages = {ROOT / "README.md", *(ROOT / "docs").rglob("*.md")}
+    for path in sorted(pages - {ROOT / "docs/reference/commands.md"}):  # made of the commands
         for words in dict.fromkeys(documented(path.read_text())):
-            yield pytest.param(words, id=f"{path.name}: {words}")
+            if "…" not in words and not words.startswith("COMMAND"):
+                yield pytest.param(words, id=f"{path.relative_to(ROOT)}: {words}")
 
 
 def every_example() -> Iterator[object]:
@@ -60,6 +66,7 @@ def test_the_command_and_its_options_exist(words: str) -> None:
         ("README.md", "Write your own manifest"),
         ("README.md", "Use your own hosts"),
         ("docs/hosts.md", "First steps"),
+        ("docs/first-cloud.md", "Deploy"),
     ],
 )
 def test_what_init_writes_has_no_findings(

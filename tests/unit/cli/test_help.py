@@ -23,7 +23,7 @@ from tests.commands import every
 from tests.output import data
 from tests.started import environment
 
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs/reference/exit-codes.md"
 ALL = [("", cli), *every(cli)]
 
 
@@ -97,9 +97,9 @@ def test_help_on_something_else() -> None:
     assert "no help on deploy now" in run("help", "deploy", "now").stderr
 
 
-def test_exit_codes_are_those_of_the_readme() -> None:
+def test_exit_codes_are_those_of_the_docs() -> None:
     assert set(EXIT_CODES) == set(ExitCode)
-    table = README.read_text().partition("| exit code | meaning |\n|---|---|\n")[2]
+    table = PAGE.read_text().partition("| exit code | meaning |\n|---|---|\n")[2]
     rows = dict(re.findall(r"^\| (\d+) \| (.+) \|$", table.partition("\n\n")[0], re.MULTILINE))
     assert rows == {str(int(code)): meaning for code, meaning in EXIT_CODES.items()}
     words = run("help", "exit-codes", columns=60).stdout.split()

@@ -1,4 +1,4 @@
-"""The manifests of docs/manifest.md and docs/hosts.md are ones that stackcook reads."""
+"""The manifests in the docs are ones that stackcook reads."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from stackcook.manifest.knifeoptions import NODE_OPTIONS
 from stackcook.manifest.read import SECTIONS, read
 from stackcook.manifest.settings import KEYS
 
-DOCS, HOSTS = (
-    (Path(__file__).parents[3] / "docs" / name).read_text() for name in ("manifest.md", "hosts.md")
+DOCS, *OTHERS = (
+    (Path(__file__).parents[3] / "docs" / name).read_text()
+    for name in ("manifest.md", "hosts.md", "chef-server.md", "own-cookbooks.md")
 )
 (HOSTS_FILE,) = re.findall(r"```ini\n(.*?)```", DOCS, re.DOTALL)
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS + HOSTS, re.DOTALL)
+BLOCKS = re.findall(r"```yaml\n(.*?)```", "".join([DOCS, *OTHERS]), re.DOTALL)
+EXAMPLES = [text for text in BLOCKS if not text.startswith("web.port:")]  # an attributes.yml
 
 
 @pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))

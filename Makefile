@@ -90,7 +90,7 @@ horizon: setup
 setup:
 	@setup/packages
 	@setup/python
-	@setup/gems
+	@.venv/bin/stackcook setup --yes
 
 dist:
 	@setup/packages

@@ -390,6 +390,12 @@ def _data() -> dict[str, Schema]:
         "schema": {"type": "object"},
         "help": _object("`topic` is null without one.", topic=_OPTIONAL, text=_TEXT),
         "completion": _object(shell={"enum": ["bash", "zsh", "fish"]}, script=_TEXT),
+        "setup": _object(
+            "What was missing: names of Debian packages, and the number of gems.",
+            packages=_TEXTS,
+            gems=_COUNT,
+            installed=_BOOLEAN,
+        ),
         "doctor": _object(
             missing=_COUNT,
             tools=_list(

@@ -373,6 +373,12 @@ def _data() -> dict[str, Schema]:
             box=_BOOLEAN,
             unknown=_TEXTS,
         ),
+        "sbom": _object(
+            "`licenses` as the software declares them; empty if unknown.",
+            components=_list(
+                _object(kind=_TEXT, name=_TEXT, version=_TEXT, purl=_TEXT, licenses=_TEXTS)
+            ),
+        ),
         "box build": _object(
             "`name` and `path` are those of the ordinary box; `warm` is for --warm.",
             name=_TEXT,

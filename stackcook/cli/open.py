@@ -9,11 +9,10 @@ import click
 
 from stackcook.cli.context import Context
 from stackcook.cli.help import Command
-from stackcook.cli.report import last_report
+from stackcook.cli.report import last_page
 from stackcook.errors import UsageError
 from stackcook.files import replacing
 from stackcook.operations.site import Site
-from stackcook.report.html import render
 
 
 @click.command(
@@ -49,7 +48,7 @@ def horizon_url(context: Context) -> str:
 
 def _report(context: Context) -> str:
     path = context.state / "report.html"
-    page = render(last_report(context))
+    page = last_page(context)
     with replacing(path, 0o600) as file:
         file.write(page.encode())
     return path.as_uri()

@@ -95,7 +95,7 @@ def command(
     redact = Redactor(known_secrets(state, content, manifest))
     under_way = running and run == known[-1] and not run.ended
     report = read_run(state, run, under_way=under_way, now=time.time(), redact=redact)
-    written = [*_files(report, html, junit)]
+    written = [*_files(report, manifest, html, junit)]
     if bundle:
         count = bundles.write(bundle, report, state, content, redact, bundles.versions())
         written.append(f"{bundle} ({count} files; review it before you share it)")
@@ -105,8 +105,8 @@ def command(
         context.console.result("" if context.json else text.render(report), data.run_data(report))
 
 
-def last_report(context: Context) -> RunReport:
-    """The report of the last run; raises UsageError if there is none."""
+def last_page(context: Context) -> str:
+    """The HTML page of the last run; raises UsageError if there is none."""
     manifest = _manifest(context)
     refuse_undeployed(context.state)
     known, running = runs(context.state), in_use(context.state)
@@ -114,7 +114,8 @@ def last_report(context: Context) -> RunReport:
     content = context.path.read_text(errors="replace") if context.path.is_file() else ""
     redact = Redactor(known_secrets(context.state, content, manifest))
     under_way = running and not run.ended
-    return read_run(context.state, run, under_way=under_way, now=time.time(), redact=redact)
+    report = read_run(context.state, run, under_way=under_way, now=time.time(), redact=redact)
+    return page(report, manifest)
 
 
 def _manifest(context: Context) -> Manifest | None:
@@ -139,11 +140,13 @@ def _chosen(known: tuple[Run, ...], wanted: str | None) -> Run:
     return found[-1]
 
 
-def _files(report: RunReport, html: Path | None, junit: Path | None) -> Iterator[str]:
+def _files(
+    report: RunReport, manifest: Manifest | None, html: Path | None, junit: Path | None
+) -> Iterator[str]:
     """Write the files that were asked for; yields their names."""
     if html:
         with replacing(html, 0o666) as file:
-            file.write(page(report).encode())
+            file.write(page(report, manifest).encode())
         yield str(html)
     if junit:
         with replacing(junit, 0o666) as file:

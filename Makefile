@@ -110,6 +110,7 @@ release: check
 docs:
 	@$(python) setup/attribute-pages
 	@.venv/bin/stackcook schema --output >docs/output.schema.json
+	@$(python) setup/command-page >docs/commands.md
 
 check:
 	@test -x $(python) || { echo 'make check: run `make setup` first' >&2; exit 2; }

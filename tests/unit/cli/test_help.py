@@ -23,7 +23,8 @@ from tests.commands import every
 from tests.output import data
 from tests.started import environment
 
-README = Path(__file__).parents[3] / "README.md"
+ROOT = Path(__file__).parents[3]
+README = ROOT / "README.md"
 ALL = [("", cli), *every(cli)]
 
 
@@ -65,6 +66,16 @@ def test_help_has_the_width_of_the_terminal(name: str, columns: int) -> None:
 def test_help_ends_with_examples_of_the_command(name: str) -> None:
     examples = run(*name.split(), "--help").stdout.partition("\nExamples:\n")[2]
     assert f"  stackcook {name}" in examples
+
+
+def test_the_page_of_all_commands_is_their_help() -> None:
+    argv = [sys.executable, str(ROOT / "setup/command-page")]
+    written = subprocess.run(argv, env=environment(), check=True, capture_output=True, text=True)
+    page = (ROOT / "docs/commands.md").read_text()
+    assert page == written.stdout, "run `make docs`, and look at what has changed"
+    assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == [
+        f"stackcook {name}".strip() for name, _ in ALL
+    ]
 
 
 def test_help_lists_each_command_once_in_its_group() -> None:

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from stackcook.cli import main
 from stackcook.errors import ExitCode
 from stackcook.machines.box import ORDINARY, Box
+from stackcook.report.schema import schema
 from tests.fakes import FakeSite, recipe_error
 from tests.output import data, document
 from tests.started import environment
@@ -66,6 +67,12 @@ def test_usage_errors_before_a_command_is_known(arguments: list[str], what: str)
     result = run(*arguments)
     assert result.exit_code == ExitCode.USAGE
     assert document(result.stdout)["errors"][0]["what"] == what
+
+
+def test_the_schema_has_the_data_of_each_command() -> None:
+    listed = {each["if"]["properties"]["command"]["const"] for each in schema()["allOf"]}
+    # What a program on a node prints is not ours; the Vagrantfile's command prints nothing.
+    assert listed == {*names()} - {"ssh", "box provide"}
 
 
 def test_the_json_of_a_program_on_a_node_is_not_ours() -> None:

@@ -36,9 +36,17 @@ def command(context: Context, yes: bool, dry_run: bool) -> None:
     and knife go to your cache directory, in locked versions. Lists what is missing, and asks.
     """
     found = missing(run)
-    data = {"packages": found.packages, "gems": found.gems, "installed": False}
+    data = {
+        "packages": found.packages,
+        "gems": found.gems,
+        "unavailable": found.unavailable,
+        "installed": False,
+    }
+    if found.unavailable:
+        context.console.note(f"no source of apt has {', '.join(found.unavailable)}")
     if not found:
-        context.console.result("nothing to install: all programs are there", data)
+        rest = " that apt has" if found.unavailable else ""
+        context.console.result(f"nothing to install: all programs{rest} are there", data)
         return
     text = _text(found, context.console.width)
     if dry_run:

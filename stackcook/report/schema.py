@@ -400,6 +400,7 @@ def _data() -> dict[str, Schema]:
             "What was missing: names of Debian packages, and the number of gems.",
             packages=_TEXTS,
             gems=_COUNT,
+            unavailable={**_TEXTS, "description": "Packages that no source of apt has."},
             installed=_BOOLEAN,
         ),
         "doctor": _object(

@@ -21,10 +21,14 @@ _BY_HAND = (
 
 @dataclass(frozen=True)
 class Missing:
-    """What is not installed: names of Debian packages, and the number of gems."""
+    """What is not installed: names of Debian packages, and the number of gems.
+
+    ``unavailable`` are packages that no source of apt has; it is true without them.
+    """
 
     packages: tuple[str, ...]
     gems: int
+    unavailable: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.packages or self.gems)
@@ -46,9 +50,13 @@ def missing(run: Runner, directory: Path | None = None) -> Missing:
     except UsageError as error:
         what = "this system has no dpkg: stackcook can install only Debian's packages"
         raise UsageError(what, remedy=_BY_HAND) from error
-    packages = _output(run, "packages.sh", "--missing", *wanted()).split()
+    lines = [*map(str.split, _output(run, "packages.sh", "--missing", *wanted()).splitlines())]
     gems = _output(run, "gems.sh", "--missing", str(directory or programs()))
-    return Missing(tuple(packages), int(gems.strip() or 0))
+    return Missing(
+        tuple(name for name, *unavailable in lines if not unavailable),
+        int(gems.strip() or 0),
+        tuple(name for name, *unavailable in lines if unavailable),
+    )
 
 
 def needs_password(run: Runner) -> bool:

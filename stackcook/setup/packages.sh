@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages NAME… that are missing, as root or with sudo; prints nothing if none is.
-#   packages.sh [--missing] NAME…    --missing: only print what is missing, one per line
+#   packages.sh [--missing] NAME…    --missing: only print what is missing, one per line; a line "NAME unavailable"
+#                                    is for a package that no source of apt has
 set -euo pipefail
 only=
 [ "${1-}" != --missing ] || { only=yes; shift; }
@@ -11,10 +12,21 @@ installed() {
 }
 mapfile -t missing < <(installed | comm -13 - <(printf '%s\n' "$@" | sort -u))
 [ ${#missing[@]} -gt 0 ] || exit 0
+
+# Debian 13 has no vagrant-lxc. Without package lists, apt knows no package, and nothing follows from that.
+unavailable=()
+if LC_ALL=C apt-cache policy | grep -q ' Packages$'; then
+    mapfile -t unavailable < <(
+        LC_ALL=C apt-cache policy "${missing[@]}" | sed -n 's/^\(\S*\):$/\1/p' | sort -u |
+            comm -13 - <(printf '%s\n' "${missing[@]}")
+    )
+    mapfile -t missing < <(printf '%s\n' "${missing[@]}" | grep -vxFf <(printf '%s\n' "${unavailable[@]:-none}"))
+fi
 if [ "$only" ]; then
-    printf '%s\n' "${missing[@]}"
+    printf '%s\n' "${missing[@]}" "${unavailable[@]/%/ unavailable}" | sed '/^$/d'
     exit 0
 fi
+[ ${#missing[@]} -gt 0 ] || exit 0
 [ "$(id -u)" = 0 ] || exec sudo bash "$(realpath "$0")" "${missing[@]}"
 
 apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@"; }

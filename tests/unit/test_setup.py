@@ -36,6 +36,8 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LOG", str(tmp_path / "log"))
     stand_in(tmp_path, "dpkg-query", f"cat <<'END'\n{DPKG}\nEND")
     stand_in(tmp_path, "apt-get", 'echo "$@" >>"$LOG"')
+    # no package lists, as in a new container
+    stand_in(tmp_path, "apt-cache", 'echo " 100 /var/lib/dpkg/status"')
     stand_in(tmp_path, "id", "echo 0")
     stand_in(tmp_path, "systemctl", "")
     return tmp_path / "log"
@@ -59,6 +61,24 @@ def test_missing_packages() -> None:
     assert packages("--missing", "ruby").stdout == ""
 
 
+KNOWN = """
+[ $# -gt 1 ] || echo " 500 http://127.0.0.9/debian trixie/main amd64 Packages"
+shift
+for name; do [ $name = vagrant-lxc ] || printf '%s:\\n  Candidate: 1\\n' $name; done
+"""
+"""What `apt-cache policy` says where no source has vagrant-lxc."""
+
+
+def test_a_package_that_no_source_has_does_not_stop_the_others(log: Path, tmp_path: Path) -> None:
+    stand_in(tmp_path, "apt-cache", KNOWN)
+    shown = packages("--missing", "ruby", "lxc", "vagrant-lxc")
+    assert shown.stdout == "lxc\nvagrant-lxc unavailable\n"
+    assert packages("lxc", "vagrant-lxc").returncode == 0
+    assert re.findall("install .*", log.read_text()) == ["install -y --no-install-recommends lxc"]
+    log.unlink()
+    assert packages("vagrant-lxc").returncode == 0 and not log.exists()
+
+
 def test_only_missing_packages_are_installed(log: Path) -> None:
     done = packages("ruby", "lxc")
     assert (done.returncode, done.stdout) == (0, "setup: installing 1 Debian packages: lxc\n")
@@ -78,7 +98,7 @@ def test_old_package_lists_are_updated(log: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("log")
-def test_a_package_that_no_source_has(tmp_path: Path) -> None:
+def test_apt_that_fails(tmp_path: Path) -> None:
     stand_in(tmp_path, "apt-get", 'echo "E: Unable to locate package lxc"; exit 100')
     done = packages("lxc")
     assert done.returncode == 1
@@ -179,6 +199,15 @@ def test_nothing_to_install_is_a_line(invoke: Invoke) -> None:
     assert scripts.ran == []
 
 
+def test_what_apt_does_not_have_is_said(invoke: Invoke) -> None:
+    done = invoke(Scripts("vagrant-lxc unavailable\n"))
+    assert (done.exit_code, done.stderr) == (0, "no source of apt has vagrant-lxc\n")
+    assert done.stdout == "nothing to install: all programs that apt has are there\n"
+    done = invoke(Scripts("lxc\nvagrant-lxc unavailable\n"), "--yes", "--json")
+    found = data(done.stdout)
+    assert (found["packages"], found["unavailable"]) == (["lxc"], ["vagrant-lxc"])
+
+
 def test_dry_run_installs_nothing(invoke: Invoke) -> None:
     scripts = Scripts("goiardi\nlxc\n", "167\n")
     shown = invoke(scripts, "--dry-run")
@@ -186,7 +215,12 @@ def test_dry_run_installs_nothing(invoke: Invoke) -> None:
     assert shown.stdout.startswith("missing: 2 Debian packages and 167 Ruby gems\n")
     assert "packages: goiardi lxc" in shown.stdout
     found = data(invoke(scripts, "--dry-run", "--json").stdout)
-    assert found == {"packages": ["goiardi", "lxc"], "gems": 167, "installed": False}
+    assert found == {
+        "packages": ["goiardi", "lxc"],
+        "gems": 167,
+        "unavailable": [],
+        "installed": False,
+    }
 
 
 def test_it_asks_before_it_installs(invoke: Invoke) -> None:

@@ -22,6 +22,7 @@ _SPDX |= {
     "expat": "MIT",
     "mit license": "MIT",
     "mit/x11": "MIT",
+    "mpl-2": "MPL-2.0",
     "openldap-2.8": "OLDAP-2.8",
     "psf-2": "PSF-2.0",
     "sil-ofl-1.1": "OFL-1.1",

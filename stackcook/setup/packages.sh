@@ -13,19 +13,21 @@ installed() {
 mapfile -t missing < <(installed | comm -13 - <(printf '%s\n' "$@" | sort -u))
 [ ${#missing[@]} -gt 0 ] || exit 0
 
-# Debian 13 has no vagrant-lxc. Without package lists, apt knows no package, and nothing follows from that.
 unavailable=()
-if LC_ALL=C apt-cache policy | grep -q ' Packages$'; then
-    mapfile -t unavailable < <(
-        LC_ALL=C apt-cache policy "${missing[@]}" | sed -n 's/^\(\S*\):$/\1/p' | sort -u |
-            comm -13 - <(printf '%s\n' "${missing[@]}")
-    )
-    mapfile -t missing < <(printf '%s\n' "${missing[@]}" | grep -vxFf <(printf '%s\n' "${unavailable[@]:-none}"))
-fi
+# Debian 13 has no vagrant-lxc. Without package lists, apt knows no package, and nothing follows from that.
+leave_out_unavailable() {
+    [[ $(LC_ALL=C apt-cache policy) == *' Packages'* ]] || return 0
+    local known
+    known=$(LC_ALL=C apt-cache policy "${missing[@]}" | sed -n 's/^\(\S*\):$/\1/p' | sort -u)
+    mapfile -t unavailable < <(printf '%s\n' "${missing[@]}" | comm -23 - <(echo "$known"))
+    mapfile -t missing < <(printf '%s\n' "${missing[@]}" | comm -12 - <(echo "$known"))
+}
+leave_out_unavailable
 if [ "$only" ]; then
     printf '%s\n' "${missing[@]}" "${unavailable[@]/%/ unavailable}" | sed '/^$/d'
     exit 0
 fi
+[ ${#unavailable[@]} = 0 ] || echo "setup: no source of apt has ${unavailable[*]}" >&2
 [ ${#missing[@]} -gt 0 ] || exit 0
 [ "$(id -u)" = 0 ] || exec sudo bash "$(realpath "$0")" "${missing[@]}"
 
@@ -43,7 +45,7 @@ if [[ " ${missing[*]} " == *" openssh-server "* ]] && [ ! -e /usr/sbin/policy-rc
 fi
 # apt's package lists may be missing or outdated: update them and retry.
 if ! install_missing >"$log" 2>&1; then
-    apt_get update && install_missing >"$log" 2>&1 || {
+    apt_get update && leave_out_unavailable && install_missing >"$log" 2>&1 || {
         cat "$log" >&2
         echo "setup: apt-get install failed; check the sources in /etc/apt, then run this again" >&2
         exit 1

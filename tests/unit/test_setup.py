@@ -73,10 +73,19 @@ def test_a_package_that_no_source_has_does_not_stop_the_others(log: Path, tmp_pa
     stand_in(tmp_path, "apt-cache", KNOWN)
     shown = packages("--missing", "ruby", "lxc", "vagrant-lxc")
     assert shown.stdout == "lxc\nvagrant-lxc unavailable\n"
-    assert packages("lxc", "vagrant-lxc").returncode == 0
+    assert packages("lxc", "vagrant-lxc").stderr == "setup: no source of apt has vagrant-lxc\n"
     assert re.findall("install .*", log.read_text()) == ["install -y --no-install-recommends lxc"]
     log.unlink()
     assert packages("vagrant-lxc").returncode == 0 and not log.exists()
+
+
+def test_a_package_turns_out_to_be_unavailable_once_there_are_lists(
+    log: Path, tmp_path: Path
+) -> None:
+    stand_in(tmp_path, "apt-get", 'echo "$@" >>"$LOG"; grep -q "update$" "$LOG"')
+    stand_in(tmp_path, "apt-cache", f'grep -qs "update$" "$LOG" || exit 0\n{KNOWN}')
+    assert packages("lxc", "vagrant-lxc").returncode == 0
+    assert re.findall("recommends (.*)", log.read_text()) == ["lxc vagrant-lxc", "lxc"]
 
 
 def test_only_missing_packages_are_installed(log: Path) -> None:

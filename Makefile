@@ -94,7 +94,7 @@ horizon: setup
 setup:
 	@setup/packages
 	@setup/python
-	@setup/gems
+	@.venv/bin/stackcook setup --yes
 
 dist:
 	@setup/packages

@@ -22,7 +22,7 @@ KNIFE = "knife upload /"
 COOKBOOKS = "knife cookbook upload -a"
 SPICEWEASEL = "spiceweasel | sh"
 PINNED = ", pinned"
-"""Behind a program's name: with the knife that setup/gems installs, instead of gem install's."""
+"""Behind a program's name: with the knife of `stackcook setup`, not gem install's."""
 
 
 WANTED = (

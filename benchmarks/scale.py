@@ -5,7 +5,7 @@
 
 Every way begins with a lab of its own (tests/scale/lab.py) and an empty Chef server. The loop is
 run on a part of the nodes and extrapolated: with the knife of `gem install` (benchmarks/gem_knife:
-once, two to five minutes), which is what users have, and with the pinned one of setup/gems. Prints
+once, two to five minutes), which is what users have, and with that of `stackcook setup`. Prints
 a table, how much faster native is, and the limits: stackcook's own share of the time, its memory,
 and, with nothing to do, the seconds in which no chef-client runs. Exits 1 if one is missed, or a
 deploy could not be measured. Nodes, Chef server and stackcook share this machine.

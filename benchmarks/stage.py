@@ -146,7 +146,7 @@ def plain_knife() -> Path | None:
     program = str(_MEASURE.with_name("gem_knife"))
     done = subprocess.run((program,), stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        print("bench: no knife by `gem install`: only that of setup/gems", file=sys.stderr)
+        print("bench: no knife by `gem install`: only that of `stackcook setup`", file=sys.stderr)
         return None
     return Path(done.stdout.strip())
 

@@ -10,7 +10,7 @@ counts is the fastest run of each, for all else that a machine does can only slo
 each run the server is asked whether all of it is there.
 
 knife is what `gem install` makes of it (benchmarks/gem_knife: once, two to five minutes more): it
-works out at each start which versions of its gems go together. *Pinned* is the knife of setup/gems.
+works out at each start which versions of its gems go together. *Pinned*: that of `stackcook setup`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Tool:
     path: Path | None = None
 
     def pinned(self) -> Tool:
-        """With the knife of setup/gems."""
+        """With the knife of `stackcook setup`."""
         return replace(self, name=self.name + PINNED, path=None)
 
 

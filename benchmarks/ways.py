@@ -15,7 +15,7 @@ IDLE = ", nothing to do"
 """Behind a way's name: the same deploy once more."""
 LOOP = "knife in a loop"
 PINNED = f"{LOOP}, pinned"
-"""With the knife that setup/gems installs, instead of gem install's: the loop at its best."""
+"""With the knife of `stackcook setup`, not gem install's: the loop at its best."""
 
 SHARE = 0.05
 """Of the wall time, that stackcook's own CPU may take."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -10,6 +11,17 @@ def cache() -> Path:
     """``~/.cache/stackcook``, or ``stackcook`` in ``XDG_CACHE_HOME``."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "stackcook"
+
+
+def programs() -> Path:
+    """Where `stackcook setup` puts knife and other programs of gems.
+
+    In a virtual environment (a checkout, pipx), that is beside this Python, so that each has its
+    own versions; else, or if the user may not write there, in the cache.
+    """
+    beside = Path(sys.executable).parent
+    own = sys.prefix != sys.base_prefix and os.access(beside, os.W_OK)
+    return beside if own else cache() / "bin"
 
 
 def packages() -> Path:

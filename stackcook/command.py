@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
+from stackcook.cache import programs
 from stackcook.errors import ExitCode, StackcookError, UsageError, one_line
 from stackcook.log import shown
 from stackcook.parallel import parallel_map
@@ -134,13 +135,13 @@ class Runner(Protocol):
 
 
 def find_program(name: str) -> Path:
-    """The path of the program ``name``: beside this Python, else on PATH.
+    """The path of the program ``name``: of `stackcook setup`, beside this Python, or on PATH.
 
     Raises UsageError if it is not found.
     """
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    path = (programs(), Path(sys.executable).parent, os.environ.get("PATH", os.defpath))
     # Debian keeps administrators' programs off other users' PATH; some of them we only ask.
-    found = shutil.which(name, path=f"{path}{os.pathsep}/usr/sbin{os.pathsep}/sbin")
+    found = shutil.which(name, path=os.pathsep.join(map(str, (*path, "/usr/sbin", "/sbin"))))
     if found is None:
         raise UsageError(
             f"{name} is not installed", remedy="run `stackcook doctor` to see how to install it"

@@ -1,4 +1,4 @@
-"""The programs that stackcook needs on this machine, and how to install missing ones."""
+"""The programs that stackcook needs on this machine; `stackcook setup` installs missing ones."""
 
 from __future__ import annotations
 
@@ -15,23 +15,17 @@ from stackcook.command import run as run_command
 from stackcook.errors import UsageError
 from stackcook.manifest.model import BootstrapKind, MachineKind, Manifest
 
-_GEMS = "apt-get install ruby-dev build-essential libffi-dev libarchive13 && gem install"
-"""Installs a gem and what it takes to build it."""
-
 
 @dataclass(frozen=True)
 class Tool:
     """A program and what it is for.
 
-    ``package`` is Debian's; ``gem`` is the gem, with its version, where Debian has no package.
     ``need`` is what it is needed for, see :func:`needs`; empty: for everything.
     """
 
     program: str
     purpose: str
-    package: str = ""
     need: str = ""
-    gem: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,31 +40,21 @@ class Diagnosis:
 
 
 TOOLS = (
-    Tool("ruby", "reads cookbooks and roles; runs knife", "ruby"),
-    Tool("knife", "bootstraps nodes", need="knife", gem="knife -v '~> 18'"),
-    Tool(
-        "berks",
-        "resolves the cookbooks of a Berksfile",
-        need="berksfile",
-        gem="berkshelf -v '~> 8'",
-    ),
-    Tool(
-        "librarian-chef",
-        "resolves the cookbooks of a Cheffile",
-        need="cheffile",
-        gem="librarian-chef",
-    ),
-    Tool("git", "fetches cookbooks from git repositories", "git", "resolver"),
-    Tool("goiardi", "runs the embedded Chef server", "goiardi", "embedded"),
-    Tool("ssh", "reads ~/.ssh/config, opens shells on nodes", "openssh-client", "nodes"),
-    Tool("ip", "creates the network of the lab", "iproute2", "lxc"),
-    Tool("nft", "sets up NAT for the network of the lab", "nftables", "lxc"),
-    Tool("sysctl", "sets up IP forwarding for the network of the lab", "procps", "lxc"),
-    Tool("sudo", "runs commands as root", "sudo", "sudo"),
-    Tool("vagrant", "creates machines", "vagrant", "vagrant"),
-    Tool("lxc-create", "creates LXC containers as machines", "lxc", "lxc"),
-    Tool("lxcfs", "shows machines their own memory and CPUs", "lxcfs", "lxc"),
-    Tool("mmdebstrap", "builds the box of the machines", "mmdebstrap", "lxc"),
+    Tool("ruby", "reads cookbooks and roles; runs knife"),
+    Tool("knife", "bootstraps nodes", "knife"),
+    Tool("berks", "resolves the cookbooks of a Berksfile", "berksfile"),
+    Tool("librarian-chef", "resolves the cookbooks of a Cheffile", "cheffile"),
+    Tool("git", "fetches cookbooks from git repositories", "resolver"),
+    Tool("goiardi", "runs the embedded Chef server", "embedded"),
+    Tool("ssh", "reads ~/.ssh/config, opens shells on nodes", "nodes"),
+    Tool("ip", "creates the network of the lab", "lxc"),
+    Tool("nft", "sets up NAT for the network of the lab", "lxc"),
+    Tool("sysctl", "sets up IP forwarding for the network of the lab", "lxc"),
+    Tool("sudo", "runs commands as root", "sudo"),
+    Tool("vagrant", "creates machines", "vagrant"),
+    Tool("lxc-create", "creates LXC containers as machines", "lxc"),
+    Tool("lxcfs", "shows machines their own memory and CPUs", "lxc"),
+    Tool("mmdebstrap", "builds the box of the machines", "lxc"),
 )
 
 LIBRARIES = {
@@ -79,6 +63,9 @@ LIBRARIES = {
     "yaml": "PyYAML",
 }
 """Each module, and the Python package that has it."""
+
+SETUP = "stackcook setup"
+"""The command that installs programs."""
 
 PLUGINS = Path("/usr/share/vagrant-plugins/plugins.d")
 
@@ -138,31 +125,14 @@ def _tool(tool: Tool, needed: bool, find: Callable[[str], Path]) -> Diagnosis:
         found = str(find(tool.program))
     except UsageError:
         found = ""
-    if tool.package:
-        remedy = _as_root(f"apt-get install {tool.package}")
-    else:
-        remedy = _setup() or _as_root(f"{_GEMS} {tool.gem}")
-    return Diagnosis(tool.program, tool.purpose, found, remedy, needed)
-
-
-def _setup() -> str:
-    """The command that installs gems and libraries in a checkout of stackcook; else empty."""
-    if not (CHECKOUT / "setup" / "gems").is_file():
-        return ""
-    here = Path.cwd() == CHECKOUT
-    return "make setup" if here else f"make -C {shlex.quote(str(CHECKOUT))} setup"
-
-
-def _as_root(command: str) -> str:
-    return command if os.geteuid() == 0 else f"sudo {command.replace('&& ', '&& sudo ')}"
+    return Diagnosis(tool.program, tool.purpose, found, SETUP, needed)
 
 
 def _provider(needed: bool) -> Diagnosis:
     # Asking Vagrant itself takes seconds; plugins that a user installed are in the home directory.
     places = (PLUGINS / "vagrant-lxc.json", *(Path.home() / ".vagrant.d/gems").glob("*/gems/*lxc*"))
     found = next((str(place) for place in places if place.exists()), "")
-    remedy = _as_root("apt-get install vagrant-lxc")
-    return Diagnosis("vagrant-lxc", "LXC provider for Vagrant", found, remedy, needed)
+    return Diagnosis("vagrant-lxc", "LXC provider for Vagrant", found, SETUP, needed)
 
 
 def _libraries() -> Diagnosis:
@@ -170,7 +140,10 @@ def _libraries() -> Diagnosis:
     found = "" if missing else "all installed"
     what = f"missing: {', '.join(missing)}" if missing else "libraries of stackcook"
     packages = " ".join(LIBRARIES[name] for name in missing)
-    remedy = _setup() or f"{shlex.quote(sys.executable)} -m pip install {packages}".rstrip()
+    if (CHECKOUT / "setup" / "python").is_file():
+        remedy = f"make -C {shlex.quote(str(CHECKOUT))} setup"
+    else:
+        remedy = f"{shlex.quote(sys.executable)} -m pip install {packages}".rstrip()
     return Diagnosis("Python libraries", what, found, remedy)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stackcook.api.manifest import load
 from stackcook.errors import UsageError
+from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
 from stackcook.redact import Redactor
 from stackcook.report import bundle
@@ -27,10 +28,11 @@ def is_deployed(path: Path) -> bool:
 class Recorded:
     """A run as it is recorded; ``report`` has no secrets, ``redact`` removes them from a text.
 
-    ``text`` is the manifest's, empty if the file is gone.
+    ``manifest`` is today's, None if it is invalid; ``text`` is its text, empty if the file is gone.
     """
 
     report: RunReport
+    manifest: Manifest | None
     state: Path
     text: str
     redact: Redactor
@@ -69,7 +71,7 @@ def recorded(path: Path, wanted: str | None = None) -> Recorded:
     redact = Redactor(known_secrets(state, text, manifest))
     under_way = running and run == known[-1] and not run.ended
     report = read_run(state, run, under_way=under_way, now=time.time(), redact=redact)
-    return Recorded(report, state, text, redact)
+    return Recorded(report, manifest, state, text, redact)
 
 
 def _state(path: Path) -> Path:

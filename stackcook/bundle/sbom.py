@@ -1,23 +1,26 @@
-"""The software bill of materials of a bundle, as SPDX 2.3 in JSON."""
+"""Software bills of materials: SPDX 2.3 and CycloneDX 1.5, in JSON."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 from stackcook import __version__
+from stackcook.bundle.licenses import alternatives, spdx_id
 
 
 @dataclass(frozen=True)
 class Component:
-    """A piece of software: ``kind`` is the type of its package URL: deb, gem, generic.
+    """A piece of software: ``kind`` is the type of its package URL: deb, gem, pypi, generic.
 
     ``namespace`` is that of the package URL, such as ``debian``; ``sha256`` may be empty.
+    ``licenses`` are names as it declares them, or ``A or B``; empty if unknown.
     """
 
     kind: str
@@ -26,6 +29,7 @@ class Component:
     sha256: str = ""
     namespace: str = ""
     architecture: str = ""
+    licenses: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -45,7 +49,8 @@ def deb(stanza: str) -> Component:
 
 
 def spdx(name: str, components: Iterable[Component]) -> str:
-    """The document; ``name`` is what the components make up."""
+    """The document in SPDX; ``name`` is what the components make up."""
+    references = dict[str, str]()
     packages = [
         {
             "SPDXID": f"SPDXRef-{number}",
@@ -53,6 +58,9 @@ def spdx(name: str, components: Iterable[Component]) -> str:
             "versionInfo": each.version,
             "downloadLocation": "NOASSERTION",
             "filesAnalyzed": False,
+            "licenseConcluded": "NOASSERTION",
+            "licenseDeclared": _expression(each.licenses, references),
+            "copyrightText": "NOASSERTION",
             **(
                 {"checksums": [{"algorithm": "SHA256", "checksumValue": each.sha256}]}
                 if each.sha256
@@ -75,7 +83,7 @@ def spdx(name: str, components: Iterable[Component]) -> str:
         "name": name,
         "documentNamespace": f"urn:uuid:{uuid4()}",
         "creationInfo": {
-            "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "created": _now(),
             "creators": [f"Tool: stackcook-{__version__}"],
         },
         "packages": packages,
@@ -88,4 +96,65 @@ def spdx(name: str, components: Iterable[Component]) -> str:
             for package in packages
         ],
     }
+    if references:
+        document["hasExtractedLicensingInfos"] = [
+            {"licenseId": reference, "name": text, "extractedText": f"declared as: {text}"}
+            for reference, text in references.items()
+        ]
     return json.dumps(document, indent=1) + "\n"
+
+
+def _expression(licenses: Sequence[str], references: dict[str, str]) -> str:
+    """The licences as SPDX has them; ``references`` gets names that SPDX does not have."""
+    groups: dict[str, None] = {}
+    for declared in licenses:
+        for names in alternatives(declared):
+            ids = dict.fromkeys(spdx_id(name) or _reference(name, references) for name in names)
+            groups[f"({' OR '.join(ids)})" if len(ids) > 1 else "".join(ids)] = None
+    return " AND ".join(groups) or "NOASSERTION"
+
+
+def _reference(name: str, references: dict[str, str]) -> str:
+    # The plus would get lost, and GPL-2+ is not GPL-2.
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", name.replace("+", "-or-later")).strip("-")
+    reference = f"LicenseRef-{plain}"
+    references.setdefault(reference, name)
+    return reference
+
+
+def cyclonedx(name: str, components: Iterable[Component]) -> str:
+    """The document in CycloneDX; ``name`` is what the components make up."""
+    stackcook = {"type": "application", "name": "stackcook", "version": __version__}
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "serialNumber": f"urn:uuid:{uuid4()}",
+        "version": 1,
+        "metadata": {
+            "timestamp": _now(),
+            "tools": {"components": [stackcook]},
+            "component": {"type": "application", "bom-ref": "root", "name": name},
+        },
+        "components": [_cyclonedx(each) for each in components],
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _cyclonedx(component: Component) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": component.url,
+        "name": component.name,
+        "version": component.version,
+        "purl": component.url,
+    }
+    if component.sha256:
+        found["hashes"] = [{"alg": "SHA-256", "content": component.sha256}]
+    if component.licenses:
+        ids = dict.fromkeys((spdx_id(name), name) for name in component.licenses)
+        found["licenses"] = [{"license": {"id": i} if i else {"name": n}} for i, n in ids]
+    return found
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

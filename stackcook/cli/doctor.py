@@ -26,7 +26,7 @@ from stackcook.report.format import columns
 )
 @click.pass_obj
 def command(context: Context) -> ExitCode:
-    """List the programs that stackcook needs, and how to install missing ones.
+    """List the programs that stackcook needs, and which of them are missing.
 
     Checks what the manifest needs; without a valid manifest, everything.
     Exits 2 if something is missing.

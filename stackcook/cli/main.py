@@ -34,7 +34,8 @@ from stackcook.nearest import nearest
 GROUPS = {
     "Start here": {
         "init": "Write a manifest, new or for an existing Chef repository.",
-        "doctor": "List required programs, and how to install missing ones.",
+        "setup": "Install the programs that stackcook uses.",
+        "doctor": "List required programs, and which of them are missing.",
         "check": "Report all problems in the manifest and the Chef repository.",
         "preflight": "Inspect the nodes, and show what must be fixed before a deploy.",
         "deploy": "Deploy the cloud; after a failure, resume where it stopped.",
@@ -58,6 +59,7 @@ GROUPS = {
         "machines": "Show the machines: names, addresses, sizes.",
         "server": "Start, stop or inspect the embedded Chef server.",
         "bundle": "Write a file with all that deploy needs from the internet.",
+        "sbom": "List all software that is installed, with its licences.",
         "box": "Build the Vagrant box of the LXC machines.",
         "schema": "Print the JSON Schema of the manifest, for editors.",
         "completion": "Print the script for completion in bash, zsh or fish.",

@@ -13,7 +13,6 @@ from stackcook.cli.help import Command
 from stackcook.errors import UsageError
 from stackcook.files import replacing
 from stackcook.operations.site import Site
-from stackcook.report.html import render
 
 
 @click.command(
@@ -49,7 +48,8 @@ def horizon_url(context: Context) -> str:
 
 def _report(context: Context) -> str:
     path = context.state / "report.html"
-    page = render(recorded(context.path).report)
+    found = recorded(context.path)
+    page = render(found.report, found.manifest)
     with replacing(path, 0o600) as file:
         file.write(page.encode())
     return path.as_uri()

@@ -82,7 +82,7 @@ def command(
         return
     found = recorded(context.path, wanted)
     report = found.report
-    written = [*_files(report, html, junit)]
+    written = [*_files(report, found.manifest, html, junit)]
     if bundle:
         count = found.bundle(bundle)
         written.append(f"{bundle} ({count} files; review it before you share it)")
@@ -92,11 +92,13 @@ def command(
         context.console.result("" if context.json else text.render(report), data.run_data(report))
 
 
-def _files(report: RunReport, html: Path | None, junit: Path | None) -> Iterator[str]:
+def _files(
+    report: RunReport, manifest: Manifest | None, html: Path | None, junit: Path | None
+) -> Iterator[str]:
     """Write the files that were asked for; yields their names."""
     if html:
         with replacing(html, 0o666) as file:
-            file.write(page(report).encode())
+            file.write(page(report, manifest).encode())
         yield str(html)
     if junit:
         with replacing(junit, 0o666) as file:

@@ -22,6 +22,11 @@ from stackcook.verify.tempest import guideline
 from stackcook.verify.tempest.run import Request
 
 
+def _tests(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """What --tempest takes besides names of tests, for shell completion."""
+    return [word for word in ("smoke",) if word.startswith(begun)]
+
+
 @click.command(
     cls=Command,
     examples="""
@@ -76,6 +81,7 @@ from stackcook.verify.tempest.run import Request
 @click.option(
     "--tempest",
     metavar="smoke|REGEX",
+    shell_complete=_tests,
     help="Run OpenStack's test suite instead: its smoke tests, or those whose names match.",
 )
 @click.option(

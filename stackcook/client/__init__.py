@@ -24,7 +24,7 @@ def gems(lock: Path = LOCK) -> dict[str, str]:
 
 
 def collect(directory: Path) -> None:
-    """Copy the gems that `make setup` downloaded to where FETCH looks for them."""
+    """Copy the gems that `stackcook setup` downloaded to where FETCH looks for them."""
     for gem in (f"{name}-{version}.gem" for name, version in gems().items()):
         for path in (cache() / "gems").glob(f"*/cache/{gem}"):
             shutil.copyfile(path, directory / gem)

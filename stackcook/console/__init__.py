@@ -8,6 +8,7 @@ Plain lines do not use rich: importing it takes time.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
+from stackcook.console.wrap import columns, wrapped, wrapped_text
 from stackcook.errors import Finding, InputError, Severity, StackcookError
 
 if TYPE_CHECKING:
@@ -109,15 +111,19 @@ class Console:
         styles = {}
         if self._out.color_system and not self._out.no_color:
             styles = {severity: Style(color=color) for severity, color in _COLORS.items()}
+        width = columns(self._stdout)
         for finding in findings:
-            place, severity, rest = str(finding).partition(f": {finding.severity.value}: ")
+            severity = finding.severity.value
+            line = wrapped(str(finding), width)
             if style := styles.get(finding.severity):
-                severity = style.render(severity)
-            self._stdout.write(f"{place}{severity}{rest}\n")
+                place, word, rest = re.split(rf"(:\s+{severity}:\s)", line, maxsplit=1)
+                line = f"{place}{style.render(word)}{rest}"
+            self._stdout.write(f"{line}\n")
         self.write(last)
 
     def note(self, text: str) -> None:
-        """Print a line on stderr."""
+        """Print a line on stderr; on a terminal, broken only between words."""
+        text = wrapped(text, columns(self._stderr))
         if self._live_view:
             self._err.print(text, markup=False)  # above the view
         else:
@@ -155,9 +161,10 @@ class Console:
 
     def _end(self, board: Board) -> None:
         if problems := board.problems():
-            self._err.print(problems)
+            self._err.print(wrapped_text(problems, columns(self._stderr)))
         if board.done:
-            self.result(board.summary(), board.data())
+            summary = wrapped_text(board.summary(), columns(self._stdout))
+            self.result(summary, board.data())
 
     @contextmanager
     def _plain(self, board: Board) -> Iterator[Listener]:

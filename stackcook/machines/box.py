@@ -29,8 +29,8 @@ WARM = HERE / "warm.sh"
 QUICK = HERE / "quick.sh"
 """Lets the client start faster. Only in the box: it is not how Chef or RubyGems start it."""
 
-_LOCKS = (LOCK, HERE / "quick.lock")
-_MADE_OF = (SCRIPT, *_LOCKS, QUICK)
+LOCKS = (LOCK, HERE / "quick.lock")
+_MADE_OF = (SCRIPT, *LOCKS, QUICK)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Box:
         on_line("building the Vagrant box (takes two to four minutes, only once)")
         with tempfile.TemporaryDirectory(prefix="stackcook-gems-") as collected:
             collect(Path(collected))
-            argv = as_root("bash", str(SCRIPT), str(new), collected, str(FETCH), *map(str, _LOCKS))
+            argv = as_root("bash", str(SCRIPT), str(new), collected, str(FETCH), *map(str, LOCKS))
             self._run(argv, on_line, run)
 
     def _build_warm(self, new: Path, on_line: Say, run: Runner) -> None:

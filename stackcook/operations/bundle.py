@@ -21,12 +21,13 @@ from stackcook.chef.objects.runlist import recipes_of
 from stackcook.chef.repository.packages import Packages
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.resolvers.fetch import fetch, restore
-from stackcook.client import gems
+from stackcook.client import LOCK
 from stackcook.command import Command, Runner, Say, run
 from stackcook.errors import UsageError
 from stackcook.files import checksum
 from stackcook.machines.box import ORDINARY
 from stackcook.manifest.model import MachineKind, Manifest
+from stackcook.operations.sbom import gems
 
 PACKAGES_FILE = "packages.txt"
 """A file of a cookbook: packages that its recipes need and do not name, one a line."""
@@ -207,7 +208,7 @@ def _wanted(manifest: Manifest, repository: Repository) -> Mapping[str, Packages
 
 def _components(index: str, repository: Repository, box: Path | None) -> Iterator[Component]:
     yield from (deb(stanza) for stanza in index.split("\n\n") if stanza)
-    yield from (Component("gem", name, version) for name, version in gems().items())
+    yield from gems((LOCK,))
     for cookbook in repository.cookbooks:
         yield Component("generic", cookbook.name, cookbook.version, namespace="cookbook")
     if box:

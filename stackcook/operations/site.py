@@ -22,11 +22,13 @@ from stackcook.command import Say
 from stackcook.operations.chefsite import ChefSite
 from stackcook.machines.base import ABSENT
 from stackcook.operations.remove import Leaving
+from stackcook.operations.sbom import DPKG
+from stackcook.parallel import parallel_map
 from stackcook.errors import ChefServerError, NodeError, Position, VerifyError, counted
 from stackcook.manifest.model import MachineKind, Node
 from stackcook.files import private_directory
 from stackcook.remote import hostkeys
-from stackcook.remote.base import Remote, as_root
+from stackcook.remote.base import Host, Remote, as_root
 from stackcook.remote.pool import Pool
 from stackcook.remote.ready import User, make_ready
 from stackcook.remote.ssh import connect, wait_for
@@ -235,6 +237,18 @@ class Site(ChefSite):
             units = []
         host = self.machines.hosts([node])[node.name]
         return self.bootstrap().give_back(node, host, units, keep, timeout, say)
+
+    def software(self) -> tuple[str, ...]:
+        """What :data:`~stackcook.operations.sbom.DPKG` prints on each node. Raises NodeErrors."""
+
+        def ask(host: Host) -> str:
+            with self._connections(host, self._manifest.state / "known_hosts") as remote:
+                done = remote.run(DPKG, timeout=60, apart=True)
+            if done.status:
+                raise NodeError(f"cannot list its packages: {done.last}", where=host.name)
+            return done.output
+
+        return tuple(parallel_map(ask, self.machines.hosts(self._manifest.nodes).values()))
 
     def contents(self) -> Contents:
         """What users have in the cloud. Raises VerifyError if it does not answer."""

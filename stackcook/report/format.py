@@ -40,8 +40,8 @@ def difference(seconds: float | None) -> str:
 
 
 def when(at: float) -> str:
-    """A moment in this machine's time zone: ``2026-11-22 23:55:01``."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    """A moment in this machine's time zone, with its name: ``2026-11-22 23:55:01 CET``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(at))
 
 
 def roughly(seconds: float) -> str:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stackcook.errors import counted
+from stackcook.manifest.model import Manifest
 from stackcook.report import format, template, text
 from stackcook.report.run import MOST_NAMED, NodeRun, RunReport, causes, seconds
 from stackcook.report.format import duration
+from stackcook.report.topology import draw
 from stackcook.run.record import StepState
 
 MOST_CAUSES = 200
 """How many causes of failures are shown."""
 
 
-def render(report: RunReport) -> str:
-    """The page. Texts from nodes are escaped, and scripts are forbidden by its own policy."""
+def render(report: RunReport, manifest: Manifest | None = None) -> str:
+    """The page, with the topology if there is a manifest.
+
+    Texts from nodes are escaped, and scripts are forbidden by its own policy.
+    """
     filters = {name: getattr(format, name) for name in ("duration", "difference", "when")}
     found = causes(report.failures)
     return template.render(
@@ -30,6 +36,7 @@ def render(report: RunReport) -> str:
         named=MOST_NAMED,
         more_causes=len(found) - MOST_CAUSES,
         chart=timeline(report),
+        topology=b64encode(draw(manifest).encode()).decode() if manifest else "",
         width=WIDTH,
         top=TOP,
         left=LEFT,

@@ -373,6 +373,12 @@ def _data() -> dict[str, Schema]:
             box=_BOOLEAN,
             unknown=_TEXTS,
         ),
+        "sbom": _object(
+            "`licenses` as the software declares them; empty if unknown.",
+            components=_list(
+                _object(kind=_TEXT, name=_TEXT, version=_TEXT, purl=_TEXT, licenses=_TEXTS)
+            ),
+        ),
         "box build": _object(
             "`name` and `path` are those of the ordinary box; `warm` is for --warm.",
             name=_TEXT,
@@ -390,6 +396,13 @@ def _data() -> dict[str, Schema]:
         "schema": {"type": "object"},
         "help": _object("`topic` is null without one.", topic=_OPTIONAL, text=_TEXT),
         "completion": _object(shell={"enum": ["bash", "zsh", "fish"]}, script=_TEXT),
+        "setup": _object(
+            "What was missing: names of Debian packages, and the number of gems.",
+            packages=_TEXTS,
+            gems=_COUNT,
+            unavailable={**_TEXTS, "description": "Packages that no source of apt has."},
+            installed=_BOOLEAN,
+        ),
         "doctor": _object(
             missing=_COUNT,
             tools=_list(

@@ -69,9 +69,8 @@ def render(nodes: Sequence[NodeStatus], now: float, width: int) -> Text:
             ):
                 text.append(f"\n    {part}")
     if any(node.result == "failed" for node in nodes):
-        text.append(
-            "\nrun `stackcook logs NODE --failed` to see the output of a failed step", "dim"
-        )
+        hint = "run `stackcook logs NODE --failed` to see the output of a failed step"
+        text.append("".join(f"\n{part}" for part in textwrap.wrap(hint, width)), "dim")
     return text
 
 

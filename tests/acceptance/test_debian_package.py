@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from stackcook import __version__
+from stackcook.cache import cache
+from tests.output import data
 from tests.started import ROOT
 
 SOURCES = r"""
@@ -25,9 +27,16 @@ CHROOT = (
     "--mount",
     "sh",
     "-ec",
-    'mount -t devpts -o newinstance,ptmxmode=0666 devpts "$0/dev/pts"; exec chroot "$0" "$@"',
+    'mount -t devpts -o newinstance,ptmxmode=0666 devpts "$0/dev/pts";'
+    ' mount -t proc proc "$0/proc"; exec chroot "$0" "$@"',
 )
-"""chroot with terminals of its own, which end with it."""
+"""chroot with terminals and /proc of its own, which end with it."""
+
+MISSING = {"bookworm": [], "trixie": ["vagrant-lxc"]}
+"""Suite → what `stackcook setup` cannot install there."""
+
+SETUP = 1800.0
+"""Seconds that `stackcook setup` may take: it downloads 300 MB, and builds gems."""
 
 COMPLETE = {
     "bash": (
@@ -80,13 +89,24 @@ def system(
         shutil.rmtree(root, ignore_errors=True)
 
 
+def prepare_setup(system: Path) -> None:
+    """Start no services, which would run in this machine's network; download gems only once."""
+    policy = system / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    downloads = system / "root/.cache/stackcook/gems/downloaded/cache"
+    downloads.mkdir(parents=True)
+    for gem in (cache() / "gems").glob("*/cache/*.gem"):
+        shutil.copy(gem, downloads)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mmdebstrap and chroot need root")
 def test_the_package_works_in_a_clean_system(system: Path) -> None:
     environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"]
 
-    def run(*argv: str, directory: str = "/root/cloud") -> str:
+    def run(*argv: str, directory: str = "/root/cloud", timeout: float = 120.0) -> str:
         inside = [*CHROOT, str(system), "env", "-i", "-C", directory, *environment, *argv]
-        done = subprocess.run(inside, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(inside, capture_output=True, text=True, timeout=timeout)
         assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
         return done.stdout
 
@@ -99,3 +119,18 @@ def test_the_package_works_in_a_clean_system(system: Path) -> None:
     assert "stackcook-deploy - Deploy the cloud; after a failure, resume where it stopped" in page
     for shell, argv in COMPLETE.items():
         assert "compute1" in run(*argv), shell
+    prepare_setup(system)
+    done = data(run("stackcook", "setup", "--yes", "--json", timeout=SETUP))
+    assert done["installed"] and done["gems"] > 100 and "goiardi" in done["packages"]
+    assert done["unavailable"] == MISSING[system.parent.name.rstrip("0123456789")]
+    assert run("stackcook", "setup").startswith("nothing to install: ")
+    try:
+        assert " created, 0 updated, 0 unchanged" in run("stackcook", "upload")
+        assert "0 created, 0 updated, " in run("stackcook", "upload")
+        knife = ("/root/.cache/stackcook/bin/knife", "-c", ".stackcook/chef/config.rb")
+        assert "controller" in run(*knife, "role", "list")
+    finally:
+        run("stackcook", "server", "stop")
+    software = run("stackcook", "sbom")
+    for word in ("pypi  stackcook ", "gem   knife ", "deb   goiardi "):
+        assert word in software

@@ -151,6 +151,13 @@ def test_status_shows_both_nodes(lab: Any) -> None:
     assert all(node in done.out for node in NODES)
 
 
+def test_the_software_of_the_nodes_is_listed(lab: Any) -> None:
+    done = lab.stackcook("sbom", "--nodes")
+    assert done.status == 0
+    rows = {row[1]: row[0] for row in map(str.split, done.out.splitlines()) if len(row) > 3}
+    assert {rows.get(name) for name in ("nova-compute", "mariadb-server", "keystone")} == {"deb"}
+
+
 def test_no_secret_is_shown_to_anybody(lab: Any) -> None:
     secrets = lab.secrets()
     assert len(secrets) >= 13 and all(len(secret) >= 12 for secret in secrets)

@@ -81,9 +81,7 @@ class Vendored:
             findings.error(self.file, cause.at, cause.what, f"{cause.remedy} ({log})")
         except UsageError:
             what = f"{program} is not installed, so its cookbooks are missing"
-            gem = "berkshelf" if program == "berks" else program
-            remedy = f"install it with `make setup` or `gem install {gem}`"
-            findings.error(self.file, None, what, remedy)
+            findings.error(self.file, None, what, "install it with `stackcook setup`")
         except CommandError as error:
             findings.error(self.file, None, f"{program}: {error.what}", log)
         except OSError as error:

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
-from click.shell_completion import ZshComplete
+from click.shell_completion import ShellComplete, ZshComplete
 from click.testing import CliRunner
 
+from stackcook.cli.context import Context
 from stackcook.cli.main import cli
+from tests.commands import every
 from tests.output import data
 from tests.started import environment
 
@@ -43,6 +46,56 @@ def test_bash_completes(line: str, found: list[str], root: Path) -> None:
     env = environment(PATH=f"{program.parent}:{os.environ['PATH']}")
     done = subprocess.run(["bash", "-c", code], env=env, text=True, capture_output=True)
     assert (done.stdout.split(), done.stderr) == (found, "")
+
+
+FREE = {
+    "init": {
+        "computes",
+        "network",
+        "external_network",
+        "external_interface",
+        "name",
+        "hosts",
+        "user",
+    },
+    "preflight": {"parallel"},
+    "deploy": {"parallel"},
+    "verify": {"patience"},
+    "converge": {"batch", "parallel"},
+    "upload": {"keep"},
+    "tunnel": {"port"},
+    "ssh": {"command_line"},
+    "bundle": {"releases"},
+}
+"""Command → parameters whose values only the user knows: numbers, names, what runs on a node."""
+
+
+@pytest.mark.parametrize("name, command", [("", cli), *every(cli)], ids=lambda each: str(each))
+def test_every_value_is_completed_or_free_text(name: str, command: click.Command) -> None:
+    values = [each for each in command.params if not getattr(each, "is_flag", False)]
+    free = set()
+    for each in values:
+        listed = isinstance(each.type, (click.Choice, click.Path)) or getattr(each, "count", False)
+        if not listed and each._custom_shell_complete is None:
+            free.add(each.name)
+    assert free == FREE.get(name, set())
+
+
+@pytest.mark.parametrize(
+    "words, begun, found",
+    [
+        (["converge"], "role[", ["role[web]"]),
+        (["deploy", "--limit"], "controller,comp", ["controller,compute1"]),
+        (["verify", "--tempest"], "", ["smoke"]),
+        (["sbom", "--format"], "c", ["cyclonedx"]),
+    ],
+)
+def test_values(words: list[str], begun: str, found: list[str], root: Path) -> None:
+    path = root / "infrastructure.yml"
+    path.write_text(path.read_text().replace("recipe[a]", "role[web]"))
+    settings = {"obj": Context(path)}
+    completion = ShellComplete(cli, settings, "stackcook", "_STACKCOOK_COMPLETE")
+    assert [each.value for each in completion.get_completions(words, begun)] == found
 
 
 def test_zsh_completes_the_first_word_with_an_old_click_too(

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from stackcook.cli import main
 from stackcook.errors import ExitCode
 from stackcook.machines.box import ORDINARY, Box
+from stackcook.report.schema import schema
 from tests.fakes import FakeSite, recipe_error
 from tests.output import data, document
 from tests.started import environment
@@ -68,6 +69,12 @@ def test_usage_errors_before_a_command_is_known(arguments: list[str], what: str)
     assert document(result.stdout)["errors"][0]["what"] == what
 
 
+def test_the_schema_has_the_data_of_each_command() -> None:
+    listed = {each["if"]["properties"]["command"]["const"] for each in schema()["allOf"]}
+    # What a program on a node prints is not ours; the Vagrantfile's command prints nothing.
+    assert listed == {*names()} - {"ssh", "box provide"}
+
+
 def test_the_json_of_a_program_on_a_node_is_not_ours() -> None:
     result = run("ssh", "--nonsense", "node", "df", "--json")
     assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
@@ -75,7 +82,7 @@ def test_the_json_of_a_program_on_a_node_is_not_ours() -> None:
 
 @every_command
 def test_without_a_manifest(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if name in ("init", "schema", "completion", "doctor", "box build", "help"):
+    if name in ("init", "schema", "completion", "doctor", "setup", "sbom", "box build", "help"):
         pytest.skip("it reads no manifest")
     monkeypatch.chdir(tmp_path)
     node = ["node"] if name in ("logs", "ssh", "bundle", "node remove") else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +16,7 @@ from stackcook.run.events import RunDone, RunStarted, StepDone, StepFailed, Step
 from stackcook.run.state import State
 from stackcook.errors import NodeError
 from stackcook.report import html
+from stackcook.report.topology import draw
 from stackcook.report.run import RunReport
 from tests.ran import FakeCloud, took
 
@@ -33,7 +35,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "rect", "line"):
+        if tag not in ("img", "meta", "rect", "line"):
             self._open.append(tag)
             self.texts.setdefault(tag, []).append("")
 
@@ -88,6 +90,37 @@ def test_nothing_is_fetched_and_the_page_forbids_it_itself(report: RunReport) ->
     assert policy == [
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     ]
+
+
+def test_the_topology_is_a_picture_without_rights(report: RunReport, tmp_path: Path) -> None:
+    manifest = FakeCloud(tmp_path / "other").manifest
+    page = Page(html.render(report, manifest))
+    (image,) = [attributes for tag, attributes in page.elements if tag == "img"]
+    kind, _, content = (image["src"] or "").partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert base64.b64decode(content).decode() == draw(manifest)
+    (policy,) = [a["content"] or "" for tag, a in page.elements if a.get("http-equiv")]
+    assert "default-src 'none'" in policy and "img-src data:;" in policy
+
+
+def test_on_a_phone_wide_parts_scroll_by_themselves(report: RunReport, tmp_path: Path) -> None:
+    manifest = FakeCloud(tmp_path / "other").manifest
+    page = Page(html.render(report, manifest))
+    viewport = [a["content"] for tag, a in page.elements if a.get("name") == "viewport"]
+    assert viewport == ["width=device-width, initial-scale=1"]
+    for at, (tag, attributes) in enumerate(page.elements):
+        if tag in ("table", "img") or attributes.get("class") == "chart":
+            assert page.elements[at - 1] == ("div", {"class": "wide"}), attributes
+
+
+def test_times_have_their_zone(report: RunReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "XYZ-3")
+        time.tzset()
+        page = Page(html.render(report))
+    time.tzset()
+    times = [text for text in page.texts["dd"] if re.match(r"\d{4}-", text)]
+    assert len(times) == 2 and all(text.endswith(" XYZ") for text in times)
 
 
 def test_the_picture_shows_steps_failures_retries_and_gates(report: RunReport) -> None:

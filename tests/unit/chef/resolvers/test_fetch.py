@@ -248,7 +248,7 @@ def test_without_berks_the_finding_says_how_to_get_it(
     berks.installed = False
     assert findings_of(manifest, berks) == [
         "Berksfile: error: berks is not installed, so its cookbooks are missing; "
-        "install it with `make setup` or `gem install berkshelf`"
+        "install it with `stackcook setup`"
     ]
 
 

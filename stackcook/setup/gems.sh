@@ -1,21 +1,35 @@
 #!/bin/bash
-# Installs the gems of the lock lists into the user's cache and puts their commands into .venv/bin;
+# Installs the gems of the lock lists into the user's cache and puts their commands into DIRECTORY;
 # prints nothing if they are installed. Ignores GEM_HOME and Bundler settings of the caller.
+#   gems.sh [--missing] DIRECTORY    --missing: only print how many gems would be installed
 set -euo pipefail
+only=
+[ "$1" != --missing ] || { only=yes; shift; }
+bin=$1
 cd "$(dirname "$0")/.."
 unset GEM_HOME GEM_PATH RUBYOPT RUBYLIB BUNDLE_GEMFILE
 ruby=/usr/bin/ruby
-locks=("$PWD/stackcook/client/client.lock" "$PWD/setup/gems.lock" "$PWD/setup/old-gems.lock")
+locks=("$PWD/client/client.lock" "$PWD/setup/gems.lock" "$PWD/setup/old-gems.lock")
+count=$(sed '/^#/d' "${locks[@]}" | wc -l)
+# Without Ruby, they can't be there: setup installs it with the packages.
+if [ "$only" ] && [ ! -x "$ruby" ]; then
+    echo "$count"
+    exit 0
+fi
 commands=(knife chef-client chef-zero chef-cli berks librarian-chef spiceweasel cookstyle rspec)
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/stackcook/gems
 abi=$($ruby --disable-gems -rrbconfig -e 'print RbConfig::CONFIG["ruby_version"], " ", RbConfig::CONFIG["arch"]')
 key=$({ echo "$abi"; cat "${locks[@]}"; } | sha256sum | cut -c1-16)
 home=$cache/$key
+if [ "$only" ]; then
+    [ -d "$home" ] && [ "$(cat "$bin/.gems" 2>/dev/null)" = "$home" ] || echo "$count"
+    exit 0
+fi
 
 install_gems() {
     local new=$cache/.new-$key log=$cache/install.log old
-    echo "setup: installing $(sed '/^#/d' "${locks[@]}" | wc -l) Ruby gems (one to three minutes)"
+    echo "setup: installing $count Ruby gems (one to three minutes)"
     rm -rf "$new"
     mkdir -p "$new/cache"
     for old in "$cache"/*/cache; do # reuse the downloads of earlier lists
@@ -33,7 +47,7 @@ install_gems() {
 # Two at a time, each with consecutive gems: dependencies of an extension come before it.
 build() {
     local new=$1 install=(/usr/bin/gem install --local --ignore-dependencies --no-document)
-    $ruby stackcook/client/fetch_gems.rb "$new/cache" "${locks[@]}" || return
+    $ruby client/fetch_gems.rb "$new/cache" "${locks[@]}" || return
     cd "$new/cache"
     sed -E '/^(#|$)/d; s/ (.*)/-\1.gem/' "${locks[@]}" | GEM_HOME=$new GEM_PATH=$new \
         MAKEFLAGS=-j$(nproc) xargs -P 2 -n 45 "${install[@]}" --install-dir "$new" --bindir "$new/bin" || return
@@ -57,27 +71,27 @@ fi
 # knife wants its subcommand before its options; people also type knife -c FILE SUBCOMMAND.
 config_last='[ "$1" != -c ] || { config=$2; shift 2; set -- "$@" -c "$config"; }'
 # spiceweasel runs knife and berks; librarian-chef's old libraries make Ruby warn each time.
-declare -A before=([knife]=$config_last [spiceweasel]="export PATH='$PWD/.venv/bin':\"\$PATH\"")
+declare -A before=([knife]=$config_last [spiceweasel]="export PATH='$bin':\"\$PATH\"")
 declare -A switches=([librarian-chef]=-W0)
 
-mkdir -p .venv/bin
-if [ "$(cat .venv/gems 2>/dev/null)" != "$home" ]; then
+mkdir -p "$bin"
+if [ "$(cat "$bin/.gems" 2>/dev/null)" != "$home" ]; then
     for command in "${commands[@]}"; do
-        cat >".venv/bin/$command" <<END
+        cat >"$bin/$command" <<END
 #!/bin/sh
-# Written by setup/gems: the locked gems and no others.
+# Written by stackcook setup: the locked gems and no others.
 unset RUBYOPT RUBYLIB BUNDLE_GEMFILE
 ${before[$command]-}
 export GEM_HOME='$home' GEM_PATH='$home' CHEF_LICENSE="\${CHEF_LICENSE:-accept-silent}"
 exec $ruby ${switches[$command]-} '$home/bin/$command' "\$@"
 END
-        chmod 0755 ".venv/bin/$command"
+        chmod 0755 "$bin/$command"
     done
-    echo "$home" >.venv/gems
+    echo "$home" >"$bin/.gems"
     echo "setup: installed the Chef client and knife. By using them you accept the Chef license:"
     echo "setup: https://www.chef.io/end-user-license-agreement (set CHEF_LICENSE to override)."
 fi
 # Make knife available in PATH, unless the user has one.
 if ! command -v knife >/dev/null && [ -w /usr/local/bin ]; then
-    ln -sf "$PWD/.venv/bin/knife" /usr/local/bin/knife
+    ln -sf "$bin/knife" /usr/local/bin/knife
 fi

@@ -71,6 +71,8 @@ def preflight_options(command: Callable[..., Any]) -> Callable[..., Any]:
     stackcook deploy --limit compute1,compute2
     # only the nodes that failed
     stackcook deploy --retry-failed
+    # throw away all changes since the snapshot
+    stackcook deploy --reset
     # without the internet
     stackcook deploy --bundle cloud.tar
     """,
@@ -78,7 +80,12 @@ def preflight_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @limit_option()
 @click.option("--retry-failed", is_flag=True, help="Only nodes that failed in the last deploy.")
 @click.option(
-    "--anew", is_flag=True, help="Start over instead of resuming: converge all nodes again."
+    "--anew",
+    is_flag=True,
+    help="Start over instead of resuming: converge all nodes again. Use no snapshot.",
+)
+@click.option(
+    "--reset", is_flag=True, help="Replace the machines and all that is on them by a snapshot."
 )
 @click.option("--preflight-only", is_flag=True, help="The same as `stackcook preflight`.")
 @preflight_options
@@ -88,6 +95,7 @@ def command(
     limit: tuple[str, ...],
     retry_failed: bool,
     anew: bool,
+    reset: bool,
     preflight_only: bool,
     bundle: Path | None,
     take_over: bool,
@@ -122,6 +130,7 @@ def command(
                 anew=anew,
                 ignore=ignore,
                 named=set_hostnames,
+                reset=reset,
                 settings=Settings(parallel=parallel or 0),
             )
 

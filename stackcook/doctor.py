@@ -70,6 +70,7 @@ TOOLS = (
     Tool("vagrant", "creates machines", "vagrant", "vagrant"),
     Tool("lxc-create", "creates LXC containers as machines", "lxc", "lxc"),
     Tool("lxcfs", "shows machines their own memory and CPUs", "lxcfs", "lxc"),
+    Tool("zstd", "packs snapshots for `snapshot export`", "zstd", "lxc"),
     Tool("mmdebstrap", "builds the box of the machines", "mmdebstrap", "lxc"),
 )
 

@@ -37,7 +37,8 @@ _optional_name = click.argument("name", required=False, default="", shell_comple
     examples="""
     stackcook snapshot save
     # the next deploy begins with the snapshot
-    stackcook destroy && stackcook deploy
+    stackcook destroy
+    stackcook deploy
     """,
 )
 def command() -> None:

@@ -45,8 +45,14 @@ class Containers:
 
     def stop(self, name: str, patience: int) -> None:
         """Shut it down, and wait up to ``patience`` seconds until it has stopped."""
-        if name in self.names(running=True):
-            self._do("lxc-stop", "--nokill", "--timeout", str(patience), "--name", name)
+        if name not in self.names(running=True):
+            return
+        argv = ("lxc-stop", "--nokill", "--timeout", str(patience), "--name", name)
+        if self.run(Command(as_root(*argv), apart=True)).status and name in self.names(
+            running=True
+        ):
+            what = f"has not shut down within {patience} s"
+            raise MachineError(what, where=name, remedy=f"run `sudo lxc-stop --kill {name}`")
 
     def kill(self, name: str) -> None:
         """Stop it at once, if it runs."""

@@ -25,7 +25,7 @@ from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError, one_line
 from stackcook.files import lock, private_directory, write_private
 from stackcook.machines import lxcfs, numa
-from stackcook.machines.base import ABSENT, RUNNING, STOPPED
+from stackcook.machines.base import ABSENT, RUNNING, STOPPED, STOPPING
 from stackcook.machines.box import ORDINARY, Box, any_warm, warm_boxes
 from stackcook.machines.layers import Layers
 from stackcook.machines.lxc import Containers
@@ -155,6 +155,9 @@ class VagrantMachines:
 
     def up(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Start ``nodes``, in parallel if the provider can."""
+        if self._stopping.exists():
+            self.stop(self.manifest.nodes)
+            self._stopping.unlink()
         self.provide(on_line)
         states = self.states(nodes)
         if self.provider == "lxc":
@@ -203,7 +206,11 @@ class VagrantMachines:
             self._remove(nodes)
 
     def stop(self, nodes: Sequence[Node]) -> None:
-        """Shut containers down, all at the same time; raises MachineError if one takes too long."""
+        """Shut containers down, all at the same time; raises MachineError if one takes too long.
+
+        If this process is killed, they go on shutting down; :meth:`up` waits for that.
+        """
+        write_private(self._stopping, "")
         parallel_map(lambda node: self._containers.stop(self.container(node), SHUTDOWN), nodes)
 
     def restore(self, nodes: Sequence[Node], layers: Path) -> None:
@@ -254,6 +261,10 @@ class VagrantMachines:
     @property
     def _key(self) -> Path:
         return self.manifest.state / "ssh" / "id_ed25519"
+
+    @property
+    def _stopping(self) -> Path:
+        return self.manifest.state / STOPPING
 
     @property
     def _containers(self) -> Containers:

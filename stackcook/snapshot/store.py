@@ -5,8 +5,8 @@
     ID/nodes/NODE/config       the container's configuration
     ID/state/                  of .stackcook what the cloud needs: keys, passwords, Chef server
 
-The ID is the name and a time. If a name is saved again, the older one is deleted as soon as no
-container uses it.
+The ID is the name and a time in nanoseconds. If a name is saved again, the older one is deleted as
+soon as no container uses it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 from stackcook.errors import MachineError, UsageError
 from stackcook.files import lock, private_directory, try_lock, write_private
+from stackcook.machines.base import STOPPING
 from stackcook.machines.box import ORDINARY
 from stackcook.machines.factory import DEFAULT_NETWORK
 from stackcook.machines.layers import Layers
@@ -40,7 +41,7 @@ _UNSUITABLE = re.compile(r"[:,\\|&\s]")
 RESTORING = "restoring"
 """The file in .stackcook that is there while machines and state are replaced."""
 
-_LEFT_OUT = ("state.db*", "logs", "lock", "*.lock", "numa", RESTORING, ".gitignore")
+_LEFT_OUT = ("state.db*", "logs", "lock", "*.lock", "numa", RESTORING, STOPPING, ".gitignore")
 """What of .stackcook is about its directory or this machine, not about the cloud."""
 
 _SERVER_LEFT_OUT = ("pid", "lock", "log", "goiardi.toml", "index", "data.good", "data.keeping")
@@ -173,8 +174,7 @@ class Store:
             remedy = "set XDG_DATA_HOME to another directory"
             raise UsageError(what, where=str(self.directory), remedy=remedy)
         self.tidy()
-        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        directory = self.directory / f"{name}.{now}-{os.urandom(2).hex()}"
+        directory = self.directory / f"{name}.{time.time_ns()}"
         try:
             with self.reading():
                 private_directory(directory)
@@ -233,7 +233,7 @@ class Store:
 
 
 def _added(snapshot: Snapshot) -> str:
-    """When it came to this machine: the end of its ID."""
+    """When it came to this machine: the end of its ID, which always has 19 digits."""
     return snapshot.directory.name.rpartition(".")[2]
 
 

@@ -18,7 +18,7 @@ LAYERS = (
     {"bundle", "manifest", "remote", "command", "redact", "log"},
     {"chef"},
     {"bootstrap"},
-    {"machines", "verify", "doctor"},
+    {"machines", "verify", "snapshot", "doctor"},
     {"run", "knife", "report", "console", "scaffold"},
     {"operations"},
     {"cli", "__main__"},

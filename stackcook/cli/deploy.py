@@ -108,7 +108,19 @@ def command(
     After a failure, run it again: it resumes where it stopped, unless the manifest or the Chef
     repository have changed. If there is nothing to do, it changes nothing. Ctrl-C waits for the
     running steps; a second one stops them.
+
+    If there are no machines yet, it begins with a snapshot of the cloud, if there is one; see
+    `stackcook help snapshot`.
     """
+    others = {
+        "--limit": limit,
+        "--retry-failed": retry_failed,
+        "--anew": anew,
+        "--preflight-only": preflight_only,
+        "--bundle": bundle,
+    }
+    if reset and (wrong := [option for option, given in others.items() if given]):
+        raise click.UsageError(f"--reset and {wrong[0]} cannot be combined")
     manifest, site, only = made_ready(context, limit, bundle)
     if take_over:
         ignore = (*ignore, "leftover")

@@ -20,8 +20,7 @@ copy)
     writing "${directory%/*/*}"
     mkdir -p "$directory"
     sed '/^# VAGRANT-BEGIN/,/^# VAGRANT-END/d' "$container/config" >"$directory/config"
-    root=$(lxc-info --name "$1" --config lxc.rootfs.path)
-    root=${root#*= }
+    root=$(sed -n 's/^lxc.rootfs.path = //p' "$directory/config") # lxc-info leaves out the kind
     case $root in
     overlay:*)
         layers=${root#overlay:}

@@ -45,6 +45,7 @@ from stackcook.snapshot.store import (
     RESTORING,
     SavedNode,
     Snapshot,
+    explained,
     packages,
     restore_state,
     save_state,
@@ -356,7 +357,7 @@ class Site(ChefSite):
         """
         lab, store, state = self.lab, self.snapshots, self._manifest.state
         assert lab and store
-        with store.reading():
+        with store.reading(), explained(state):
             if snapshot not in store.all():
                 what, remedy = "the snapshot was removed or replaced meanwhile", "run it again"
                 raise UsageError(what, where=snapshot.name, remedy=remedy)

@@ -43,6 +43,16 @@ def write(snapshot: Snapshot, path: Path) -> int:
 
     Raises UsageError if ``path`` can't be written, MachineError if the snapshot can't be read.
     """
+    try:
+        _write(snapshot, path)
+    except OSError as error:
+        what = f"cannot be written ({error.strerror or error})"
+        remedy = "free some space, or choose another path"
+        raise UsageError(what, where=str(path), remedy=remedy) from error
+    return path.stat().st_size
+
+
+def _write(snapshot: Snapshot, path: Path) -> None:
     with replacing(path) as file:
         _write_contents(file, snapshot, "0" * 64)  # replaced below by a text of the same length
         header = file.tell()
@@ -56,14 +66,15 @@ def write(snapshot: Snapshot, path: Path) -> int:
         file.write(_header(FILES, size))
         file.seek(0)
         _write_contents(file, snapshot, digest.hexdigest())
-    return path.stat().st_size
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Snapshot, Content]]:
     """What an archive says that it has, and its files to unpack; raises UsageError."""
-    try:
-        with tarfile.open(path, "r:") as archive:
+    with _refused(path):
+        archive = tarfile.open(path, "r:")
+    with archive:
+        with _refused(path):
             first, second = archive.next(), archive.next()
             names = [each.name for each in (first, second) if each and each.isreg()]
             if names != [CONTENTS, FILES] or not first or not second:
@@ -73,8 +84,15 @@ def opened(path: Path) -> Iterator[tuple[Snapshot, Content]]:
             found = json.loads(text.read())
             sha256 = str(found.pop("sha256"))
             snapshot = read(Path(), json.dumps(found), str(path))
-            yield snapshot, Content(path, files, sha256)
-    except (tarfile.TarError, ValueError, KeyError) as error:
+        yield snapshot, Content(path, files, sha256)
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    """Turn errors of reading an archive into UsageError."""
+    try:
+        yield
+    except (tarfile.TarError, OSError, ValueError, KeyError) as error:
         raise UsageError(f"is not a snapshot ({error})", where=str(path), remedy=_AGAIN) from error
 
 

@@ -186,7 +186,8 @@ class Store:
         """Let a new snapshot count, and replace that of the same name."""
         self.layers.sync(snapshot.directory)
         text = json.dumps(snapshot.described(), indent=1, sort_keys=True)
-        write_private(snapshot.directory / CONTENTS, f"{text}\n")
+        with explained(snapshot.directory):
+            write_private(snapshot.directory / CONTENTS, f"{text}\n")
 
     def remove(self, name: str) -> Snapshot:
         """Delete a snapshot; raises UsageError if containers use it."""
@@ -198,11 +199,10 @@ class Store:
                     where=name,
                     remedy="run `stackcook destroy` where they were deployed",
                 )
-            mine = [each for each in self._complete() if each.name == name]
-            unused = [each for each in mine if not self.users(each)]
-            for each in unused:  # from now on they do not count, even if this is killed
-                (each.directory / CONTENTS).unlink()
-            self.layers.delete(*(each.directory for each in unused))
+            for each in tuple(self._complete()):
+                if each.name == name and not self.users(each):
+                    (each.directory / CONTENTS).unlink()  # now it does not count, even if killed
+            self._sweep()
         return found
 
     def users(self, snapshot: Snapshot) -> tuple[str, ...]:
@@ -217,15 +217,16 @@ class Store:
         """
         private_directory(self.directory)
         with (self.directory / "lock").open("a") as file:
-            if not try_lock(file):
-                return
-            count = {snapshot.directory for snapshot in self.all()}
-            replaced = [each for each in self._complete() if each.directory not in count]
-            unused = {each.directory for each in replaced if not self.users(each)}
-            for directory in unused:
-                (directory / CONTENTS).unlink()
-            there = (path for path in self.directory.iterdir() if path.is_dir())
-            self.layers.delete(*(path for path in there if not (path / CONTENTS).exists()))
+            if try_lock(file):
+                self._sweep()
+
+    def _sweep(self) -> None:
+        count = self.all()
+        for each in tuple(self._complete()):
+            if each not in count and not self.users(each):
+                (each.directory / CONTENTS).unlink()
+        there = (path for path in self.directory.iterdir() if path.is_dir())
+        self.layers.delete(*(path for path in there if not (path / CONTENTS).exists()))
 
     def _complete(self) -> Iterator[Snapshot]:
         for path in sorted(self.directory.glob(f"*/{CONTENTS}")):
@@ -276,7 +277,7 @@ def save_state(state: Path, directory: Path) -> None:
             return left_out(path, names)
         return of_server(path, names) if here == ("chef", "server") else set()
 
-    with _explained(directory):
+    with explained(directory):
         shutil.copytree(state, directory / "state", ignore=ignore)
 
 
@@ -284,7 +285,7 @@ def restore_state(directory: Path, state: Path) -> None:
     """Replace what :func:`save_state` has copied."""
     kept = shutil.ignore_patterns(*_LEFT_OUT)
     names = [path.name for path in state.iterdir()]
-    with _explained(state):
+    with explained(state):
         for name in set(names) - kept(str(state), names):
             path = state / name
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -292,7 +293,7 @@ def restore_state(directory: Path, state: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn errors of copying into MachineError."""
     try:
         yield

@@ -165,7 +165,8 @@ def start_of(
     ``now`` in seconds since the epoch. A restore that was interrupted is done again. Raises
     UsageError if a snapshot is needed, and there is no suitable one.
     """
-    interrupted = (manifest.state / RESTORING).exists()
+    restoring = manifest.state / RESTORING
+    interrupted = restoring.exists()
     fresh = set(machines.values()) == {ABSENT} and not (manifest.state / "chef").exists()
     if not (interrupted or wish.reset or fresh and not wish.anew and not wish.partly):
         return None
@@ -177,13 +178,14 @@ def start_of(
         remedy = "run `stackcook deploy` to complete it, or `stackcook destroy`"
         raise UsageError(what, where=str(manifest.root), remedy=remedy)
     shape = shape_of(manifest)
-    if wish.name:
-        found = store.find(wish.name)
+    name = wish.name
+    if interrupted and not name and restoring.read_text() in (each.name for each in store.all()):
+        name = restoring.read_text()
+    if name:
+        found = store.find(name)
         if found.shape != shape:
             what = "this snapshot is of another cloud: its name, nodes, addresses, networks or box"
-            raise UsageError(
-                f"{what} differ", where=wish.name, remedy="see `stackcook snapshot list`"
-            )
+            raise UsageError(f"{what} differ", where=name, remedy="see `stackcook snapshot list`")
         return Start(found, found.digest == digest, now)
     best = store.best(shape, digest, now)
     if best is None and (wish.reset or interrupted):

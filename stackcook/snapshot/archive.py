@@ -105,17 +105,16 @@ def unpack(snapshot: Snapshot, content: Content, directory: Path) -> Snapshot:
     argv = as_root("tar", "--extract", *_TAR, *_XATTRS, "--directory", str(directory))
     broken = ""
     with tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=errors) as tar:
-            assert tar.stdin
-            try:
+        try:
+            with subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=errors) as tar:
+                assert tar.stdin
                 while piece := content.file.read(_PIECE):
                     digest.update(piece)
                     tar.stdin.write(piece)
-                tar.stdin.close()
-            except BrokenPipeError:
-                pass  # its status says it
-            except tarfile.TarError as error:
-                broken = str(error)
+        except BrokenPipeError:
+            pass  # tar has ended, and its status says why
+        except tarfile.TarError as error:
+            broken = str(error)
         errors.seek(0)
         said = last_line(errors.read())
     if "No space left" in said:

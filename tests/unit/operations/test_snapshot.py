@@ -132,6 +132,17 @@ def test_an_interrupted_restore_is_done_again(manifest: Manifest, site: FakeSite
         steps(manifest, site)
 
 
+def test_an_interrupted_restore_goes_on_with_its_snapshot(
+    manifest: Manifest, site: FakeSite
+) -> None:
+    for name in ("first", "second"):
+        keep(site, manifest, name)
+    for name, chosen in (("first", "first"), ("second", "second"), ("gone", "first")):
+        (manifest.state / RESTORING).write_text(name)
+        start = start_of(manifest, site, {}, site.digest(), NOW)
+        assert start and start.snapshot.name == chosen
+
+
 def test_clouds_without_snapshots(manifest: Manifest, site: FakeSite) -> None:
     site.snapshots = None
     assert "restore" not in steps(manifest, site)

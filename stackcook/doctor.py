@@ -54,6 +54,7 @@ TOOLS = (
     Tool("vagrant", "creates machines", "vagrant"),
     Tool("lxc-create", "creates LXC containers as machines", "lxc"),
     Tool("lxcfs", "shows machines their own memory and CPUs", "lxc"),
+    Tool("zstd", "packs snapshots for `snapshot export`", "lxc"),
     Tool("mmdebstrap", "builds the box of the machines", "lxc"),
 )
 

@@ -105,12 +105,15 @@ def checksum(path: Path) -> str:
 
 
 @contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path``, made if it is missing, against other processes and threads."""
+def lock(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock file ``path``, made if it is missing, against other processes and threads.
+
+    With ``shared``, only against those that do not share it.
+    """
     private_directory(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+") as file:
-        try_lock(file, wait=True)
+        try_lock(file, shared=shared, wait=True)
         yield
 
 

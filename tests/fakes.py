@@ -19,6 +19,7 @@ from stackcook.errors import ChefServerError, NodeError, Position, StackcookErro
 from stackcook.manifest.model import BootstrapKind, Manifest, Node, Stage
 from stackcook.operations.remove import Leaving
 from stackcook.remote.base import Host, Remote, Unreachable
+from stackcook.snapshot.store import SavedNode, Snapshot, Store
 from stackcook.verify.check import Check, Report
 from stackcook.verify.contents import Contents
 from stackcook.verify.member import Member
@@ -204,6 +205,10 @@ class FakeSite:
         self.bundle: Bundle | None = None
         self.gone: tuple[str, ...] = ()
         self.leaves: dict[str, Leaving] = {}
+        self.snapshots: Store | None = None
+        self.on_restore: Callable[[], None] = lambda: None
+        self.verified: list[Deploy] = []
+        self.port = 4545
 
     def _step(self, name: str) -> str:
         self.asked.append(name)
@@ -287,6 +292,7 @@ class FakeSite:
         **_: Any,
     ) -> Report:
         self._step(f"verify without {' '.join(without)}" if without else "verify")
+        self.verified.append(deploy)
         return Report((Check("SSH", "controller", True), *self.bad), notes=self.notes)
 
     def facts(self) -> Mapping[str, str]:
@@ -343,6 +349,18 @@ class FakeSite:
 
     def forget(self, nodes: Sequence[Node]) -> str:
         return self._step("forget")
+
+    def restore(self, snapshot: Snapshot) -> str:
+        self.on_restore()
+        return self._step(f"restore {snapshot.name}")
+
+    def shut_down(self) -> None:
+        self._step("shut down")
+
+    def copy(self, directory: Path) -> Mapping[str, SavedNode]:
+        (directory / "nodes").mkdir()
+        self._step("copy")
+        return {"controller": SavedNode("fake-controller", 2), "compute1": SavedNode("c", 1)}
 
     def stop_chef_server(self) -> str:
         return self._step("stop")

@@ -58,6 +58,8 @@ def preflight_options(command: Callable[..., Any]) -> Callable[..., Any]:
     stackcook deploy --limit compute1,compute2
     # only the nodes that failed
     stackcook deploy --retry-failed
+    # throw away all changes since the snapshot
+    stackcook deploy --reset
     # without the internet
     stackcook deploy --bundle cloud.tar
     """,
@@ -65,7 +67,12 @@ def preflight_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @limit_option()
 @click.option("--retry-failed", is_flag=True, help="Only nodes that failed in the last deploy.")
 @click.option(
-    "--anew", is_flag=True, help="Start over instead of resuming: converge all nodes again."
+    "--anew",
+    is_flag=True,
+    help="Start over instead of resuming: converge all nodes again. Use no snapshot.",
+)
+@click.option(
+    "--reset", is_flag=True, help="Replace the machines and all that is on them by a snapshot."
 )
 @click.option("--preflight-only", is_flag=True, help="The same as `stackcook preflight`.")
 @preflight_options
@@ -75,6 +82,7 @@ def command(
     limit: tuple[str, ...],
     retry_failed: bool,
     anew: bool,
+    reset: bool,
     preflight_only: bool,
     bundle: Path | None,
     take_over: bool,
@@ -87,7 +95,19 @@ def command(
     After a failure, run it again: it resumes where it stopped, unless the manifest or the Chef
     repository have changed. If there is nothing to do, it changes nothing. Ctrl-C waits for the
     running steps; a second one stops them.
+
+    If there are no machines yet, it begins with a snapshot of the cloud, if there is one; see
+    `stackcook help snapshot`.
     """
+    others = {
+        "--limit": limit,
+        "--retry-failed": retry_failed,
+        "--anew": anew,
+        "--preflight-only": preflight_only,
+        "--bundle": bundle,
+    }
+    if reset and (wrong := [option for option, given in others.items() if given]):
+        raise click.UsageError(f"--reset and {wrong[0]} cannot be combined")
     ready = prepared(context, limit, bundle, retry_failed=retry_failed)
     if take_over:
         ignore = (*ignore, "leftover")
@@ -98,6 +118,7 @@ def command(
             ready,
             listener,
             anew=anew,
+            reset=reset,
             ignore=ignore,
             named=set_hostnames,
             parallel=parallel or 0,

@@ -50,6 +50,7 @@ GROUPS = {
         "tunnel": "Print the SSH command with which a laptop reaches Horizon.",
         "ssh": "Open a shell on a node, or run a command there.",
         "node": "Remove a compute node from the running cloud.",
+        "snapshot": "Save the whole cloud, and restore it in a minute.",
         "destroy": "Delete the machines and everything else that deploy created.",
     },
     "Look closer": {
@@ -90,6 +91,8 @@ _AGAIN = {
     "converge": "converges all of these nodes",
     "upload": "sends what is still missing",
     "node remove": "removes what is left",
+    "snapshot save": "starts the machines and saves the whole cloud",
+    "snapshot restore": "restores the whole cloud",
     "destroy": "removes what is left",
 }
 """What a command does if it is run again after Ctrl-C."""

@@ -15,6 +15,9 @@ STOPPED = "stopped"
 ABSENT = "absent"
 UNREACHABLE = "unreachable"
 
+STOPPING = "stopping"
+"""The file in .stackcook that is there from the begin of a shutdown until machines are started."""
+
 
 class Machines(Protocol):
     """The machines of one manifest. Methods raise MachineError if they fail."""

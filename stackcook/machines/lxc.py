@@ -25,9 +25,11 @@ class Containers:
     def owner(self, name: str) -> Path | None:
         """The directory of the manifest whose container it is; None if it was never started.
 
-        It is in the path of the login key, which the pre-start hook names.
+        It is in the path of the login key, which a hook names: the pre-start hook, if an older
+        stackcook started it last.
         """
-        output = self._do("lxc-info", "--name", name, "--config", "lxc.hook.pre-start")
+        hooks = ("--config", "lxc.hook.mount", "--config", "lxc.hook.pre-start")
+        output = self._do("lxc-info", "--name", name, *hooks)
         found = re.search(r"(\S+)/\.stackcook/ssh/\S+\.pub", output)
         return Path(found[1]) if found else None
 
@@ -40,6 +42,17 @@ class Containers:
         """The bridge of its interface with that number; empty if it has no such interface."""
         output = self._do("lxc-info", "--name", name, "--config", f"lxc.net.{interface}.link")
         return output.partition("=")[2].strip()
+
+    def stop(self, name: str, patience: int) -> None:
+        """Shut it down, and wait up to ``patience`` seconds until it has stopped."""
+        if name not in self.names(running=True):
+            return
+        argv = ("lxc-stop", "--nokill", "--timeout", str(patience), "--name", name)
+        if self.run(Command(as_root(*argv), apart=True)).status and name in self.names(
+            running=True
+        ):
+            what = f"has not shut down within {patience} s"
+            raise MachineError(what, where=name, remedy=f"run `sudo lxc-stop --kill {name}`")
 
     def kill(self, name: str) -> None:
         """Stop it at once, if it runs."""

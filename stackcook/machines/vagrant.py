@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,11 +25,13 @@ from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError, one_line
 from stackcook.files import lock, private_directory, write_private
 from stackcook.machines import lxcfs, numa
-from stackcook.machines.base import ABSENT, RUNNING, STOPPED
+from stackcook.machines.base import ABSENT, RUNNING, STOPPED, STOPPING
 from stackcook.machines.box import ORDINARY, Box, any_warm, warm_boxes
+from stackcook.machines.layers import Layers
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork, external_attributes
 from stackcook.manifest.model import Manifest, Node
+from stackcook.parallel import parallel_map
 from stackcook.remote import keys
 from stackcook.remote.base import Host
 
@@ -45,6 +48,9 @@ PROVIDERS = {"lxc": "lxc-create", "libvirt": "virsh", "virtualbox": "VBoxManage"
 EXTERNAL_INTERFACE = "eth1"
 """The interface of containers on the external network, by default. It has no address."""
 
+
+SHUTDOWN = 120
+"""Seconds in which a container must have shut down."""
 
 _ADVICE = "For more information on the failure, enable detailed logging"
 """How the last paragraph of some of Vagrant's errors begins."""
@@ -95,8 +101,8 @@ class VagrantMachines:
                     "box": self._boxes[node.name].name if self.provider == "lxc" else DEBIAN_BOX,
                     "cpuset": ",".join(map(str, cpusets[node.name])),
                     "numa": str(self._numa(node)),
-                    "container": self._container(node),
-                    "packages": str(packages() / self._container(node)),
+                    "container": self.container(node),
+                    "packages": str(packages() / self.container(node)),
                 }
                 for node in self.manifest.nodes
                 if node.address and not node.provider
@@ -133,10 +139,12 @@ class VagrantMachines:
             _log.warning("warning: %s: %s", what, why)
         cpusets, running = self._cpusets(), self._containers.names(running=True)
         for node in self.manifest.nodes:
-            package_cache(self._container(node))
-            if self._container(node) not in running:  # a running one keeps its size
+            package_cache(self.container(node))
+            if self.container(node) not in running:  # a running one keeps its size
                 numa.write(self._numa(node), node.memory, cpusets[node.name])
-        self.add_boxes(dict.fromkeys(self._boxes.values()), on_line)
+        states = self.states(self.manifest.nodes)
+        absent = [name for name, state in states.items() if state == ABSENT]
+        self.add_boxes(dict.fromkeys(self._boxes[name] for name in absent), on_line)
 
     def add_boxes(self, boxes: Iterable[Box], on_line: Say) -> None:
         """Build the boxes that are missing, and tell Vagrant of those that it does not know."""
@@ -147,6 +155,9 @@ class VagrantMachines:
 
     def up(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Start ``nodes``, in parallel if the provider can."""
+        if self._stopping.exists():
+            self.stop(self.manifest.nodes)
+            self._stopping.unlink()
         self.provide(on_line)
         states = self.states(nodes)
         if self.provider == "lxc":
@@ -187,12 +198,38 @@ class VagrantMachines:
         there = [node for node, state in zip(nodes, self.states(nodes).values()) if state != ABSENT]
         if self.provider == "lxc":
             for node in there:
-                self._containers.kill(self._container(node))
+                self._containers.kill(self.container(node))
         if there:
             with self._vagrant(on_line, "destroy") as vagrant:
                 vagrant.destroy(vm_name=_names(there))
         if self.provider == "lxc":
             self._remove(nodes)
+
+    def stop(self, nodes: Sequence[Node]) -> None:
+        """Shut containers down, all at the same time; raises MachineError if one takes too long.
+
+        If this process is killed, they go on shutting down; :meth:`up` waits for that.
+        """
+        write_private(self._stopping, "")
+        parallel_map(lambda node: self._containers.stop(self.container(node), SHUTDOWN), nodes)
+
+    def restore(self, nodes: Sequence[Node], layers: Path) -> None:
+        """Replace the containers of ``nodes`` by new ones on the copies in ``layers``/NODE.
+
+        They are stopped. Raises MachineError if one belongs to another deployment.
+        """
+        self._refuse_foreign(nodes)
+
+        def renew(node: Node) -> None:
+            self._remove([node])
+            Layers(self.run).create(self.container(node), layers / node.name)
+            # All that Vagrant has to know: the rest it finds out, or writes at the next start.
+            known = self._vagrants(node)
+            if known.exists():
+                shutil.rmtree(known)
+            write_private(known / "id", self.container(node))
+
+        parallel_map(renew, nodes)
 
     def server_address(self) -> IPv4Address:
         """The first address of the lab's network, which is this machine's."""
@@ -226,18 +263,26 @@ class VagrantMachines:
         return self.manifest.state / "ssh" / "id_ed25519"
 
     @property
+    def _stopping(self) -> Path:
+        return self.manifest.state / STOPPING
+
+    @property
     def _containers(self) -> Containers:
         return Containers(self.run)
 
     def _lxc_state(self, node: Node, there: Set[str], running: Set[str]) -> str:
         """A container exists if Vagrant has recorded that it made it for this manifest."""
-        recorded = self.manifest.root / ".vagrant" / "machines" / node.name / "lxc" / "id"
-        if self._container(node) not in there or not recorded.exists():
+        if self.container(node) not in there or not (self._vagrants(node) / "id").exists():
             return ABSENT
-        return RUNNING if self._container(node) in running else STOPPED
+        return RUNNING if self.container(node) in running else STOPPED
 
-    def _container(self, node: Node) -> str:
+    def container(self, node: Node) -> str:
+        """The name of a node's container."""
         return f"{self.manifest.name}-{node.name}"
+
+    def _vagrants(self, node: Node) -> Path:
+        """The directory of what Vagrant knows of a node's container."""
+        return self.manifest.root / ".vagrant" / "machines" / node.name / "lxc"
 
     def _cpusets(self) -> dict[str, list[int]]:
         """Node → the numbers of the CPUs that its container runs on.
@@ -283,7 +328,7 @@ class VagrantMachines:
 
     def _refuse_foreign(self, nodes: Sequence[Node]) -> None:
         there = self._containers.names()
-        for name in (self._container(node) for node in nodes):
+        for name in (self.container(node) for node in nodes):
             if name in there and (owner := self._containers.foreign(name, self.manifest.root)):
                 destroy = f"run `stackcook destroy` in {owner}"
                 raise MachineError(
@@ -313,7 +358,7 @@ class VagrantMachines:
     def _remove(self, nodes: Sequence[Node]) -> None:
         """Delete containers that Vagrant doesn't know: a killed run left them incomplete."""
         there = self._containers.names()
-        for name in (self._container(node) for node in nodes):
+        for name in (self.container(node) for node in nodes):
             if name in there and not self._containers.foreign(name, self.manifest.root):
                 self._containers.destroy(name)
 

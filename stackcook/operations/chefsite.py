@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackcook.bootstrap import objects, providers
 from stackcook.bundle.archive import Bundle
@@ -24,9 +24,13 @@ from stackcook.errors import ChefServerError, InputError, Severity, UsageError, 
 from stackcook.machines.base import Machines
 from stackcook.machines.factory import machines_for
 from stackcook.machines.provided import ProvidedMachines
-from stackcook.manifest.model import ChefServer, Manifest, Node
+from stackcook.manifest.model import ChefServer, MachineKind, Manifest, Node
 from stackcook.parallel import parallel_map
 from stackcook.remote.base import Access
+from stackcook.snapshot.store import Store, default_directory
+
+if TYPE_CHECKING:  # hosts that are there already wait for no library of Vagrant's
+    from stackcook.machines.vagrant import VagrantMachines
 
 
 class ChefSite:
@@ -50,6 +54,27 @@ class ChefSite:
         if not self._provided:
             return machines
         return ProvidedMachines(machines, self._lookup, lambda: self.server, self._manifest.root)
+
+    @property
+    def lab(self) -> VagrantMachines | None:
+        """The machines if they are this machine's containers, else None."""
+        if self._manifest.machines is not MachineKind.VAGRANT or self._provided:
+            return None
+        from stackcook.machines.vagrant import VagrantMachines
+
+        machines = self.machines
+        made_here = isinstance(machines, VagrantMachines) and machines.provider == "lxc"
+        return machines if made_here else None  # type: ignore[return-value]  # as made_here says
+
+    @property
+    def snapshots(self) -> Store | None:
+        """Where this cloud's snapshots are; None if it can't have any.
+
+        A snapshot has all of a cloud: containers, and the embedded Chef server.
+        """
+        if self.own_server is not None or self.lab is None:
+            return None
+        return Store(default_directory())
 
     @cached_property
     def server(self) -> ChefServer:

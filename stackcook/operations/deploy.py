@@ -25,6 +25,7 @@ from stackcook.operations.shared import (
     staged,
 )
 from stackcook.operations.runner import Settings, run
+from stackcook.operations.snapshot import Wish, restore_step, restored, start_of
 from stackcook.retry import Backoff
 from stackcook.run.events import FINDINGS, PREFLIGHT, Listener
 from stackcook.run.executor import Action, Task
@@ -48,12 +49,16 @@ def deploy(
     anew: bool = False,
     ignore: Collection[str] = (),
     named: bool = False,
+    reset: bool = False,
+    snapshot: str = "",
     settings: Settings = Settings(),
 ) -> ExitCode:
     """Bring up the cloud: all nodes, or those in ``only``.
 
-    Resumes the ``last`` deploy if its inputs are the same and it did not finish, unless ``anew``:
-    the nodes that it has converged are only inspected. ``ignore`` has the IDs of findings of
+    Begins with a snapshot if there are no machines yet, unless ``anew``; with ``reset``, machines
+    are replaced, and ``snapshot`` may name one. Resumes the ``last`` deploy if its inputs are the
+    same and it did not finish, unless ``anew``: the nodes that it has converged are only inspected.
+    ``ignore`` has the IDs of findings of
     preflight that do not stop it. ``named``: new hosts get the names of their nodes; raises
     UsageError if such a name can't be a host name.
     """
@@ -62,6 +67,10 @@ def deploy(
     resumed = None if anew else last and last.resumable(digest, now)
     id = resumed.id if resumed else new_id("d", now)
     facts = replace(observe(manifest, site, only, resumed), named=named)
+    wish = Wish(reset, snapshot, anew, bool(only) or site.bundle is not None)
+    if start := start_of(manifest, site, facts.machines, digest, now, wish):
+        facts = restored(facts, manifest, start)
+        id = start.snapshot.deploy if start.same else new_id("d", now)
     plan = deploy_plan(manifest, facts, only)
     made = actions(manifest, site, facts, id, only, ignore)
     return run(plan, made, manifest, site, listeners, settings, deploy=id, digest=digest)
@@ -124,9 +133,11 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
     nodes = [node for stage in stages for node in stage.nodes]
     machines = {node.name: _machine(node, manifest, facts) for node in nodes}
     check = Step("check", "read and check the Chef repository", changes=False)
-    secrets = Step("secrets", "generate the passwords that are missing", after=(check.key,))
+    restore = [replace(restore_step(facts.start), after=(check.key,))] if facts.start else []
+    before = [check, *restore]
+    secrets = Step("secrets", "generate the passwords that are missing", after=(before[-1].key,))
     network, server = server_steps(after=(secrets.key,))
-    steps = [check, secrets, network, server]
+    steps = [*before, secrets, network, server]
     if nodes:
         up = Step("machines", _machines(machines), after=(server.key,))
         steps += [up, *reach_steps(stages, up.key), *preflight_steps(stages, facts.done)]
@@ -175,6 +186,10 @@ def actions(
     deploy = Deploy(id, frozenset(node.name for node in nodes), facts.recipes)
     shared = Actions(manifest, site, stages, facts, deploy, ignore, wanted=site.wanted)
 
+    def restore(_: Task) -> str:
+        assert facts.start
+        return site.restore(facts.start.snapshot)
+
     def machines(task: Task) -> str:
         if _creates(manifest):
             # A machine that is about to be created has a host key that nobody has seen yet. A host
@@ -204,6 +219,7 @@ def actions(
     return {
         **shared.by_name(),
         "check": lambda _: site.check(),
+        "restore": restore,
         "secrets": lambda _: site.secrets(),
         "machines": machines,
         "upload": upload,

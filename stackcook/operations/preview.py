@@ -23,6 +23,7 @@ from stackcook.operations.converge import converge_plan
 from stackcook.operations.deploy import deploy_plan, observe
 from stackcook.operations.destroy import destroy_plan, removals
 from stackcook.operations.shared import Facts
+from stackcook.operations.snapshot import Wish, restored, start_of
 from stackcook.remote.base import Access
 from stackcook.run import preview
 from stackcook.run.plan import Plan
@@ -61,6 +62,11 @@ def preview_of(
             facts = observe(manifest, site, names, resumed)
         except (MachineError, UsageError) as error:
             warnings.append(f"cannot inspect the machines: {error}")
+        else:
+            wish = Wish(partly=bundle is not None or len(nodes) < len(manifest.nodes))
+            digest, now = site.digest(), time.time()
+            if start := start_of(manifest, site, facts.machines, digest, now, wish):
+                facts = restored(facts, manifest, start)
     if bundle and (without := [node.name for node in nodes if not bundle.nodes.get(node.name)]):
         warnings.append(f"the bundle has no packages of {', '.join(without)}: write it again")
     deletion = creation = state = None

@@ -16,6 +16,7 @@ from stackcook.operations.inspection import Inspection
 from stackcook.run.events import FINDINGS
 from stackcook.run.executor import Action, NewPlan, Task
 from stackcook.run.plan import RUN_LISTS, Key, Step
+from stackcook.snapshot.store import Start
 
 if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
     from stackcook.operations.site import Site
@@ -48,7 +49,8 @@ class Facts:
     ``recipes`` those of each node that need no other node, ``done`` the nodes that the deploy which
     is resumed has finished, ``outdated`` the nodes whose run list, environment or policy on the
     Chef server is not the manifest's. ``bundled``: nodes get their packages from a bundle.
-    ``named``: new hosts get the names of their nodes.
+    ``named``: new hosts get the names of their nodes. ``start`` is the snapshot that is restored
+    first; the other fields say what is there then.
     """
 
     machines: Mapping[str, str] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class Facts:
     outdated: Collection[str] = frozenset()
     bundled: bool = False
     named: bool = False
+    start: Start | None = None
 
 
 @dataclass(frozen=True)

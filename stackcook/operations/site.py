@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 
 from stackcook.addresses import bracketed
 from stackcook.bootstrap import objects
@@ -21,18 +22,35 @@ from stackcook.chef.server.knife import run_section
 from stackcook.command import Say
 from stackcook.operations.chefsite import ChefSite
 from stackcook.machines.base import ABSENT
+from stackcook.machines.layers import Layers
 from stackcook.operations.remove import Leaving
 from stackcook.operations.sbom import DPKG
-from stackcook.parallel import parallel_map
-from stackcook.errors import ChefServerError, NodeError, Position, VerifyError, counted
+from stackcook.errors import (
+    ChefServerError,
+    NodeError,
+    Position,
+    UsageError,
+    VerifyError,
+    counted,
+)
 from stackcook.manifest.model import MachineKind, Node
-from stackcook.files import private_directory
+from stackcook.files import private_directory, write_private
+from stackcook.parallel import parallel_map
 from stackcook.remote import hostkeys
 from stackcook.remote.base import Host, Remote, as_root
 from stackcook.remote.pool import Pool
 from stackcook.remote.ready import User, make_ready
 from stackcook.remote.ssh import connect, wait_for
 from stackcook.run.record import deploy_began
+from stackcook.snapshot.store import (
+    RESTORING,
+    SavedNode,
+    Snapshot,
+    explained,
+    packages,
+    restore_state,
+    save_state,
+)
 from stackcook.verify import clouds, gate, openstack, smoke
 from stackcook.verify import member as members
 from stackcook.verify.check import Report
@@ -340,6 +358,50 @@ class Site(ChefSite):
         if self.own_server:
             return f"not stopped: {self.own_server.url} is your own server"
         return "stopped" if self.embedded.stop() else "was not running"
+
+    def shut_down(self) -> None:
+        """Shut down the machines of the lab, then stop the embedded Chef server."""
+        assert self.lab
+        self.lab.stop(self._manifest.nodes)
+        self.embedded.stop()
+
+    def copy(self, directory: Path) -> Mapping[str, SavedNode]:
+        """Copy all machines and the state into the directory of a new snapshot."""
+        assert self.lab
+        container_of = self.lab.container
+
+        def copy(node: Node) -> SavedNode:
+            layer, container = directory / "nodes" / node.name, container_of(node)
+            size = Layers().copy(container, layer)
+            return SavedNode(container, size, packages(layer / "rootfs"))
+
+        save_state(self._manifest.state, directory)
+        nodes = self._manifest.nodes
+        return {node.name: saved for node, saved in zip(nodes, parallel_map(copy, nodes))}
+
+    def restore(self, snapshot: Snapshot) -> str:
+        """Replace the machines and the state by those of a snapshot; the machines are stopped.
+
+        If this is killed, ``RESTORING`` says that it has to be done again.
+        """
+        lab, store, state = self.lab, self.snapshots, self._manifest.state
+        assert lab and store
+        with store.reading(), explained(state):
+            if snapshot not in store.all():
+                what, remedy = "the snapshot was removed or replaced meanwhile", "run it again"
+                raise UsageError(what, where=snapshot.name, remedy=remedy)
+            write_private(state / RESTORING, snapshot.name)
+            self.embedded.stop()
+            lab.restore(self._manifest.nodes, snapshot.layers)
+            restore_state(snapshot.directory, state)
+            self.embedded.remember(snapshot.port)
+            (state / RESTORING).unlink()
+        return f"{counted(len(snapshot.nodes), 'machine')} of {snapshot.name}"
+
+    @property
+    def port(self) -> int:
+        """The port of the embedded Chef server."""
+        return self.embedded.port
 
     def remove(self) -> str:
         """Remove ``.stackcook``, and our cloud from ``clouds.yaml``."""

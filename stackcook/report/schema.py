@@ -97,6 +97,19 @@ _DEFINITIONS = {
 }
 
 
+def _snapshot(**more: Schema) -> Schema:
+    return _object(
+        "Sizes are in bytes; `packages` are those of Debian, with their versions.",
+        name=_TEXT,
+        cloud=_TEXT,
+        saved=_TIME,
+        version={**_TEXT, "description": "The version of stackcook that saved it."},
+        size=_COUNT,
+        nodes=_map(_object(size=_COUNT, packages=_map(_TEXT))),
+        **more,
+    )
+
+
 def _plan() -> Schema:
     node = _object(
         name=_TEXT,
@@ -109,7 +122,10 @@ def _plan() -> Schema:
             "enum": ["create", "start", None],
             "description": "What is done with the machine; null for existing hosts.",
         },
-        done={**_BOOLEAN, "description": "Converged by the deploy that this one resumes."},
+        done={
+            **_BOOLEAN,
+            "description": "Converged by the deploy that this one resumes, or in the snapshot.",
+        },
         steps=_TEXTS,
     )
     step = _object(
@@ -361,6 +377,14 @@ def _data() -> dict[str, Schema]:
         "report": _report(),
         "node remove": _RUN,
         "destroy": _RUN,
+        "snapshot save": _RUN,
+        "snapshot restore": _RUN,
+        "snapshot list": _object(
+            snapshots=_list(_snapshot(used_by={**_TEXTS, "description": "Names of containers."}))
+        ),
+        "snapshot remove": _object(snapshot=_snapshot()),
+        "snapshot export": _object("The size is in bytes.", file=_TEXT, size=_COUNT),
+        "snapshot import": _object(snapshot=_snapshot()),
         "server start": _object(url=_TEXT),
         "server stop": _object(stopped=_BOOLEAN),
         "server status": _object(running=_BOOLEAN, pid=_or_null(_COUNT), url=_OPTIONAL, log=_TEXT),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,32 @@ def last_deploy(directory: Path) -> LastDeploy | None:
     )
     failed = frozenset(n for n, *end in begun if _failed(n in converged, *end))
     return LastDeploy(deploy, digest, started, exit_code, converged, failed)
+
+
+def finished_deploy(directory: Path, nodes: Collection[str]) -> LastDeploy | None:
+    """The last deploy, if it has succeeded and included all of ``nodes``, else None.
+
+    None as well if a converge has failed since. If one has succeeded, its inputs may have been
+    others: the digest is empty then.
+    """
+    last = last_deploy(directory)
+    if last is None or last.exit_code != ExitCode.DONE:
+        return None
+    took_part = rows(
+        directory,
+        "SELECT DISTINCT node FROM steps JOIN runs ON runs.id = run"
+        " WHERE deploy = ? AND result = 'done'",
+        last.id,
+    )
+    since = rows(
+        directory,
+        "SELECT exit_code FROM runs WHERE command = 'converge'"
+        " AND id > (SELECT max(id) FROM runs WHERE command = 'deploy')",
+    )
+    failed = any(code != ExitCode.DONE for code, in since)
+    if failed or not {node for node, in took_part}.issuperset(nodes):
+        return None
+    return replace(last, digest="") if since else last
 
 
 def deploy_began(directory: Path) -> float:

@@ -18,7 +18,7 @@ LAYERS = (
     {"bundle", "manifest", "remote", "command", "redact", "log"},
     {"chef"},
     {"bootstrap"},
-    {"machines", "verify", "doctor", "setup"},
+    {"machines", "verify", "snapshot", "doctor", "setup"},
     {"run", "knife", "report", "console", "scaffold"},
     {"operations"},
     {"api"},

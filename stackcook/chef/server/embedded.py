@@ -99,7 +99,7 @@ class EmbeddedServer:
     def url(self) -> str:
         """Its URL, as it is or will be started."""
         address = self._address or self._recorded.get("ipaddress")
-        return f"http://{bracketed(address)}:{self._port}" if address else ""
+        return f"http://{bracketed(address)}:{self.port}" if address else ""
 
     @property
     def chef_server(self) -> ChefServer:
@@ -107,7 +107,8 @@ class EmbeddedServer:
         return ChefServer(self.url, USER, self._keys / f"{USER}.pem")
 
     @property
-    def _port(self) -> int:
+    def port(self) -> int:
+        """The port that it is or will be started with, if no other program uses it."""
         return self._chosen or int(self._recorded.get("port", PORT))
 
     @property
@@ -160,7 +161,7 @@ class EmbeddedServer:
         private_directory(self._store.files)
         with lock(self._directory / "lock"):
             process = self._process
-            if process and self._config.read_text() != self._settings(self._port):
+            if process and self._config.read_text() != self._settings(self.port):
                 self._save_and_end(process)
                 process = None
             if not process or not self._responds_or_ends(process):
@@ -189,6 +190,10 @@ class EmbeddedServer:
             log=self._log,
         )
 
+    def remember(self, port: int) -> None:
+        """Record the port of the next start, as if this had been the port of the last one."""
+        write_private(self._config, self._settings(port))
+
     def settle(self) -> None:
         """Wait until all that was written so far is on disk; at once where it does not run.
 
@@ -212,7 +217,7 @@ class EmbeddedServer:
         first = not self._store.data.exists()
         # Variables would override the settings of the file.
         env = {name: value for name, value in os.environ.items() if not name.startswith("GOIARDI")}
-        wanted = self._port
+        wanted = self.port
         for port in range(wanted, wanted + (1 if self._chosen else _PORTS)):
             if not self._is_free(port):
                 continue

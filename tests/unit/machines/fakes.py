@@ -59,9 +59,7 @@ class FakeHost:
             if arguments[-1] == "lxc.net.1.link":
                 return f"lxc.net.1.link = {self.second_links.get(arguments[1], '')}\n"
             root = self.owners.get(arguments[1])
-            return (
-                f"lxc.hook.pre-start = sh identity.sh {root}/.stackcook/ssh/k.pub" if root else ""
-            )
+            return f"lxc.hook.mount = sh identity.sh {root}/.stackcook/ssh/k.pub" if root else ""
         if name == "lxc-ls":
             running = "--running" in arguments
             return "\n".join(one for one, up in self.containers.items() if up or not running)

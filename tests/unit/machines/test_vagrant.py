@@ -72,6 +72,52 @@ def test_states_need_both_the_container_and_vagrants_note(tmp_path: Path) -> Non
     }
 
 
+def test_restored_machines_replace_those_that_are_there(tmp_path: Path) -> None:
+    note(tmp_path, "one")
+    (tmp_path / ".vagrant/machines/one/lxc/box_meta").touch()
+    host = FakeHost(containers={"lab-one": True, "lab-two": False})
+    made = machines(tmp_path, host)
+    made.restore(NODES[:2], Path("/snapshots/lab/nodes"))
+    layers = str(vagrant.HERE / "layers.sh")
+    for name in ("one", "two"):
+        destroy = f"lxc-destroy --force --name lab-{name}"
+        create = f"sh {layers} create lab-{name} /snapshots/lab/nodes/{name}"
+        assert host.done.index(destroy) < host.done.index(create)
+        known = tmp_path / ".vagrant" / "machines" / name / "lxc"
+        assert [path.name for path in known.iterdir()] == ["id"]
+        assert (known / "id").read_text() == f"lab-{name}"
+    assert set(made.states(NODES[:2]).values()) == {"running", "stopped"}
+
+
+def test_another_deployment_s_containers_are_not_replaced(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    host = FakeHost(containers={"lab-two": True}, owners={"lab-two": other})
+    with pytest.raises(MachineError, match=f"lab-two: .* belongs to {other}"):
+        machines(tmp_path, host).restore(NODES, Path("/snapshots/lab/nodes"))
+    assert host.done == []
+
+
+def test_machines_that_were_being_shut_down_are_not_taken_for_running(tmp_path: Path) -> None:
+    note(tmp_path, "one", "two")
+    host = FakeHost(containers={"lab-one": True, "lab-two": True}, way="lo")
+    made = machines(tmp_path, host)
+    (tmp_path / ".stackcook").mkdir()
+    (tmp_path / ".stackcook" / "stopping").touch()  # as a killed `snapshot save` leaves it
+    made.up((), lambda line: None)
+    stops = [done for done in host.done if done.startswith("lxc-stop")]
+    wanted = [f"lxc-stop --nokill --timeout 120 --name lab-{name}" for name in ("one", "two")]
+    assert sorted(stops) == wanted
+    assert not (tmp_path / ".stackcook" / "stopping").exists()
+
+
+def test_a_machine_that_does_not_shut_down_is_named(tmp_path: Path) -> None:
+    note(tmp_path, "one")
+    host = FakeHost(containers={"lab-one": True}, fails="lxc-stop")
+    with pytest.raises(MachineError, match="lab-one: has not shut down within 120 s; run `sudo"):
+        machines(tmp_path, host).stop(NODES[:1])
+
+
 def test_a_lab_has_an_ssh_key_that_stays(tmp_path: Path) -> None:
     lab = machines(tmp_path, FakeHost())
     lab.prepare()

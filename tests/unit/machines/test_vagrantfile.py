@@ -117,7 +117,7 @@ def test_containers(tmp_path: Path) -> None:
     assert b["net.0.ipv4.address"] == ["10.0.112.11/24"]
     assert (b["net.0.link"], b["net.0.ipv4.gateway"]) == (["br-lab"], ["10.0.112.1"])
     key = tmp_path / ".stackcook" / "ssh" / "id_ed25519"
-    assert b["hook.pre-start"][0].endswith(f"identity.sh b 10.0.112.11 {key}.pub")
+    assert b["hook.mount"][0].endswith(f"identity.sh b 10.0.112.11 {key}.pub")
     assert (
         f"{tmp_path}/.stackcook/numa/b sys/devices/system/node none bind,ro 0 0" in b["mount.entry"]
     )

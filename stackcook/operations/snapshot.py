@@ -1,0 +1,218 @@
+"""Snapshots: saves the cloud of the lab, and finds the one that a deploy begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stackcook import __version__
+from stackcook.errors import ExitCode, MachineError, StackcookError, UsageError
+from stackcook.machines.base import ABSENT, STOPPED
+from stackcook.machines.box import ORDINARY
+from stackcook.manifest.model import Manifest
+from stackcook.operations.runner import Settings, run
+from stackcook.operations.shared import Facts, server_steps
+from stackcook.report.format import ago
+from stackcook.run.events import Listener
+from stackcook.run.executor import Action, Task
+from stackcook.run.plan import Plan, Step
+from stackcook.run.record import LastDeploy, finished_deploy
+from stackcook.snapshot.store import RESTORING, SavedNode, Snapshot, Start, Store, shape_of
+
+if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
+    from stackcook.operations.chefsite import ChefSite
+    from stackcook.operations.site import Site
+
+SAVE = "snapshot save"
+
+
+def store_of(site: Site | ChefSite) -> Store:
+    """The snapshots of this cloud; raises UsageError if it can't have any."""
+    store = site.snapshots
+    if store is None:
+        what = "only clouds of LXC containers with the embedded Chef server have snapshots"
+        raise UsageError(what, remedy="use `machines: vagrant` and no Chef server of your own")
+    return store
+
+
+def save(
+    manifest: Manifest,
+    site: Site,
+    listeners: tuple[Listener, ...],
+    name: str = "",
+    *,
+    settings: Settings = Settings(),
+) -> ExitCode:
+    """Save the whole cloud as the snapshot ``name``, by default the cloud's name.
+
+    Its machines are stopped meanwhile. Raises UsageError unless its last deploy has succeeded.
+    """
+    store = store_of(site)
+    nodes = [node.name for node in manifest.nodes]
+    last = finished_deploy(manifest.state, nodes)
+    if not nodes or last is None or (manifest.state / RESTORING).exists():
+        what = "only a cloud whose last deploy of all nodes succeeded can be saved"
+        raise UsageError(what, where=str(manifest.root), remedy="run `stackcook deploy` first")
+    if gone := [n for n, state in site.machines.states(manifest.nodes).items() if state == ABSENT]:
+        what = "the machine does not exist"
+        raise UsageError(what, where=", ".join(gone), remedy="run `stackcook deploy` first")
+    with store.new(name or manifest.name) as directory:
+        made = actions(manifest, site, store, directory, name or manifest.name, last, settings)
+        return run(save_plan(manifest), made, manifest, site, listeners, settings)
+
+
+def save_plan(manifest: Manifest) -> Plan:
+    """The plan of ``snapshot save``. Pure."""
+    names = ", ".join(node.name for node in manifest.nodes)
+    stop = Step("stop", f"shut down {names} and stop the Chef server")
+    copy = Step("copy", "copy root file systems, keys, passwords and the Chef server's data")
+    network, server = server_steps(after=(copy.key,))
+    start = Step("machines", f"start {names}")
+    complete = Step("complete", "add the snapshot to the list", changes=False)
+    steps = (stop, copy, network, server, start, complete)
+    before = (None, *steps)
+    return Plan(SAVE, tuple(replace(s, after=(b.key,) if b else ()) for b, s in zip(before, steps)))
+
+
+def actions(
+    manifest: Manifest,
+    site: Site,
+    store: Store,
+    directory: Path,
+    name: str,
+    last: LastDeploy,
+    settings: Settings,
+) -> dict[str, Action]:
+    """What the steps of ``save`` do. If the copy fails, the machines are started all the same."""
+    saved: dict[str, SavedNode] = {}
+
+    def stop(_: Task) -> str:
+        site.shut_down()
+        return ""
+
+    def copy(task: Task) -> str:
+        try:
+            saved.update(site.copy(directory))
+        except StackcookError as error:
+            task.report(error, "")
+            return ""
+        return f"{sum(node.size for node in saved.values()) / 1e9:.1f} GB"
+
+    def network(_: Task) -> str:
+        site.machines.prepare()
+        return ""
+
+    def machines(task: Task) -> str:
+        site.machines.up(manifest.nodes, task.say)
+        return ""
+
+    def complete(_: Task) -> str:
+        if not saved:
+            remedy = "remove the cause of the failure above, then run it again"
+            raise MachineError("the snapshot was not saved", where=name, remedy=remedy)
+        snapshot = Snapshot(
+            directory,
+            name,
+            manifest.name,
+            settings.clock(),
+            last.digest,
+            last.id,
+            shape_of(manifest),
+            __version__,
+            ORDINARY.key,
+            site.port,
+            saved,
+        )
+        store.complete(snapshot)
+        return name
+
+    return {
+        "stop": stop,
+        "copy": copy,
+        "network": network,
+        "chef server": lambda _: site.chef_server(),
+        "machines": machines,
+        "complete": complete,
+    }
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of a deploy: ``reset`` replaces the machines, by the snapshot ``name`` if set.
+
+    ``anew`` uses none. ``partly``: the deploy does not include all nodes, or has a bundle.
+    """
+
+    reset: bool = False
+    name: str = ""
+    anew: bool = False
+    partly: bool = False
+
+
+def start_of(
+    manifest: Manifest,
+    site: Site | ChefSite,
+    machines: Mapping[str, str],
+    digest: str,
+    now: float,
+    wish: Wish = Wish(),
+) -> Start | None:
+    """The snapshot that a deploy begins with, None if with none.
+
+    ``machines`` are the states of all machines, ``digest`` is the checksum of the deploy's inputs,
+    ``now`` in seconds since the epoch. A restore that was interrupted is done again. Raises
+    UsageError if a snapshot is needed, and there is no suitable one.
+    """
+    restoring = manifest.state / RESTORING
+    interrupted = restoring.exists()
+    fresh = set(machines.values()) == {ABSENT} and not (manifest.state / "chef").exists()
+    if not (interrupted or wish.reset or fresh and not wish.anew and not wish.partly):
+        return None
+    store = store_of(site) if interrupted or wish.reset else site.snapshots
+    if store is None:
+        return None
+    if interrupted and (wish.anew or wish.partly):
+        what = "machines are being restored from a snapshot, which was interrupted"
+        remedy = "run `stackcook deploy` to complete it, or `stackcook destroy`"
+        raise UsageError(what, where=str(manifest.root), remedy=remedy)
+    shape = shape_of(manifest)
+    name = wish.name
+    if interrupted and not name and restoring.read_text() in (each.name for each in store.all()):
+        name = restoring.read_text()
+    if name:
+        found = store.find(name)
+        if found.shape != shape:
+            what = "this snapshot is of another cloud: its name, nodes, addresses, networks or box"
+            raise UsageError(f"{what} differ", where=name, remedy="see `stackcook snapshot list`")
+        return Start(found, found.digest == digest, now)
+    best = store.best(shape, digest, now)
+    if best is None and (wish.reset or interrupted):
+        what = "there is no snapshot of this cloud"
+        remedy = "run `stackcook destroy`, then `stackcook deploy`"
+        raise UsageError(what, where=str(manifest.root), remedy=remedy)
+    return best
+
+
+def restored(facts: Facts, manifest: Manifest, start: Start) -> Facts:
+    """The facts as they will be when the snapshot was restored."""
+    names = frozenset(node.name for node in manifest.nodes)
+    return replace(
+        facts,
+        machines=dict.fromkeys(names, STOPPED),
+        registered=names,
+        done=names if start.same else frozenset(),
+        outdated=frozenset(),
+        start=start,
+    )
+
+
+def restore_step(start: Start) -> Step:
+    """The step that replaces machines and state by those of a snapshot."""
+    snapshot = start.snapshot
+    does = f"restore the machines from the snapshot {snapshot.name}, saved"
+    does += f" {ago(start.now - snapshot.saved)}"
+    if not start.same:
+        does += "; all nodes converge, as something has changed since"
+    return Step("restore", does)

@@ -1,0 +1,1 @@
+"""Saved clouds of the lab, from which machines are restored."""

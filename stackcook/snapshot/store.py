@@ -1,0 +1,305 @@
+"""The snapshots of this user: one directory each, which counts once it has a ``snapshot.json``.
+
+    ID/snapshot.json           what it is; written last
+    ID/nodes/NODE/rootfs       the root file system of a node's container
+    ID/nodes/NODE/config       the container's configuration
+    ID/state/                  of .stackcook what the cloud needs: keys, passwords, Chef server
+
+The ID is the name and a time in nanoseconds. If a name is saved again, the older one is deleted as
+soon as no container uses it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stackcook.errors import MachineError, UsageError
+from stackcook.files import lock, private_directory, try_lock, write_private
+from stackcook.machines.base import STOPPING
+from stackcook.machines.box import ORDINARY
+from stackcook.machines.factory import DEFAULT_NETWORK
+from stackcook.machines.layers import Layers
+from stackcook.manifest.model import Manifest
+
+FORMAT = 1
+CONTENTS = "snapshot.json"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_UNSUITABLE = re.compile(r"[:,\\|&\s]")
+"""Characters that the path of a layer must not have: LXC and the kernel separate paths by them."""
+
+RESTORING = "restoring"
+"""The file in .stackcook that is there while machines and state are replaced."""
+
+_LEFT_OUT = ("state.db*", "logs", "lock", "*.lock", "numa", RESTORING, STOPPING, ".gitignore")
+"""What of .stackcook is about its directory or this machine, not about the cloud."""
+
+_SERVER_LEFT_OUT = ("pid", "lock", "log", "goiardi.toml", "index", "data.good", "data.keeping")
+"""What of the embedded Chef server is made anew when it starts."""
+
+
+@dataclass(frozen=True)
+class SavedNode:
+    """A node of a snapshot: its container, the size in bytes, and its Debian packages' versions."""
+
+    container: str
+    size: int
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot in ``directory``; ``saved`` is in seconds since the epoch.
+
+    ``cloud`` is the name of the saved cloud, ``digest`` the checksum of the inputs of its last
+    deploy and ``deploy`` that one's ID, ``shape`` see :func:`shape_of`, ``port`` the Chef server's.
+    """
+
+    directory: Path
+    name: str
+    cloud: str
+    saved: float
+    digest: str
+    deploy: str
+    shape: str
+    version: str
+    box: str
+    port: int
+    nodes: Mapping[str, SavedNode]
+
+    @property
+    def layers(self) -> Path:
+        """The directory of its root file systems, each in a directory with the node's name."""
+        return self.directory / "nodes"
+
+    @property
+    def size(self) -> int:
+        """The size of all nodes in bytes."""
+        return sum(node.size for node in self.nodes.values())
+
+    def described(self) -> dict[str, Any]:
+        """Everything but its directory, as ``snapshot.json`` has it."""
+        return {"format": FORMAT, **{k: v for k, v in asdict(self).items() if k != "directory"}}
+
+
+@dataclass(frozen=True)
+class Start:
+    """The snapshot that a deploy begins with.
+
+    ``same``: it was saved after a deploy with the same inputs, so that no node has to converge.
+    ``now`` is when that was found out, in seconds since the epoch.
+    """
+
+    snapshot: Snapshot
+    same: bool
+    now: float
+
+
+def shape_of(manifest: Manifest) -> str:
+    """A checksum of what can't be changed in a restored machine: names, addresses, networks, box.
+
+    Nothing else keeps a deploy from beginning with a snapshot.
+    """
+    shape = {
+        "name": manifest.name,
+        "network": str(manifest.network or DEFAULT_NETWORK),
+        "external_network": str(manifest.external_network),
+        "server_port": manifest.server_port,
+        "nodes": {node.name: str(node.address) for node in manifest.nodes},
+        "box": ORDINARY.key,
+    }
+    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
+
+
+def default_directory() -> Path:
+    """``~/.local/share/stackcook/snapshots``, or below ``XDG_DATA_HOME``."""
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(home) / "stackcook" / "snapshots"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The snapshots in ``directory``."""
+
+    directory: Path
+    layers: Layers = Layers()
+
+    def all(self) -> tuple[Snapshot, ...]:
+        """All snapshots, the newest first; of those with one name, the one that was added last."""
+        found = {snapshot.name: snapshot for snapshot in sorted(self._complete(), key=_added)}
+        return tuple(sorted(found.values(), key=lambda each: each.saved, reverse=True))
+
+    def find(self, name: str) -> Snapshot:
+        """The snapshot of that name; raises UsageError that lists the known names."""
+        found = {snapshot.name: snapshot for snapshot in self.all()}
+        if name not in found:
+            known = f"use one of {', '.join(sorted(found))}" if found else ""
+            remedy = known or "run `stackcook snapshot save`"
+            raise UsageError(f"there is no snapshot {name}", remedy=remedy)
+        return found[name]
+
+    def best(self, shape: str, digest: str, now: float) -> Start | None:
+        """The newest snapshot of that shape, if possible one with the same inputs."""
+        there = [snapshot for snapshot in self.all() if snapshot.shape == shape]
+        same = [snapshot for snapshot in there if snapshot.digest == digest]
+        return next((Start(each, each.digest == digest, now) for each in same + there), None)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While this lasts, no other process deletes anything."""
+        with lock(self.directory / "lock", shared=True):
+            yield
+
+    @contextmanager
+    def new(self, name: str) -> Iterator[Path]:
+        """The directory for a new snapshot; deleted again unless :meth:`complete` was called.
+
+        Raises UsageError if the name or the path of the store is not suitable.
+        """
+        if not _NAME.fullmatch(name):
+            remedy = "use letters, digits, dots, hyphens and underscores"
+            raise UsageError(f"{name!r} cannot be the name of a snapshot", remedy=remedy)
+        if _UNSUITABLE.search(str(self.directory)):
+            what = "containers cannot use a path with blanks, colons, commas or `|`, `&`, `\\`"
+            remedy = "set XDG_DATA_HOME to another directory"
+            raise UsageError(what, where=str(self.directory), remedy=remedy)
+        self.tidy()
+        directory = self.directory / f"{name}.{time.time_ns()}"
+        try:
+            with self.reading():
+                private_directory(directory)
+                yield directory
+        finally:
+            self.tidy()
+
+    def complete(self, snapshot: Snapshot) -> None:
+        """Let a new snapshot count, and replace that of the same name."""
+        self.layers.sync(snapshot.directory)
+        text = json.dumps(snapshot.described(), indent=1, sort_keys=True)
+        with explained(snapshot.directory):
+            write_private(snapshot.directory / CONTENTS, f"{text}\n")
+
+    def remove(self, name: str) -> Snapshot:
+        """Delete a snapshot; raises UsageError if containers use it."""
+        with lock(self.directory / "lock"):
+            found = self.find(name)
+            if users := self.users(found):
+                raise UsageError(
+                    f"the snapshot is in use by the machines {', '.join(users)}",
+                    where=name,
+                    remedy="run `stackcook destroy` where they were deployed",
+                )
+            for each in tuple(self._complete()):
+                if each.name == name and not self.users(each):
+                    (each.directory / CONTENTS).unlink()  # now it does not count, even if killed
+            self._sweep()
+        return found
+
+    def users(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """The containers on its root file systems."""
+        inside = f"{snapshot.layers}/"
+        return tuple(sorted(name for name, root in self.layers.used().items() if inside in root))
+
+    def tidy(self) -> None:
+        """Delete what killed commands have left, and what was replaced and is no longer in use.
+
+        Does nothing while another command uses the store: a later one does it.
+        """
+        private_directory(self.directory)
+        with (self.directory / "lock").open("a") as file:
+            if try_lock(file):
+                self._sweep()
+
+    def _sweep(self) -> None:
+        count = self.all()
+        for each in tuple(self._complete()):
+            if each not in count and not self.users(each):
+                (each.directory / CONTENTS).unlink()
+        there = (path for path in self.directory.iterdir() if path.is_dir())
+        self.layers.delete(*(path for path in there if not (path / CONTENTS).exists()))
+
+    def _complete(self) -> Iterator[Snapshot]:
+        for path in sorted(self.directory.glob(f"*/{CONTENTS}")):
+            yield read(path.parent, path.read_text(), str(path))
+
+
+def _added(snapshot: Snapshot) -> str:
+    """When it came to this machine: the end of its ID, which always has 19 digits."""
+    return snapshot.directory.name.rpartition(".")[2]
+
+
+def read(directory: Path, text: str, where: str) -> Snapshot:
+    """The snapshot that the text of a ``snapshot.json`` describes; raises UsageError."""
+    try:
+        found = json.loads(text)
+        if found.pop("format") != FORMAT:
+            what = f"has another format than {FORMAT}, which this stackcook reads"
+            raise UsageError(what, where=where, remedy="save it again with this stackcook")
+        nodes = {name: SavedNode(**node) for name, node in found.pop("nodes").items()}
+        return Snapshot(directory, nodes=nodes, **found)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"cannot be read ({error})"
+        raise UsageError(what, where=where, remedy="remove its directory") from error
+
+
+def packages(root: Path) -> Mapping[str, str]:
+    """Debian package → version, of those installed in a root file system."""
+    try:
+        text = (root / "var/lib/dpkg/status").read_text(errors="replace")
+    except FileNotFoundError:
+        return {}
+    found: dict[str, str] = {}
+    for stanza in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line)
+        if fields.get("Status", "").endswith(" installed"):
+            found[fields["Package"]] = fields["Version"]
+    return found
+
+
+def save_state(state: Path, directory: Path) -> None:
+    """Copy what the cloud needs of .stackcook (``state``); the Chef server must not run."""
+    left_out = shutil.ignore_patterns(*_LEFT_OUT)
+    of_server = shutil.ignore_patterns(*_SERVER_LEFT_OUT, "ds-store*", "idx-build*")
+
+    def ignore(path: str, names: list[str]) -> set[str]:
+        here = Path(path).relative_to(state).parts
+        if not here:
+            return left_out(path, names)
+        return of_server(path, names) if here == ("chef", "server") else set()
+
+    with explained(directory):
+        shutil.copytree(state, directory / "state", ignore=ignore)
+
+
+def restore_state(directory: Path, state: Path) -> None:
+    """Replace what :func:`save_state` has copied."""
+    kept = shutil.ignore_patterns(*_LEFT_OUT)
+    names = [path.name for path in state.iterdir()]
+    with explained(state):
+        for name in set(names) - kept(str(state), names):
+            path = state / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.copytree(directory / "state", state, dirs_exist_ok=True)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn errors of copying into MachineError."""
+    try:
+        yield
+    except OSError as error:  # shutil.Error is one, with a list of what it could not copy
+        why = error.strerror or "; ".join(str(each[-1]) for each in error.args[0])
+        remedy = "check the free space and the permissions there"
+        raise MachineError(
+            f"cannot copy files there ({why})", where=str(path), remedy=remedy
+        ) from error

@@ -1,0 +1,93 @@
+"""`snapshot` and `deploy --reset`, as they are typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stackcook.cli.main import cli
+from stackcook.errors import ExitCode
+from stackcook.machines.layers import Layers
+from stackcook.snapshot.store import Store, default_directory
+from tests.output import data
+from tests.snapshots import FakeLayers, saved
+
+
+@pytest.fixture()
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The user's store; containers are asked for in vain."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    for method in ("used", "sync", "delete"):
+        monkeypatch.setattr(Layers, method, getattr(FakeLayers, method))
+    monkeypatch.setattr(Layers, "roots", {}, raising=False)
+    monkeypatch.setattr(Layers, "busy", set(), raising=False)
+    return Store(default_directory())
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner(mix_stderr=False).invoke(cli, arguments, prog_name="stackcook")
+
+
+def test_the_list(store: Store) -> None:
+    assert run("snapshot", "list").stdout == "there are no snapshots\n"
+    snapshot = saved(store)
+    (line,) = run("snapshot", "list").stdout.splitlines()
+    assert line.startswith("lab  cloud lab  2 nodes  0.0 GB  saved ")
+    root = f"overlay:{snapshot.layers}/controller/rootfs:/changes"
+    store.layers.roots["lab-controller"] = root  # type: ignore[attr-defined]  # of FakeLayers
+    assert run("snapshot", "list").stdout.endswith("used by lab-controller\n")
+    (found,) = data(run("snapshot", "list", "--json").stdout)["snapshots"]
+    assert (found["name"], found["size"], found["used_by"]) == ("lab", 3, ["lab-controller"])
+    assert found["nodes"]["controller"]["packages"] == {"nova-api": "1"}
+
+
+def test_it_is_removed(store: Store) -> None:
+    saved(store)
+    assert run("snapshot", "remove", "lab").stdout == "removed lab\n"
+    result = run("snapshot", "remove", "lab")
+    assert result.exit_code == ExitCode.USAGE
+    assert "there is no snapshot lab; run `stackcook snapshot save`" in result.stderr
+
+
+def test_a_file_is_written_and_read(store: Store, tmp_path: Path) -> None:
+    saved(store)
+    file = str(tmp_path / "lab.snapshot")
+    assert (
+        "it has all keys and passwords of the cloud"
+        in run("snapshot", "export", "lab", file).stdout
+    )
+    result = run("snapshot", "import", file)
+    assert result.exit_code == ExitCode.USAGE
+    assert "lab: there is a snapshot of this name already" in result.stderr
+    (before,) = store.all()
+    forced = run("snapshot", "import", file, "--force")
+    assert forced.stdout == "added lab: cloud lab, 2 nodes\n"
+    (after,) = store.all()
+    assert after.directory != before.directory and not before.directory.exists()
+    store.remove("lab")
+    assert data(run("snapshot", "import", file, "--json").stdout)["snapshot"]["name"] == "lab"
+    (tmp_path / "lab.snapshot").write_text("something else")
+    result = run("snapshot", "import", file, "--force")
+    assert result.exit_code == ExitCode.USAGE and "is not a snapshot" in result.stderr
+    assert len(store.all()) == 1
+
+
+def test_hosts_of_one_s_own_have_no_snapshots(store: Store, root: Path) -> None:
+    (root / "infrastructure.yml").write_text("stackcook: {machines: ssh}\n")
+    for words in (("snapshot", "restore"), ("deploy", "--reset")):
+        result = run(*words)
+        assert result.exit_code == ExitCode.USAGE
+        assert "only clouds of LXC containers with the embedded Chef server" in result.stderr
+    result = run("snapshot", "save")
+    assert "nothing is deployed here" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "option", [["--anew"], ["--limit", "controller"], ["--retry-failed"], ["--preflight-only"]]
+)
+def test_a_reset_is_of_the_whole_cloud(root: Path, option: list[str]) -> None:
+    result = run("deploy", "--reset", *option)
+    assert result.exit_code == ExitCode.USAGE
+    assert f"--reset and {option[0]} cannot be combined" in result.stderr

@@ -1,0 +1,94 @@
+"""A snapshot as a file: what comes out is what went in, or it is refused."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stackcook.errors import UsageError
+from stackcook.snapshot import archive
+from stackcook.snapshot.store import Snapshot, Store
+from tests.snapshots import saved, store_in
+
+
+@pytest.fixture()
+def store(tmp_path: Path) -> Store:
+    return store_in(tmp_path / "first")
+
+
+@pytest.fixture()
+def file(tmp_path: Path, store: Store) -> Path:
+    """A snapshot, exported."""
+    path = tmp_path / "lab.snapshot"
+    assert archive.write(saved(store), path) == path.stat().st_size
+    return path
+
+
+def imported(path: Path, into: Store) -> Snapshot:
+    with archive.opened(path) as (described, content), into.new(described.name) as directory:
+        snapshot = archive.unpack(described, content, directory)
+        into.complete(snapshot)
+    return snapshot
+
+
+def test_it_comes_back_as_it_was(file: Path, store: Store, tmp_path: Path) -> None:
+    second = store_in(tmp_path / "second")
+    imported(file, second)
+    (found,), (wanted,) = second.all(), store.all()
+    assert found.described() == wanted.described()
+    assert (found.layers / "compute1" / "rootfs" / "hostname").read_text() == "compute1"
+    assert (found.directory / "state" / "secret").read_text() == "s3cret"
+
+
+def test_only_its_owner_can_read_it_and_tar_can(file: Path) -> None:
+    assert file.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(file) as found:
+        assert found.getnames() == ["snapshot.json", "files.tar.zst"]
+
+
+def cut(data: bytes) -> bytes:
+    return data[:-3000]
+
+
+def swapped(data: bytes) -> bytes:
+    middle = data.index(b"files.tar.zst") + 600
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+def other_checksum(data: bytes) -> bytes:
+    at = data.index(b'"sha256": "') + 11
+    return data[:at] + b"0" * 64 + data[at + 64 :]
+
+
+@pytest.mark.parametrize(
+    "damage, why",
+    [
+        (cut, "write it again with `stackcook snapshot export`"),
+        (swapped, "is damaged"),
+        (other_checksum, "is damaged (its checksum is wrong)"),
+        (lambda data: data[:100], "is not a snapshot"),
+        (lambda data: b"", "is not a snapshot"),
+        (lambda data: b"x" * 5000, "is not a snapshot"),
+        (lambda data: data.replace(b'"format": 1', b'"format": 2'), "has another format than 1"),
+        (lambda data: data.replace(b'"compute1"', b'"compute9"'), "has no files of compute9"),
+    ],
+)
+def test_a_damaged_file_leaves_nothing(
+    file: Path, tmp_path: Path, damage: Callable[[bytes], bytes], why: str
+) -> None:
+    file.write_bytes(damage(file.read_bytes()))
+    second = store_in(tmp_path / "second")
+    with pytest.raises(UsageError) as error:
+        imported(file, second)
+    assert why in str(error.value) and str(file) in str(error.value)
+    assert second.all() == ()
+    assert not [p for p in second.directory.glob("*") if p.is_dir()]
+
+
+def test_a_target_that_cannot_be_written(store: Store, tmp_path: Path) -> None:
+    snapshot = saved(store)
+    with pytest.raises(UsageError, match="its directory does not exist"):
+        archive.write(snapshot, tmp_path / "none" / "lab.snapshot")

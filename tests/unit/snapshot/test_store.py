@@ -1,0 +1,182 @@
+"""Which snapshots count, which are deleted, and what of .stackcook is in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stackcook.errors import UsageError
+from stackcook.files import lock
+from stackcook.snapshot.store import CONTENTS, Store, packages, restore_state, save_state
+from tests.snapshots import NOW, FakeLayers, saved, store_in
+
+
+@pytest.fixture()
+def store(tmp_path: Path) -> Store:
+    return store_in(tmp_path)
+
+
+def layers(store: Store) -> FakeLayers:
+    assert isinstance(store.layers, FakeLayers)
+    return store.layers
+
+
+def use(store: Store, container: str, directory: Path) -> None:
+    """Let a container be on the controller's root file system of a snapshot."""
+    root = f"overlay:{directory}/nodes/controller/rootfs:/var/lib/lxc/{container}/changes"
+    layers(store).roots[container] = root
+
+
+def there(store: Store) -> int:
+    """How many directories it has."""
+    return len([path for path in store.directory.iterdir() if path.is_dir()])
+
+
+def test_what_is_saved_is_found_again(store: Store) -> None:
+    snapshot = saved(store)
+    assert store.find("lab") == snapshot
+    assert store.directory.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(UsageError, match="there is no snapshot other; use one of lab"):
+        store.find("other")
+
+
+def test_without_its_contents_it_does_not_count_and_is_deleted_later(store: Store) -> None:
+    snapshot = saved(store)
+    (snapshot.directory / CONTENTS).unlink()  # as after a kill just before the end
+    assert store.all() == ()
+    store.tidy()
+    assert there(store) == 0
+
+
+def test_a_save_that_fails_leaves_nothing(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.new("lab") as directory:
+        (directory / "nodes").mkdir()
+        raise ZeroDivisionError
+    assert there(store) == 0
+
+
+def test_what_a_killed_command_still_writes_is_deleted_once_that_ends(store: Store) -> None:
+    half = store.directory / "lab.1"
+    half.mkdir(parents=True)
+    layers(store).busy.add(half)
+    saved(store)
+    assert there(store) == 2
+    layers(store).busy.clear()
+    store.tidy()
+    assert there(store) == 1
+
+
+def test_nothing_is_deleted_while_another_command_reads(store: Store) -> None:
+    half = store.directory / "lab.1"
+    half.mkdir(parents=True)
+    with lock(store.directory / "lock", shared=True):
+        store.tidy()
+    assert there(store) == 1
+
+
+def test_the_same_name_replaces_the_old_one(store: Store) -> None:
+    old = saved(store)
+    new = saved(store)
+    assert (store.all(), there(store)) == ((new,), 1)
+    assert not old.directory.exists()
+
+
+def test_the_replaced_one_stays_until_no_container_uses_it(store: Store) -> None:
+    old = saved(store)
+    use(store, "lab-controller", old.directory)
+    new = saved(store)
+    assert (store.all(), there(store)) == ((new,), 2)
+    layers(store).roots.clear()
+    store.tidy()
+    assert (store.all(), there(store)) == ((new,), 1)
+
+
+def test_one_in_use_is_not_removed(store: Store) -> None:
+    snapshot = saved(store)
+    use(store, "lab-controller", snapshot.directory)
+    with pytest.raises(UsageError, match="lab: the snapshot is in use by the machines lab-contr"):
+        store.remove("lab")
+    layers(store).roots.clear()
+    store.remove("lab")
+    assert (store.all(), there(store)) == ((), 0)
+
+
+def test_the_best_one_has_the_same_inputs(store: Store) -> None:
+    same = saved(store, "same", shape="two nodes", digest="inputs")
+    other = saved(store, "other", shape="two nodes", digest="changed")
+    saved(store, "third", shape="three nodes", digest="inputs")
+    start = store.best("two nodes", "inputs", NOW)
+    assert start and (start.snapshot, start.same) == (same, True)
+    store.remove("same")
+    start = store.best("two nodes", "inputs", NOW)
+    assert start and (start.snapshot, start.same) == (other, False)
+    assert store.best("four nodes", "inputs", NOW) is None
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../a", ".hidden", "a b", "x" * 65])
+def test_names_that_are_refused(store: Store, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be the name of a snapshot; use letters"):
+        saved(store, name)
+
+
+def test_containers_could_not_use_such_a_path(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="set XDG_DATA_HOME to another directory"):
+        saved(store_in(tmp_path / "a:b"))
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ('{"format": 1}', "cannot be read"),
+        ('{"format": 9}', "has another format than 1, which this stackcook reads"),
+    ],
+)
+def test_contents_of_another_kind(store: Store, text: str, why: str) -> None:
+    path = saved(store).directory / CONTENTS
+    path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        store.all()
+    assert why in str(error.value) and str(path) in str(error.value)
+
+
+def test_the_contents_have_no_path_of_this_machine(store: Store) -> None:
+    snapshot = saved(store)
+    text = (snapshot.directory / CONTENTS).read_text()
+    assert str(store.directory) not in text
+    assert json.loads(text)["nodes"]["controller"]["packages"] == {"nova-api": "1"}
+
+
+def test_the_state_comes_back_and_what_is_of_its_directory_stays(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    kept = ("state.db", "state.db-wal", "lock", "machines.lock", "logs/one.log", "restoring")
+    keys = ("known_hosts", "ssh/id_ed25519", "chef/admin.pem", "chef/server/data")
+    anew = ("chef/server/pid", "chef/server/goiardi.toml", "chef/server/index")
+    for name in (*kept, *keys, *anew):
+        (old / name).parent.mkdir(parents=True, exist_ok=True)
+        (old / name).write_text(f"old {name}")
+    (old / "ssh/id_ed25519").chmod(0o600)
+    for name in (*kept, "chef/admin.pem", "data_bags/of/this.json"):
+        (new / name).parent.mkdir(parents=True, exist_ok=True)
+        (new / name).write_text(f"new {name}")
+
+    save_state(old, tmp_path)
+    restore_state(tmp_path, new)
+    found = {str(p.relative_to(new)): p.read_text() for p in new.rglob("*") if p.is_file()}
+    assert found == {n: f"new {n}" for n in kept} | {n: f"old {n}" for n in keys}
+    assert (new / "ssh/id_ed25519").stat().st_mode & 0o777 == 0o600
+
+
+def test_versions_of_packages(tmp_path: Path) -> None:
+    status = tmp_path / "var/lib/dpkg/status"
+    status.parent.mkdir(parents=True)
+    status.write_text(
+        "Package: nova-api\nStatus: install ok installed\nVersion: 2:31.0-1\n"
+        "Description: a\n long: text\n\n"
+        "Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n"
+    )
+    assert packages(tmp_path) == {"nova-api": "2:31.0-1"}
+    assert packages(tmp_path / "other") == {}

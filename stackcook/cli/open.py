@@ -13,6 +13,7 @@ from stackcook.cli.help import Command
 from stackcook.errors import UsageError
 from stackcook.files import replacing
 from stackcook.operations.site import Site
+from stackcook.report.html import render
 
 
 @click.command(

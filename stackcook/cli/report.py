@@ -14,6 +14,7 @@ from stackcook.cli.context import Context
 from stackcook.cli.help import Command
 from stackcook.errors import UsageError
 from stackcook.files import replacing
+from stackcook.manifest.model import Manifest
 from stackcook.report import data, text
 from stackcook.report.format import when
 from stackcook.report.html import render as page

@@ -83,7 +83,17 @@ def test_the_json_of_a_program_on_a_node_is_not_ours() -> None:
 @every_command
 def test_without_a_manifest(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without = {f"snapshot {name}" for name in ("list", "remove", "export", "import")}
-    if name in {"init", "schema", "completion", "doctor", "setup", "sbom", "box build", "help", *without}:
+    if name in {
+        "init",
+        "schema",
+        "completion",
+        "doctor",
+        "setup",
+        "sbom",
+        "box build",
+        "help",
+        *without,
+    }:
         pytest.skip("it reads no manifest")
     monkeypatch.chdir(tmp_path)
     node = ["node"] if name in ("logs", "ssh", "bundle", "node remove") else []

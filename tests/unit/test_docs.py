@@ -25,7 +25,7 @@ PAGES = sorted(
     for pattern in ("*.md", "docs/**/*.md", "cookbooks/*/*.md", "examples/*.md")
     for path in ROOT.glob(pattern)
 )
-OWN = {"TypeError", "RuntimeError"}
+OWN = {"AttributeError", "TypeError", "RuntimeError"}
 """Exceptions that are bugs of stackcook: no message of their own."""
 
 

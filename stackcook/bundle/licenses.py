@@ -1,4 +1,4 @@
-"""Licences of gems, Debian packages and Python libraries, as their own files declare them."""
+"""Licenses of gems, Debian packages and Python libraries, as their own files declare them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SPDX |= {
     "psf-2": "PSF-2.0",
     "sil-ofl-1.1": "OFL-1.1",
 }
-"""Names of licences, in lower case, of Debian's copyright files and of SPDX → the ID in SPDX."""
+"""Names of licenses, in lower case, of Debian's copyright files and of SPDX → the ID in SPDX."""
 
 _GNU = re.compile(r"(A?GPL|LGPL|GFDL)-?v?(\d)(\.\d)?(?:\.0)?(\+|-only|-or-later)?", re.IGNORECASE)
 _VERSIONS = {
@@ -38,11 +38,11 @@ _VERSIONS = {
 }
 
 _NAME = re.compile(r"[\w.+/-]+( with [\w .+/-]+)?", re.IGNORECASE)
-"""What is a name of a licence, and not the beginning of its text."""
+"""What is a name of a license, and not the beginning of its text."""
 
 
 def spdx_id(name: str) -> str:
-    """The SPDX ID of a licence that Debian or an author calls ``name``; empty if unknown."""
+    """The SPDX ID of a license that Debian or an author calls ``name``; empty if unknown."""
     if match := _GNU.fullmatch(name):
         family, version = match[1].upper(), f"{match[2]}{match[3] or '.0'}"
         later = (match[4] or "").lower() in ("+", "-or-later")
@@ -58,7 +58,7 @@ def alternatives(declared: str) -> list[list[str]]:
 
 
 def debian(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Package → licences, of lines such as ``PACKAGE/copyright:License: GPL-2+``, without repeats.
+    """Package → licenses, of lines such as ``PACKAGE/copyright:License: GPL-2+``, without repeats.
 
     A package whose copyright file is not machine-readable (DEP-5) is missing.
     """
@@ -77,17 +77,17 @@ def debian(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def gem(specification: str) -> tuple[str, ...]:
-    """The licences of an installed gem, of its gemspec."""
+    """The licenses of an installed gem, of its gemspec."""
     match = re.search(r"^  s\.licenses = \[(.*)\]$", specification, re.MULTILINE)
     return tuple(re.findall(r'"([^"]+)"', match[1])) if match else ()
 
 
 PYTHON_FIELDS = ("License-Expression", "License", "Classifier")
-"""The fields of a Python distribution's metadata that may have its licence."""
+"""The fields of a Python distribution's metadata that may have its license."""
 
 
 def python(fields: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """The licences of a Python distribution: its expression, else a short text, else classifiers.
+    """The licenses of a Python distribution: its expression, else a short text, else classifiers.
 
     ``fields`` are PYTHON_FIELDS with all their values.
     """

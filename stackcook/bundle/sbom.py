@@ -105,7 +105,7 @@ def spdx(name: str, components: Iterable[Component]) -> str:
 
 
 def _expression(licenses: Sequence[str], references: dict[str, str]) -> str:
-    """The licences as SPDX has them; ``references`` gets names that SPDX does not have."""
+    """The licenses as SPDX has them; ``references`` gets names that SPDX does not have."""
     groups: dict[str, None] = {}
     for declared in licenses:
         for names in alternatives(declared):

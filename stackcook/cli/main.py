@@ -60,7 +60,7 @@ GROUPS = {
         "machines": "Show the machines: names, addresses, sizes.",
         "server": "Start, stop or inspect the embedded Chef server.",
         "bundle": "Write a file with all that deploy needs from the internet.",
-        "sbom": "List all software that is installed, with its licences.",
+        "sbom": "List all software that is installed, with its licenses.",
         "box": "Build the Vagrant box of the LXC machines.",
         "schema": "Print the JSON Schema of the manifest, for editors.",
         "completion": "Print the script for completion in bash, zsh or fish.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -18,13 +19,13 @@ from stackcook.operations.site import Site
 from stackcook.report.format import columns
 
 _SHOWN = 3
-"""Licences of a component in the table."""
+"""Licenses of a component in the table."""
 
 
 @click.command(
     cls=Command,
     examples="""
-    # a table of all software and its licences
+    # a table of all software and its licenses
     stackcook sbom
     # for scanners
     stackcook sbom --format cyclonedx > sbom.cdx.json
@@ -38,7 +39,7 @@ _SHOWN = 3
 @login_options
 @click.pass_obj
 def command(context: Context, form: str | None, nodes: bool) -> None:
-    """List all software that stackcook and a deploy install, with versions and licences.
+    """List all software that stackcook and a deploy install, with versions and licenses.
 
     That is: Python libraries, the gems of the Chef client and knife, and the Debian packages of
     this machine that stackcook uses, with all that they need. Formats: CycloneDX 1.5, SPDX 2.3.
@@ -56,9 +57,17 @@ def command(context: Context, form: str | None, nodes: bool) -> None:
         text = sbom.cyclonedx("stackcook", found)
     else:
         text = _table(found)
-    fields = ("kind", "name", "version", "licenses")
-    data = [{**{name: getattr(each, name) for name in fields}, "purl": each.url} for each in found]
-    context.console.result(text.rstrip("\n"), {"components": data})
+    context.console.result(text.rstrip("\n"), {"components": [*map(_data, found)]})
+
+
+def _data(component: Component) -> Mapping[str, Any]:
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "version": component.version,
+        "purl": component.url,
+        "licenses": component.licenses,
+    }
 
 
 def _table(found: Sequence[Component]) -> str:
@@ -76,4 +85,4 @@ def _summary(found: Sequence[Component]) -> str:
     kinds = Counter(each.kind for each in found)
     parts = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
     unknown = sum(not each.licenses for each in found)
-    return f"{counted(len(found), 'component')} ({parts}); {unknown} of them of unknown licence"
+    return f"{counted(len(found), 'component')} ({parts}); {unknown} of them of unknown license"

@@ -23,7 +23,8 @@ def columns(stream: TextIO) -> int:
 
 def wrapped(text: str, width: int) -> str:
     """``text`` in lines of ``width`` columns; 0: as it is. Longer words, such as paths, stay."""
-    parts, begin = list[str](), 0
+    parts: list[str] = []
+    begin = 0
     for at, indent in _breaks(text, width):
         parts += [text[begin:at], "\n" + " " * indent]
         begin = at + 1

@@ -1,4 +1,4 @@
-"""``sbom``: all software that stackcook and a deploy install, with versions and licences."""
+"""``sbom``: all software that stackcook and a deploy install, with versions and licenses."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ echo
 cd /usr/share/doc && grep -aHE '^(Format|License):' */copyright
 true
 """
-"""A shell script that prints the packages of a system, an empty line, and lines of their licences.
+"""A shell script that prints the packages of a system, an empty line, and lines of their licenses.
 
-A system may have no copyright files; then grep fails, and the licences are unknown.
+A system may have no copyright files; then grep fails, and the licenses are unknown.
 """
 
 
@@ -41,7 +41,7 @@ class _Package:
 
 
 def gems(locks: Iterable[Path]) -> Iterator[Component]:
-    """The gems of locks; licences are known of those that `stackcook setup` has installed."""
+    """The gems of locks; licenses are known of those that `stackcook setup` has installed."""
     found: dict[str, str] = {}
     for lock in locks:
         for name, version in locked(lock).items():
@@ -99,9 +99,8 @@ def _installed(printed: str) -> dict[str, _Package]:
     for line in table.splitlines():
         status, name, version, architecture, provides, needs = line.split("\t")
         if status == "installed":
-            component = Component(
-                "deb", name, version, "", "debian", architecture, known.get(name, ())
-            )
+            declared = known.get(name, ())
+            component = Component("deb", name, version, "", "debian", architecture, declared)
             found[name] = _Package(component, _names(provides), _names(needs))
     return found
 

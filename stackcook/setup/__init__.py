@@ -14,9 +14,7 @@ _HERE = Path(__file__).parent
 GEM_LOCKS = (_HERE / "gems.lock", _HERE / "old-gems.lock")
 """The gems of this machine besides the Chef client, "name version" a line."""
 
-_BY_HAND = (
-    "install what `stackcook doctor` lists as missing with the package manager of this system"
-)
+_BY_HAND = "install what `stackcook doctor` lists with the package manager of this system"
 
 
 @dataclass(frozen=True)
@@ -40,18 +38,15 @@ def wanted() -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def missing(run: Runner, directory: Path | None = None) -> Missing:
-    """What :func:`install` would install; ``directory`` is where the programs of gems belong.
-
-    Raises UsageError on a system without Debian's packages.
-    """
+def missing(run: Runner) -> Missing:
+    """What :func:`install` would install. Raises UsageError on a system that is not Debian's."""
     try:
         find_program("dpkg-query")
     except UsageError as error:
         what = "this system has no dpkg: stackcook can install only Debian's packages"
         raise UsageError(what, remedy=_BY_HAND) from error
     lines = [*map(str.split, _output(run, "packages.sh", "--missing", *wanted()).splitlines())]
-    gems = _output(run, "gems.sh", "--missing", str(directory or programs()))
+    gems = _output(run, "gems.sh", "--missing", str(programs()))
     return Missing(
         tuple(name for name, *unavailable in lines if not unavailable),
         int(gems.strip() or 0),
@@ -70,24 +65,17 @@ def needs_password(run: Runner) -> bool:
         raise UsageError(what, remedy="run `stackcook setup` as root, then as yourself") from error
 
 
-def install(
-    what: Missing,
-    say: Say,
-    run: Runner,
-    *,
-    password: Secret | None = None,
-    directory: Path | None = None,
-) -> None:
+def install(what: Missing, say: Say, run: Runner, *, password: Secret | None = None) -> None:
     """Install it; ``password`` is sudo's, if it asks for one. Raises UsageError."""
     if what.packages:
         argv = _argv("packages.sh", *what.packages)
         if os.geteuid() != 0:
-            # Not from a terminal: what `run` starts has none.
+            # sudo cannot ask at the terminal: what `run` starts has none.
             argv = (str(find_program("sudo")), *(("-S", "-p", "") if password else ("-n",)), *argv)
         stdin = Secret(f"{password.reveal()}\n") if password else None
         _install(Command(argv, stdin=stdin), say, run)
     if what.gems:
-        _install(Command(_argv("gems.sh", str(directory or programs()))), say, run)
+        _install(Command(_argv("gems.sh", str(programs()))), say, run)
 
 
 def _install(command: Command, say: Say, run: Runner) -> None:

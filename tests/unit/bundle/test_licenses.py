@@ -1,4 +1,4 @@
-"""Licences, as gems, Debian packages and Python libraries declare them."""
+"""Licenses, as gems, Debian packages and Python libraries declare them."""
 
 from __future__ import annotations
 

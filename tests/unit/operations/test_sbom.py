@@ -206,7 +206,7 @@ def test_the_table_says_what_is_unknown() -> None:
     rows = {row[1]: row[3:] for row in map(str.split, lines[:-1])}
     assert rows["ruby"] == ["BSD-2-clause", "or", "Ruby"]
     assert rows["libc6"] == ["unknown"]
-    assert re.fullmatch(r"\d+ components \(.*\); \d+ of them of unknown licence", lines[-1])
+    assert re.fullmatch(r"\d+ components \(.*\); \d+ of them of unknown license", lines[-1])
 
 
 @pytest.mark.usefixtures("dpkg")

@@ -1,4 +1,4 @@
-"""The user's cache directory, which all deployments share."""
+"""The user's directories that all deployments share: the cache, and data."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from pathlib import Path
 def cache() -> Path:
     """``~/.cache/stackcook``, or ``stackcook`` in ``XDG_CACHE_HOME``."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "stackcook"
+
+
+def data() -> Path:
+    """``~/.local/share/stackcook``, or ``stackcook`` in ``XDG_DATA_HOME``."""
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(home) / "stackcook"
 
 

@@ -6,6 +6,7 @@ import binascii
 import logging
 import os
 import shlex
+import time
 from base64 import b64decode
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackcook.api import deployment
-from stackcook.api.manifest import load_deployed
+from stackcook.api.manifest import load, load_deployed
 from stackcook.api.record import Recorded, recorded
 from stackcook.bootstrap.findings import IGNORABLE
 from stackcook.bundle.archive import Bundle
@@ -22,12 +23,13 @@ from stackcook.errors import ExitCode, NodeError, RunError, UsageError
 from stackcook.files import pieces, replacing
 from stackcook.log import shown
 from stackcook.manifest import model
+from stackcook.operations.ephemeral import TTL, Ephemeral, create, default_directory, remove
 from stackcook.operations.site import Site
 from stackcook.remote.base import Access, as_root
 from stackcook.report.run import RunReport
 from stackcook.run.events import Event, Listener, StepDone, StepFailed
 from stackcook.verify.check import Report
-from stackcook.verify.clouds import CLOUD, DEMO, DEMO_CLOUD
+from stackcook.verify.clouds import DEMO, demo_cloud
 from stackcook.verify.openstack import USER
 
 if TYPE_CHECKING:
@@ -137,8 +139,16 @@ class Cloud:
     ``keep``; one of :meth:`open` is not. Expected errors are StackcookErrors.
     """
 
-    def __init__(self, manifest: model.Manifest, site: Site, *, keep: bool = True) -> None:
+    def __init__(
+        self,
+        manifest: model.Manifest,
+        site: Site,
+        *,
+        keep: bool = True,
+        ephemeral: Ephemeral | None = None,
+    ) -> None:
         self._manifest, self._site, self._keep = manifest, site, keep
+        self._ephemeral = ephemeral
 
     @classmethod
     def deploy(
@@ -147,6 +157,8 @@ class Cloud:
         *,
         keep: bool = False,
         anew: bool = False,
+        ephemeral: bool = False,
+        ttl: float = TTL,
         limit: Iterable[str] = (),
         bundle: AnyPath | None = None,
         ignore: Collection[str] = (),
@@ -157,6 +169,9 @@ class Cloud:
         make_site: MakeSite = Site,
     ) -> Cloud:
         """Deploy as ``stackcook deploy`` does with options of these names; returns the cloud.
+
+        With ``ephemeral``, it is a further cloud of the manifest, with a name and networks of its
+        own, which expires after ``ttl`` seconds, as `stackcook up --ephemeral` makes it.
 
         A deploy that failed before is resumed, unless ``anew``. ``parallel`` is the most nodes at
         the same time, 0: as many as suits this machine. ``access`` has passwords for your hosts, by
@@ -170,8 +185,12 @@ class Cloud:
         if unknown := sorted({*ignore} - {*IGNORABLE}):
             remedy = f"use some of {', '.join(IGNORABLE)}"
             raise UsageError(f"unknown finding {unknown[0]}", where="ignore", remedy=remedy)
+        path, own = Path(manifest), None
+        if ephemeral:
+            own = create(load(path, "deploy"), default_directory(), ttl, time.time())
+            path = own.manifest
         ready = deployment.made_ready(
-            Path(manifest),
+            path,
             lambda found, unpacked: make_site(found, access or Access.of_environment(), unpacked),
             limit=limit,
             bundle=Path(bundle) if bundle is not None else None,
@@ -183,7 +202,7 @@ class Cloud:
         )
         if code not in _DEPLOYED:
             raise listener.error("deploy", code, ready.manifest)
-        return cls(ready.manifest, ready.site, keep=keep)
+        return cls(ready.manifest, ready.site, keep=keep, ephemeral=own)
 
     @classmethod
     def open(
@@ -251,7 +270,8 @@ class Cloud:
             remedy = "install python3-openstacksdk (Debian) or openstacksdk (pip)"
             raise UsageError(f"openstacksdk cannot be imported ({error})", remedy=remedy) from error
         path = self._manifest.root / "clouds.yaml"
-        name = {USER: CLOUD, DEMO: DEMO_CLOUD}.get(user, user)
+        cloud = self._manifest.os_cloud
+        name = {USER: cloud, DEMO: demo_cloud(cloud)}.get(user, user)
         try:
             config = OpenStackConfig(
                 config_files=[str(path)], secure_files=[], vendor_files=[], load_envvars=False
@@ -305,6 +325,8 @@ class Cloud:
         self.close()
         if code is not ExitCode.DONE:
             raise listener.error("destroy", code, self._manifest)
+        if self._ephemeral:
+            remove(self._ephemeral, self.nodes)
         self._keep = True  # the end of the block has nothing left to destroy
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from stackcook.cli.context import (
     login_options,
     parallel_option,
 )
+from stackcook.cli.down import destroy_expired
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode
 from stackcook.operations.site import Site
@@ -108,6 +109,7 @@ def command(
     }
     if reset and (wrong := [option for option, given in others.items() if given]):
         raise click.UsageError(f"--reset and {wrong[0]} cannot be combined")
+    destroy_expired(context)
     ready = prepared(context, limit, bundle, retry_failed=retry_failed)
     if take_over:
         ignore = (*ignore, "leftover")

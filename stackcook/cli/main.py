@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from stackcook import __version__
 from stackcook.cli.context import Context, ask_for_json, command_of
@@ -46,6 +47,9 @@ GROUPS = {
         "verify": "Check that the cloud works.",
         "converge": "Run chef-client again on some or all nodes.",
         "upload": "Update the Chef server from the Chef repository.",
+        "up": "Deploy a further cloud of the manifest, which expires.",
+        "down": "Destroy such clouds.",
+        "ps": "List the clouds of this machine.",
         "open": "Open Horizon, or the report of the last run, in a browser.",
         "tunnel": "Print the SSH command with which a laptop reaches Horizon.",
         "ssh": "Open a shell on a node, or run a command there.",
@@ -93,6 +97,7 @@ _AGAIN = {
     "node remove": "removes what is left",
     "snapshot save": "starts the machines and saves the whole cloud",
     "snapshot restore": "restores the whole cloud",
+    "down": "removes what is left",
     "destroy": "removes what is left",
 }
 """What a command does if it is run again after Ctrl-C."""
@@ -153,6 +158,8 @@ class Commands(Group):
         given = tuple(args)  # which click empties
         try:
             ctx = super().make_context(info_name, args, *rest, **extra)
+            if cloud := ctx.params["cloud"]:
+                ctx.params["path"] = _manifest_of(ctx, cloud)
         except click.ClickException as error:
             if not _wants_json(given):
                 raise
@@ -230,6 +237,26 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
     return UsageError(what, where=str(error.filename), remedy=_REMEDIES[error.errno])
 
 
+def _manifest_of(ctx: click.Context, cloud: str) -> Path:
+    """The manifest of an ephemeral cloud; raises click's UsageError if there is none."""
+    from stackcook.operations.ephemeral import default_directory, find
+
+    if ctx.get_parameter_source("path") == ParameterSource.COMMANDLINE:
+        if ctx.get_parameter_source("cloud") == ParameterSource.COMMANDLINE:
+            raise click.UsageError("--cloud and --file cannot be combined", ctx)
+        return Path(ctx.params["path"])  # what is typed counts more than the environment
+    try:
+        return find(default_directory(), cloud).manifest
+    except UsageError as error:
+        raise click.UsageError(str(error), ctx) from error
+
+
+def _cloud_names(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    from stackcook.cli.down import cloud_names
+
+    return cloud_names(ctx, parameter, begun)
+
+
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -242,6 +269,13 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
     default="infrastructure.yml",
     show_default=True,
     help="Path of the manifest.",
+)
+@click.option(
+    "--cloud",
+    envvar="STACKCOOK_CLOUD",
+    metavar="NAME",
+    shell_complete=_cloud_names,
+    help="Name of an ephemeral cloud, instead of a manifest.",
 )
 @click.option("--json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
 @click.option("--color/--no-color", default=None, help="Use colors; by default only on a terminal.")

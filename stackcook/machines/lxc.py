@@ -54,6 +54,12 @@ class Containers:
             what = f"has not shut down within {patience} s"
             raise MachineError(what, where=name, remedy=f"run `sudo lxc-stop --kill {name}`")
 
+    def memory(self, name: str) -> int:
+        """The memory that a running container uses, in bytes; 0 if it has just stopped."""
+        output = self._do("lxc-info", "--name", name, "--stats", "--no-humanize")
+        found = re.search(r"^Memory use:\s*(\d+)", output, re.MULTILINE)
+        return int(found[1]) if found else 0
+
     def kill(self, name: str) -> None:
         """Stop it at once, if it runs."""
         if name in self.names(running=True):

@@ -120,6 +120,14 @@ class LabNetwork:
                 return replace(self, network=range_)
         return None
 
+    def others(self) -> frozenset[IPv4Network]:
+        """The ranges that this machine has routes to, without the default route.
+
+        Raises MachineError.
+        """
+        routes = self._ask("route", "show", "table", "all")
+        return frozenset(IPv4Network(route["dst"]) for route in routes if route["dst"] != "default")
+
     @property
     def _table(self) -> str:
         # `_` is in no lab's name, so this is no other lab's table

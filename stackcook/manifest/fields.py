@@ -31,7 +31,7 @@ UPLOAD = ("deploy", "upload")
 """The commands that change the Chef server's objects."""
 
 T = TypeVar("T")
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _MIB = {"M": 1, "G": 1024, "T": 1024 * 1024}
 
 
@@ -238,7 +238,7 @@ class FieldReader:
         if not match:
             self.invalid(value, what, "write a number of seconds, or use a unit: 30m")
             return None
-        seconds = int(match[1]) * _SECONDS[match[2] or "s"]
+        seconds = int(match[1]) * SECONDS[match[2] or "s"]
         if not least <= seconds <= most:
             self.invalid(value, what, f"write {least} to {most} seconds, or use a unit: 30m")
             return None

@@ -423,6 +423,7 @@ class Manifest:
     server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)
     verify: frozenset[Verification] | None = None
+    os_cloud: str = "stackcook"
 
     @property
     def verify_instance(self) -> bool | None:

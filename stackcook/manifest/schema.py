@@ -196,6 +196,10 @@ def _stackcook() -> Schema:
         },
         "policy": _policy(),
         "verify": _verify(),
+        "os_cloud": _text(
+            "The cloud's name in clouds.yaml, for `openstack --os-cloud`; by default stackcook.",
+            settings.OS_CLOUD,
+        ),
     }
     about = "The machines, the Chef server, and how to deploy."
     return {**_body({key: keys[key] for key in settings.KEYS}), "description": about}

@@ -34,12 +34,13 @@ PROVIDERS = ("lxc", "libvirt", "virtualbox")
 KEYS = (
     "name machines provider network external_network external_interface nodes inventory "
     "node_defaults stages failure_budget bootstrap client chef_server server_address server_port "
-    "passwords policy verify"
+    "passwords policy verify os_cloud"
 ).split()
 LEAST_INTERVAL = 60
 LONGEST_INTERVAL = 30 * 86400
 """In seconds, between two runs of chef-client."""
 
+OS_CLOUD = re.compile(r"[\w.-]{1,64}", re.ASCII)
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?")  # `br-NAME` is an interface: 15 bytes
 POLICY_GROUP = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _ROLE = re.compile(r"role\[(.*)\]")
@@ -78,6 +79,7 @@ class Settings:
     passwords: Mapping[str, tuple[str, ...]] | None = None
     policy: Policy | None = None
     verify: frozenset[Verification] | None = None
+    os_cloud: str | None = None
 
 
 def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Settings:
@@ -101,6 +103,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         external_network_at=_place(fields, "external_network"),
         external_interface=take(fields, "external_interface", partial(_interface, reader), what),
         external_interface_at=_place(fields, "external_interface"),
+        os_cloud=take(fields, "os_cloud", partial(_os_cloud, reader), what),
         nodes=read_nodes(reader, fields),
         inventory=take(fields, "inventory", partial(read_source, reader), what),
         node_defaults=read_defaults(reader, fields),
@@ -138,6 +141,14 @@ def _interface(reader: FieldReader, value: Value, what: str) -> str | None:
     name = reader.text(value, what)
     if name and not interfaces.NAME.fullmatch(name):
         reader.invalid(value, what, "write the name of a network interface, such as eth1")
+        return None
+    return name
+
+
+def _os_cloud(reader: FieldReader, value: Value, what: str) -> str | None:
+    name = reader.text(value, what)
+    if name and not OS_CLOUD.fullmatch(name):
+        reader.invalid(value, what, "use at most 64 letters, digits, dots, hyphens and underscores")
         return None
     return name
 

@@ -198,7 +198,11 @@ class Site(ChefSite):
         for keystone in running(self._seen, KEYSTONE)[:1]:
             path = self._manifest.root / "clouds.yaml"
             clouds.write(
-                path, gate.auth_url(keystone), self.credentials.admin, self.credentials.demo
+                path,
+                gate.auth_url(keystone),
+                self.credentials.admin,
+                self.credentials.demo,
+                self._manifest.os_cloud,
             )
         names = [node.name for node in self._manifest.nodes]
         others = beyond(names, self._seen, deploy.nodes, deploy.id) if deploy.nodes else ()
@@ -243,7 +247,7 @@ class Site(ChefSite):
         if running(seen, KEYSTONE):
             path = self._manifest.root / "clouds.yaml"
             facts["log in as"] = f"admin, domain Default; the password is in {path}"
-            facts["try"] = f"openstack --os-cloud {clouds.CLOUD} server list"
+            facts["try"] = f"openstack --os-cloud {self._manifest.os_cloud} server list"
         return facts
 
     def give_back(self, node: Node, keep: Keep, timeout: float, say: Say) -> str:
@@ -405,7 +409,7 @@ class Site(ChefSite):
 
     def remove(self) -> str:
         """Remove ``.stackcook``, and our cloud from ``clouds.yaml``."""
-        clouds.remove(self._manifest.root / "clouds.yaml")
+        clouds.remove(self._manifest.root / "clouds.yaml", self._manifest.os_cloud)
         shutil.rmtree(self._manifest.state)
         return "removed"
 

@@ -53,10 +53,15 @@ def roughly(seconds: float) -> str:
 
 def ago(seconds: float) -> str:
     """How long ago something was, in its largest unit: ``12 s ago``, ``4 min ago``, ``3 d ago``."""
+    return f"{span(seconds)} ago"
+
+
+def span(seconds: float) -> str:
+    """A time in its largest unit: ``12 s``, ``4 min``, ``3 d``."""
     for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= length:
-            return f"{seconds // length:.0f} {unit} ago"
-    return f"{max(0, int(seconds))} s ago"
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(0, int(seconds))} s"
 
 
 def iso(at: float) -> str:

@@ -377,6 +377,23 @@ def _data() -> dict[str, Schema]:
         "report": _report(),
         "node remove": _RUN,
         "destroy": _RUN,
+        "up": _RUN,
+        "down": _RUN,
+        "ps": _object(
+            clouds=_list(
+                _object(
+                    "Memory in use is in bytes; `nodes` says which containers run.",
+                    name=_TEXT,
+                    state=_TEXT,
+                    nodes=_map(_BOOLEAN),
+                    memory=_COUNT,
+                    user=_OPTIONAL,
+                    began=_or_null(_TIME),
+                    expires=_or_null(_TIME),
+                    directory=_TEXT,
+                )
+            )
+        ),
         "snapshot save": _RUN,
         "snapshot restore": _RUN,
         "snapshot list": _object(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
@@ -23,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stackcook.cache import data
 from stackcook.errors import MachineError, UsageError
 from stackcook.files import lock, private_directory, try_lock, write_private
 from stackcook.machines.base import STOPPING
@@ -123,8 +123,7 @@ def shape_of(manifest: Manifest) -> str:
 
 def default_directory() -> Path:
     """``~/.local/share/stackcook/snapshots``, or below ``XDG_DATA_HOME``."""
-    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(home) / "stackcook" / "snapshots"
+    return data() / "snapshots"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """clouds.yaml: how ``openstack --os-cloud stackcook`` finds the cloud.
 
-It has the administrator's login as ``stackcook``, and the login of the user and project ``demo`` as
-``stackcook-demo``. Other clouds in the file stay as they are.
+It has the administrator's login as ``stackcook`` (or as ``os_cloud`` in the manifest), and that of
+the user and project ``demo`` as ``stackcook-demo``. Other clouds in the file stay as they are.
 """
 
 from __future__ import annotations
@@ -16,20 +16,26 @@ from stackcook.files import replacing, untrack
 from stackcook.verify.openstack import DOMAIN, PROJECT, REGION, USER
 
 CLOUD = "stackcook"
-DEMO_CLOUD = "stackcook-demo"
 DEMO = "demo"
 """The name of the user that ``init``'s environment declares, and of its project."""
 
 
-def write(path: Path, auth_url: str, password: str, demo_password: str = "") -> bool:
+def demo_cloud(cloud: str = CLOUD) -> str:
+    """The name under which the login of ``demo`` is in the file."""
+    return f"{cloud}-{DEMO}"
+
+
+def write(
+    path: Path, auth_url: str, password: str, demo_password: str = "", cloud: str = CLOUD
+) -> bool:
     """Put the clouds into the file, mode 0600, which git shall ignore; False if they are there.
 
     Without ``demo_password``, the file has the administrator's login only. Raises VerifyError if
     the file has other content than clouds, or can't be written.
     """
-    wanted = {CLOUD: _cloud(auth_url, USER, password, PROJECT)}
+    wanted = {cloud: _cloud(auth_url, USER, password, PROJECT)}
     if demo_password:
-        wanted[DEMO_CLOUD] = _cloud(auth_url, DEMO, demo_password, DEMO)
+        wanted[demo_cloud(cloud)] = _cloud(auth_url, DEMO, demo_password, DEMO)
     document = _read(path)
     ours = {name: document["clouds"].get(name) for name in wanted}
     if ours == wanted and path.stat().st_mode & 0o777 == 0o600:
@@ -44,12 +50,12 @@ def write(path: Path, auth_url: str, password: str, demo_password: str = "") -> 
     return True
 
 
-def remove(path: Path) -> None:
+def remove(path: Path, cloud: str = CLOUD) -> None:
     """Remove the clouds from the file, and the file if it holds nothing else."""
     if not path.exists():
         return
     document = _read(path)
-    removed = [document["clouds"].pop(name, None) for name in (CLOUD, DEMO_CLOUD)]
+    removed = [document["clouds"].pop(name, None) for name in (cloud, demo_cloud(cloud))]
     if not any(removed):
         return
     if document == {"clouds": {}}:

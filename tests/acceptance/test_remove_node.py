@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stackcook.errors import VerifyError
-from stackcook.verify.clouds import DEMO_CLOUD
+from stackcook.verify.clouds import demo_cloud
 from stackcook.verify.openstack import Cloud
 from tests.acceptance.conftest import there
 from tests.answers import ssh_answers
@@ -40,7 +40,7 @@ def with_two_compute_nodes(document: dict[str, Any]) -> None:
 
 def openstack(lab: Lab, *argv: str) -> None:
     """Change something, as the user demo."""
-    done = lab.run("openstack", "--os-cloud", DEMO_CLOUD, *argv, timeout=300)
+    done = lab.run("openstack", "--os-cloud", demo_cloud(), *argv, timeout=300)
     assert done.status == 0, done.err
 
 
@@ -69,7 +69,7 @@ def elsewhere(lab: Lab, cloud: Cloud) -> Iterator[str]:
     """The floating IP of an instance of demo that runs on compute1."""
     name = f"acceptance-{secrets.token_hex(3)}"
     new = ("floating", "ip", "create", "public", "-f", "value", "-c", "floating_ip_address")
-    address = lab.run("openstack", "--os-cloud", DEMO_CLOUD, *new).out.strip()
+    address = lab.run("openstack", "--os-cloud", demo_cloud(), *new).out.strip()
     try:
         with scheduled_elsewhere(cloud, "compute2"):
             flavor, network = ("--flavor", "m1.tiny"), ("--network", "demo")

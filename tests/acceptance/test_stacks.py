@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stackcook.verify.clouds import DEMO_CLOUD
+from stackcook.verify.clouds import demo_cloud
 from tests.answers import ssh_answers
 from tests.labs import Lab
 from tests.started import ROOT
@@ -32,7 +32,7 @@ def example() -> str:
 
 
 def openstack(lab: Lab, *argv: str) -> str:
-    done = lab.run("openstack", "--os-cloud", DEMO_CLOUD, *argv, timeout=600)
+    done = lab.run("openstack", "--os-cloud", demo_cloud(), *argv, timeout=600)
     assert done.status == 0, done.err
     return done.out
 

@@ -12,6 +12,8 @@ import pytest
 import stackcook
 from stackcook import Cloud, RunError, StackcookError
 from stackcook.errors import ExitCode, InputError, NodeError, UsageError
+from stackcook.machines.network import LabNetwork
+from stackcook.operations.ephemeral import default_directory, every
 from stackcook.run.events import Event, RunDone
 from stackcook.run.lock import exclusive
 from stackcook.verify import clouds
@@ -82,6 +84,19 @@ def test_a_cloud_that_is_destroyed_in_its_block_is_not_destroyed_again(
     with deployed(manifest, site) as cloud:
         cloud.destroy()
     assert site.asked.count("remove") == 1
+
+
+def test_an_ephemeral_cloud_has_a_directory_of_its_own_and_leaves_none(
+    manifest: Path, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(manifest.parent / "data"))
+    monkeypatch.setattr(LabNetwork, "others", lambda _: frozenset())
+    text = MANIFEST.replace("machines: ssh", "machines: vagrant\n  network: 10.0.112.0/24")
+    manifest.write_text(text.replace("127.0.0.", "10.0.112.").replace(", key: key", ""))
+    with deployed(manifest, site, ephemeral=True, ttl=60.0) as cloud:
+        (found,) = every(default_directory())
+        assert (cloud.manifest, found.ttl) == (found.manifest, 60.0)
+    assert every(default_directory()) == () and not found.directory.exists()
 
 
 def test_without_a_deploy_there_is_nothing_to_open(manifest: Path, site: FakeSite) -> None:

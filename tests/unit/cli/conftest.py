@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.cli import converge, deploy, destroy, node, open, status
+from stackcook.cli import converge, deploy, destroy, down, node, open, status
 from tests.fakes import FakeSite
 
 MANIFEST = """\
@@ -33,7 +33,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
     site = FakeSite()
-    for command in (deploy, converge, destroy, node, open):
+    for command in (deploy, converge, destroy, down, node, open):
         monkeypatch.setattr(command, "Site", lambda *_: site)
     monkeypatch.setattr(status, "ChefSite", lambda *_: site)
     return site

@@ -58,6 +58,8 @@ class FakeHost:
         if name == "lxc-info":
             if arguments[-1] == "lxc.net.1.link":
                 return f"lxc.net.1.link = {self.second_links.get(arguments[1], '')}\n"
+            if "--stats" in arguments:
+                return "Memory use:     1000000000\n"
             root = self.owners.get(arguments[1])
             return f"lxc.hook.mount = sh identity.sh {root}/.stackcook/ssh/k.pub" if root else ""
         if name == "lxc-ls":

@@ -1,0 +1,123 @@
+"""``stackcook up``."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
+from typing import Any
+
+import click
+
+from stackcook.api.deployment import deploy
+from stackcook.cli import deploy as deploying
+from stackcook.cli.context import Context
+from stackcook.cli.down import destroy_expired
+from stackcook.cli.help import Command
+from stackcook.errors import ExitCode
+from stackcook.manifest.fields import DURATION, SECONDS
+from stackcook.operations.ephemeral import POOL, TTL, Ephemeral, create, default_directory
+from stackcook.report.format import iso
+from stackcook.run.events import Event, RunDone
+from stackcook.run.forecast import past_runs
+
+
+class Duration(click.ParamType):
+    """``90m``, ``2h``: seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(DURATION, value)
+        if not match or int(match[1]) == 0:
+            self.fail("write a number of seconds, or use a unit: 90m, 2h", param, ctx)
+        return float(int(match[1]) * SECONDS[match[2] or "s"])
+
+
+class Network(click.ParamType):
+    """``10.64.0.0/13``."""
+
+    name = "network"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> IPv4Network:
+        if isinstance(value, IPv4Network):
+            return value
+        try:
+            found = IPv4Network(value)
+        except (AddressValueError, NetmaskValueError, ValueError):
+            self.fail(f"write an IPv4 network, such as {POOL}", param, ctx)
+        if not found.is_private:
+            self.fail("use a private network", param, ctx)
+        return found
+
+
+@click.command(
+    cls=Command,
+    examples="""
+    # a cloud beside others of the same manifest, for two hours
+    stackcook up --ephemeral --ttl 2h
+    # with a name of your own
+    stackcook up --ephemeral --name ci-42
+    stackcook --cloud ci-42 status
+    stackcook down ci-42
+    """,
+)
+@click.option("--ephemeral", is_flag=True, help="Deploy a new cloud, with its own networks.")
+@click.option(
+    "--ttl",
+    type=Duration(),
+    default=TTL,
+    metavar="TIME",
+    help="How long it is kept, such as 90m or 2h; 8 hours by default.",
+)
+@click.option("--name", default="", help="Its name, at most 12 characters; by default a new one.")
+@click.option(
+    "--pool",
+    type=Network(),
+    default=str(POOL),
+    show_default=True,
+    metavar="CIDR",
+    help="Where its networks are taken from.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context, ephemeral: bool, ttl: float, name: str, pool: IPv4Network
+) -> ExitCode:
+    """Deploy the cloud, or with --ephemeral a further one: any number from one manifest.
+
+    An ephemeral cloud gets a name, networks that this machine does not use, and a directory of its
+    own. `stackcook --cloud NAME COMMAND` works on it, `stackcook down NAME` destroys it. Once it
+    has expired, the next `up`, `ps` or `deploy` destroys it, and so does `down --expired`.
+    """
+    context: Context = ctx.obj
+    if not ephemeral:
+        return ExitCode(ctx.invoke(deploying.command) or 0)
+    destroy_expired(context)
+    manifest = context.load("deploy")
+    cloud = create(manifest, default_directory(), ttl, time.time(), name=name, pool=pool)
+    context.console.note(f"the cloud {cloud.name} is in {cloud.directory}")
+    ready = deploying.prepared(replace(context, path=cloud.manifest), (), None)
+    past = past_runs(manifest.state, "deploy")
+    with context.console.run(past) as listener:
+
+        def listen(event: Event) -> None:
+            if isinstance(event, RunDone):
+                event = replace(event, facts={**event.facts, **_facts(cloud)})
+            listener(event)
+
+        return deploy(ready, listen)
+
+
+def _facts(cloud: Ephemeral) -> Mapping[str, str]:
+    """What users and programs need to use the cloud."""
+    return {
+        "cloud": cloud.name,
+        "manifest": str(cloud.manifest),
+        "OS_CLIENT_CONFIG_FILE": str(cloud.directory / "clouds.yaml"),
+        "expires": iso(cloud.expires),
+        "destroy it": f"stackcook down {cloud.name}",
+    }

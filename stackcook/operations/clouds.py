@@ -1,0 +1,89 @@
+"""All clouds of this machine: ephemeral ones, and others by the containers that they have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackcook.errors import UsageError
+from stackcook.machines.base import ABSENT, RUNNING, STOPPED
+from stackcook.machines.lxc import Containers
+from stackcook.operations.ephemeral import Ephemeral, every
+from stackcook.run.history import runs
+
+
+@dataclass(frozen=True)
+class CloudHere:
+    """A cloud whose manifest is in ``directory``; ``memory`` is what it uses, in bytes.
+
+    ``containers`` are its machines, each with whether it runs. ``user`` owns the directory.
+    ``began`` and ``expires`` are in seconds since the epoch, None if it is not known, or never.
+    """
+
+    name: str
+    directory: Path
+    user: str
+    containers: Mapping[str, bool]
+    memory: int = 0
+    began: float | None = None
+    expires: float | None = None
+
+    @property
+    def state(self) -> str:
+        """Such as ``running`` or ``1 of 2 running``; ``absent`` without machines."""
+        running = sum(self.containers.values())
+        if not self.containers:
+            return ABSENT
+        if running in (0, len(self.containers)):
+            return RUNNING if running else STOPPED
+        return f"{running} of {len(self.containers)} running"
+
+
+def clouds_here(ephemeral: Path, containers: Containers = Containers()) -> tuple[CloudHere, ...]:
+    """All clouds, ephemeral ones of this user first; raises MachineError and UsageError."""
+    own = every(ephemeral)
+    there = containers.names()
+    running = containers.names(running=True)
+    machines: dict[Path, dict[str, bool]] = {cloud.directory: {} for cloud in own}
+    for name in sorted(there):
+        if owner := containers.owner(name):
+            machines.setdefault(owner, {})[name] = name in running
+    known = {cloud.directory: cloud for cloud in own}
+    return tuple(
+        _cloud(directory, names, known.get(directory), containers)
+        for directory, names in machines.items()
+    )
+
+
+def _cloud(
+    directory: Path, machines: Mapping[str, bool], own: Ephemeral | None, containers: Containers
+) -> CloudHere:
+    memory = sum(containers.memory(name) for name, runs_ in machines.items() if runs_)
+    try:
+        user = directory.owner()
+    except (FileNotFoundError, KeyError):  # the directory is gone, or its user
+        user = ""
+    name = own.name if own else _name(machines, directory)
+    began = own.created if own else _began(directory / ".stackcook")
+    return CloudHere(name, directory, user, machines, memory, began, own.expires if own else None)
+
+
+def _name(machines: Iterable[str], directory: Path) -> str:
+    """The name that begins all container's names, up to a hyphen; else that of the directory."""
+    first, *others = machines
+    parts = first.split("-")
+    for count in range(len(parts) - 1, 0, -1):
+        name = "-".join(parts[:count])
+        if all(other.startswith(f"{name}-") for other in others):
+            return name
+    return directory.name
+
+
+def _began(state: Path) -> float | None:
+    """When the first run began that is recorded."""
+    try:
+        found = runs(state)
+    except (UsageError, PermissionError):  # another user's
+        return None
+    return found[0].started if found else None

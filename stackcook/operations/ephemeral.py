@@ -1,0 +1,259 @@
+"""Ephemeral clouds: any number from one manifest, each with a name and networks of its own.
+
+    NAME/ephemeral.json       what it is; written first, it reserves the name and the networks
+    NAME/infrastructure.yml   the manifest with this name and these networks
+    NAME/.stackcook           its state, and so on: as for every other manifest
+    NAME/*                    links to the files beside the original manifest: the Chef repository
+
+A cloud is destroyed when it has expired; so a job that was killed leaves nothing for good.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stackcook.cache import data, packages
+from stackcook.command import Runner
+from stackcook.command import run as run_command
+from stackcook.errors import UsageError
+from stackcook.files import lock, private_directory, replacing, write_private
+from stackcook.machines.factory import DEFAULT_NETWORK
+from stackcook.machines.layers import Layers
+from stackcook.machines.network import LabNetwork
+from stackcook.manifest.model import MachineKind, Manifest
+from stackcook.manifest.settings import NAME
+from stackcook.nearest import nearest
+
+POOL = IPv4Network("10.64.0.0/13")
+"""Where networks are taken from, unless the user says otherwise."""
+
+TTL = 8 * 3600.0
+"""Seconds that a cloud is kept, unless the user says otherwise."""
+
+CONTENTS = "ephemeral.json"
+MANIFEST = "infrastructure.yml"
+
+_OWN = {".stackcook", ".vagrant", ".git", ".gitignore", "clouds.yaml", "Vagrantfile", CONTENTS}
+"""What belongs to the deployment of the original manifest, not to the Chef repository."""
+
+
+@dataclass(frozen=True)
+class Ephemeral:
+    """An ephemeral cloud in ``directory``; ``created`` and ``ttl`` are in seconds.
+
+    ``source`` is the original manifest, ``networks`` are the management network and the external
+    one, if there is one.
+    """
+
+    directory: Path
+    source: Path
+    created: float
+    ttl: float
+    networks: tuple[IPv4Network, ...]
+
+    @property
+    def name(self) -> str:
+        """The cloud's name, also in clouds.yaml."""
+        return self.directory.name
+
+    @property
+    def manifest(self) -> Path:
+        """Its manifest."""
+        return self.directory / MANIFEST
+
+    @property
+    def expires(self) -> float:
+        """When it may be destroyed, in seconds since the epoch."""
+        return self.created + self.ttl
+
+
+def default_directory() -> Path:
+    """``~/.local/share/stackcook/clouds``, or below ``XDG_DATA_HOME``."""
+    return data() / "clouds"
+
+
+def every(directory: Path) -> tuple[Ephemeral, ...]:
+    """All ephemeral clouds, the oldest first; raises UsageError if one cannot be read."""
+    found = (_read(path) for path in directory.glob(f"*/{CONTENTS}"))
+    return tuple(sorted(found, key=lambda cloud: cloud.created))
+
+
+def find(directory: Path, name: str) -> Ephemeral:
+    """The cloud of that name; raises UsageError that names a similar one."""
+    clouds = {cloud.name: cloud for cloud in every(directory)}
+    if name not in clouds:
+        near = nearest(name, clouds)
+        remedy = f"did you mean {near}?" if near else "run `stackcook ps` to see all clouds"
+        raise UsageError(f"there is no ephemeral cloud {name}", remedy=remedy)
+    return clouds[name]
+
+
+def create(
+    manifest: Manifest,
+    directory: Path,
+    ttl: float,
+    now: float,
+    *,
+    name: str = "",
+    pool: IPv4Network = POOL,
+    run: Runner = run_command,
+) -> Ephemeral:
+    """Reserve a name and networks, and write the directory of a new cloud of ``manifest``.
+
+    Raises UsageError if the manifest's cloud can't be moved to other networks, if the name is in
+    use or if the pool has no free network, and MachineError if this machine's routes can't be read.
+    """
+    _refuse(manifest)
+    if name and not NAME.fullmatch(name):
+        remedy = "use at most 12 of the characters a-z, 0-9 and `-`, and begin with a letter"
+        raise UsageError(f"{name!r} cannot be the name of a cloud", where="--name", remedy=remedy)
+    old = [manifest.network or DEFAULT_NETWORK]
+    old += [manifest.external_network] if manifest.external_network else []
+    private_directory(directory)
+    with lock(directory / "lock"):
+        others = every(directory)
+        taken = {network for cloud in others for network in cloud.networks}
+        taken |= LabNetwork("stackcook", pool, directory, run).others()
+        new = free_networks(pool, taken, [network.prefixlen for network in old])
+        name = name or _new_name(manifest.name, {path.name for path in directory.iterdir()})
+        cloud = Ephemeral(directory / name, manifest.path.absolute(), now, ttl, new)
+        if cloud.directory.exists():
+            raise UsageError("there is such a cloud already", where=name, remedy="use another name")
+        _write(cloud)
+    try:
+        for path in manifest.root.absolute().iterdir():
+            if path.name not in {*_OWN, manifest.path.name}:
+                (cloud.directory / path.name).symlink_to(path)
+        document = moved(yaml.safe_load(manifest.path.read_text()), manifest, name, old, new)
+        text = f"# Written by `stackcook up --ephemeral`, from {cloud.source}\n"
+        with replacing(cloud.manifest) as file:
+            file.write((text + yaml.safe_dump(document, sort_keys=False)).encode())
+    except BaseException:
+        remove(cloud, ())
+        raise
+    return cloud
+
+
+def remove(cloud: Ephemeral, nodes: Iterable[str]) -> None:
+    """Delete the directory of a destroyed cloud, and the packages that its machines had cached.
+
+    ``ephemeral.json`` goes last: whatever interrupts this, the cloud is still listed.
+    """
+    Layers().delete(
+        *(path for node in nodes if (path := packages() / f"{cloud.name}-{node}").exists())
+    )
+    for path in cloud.directory.iterdir():
+        if path.name == CONTENTS:
+            continue
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    shutil.rmtree(cloud.directory)
+
+
+def free_networks(
+    pool: IPv4Network, taken: Iterable[IPv4Network], lengths: Iterable[int]
+) -> tuple[IPv4Network, ...]:
+    """Networks of the pool with these prefix lengths, which overlap none of ``taken``. Pure.
+
+    Raises UsageError if there are not enough.
+    """
+    used, found = [*taken], []
+    for length in lengths:
+        try:
+            candidates = pool.subnets(new_prefix=length)
+            new = next(each for each in candidates if not any(map(each.overlaps, used)))
+        except (ValueError, StopIteration):
+            remedy = "use another --pool, or run `stackcook ps` to see which clouds are there"
+            raise UsageError(f"no /{length} is free", where=str(pool), remedy=remedy) from None
+        used.append(new)
+        found.append(new)
+    return tuple(found)
+
+
+def moved(
+    document: Any,
+    manifest: Manifest,
+    name: str,
+    old: Iterable[IPv4Network],
+    new: Iterable[IPv4Network],
+) -> Mapping[str, Any]:
+    """The manifest's document with another name, and all addresses in the new networks. Pure.
+
+    Each node keeps its place in the network.
+    """
+    networks = [*new]
+    settings = dict(document["stackcook"])
+    settings |= {"name": name, "os_cloud": name, "network": str(networks[0])}
+    if networks[1:]:
+        settings["external_network"] = str(networks[1])
+    nodes = {key: dict(value or {}) for key, value in (settings.get("nodes") or {}).items()}
+    for each in nodes.values():
+        each.pop("address", None)
+    (first, *_) = old
+    for node in manifest.nodes:
+        if isinstance(node.address, IPv4Address):
+            place = int(node.address) - int(first.network_address)
+            nodes.setdefault(node.name, {})["address"] = str(networks[0][place])
+    return {**document, "stackcook": {**settings, "nodes": nodes}}
+
+
+def _refuse(manifest: Manifest) -> None:
+    """Raise UsageError for a manifest of which there can be only one cloud."""
+    reasons = {
+        "machines: ssh": manifest.machines is MachineKind.SSH,
+        "a provider other than lxc": manifest.provider not in (None, "lxc"),
+        "inventory": manifest.inventory is not None,
+        "server_address": manifest.server_address is not None,
+        "nodes that a knife plugin creates": any(node.provider for node in manifest.nodes),
+    }
+    for reason, applies in reasons.items():
+        if applies:
+            raise UsageError(
+                f"a manifest with {reason} cannot be deployed several times",
+                where=str(manifest.path),
+                remedy="use a manifest for LXC machines of Vagrant",
+            )
+
+
+def _new_name(base: str, taken: set[str]) -> str:
+    """``BASE-1f0c``, at most 12 characters, as the names of bridges end with it."""
+    while True:
+        name = f"{base[:7].rstrip('-')}-{secrets.token_hex(2)}"
+        if name not in taken:
+            return name
+
+
+def _write(cloud: Ephemeral) -> None:
+    described = {
+        "source": str(cloud.source),
+        "created": cloud.created,
+        "ttl": cloud.ttl,
+        "networks": [str(network) for network in cloud.networks],
+        "pid": os.getpid(),
+    }
+    write_private(cloud.directory / CONTENTS, f"{json.dumps(described, indent=1)}\n")
+
+
+def _read(path: Path) -> Ephemeral:
+    try:
+        found = json.loads(path.read_text())
+        networks = tuple(IPv4Network(network) for network in found["networks"])
+        source = Path(found["source"])
+        return Ephemeral(path.parent, source, found["created"], found["ttl"], networks)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"cannot be read ({error})"
+        raise UsageError(what, where=str(path), remedy="delete its directory") from error
+
+
+def expired(clouds: Iterable[Ephemeral], now: float) -> Iterator[Ephemeral]:
+    """Those whose time is over."""
+    return (cloud for cloud in clouds if cloud.expires <= now)

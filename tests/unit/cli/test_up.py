@@ -1,0 +1,190 @@
+"""`up`, `down` and `ps`, as they are typed."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stackcook.cli import ps
+from stackcook.cli.main import cli
+from stackcook.errors import ChefServerError, ExitCode
+from stackcook.machines.network import LabNetwork
+from stackcook.operations.clouds import CloudHere
+from stackcook.operations.ephemeral import default_directory, every
+from stackcook.run.lock import exclusive
+from tests.fakes import FakeSite
+from tests.output import data
+
+MANIFEST = """\
+nodes:
+- controller: {run_list: "recipe[a]"}
+- compute1: {run_list: "recipe[a]"}
+stackcook:
+  name: lab
+  machines: vagrant
+  provider: lxc
+  network: 10.0.112.0/24
+  nodes:
+    controller: {address: 10.0.112.10}
+    compute1: {address: 10.0.112.11}
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(root: Path, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest for machines of Vagrant, no clouds, and a machine without networks."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(root / "data"))
+    monkeypatch.setattr(LabNetwork, "others", lambda _: frozenset())
+    (root / "infrastructure.yml").write_text(MANIFEST)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner(mix_stderr=False).invoke(cli, arguments, prog_name="stackcook")
+
+
+def expire(name: str) -> None:
+    """Let half an hour have passed since a cloud expired."""
+    path = default_directory() / name / "ephemeral.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps({**found, "created": time.time() - found["ttl"] - 1810}))
+
+
+def test_a_cloud_is_deployed_beside_the_first_one(root: Path) -> None:
+    result = run("up", "--ephemeral", "--ttl", "2h", "--name", "ci-42", "--json")
+    assert result.exit_code == 0, result.stderr
+    facts = data(result.stdout)["facts"]
+    assert facts["cloud"] == "ci-42" and facts["destroy it"] == "stackcook down ci-42"
+    (cloud,) = every(default_directory())
+    assert (cloud.name, cloud.ttl, str(cloud.manifest)) == ("ci-42", 7200.0, facts["manifest"])
+    assert cloud.source == root / "infrastructure.yml"
+    assert not (root / ".stackcook").exists()
+
+
+def test_without_the_option_it_is_deploy(site: FakeSite, root: Path) -> None:
+    assert run("up").exit_code == 0
+    assert (root / ".stackcook").exists() and every(default_directory()) == ()
+
+
+@pytest.mark.parametrize("environment", [False, True])
+def test_a_command_works_on_the_cloud_that_is_named(
+    environment: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("up", "--ephemeral", "--name", "ci-42")
+    if environment:
+        monkeypatch.setenv("STACKCOOK_CLOUD", "ci-42")
+    words = () if environment else ("--cloud", "ci-42")
+    found = data(run(*words, "machines", "--json").stdout)
+    assert found["machines"][0]["address"].startswith("10.64.0.")
+    typed = data(run("-f", "infrastructure.yml", "machines", "--json").stdout)
+    assert environment is False or typed["machines"][0]["address"] == "10.0.112.10"
+
+
+def test_a_cloud_that_is_not_there() -> None:
+    run("up", "--ephemeral", "--name", "ci-42")
+    result = run("--cloud", "ci-24", "status")
+    assert result.exit_code == ExitCode.USAGE
+    assert "there is no ephemeral cloud ci-24; did you mean ci-42?" in result.stderr
+    result = run("--cloud", "ci-42", "-f", "infrastructure.yml", "status")
+    assert "--cloud and --file cannot be combined" in result.stderr
+    document = json.loads(run("--cloud", "ci-24", "--json", "status").stdout)
+    assert document["exit_code"] == ExitCode.USAGE
+
+
+def test_it_is_destroyed_and_its_directory_deleted(site: FakeSite) -> None:
+    run("up", "--ephemeral", "--name", "ci-42")
+    result = run("down", "ci-42")
+    assert result.exit_code == 0, result.stderr
+    assert not (default_directory() / "ci-42").exists()
+    assert run("down", "ci-42").exit_code == ExitCode.USAGE
+
+
+def test_a_failed_destroy_keeps_it(site: FakeSite) -> None:
+    run("up", "--ephemeral", "--name", "ci-42")
+    site.errors["stop"] = ChefServerError("no luck")
+    result = run("down", "ci-42")
+    assert result.exit_code != 0
+    assert [cloud.name for cloud in every(default_directory())] == ["ci-42"]
+    site.errors.clear()
+    assert run("down", "ci-42").exit_code == 0
+
+
+def test_one_that_was_killed_before_it_had_a_manifest(site: FakeSite) -> None:
+    run("up", "--ephemeral", "--name", "ci-42")
+    (default_directory() / "ci-42" / "infrastructure.yml").unlink()
+    assert run("down", "ci-42").exit_code == 0
+    assert every(default_directory()) == ()
+
+
+@pytest.mark.parametrize("words", [("deploy",), ("up", "--ephemeral"), ("down", "--expired")])
+def test_an_expired_cloud_is_destroyed_by_the_next_command(words: tuple[str, ...]) -> None:
+    for name in ("old", "young"):
+        run("up", "--ephemeral", "--name", name, "--ttl", "2h")
+    expire("old")
+    result = run(*words)
+    assert result.exit_code == 0, result.stderr
+    assert "destroying the ephemeral cloud old, which expired 30 min ago" in result.stderr
+    names = {cloud.name for cloud in every(default_directory())}
+    assert "young" in names and "old" not in names
+
+
+def test_a_cloud_in_use_is_left_although_it_has_expired() -> None:
+    run("up", "--ephemeral", "--name", "old")
+    expire("old")
+    state = default_directory() / "old" / ".stackcook"
+    with exclusive(state, "deploy"):
+        assert run("down", "--expired").exit_code == 0
+        result = run("down", "old")
+        assert result.exit_code == ExitCode.USAGE and "is running" in result.stderr
+    assert [cloud.name for cloud in every(default_directory())] == ["old"]
+
+
+def test_what_cannot_be_destroyed_does_not_keep_a_deploy(site: FakeSite) -> None:
+    run("up", "--ephemeral", "--name", "old")
+    expire("old")
+    site.errors["stop"] = ChefServerError("no luck")
+    result = run("deploy")
+    assert result.exit_code == 0, result.stderr
+    assert "it was not destroyed" in result.stderr and "`stackcook down old`" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words, why",
+    [
+        (("--ttl", "soon"), "write a number of seconds, or use a unit: 90m, 2h"),
+        (("--ttl", "0"), "write a number of seconds"),
+        (("--pool", "10.64.0.1/13"), "write an IPv4 network"),
+        (("--pool", "8.8.8.0/24"), "use a private network"),
+        (("--name", "Too_long_a_name"), "cannot be the name of a cloud"),
+    ],
+)
+def test_wrong_options(words: tuple[str, ...], why: str) -> None:
+    result = run("up", "--ephemeral", *words)
+    assert result.exit_code == ExitCode.USAGE and why in result.stderr
+    assert every(default_directory()) == ()
+
+
+def test_down_without_a_name() -> None:
+    result = run("down")
+    assert result.exit_code == ExitCode.USAGE and "name the clouds" in result.stderr
+
+
+def test_the_list_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no clouds" in run("ps").stdout or run("ps").exit_code == 0
+    now = time.time()
+    machines = {"ci-42-controller": True, "ci-42-compute1": False}
+    found = (
+        CloudHere("ci-42", Path("/x/ci-42"), "me", machines, 3_400_000_000, now - 90, now + 7300),
+        CloudHere("lab", Path("/home/me/cloud"), "me", {"lab-c": True}, 10**9, now - 90000),
+    )
+    monkeypatch.setattr(ps, "clouds_here", lambda _: found)
+    lines = run("ps").stdout.splitlines()
+    assert lines[1].split() == "ci-42 1 of 2 running 3.4 GB me 1 min 2 h".split()
+    assert lines[2].split() == "lab running 1.0 GB me 1 d /home/me/cloud".split()
+    assert max(map(len, lines)) <= 80
+    first, second = data(run("ps", "--json").stdout)["clouds"]
+    assert (first["memory"], first["nodes"]) == (3_400_000_000, machines)
+    assert first["expires"] and second["expires"] is None

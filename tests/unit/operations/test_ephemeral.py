@@ -1,0 +1,186 @@
+"""Ephemeral clouds: their networks, their manifests, and what interrupts them."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stackcook.errors import UsageError
+from stackcook.manifest.model import Manifest
+from stackcook.manifest.read import read
+from stackcook.operations import ephemeral
+from stackcook.operations.ephemeral import Ephemeral, create, every, expired, find, free_networks
+from tests.unit.machines.fakes import FakeHost
+
+MANIFEST = """\
+roles: [{base: }]
+nodes:
+- controller: {run_list: "role[base]"}
+- compute[01-03]: {run_list: "role[base]"}
+stackcook:
+  name: a-long-name
+  machines: vagrant
+  network: 10.0.112.0/24
+  external_network: 10.0.113.0/24
+  nodes:
+    controller: {address: 10.0.112.10, memory: 8G}
+    compute[01-03]: {address: "10.0.112.[21-23]", memory: 4G}
+"""
+
+POOL = IPv4Network("10.64.0.0/22")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """The directory of the original manifest, with a Chef repository and a deployment."""
+    root = tmp_path / "source"
+    for name in ("roles", ".stackcook", ".git"):
+        (root / name).mkdir(parents=True)
+    (root / "roles" / "base.json").write_text('{"name": "base", "run_list": []}')
+    (root / "clouds.yaml").write_text("clouds: {}\n")
+    (root / "infrastructure.yml").write_text(MANIFEST)
+    return root
+
+
+def manifest_in(root: Path) -> Manifest:
+    manifest, findings = read(root / "infrastructure.yml")
+    assert manifest, findings
+    return manifest
+
+
+def made(source: Path, directory: Path, name: str = "", *, now: float = 100.0) -> Ephemeral:
+    host = FakeHost()
+    return create(manifest_in(source), directory, 60.0, now, name=name, pool=POOL, run=host.run)
+
+
+def test_networks_that_are_taken_are_passed_over() -> None:
+    taken = [
+        IPv4Network("10.64.0.0/24"),
+        IPv4Network("10.64.2.128/25"),
+        IPv4Network("192.0.2.0/24"),
+    ]
+    first, second = free_networks(POOL, taken, [24, 24])
+    assert (str(first), str(second)) == ("10.64.1.0/24", "10.64.3.0/24")
+    with pytest.raises(UsageError, match="no /24 is free; use another --pool"):
+        free_networks(POOL, [*taken, first], [24, 24])
+    with pytest.raises(UsageError, match="10.64.0.0/22: no /16 is free"):
+        free_networks(POOL, [], [16])
+
+
+def test_its_manifest_is_the_same_with_another_name_and_other_networks(
+    source: Path, tmp_path: Path
+) -> None:
+    cloud = made(source, tmp_path / "clouds")
+    assert cloud.name.startswith("a-long-") and len(cloud.name) <= 12
+    moved = manifest_in(cloud.directory)
+    assert (moved.name, moved.os_cloud) == (cloud.name, cloud.name)
+    assert (str(moved.network), str(moved.external_network)) == ("10.64.0.0/24", "10.64.1.0/24")
+    assert [(node.name, str(node.address), node.memory) for node in moved.nodes] == [
+        ("controller", "10.64.0.10", 8192),
+        ("compute01", "10.64.0.21", 4096),
+        ("compute02", "10.64.0.22", 4096),
+        ("compute03", "10.64.0.23", 4096),
+    ]
+    assert (cloud.directory / "roles" / "base.json").is_file()
+    there = {path.name for path in cloud.directory.iterdir()}
+    assert there == {"ephemeral.json", "infrastructure.yml", "roles"}
+    assert cloud.directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_next_one_gets_other_networks_and_another_name(source: Path, tmp_path: Path) -> None:
+    clouds = [made(source, tmp_path / "clouds", now=100.0 + number) for number in range(2)]
+    assert [*every(tmp_path / "clouds")] == clouds
+    assert len({network for cloud in clouds for network in cloud.networks}) == 4
+    assert clouds[0].name != clouds[1].name
+    with pytest.raises(UsageError, match="no /24 is free"):
+        made(source, tmp_path / "clouds")
+
+
+def test_a_network_that_this_machine_uses_is_not_taken(source: Path, tmp_path: Path) -> None:
+    host = FakeHost()
+    host.routes = [{"dst": "default", "dev": "eth0"}, {"dst": "10.64.0.0/23", "dev": "eth7"}]
+    cloud = create(manifest_in(source), tmp_path / "clouds", 60.0, 100.0, pool=POOL, run=host.run)
+    assert [str(network) for network in cloud.networks] == ["10.64.2.0/24", "10.64.3.0/24"]
+
+
+def test_a_cloud_is_found_by_its_name(source: Path, tmp_path: Path) -> None:
+    cloud = made(source, tmp_path / "clouds", "ci-42")
+    assert find(tmp_path / "clouds", "ci-42") == cloud
+    with pytest.raises(UsageError, match="there is no ephemeral cloud ci-43; did you mean ci-42?"):
+        find(tmp_path / "clouds", "ci-43")
+    with pytest.raises(UsageError, match="ci-42: there is such a cloud already"):
+        made(source, tmp_path / "clouds", "ci-42")
+    with pytest.raises(UsageError, match="'../x' cannot be the name of a cloud"):
+        made(source, tmp_path / "clouds", "../x")
+
+
+def test_it_expires(source: Path, tmp_path: Path) -> None:
+    cloud = made(source, tmp_path / "clouds")
+    assert [*expired([cloud], 159.0)] == []
+    assert [*expired([cloud], 160.0)] == [cloud]
+
+
+def test_what_fails_half_way_leaves_nothing(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ephemeral, "moved", full)
+    with pytest.raises(OSError, match="No space left"):
+        made(source, tmp_path / "clouds")
+    assert every(tmp_path / "clouds") == ()
+    assert [path.name for path in (tmp_path / "clouds").iterdir()] == ["lock"]
+
+
+def test_a_removed_one_is_gone_and_the_chef_repository_stays(source: Path, tmp_path: Path) -> None:
+    cloud = made(source, tmp_path / "clouds")
+    (cloud.directory / ".stackcook").mkdir()
+    ephemeral.remove(cloud, ["controller"])
+    assert not cloud.directory.exists()
+    assert (source / "roles" / "base.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "old, new, why",
+    [
+        ("machines: vagrant", "machines: ssh", "machines: ssh"),
+        (
+            "machines: vagrant",
+            "machines: vagrant\n  provider: libvirt",
+            "a provider other than lxc",
+        ),
+        ("machines: vagrant", "machines: vagrant\n  server_address: 10.0.112.1", "server_address"),
+    ],
+)
+def test_what_cannot_be_there_twice(
+    source: Path, tmp_path: Path, old: str, new: str, why: str
+) -> None:
+    path = source / "infrastructure.yml"
+    path.write_text(path.read_text().replace(old, new))
+    manifest, _ = read(path)
+    assert manifest
+    with pytest.raises(UsageError, match=f"a manifest with {why} cannot be deployed several times"):
+        create(manifest, tmp_path / "clouds", 60.0, 100.0, run=FakeHost().run)
+    assert not (tmp_path / "clouds").exists()
+
+
+def test_a_file_that_is_no_longer_readable_is_named(source: Path, tmp_path: Path) -> None:
+    cloud = made(source, tmp_path / "clouds", "ci-42")
+    (cloud.directory / "ephemeral.json").write_text(json.dumps({"source": "x"}))
+    with pytest.raises(UsageError, match="ci-42/ephemeral.json: cannot be read"):
+        every(tmp_path / "clouds")
+
+
+def test_errors_of_the_manifest_are_those_of_the_original(source: Path, tmp_path: Path) -> None:
+    """A path that is relative to the manifest leads to the same file, by a link."""
+    (source / "client.deb").write_text("")
+    document = yaml.safe_load(MANIFEST)
+    document["stackcook"]["client"] = {"package": "client.deb"}
+    (source / "infrastructure.yml").write_text(yaml.safe_dump(document))
+    moved = manifest_in(made(source, tmp_path / "clouds").directory)
+    assert moved.client and moved.client.path and moved.client.path.is_file()

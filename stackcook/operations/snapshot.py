@@ -96,7 +96,7 @@ def actions(
             saved.update(site.copy(directory))
         except StackcookError as error:
             task.report(error, "")
-            return ""
+            return "nothing is saved; the cloud is started again"
         return f"{sum(node.size for node in saved.values()) / 1e9:.1f} GB"
 
     def network(_: Task) -> str:

@@ -48,9 +48,8 @@ class Containers:
         if name not in self.names(running=True):
             return
         argv = ("lxc-stop", "--nokill", "--timeout", str(patience), "--name", name)
-        if self.run(Command(as_root(*argv), apart=True)).status and name in self.names(
-            running=True
-        ):
+        done = self.run(Command(as_root(*argv), apart=True))
+        if done.status and name in self.names(running=True):
             what = f"has not shut down within {patience} s"
             raise MachineError(what, where=name, remedy=f"run `sudo lxc-stop --kill {name}`")
 

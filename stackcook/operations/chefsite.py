@@ -63,8 +63,9 @@ class ChefSite:
         from stackcook.machines.vagrant import VagrantMachines
 
         machines = self.machines
-        made_here = isinstance(machines, VagrantMachines) and machines.provider == "lxc"
-        return machines if made_here else None  # type: ignore[return-value]  # as made_here says
+        if isinstance(machines, VagrantMachines) and machines.provider == "lxc":
+            return machines
+        return None
 
     @property
     def snapshots(self) -> Store | None:

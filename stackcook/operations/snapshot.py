@@ -25,8 +25,6 @@ if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are no
     from stackcook.operations.chefsite import ChefSite
     from stackcook.operations.site import Site
 
-SAVE = "snapshot save"
-
 
 def store_of(site: Site | ChefSite) -> Store:
     """The snapshots of this cloud; raises UsageError if it can't have any."""
@@ -49,7 +47,7 @@ def save(
 
     Its machines are stopped meanwhile. Raises UsageError unless its last deploy has succeeded.
     """
-    store = store_of(site)
+    store, name = store_of(site), name or manifest.name
     nodes = [node.name for node in manifest.nodes]
     last = finished_deploy(manifest.state, nodes)
     if not nodes or last is None or (manifest.state / RESTORING).exists():
@@ -58,8 +56,8 @@ def save(
     if gone := [n for n, state in site.machines.states(manifest.nodes).items() if state == ABSENT]:
         what = "the machine does not exist"
         raise UsageError(what, where=", ".join(gone), remedy="run `stackcook deploy` first")
-    with store.new(name or manifest.name) as directory:
-        made = actions(manifest, site, store, directory, name or manifest.name, last, settings)
+    with store.new(name) as directory:
+        made = actions(manifest, site, store, directory, name, last, settings)
         return run(save_plan(manifest), made, manifest, site, listeners, settings)
 
 
@@ -73,7 +71,8 @@ def save_plan(manifest: Manifest) -> Plan:
     complete = Step("complete", "add the snapshot to the list", changes=False)
     steps = (stop, copy, network, server, start, complete)
     before = (None, *steps)
-    return Plan(SAVE, tuple(replace(s, after=(b.key,) if b else ()) for b, s in zip(before, steps)))
+    ordered = (replace(s, after=(b.key,) if b else ()) for b, s in zip(before, steps))
+    return Plan("snapshot save", tuple(ordered))
 
 
 def actions(
@@ -97,7 +96,7 @@ def actions(
             saved.update(site.copy(directory))
         except StackcookError as error:
             task.report(error, "")
-            return ""
+            return "nothing is saved; the cloud is started again"
         return f"{sum(node.size for node in saved.values()) / 1e9:.1f} GB"
 
     def network(_: Task) -> str:
@@ -179,8 +178,9 @@ def start_of(
         raise UsageError(what, where=str(manifest.root), remedy=remedy)
     shape = shape_of(manifest)
     name = wish.name
-    if interrupted and not name and restoring.read_text() in (each.name for each in store.all()):
-        name = restoring.read_text()
+    if interrupted and not name:
+        begun_with = restoring.read_text()
+        name = begun_with if begun_with in (each.name for each in store.all()) else ""
     if name:
         found = store.find(name)
         if found.shape != shape:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import tarfile
 import tempfile
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from stackcook.command import as_root, last_line
+from stackcook.command import Command, as_root, last_line, run
 from stackcook.errors import MachineError, UsageError
 from stackcook.files import replacing
 from stackcook.snapshot.store import CONTENTS, Snapshot, read
@@ -128,6 +129,9 @@ def unpack(snapshot: Snapshot, content: Content, directory: Path) -> Snapshot:
     for name in found.nodes:
         if not (found.layers / name / "rootfs").is_dir():
             raise UsageError(f"has no files of {name}", where=str(content.path), remedy=_AGAIN)
+    # Unlike the files of nodes, the state is the user's, who may have another number here.
+    owner = f"{os.getuid()}:{os.getgid()}"
+    run(Command(as_root("chown", "--recursive", owner, str(directory / "state"))))
     return found
 
 

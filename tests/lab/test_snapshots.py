@@ -66,14 +66,14 @@ class Cloud:
 
     root: Path
 
-    def start(self, *argv: str) -> Started:
-        """A command that goes on meanwhile."""
-        env = environment(XDG_DATA_HOME=str(self.root / "data"))
+    def start(self, *argv: str, **more: str) -> Started:
+        """A command that goes on meanwhile, with ``more`` in its environment."""
+        env = environment(XDG_DATA_HOME=str(self.root / "data"), **more)
         words = command(self.root / "infrastructure.yml", *argv)
         return Started(words, cwd=self.root, tell=print, env=env)
 
-    def run(self, *argv: str, status: int = 0) -> Done:
-        done = self.start(*argv).ended(600)
+    def run(self, *argv: str, status: int = 0, **more: str) -> Done:
+        done = self.start(*argv, **more).ended(600)
         assert done.status == status, done.out + done.err
         return done
 
@@ -204,48 +204,40 @@ def test_exported_and_imported_it_is_the_same(cloud: Cloud) -> None:
     cloud.run("snapshot", "remove", NAME)
     assert cloud.stored() == []
 
-    damaged = cloud.root / "damaged.snapshot"
-    for change in (lambda data: data[:-5_000_000], flipped):
-        damaged.write_bytes(change(file.read_bytes()))
-        assert "is damaged" in cloud.run("snapshot", "import", str(damaged), status=2).err
-        assert cloud.stored() == []
-
     cloud.run("snapshot", "import", str(file))
     assert cloud.snapshots() == [each for each in before if each["name"] == "another"]
-    done = cloud.run("--json", "deploy")
+    # as on a machine that has no box
+    done = cloud.run("--json", "deploy", VAGRANT_HOME=str(cloud.root / "vagrant.d"))
     assert {node["step"] for node in done.data["nodes"].values()} == {"preflight"}
     assert cloud.on("one", "sudo cat /root/mine; sudo getcap /bin/ping").split() == [
         *("mine", "/bin/ping", "cap_net_raw=ep")
     ]
 
 
-def flipped(data: bytes) -> bytes:
-    """The same with one other byte in the middle."""
-    middle = len(data) // 2
-    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
-
-
-@pytest.mark.parametrize("step", ["stop", "copy", "machines"])
-def test_a_save_that_is_killed_leaves_nothing_that_counts(cloud: Cloud, step: str) -> None:
+def test_a_save_that_is_killed_leaves_nothing_that_counts(cloud: Cloud) -> None:
     with cloud.start("snapshot", "save", "killed") as saving:
-        saving.wait_for(lambda lines: ended(lines, step))
+        saving.wait_for(lambda lines: ended(lines, "stop"))
     assert [each["name"] for each in cloud.snapshots()] == ["another"]
     cloud.run("deploy")
     assert cloud.on("one", "sudo cat /root/mine") == "mine\n"
 
 
-@pytest.mark.parametrize("step", ["check", "restore", "chef server"])
-def test_a_restore_that_is_killed_is_done_again(cloud: Cloud, step: str) -> None:
-    cloud.on("one", "echo other | sudo tee /root/mine")
+def kill_restore(cloud: Cloud) -> None:
+    """Begin to restore, and kill it once something has been changed."""
     with cloud.start("snapshot", "restore") as restoring:
-        restoring.wait_for(lambda lines: ended(lines, step))
+        while not (cloud.root / ".stackcook" / "restoring").exists():
+            assert restoring.process.poll() is None
+
+
+def test_a_restore_that_is_killed_is_done_again(cloud: Cloud) -> None:
+    cloud.on("one", "echo other | sudo tee /root/mine")
+    kill_restore(cloud)
     cloud.run("deploy")
     assert cloud.on("one", "sudo cat /root/mine") == "mine\n"
 
 
 def test_nothing_is_left_after_an_interrupted_restore(cloud: Cloud) -> None:
-    with cloud.start("deploy", "--reset") as restoring:
-        restoring.wait_for(lambda lines: ended(lines, "check"))
+    kill_restore(cloud)
     assert "interrupted" in cloud.run("deploy", "--anew", status=2).err
     cloud.run("destroy", "--yes")
     assert not [name for name in output("lxc-ls", "-1").split() if name.startswith(NAME)]

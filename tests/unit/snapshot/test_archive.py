@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,18 @@ def test_it_comes_back_as_it_was(file: Path, store: Store, tmp_path: Path) -> No
     assert found.described() == wanted.described()
     assert (found.layers / "compute1" / "rootfs" / "hostname").read_text() == "compute1"
     assert (found.directory / "state" / "secret").read_text() == "s3cret"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_state_belongs_to_who_imports_it(store: Store, tmp_path: Path) -> None:
+    snapshot = saved(store)
+    secret = Path("state", "secret")
+    os.chown(snapshot.directory / secret, 1234, 1234)
+    os.chown(snapshot.layers / "compute1" / "rootfs", 1234, 1234)
+    archive.write(snapshot, tmp_path / "lab.snapshot")
+    found = imported(tmp_path / "lab.snapshot", store_in(tmp_path / "second"))
+    assert (found.directory / secret).stat().st_uid == os.getuid()
+    assert (found.layers / "compute1" / "rootfs").stat().st_uid == 1234
 
 
 def test_only_its_owner_can_read_it_and_tar_can(file: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackcook import __version__
+from stackcook.bootstrap.base import Deploy
 from stackcook.errors import ExitCode, MachineError, StackcookError, UsageError
 from stackcook.machines.base import ABSENT, STOPPED
 from stackcook.machines.box import ORDINARY
@@ -69,7 +70,8 @@ def save_plan(manifest: Manifest) -> Plan:
     network, server = server_steps(after=(copy.key,))
     start = Step("machines", f"start {names}")
     complete = Step("complete", "add the snapshot to the list", changes=False)
-    steps = (stop, copy, network, server, start, complete)
+    wait = Step("gate", f"wait until the services on {names} respond", retry=True, changes=False)
+    steps = (stop, copy, network, server, start, complete, wait)
     before = (None, *steps)
     ordered = (replace(s, after=(b.key,) if b else ()) for b, s in zip(before, steps))
     return Plan("snapshot save", tuple(ordered))
@@ -134,6 +136,7 @@ def actions(
         "chef server": lambda _: site.chef_server(),
         "machines": machines,
         "complete": complete,
+        "gate": lambda _: site.gate(manifest.nodes, Deploy("")),
     }
 
 

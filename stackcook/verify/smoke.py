@@ -18,7 +18,7 @@ from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
 from stackcook.verify import cinder, diagnosis, heat, horizon, openstack, services, swift
 from stackcook.verify.browser.visit import Visit, visit
-from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, poll, timed
+from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, poll, timed, until_good
 from stackcook.verify.gate import Credentials, behind, tokens
 from stackcook.verify.instance.proof import Proof, prove
 from stackcook.verify.logs import findings
@@ -64,7 +64,7 @@ def verify(
         ThreadPoolExecutor(max_workers=WORKERS) as pool,
     ):
         looks = [pool.submit(_on_node, node, sessions, deadline) for node in nodes]
-        signed_in, cloud = tokens(nodes, credentials)
+        signed_in, cloud = _tokens(nodes, credentials, deadline)
         found = [
             *signed_in,
             *_in_cloud(nodes, credentials, cloud, deadline, pool, known),
@@ -133,6 +133,15 @@ def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Chec
     return *checks, poll(deadline, southbound, good)
 
 
+def _tokens(
+    nodes: tuple[Placed, ...], credentials: Credentials, deadline: float
+) -> tuple[Checks, Cloud | None]:
+    def good(found: tuple[Checks, Cloud | None]) -> bool:
+        return all(check.ok for check in found[0])
+
+    return poll(deadline, lambda: tokens(nodes, credentials), good)
+
+
 @dataclass(frozen=True)
 class _Logs:
     checks: Checks = ()
@@ -177,14 +186,18 @@ def _in_cloud(
     known: Collection[str],
 ) -> Iterable[Check]:
     """The checks of the cloud's APIs, Horizon, the queue and the database; None: no token."""
-    later: list[Future[Checks]] = [pool.submit(behind, nodes, credentials)]
+    later: list[Future[Checks]] = [
+        pool.submit(until_good, deadline, lambda: behind(nodes, credentials))
+    ]
     if cloud:
         later.append(pool.submit(_agents, nodes, cloud, deadline, known))
         later.append(pool.submit(cinder.checks, cloud, nodes, deadline))
-        later += [pool.submit(_dashboard, n, credentials) for n in running(nodes, DASHBOARD)]
+        later += [
+            pool.submit(_dashboard, n, credentials, deadline) for n in running(nodes, DASHBOARD)
+        ]
         later.append(pool.submit(swift.checks, cloud, nodes))
         later.append(pool.submit(heat.checks, cloud, nodes, deadline))
-        later += _endpoints(nodes, cloud, pool)
+        later += _endpoints(nodes, cloud, deadline, pool)
     elif not running(nodes, KEYSTONE) and any(node.services for node in nodes):
         yield Check("Keystone", "", False, "no node runs Keystone", "run `stackcook converge`")
     for future in later:
@@ -192,14 +205,18 @@ def _in_cloud(
 
 
 def _endpoints(
-    nodes: tuple[Placed, ...], cloud: Cloud, pool: ThreadPoolExecutor
+    nodes: tuple[Placed, ...], cloud: Cloud, deadline: float, pool: ThreadPoolExecutor
 ) -> list[Future[Checks]]:
     at = {node.address: node.name for node in nodes}
 
     def look(endpoint: Endpoint) -> Checks:
         name = f"endpoint {endpoint.type} {endpoint.url}"
         node, unit = at.get(endpoint.host, ""), openstack.unit(endpoint.type)
-        return (timed(name, node, unit, lambda: openstack.check_endpoint(cloud, endpoint)),)
+
+        def ask() -> Checks:
+            return (timed(name, node, unit, lambda: openstack.check_endpoint(cloud, endpoint)),)
+
+        return until_good(deadline, ask)
 
     return [pool.submit(look, endpoint) for endpoint in openstack.distinct(cloud.catalog)]
 
@@ -230,9 +247,11 @@ def _agents(
     return found[0] + found[1]
 
 
-def _dashboard(node: Placed, credentials: Credentials) -> Checks:
-    url = horizon.base(node.address)
-    page = timed("Horizon's login page", node.name, DASHBOARD, lambda: horizon.login_page(url))
+def _dashboard(node: Placed, credentials: Credentials, deadline: float) -> Checks:
+    url, name = horizon.base(node.address), "Horizon's login page"
+    (page,) = until_good(
+        deadline, lambda: (timed(name, node.name, DASHBOARD, lambda: horizon.login_page(url)),)
+    )
     if not page.ok:
         return (page,)
     return page, timed(

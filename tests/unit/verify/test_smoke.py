@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -193,6 +194,25 @@ def test_an_endpoint_that_distrusts_tokens_is_a_failure(look: Any, apis: Any) ->
 def test_a_broken_endpoint_says_its_status(look: Any, apis: Any) -> None:
     apis.instead("GET", "http://10.0.116.10:8778/", status=503)
     assert "http://10.0.116.10:8778/ returned 503" in failure(look()).cause
+
+
+@pytest.mark.parametrize(
+    "method, url",
+    [
+        ("POST", "http://10.0.116.10:5000/v3/auth/tokens"),
+        ("GET", "http://10.0.116.10:8778/"),
+        ("GET", "http://10.0.116.10/horizon/auth/login/"),
+    ],
+)
+def test_what_still_comes_up_is_waited_for(
+    look: Any, apis: Any, monkeypatch: pytest.MonkeyPatch, method: str, url: str
+) -> None:
+    """After a restore from a snapshot, nothing has waited for the services of the controller."""
+    (works,) = (each for each in apis.mock.registered() if (each.method, each.url) == (method, url))
+    apis.instead(method, url, status=503)
+    assert look().failures
+    monkeypatch.setattr(time, "sleep", lambda _: apis.mock.replace(works))  # between two looks
+    assert look(patience=600.0).failures == ()
 
 
 def test_without_a_token_only_keystone_and_the_nodes_are_told_of(look: Any, apis: Any) -> None:

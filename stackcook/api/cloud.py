@@ -23,7 +23,7 @@ from stackcook.errors import ExitCode, NodeError, RunError, UsageError
 from stackcook.files import pieces, replacing
 from stackcook.log import shown
 from stackcook.manifest import model
-from stackcook.operations.ephemeral import TTL, Ephemeral, create, default_directory, remove
+from stackcook.api.ephemeral import TTL, Ephemeral, create, default_directory, remove
 from stackcook.operations.site import Site
 from stackcook.remote.base import Access, as_root
 from stackcook.report.run import RunReport

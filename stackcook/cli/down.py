@@ -11,7 +11,7 @@ from stackcook.api.manifest import load
 from stackcook.cli.context import Context
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode, StackcookError
-from stackcook.operations.ephemeral import (
+from stackcook.api.ephemeral import (
     Ephemeral,
     default_directory,
     every,
@@ -35,7 +35,7 @@ def cloud_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]
     cls=Command,
     examples="""
     stackcook down mycloud-1f0c
-    # all whose time is over, in a timer or at the begin of a job
+    # all whose time is over, such as in a timer
     stackcook down --expired
     """,
 )

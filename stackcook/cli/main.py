@@ -239,11 +239,11 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
 
 def _manifest_of(ctx: click.Context, cloud: str) -> Path:
     """The manifest of an ephemeral cloud; raises click's UsageError if there is none."""
-    from stackcook.operations.ephemeral import default_directory, find
+    from stackcook.api.ephemeral import default_directory, find
 
     if ctx.get_parameter_source("path") == ParameterSource.COMMANDLINE:
         if ctx.get_parameter_source("cloud") == ParameterSource.COMMANDLINE:
-            raise click.UsageError("--cloud and --file cannot be combined", ctx)
+            raise click.UsageError("--cloud and --file cannot be combined")
         return Path(ctx.params["path"])  # what is typed counts more than the environment
     try:
         return find(default_directory(), cloud).manifest

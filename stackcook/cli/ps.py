@@ -9,8 +9,8 @@ import click
 from stackcook.cli.context import Context
 from stackcook.cli.down import destroy_expired
 from stackcook.cli.help import Command
-from stackcook.operations.clouds import CloudHere, clouds_here
-from stackcook.operations.ephemeral import default_directory
+from stackcook.api.clouds import CloudHere, clouds_here
+from stackcook.api.ephemeral import default_directory
 from stackcook.report.format import columns, iso, span
 
 

@@ -18,7 +18,7 @@ from stackcook.cli.down import destroy_expired
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode
 from stackcook.manifest.fields import DURATION, SECONDS
-from stackcook.operations.ephemeral import POOL, TTL, Ephemeral, create, default_directory
+from stackcook.api.ephemeral import POOL, TTL, Ephemeral, create, default_directory
 from stackcook.report.format import iso
 from stackcook.run.events import Event, RunDone
 from stackcook.run.forecast import past_runs
@@ -58,7 +58,7 @@ class Network(click.ParamType):
 @click.command(
     cls=Command,
     examples="""
-    # a cloud beside others of the same manifest, for two hours
+    # a further cloud, for two hours
     stackcook up --ephemeral --ttl 2h
     # with a name of your own
     stackcook up --ephemeral --name ci-42

@@ -46,7 +46,7 @@ LIBRARIES = {
     "requests": {"verify.openstack"},
     "subunit": {"verify.tempest.stream"},
     "testtools": {"verify.tempest.stream"},
-    "yaml": {"manifest.document", "verify.clouds"},
+    "yaml": {"manifest.document", "manifest.move", "verify.clouds"},
 }
 """Which module knows a library; what begins with the name may as well."""
 

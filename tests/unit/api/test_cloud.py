@@ -13,7 +13,7 @@ import stackcook
 from stackcook import Cloud, RunError, StackcookError
 from stackcook.errors import ExitCode, InputError, NodeError, UsageError
 from stackcook.machines.network import LabNetwork
-from stackcook.operations.ephemeral import default_directory, every
+from stackcook.api.ephemeral import default_directory, every
 from stackcook.run.events import Event, RunDone
 from stackcook.run.lock import exclusive
 from stackcook.verify import clouds

@@ -64,6 +64,7 @@ FREE = {
     "converge": {"batch", "parallel"},
     "upload": {"keep"},
     "tunnel": {"port"},
+    "up": {"ttl", "name", "pool"},
     "ssh": {"command_line"},
     "bundle": {"releases"},
 }

@@ -90,6 +90,8 @@ def test_without_a_manifest(name: str, tmp_path: Path, monkeypatch: pytest.Monke
         "doctor",
         "setup",
         "sbom",
+        "down",
+        "ps",
         "box build",
         "help",
         *without,

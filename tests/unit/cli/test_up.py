@@ -13,8 +13,8 @@ from stackcook.cli import ps
 from stackcook.cli.main import cli
 from stackcook.errors import ChefServerError, ExitCode
 from stackcook.machines.network import LabNetwork
-from stackcook.operations.clouds import CloudHere
-from stackcook.operations.ephemeral import default_directory, every
+from stackcook.api.clouds import CloudHere
+from stackcook.api.ephemeral import default_directory, every
 from stackcook.run.lock import exclusive
 from tests.fakes import FakeSite
 from tests.output import data

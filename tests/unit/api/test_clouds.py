@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stackcook.machines.lxc import Containers
-from stackcook.operations.clouds import clouds_here
+from stackcook.api.clouds import clouds_here
 from tests.unit.machines.fakes import FakeHost
 
 

@@ -14,23 +14,20 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from stackcook.cache import data, packages
 from stackcook.command import Runner
 from stackcook.command import run as run_command
 from stackcook.errors import UsageError
 from stackcook.files import lock, private_directory, replacing, write_private
-from stackcook.machines.factory import DEFAULT_NETWORK
 from stackcook.machines.layers import Layers
 from stackcook.machines.network import LabNetwork
-from stackcook.manifest.model import MachineKind, Manifest
+from stackcook.manifest.model import Manifest
+from stackcook.manifest.move import moved, refuse_unmovable
 from stackcook.manifest.settings import NAME
 from stackcook.nearest import nearest
 
@@ -113,12 +110,11 @@ def create(
     Raises UsageError if the manifest's cloud can't be moved to other networks, if the name is in
     use or if the pool has no free network, and MachineError if this machine's routes can't be read.
     """
-    _refuse(manifest)
+    refuse_unmovable(manifest)
     if name and not NAME.fullmatch(name):
         remedy = "use at most 12 of the characters a-z, 0-9 and `-`, and begin with a letter"
         raise UsageError(f"{name!r} cannot be the name of a cloud", where="--name", remedy=remedy)
-    old = [manifest.network or DEFAULT_NETWORK]
-    old += [manifest.external_network] if manifest.external_network else []
+    old = [net for net in (manifest.network, manifest.external_network) if net]
     private_directory(directory)
     with lock(directory / "lock"):
         others = every(directory)
@@ -134,10 +130,10 @@ def create(
         for path in manifest.root.absolute().iterdir():
             if path.name not in {*_OWN, manifest.path.name}:
                 (cloud.directory / path.name).symlink_to(path)
-        document = moved(yaml.safe_load(manifest.path.read_text()), manifest, name, old, new)
-        text = f"# Written by `stackcook up --ephemeral`, from {cloud.source}\n"
+        text = moved(manifest.path.read_text(), manifest, name, new)
         with replacing(cloud.manifest) as file:
-            file.write((text + yaml.safe_dump(document, sort_keys=False)).encode())
+            written = f"# Written by `stackcook up --ephemeral`, from {cloud.source}\n{text}"
+            file.write(written.encode())
     except BaseException:
         remove(cloud, ())
         raise
@@ -177,51 +173,6 @@ def free_networks(
         used.append(new)
         found.append(new)
     return tuple(found)
-
-
-def moved(
-    document: Any,
-    manifest: Manifest,
-    name: str,
-    old: Iterable[IPv4Network],
-    new: Iterable[IPv4Network],
-) -> Mapping[str, Any]:
-    """The manifest's document with another name, and all addresses in the new networks. Pure.
-
-    Each node keeps its place in the network.
-    """
-    networks = [*new]
-    settings = dict(document["stackcook"])
-    settings |= {"name": name, "os_cloud": name, "network": str(networks[0])}
-    if networks[1:]:
-        settings["external_network"] = str(networks[1])
-    nodes = {key: dict(value or {}) for key, value in (settings.get("nodes") or {}).items()}
-    for each in nodes.values():
-        each.pop("address", None)
-    (first, *_) = old
-    for node in manifest.nodes:
-        if isinstance(node.address, IPv4Address):
-            place = int(node.address) - int(first.network_address)
-            nodes.setdefault(node.name, {})["address"] = str(networks[0][place])
-    return {**document, "stackcook": {**settings, "nodes": nodes}}
-
-
-def _refuse(manifest: Manifest) -> None:
-    """Raise UsageError for a manifest of which there can be only one cloud."""
-    reasons = {
-        "machines: ssh": manifest.machines is MachineKind.SSH,
-        "a provider other than lxc": manifest.provider not in (None, "lxc"),
-        "inventory": manifest.inventory is not None,
-        "server_address": manifest.server_address is not None,
-        "nodes that a knife plugin creates": any(node.provider for node in manifest.nodes),
-    }
-    for reason, applies in reasons.items():
-        if applies:
-            raise UsageError(
-                f"a manifest with {reason} cannot be deployed several times",
-                where=str(manifest.path),
-                remedy="use a manifest for LXC machines of Vagrant",
-            )
 
 
 def _new_name(base: str, taken: set[str]) -> str:

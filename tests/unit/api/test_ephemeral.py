@@ -12,8 +12,8 @@ import yaml
 from stackcook.errors import UsageError
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
-from stackcook.operations import ephemeral
-from stackcook.operations.ephemeral import Ephemeral, create, every, expired, find, free_networks
+from stackcook.api import ephemeral
+from stackcook.api.ephemeral import Ephemeral, create, every, expired, find, free_networks
 from tests.unit.machines.fakes import FakeHost
 
 MANIFEST = """\
@@ -148,13 +148,9 @@ def test_a_removed_one_is_gone_and_the_chef_repository_stays(source: Path, tmp_p
 @pytest.mark.parametrize(
     "old, new, why",
     [
-        ("machines: vagrant", "machines: ssh", "machines: ssh"),
-        (
-            "machines: vagrant",
-            "machines: vagrant\n  provider: libvirt",
-            "a provider other than lxc",
-        ),
-        ("machines: vagrant", "machines: vagrant\n  server_address: 10.0.112.1", "server_address"),
+        ("machines: vagrant", "machines: ssh", "its machines exist already"),
+        ("vagrant", "vagrant\n  provider: libvirt", "its machines are made by libvirt"),
+        ("vagrant", "vagrant\n  server_address: 10.0.112.1", "its Chef server has a fixed address"),
     ],
 )
 def test_what_cannot_be_there_twice(
@@ -164,9 +160,17 @@ def test_what_cannot_be_there_twice(
     path.write_text(path.read_text().replace(old, new))
     manifest, _ = read(path)
     assert manifest
-    with pytest.raises(UsageError, match=f"a manifest with {why} cannot be deployed several times"):
+    with pytest.raises(UsageError, match=why):
         create(manifest, tmp_path / "clouds", 60.0, 100.0, run=FakeHost().run)
-    assert not (tmp_path / "clouds").exists()
+    assert every(tmp_path / "clouds") == ()
+
+
+def test_the_rest_of_the_text_is_kept(source: Path, tmp_path: Path) -> None:
+    """A version that looks like a number is not read as one."""
+    path = source / "infrastructure.yml"
+    path.write_text("cookbooks: [{web: {version: 1.10}}]\n" + path.read_text())
+    cloud = made(source, tmp_path / "clouds")
+    assert "1.10" in cloud.manifest.read_text()
 
 
 def test_a_file_that_is_no_longer_readable_is_named(source: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from stackcook.errors import UsageError
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.machines.lxc import Containers
-from stackcook.operations.ephemeral import Ephemeral, every
+from stackcook.api.ephemeral import Ephemeral, every
 from stackcook.run.history import runs
 
 

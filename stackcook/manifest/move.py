@@ -1,0 +1,86 @@
+"""The manifest of an ephemeral cloud: another manifest with another name and other addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from typing import Any
+
+import yaml
+
+from stackcook.errors import UsageError
+from stackcook.manifest.model import MachineKind, Manifest
+
+_HOW = "an ephemeral cloud needs LXC machines with addresses of their own"
+
+
+def refuse_unmovable(manifest: Manifest) -> None:
+    """Raise UsageError if the manifest cannot be deployed a second time at other addresses."""
+    for what, remedy in _unmovable(manifest):
+        raise UsageError(what, where=str(manifest.path), remedy=f"{remedy}: {_HOW}")
+
+
+def _unmovable(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    if manifest.machines is MachineKind.SSH:
+        yield "its machines exist already (`machines: ssh`)", "set `machines: vagrant`"
+    if manifest.provider not in (None, "lxc"):
+        yield f"its machines are made by {manifest.provider}", "set `provider: lxc`"
+    if any(node.provider for node in manifest.nodes):
+        yield "some nodes are made by a cloud provider", "use other nodes"
+    if manifest.network is None:
+        yield "it has no network", "set `network` in `stackcook:`"
+    if manifest.chef_server:
+        yield "it uses your own Chef server", "remove `chef_server`"
+    if manifest.server_address:
+        yield "its Chef server has a fixed address", "remove `server_address`"
+    if manifest.server_port:
+        yield "its Chef server has a fixed port", "remove `server_port`"
+    if manifest.inventory:
+        yield "its nodes come from an inventory", "list them in `nodes`"
+
+
+def moved(text: str, manifest: Manifest, name: str, ranges: tuple[IPv4Network, ...]) -> str:
+    """``text``, the manifest's, for a cloud ``name`` in ``ranges``: network, then external network.
+
+    Each node keeps its place in the network. Raises UsageError for an address that has none.
+    """
+    compose: Any = yaml.compose  # without annotations
+    root = compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(root, yaml.MappingNode) and manifest.network
+    section = _value(root, "stackcook")
+    assert isinstance(section, yaml.MappingNode)
+    nodes = _value(section, "nodes")
+    for _, settings in nodes.value if isinstance(nodes, yaml.MappingNode) else ():
+        if isinstance(settings, yaml.MappingNode) and (address := _value(settings, "address")):
+            _set(settings, "address", _address(address.value, manifest, ranges[0]))
+    _set(section, "name", name)
+    _set(section, "os_cloud", name)
+    for key, network in zip(("network", "external_network"), ranges):
+        _set(section, key, str(network))
+    return str(yaml.serialize(root, Dumper=yaml.SafeDumper))
+
+
+def _address(text: str, manifest: Manifest, new: IPv4Network) -> str:
+    old = manifest.network
+    assert old
+    try:
+        address = IPv4Address(text)
+    except AddressValueError:  # several, such as 10.0.112.[11-90]
+        first, bracket, rest = text.rpartition(".[")
+        if bracket and old.prefixlen == 24 and str(old.network_address) == f"{first}.0":
+            return f"{str(new.network_address).rpartition('.')[0]}.[{rest}"
+    else:
+        if address in old:
+            return str(new.network_address + (int(address) - int(old.network_address)))
+    remedy = f"use addresses of {old}; a range of them only in a /24"
+    raise UsageError(f"cannot move the address {text}", where=str(manifest.path), remedy=remedy)
+
+
+def _value(mapping: yaml.MappingNode, key: str) -> yaml.Node | None:
+    return next((value for name, value in mapping.value if name.value == key), None)
+
+
+def _set(mapping: yaml.MappingNode, key: str, text: str) -> None:
+    new = yaml.ScalarNode("tag:yaml.org,2002:str", text)
+    pairs = [(name, value) for name, value in mapping.value if name.value != key]
+    mapping.value = [*pairs, (yaml.ScalarNode("tag:yaml.org,2002:str", key), new)]

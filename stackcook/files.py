@@ -35,6 +35,11 @@ def private_directory(path: Path) -> Path:
     return path
 
 
+def state_directory(manifest: Path) -> Path:
+    """The directory beside the manifest that holds the state of its deployment."""
+    return manifest.absolute().parent / ".stackcook"
+
+
 def untrack(path: Path) -> None:
     """Add the file to the .gitignore beside it, unless a line there names it already."""
     ignoring = path.with_name(".gitignore")

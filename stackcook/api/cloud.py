@@ -157,6 +157,7 @@ class Cloud:
         *,
         keep: bool = False,
         anew: bool = False,
+        reset: bool = False,
         ephemeral: bool = False,
         ttl: float = TTL,
         limit: Iterable[str] = (),
@@ -173,7 +174,8 @@ class Cloud:
         With ``ephemeral``, it is a further cloud of the manifest, with a name and networks of its
         own, which expires after ``ttl`` seconds, as `stackcook up --ephemeral` makes it.
 
-        A deploy that failed before is resumed, unless ``anew``. ``parallel`` is the most nodes at
+        A deploy that failed before is resumed, unless ``anew``. ``reset`` replaces the machines by
+        a snapshot, without asking. ``parallel`` is the most nodes at
         the same time, 0: as many as suits this machine. ``access`` has passwords for your hosts, by
         default those of the environment. ``on_event`` gets each event of
         :mod:`stackcook.run.events`. ``make_site`` makes what reaches the outside, for tests.
@@ -185,6 +187,10 @@ class Cloud:
         if unknown := sorted({*ignore} - {*IGNORABLE}):
             remedy = f"use some of {', '.join(IGNORABLE)}"
             raise UsageError(f"unknown finding {unknown[0]}", where="ignore", remedy=remedy)
+        limit = tuple(limit)
+        others = {"anew": anew, "limit": limit, "bundle": bundle is not None}
+        if reset and (wrong := [option for option, given in others.items() if given]):
+            raise UsageError(f"reset and {wrong[0]} cannot be combined", remedy="omit one of them")
         path, own = Path(manifest), None
         if ephemeral:
             own = create(load(path, "deploy"), default_directory(), ttl, time.time())
@@ -198,7 +204,13 @@ class Cloud:
         )
         listener = _Listener(on_event)
         code = deployment.deploy(
-            ready, listener, anew=anew, ignore=ignore, named=set_hostnames, parallel=parallel
+            ready,
+            listener,
+            anew=anew,
+            reset=reset,
+            ignore=ignore,
+            named=set_hostnames,
+            parallel=parallel,
         )
         if code not in _DEPLOYED:
             raise listener.error("deploy", code, ready.manifest)

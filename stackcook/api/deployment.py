@@ -11,6 +11,7 @@ from stackcook.bootstrap.record import Keep
 from stackcook.bundle.archive import Bundle, remove_others
 from stackcook.command import Say
 from stackcook.errors import ExitCode, UsageError
+from stackcook.files import state_directory
 from stackcook.machines.base import RUNNING
 from stackcook.manifest.model import Manifest
 from stackcook.operations import deploy as operation
@@ -52,7 +53,7 @@ def made_ready(
     With ``retry_failed``, only the nodes that failed in the last deploy. Raises StackcookErrors
     before anything is changed.
     """
-    unpacked = opened(bundle, path.absolute().parent / ".stackcook") if bundle else None
+    unpacked = opened(bundle, state_directory(path)) if bundle else None
     if unpacked and restore_repository(unpacked, path):
         say(f"copied the Chef repository of the bundle to {path.parent}")
     manifest = load(path, "deploy", say)

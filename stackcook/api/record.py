@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stackcook.api.manifest import load
 from stackcook.errors import UsageError
+from stackcook.files import state_directory
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
 from stackcook.redact import Redactor
@@ -21,7 +22,7 @@ from stackcook.run.history import Run, runs
 
 def is_deployed(path: Path) -> bool:
     """Whether a deploy of the manifest has begun, however it ended."""
-    return lock.is_deployed(_state(path))
+    return lock.is_deployed(state_directory(path))
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def recorded_runs(path: Path) -> tuple[tuple[Run, ...], bool]:
     """
     if not path.exists():
         load(path)  # raises
-    state = _state(path)
+    state = state_directory(path)
     lock.refuse_undeployed(state)
     return runs(state), lock.in_use(state)
 
@@ -65,18 +66,13 @@ def recorded(path: Path, wanted: str | None = None) -> Recorded:
     Raises as :func:`recorded_runs` does, and UsageError if there is no such run.
     """
     path, (known, running) = path.absolute(), recorded_runs(path)
-    state, run = _state(path), _chosen(known, wanted)
+    state, run = state_directory(path), _chosen(known, wanted)
     manifest, _ = read(path)
     text = path.read_text(errors="replace") if path.is_file() else ""
     redact = Redactor(known_secrets(state, text, manifest))
     under_way = running and run == known[-1] and not run.ended
     report = read_run(state, run, under_way=under_way, now=time.time(), redact=redact)
     return Recorded(report, manifest, state, text, redact)
-
-
-def _state(path: Path) -> Path:
-    """As :attr:`Manifest.state`."""
-    return path.absolute().parent / ".stackcook"
 
 
 def _chosen(known: tuple[Run, ...], wanted: str | None) -> Run:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stackcook.errors import UsageError
+from stackcook.files import state_directory
 
 if TYPE_CHECKING:  # all are imported when first used: `--help` and completion stay fast
     from stackcook.command import Secret
@@ -45,7 +46,7 @@ class Context:
     @property
     def state(self) -> Path:
         """The directory of the deployment's state, as :attr:`Manifest.state`."""
-        return self.path.absolute().parent / ".stackcook"
+        return state_directory(self.path)
 
     @cached_property
     def access(self) -> Access:

@@ -175,7 +175,11 @@ class Commands(Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         code = _exit_code(ctx, super().invoke)
-        ctx.obj.console.finish(ctx.obj.command, code)
+        try:
+            ctx.obj.console.finish(ctx.obj.command, code)
+        except StackcookError as error:  # the JSON document, which would have it, can't be printed
+            ctx.obj.console.note(str(error))
+            code = error.exit_code
         ctx.exit(code)
 
 

@@ -13,7 +13,7 @@ from stackcook.api.record import recorded, recorded_runs
 from stackcook.cli.context import Context
 from stackcook.cli.help import Command
 from stackcook.errors import UsageError
-from stackcook.files import replacing
+from stackcook.files import replacing, state_directory
 from stackcook.manifest.model import Manifest
 from stackcook.report import data, text
 from stackcook.report.format import when
@@ -30,7 +30,7 @@ def _completed(ctx: click.Context, _: click.Parameter, begun: str) -> list[Compl
     path: Path = ctx.find_root().params["path"]
     known: tuple[Run, ...] = ()
     with suppress(UsageError):  # a broken record, of which `report` itself complains
-        known = runs(path.absolute().parent / ".stackcook")
+        known = runs(state_directory(path))
     return [
         CompletionItem(str(run.id), help=f"{run.command}, {when(run.started)}")
         for run in reversed(known)

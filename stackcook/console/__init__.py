@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
 from stackcook.console.wrap import columns, wrapped, wrapped_text
-from stackcook.errors import Finding, InputError, Severity, StackcookError
+from stackcook.errors import Finding, InputError, Severity, StackcookError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -102,7 +102,8 @@ class Console:
 
     def document(self, data: Any) -> None:
         """Print a JSON document in a format of its own on stdout, in ASCII."""
-        print(json.dumps(data, indent=2), file=self._stdout)
+        with _explained():
+            print(json.dumps(data, indent=2), file=self._stdout, flush=True)
 
     def findings(self, findings: Iterable[Finding], last: str) -> None:
         """Print one line per finding, then ``last``. Without rich, which is slow for many lines."""
@@ -118,7 +119,8 @@ class Console:
             if style := styles.get(finding.severity):
                 place, word, rest = re.split(rf"(:\s+{severity}:\s)", line, maxsplit=1)
                 line = f"{place}{style.render(word)}{rest}"
-            self._stdout.write(f"{line}\n")
+            with _explained():
+                self._stdout.write(f"{line}\n")
         self.write(last)
 
     def note(self, text: str) -> None:
@@ -138,7 +140,8 @@ class Console:
 
     def write(self, text: str) -> None:
         """Print a line of a result on stdout."""
-        print(text.translate(_CONTROLS), file=self._stdout, flush=True)
+        with _explained():
+            print(text.translate(_CONTROLS), file=self._stdout, flush=True)
 
     @contextmanager
     def run(self, past: Iterable[Past] = ()) -> Iterator[Listener]:
@@ -253,3 +256,16 @@ def problem(
         "what": what,
         "remedy": remedy or None,
     }
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn errors of writing to stdout into UsageError; a closed pipe is none."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        what = f"the output cannot be written ({error.strerror or error})"
+        remedy = "free some space, or write it to another file"
+        raise UsageError(what, remedy=remedy) from error

@@ -82,6 +82,9 @@ def write(
     wanted = {path: content for path, content in files.items() if path not in left}
     _refuse(directory, wanted, force)
     above = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not above.is_dir():
+        remedy = "move this file away: stackcook needs a directory here"
+        raise UsageError("is not a directory", where=str(above), remedy=remedy)
     with tempfile.TemporaryDirectory(dir=above, prefix=".stackcook-init-") as name:
         staged = Path(name)
         for path, content in wanted.items():

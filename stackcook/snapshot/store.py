@@ -229,7 +229,11 @@ class Store:
 
     def _complete(self) -> Iterator[Snapshot]:
         for path in sorted(self.directory.glob(f"*/{CONTENTS}")):
-            yield read(path.parent, path.read_text(), str(path))
+            try:
+                text = path.read_text(errors="replace")
+            except FileNotFoundError:
+                continue  # another command has just removed it
+            yield read(path.parent, text, str(path))
 
 
 def _added(snapshot: Snapshot) -> str:

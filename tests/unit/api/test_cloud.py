@@ -11,14 +11,17 @@ import pytest
 
 import stackcook
 from stackcook import Cloud, RunError, StackcookError
+from stackcook.api.manifest import load
 from stackcook.errors import ExitCode, InputError, NodeError, UsageError
 from stackcook.machines.network import LabNetwork
 from stackcook.api.ephemeral import default_directory, every
 from stackcook.run.events import Event, RunDone
 from stackcook.run.lock import exclusive
+from stackcook.snapshot.store import shape_of
 from stackcook.verify import clouds
 from stackcook.verify.check import Check
 from tests.fakes import FakeSite, recipe_error
+from tests.snapshots import saved, store_in
 
 MANIFEST = """\
 nodes:
@@ -152,6 +155,27 @@ def test_options_are_those_of_the_command(manifest: Path, site: FakeSite) -> Non
         deployed(manifest, site, limit=["compute11"])
     with pytest.raises(UsageError, match="unknown finding clocks; use some of .*clock"):
         deployed(manifest, site, ignore=["clocks"])
+
+
+def test_reset_replaces_the_machines_by_a_snapshot(
+    manifest: Path, site: FakeSite, tmp_path: Path
+) -> None:
+    cloud = deployed(manifest, site)
+    site.snapshots = store_in(tmp_path)
+    with pytest.raises(UsageError, match="there is no snapshot of this cloud"):
+        deployed(manifest, site, reset=True)
+    saved(site.snapshots, shape=shape_of(load(cloud.manifest)), digest=site.digest())
+    site.on_restore = lambda: site.machines.state.update(dict.fromkeys(cloud.nodes, "stopped"))
+    site.asked.clear()
+    deployed(manifest, site, reset=True)
+    assert "restore lab" in site.asked
+
+
+def test_reset_is_of_the_whole_cloud(manifest: Path, site: FakeSite) -> None:
+    for other in ({"anew": True}, {"limit": ["compute1"]}, {"bundle": "cloud.tar"}):
+        with pytest.raises(UsageError, match=f"reset and {[*other][0]} cannot be combined"):
+            deployed(manifest, site, reset=True, **other)
+    assert not site.asked
 
 
 def test_a_failed_destroy_is_an_error(manifest: Path, site: FakeSite) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,6 +192,18 @@ def test_a_record_of_runs_that_is_damaged(repository: Path, command: str) -> Non
     result = run(command)
     assert result.exit_code == ExitCode.USAGE
     assert only_line(result).startswith(f"{record}: cannot use the history of runs")
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["check", "--json"], ["help"]])
+def test_a_full_disk_below_the_output(repository: Path, arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "stackcook", *arguments]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == ExitCode.USAGE
+    assert done.stderr == (
+        "the output cannot be written (No space left on device);"
+        " free some space, or write it to another file\n"
+    )
 
 
 def make_key(path: Path) -> None:

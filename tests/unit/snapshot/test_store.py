@@ -103,6 +103,23 @@ def test_one_in_use_is_not_removed(store: Store) -> None:
     assert (store.all(), there(store)) == ((), 0)
 
 
+def test_one_that_another_command_is_removing_is_not_listed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, kept = saved(store, "gone"), saved(store, "kept")
+    paths = [each.directory / CONTENTS for each in (gone, kept)]
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(paths))  # found, and then deleted
+    paths[0].unlink()
+    assert store.all() == (kept,)
+
+
+def test_contents_that_are_no_text(store: Store) -> None:
+    path = saved(store).directory / CONTENTS
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="cannot be read"):
+        store.all()
+
+
 def test_the_best_one_has_the_same_inputs(store: Store) -> None:
     same = saved(store, "same", shape="two nodes", digest="inputs")
     other = saved(store, "other", shape="two nodes", digest="changed")

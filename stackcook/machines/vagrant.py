@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -99,6 +100,7 @@ class VagrantMachines:
                     "memory": node.memory,
                     "cpus": node.cpus,
                     "box": self._boxes[node.name].name if self.provider == "lxc" else DEBIAN_BOX,
+                    "macs": [_mac(f"{self._container(node)} {link}") for link in range(2)],
                     "cpuset": ",".join(map(str, cpusets[node.name])),
                     "numa": str(self._numa(node)),
                     "container": self.container(node),
@@ -427,6 +429,16 @@ def choose_provider(named: str | None) -> str:
         else "Vagrant has no usable provider on this machine",
         remedy="run `stackcook doctor` to see how to install one",
     )
+
+
+def _mac(interface: str) -> str:
+    """A MAC address for an interface, always the same for the same name.
+
+    The kernel's would be random, and udev on the machine replaces a random one a second after the
+    start. Who had asked for the address before then waits for up to a minute.
+    """
+    digest = hashlib.sha256(interface.encode()).digest()[:5]
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest))  # 02: locally administered
 
 
 def _names(nodes: Sequence[Node]) -> str:

@@ -311,6 +311,7 @@ def _data() -> dict[str, Schema]:
             "cpus": _COUNT,
             "box": _TEXT,
             "cpuset": _TEXT,
+            "macs": _TEXTS,
             "numa": _TEXT,
             "container": _TEXT,
             "packages": _TEXT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -213,6 +214,18 @@ def test_a_container_that_was_started_without_the_interface_is_refused(tmp_path:
     host.second_links["lab-two"] = "ex-lab"
     with_external(tmp_path, host).prepare()
     machines(tmp_path, host).prepare()  # without an external network, none is needed
+
+
+def test_mac_addresses_stay_and_differ(tmp_path: Path) -> None:
+    """A new one after each start is not reached until the neighbours have forgotten the old one."""
+    found = [
+        m for one in machines(tmp_path, FakeHost()).describe()["machines"] for m in one["macs"]
+    ]
+    again = [
+        m for one in machines(tmp_path, FakeHost()).describe()["machines"] for m in one["macs"]
+    ]
+    assert found == again and len({*found}) == len(found)
+    assert all(re.fullmatch("02(:[0-9a-f]{2}){5}", mac) for mac in found)
 
 
 def test_containers_share_the_cpus_of_this_machine(

@@ -115,6 +115,7 @@ def test_containers(tmp_path: Path) -> None:
     b = found["b"]["lxc"]
     assert (b["container_name"], b["ssh_ip_addr"]) == ("lab-b", "10.0.112.11")
     assert b["net.0.ipv4.address"] == ["10.0.112.11/24"]
+    assert b["net.0.hwaddr"] == [lab["machines"][1]["macs"][0]]
     assert (b["net.0.link"], b["net.0.ipv4.gateway"]) == (["br-lab"], ["10.0.112.1"])
     key = tmp_path / ".stackcook" / "ssh" / "id_ed25519"
     assert b["hook.mount"][0].endswith(f"identity.sh b 10.0.112.11 {key}.pub")
@@ -128,12 +129,14 @@ def test_containers(tmp_path: Path) -> None:
 
 
 def test_containers_have_a_second_interface_on_the_external_network(tmp_path: Path) -> None:
-    b = loaded(tmp_path, described(tmp_path, "lxc", external=True))["b"]["lxc"]
+    lab = described(tmp_path, "lxc", external=True)
+    b = loaded(tmp_path, lab)["b"]["lxc"]
     assert {setting: value for setting, value in b.items() if setting.startswith("net.1.")} == {
         "net.1.type": ["veth"],
         "net.1.link": ["ex-lab"],
         "net.1.name": ["eth1"],
         "net.1.flags": ["up"],
+        "net.1.hwaddr": [lab["machines"][1]["macs"][1]],
     }
     assert b["net.0.link"] == ["br-lab"]
 

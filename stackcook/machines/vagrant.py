@@ -100,7 +100,7 @@ class VagrantMachines:
                     "memory": node.memory,
                     "cpus": node.cpus,
                     "box": self._boxes[node.name].name if self.provider == "lxc" else DEBIAN_BOX,
-                    "macs": [_mac(f"{self._container(node)} {link}") for link in range(2)],
+                    "macs": [_mac(f"{self.container(node)} {link}") for link in range(2)],
                     "cpuset": ",".join(map(str, cpusets[node.name])),
                     "numa": str(self._numa(node)),
                     "container": self.container(node),

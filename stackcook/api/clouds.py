@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stackcook.api.ephemeral import Ephemeral, every
 from stackcook.errors import UsageError
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.machines.lxc import Containers
-from stackcook.api.ephemeral import Ephemeral, every
 from stackcook.run.history import runs
 
 
@@ -59,7 +59,7 @@ def clouds_here(ephemeral: Path, containers: Containers = Containers()) -> tuple
 def _cloud(
     directory: Path, machines: Mapping[str, bool], own: Ephemeral | None, containers: Containers
 ) -> CloudHere:
-    memory = sum(containers.memory(name) for name, runs_ in machines.items() if runs_)
+    memory = sum(containers.memory(name) for name, running in machines.items() if running)
     try:
         user = directory.owner()
     except (FileNotFoundError, KeyError):  # the directory is gone, or its user

@@ -11,7 +11,6 @@ A cloud is destroyed when it has expired; so a job that was killed leaves nothin
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,7 @@ from stackcook.cache import data, packages
 from stackcook.command import Runner
 from stackcook.command import run as run_command
 from stackcook.errors import UsageError
-from stackcook.files import lock, private_directory, replacing, write_private
+from stackcook.files import lock, private_directory, replacing, state_directory, write_private
 from stackcook.machines.layers import Layers
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest
@@ -67,6 +66,11 @@ class Ephemeral:
     def manifest(self) -> Path:
         """Its manifest."""
         return self.directory / MANIFEST
+
+    @property
+    def state(self) -> Path:
+        """The directory of its state, as :attr:`Manifest.state`."""
+        return state_directory(self.manifest)
 
     @property
     def expires(self) -> float:
@@ -189,7 +193,6 @@ def _write(cloud: Ephemeral) -> None:
         "created": cloud.created,
         "ttl": cloud.ttl,
         "networks": [str(network) for network in cloud.networks],
-        "pid": os.getpid(),
     }
     write_private(cloud.directory / CONTENTS, f"{json.dumps(described, indent=1)}\n")
 

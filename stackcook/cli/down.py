@@ -7,18 +7,11 @@ import time
 import click
 
 from stackcook.api.deployment import destroy
+from stackcook.api.ephemeral import Ephemeral, default_directory, every, expired, find, remove
 from stackcook.api.manifest import load
 from stackcook.cli.context import Context
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode, StackcookError
-from stackcook.api.ephemeral import (
-    Ephemeral,
-    default_directory,
-    every,
-    expired,
-    find,
-    remove,
-)
 from stackcook.operations.site import Site
 from stackcook.report.format import ago
 from stackcook.run.events import Listener
@@ -51,18 +44,18 @@ def command(context: Context, names: tuple[str, ...], over: bool) -> ExitCode:
         raise click.UsageError("name the clouds, or use --expired; `stackcook ps` lists them")
     clouds = [find(default_directory(), name) for name in dict.fromkeys(names)]
     for cloud in clouds:
-        refuse(cloud.directory / ".stackcook")
+        refuse(cloud.state)
     code = destroy_expired(context, without=names) if over else ExitCode.DONE
     for cloud in clouds:
-        if not cloud.manifest.exists():  # killed before it was complete: it has no machines
-            remove(cloud, ())
-            continue
         with context.console.run() as listener:
             code = _destroy(cloud, listener) or code
     return code
 
 
 def _destroy(cloud: Ephemeral, listener: Listener) -> ExitCode:
+    if not cloud.manifest.exists():  # killed before it was complete: it has no machines
+        remove(cloud, ())
+        return ExitCode.DONE
     manifest = load(cloud.manifest)
     code = destroy(manifest, Site(manifest), listener)
     if code == ExitCode.DONE:
@@ -78,16 +71,13 @@ def destroy_expired(context: Context, without: tuple[str, ...] = ()) -> ExitCode
     """
     code, now = ExitCode.DONE, time.time()
     for cloud in expired(every(default_directory()), now):
-        if cloud.name in without or in_use(cloud.directory / ".stackcook"):
+        if cloud.name in without or in_use(cloud.state):
             continue
         note = context.console.note
         note(
             f"destroying the ephemeral cloud {cloud.name}, which expired {ago(now - cloud.expires)}"
         )
         try:
-            if not cloud.manifest.exists():
-                remove(cloud, ())
-                continue
             failed = _destroy(cloud, lambda event: None)
             why = f"exit code {failed}" if failed else ""
         except StackcookError as error:

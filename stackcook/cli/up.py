@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
+from ipaddress import IPv4Network
 from typing import Any
 
 import click
@@ -32,7 +31,7 @@ class Duration(click.ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         if isinstance(value, float):
             return value
-        match = re.fullmatch(DURATION, value)
+        match = DURATION.fullmatch(value)
         if not match or int(match[1]) == 0:
             self.fail("write a number of seconds, or use a unit: 90m, 2h", param, ctx)
         return float(int(match[1]) * SECONDS[match[2] or "s"])
@@ -48,7 +47,7 @@ class Network(click.ParamType):
             return value
         try:
             found = IPv4Network(value)
-        except (AddressValueError, NetmaskValueError, ValueError):
+        except ValueError:
             self.fail(f"write an IPv4 network, such as {POOL}", param, ctx)
         if not found.is_private:
             self.fail("use a private network", param, ctx)

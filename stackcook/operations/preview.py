@@ -54,7 +54,8 @@ def preview_of(
     objects = [section for section in _OBJECTS if section in wanted.sections]
     names = preview.chosen(manifest, wanted.sections, wanted.nodes)
     last = last_deploy(manifest.state)
-    resumed = last and last.resumable(site.digest(), time.time())
+    digest, now = site.digest(), time.time()
+    resumed = last and last.resumable(digest, now)
     nodes = [node for node in manifest.nodes if node.name in names]
     facts = Facts(recipes=site.recipes_to_prepare(nodes), bundled=bundle is not None)
     if names and not unasked:
@@ -64,7 +65,6 @@ def preview_of(
             warnings.append(f"cannot inspect the machines: {error}")
         else:
             wish = Wish(partly=bundle is not None or len(nodes) < len(manifest.nodes))
-            digest, now = site.digest(), time.time()
             if start := start_of(manifest, site, facts.machines, digest, now, wish):
                 facts = restored(facts, manifest, start)
     if bundle and (without := [node.name for node in nodes if not bundle.nodes.get(node.name)]):

@@ -136,10 +136,12 @@ def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Chec
 def _tokens(
     nodes: tuple[Placed, ...], credentials: Credentials, deadline: float
 ) -> tuple[Checks, Cloud | None]:
-    def good(found: tuple[Checks, Cloud | None]) -> bool:
-        return all(check.ok for check in found[0])
+    return poll(deadline, lambda: tokens(nodes, credentials), _first_good)
 
-    return poll(deadline, lambda: tokens(nodes, credentials), good)
+
+def _first_good(found: tuple[Checks, object]) -> bool:
+    """Whether the checks are good that may still succeed."""
+    return all(check.ok for check in found[0])
 
 
 @dataclass(frozen=True)
@@ -240,10 +242,7 @@ def _agents(
     if not wanted:
         return ()
 
-    def good(found: tuple[Checks, Checks]) -> bool:
-        return all(check.ok for check in found[0])
-
-    found = poll(deadline, look, good)
+    found = poll(deadline, look, _first_good)
     return found[0] + found[1]
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from stackcook.chef.objects.databags import read_password
 from stackcook.verify.openstack import Cloud, sign_in
-from tests.labs import Lab, prepared
+from tests.labs import Change, Lab, prepared
 
 CONTROLLER_ROLES = [
     "object-storage-proxy",
@@ -30,10 +30,15 @@ COMPUTE_ROLES = ["object-storage"]
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """A deployed cloud: the one in the directory LAB of the environment, else one deployed here."""
+    yield from given_or_deployed("sctfull", with_all_services)
+
+
+def given_or_deployed(name: str, change: Change) -> Iterator[Lab]:
+    """The cloud in the directory LAB, else one called ``name`` with ``change`` in its manifest."""
     if "LAB" in os.environ:
         yield there(Path(os.environ["LAB"]).resolve())
         return
-    with prepared("sctfull", "10.0.124", "10.0.126", with_all_services) as lab:
+    with prepared(name, "10.0.124", "10.0.126", change) as lab:
         done = lab.stackcook("deploy", timeout=60 * 60)
         assert done.status == 0, done.err
         yield lab

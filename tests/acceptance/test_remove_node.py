@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,21 +13,15 @@ import pytest
 from stackcook.errors import VerifyError
 from stackcook.verify.clouds import demo_cloud
 from stackcook.verify.openstack import Cloud
-from tests.acceptance.conftest import there
+from tests.acceptance.conftest import given_or_deployed
 from tests.answers import ssh_answers
-from tests.labs import Lab, log, prepared
+from tests.labs import Lab, log
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """A cloud whose two compute nodes are nothing else: the one in LAB, else one deployed here."""
-    if "LAB" in os.environ:
-        yield there(Path(os.environ["LAB"]).resolve())
-        return
-    with prepared("sctnode", "10.0.124", "10.0.126", with_two_compute_nodes) as lab:
-        done = lab.stackcook("deploy", timeout=60 * 60)
-        assert done.status == 0, done.err
-        yield lab
+    yield from given_or_deployed("sctnode", with_two_compute_nodes)
 
 
 def with_two_compute_nodes(document: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ def mark(lab: Lab, name: str) -> None:
 
 
 def killed(lab: Lab, seconds: float, *argv: str) -> None:
-    """Kill stackcook, and nothing that it has started, after so many seconds; or let it end."""
+    """Send SIGKILL to stackcook alone after so many seconds, unless it has ended before."""
     words = command(lab.manifest, *argv)
     env = environment()
     with Started(words, cwd=lab.root, tell=lambda line: log.info("%s", line), env=env) as run:

@@ -22,17 +22,7 @@ from stackcook.verify import clouds
 from stackcook.verify.check import Check
 from tests.fakes import FakeSite, recipe_error
 from tests.snapshots import saved, store_in
-
-MANIFEST = """\
-nodes:
-- controller: {run_list: "recipe[a]"}
-- compute1: {run_list: "recipe[a]"}
-stackcook:
-  machines: ssh
-  nodes:
-    controller: {address: 127.0.0.2, key: key}
-    compute1: {address: 127.0.0.3, key: key}
-"""
+from tests.unit.cli.conftest import MANIFEST
 
 
 @pytest.fixture

@@ -57,7 +57,22 @@ def moved(text: str, manifest: Manifest, name: str, ranges: tuple[IPv4Network, .
     _set(section, "os_cloud", name)
     for key, network in zip(("network", "external_network"), ranges):
         _set(section, key, str(network))
+    _write_out_nulls(root)
     return str(yaml.serialize(root, Dumper=yaml.SafeDumper))
+
+
+def _write_out_nulls(node: yaml.Node) -> None:
+    """Write `null` for a value that is not there: in `{a: }`, PyYAML would write `!!null ''`."""
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag == "tag:yaml.org,2002:null":
+            node.value = "null"
+    elif isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            for each in pair:
+                _write_out_nulls(each)
+    else:
+        for each in node.value:
+            _write_out_nulls(each)
 
 
 def _address(text: str, manifest: Manifest, new: IPv4Network) -> str:

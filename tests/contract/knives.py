@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from tests.contract.gems import gem_environment
 
 
 class Knives:
@@ -14,13 +15,12 @@ class Knives:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        gems = (Path(sys.prefix) / "gems").read_text().strip()
         own = {"CHEF_LICENSE": "accept-silent", "LC_ALL": "C.UTF-8", "HOME": str(directory)}
         self._process = subprocess.Popen(
             ("/usr/bin/ruby", str(Path(__file__).with_name("knife.rb"))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **own, "GEM_HOME": gems, "GEM_PATH": gems},
+            env={**os.environ, **own, **gem_environment()},
             text=True,
         )
 

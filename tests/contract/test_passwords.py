@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests.contract.gems import gem_environment
 
 PRINTABLE = "".join(chr(code) for code in range(32, 127)) + "äß€\u00a0\u2028😀"
 PASSWORDS = [
@@ -68,9 +69,8 @@ def test_a_line_break_cannot_be_written() -> None:
 
 
 def made(passwords: list[str]) -> Any:
-    gems = (Path(sys.prefix) / "gems").read_text().strip()
     script = Path(__file__).with_name("passwords.rb")
-    return run(("/usr/bin/ruby", "-Ku", str(script)), passwords, GEM_HOME=gems, GEM_PATH=gems)
+    return run(("/usr/bin/ruby", "-Ku", str(script)), passwords, **gem_environment())
 
 
 def run(argv: tuple[str, ...], given: object, **environment: str) -> Any:

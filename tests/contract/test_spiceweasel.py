@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.gems import gem_environment
 from tests.knifecases import CASES, KnifeCase, folded
 
 ROOT = Path(__file__).parents[2]
@@ -25,9 +26,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         case.lay_out(directory)
         arguments = ["--novalidation", "-C", "cookbooks", *case.options, "infrastructure.yml"]
         jobs.append({"directory": str(directory), "arguments": arguments})
-    gems = (ROOT / ".venv" / "gems").read_text().strip()
     home = str(tmp_path_factory.mktemp("home"))
-    own = {"GEM_HOME": gems, "GEM_PATH": gems, "HOME": home, "CHEF_LICENSE": "accept-silent"}
+    own = {**gem_environment(), "HOME": home, "CHEF_LICENSE": "accept-silent"}
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("RUBY", "BUNDLE", "GEM_"))}
     answer = subprocess.run(
         ["/usr/bin/ruby", str(Path(__file__).with_name("spiceweasel.rb"))],

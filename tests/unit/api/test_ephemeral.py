@@ -173,6 +173,14 @@ def test_the_rest_of_the_text_is_kept(source: Path, tmp_path: Path) -> None:
     assert "1.10" in cloud.manifest.read_text()
 
 
+def test_a_value_that_is_left_out_is_still_none(source: Path, tmp_path: Path) -> None:
+    path = source / "infrastructure.yml"
+    path.write_text("roles: [{base: }, {web: ~}]\n" + path.read_text())
+    cloud = made(source, tmp_path / "clouds")
+    assert "base: null" in cloud.manifest.read_text()
+    assert manifest_in(cloud.directory)
+
+
 def test_a_file_that_is_no_longer_readable_is_named(source: Path, tmp_path: Path) -> None:
     cloud = made(source, tmp_path / "clouds", "ci-42")
     (cloud.directory / "ephemeral.json").write_text(json.dumps({"source": "x"}))

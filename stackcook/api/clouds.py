@@ -19,6 +19,7 @@ class CloudHere:
 
     ``containers`` are its machines, each with whether it runs. ``user`` owns the directory.
     ``began`` and ``expires`` are in seconds since the epoch, None if it is not known, or never.
+    ``damage`` says why nothing is known of an ephemeral cloud but its machines.
     """
 
     name: str
@@ -28,6 +29,7 @@ class CloudHere:
     memory: int = 0
     began: float | None = None
     expires: float | None = None
+    damage: str = ""
 
     @property
     def state(self) -> str:
@@ -64,6 +66,8 @@ def _cloud(
         user = directory.owner()
     except (FileNotFoundError, KeyError):  # the directory is gone, or its user
         user = ""
+    if own and own.damage:
+        return CloudHere(own.name, directory, user, machines, memory, damage=own.damage)
     name = own.name if own else _name(machines, directory)
     began = own.created if own else _began(directory / ".stackcook")
     return CloudHere(name, directory, user, machines, memory, began, own.expires if own else None)

@@ -11,6 +11,7 @@ A cloud is destroyed when it has expired; so a job that was killed leaves nothin
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
@@ -48,7 +49,8 @@ class Ephemeral:
     """An ephemeral cloud in ``directory``; ``created`` and ``ttl`` are in seconds.
 
     ``source`` is the original manifest, ``networks`` are the management network and the external
-    one, if there is one.
+    one, if there is one. If ``ephemeral.json`` cannot be read, ``damage`` says why; only that and
+    the directory are known then, and the cloud does not expire.
     """
 
     directory: Path
@@ -56,6 +58,7 @@ class Ephemeral:
     created: float
     ttl: float
     networks: tuple[IPv4Network, ...]
+    damage: str = ""
 
     @property
     def name(self) -> str:
@@ -84,7 +87,7 @@ def default_directory() -> Path:
 
 
 def every(directory: Path) -> tuple[Ephemeral, ...]:
-    """All ephemeral clouds, the oldest first; raises UsageError if one cannot be read."""
+    """All ephemeral clouds, the oldest first."""
     found = (_read(path) for path in directory.glob(f"*/{CONTENTS}"))
     return tuple(sorted(found, key=lambda cloud: cloud.created))
 
@@ -201,11 +204,11 @@ def _read(path: Path) -> Ephemeral:
     try:
         found = json.loads(path.read_text())
         networks = tuple(IPv4Network(network) for network in found["networks"])
-        source = Path(found["source"])
-        return Ephemeral(path.parent, source, found["created"], found["ttl"], networks)
+        source, created, ttl = Path(found["source"]), float(found["created"]), float(found["ttl"])
+        return Ephemeral(path.parent, source, created, ttl, networks)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        what = f"cannot be read ({error})"
-        raise UsageError(what, where=str(path), remedy="delete its directory") from error
+        damage = f"{CONTENTS} cannot be read ({error})"
+        return Ephemeral(path.parent, path.parent / MANIFEST, 0.0, math.inf, (), damage)
 
 
 def expired(clouds: Iterable[Ephemeral], now: float) -> Iterator[Ephemeral]:

@@ -42,8 +42,14 @@ def _row(cloud: CloudHere, now: float) -> tuple[str, ...]:
         f"{cloud.memory / 1e9:.1f} GB",
         cloud.user or "?",
         span(now - cloud.began) if cloud.began else "?",
-        str(cloud.directory) if cloud.expires is None else span(cloud.expires - now),
+        _end(cloud, now),
     )
+
+
+def _end(cloud: CloudHere, now: float) -> str:
+    if cloud.damage:
+        return f"{cloud.damage}; run `stackcook down {cloud.name}`"
+    return str(cloud.directory) if cloud.expires is None else span(cloud.expires - now)
 
 
 def _data(cloud: CloudHere) -> dict[str, object]:
@@ -56,4 +62,5 @@ def _data(cloud: CloudHere) -> dict[str, object]:
         "began": iso(cloud.began) if cloud.began else None,
         "expires": iso(cloud.expires) if cloud.expires else None,
         "directory": str(cloud.directory),
+        "damage": cloud.damage or None,
     }

@@ -24,7 +24,8 @@ from stackcook.snapshot.store import Snapshot, Store, default_directory
 
 def _names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """The names of snapshots, for shell completion."""
-    names = (snapshot.name for snapshot in Store(default_directory()).all())
+    store = Store(default_directory())
+    names = [each.name for each in store.all()] + [each.name for each in store.unreadable()]
     return [name for name in names if name.startswith(begun)]
 
 
@@ -113,7 +114,7 @@ def list_command(context: Context) -> None:
     store = Store(default_directory())
     now = time.time()
     found = [(snapshot, store.users(snapshot)) for snapshot in store.all()]
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             each.name,
             f"cloud {each.cloud}",
@@ -125,8 +126,11 @@ def list_command(context: Context) -> None:
         for each, users in found
     ]
     data = [_described(each) | {"used_by": list(users)} for each, users in found]
+    unreadable = store.unreadable()
+    rows += [(each.name, str(each.error)) for each in unreadable]
+    damaged = [{"name": each.name, "error": str(each.error)} for each in unreadable]
     text = columns(rows) if rows else "there are no snapshots"
-    context.console.result(text, {"snapshots": data})
+    context.console.result(text, {"snapshots": data, "unreadable": damaged})
 
 
 @command.command(
@@ -139,8 +143,8 @@ def list_command(context: Context) -> None:
 @click.pass_obj
 def remove(context: Context, name: str) -> None:
     """Delete the snapshot NAME, unless machines use it."""
-    removed = Store(default_directory()).remove(name)
-    context.console.result(f"removed {name}", {"snapshot": _described(removed)})
+    Store(default_directory()).remove(name)
+    context.console.result(f"removed {name}", {"name": name})
 
 
 @command.command(

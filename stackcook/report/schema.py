@@ -383,7 +383,8 @@ def _data() -> dict[str, Schema]:
         "ps": _object(
             clouds=_list(
                 _object(
-                    "Memory in use is in bytes; `nodes` says which containers run.",
+                    "Memory in use is in bytes; `nodes` says which containers run; `damage` "
+                    "says why nothing else is known of an ephemeral cloud.",
                     name=_TEXT,
                     state=_TEXT,
                     nodes=_map(_BOOLEAN),
@@ -392,15 +393,18 @@ def _data() -> dict[str, Schema]:
                     began=_or_null(_TIME),
                     expires=_or_null(_TIME),
                     directory=_TEXT,
+                    damage=_OPTIONAL,
                 )
             )
         ),
         "snapshot save": _RUN,
         "snapshot restore": _RUN,
         "snapshot list": _object(
-            snapshots=_list(_snapshot(used_by={**_TEXTS, "description": "Names of containers."}))
+            "Of an unreadable one, the file that describes it is damaged or of another version.",
+            snapshots=_list(_snapshot(used_by={**_TEXTS, "description": "Names of containers."})),
+            unreadable=_list(_object(name=_TEXT, error=_TEXT)),
         ),
-        "snapshot remove": _object(snapshot=_snapshot()),
+        "snapshot remove": _object(name=_TEXT),
         "snapshot export": _object("The size is in bytes.", file=_TEXT, size=_COUNT),
         "snapshot import": _object(snapshot=_snapshot()),
         "server start": _object(url=_TEXT),

@@ -93,6 +93,24 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """A directory whose ``snapshot.json`` is damaged, or of another version of stackcook."""
+
+    directory: Path
+    error: UsageError
+
+    @property
+    def name(self) -> str:
+        """The name that it was saved with."""
+        return _name(self.directory)
+
+    @property
+    def layers(self) -> Path:
+        """As :attr:`Snapshot.layers`."""
+        return self.directory / "nodes"
+
+
+@dataclass(frozen=True)
 class Start:
     """The snapshot that a deploy begins with.
 
@@ -135,13 +153,21 @@ class Store:
 
     def all(self) -> tuple[Snapshot, ...]:
         """All snapshots, the newest first; of those with one name, the one that was added last."""
-        found = {snapshot.name: snapshot for snapshot in sorted(self._complete(), key=_added)}
+        usable = [each for each in self._complete() if isinstance(each, Snapshot)]
+        found = {snapshot.name: snapshot for snapshot in sorted(usable, key=_added)}
         return tuple(sorted(found.values(), key=lambda each: each.saved, reverse=True))
+
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """What is left out of :meth:`all`; only :meth:`remove` deletes it."""
+        return tuple(each for each in self._complete() if isinstance(each, Unreadable))
 
     def find(self, name: str) -> Snapshot:
         """The snapshot of that name; raises UsageError that lists the known names."""
         found = {snapshot.name: snapshot for snapshot in self.all()}
         if name not in found:
+            for damaged in self.unreadable():
+                if damaged.name == name:
+                    raise damaged.error
             known = f"use one of {', '.join(sorted(found))}" if found else ""
             remedy = known or "run `stackcook snapshot save`"
             raise UsageError(f"there is no snapshot {name}", remedy=remedy)
@@ -188,23 +214,24 @@ class Store:
         with explained(snapshot.directory):
             write_private(snapshot.directory / CONTENTS, f"{text}\n")
 
-    def remove(self, name: str) -> Snapshot:
-        """Delete a snapshot; raises UsageError if containers use it."""
+    def remove(self, name: str) -> None:
+        """Delete a snapshot; raises UsageError if there is none, or containers use it."""
         with lock(self.directory / "lock"):
-            found = self.find(name)
-            if users := self.users(found):
+            named = [each for each in self._complete() if each.name == name]
+            if not named:
+                self.find(name)
+            if users := self.users(max(named, key=_added)):
                 raise UsageError(
                     f"the snapshot is in use by the machines {', '.join(users)}",
                     where=name,
                     remedy="run `stackcook destroy` where they were deployed",
                 )
-            for each in tuple(self._complete()):
-                if each.name == name and not self.users(each):
+            for each in named:
+                if not self.users(each):
                     (each.directory / CONTENTS).unlink()  # now it does not count, even if killed
             self._sweep()
-        return found
 
-    def users(self, snapshot: Snapshot) -> tuple[str, ...]:
+    def users(self, snapshot: Snapshot | Unreadable) -> tuple[str, ...]:
         """The containers on its root file systems."""
         inside = f"{snapshot.layers}/"
         return tuple(sorted(name for name, root in self.layers.used().items() if inside in root))
@@ -222,21 +249,30 @@ class Store:
     def _sweep(self) -> None:
         count = self.all()
         for each in tuple(self._complete()):
-            if each not in count and not self.users(each):
+            if isinstance(each, Snapshot) and each not in count and not self.users(each):
                 (each.directory / CONTENTS).unlink()
         there = (path for path in self.directory.iterdir() if path.is_dir())
         self.layers.delete(*(path for path in there if not (path / CONTENTS).exists()))
 
-    def _complete(self) -> Iterator[Snapshot]:
+    def _complete(self) -> Iterator[Snapshot | Unreadable]:
         for path in sorted(self.directory.glob(f"*/{CONTENTS}")):
             try:
                 text = path.read_text(errors="replace")
             except FileNotFoundError:
                 continue  # another command has just removed it
-            yield read(path.parent, text, str(path))
+            try:
+                yield read(path.parent, text, str(path))
+            except UsageError as error:
+                remedy = f"run `stackcook snapshot remove {_name(path.parent)}`"
+                wrong = UsageError(error.what, where=error.where, remedy=remedy)
+                yield Unreadable(path.parent, wrong)
 
 
-def _added(snapshot: Snapshot) -> str:
+def _name(directory: Path) -> str:
+    return directory.name.rpartition(".")[0]
+
+
+def _added(snapshot: Snapshot | Unreadable) -> str:
     """When it came to this machine: the end of its ID, which always has 19 digits."""
     return snapshot.directory.name.rpartition(".")[2]
 

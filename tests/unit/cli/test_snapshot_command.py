@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from stackcook.cli.main import cli
 from stackcook.errors import ExitCode
 from stackcook.machines.layers import Layers
-from stackcook.snapshot.store import Store, default_directory
+from stackcook.snapshot.store import CONTENTS, Store, default_directory
 from tests.output import data
 from tests.snapshots import FakeLayers, saved
 
@@ -41,6 +41,18 @@ def test_the_list(store: Store) -> None:
     (found,) = data(run("snapshot", "list", "--json").stdout)["snapshots"]
     assert (found["name"], found["size"], found["used_by"]) == ("lab", 3, ["lab-controller"])
     assert found["nodes"]["controller"]["packages"] == {"nova-api": "1"}
+
+
+def test_a_damaged_one_is_listed_after_the_others(store: Store) -> None:
+    (saved(store, "damaged").directory / CONTENTS).write_text("{")
+    saved(store)
+    lab, damaged = run("snapshot", "list").stdout.splitlines()
+    assert lab.startswith("lab ")
+    assert damaged.startswith("damaged ")
+    assert "snapshot.json: cannot be read (" in damaged
+    assert damaged.endswith("; run `stackcook snapshot remove damaged`")
+    (found,) = data(run("snapshot", "list", "--json").stdout)["unreadable"]
+    assert found["name"] == "damaged"
 
 
 def test_it_is_removed(store: Store) -> None:

@@ -12,12 +12,14 @@ from click.testing import CliRunner, Result
 from stackcook.cli import ps
 from stackcook.cli.main import cli
 from stackcook.errors import ChefServerError, ExitCode
+from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
-from stackcook.api.clouds import CloudHere
+from stackcook.api.clouds import CloudHere, clouds_here
 from stackcook.api.ephemeral import default_directory, every
 from stackcook.run.lock import exclusive
 from tests.fakes import FakeSite
 from tests.output import data
+from tests.unit.machines.fakes import FakeHost
 
 MANIFEST = """\
 nodes:
@@ -117,6 +119,21 @@ def test_one_that_was_killed_before_it_had_a_manifest(site: FakeSite) -> None:
     (default_directory() / "ci-42" / "infrastructure.yml").unlink()
     assert run("down", "ci-42").exit_code == 0
     assert every(default_directory()) == ()
+
+
+def test_a_damaged_one_does_not_keep_others_from_working(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = Containers(FakeHost().run)
+    monkeypatch.setattr(ps, "clouds_here", lambda directory: clouds_here(directory, none))
+    for name in ("damaged", "other"):
+        run("up", "--ephemeral", "--name", name)
+    (default_directory() / "damaged" / "ephemeral.json").write_text("{")
+    assert run("deploy").exit_code == 0
+    assert run("--cloud", "other", "status").exit_code == 0
+    result = run("ps")
+    assert "ephemeral.json cannot be read" in result.stdout, result.stderr
+    assert "run `stackcook down damaged`" in result.stdout
+    assert run("down", "damaged").exit_code == 0
+    assert [cloud.name for cloud in every(default_directory())] == ["other"]
 
 
 @pytest.mark.parametrize("words", [("deploy",), ("up", "--ephemeral"), ("down", "--expired")])

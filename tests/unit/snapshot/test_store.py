@@ -113,13 +113,6 @@ def test_one_that_another_command_is_removing_is_not_listed(
     assert store.all() == (kept,)
 
 
-def test_contents_that_are_no_text(store: Store) -> None:
-    path = saved(store).directory / CONTENTS
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError, match="cannot be read"):
-        store.all()
-
-
 def test_the_best_one_has_the_same_inputs(store: Store) -> None:
     same = saved(store, "same", shape="two nodes", digest="inputs")
     other = saved(store, "other", shape="two nodes", digest="changed")
@@ -146,18 +139,36 @@ def test_containers_could_not_use_such_a_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text, why",
     [
-        ("{", "cannot be read"),
-        ("[]", "cannot be read"),
-        ('{"format": 1}', "cannot be read"),
-        ('{"format": 9}', "has another format than 1, which this stackcook reads"),
+        (b"{", "cannot be read"),
+        (b"[]", "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        (b'{"format": 1}', "cannot be read"),
+        (b'{"format": 9}', "has another format than 1, which this stackcook reads"),
     ],
 )
-def test_contents_of_another_kind(store: Store, text: str, why: str) -> None:
-    path = saved(store).directory / CONTENTS
-    path.write_text(text)
+def test_one_that_cannot_be_read_stays_until_it_is_removed(
+    store: Store, text: bytes, why: str
+) -> None:
+    path = saved(store, "damaged").directory / CONTENTS
+    path.write_bytes(text)
+    other = saved(store)  # which deletes what does not count
+    assert store.all() == (other,) and there(store) == 2
+    (damaged,) = store.unreadable()
     with pytest.raises(UsageError) as error:
-        store.all()
-    assert why in str(error.value) and str(path) in str(error.value)
+        store.find("damaged")
+    assert str(error.value) == str(damaged.error)
+    assert str(error.value).startswith(f"{path}: {why}")
+    assert str(error.value).endswith("; run `stackcook snapshot remove damaged`")
+    store.remove("damaged")
+    assert store.unreadable() == () and there(store) == 1
+
+
+def test_a_damaged_one_in_use_is_not_removed(store: Store) -> None:
+    snapshot = saved(store)
+    (snapshot.directory / CONTENTS).write_text("{")
+    use(store, "lab-controller", snapshot.directory)
+    with pytest.raises(UsageError, match="in use by the machines lab-controller"):
+        store.remove("lab")
 
 
 def test_the_contents_have_no_path_of_this_machine(store: Store) -> None:

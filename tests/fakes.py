@@ -19,7 +19,7 @@ from stackcook.errors import ChefServerError, NodeError, Position, StackcookErro
 from stackcook.manifest.model import BootstrapKind, Manifest, Node, Stage
 from stackcook.operations.remove import Leaving
 from stackcook.remote.base import Host, Remote, Unreachable
-from stackcook.snapshot.store import SavedNode, Snapshot, Store
+from stackcook.snapshot.store import SavedNode, Start, Store
 from stackcook.verify.check import Check, Report
 from stackcook.verify.contents import Contents
 from stackcook.verify.member import Member
@@ -350,9 +350,9 @@ class FakeSite:
     def forget(self, nodes: Sequence[Node]) -> str:
         return self._step("forget")
 
-    def restore(self, snapshot: Snapshot) -> str:
+    def restore(self, start: Start) -> str:
         self.on_restore()
-        return self._step(f"restore {snapshot.name}")
+        return self._step(f"restore {start.snapshot.name}")
 
     def shut_down(self) -> None:
         self._step("shut down")

@@ -10,7 +10,11 @@ set -eu
 node=$1 address=$2 key=$3
 root=$LXC_ROOTFS_MOUNT
 echo "$node" >"$root/etc/hostname"
-grep -q " $node\$" "$root/etc/hosts" || echo "$address $node" >>"$root/etc/hosts"
+# The address is another one if the machine was restored from the snapshot of another cloud.
+grep -qx "$address $node" "$root/etc/hosts" || {
+    sed -i "/^[0-9.]* $node\$/d" "$root/etc/hosts"
+    echo "$address $node" >>"$root/etc/hosts"
+}
 cp "$key" "$root/home/vagrant/.ssh/authorized_keys"
 chown --reference="$root/home/vagrant/.ssh" "$root/home/vagrant/.ssh/authorized_keys"
 chmod 0600 "$root/home/vagrant/.ssh/authorized_keys"

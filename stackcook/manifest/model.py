@@ -392,6 +392,15 @@ class Timer:
 
 
 @dataclass(frozen=True)
+class Place:
+    """What tells clouds of the lab apart that are otherwise the same: the name and the networks."""
+
+    name: str
+    network: IPv4Network
+    external_network: IPv4Network | None = None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """One ``infrastructure.yml``."""
 
@@ -424,6 +433,7 @@ class Manifest:
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)
     verify: frozenset[Verification] | None = None
     os_cloud: str = "stackcook"
+    snapshots_of: Place | None = None
 
     @property
     def verify_instance(self) -> bool | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from stackcook.errors import UsageError
 from stackcook.manifest.model import MachineKind, Manifest
 
+_NETWORKS = ("network", "external_network")
 _HOW = "an ephemeral cloud needs LXC machines with addresses of their own"
 
 
@@ -42,7 +44,8 @@ def _unmovable(manifest: Manifest) -> Iterator[tuple[str, str]]:
 def moved(text: str, manifest: Manifest, name: str, ranges: tuple[IPv4Network, ...]) -> str:
     """``text``, the manifest's, for a cloud ``name`` in ``ranges``: network, then external network.
 
-    Each node keeps its place in the network. Raises UsageError for an address that has none.
+    Each node keeps its place in the network; a deploy may begin with a snapshot of the original.
+    Raises UsageError for an address that has no place.
     """
     compose: Any = yaml.compose  # without annotations
     root = compose(text, Loader=yaml.SafeLoader)
@@ -53,10 +56,13 @@ def moved(text: str, manifest: Manifest, name: str, ranges: tuple[IPv4Network, .
     for _, settings in nodes.value if isinstance(nodes, yaml.MappingNode) else ():
         if isinstance(settings, yaml.MappingNode) and (address := _value(settings, "address")):
             _set(settings, "address", _address(address.value, manifest, ranges[0]))
+    before = {"name": manifest.name}
+    for key, new in zip(_NETWORKS, ranges):
+        before[key] = str(getattr(manifest, key))
+        _set(section, key, str(new))
     _set(section, "name", name)
     _set(section, "os_cloud", name)
-    for key, network in zip(("network", "external_network"), ranges):
-        _set(section, key, str(network))
+    _set(section, "snapshots_of", before)
     _write_out_nulls(root)
     return str(yaml.serialize(root, Dumper=yaml.SafeDumper))
 
@@ -95,7 +101,7 @@ def _value(mapping: yaml.MappingNode, key: str) -> yaml.Node | None:
     return next((value for name, value in mapping.value if name.value == key), None)
 
 
-def _set(mapping: yaml.MappingNode, key: str, text: str) -> None:
-    new = yaml.ScalarNode("tag:yaml.org,2002:str", text)
+def _set(mapping: yaml.MappingNode, key: str, value: str | dict[str, str]) -> None:
+    new = yaml.SafeDumper(StringIO()).represent_data(value)
     pairs = [(name, value) for name, value in mapping.value if name.value != key]
     mapping.value = [*pairs, (yaml.ScalarNode("tag:yaml.org,2002:str", key), new)]

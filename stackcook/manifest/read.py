@@ -148,4 +148,5 @@ def _manifest(reader: FieldReader, document: Value, run: Runner | None) -> Manif
         server_address=settings.server_address,
         server_port=settings.server_port,
         passwords=passwords,
+        snapshots_of=settings.snapshots_of,
     )

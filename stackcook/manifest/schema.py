@@ -200,9 +200,20 @@ def _stackcook() -> Schema:
             "The cloud's name in clouds.yaml, for `openstack --os-cloud`; by default stackcook.",
             settings.OS_CLOUD,
         ),
+        "snapshots_of": _snapshots_of(network),
     }
     about = "The machines, the Chef server, and how to deploy."
     return {**_body({key: keys[key] for key in settings.KEYS}), "description": about}
+
+
+def _snapshots_of(network: str) -> Schema:
+    keys = {
+        "name": _text("Its name.", settings.NAME),
+        "network": _text("Its management network.", pattern=network),
+        "external_network": _text("Its external network, if it has one.", pattern=network),
+    }
+    about = "A cloud of the same nodes elsewhere: a deploy may begin with its snapshots, too."
+    return {**_body(keys), "description": about}
 
 
 def _inventory() -> Schema:

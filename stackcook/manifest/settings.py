@@ -21,6 +21,7 @@ from stackcook.manifest.model import (
     ClientPackage,
     FailureBudget,
     MachineKind,
+    Place,
     Policy,
     Timer,
     Verification,
@@ -34,7 +35,7 @@ PROVIDERS = ("lxc", "libvirt", "virtualbox")
 KEYS = (
     "name machines provider network external_network external_interface nodes inventory "
     "node_defaults stages failure_budget bootstrap client chef_server server_address server_port "
-    "passwords policy verify os_cloud"
+    "passwords policy verify os_cloud snapshots_of"
 ).split()
 LEAST_INTERVAL = 60
 LONGEST_INTERVAL = 30 * 86400
@@ -80,6 +81,7 @@ class Settings:
     policy: Policy | None = None
     verify: frozenset[Verification] | None = None
     os_cloud: str | None = None
+    snapshots_of: Place | None = None
 
 
 def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Settings:
@@ -122,6 +124,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         passwords=take(fields, "passwords", partial(sections.passwords, reader), what),
         policy=take(fields, "policy", partial(_policy, reader), what),
         verify=take(fields, "verify", partial(_verify, reader), what),
+        snapshots_of=take(fields, "snapshots_of", partial(_snapshots_of, reader), what),
     )
 
 
@@ -286,6 +289,19 @@ def _verify(reader: FieldReader, value: Value, what: str) -> frozenset[Verificat
     known = [each.value for each in Verification]
     names = [_choice(reader, known, text, what) for text in reader.texts(value, what)]
     return frozenset(Verification(name) for name in names if name) or None
+
+
+def _snapshots_of(reader: FieldReader, value: Value, what: str) -> Place | None:
+    fields = reader.fields(value, what, ("name", "network", "external_network"))
+    for key in ("name", "network"):
+        if key not in fields:
+            reader.error(value.at, f"{what} has no {key}", "copy it from the other manifest")
+    name = take(fields, "name", partial(_name, reader), what)
+    network, external = (
+        take(fields, key, partial(_network, reader), what)
+        for key in ("network", "external_network")
+    )
+    return Place(name, network, external) if name and network else None
 
 
 def _url(reader: FieldReader, value: Value, what: str) -> str | None:

@@ -188,7 +188,7 @@ def actions(
 
     def restore(_: Task) -> str:
         assert facts.start
-        return site.restore(facts.start.snapshot)
+        return site.restore(facts.start)
 
     def machines(task: Task) -> str:
         if _creates(manifest):

@@ -45,7 +45,7 @@ from stackcook.run.record import deploy_began
 from stackcook.snapshot.store import (
     RESTORING,
     SavedNode,
-    Snapshot,
+    Start,
     explained,
     packages,
     restore_state,
@@ -383,12 +383,13 @@ class Site(ChefSite):
         nodes = self._manifest.nodes
         return {node.name: saved for node, saved in zip(nodes, parallel_map(copy, nodes))}
 
-    def restore(self, snapshot: Snapshot) -> str:
+    def restore(self, start: Start) -> str:
         """Replace the machines and the state by those of a snapshot; the machines are stopped.
 
         If this is killed, ``RESTORING`` says that it has to be done again.
         """
         lab, store, state = self.lab, self.snapshots, self._manifest.state
+        snapshot = start.snapshot
         assert lab and store
         with store.reading(), explained(state):
             if snapshot not in store.all():
@@ -398,6 +399,7 @@ class Site(ChefSite):
             self.embedded.stop()
             lab.restore(self._manifest.nodes, snapshot.layers)
             restore_state(snapshot.directory, state)
+            hostkeys.move(start.moved, state / "known_hosts")
             self.embedded.remember(snapshot.port)
             (state / RESTORING).unlink()
         return f"{counted(len(snapshot.nodes), 'machine')} of {snapshot.name}"

@@ -179,23 +179,22 @@ def start_of(
         what = "machines are being restored from a snapshot, which was interrupted"
         remedy = "run `stackcook deploy` to complete it, or `stackcook destroy`"
         raise UsageError(what, where=str(manifest.root), remedy=remedy)
-    shape = shape_of(manifest)
+    starts = store.starts(manifest, digest, now)
     name = wish.name
     if interrupted and not name:
         begun_with = restoring.read_text()
         name = begun_with if begun_with in (each.name for each in store.all()) else ""
     if name:
-        found = store.find(name)
-        if found.shape != shape:
+        store.find(name)
+        starts = tuple(start for start in starts if start.snapshot.name == name)
+        if not starts:
             what = "this snapshot is of another cloud: its name, nodes, addresses, networks or box"
             raise UsageError(f"{what} differ", where=name, remedy="see `stackcook snapshot list`")
-        return Start(found, found.digest == digest, now)
-    best = store.best(shape, digest, now)
-    if best is None and (wish.reset or interrupted):
+    if not starts and (wish.reset or interrupted):
         what = "there is no snapshot of this cloud"
         remedy = "run `stackcook destroy`, then `stackcook deploy`"
         raise UsageError(what, where=str(manifest.root), remedy=remedy)
-    return best
+    return starts[0] if starts else None
 
 
 def restored(facts: Facts, manifest: Manifest, start: Start) -> Facts:
@@ -216,6 +215,8 @@ def restore_step(start: Start) -> Step:
     snapshot = start.snapshot
     does = f"restore the machines from the snapshot {snapshot.name}, saved"
     does += f" {ago(start.now - snapshot.saved)}"
-    if not start.same:
+    if start.moved:
+        does += f" of the cloud {snapshot.cloud}; all nodes converge at their new addresses"
+    elif not start.same:
         does += "; all nodes converge, as something has changed since"
     return Step("restore", does)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,6 +117,15 @@ def forget(alias: str, file: Path) -> None:
     with lock(file):
         lines = file.read_text().splitlines(keepends=True)
         file.write_text("".join(line for line in lines if line.split()[:1] != [alias]))
+
+
+def move(addresses: Mapping[str, str], file: Path) -> None:
+    """Let the keys of machines be those of their new addresses; ``addresses`` are old → new."""
+    if not addresses or not file.exists():
+        return
+    with lock(file):
+        lines = (line.split(" ", 1) for line in file.read_text().splitlines(keepends=True))
+        file.write_text("".join(f"{addresses.get(alias, alias)} {key}" for alias, key in lines))
 
 
 def _parts(key: Any) -> tuple[str, str]:

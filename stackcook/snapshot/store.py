@@ -18,7 +18,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,18 +115,21 @@ class Start:
     """The snapshot that a deploy begins with.
 
     ``same``: it was saved after a deploy with the same inputs, so that no node has to converge.
+    ``moved``: old → new address of each node, if it is a snapshot of another cloud.
     ``now`` is when that was found out, in seconds since the epoch.
     """
 
     snapshot: Snapshot
     same: bool
     now: float
+    moved: Mapping[str, str] = field(default_factory=dict)
 
 
 def shape_of(manifest: Manifest) -> str:
-    """A checksum of what can't be changed in a restored machine: names, addresses, networks, box.
+    """A checksum of what snapshots and machines must have in common, besides packages and files.
 
-    Nothing else keeps a deploy from beginning with a snapshot.
+    These are names, addresses, networks and the box. Nothing else keeps a deploy from beginning
+    with a snapshot, of its own cloud or of the one in ``snapshots_of``.
     """
     shape = {
         "name": manifest.name,
@@ -137,6 +140,25 @@ def shape_of(manifest: Manifest) -> str:
         "box": ORDINARY.key,
     }
     return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
+
+
+def original(manifest: Manifest) -> Manifest | None:
+    """The manifest with the name, the networks and the addresses of ``snapshots_of``, if set."""
+    place, network = manifest.snapshots_of, manifest.network
+    if not place or not network:
+        return None
+
+    offset = int(place.network.network_address) - int(network.network_address)
+    return replace(
+        manifest,
+        name=place.name,
+        network=place.network,
+        external_network=place.external_network,
+        nodes=tuple(
+            replace(node, address=node.address + offset) if node.address else node
+            for node in manifest.nodes
+        ),
+    )
 
 
 def default_directory() -> Path:
@@ -173,11 +195,21 @@ class Store:
             raise UsageError(f"there is no snapshot {name}", remedy=remedy)
         return found[name]
 
-    def best(self, shape: str, digest: str, now: float) -> Start | None:
-        """The newest snapshot of that shape, if possible one with the same inputs."""
-        there = [snapshot for snapshot in self.all() if snapshot.shape == shape]
-        same = [snapshot for snapshot in there if snapshot.digest == digest]
-        return next((Start(each, each.digest == digest, now) for each in same + there), None)
+    def starts(self, manifest: Manifest, digest: str, now: float) -> tuple[Start, ...]:
+        """What a deploy can begin with, the best first: with the same inputs; its own; the newest.
+
+        ``digest`` is the checksum of the deploy's inputs, ``now`` in seconds since the epoch.
+        """
+        before = original(manifest)
+        moved = {
+            str(old.address): str(new.address)
+            for old, new in zip(before.nodes if before else (), manifest.nodes)
+        }
+        shape, other = shape_of(manifest), shape_of(before) if before else None
+        there = self.all()
+        own = [Start(each, each.digest == digest, now) for each in there if each.shape == shape]
+        others = [Start(each, False, now, moved) for each in there if each.shape == other]
+        return (*sorted(own, key=lambda start: not start.same), *others)
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ import pytest
 
 from stackcook.errors import NodeError
 from stackcook.remote.base import Host, HostKeys
-from stackcook.remote.hostkeys import adopt, check, fingerprint, known
+from stackcook.remote.hostkeys import adopt, check, fingerprint, known, move
 
 KEY, OTHER = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
 HOST = Host("one", "192.0.2.7", "me", (), host_keys=HostKeys.ASK)
@@ -131,3 +131,13 @@ def test_what_only_the_users_file_knows_is_copied_for_knife(own: Path, users: Pa
     for _ in range(2):
         adopt(host, own)
         assert own.read_text() == line("192.0.2.7")
+
+
+def test_a_machine_that_has_moved_keeps_its_key(own: Path) -> None:
+    own.parent.mkdir()
+    own.write_text(line("192.0.2.6") + line("192.0.2.7", OTHER))
+    move({"192.0.2.6": "192.0.2.7", "192.0.2.7": "192.0.2.8"}, own)
+    check(HOST, KEY, own)
+    with pytest.raises(NodeError, match="has changed"):
+        check(HOST, OTHER, own)
+    check(replace(HOST, address="192.0.2.8"), OTHER, own)

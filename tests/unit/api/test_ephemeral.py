@@ -13,6 +13,7 @@ from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
 from stackcook.api import ephemeral
 from stackcook.api.ephemeral import Ephemeral, create, every, expired, find, free_networks
+from stackcook.snapshot.store import original, shape_of
 from tests.unit.machines.fakes import FakeHost
 
 MANIFEST = """\
@@ -84,6 +85,8 @@ def test_its_manifest_is_the_same_with_another_name_and_other_networks(
         ("compute02", "10.64.0.22", 4096),
         ("compute03", "10.64.0.23", 4096),
     ]
+    before = original(moved)
+    assert before and shape_of(before) == shape_of(manifest_in(source))
     assert (cloud.directory / "roles" / "base.json").is_file()
     there = {path.name for path in cloud.directory.iterdir()}
     assert there == {"ephemeral.json", "infrastructure.yml", "roles"}

@@ -144,6 +144,7 @@ stackcook:
   client: {{}}
   inventory: {{}}
   policy: {{}}
+  snapshots_of: {{}}
   nodes: {{a: {INTERFACES}}}
   node_defaults: {{a: {INTERFACES}}}
 """
@@ -163,11 +164,11 @@ def closed(value: Any, part: Schema) -> Iterator[dict[str, Any]]:
             yield from closed(below, part.get("properties", {}).get(key, others))
 
 
-@pytest.mark.parametrize("place", range(35))
+@pytest.mark.parametrize("place", range(36))
 def test_both_refuse_unknown_keys(tmp_path: Path, place: int) -> None:
     document = yaml.safe_load(EVERYTHING)
     places = list(closed(document, SCHEMA))
-    assert len(places) == 35
+    assert len(places) == 36
     before = sum(1 for _ in VALIDATOR.iter_errors(document))
     places[place]["unheard-of"] = None
     faults = [fault.message for fault in VALIDATOR.iter_errors(document)]

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
 
 from stackcook.errors import UsageError
 from stackcook.files import lock
-from stackcook.snapshot.store import CONTENTS, Store, packages, restore_state, save_state
+from stackcook.manifest.model import Manifest, Place
+from stackcook.snapshot.store import (
+    CONTENTS,
+    Store,
+    packages,
+    restore_state,
+    save_state,
+    shape_of,
+)
+from tests.fakes import two_stages
 from tests.snapshots import NOW, FakeLayers, saved, store_in
+
+
+@pytest.fixture()
+def manifest(tmp_path: Path) -> Manifest:
+    """A cloud of two nodes."""
+    return replace(two_stages(tmp_path), network=IPv4Network("10.0.115.0/24"))
 
 
 @pytest.fixture()
@@ -113,16 +130,37 @@ def test_one_that_another_command_is_removing_is_not_listed(
     assert store.all() == (kept,)
 
 
-def test_the_best_one_has_the_same_inputs(store: Store) -> None:
-    same = saved(store, "same", shape="two nodes", digest="inputs")
-    other = saved(store, "other", shape="two nodes", digest="changed")
+def test_a_deploy_begins_with_the_same_inputs_if_it_can(store: Store, manifest: Manifest) -> None:
+    same = saved(store, "same", shape=shape_of(manifest), digest="inputs")
+    other = saved(store, "other", shape=shape_of(manifest), digest="changed")
     saved(store, "third", shape="three nodes", digest="inputs")
-    start = store.best("two nodes", "inputs", NOW)
-    assert start and (start.snapshot, start.same) == (same, True)
-    store.remove("same")
-    start = store.best("two nodes", "inputs", NOW)
-    assert start and (start.snapshot, start.same) == (other, False)
-    assert store.best("four nodes", "inputs", NOW) is None
+    found = store.starts(manifest, "inputs", NOW)
+    assert [(start.snapshot, start.same) for start in found] == [(same, True), (other, False)]
+
+
+def test_a_moved_cloud_has_its_own_snapshots_and_those_of_the_original(
+    store: Store, manifest: Manifest
+) -> None:
+    original = saved(store, "original", shape=shape_of(manifest), digest="inputs")
+    moved = replace(
+        manifest,
+        name="lab2",
+        network=IPv4Network("10.64.7.0/24"),
+        nodes=tuple(
+            replace(node, address=IPv4Address(f"10.64.7.{number}"))
+            for node, number in zip(manifest.nodes, (11, 10))
+        ),
+    )
+    assert store.starts(moved, "inputs", NOW) == ()
+    assert manifest.network
+    moved = replace(moved, snapshots_of=Place(manifest.name, manifest.network))
+    (start,) = store.starts(moved, "inputs", NOW)
+    assert (start.snapshot, start.same) == (original, False)
+    assert start.moved == {"10.0.115.10": "10.64.7.10", "10.0.115.11": "10.64.7.11"}
+    own = saved(store, "own", shape=shape_of(moved), digest="inputs")
+    first, second = store.starts(moved, "changed", NOW)
+    assert (first.snapshot, second.snapshot) == (own, original)
+    assert not first.moved
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../a", ".hidden", "a b", "x" * 65])

@@ -11,6 +11,9 @@ module OpenstackObjectStorage
     # Above this imbalance, in percent, Swift's documentation tells to rebalance again.
     BALANCED = 5.0
 
+    # Makes a ring of the builder file as it is.
+    REWRITE = %w(write_ring).freeze
+
     # @param name [String] account, container or object
     # @param options [Hash] part_power, replicas, min_part_hours
     def initialize(directory, name, options)
@@ -27,7 +30,8 @@ module OpenstackObjectStorage
     end
 
     # What differs from what is wanted, as commands of swift-ring-builder. Devices that the ring has and that are
-    # not wanted stay in it: they may only be missing from a search.
+    # not wanted stay in it: they may only be missing from a search. A device of the same node at another address
+    # is the same device; its change comes alone, as Swift may refuse to rebalance the ring yet.
     #
     # @param devices [Array<Hash>] what is wanted: node, ip, port, device, weight, region, zone
     # @param removed [Array<String>] names of nodes whose devices are to be removed
@@ -38,6 +42,9 @@ module OpenstackObjectStorage
       known = staying.to_h { |device| [place(device), device] }
       wanted = devices.reject { |device| removed.include?(device['node']) }
       added, kept = wanted.partition { |device| !known.key?(place(device)) }
+      moved = moves(known.except(*kept.map { |device| place(device) }).values, added)
+      return [['set_info', *moved, '--yes'], REWRITE] if moved.any?
+
       changed = kept.reject { |device| known[place(device)]['weight'] == device['weight'] }
       weights = staying.to_h { |device| [place(device), device['weight']] }.merge(wanted.to_h { |device| [place(device), device['weight']] })
       replicas = replicas_for(weights.values)
@@ -62,9 +69,9 @@ module OpenstackObjectStorage
       FileUtils.mkdir_p(@work, mode: 0o700)
       wanted = changes(prepare(copies), devices, removed)
       wanted.each { |command| run(*command) }
-      output = run('rebalance', accept: [0, 1]) # 1: with a warning, and perhaps without a new ring
+      output = run('rebalance', accept: [0, 1]) unless wanted.include?(REWRITE) # 1: with a warning, and perhaps without a new ring
       made = Ring.read(new('ring.gz'))
-      return made if made && made.version != ring&.version
+      return made if made && [made.version, made.devices] != [ring&.version, ring&.devices]
 
       @refusal = output.split.join(' ') if wanted.any?
       nil
@@ -120,13 +127,26 @@ module OpenstackObjectStorage
       [@options[:replicas], usable].min
     end
 
+    # @return [Array<String>] for set_info, which changes the address for replication only if it is named
+    def moves(old, new)
+      ids = old.to_h { |device| [device.values_at('meta', 'port', 'device'), device['id']] }
+      new.flat_map do |device|
+        id = ids[device.values_at('node', 'port', 'device')]
+        id ? ["d#{id}", "#{server(device)}R#{server(device)}"] : []
+      end
+    end
+
     def place(device)
       device.values_at('ip', 'port', 'device')
     end
 
     def described(device)
+      "r#{device['region']}z#{device['zone']}-#{server(device)}/#{device['device']}_#{device['node']}"
+    end
+
+    def server(device)
       ip = device['ip'].include?(':') ? "[#{device['ip']}]" : device['ip']
-      "r#{device['region']}z#{device['zone']}-#{ip}:#{device['port']}/#{device['device']}_#{device['node']}"
+      "#{ip}:#{device['port']}"
     end
   end
 end

@@ -64,6 +64,10 @@ class FakeRingBuilder
     (words - %w(--yes)).each_slice(2) { |id, weight| device(state, id)['weight'] = weight.to_f }
   end
 
+  def set_info(state, words)
+    (words - %w(--yes)).each_slice(2) { |id, place| device(state, id)['ip'] = place[/\A[^:]+/] }
+  end
+
   def remove(state, words)
     (words - %w(--yes)).each { |id| state['devices'].delete(device(state, id)) }
   end

@@ -69,6 +69,14 @@ RSpec.describe OpenstackObjectStorage::RingBuilder do
       expect(builder.ring.replicas).to eq(3)
     end
 
+    it 'moves a device to the new address of its node, although no partition is reassigned' do
+      fake.early = true
+      build(device(1), device(2, ip: '192.0.2.9'))
+      expect(fake.commands).to eq([%w(write_ring), %w(set_info d1 192.0.2.9:6200R192.0.2.9:6200 --yes), %w(write_ring)])
+      expect(builder.ring.devices.map { |each| each['ip'] }).to eq(%w(192.0.2.1 192.0.2.9))
+      expect(builder.refusal).to be_nil
+    end
+
     it 'sets a weight' do
       build(device(1, weight: 100.0), device(2, weight: 200.0))
       expect(fake.commands).to include(%w(set_weight d1 200.0 --yes))

@@ -36,6 +36,7 @@ mon = "/var/lib/ceph/mon/ceph-#{id}"
 mgr = "/var/lib/ceph/mgr/ceph-#{id}"
 osd = '/var/lib/ceph/osd/ceph-0'
 address = openstack_address
+listens_on = "[v2:#{address}:3300,v1:#{address}:6789]"
 
 # Each daemon's directory is made under another name: after an interruption, the next run begins with it again.
 execute 'create the Ceph monitor' do
@@ -47,13 +48,31 @@ execute 'create the Ceph monitor' do
       /etc/ceph/ceph.client.admin.keyring
     ceph-authtool --create-keyring --gen-key --name mon. --cap mon 'allow *' #{mon}.keyring
     ceph-authtool --import-keyring /etc/ceph/ceph.client.admin.keyring #{mon}.keyring
-    monmaptool --create --clobber --fsid #{node['openstack']['ceph']['fsid']} --addv #{id} '[v2:#{address}:3300,v1:#{address}:6789]' #{mon}.map
+    monmaptool --create --clobber --fsid #{node['openstack']['ceph']['fsid']} --addv #{id} '#{listens_on}' #{mon}.map
     ceph-mon --mkfs --id #{id} --mon-data #{mon}.new --monmap #{mon}.map --keyring #{mon}.keyring
     rm #{mon}.keyring #{mon}.map
     chown -R ceph:ceph #{mon}.new
     mv #{mon}.new #{mon}
   SHELL
   creates mon
+end
+
+# A monitor has its address in its store, too. With another one than the node's it can't run; what it has is read while it
+# does not. As `ceph`: files that root makes in the store are unreadable for the monitor.
+as_ceph = "ceph-mon --id #{id} --setuser ceph --setgroup ceph"
+execute 'move the Ceph monitor to the new address of its node' do
+  command <<~SHELL
+    set -eu
+    systemctl stop ceph-mon@#{id}
+    #{as_ceph} --extract-monmap #{mon}.map
+    monmaptool --rm #{id} --addv #{id} '#{listens_on}' #{mon}.map
+    #{as_ceph} --inject-monmap #{mon}.map
+    rm #{mon}.map
+  SHELL
+  not_if <<~SHELL
+    systemctl is-active --quiet ceph-mon@#{id} ||
+      { #{as_ceph} --extract-monmap #{mon}.map && monmaptool --print #{mon}.map | grep --fixed-strings '[v2:#{address}:3300/' && rm #{mon}.map; }
+  SHELL
 end
 
 openstack_service "ceph-mon@#{id}" do

@@ -6,7 +6,11 @@ RSpec.describe 'openstack-ceph::cluster' do
   let(:chef_run) { chef_runner.converge(described_recipe) }
   let(:conf) { chef_run.find_resource(:openstack_config, '/etc/ceph/ceph.conf') }
 
+  let(:in_place) { true }
+
   automatic_attributes['hostname'] = 'one'
+
+  before { stub_command(/extract-monmap .* grep --fixed-strings '\[v2:192\.0\.2\.10:3300/m).and_return(in_place) }
 
   it 'listens on the address of the node, and everyone may read how to reach it' do
     expect(conf).to have_attributes(mode: '0644', defaults: include('global' => include('mon_host' => '192.0.2.10')))
@@ -20,6 +24,19 @@ RSpec.describe 'openstack-ceph::cluster' do
   it 'creates each daemon only once' do
     { 'monitor' => 'mon/ceph-one', 'manager' => 'mgr/ceph-one', 'OSD' => 'osd/ceph-0' }.each do |what, directory|
       expect(chef_run).to run_execute("create the Ceph #{what}").with(creates: "/var/lib/ceph/#{directory}")
+    end
+  end
+
+  it 'leaves a monitor where it is' do
+    expect(chef_run).not_to run_execute('move the Ceph monitor to the new address of its node')
+  end
+
+  context 'with a monitor that has another address' do
+    let(:in_place) { false }
+
+    it 'gives it the address of the node' do
+      expect(chef_run).to run_execute('move the Ceph monitor to the new address of its node')
+        .with(command: include("--addv one '[v2:192.0.2.10:3300,v1:192.0.2.10:6789]'"))
     end
   end
 

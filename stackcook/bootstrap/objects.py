@@ -120,7 +120,7 @@ def place(node: Node) -> dict[str, Any]:
 
 
 def outdated(client: ChefClient, nodes: Iterable[Node]) -> tuple[Node, ...]:
-    """Those of ``nodes`` whose object differs from the manifest in the fields of :func:`place`.
+    """Those of ``nodes`` whose object differs from what :func:`wanted` says.
 
     A node that is not registered has no object.
     """
@@ -130,17 +130,29 @@ def outdated(client: ChefClient, nodes: Iterable[Node]) -> tuple[Node, ...]:
     return tuple(
         node
         for node, its in zip(registered, found, strict=True)
-        if its is not None and its != {**its, **place(node)}
+        if its is not None and its != wanted(its, node)
     )
 
 
+def wanted(found: Mapping[str, Any], node: Node) -> Mapping[str, Any]:
+    """The node object with the fields of :func:`place`, and the address that others search for.
+
+    A node that has no address there yet saves it at its next converge.
+    """
+    normal = found.get("normal") or {}
+    its = normal.get("openstack") or {}
+    if node.address and "address" in its:
+        normal = {**normal, "openstack": {**its, "address": str(node.address)}}
+        return {**found, **place(node), "normal": normal}
+    return {**found, **place(node)}
+
+
 def synchronize(client: ChefClient, node: Node) -> None:
-    """Update the node object from the manifest; its attributes stay as they are."""
+    """Update the node object from the manifest; its other attributes stay as they are."""
     path = f"/nodes/{node.name}"
     found = client.get(path)
-    wanted = {**found, **place(node)}
-    if wanted != found:
-        client.put(path, wanted)
+    if (right := wanted(found, node)) != found:
+        client.put(path, right)
 
 
 def register(

@@ -254,7 +254,7 @@ class ChefSite:
         return self.own_server is None or environment in mine
 
     def outdated(self, nodes: Sequence[Node]) -> frozenset[str]:
-        """The names of those that are registered with another run list, environment or policy."""
+        """The names of those that are registered with another run list, address and so on."""
         server = self.running_server
         if server is None or not nodes:
             return frozenset()
@@ -262,7 +262,7 @@ class ChefSite:
             return frozenset(node.name for node in objects.outdated(client, nodes))
 
     def set_run_lists(self, nodes: Sequence[Node]) -> str:
-        """Set the run lists, environments and policies of those that are registered."""
+        """Set run lists, environments, policies and addresses of those that are registered."""
         changed = objects.outdated(self.client, nodes)
         parallel_map(lambda node: objects.synchronize(self.client, node), changed)
         if changed:

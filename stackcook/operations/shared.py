@@ -113,17 +113,16 @@ def reach_steps(stages: Sequence[StageNodes], after: Key) -> Iterator[Step]:
 
 
 def run_lists_step(stages: Sequence[StageNodes], facts: Facts, after: Key) -> Step:
-    """Set the run lists of nodes that are registered, before the first stage begins.
+    """Set run lists and addresses of nodes that are registered, before the first stage begins.
 
-    Nodes search for each other by run list. A converge also sets that of its own node, but this is
-    too late for a search by a node of an earlier stage.
+    Nodes search for each other by run list, and use the address that they find. A converge also
+    sets those of its own node, but this is too late for a search by a node of an earlier stage.
     """
     names = [node.name for stage in stages for node in stage.nodes if node.name in facts.outdated]
     shown = ", ".join(names) if len(names) < 10 else f"{len(names)} nodes"
     which = f"of {shown}" if names else "that differ from the manifest"
-    return Step(
-        "run lists", f"set the run lists and environments {which}", after=(after,), retry=True
-    )
+    does = f"set the run lists, environments and addresses {which}"
+    return Step("run lists", does, after=(after,), retry=True)
 
 
 def gate_step(stage: StageNodes, after: Key, *, converged: Sequence[Key] = ()) -> Step | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 
@@ -40,6 +41,22 @@ def test_attributes_stay_as_they_are(setting: Setting) -> None:
         "run_list": ["role[web]"],
         "chef_environment": "prod",
     }
+
+
+def test_the_address_that_other_nodes_use_is_set(setting: Setting) -> None:
+    setting.register()
+    moved = replace(ONE, address=IPv4Address("10.64.7.10"))
+    assert outdated(setting.chef, [moved]) == (moved,)
+    synchronize(setting.chef, moved)
+    expected = {"openstack": {"address": "10.64.7.10"}, "tags": ["a"]}
+    assert setting.chef.objects["/nodes/one"]["normal"] == expected
+    assert outdated(setting.chef, [moved]) == ()
+
+
+def test_the_first_converge_saves_the_address(setting: Setting) -> None:
+    setting.register()
+    setting.chef.objects["/nodes/one"]["normal"] = {"tags": []}
+    assert outdated(setting.chef, [ONE]) == ()
 
 
 def test_an_object_that_is_right_is_not_written(setting: Setting) -> None:

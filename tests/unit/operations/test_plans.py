@@ -118,7 +118,7 @@ def test_the_plan_names_the_nodes_that_get_another_run_list() -> None:
     ):
         plan = deploy_plan(MANIFEST, observe(MANIFEST, site, only), only)
         (step,) = [step for step in plan.steps if step.name == "run lists"]
-        assert step.does == f"set the run lists and environments {which}"
+        assert step.does == f"set the run lists, environments and addresses {which}"
 
 
 def test_packages_of_a_bundle_come_before_all_else() -> None:

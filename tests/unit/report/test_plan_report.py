@@ -90,7 +90,8 @@ def test_the_steps_around_the_nodes() -> None:
         "  machines     create a",
         "  findings     show what preflight has found, and stop if a node is not ready",
         "  upload       upload what differs from the Chef repository",
-        "  run lists    set the run lists and environments that differ from the manifest",
+        "  run lists    set the run lists, environments and addresses that differ from "
+        "the manifest",
     ]
     assert found[-2:] == [
         "  save         wait until the Chef server has saved its data",

@@ -62,7 +62,8 @@ def manifest(tmp_path: Path) -> Manifest:
 
 @pytest.fixture
 def credentials() -> Credentials:
-    return Credentials("adm1n-pass", "queue-pass", ("adm1n-pass", "queue-pass", "n0va-db"))
+    secrets = ("adm1n-pass", "queue-pass", "n0va-db")
+    return Credentials("adm1n-pass", "queue-pass", secrets, os_cloud="ci-42")
 
 
 def node_object(name: str, services: dict[str, Any], *, converged: bool = True) -> dict[str, Any]:

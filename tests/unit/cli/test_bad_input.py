@@ -197,6 +197,24 @@ def test_a_record_of_runs_that_is_damaged(repository: Path, command: str) -> Non
     assert only_line(result).startswith(f"{record}: cannot use the history of runs")
 
 
+@pytest.mark.parametrize(
+    "typed,correct",
+    [
+        ("check -f other.yml", "stackcook -f PATH check"),
+        ("check --file=other.yml", "stackcook --file PATH check"),
+        ("snapshot list --cloud ci-42", "stackcook --cloud NAME snapshot list"),
+        ("ps -vv", "stackcook -v ps"),
+        ("check --no-color", "stackcook --no-color check"),
+    ],
+)
+def test_an_option_of_stackcook_behind_the_command(typed: str, correct: str) -> None:
+    option = correct.split()[1]
+    result = run(*typed.split())
+    assert result.exit_code == ExitCode.USAGE
+    expected = f"Error: No such option: {option}; write it before the command: `{correct}`"
+    assert result.stderr.splitlines()[-1] == expected
+
+
 WRITING = {
     "check": ["--junit"],
     "preflight": ["--html", "--junit"],

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from stackcook.errors import UsageError
 
-UNUSED = 90 * 24 * 3600.0
+UNUSED = 30 * 24 * 3600.0
 """Seconds after which an unused file of the cache is removed."""
 
 

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from stackcook.cli.context import OUTPUT
 from stackcook.cli.main import cli
 from stackcook.errors import ExitCode
+from tests.commands import every
 
 GOOD = """\
 roles:
@@ -258,20 +259,12 @@ def test_a_file_that_cannot_be_written(
 
 def test_every_file_to_write_is_checked_first() -> None:
     found = set()
-
-    def visit(command: click.Command, words: str) -> None:
-        if isinstance(command, click.Group):
-            for name in command.list_commands(click.Context(command)):
-                below = command.get_command(click.Context(command), name)
-                assert below
-                visit(below, f"{words} {name}".strip())
+    for words, command in every(cli):
         for parameter in command.params:
             written = "Write" in (getattr(parameter, "help", "") or "")
             if parameter.type is OUTPUT or written and parameter.metavar == "FILE":
-                option = parameter.opts[0] if parameter.opts[0].startswith("-") else ""
+                option = parameter.opts[0] if isinstance(parameter, click.Option) else ""
                 found.add((words, option))
-
-    visit(cli, "")
     assert found == {(c.removesuffix(" cloud"), o) for c in WRITING for o in WRITING[c]}
 
 

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import IO, Any
 
 from stackcook.errors import UsageError
 
-UNUSED = 90 * 24 * 3600.0
+UNUSED = 30 * 24 * 3600.0
 """Seconds after which an unused file of the cache is removed."""
 
 
@@ -56,13 +57,10 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
 
     The umask applies to ``mode``. Raises UsageError if ``path`` can't be a file.
     """
-    if not path.parent.is_dir():
-        remedy = f"create {path.parent}, or choose another path"
-        raise UsageError("its directory does not exist", where=str(path), remedy=remedy)
-    if path.is_dir():
-        raise UsageError("is a directory", where=str(path), remedy="use the path of a file")
+    _refuse(path)
     new = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with creating(path):
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -72,6 +70,50 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
     except BaseException:
         os.unlink(new)
         raise
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise the error of :func:`replacing` now, not after the work whose result ``path`` gets."""
+    _refuse(path)
+    with creating(path), tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
+@contextmanager
+def creating(path: Path) -> Iterator[None]:
+    """Turn errors of creating a temporary file or directory for ``path`` into ones about it.
+
+    Raises UsageError where nobody can create files, such as in /proc.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        what, remedy = "nothing can be created in its directory", "choose another path"
+        raise UsageError(what, where=str(path), remedy=remedy) from error
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def is_special(path: Path) -> bool:
+    """Whether ``path`` is a device or a pipe, or is /dev/stdout: a file there would break others.
+
+    /dev/stdout is a link into /proc, to whatever this process writes to.
+    """
+    linked = path.is_symlink() and path.readlink().is_relative_to("/proc")
+    return linked or path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _refuse(path: Path) -> None:
+    """Raise UsageError unless ``path`` is a regular file, or could be one."""
+    if not path.parent.is_dir():
+        remedy = f"create {path.parent}, or choose another path"
+        raise UsageError("its directory does not exist", where=str(path), remedy=remedy)
+    if path.is_dir():
+        raise UsageError("is a directory", where=str(path), remedy="use the path of a file")
+    if is_special(path):
+        what = "is a device or a pipe, which cannot be replaced by a file"
+        raise UsageError(what, where=str(path), remedy="use the path of a file")
 
 
 def write_private(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -18,12 +18,13 @@ from stackcook.command import Completed
 from stackcook.errors import ChefServerError, NodeError, Position, StackcookError, Transient
 from stackcook.manifest.model import BootstrapKind, Manifest, Node, Stage
 from stackcook.operations.remove import Leaving
-from stackcook.remote.base import Host, Remote, Unreachable
+from stackcook.remote.base import Host, Unreachable
 from stackcook.snapshot.store import SavedNode, Start, Store
 from stackcook.verify.check import Check, Report
 from stackcook.verify.contents import Contents
 from stackcook.verify.member import Member
 from stackcook.verify.openstack import Endpoint
+from tests.runner import BaseRemote
 
 Say = Callable[[str], None]
 AT = Position(1, 1)
@@ -151,29 +152,13 @@ class FakeBootstrap:
         self.on_interrupt()
 
 
-@dataclass
-class FakeRemote(Remote):
+class FakeRemote(BaseRemote):
     """A connection that runs each command in a shell of this machine."""
 
-    def run(
-        self,
-        command: str,
-        *,
-        stdin: str = "",
-        on_line: Say | None = None,
-        timeout: float | None = None,
-        apart: bool = False,
-        content: Iterable[bytes] = (),
-    ) -> Completed:
-        given = stdin.encode() + b"".join(content)
+    def answer(self, command: str, stdin: str, content: bytes) -> Completed:
+        given = stdin.encode() + content
         done = subprocess.run(["sh", "-c", command], input=given, capture_output=True)
         return Completed(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-    def answers(self, timeout: float) -> bool:
-        return True
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class FakeSite:

@@ -195,13 +195,20 @@ class Cloud:
         if ephemeral:
             own = create(load(path, "deploy"), default_directory(), ttl, time.time())
             path = own.manifest
-        ready = deployment.made_ready(
-            path,
-            lambda found, unpacked: make_site(found, access or Access.of_environment(), unpacked),
-            limit=limit,
-            bundle=Path(bundle) if bundle is not None else None,
-            say=_log.warning,
-        )
+        try:
+            ready = deployment.made_ready(
+                path,
+                lambda found, unpacked: make_site(
+                    found, access or Access.of_environment(), unpacked
+                ),
+                limit=limit,
+                bundle=Path(bundle) if bundle is not None else None,
+                say=_log.warning,
+            )
+        except BaseException:
+            if own:
+                remove(own, ())  # nothing is deployed
+            raise
         listener = _Listener(on_event)
         code = deployment.deploy(
             ready,

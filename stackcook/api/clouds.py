@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from stackcook.api.ephemeral import Ephemeral, every
 from stackcook.errors import UsageError
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED
 from stackcook.machines.lxc import Containers
-from stackcook.run.history import runs
+from stackcook.manifest.read import read
+from stackcook.run.history import Run, runs
 
 
 @dataclass(frozen=True)
@@ -68,26 +69,23 @@ def _cloud(
         user = ""
     if own and own.damage:
         return CloudHere(own.name, directory, user, machines, memory, damage=own.damage)
-    name = own.name if own else _name(machines, directory)
-    began = own.created if own else _began(directory / ".stackcook")
-    return CloudHere(name, directory, user, machines, memory, began, own.expires if own else None)
+    if own:
+        return CloudHere(own.name, directory, user, machines, memory, own.created, own.expires)
+    recorded = _recorded(directory)
+    name = _name(Path(recorded[-1].manifest)) if recorded else ""
+    began = recorded[0].started if recorded else None
+    return CloudHere(name or directory.name, directory, user, machines, memory, began)
 
 
-def _name(machines: Iterable[str], directory: Path) -> str:
-    """The name that begins all container's names, up to a hyphen; else that of the directory."""
-    first, *others = machines
-    parts = first.split("-")
-    for count in range(len(parts) - 1, 0, -1):
-        name = "-".join(parts[:count])
-        if all(other.startswith(f"{name}-") for other in others):
-            return name
-    return directory.name
-
-
-def _began(state: Path) -> float | None:
-    """When the first run began that is recorded."""
+def _recorded(directory: Path) -> tuple[Run, ...]:
+    """The runs of a deployment; none if the record can't be read, such as another user's."""
     try:
-        found = runs(state)
-    except (UsageError, PermissionError):  # another user's
-        return None
-    return found[0].started if found else None
+        return runs(directory / ".stackcook")
+    except (UsageError, PermissionError):
+        return ()
+
+
+def _name(path: Path) -> str:
+    """The cloud's name in the manifest; empty if it can't be read."""
+    manifest, _findings = read(path)
+    return manifest.name if manifest else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stackcook.cli.context import Context
+from stackcook.cli.context import OUTPUT, Context
 from stackcook.cli.help import Command
 from stackcook.errors import counted
 from stackcook.operations.bundle import write
@@ -21,7 +21,7 @@ from stackcook.operations.bundle import write
     stackcook deploy --bundle cloud.tar
     """,
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=OUTPUT)
 @click.option(
     "--release",
     "releases",

@@ -14,7 +14,7 @@ from stackcook.bootstrap.providers import missing_plugins
 from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.server.settings import find_chef_server
-from stackcook.cli.context import Context, format_option
+from stackcook.cli.context import OUTPUT, Context, format_option
 from stackcook.cli.help import Command
 from stackcook.command import run
 from stackcook.console import finding_data
@@ -43,7 +43,7 @@ from stackcook.report.findings import code_quality, counts, ordered, sarif, summ
 @click.option(
     "--junit",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT,
     help="Write JUnit XML, for CI.",
 )
 @click.pass_obj

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stackcook.errors import UsageError
-from stackcook.files import state_directory
+from stackcook.files import check_replaceable, state_directory
 
 if TYPE_CHECKING:  # all are imported when first used: `--help` and completion stay fast
     from stackcook.command import Secret
@@ -114,6 +114,23 @@ class Context:
             return node
         names = ", ".join(node.name for node in manifest.nodes)
         raise UsageError(f"unknown node {name}", remedy=f"use one of {names}")
+
+
+class _OutputFile(click.Path):
+    """A file that the command replaces; that it can is checked before the work begins."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if not (ctx and ctx.resilient_parsing):  # shell completion
+            check_replaceable(path)
+        return path
+
+
+OUTPUT = _OutputFile()
+"""The type of an option or argument whose value is the path of a file to write."""
 
 
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -50,6 +50,14 @@ def preflight_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+anew_option = click.option(
+    "--anew",
+    is_flag=True,
+    help="Start over instead of resuming: converge all nodes again. Use no snapshot.",
+)
+"""The option ``--anew``."""
+
+
 @click.command(
     cls=Command,
     examples="""
@@ -67,11 +75,7 @@ def preflight_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @limit_option()
 @click.option("--retry-failed", is_flag=True, help="Only nodes that failed in the last deploy.")
-@click.option(
-    "--anew",
-    is_flag=True,
-    help="Start over instead of resuming: converge all nodes again. Use no snapshot.",
-)
+@anew_option
 @click.option(
     "--reset", is_flag=True, help="Replace the machines and all that is on them by a snapshot."
 )

@@ -86,11 +86,31 @@ class Command(click.Command):
         super().__init__(*arguments, **settings)
         self.examples = inspect.cleandoc(examples)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if correct := _before(ctx, error.option_name):
+                error.message += f"; write it before the command: `{correct}`"
+                error.possibilities = None
+            raise
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
             with formatter.section("Examples"):
                 formatter.write_text(f"\b\n{self.examples}")
         super().format_epilog(ctx, formatter)
+
+
+def _before(ctx: click.Context, option: str) -> str:
+    """The command line with an option of `stackcook` itself, or empty if it has none such."""
+    root = ctx.find_root()
+    for parameter in root.command.params:
+        if option in (*parameter.opts, *parameter.secondary_opts) and ctx is not root:
+            flag = isinstance(parameter, click.Option) and (parameter.is_flag or parameter.count)
+            value = "" if flag else f" {parameter.make_metavar()}"
+            return f"stackcook {option}{value} {ctx.command_path.partition(' ')[2]}"
+    return ""
 
 
 class Group(Command, click.Group):

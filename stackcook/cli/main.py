@@ -235,10 +235,12 @@ def _usage_error(error: click.ClickException) -> UsageError:
 
 def _fault_of_files(error: Exception) -> StackcookError | None:
     """The error for the user if a file on this machine is the cause, else None."""
-    if not isinstance(error, OSError) or not error.filename or error.errno not in _REMEDIES:
+    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
         return None
+    if not error.filename and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None  # of a full disk, Python does not know which file it was
     what = (error.strerror or str(error)).lower()
-    return UsageError(what, where=str(error.filename), remedy=_REMEDIES[error.errno])
+    return UsageError(what, where=str(error.filename or ""), remedy=_REMEDIES[error.errno])
 
 
 def _manifest_of(ctx: click.Context, cloud: str) -> Path:
@@ -310,6 +312,12 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal without ✓ or ü shows a ?
     try:
         cli(prog_name="stackcook")
+    except OSError as error:  # of `--help` and `--version`, which click prints
+        fault = _fault_of_files(error)
+        if fault is None:
+            raise
+        Context(Path()).console.error(fault)
+        sys.exit(int(fault.exit_code))
     except SystemExit as end:
         if end.code == ExitCode.INTERRUPTED:
             # A step that Ctrl-C could not stop may still run in a thread; Python would wait for it.

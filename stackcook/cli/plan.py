@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from stackcook.bundle.archive import Bundle
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.repository.repository import parse_sections
 from stackcook.cli.context import Context, bundle_option, format_option, limit_option, only_option
@@ -20,6 +19,7 @@ from stackcook.operations.limit import limited
 from stackcook.operations.preview import preview_of, preview_of_converge
 from stackcook.report import plan as report
 from stackcook.report.findings import ordered
+from stackcook.run.preview import Preview
 
 
 _KNIFE_ONLY = ("--parallel", "--node-only", "--chef-client")
@@ -29,6 +29,7 @@ _CONTRADICTIONS = (
     ("--converge", "--rebuild"),
     ("--bundle", "--converge"),
     ("--bundle", "--delete"),
+    *(("--reset", f"--{other}") for other in "bundle converge delete limit only rebuild".split()),
     ("--chef-client", "--delete"),
     ("--chef-client", "--rebuild"),
     ("--chef-client", "--node-only"),
@@ -57,6 +58,7 @@ _CONTRADICTIONS = (
     "--rebuild", is_flag=True, help="Show what deleting everything and deploying again would do."
 )
 @click.option("--converge", is_flag=True, help="Show what `converge` would do.")
+@click.option("--reset", is_flag=True, help="Show what `deploy --reset` would do.")
 @bundle_option
 @click.option(
     "--parallel", is_flag=True, help="With --format knife: create cloud machines in parallel."
@@ -76,6 +78,7 @@ def command(
     delete: bool,
     rebuild: bool,
     converge: bool,
+    reset: bool,
     bundle: Path | None,
     **ways: bool,
 ) -> None:
@@ -85,8 +88,9 @@ def command(
     neither, and prints knife commands for the manifest, as spiceweasel does.
     """
     shown = context.form(form)
-    flags = {"delete": delete, "rebuild": rebuild, "converge": converge, "bundle": bool(bundle)}
-    _check({**flags, **ways}, shown)
+    flags = {"delete": delete, "rebuild": rebuild, "converge": converge, "reset": reset}
+    others = {"bundle": bool(bundle), "limit": bool(limit), "only": bool(only)}
+    _check({**flags, **others, **ways}, shown)
     unpacked = opened(bundle, context.state) if bundle else None
     manifest = context.load(warn=shown != "knife")
     if unpacked:
@@ -97,7 +101,11 @@ def command(
     if shown == "knife":
         _print_commands(context, manifest, wanted)
     else:
-        _print_plan(context, manifest, wanted, converge, unpacked)
+        if converge:
+            preview = preview_of_converge(manifest, wanted)
+        else:
+            preview = preview_of(manifest, wanted, context.access, unpacked, reset=reset)
+        _print_plan(context, preview)
 
 
 def _check(flags: dict[str, bool], form: str) -> None:
@@ -109,8 +117,9 @@ def _check(flags: dict[str, bool], form: str) -> None:
     for option in _KNIFE_ONLY:
         if option in given and form != "knife":
             raise click.UsageError(f"{option} needs --format knife")
-    if "--bundle" in given and form == "knife":
-        raise click.UsageError("--bundle cannot be combined with --format knife")
+    for option in ("--bundle", "--reset"):
+        if option in given and form == "knife":
+            raise click.UsageError(f"{option} cannot be combined with --format knife")
     if "--converge" in given and form == "knife":
         raise click.UsageError(
             "--converge cannot be combined with --format knife; use --chef-client"
@@ -129,13 +138,7 @@ def _print_commands(context: Context, manifest: Manifest, wanted: Form) -> None:
         context.console.write(printed)
 
 
-def _print_plan(
-    context: Context, manifest: Manifest, wanted: Form, converge: bool, bundle: Bundle | None
-) -> None:
-    if converge:
-        preview = preview_of_converge(manifest, wanted)
-    else:
-        preview = preview_of(manifest, wanted, context.access, bundle)
+def _print_plan(context: Context, preview: Preview) -> None:
     for warning in preview.warnings:
         context.console.note(f"warning: {warning}")
     for note in preview.notes:

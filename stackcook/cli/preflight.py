@@ -6,15 +6,13 @@ from pathlib import Path
 
 import click
 
-from stackcook.cli.context import Context, limit_option
+from stackcook.cli.context import OUTPUT, Context, limit_option
 from stackcook.cli.help import Command
 from stackcook.cli.deploy import inspect, prepared, preflight_options
 from stackcook.errors import ExitCode
 from stackcook.files import replacing
 from stackcook.report import preflight as report
 from stackcook.run.events import Event, Findings
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(
@@ -32,13 +30,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--html",
     metavar="FILE",
-    type=_FILE,
+    type=OUTPUT,
     help="Write a page with each host's hardware beside what its node needs.",
 )
 @click.option(
     "--junit",
     metavar="FILE",
-    type=_FILE,
+    type=OUTPUT,
     help="Write JUnit XML, for CI, with a test case for each kind of finding on each host.",
 )
 @preflight_options

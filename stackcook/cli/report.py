@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from stackcook.api.record import recorded, recorded_runs
-from stackcook.cli.context import Context
+from stackcook.cli.context import OUTPUT, Context
 from stackcook.cli.help import Command
 from stackcook.errors import UsageError
 from stackcook.files import replacing, state_directory
@@ -21,8 +21,6 @@ from stackcook.report.html import render as page
 from stackcook.report.junit import render as document
 from stackcook.report.run import RunReport
 from stackcook.run.history import Run, runs
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 def _completed(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
@@ -58,9 +56,9 @@ def _completed(ctx: click.Context, _: click.Parameter, begun: str) -> list[Compl
     help="Number of a run, or ID of a deploy; the default is the last run.",
 )
 @click.option("--list", "listing", is_flag=True, help="List all runs.")
-@click.option("--html", metavar="FILE", type=_FILE, help="Write a self-contained HTML page.")
-@click.option("--junit", metavar="FILE", type=_FILE, help="Write JUnit XML, for CI.")
-@click.option("--bundle", metavar="FILE", type=_FILE, help="Write a tar.gz for a bug report.")
+@click.option("--html", metavar="FILE", type=OUTPUT, help="Write a self-contained HTML page.")
+@click.option("--junit", metavar="FILE", type=OUTPUT, help="Write JUnit XML, for CI.")
+@click.option("--bundle", metavar="FILE", type=OUTPUT, help="Write a tar.gz for a bug report.")
 @click.pass_obj
 def command(
     context: Context,

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stackcook.cli.context import Context
+from stackcook.cli.context import OUTPUT, Context
 from stackcook.cli.help import Group
 from stackcook.errors import ExitCode, UsageError, counted
 from stackcook.operations.deploy import deploy
@@ -154,7 +154,7 @@ def remove(context: Context, name: str) -> None:
     """,
 )
 @_name
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=OUTPUT)
 @click.pass_obj
 def export(context: Context, name: str, file: Path) -> None:
     """Write the snapshot NAME to FILE, for a colleague or the cache of a CI system.

@@ -6,18 +6,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from stackcook.api.deployment import deploy
 from stackcook.cli import deploy as deploying
-from stackcook.cli.context import Context
+from stackcook.cli.context import Context, bundle_option, ignore_option, parallel_option
 from stackcook.cli.down import destroy_expired
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode
 from stackcook.manifest.fields import DURATION, SECONDS
-from stackcook.api.ephemeral import POOL, TTL, Ephemeral, create, default_directory
+from stackcook.api.ephemeral import POOL, TTL, Ephemeral, create, default_directory, remove
 from stackcook.report.format import iso
 from stackcook.run.events import Event, RunDone
 from stackcook.run.forecast import past_runs
@@ -82,9 +84,21 @@ class Network(click.ParamType):
     metavar="CIDR",
     help="Where its networks are taken from.",
 )
+@deploying.anew_option
+@bundle_option
+@ignore_option
+@parallel_option
 @click.pass_context
 def command(
-    ctx: click.Context, ephemeral: bool, ttl: float, name: str, pool: IPv4Network
+    ctx: click.Context,
+    ephemeral: bool,
+    ttl: float,
+    name: str,
+    pool: IPv4Network,
+    anew: bool,
+    bundle: Path | None,
+    ignore: tuple[str, ...],
+    parallel: int | None,
 ) -> ExitCode:
     """Deploy the cloud, or with --ephemeral a further one: any number from one manifest.
 
@@ -94,12 +108,20 @@ def command(
     """
     context: Context = ctx.obj
     if not ephemeral:
-        return ExitCode(ctx.invoke(deploying.command) or 0)
+        for option in ("ttl", "name", "pool"):
+            if ctx.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{option} needs --ephemeral")
+        given = {"anew": anew, "bundle": bundle, "ignore": ignore, "parallel": parallel}
+        return ExitCode(ctx.invoke(deploying.command, **given) or 0)
     destroy_expired(context)
     manifest = context.load("deploy")
     cloud = create(manifest, default_directory(), ttl, time.time(), name=name, pool=pool)
     context.console.note(f"the cloud {cloud.name} is in {cloud.directory}")
-    ready = deploying.prepared(replace(context, path=cloud.manifest), (), None)
+    try:
+        ready = deploying.prepared(replace(context, path=cloud.manifest), (), bundle)
+    except BaseException:
+        remove(cloud, ())  # nothing is deployed
+        raise
     past = past_runs(manifest.state, "deploy")
     with context.console.run(past) as listener:
 
@@ -108,7 +130,7 @@ def command(
                 event = replace(event, facts={**event.facts, **_facts(cloud)})
             listener(event)
 
-        return deploy(ready, listen)
+        return deploy(ready, listen, anew=anew, ignore=ignore, parallel=parallel or 0)
 
 
 def _facts(cloud: Ephemeral) -> Mapping[str, str]:

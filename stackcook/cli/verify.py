@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from stackcook.api.deployment import verify
-from stackcook.cli.context import Context, login_options
+from stackcook.cli.context import OUTPUT, Context, login_options
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode, UsageError
 from stackcook.files import replacing
@@ -69,13 +69,13 @@ def _tests(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> list
 @click.option(
     "--html",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT,
     help="Write the checks, and the screenshots of Horizon, as a self-contained HTML page.",
 )
 @click.option(
     "--junit",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT,
     help="Write JUnit XML, for CI: the checks, or the tests of Tempest.",
 )
 @click.option(

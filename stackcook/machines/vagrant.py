@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import IPv4Address
@@ -24,7 +24,7 @@ from stackcook.chef.repository.packages import Packages
 from stackcook.command import Runner, Say, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError, UsageError, one_line
-from stackcook.files import lock, private_directory, write_private
+from stackcook.files import lock, private_directory, try_lock, write_private
 from stackcook.machines import lxcfs, numa
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED, STOPPING
 from stackcook.machines.box import ORDINARY, Box, any_warm, warm_boxes
@@ -157,6 +157,7 @@ class VagrantMachines:
 
     def up(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Start ``nodes``, in parallel if the provider can."""
+        self._wait_for_vagrant()
         if self._stopping.exists():
             self.stop(self.manifest.nodes)
             self._stopping.unlink()
@@ -197,6 +198,7 @@ class VagrantMachines:
 
     def destroy(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Delete ``nodes`` without shutting them down."""
+        self._wait_for_vagrant()
         there = [node for node, state in zip(nodes, self.states(nodes).values()) if state != ABSENT]
         if self.provider == "lxc":
             for node in there:
@@ -220,6 +222,7 @@ class VagrantMachines:
 
         They are stopped. Raises MachineError if one belongs to another deployment.
         """
+        self._wait_for_vagrant()
         self._refuse_foreign(nodes)
 
         def renew(node: Node) -> None:
@@ -378,6 +381,35 @@ class VagrantMachines:
             "VAGRANT_CHECKPOINT_DISABLE": "1",
         }
 
+    def _wait_for_vagrant(self) -> None:
+        """Wait until Vagrant has ended, which a killed command may have left running.
+
+        It would go on creating machines, and lets no other Vagrant change them meanwhile.
+        """
+        if self._lock.exists():
+            with self._alone():
+                pass
+
+    @contextmanager
+    def _alone(self) -> Iterator[IO[str]]:
+        """A locked file for Vagrant's stderr.
+
+        The lock belongs to the open file, which Vagrant inherits. So if this process is killed, it
+        is locked until Vagrant has ended, too.
+        """
+        private_directory(self._lock.parent)
+        with self._lock.open("a+") as file:
+            if not try_lock(file):
+                what = "waiting for Vagrant to end, which a command that was killed had started"
+                _log.warning("%s: %s", self.manifest.name, what)
+                try_lock(file, wait=True)
+            file.truncate(0)
+            yield file
+
+    @property
+    def _lock(self) -> Path:
+        return self.manifest.state / "vagrant.lock"
+
     @property
     def _directory(self) -> Path:
         """Where Vagrant runs: beside the manifest, if users can run `vagrant` there."""
@@ -390,7 +422,12 @@ class VagrantMachines:
         find_program("vagrant")
         import vagrant  # its import writes to stderr where there is no Vagrant
 
-        with tempfile.TemporaryFile("w+") as errors:
+        file: AbstractContextManager[IO[str]]
+        if doing in ("up", "destroy"):
+            file = self._alone()
+        else:
+            file = tempfile.TemporaryFile("w+")
+        with file as errors:
 
             @contextmanager
             def stderr() -> Iterator[IO[str]]:

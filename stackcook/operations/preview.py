@@ -34,12 +34,18 @@ _OBJECTS = ("cookbooks", "environments", "roles", "data bags")
 
 
 def preview_of(
-    manifest: Manifest, wanted: Form, access: Access = Access(), bundle: Bundle | None = None
+    manifest: Manifest,
+    wanted: Form,
+    access: Access = Access(),
+    bundle: Bundle | None = None,
+    *,
+    reset: bool = False,
 ) -> Preview:
     """What ``deploy`` (or ``destroy``) would do in the wanted sections, to the wanted nodes.
 
-    ``bundle`` has the packages of the nodes, if it is given. Raises InputError for a bad Chef
-    repository, ChefServerError where a server does not answer.
+    ``bundle`` has the packages of the nodes, if it is given; ``reset`` is as for a deploy. Raises
+    InputError for a bad Chef repository, ChefServerError where a server does not answer, and
+    UsageError if there is no snapshot to reset to.
     """
     readable = tuple(bag for bag in manifest.data_bags if not bag.secret or bag.secret.is_file())
     manifest = replace(manifest, data_bags=readable)  # the others could not be compared
@@ -64,9 +70,11 @@ def preview_of(
         except (MachineError, UsageError) as error:
             warnings.append(f"cannot inspect the machines: {error}")
         else:
-            wish = Wish(partly=bundle is not None or len(nodes) < len(manifest.nodes))
+            wish = Wish(reset, partly=bundle is not None or len(nodes) < len(manifest.nodes))
             if start := start_of(manifest, site, facts.machines, digest, now, wish):
                 facts = restored(facts, manifest, start)
+                if reset:
+                    server, unasked = None, "the Chef server is restored from the snapshot"
     if bundle and (without := [node.name for node in nodes if not bundle.nodes.get(node.name)]):
         warnings.append(f"the bundle has no packages of {', '.join(without)}: write it again")
     deletion = creation = state = None

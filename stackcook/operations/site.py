@@ -429,6 +429,7 @@ class Site(ChefSite):
             queue=found.get(("user_passwords", "openstack"), ""),
             demo=found.get(("user_passwords", clouds.DEMO), ""),
             secrets=tuple(found.values()),
+            os_cloud=self._manifest.os_cloud,
         )
 
 

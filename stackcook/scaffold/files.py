@@ -9,11 +9,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from stackcook.chef.objects.chefignore import NAME, Chefignore
 from stackcook.chef.objects.cookbook import read_files
 from stackcook.errors import UsageError
+from stackcook.files import creating, is_special
 from stackcook.scaffold.lab import COMPUTE, CONTROLLER, ENVIRONMENT, OPTIONAL
 
 SHIPPED = Path(__file__).with_name("shipped")
@@ -85,8 +87,10 @@ def write(
     if not above.is_dir():
         remedy = "move this file away: stackcook needs a directory here"
         raise UsageError("is not a directory", where=str(above), remedy=remedy)
-    with tempfile.TemporaryDirectory(dir=above, prefix=".stackcook-init-") as name:
-        staged = Path(name)
+    with ExitStack() as stack:
+        with creating(directory):
+            made = tempfile.TemporaryDirectory(dir=above, prefix=".stackcook-init-")
+        staged = Path(stack.enter_context(made))
         for path, content in wanted.items():
             (staged / path).parent.mkdir(parents=True, exist_ok=True)
             (staged / path).write_bytes(content)
@@ -105,6 +109,8 @@ def _refuse(directory: Path, files: Iterable[str], force: bool) -> None:
     for path in files:
         if (directory / path).is_dir():
             blocking.add(f"{path}/")
+        elif is_special(directory / path):
+            blocking.add(path)
         elif os.path.lexists(directory / path):
             there.add(_unit(path))
         for parent in (str(parent) for parent in Path(path).parents):

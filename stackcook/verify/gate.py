@@ -35,13 +35,14 @@ from stackcook.verify.services import Sessions
 class Credentials:
     """The passwords of Keystone's admin, of the queue's user and of the user ``demo``.
 
-    ``secrets`` are all to mask.
+    ``secrets`` are all to mask. ``os_cloud`` is the name of the admin's login in clouds.yaml.
     """
 
     admin: str = field(repr=False)
     queue: str = field(repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     demo: str = field(default="", repr=False)
+    os_cloud: str = "stackcook"
 
 
 def answers(
@@ -101,7 +102,7 @@ def tokens(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Checks, C
     clouds: list[Cloud] = []
 
     def ask(node: Placed) -> None:
-        clouds.append(sign_in(auth_url(node), credentials.admin))
+        clouds.append(sign_in(auth_url(node), credentials.admin, credentials.os_cloud))
 
     checks = [
         timed("Keystone's token", node.name, KEYSTONE, lambda: ask(node))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from stackcook.errors import VerifyError
 from stackcook.verify.check import poll
 from stackcook.verify.contents import servers
-from stackcook.verify.openstack import CLIENT, Cloud, Refused, Survey
+from stackcook.verify.openstack import Cloud, Refused, Survey
 from stackcook.verify.placing import COMPUTE, CONDUCTOR, OVN, METADATA, is_among
 
 COMPUTE_UNITS = frozenset(
@@ -95,7 +95,8 @@ def delete_instances(cloud: Cloud, member: Member) -> None:
 
     if still := poll(time.monotonic() + GONE, left, lambda names: not names):
         what = f"Nova has not deleted {', '.join(still)} within {GONE:.0f} s"
-        raise VerifyError(what, remedy=f"delete them with `{CLIENT} server delete --force`")
+        delete = f"openstack --os-cloud {cloud.os_cloud} server delete --force"
+        raise VerifyError(what, remedy=f"delete them with `{delete}`")
 
 
 def leave_nova(cloud: Cloud, member: Member) -> None:
@@ -110,8 +111,9 @@ def leave_nova(cloud: Cloud, member: Member) -> None:
     left = [text for provider in member.providers for text in _clear(cloud, provider)]
     if left:
         what = f"Placement still has allocations on the node: {', '.join(left)}"
-        remedy = f"delete these instances, or run `{CLIENT} resource provider allocation unset`"
-        raise VerifyError(what, remedy=f"{remedy}; then run the command again")
+        unset = f"openstack --os-cloud {cloud.os_cloud} resource provider allocation unset"
+        remedy = f"delete these instances, or run `{unset}`; then run the command again"
+        raise VerifyError(what, remedy=remedy)
 
 
 def _clear(cloud: Cloud, provider: str) -> Iterator[str]:

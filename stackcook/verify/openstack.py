@@ -32,9 +32,6 @@ REGION = "RegionOne"
 VOLUMES = "block-storage"
 """Cinder's type in the catalog."""
 
-CLIENT = "openstack --os-cloud stackcook"
-"""How OpenStack's client is called, given clouds.yaml."""
-
 TIMEOUT = 8.0
 """Seconds that an answer may take."""
 
@@ -123,10 +120,14 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Cloud:
-    """The signed-in admin: a token (never shown) and the catalog that came with it."""
+    """The signed-in admin: a token (never shown) and the catalog that came with it.
+
+    ``os_cloud`` is the cloud's name in clouds.yaml.
+    """
 
     token: str = field(repr=False)
     catalog: tuple[Endpoint, ...]
+    os_cloud: str = "stackcook"
 
     def has(self, type_: str) -> bool:
         """Whether the catalog has a public endpoint of that type."""
@@ -202,7 +203,7 @@ class Cloud:
         return parsed(response, url) if response.content else None
 
 
-def sign_in(auth_url: str, password: str) -> Cloud:
+def sign_in(auth_url: str, password: str, os_cloud: str) -> Cloud:
     """Get a token for the admin; ``auth_url`` ends in ``/v3``.
 
     Raises VerifyError if Keystone does not answer, refuses, or sends no token.
@@ -217,7 +218,7 @@ def sign_in(auth_url: str, password: str) -> Cloud:
         )
     if response.status_code != 201 or not token:
         raise VerifyError(f"{url} returned {status(response)}, but no token")
-    return Cloud(token, tuple(_catalog(parsed(response, url))))
+    return Cloud(token, tuple(_catalog(parsed(response, url))), os_cloud)
 
 
 def status(response: Any) -> str:
@@ -341,11 +342,15 @@ Entries = tuple[Mapping[str, Any], ...]
 
 @dataclass(frozen=True)
 class Survey:
-    """What the APIs list: Nova's services and hypervisors, Neutron's agents."""
+    """What the APIs list: Nova's services and hypervisors, Neutron's agents.
+
+    ``os_cloud`` is the cloud's name in clouds.yaml.
+    """
 
     services: Entries
     hypervisors: Entries
     agents: Entries
+    os_cloud: str
 
 
 def in_survey(nodes: Iterable[Placed]) -> tuple[Placed, ...]:
@@ -368,6 +373,7 @@ def survey(cloud: Cloud) -> Survey:
         tuple(services.get("services", ())),
         tuple(hypervisors.get("hypervisors", ())),
         tuple(agents.get("agents", ())),
+        cloud.os_cloud,
     )
 
 
@@ -449,7 +455,7 @@ def _nova(found: Survey, node: Placed, binary: str) -> Mapping[str, Any]:
     """Nova's service of that name on a node; raises VerifyError if it is not up."""
     services = (each for each in found.services if each.get("binary") == binary)
     missing = f"{binary} on this host is not in Nova yet"
-    service = _of(node, services, "host", missing, "service")
+    service = _of(found, node, services, "host", missing, "service")
     if service.get("state") != "up":
         since = service.get("updated_at") or "never"
         raise VerifyError(f"Nova lists it as {service.get('state')} (last report: {since})")
@@ -460,23 +466,23 @@ def _nova_compute(found: Survey, node: Placed) -> None:
     service = _nova(found, node, COMPUTE)
     host = service["host"]
     if service.get("status") != "enabled":
-        enable = f"{CLIENT} compute service set --enable {host} {COMPUTE}"
+        enable = f"openstack --os-cloud {found.os_cloud} compute service set --enable {host}"
         why = str(service.get("disabled_reason") or "no reason given")
         # Nova enables it again itself if libvirt responds
-        remedy = "" if why.startswith("AUTO:") else f"enable it with `{enable}`"
+        remedy = "" if why.startswith("AUTO:") else f"enable it with `{enable} {COMPUTE}`"
         raise VerifyError(f"it is disabled in Nova ({why})", remedy=remedy)
     missing = (
         "nova-compute is up, but its host is not in a cell yet (`nova-manage cell_v2 "
         "discover_hosts --by-service` adds it)"
     )
-    _of(node, found.hypervisors, "hypervisor_hostname", missing, "hypervisor")
+    _of(found, node, found.hypervisors, "hypervisor_hostname", missing, "hypervisor")
 
 
 def _agent(found: Survey, node: Placed, kind: str) -> None:
     # An agent that may be a gateway has another type: "OVN Controller Gateway agent".
     agents = (a for a in found.agents if str(a.get("agent_type", "")).startswith(kind))
     missing = f"the {kind} agent on this host is not in Neutron yet"
-    agent = _of(node, agents, "host", missing, "agent")
+    agent = _of(found, node, agents, "host", missing, "agent")
     if not agent.get("alive"):
         raise VerifyError(
             f"Neutron lists it as dead (last report: {agent.get('heartbeat_timestamp')})"
@@ -484,7 +490,12 @@ def _agent(found: Survey, node: Placed, kind: str) -> None:
 
 
 def _of(
-    node: Placed, entries: Iterable[Mapping[str, Any]], key: str, missing: str, kind: str
+    found: Survey,
+    node: Placed,
+    entries: Iterable[Mapping[str, Any]],
+    key: str,
+    missing: str,
+    kind: str,
 ) -> Mapping[str, Any]:
     """The one entry of a node; raises VerifyError if there is none, or more than one."""
     mine = [entry for entry in entries if node.is_called(str(entry.get(key, "")))]
@@ -493,7 +504,8 @@ def _of(
     if len(mine) > 1:
         both = [_entry(kind, entry) for entry in mine]
         listed = ", ".join(f"{what} on {entry[key]}" for (what, _), entry in zip(both, mine))
-        commands = " or ".join(f"`{CLIENT} {remedy}`" for _, remedy in both if remedy)
+        client = f"openstack --os-cloud {found.os_cloud}"
+        commands = " or ".join(f"`{client} {remedy}`" for _, remedy in both if remedy)
         raise VerifyError(
             f"this node is {len(mine)} times in OpenStack: {listed}",
             remedy=commands and f"remove the outdated one: {commands}",

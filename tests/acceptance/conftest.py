@@ -48,7 +48,7 @@ def given_or_deployed(name: str, change: Change) -> Iterator[Lab]:
 def cloud(lab: Lab) -> Cloud:
     """The cloud's APIs, for its administrator."""
     password = read_password(lab.read(), "user_passwords", "admin")
-    return sign_in(f"http://{lab.range}.10:5000/v3", password)
+    return sign_in(f"http://{lab.range}.10:5000/v3", password, "stackcook")
 
 
 def there(root: Path) -> Lab:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from stackcook.bootstrap.onnode import NodeTask
 from stackcook.bootstrap.preflight import HostFacts
 from stackcook.bundle import archive
 from stackcook.bundle.packages import index
-from stackcook.command import Completed, Say
+from stackcook.command import Completed
 from stackcook.errors import NodeError
-from stackcook.remote.base import Remote
+from tests.runner import BaseRemote
 from tests.unit.bootstrap.fakes import DEPLOY, ONE, Setting
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace needs root")
@@ -28,7 +27,7 @@ TRIXIE = HostFacts({"id": "debian", "codename": "trixie", "arch": "all"}, "", 0.
 PLACES = {"lib": "/var/lib", "cache": "/var/cache/apt", "etc": "/etc/apt"}
 
 
-class Node(Remote):
+class Node(BaseRemote):
     """This machine without a network, and with the directories of apt in ``root``."""
 
     def __init__(self, root: Path) -> None:
@@ -42,21 +41,12 @@ class Node(Remote):
         (root / "etc/apt.conf.d/user").write_text('APT::Sandbox::User "root";\n')
         self.bundle = root / Path(bundled.DIRECTORY).relative_to("/var").as_posix()
 
-    def run(
-        self,
-        command: str,
-        *,
-        stdin: str = "",
-        on_line: Say | None = None,
-        timeout: float | None = None,
-        apart: bool = False,
-        content: Iterable[bytes] = (),
-    ) -> Completed:
+    def answer(self, command: str, stdin: str, content: bytes) -> Completed:
         mounts = [f"mount --bind {self.root}/{name} {place}" for name, place in PLACES.items()]
         script = " && ".join((*mounts, 'exec sh -c "$0"'))
         done = subprocess.run(
             ["unshare", "--net", "--mount", "sh", "-c", script, command],
-            input=b"".join(content),
+            input=content,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
@@ -65,9 +55,6 @@ class Node(Remote):
 
     def __call__(self, *_: object, **__: object) -> Node:
         return self
-
-    def close(self) -> None:
-        """It stays open."""
 
 
 def package(directory: Path, name: str, depends: str = "") -> Path:

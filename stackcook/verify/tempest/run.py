@@ -123,7 +123,8 @@ def run(deployment: Deployment, request: Request, show: Show) -> TempestReport:
     began = time.time()
     with alone(deployment.state, _LOCK, lambda line: show("wait", line)):
         show("prepare", "look at what the cloud offers")
-        cloud = sign_in(auth_url(node), deployment.credentials.admin)
+        credentials = deployment.credentials
+        cloud = sign_in(auth_url(node), credentials.admin, credentials.os_cloud)
         notes: list[str] = []
         try:
             resources.remove(cloud)  # what a killed run has left

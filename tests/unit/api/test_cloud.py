@@ -90,6 +90,9 @@ def test_an_ephemeral_cloud_has_a_directory_of_its_own_and_leaves_none(
         (found,) = every(default_directory())
         assert (cloud.manifest, found.ttl) == (found.manifest, 60.0)
     assert every(default_directory()) == () and not found.directory.exists()
+    with pytest.raises(UsageError, match="missing.tar"):
+        deployed(manifest, site, ephemeral=True, bundle="missing.tar")
+    assert every(default_directory()) == ()  # nothing was deployed
 
 
 def test_without_a_deploy_there_is_nothing_to_open(manifest: Path, site: FakeSite) -> None:

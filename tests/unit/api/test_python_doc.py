@@ -14,7 +14,8 @@ from stackcook import Cloud
 from stackcook.command import Completed
 from stackcook.run.events import RunStarted
 from stackcook.run.state import State
-from tests.fakes import FakeRemote, FakeSite
+from tests.fakes import FakeSite
+from tests.runner import BaseRemote
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "python.md").read_text()
@@ -29,13 +30,13 @@ stackcook:
 pytest_plugins = ["pytester"]
 
 
-class Remote(FakeRemote):
+class Remote(BaseRemote):
     """Runs nothing, and answers everything with its name, which is valid base64, too."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def run(self, command: str, **_: object) -> Completed:  # type: ignore[override]
+    def answer(self, command: str, stdin: str, content: bytes) -> Completed:
         name = f"{self._name}\n"
         return Completed(0, "aG9zdA==\n" if "base64" in command else name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from stackcook.command import Command, Completed, Say
 from stackcook.manifest.model import ChefServer, Manifest, Node
 from stackcook.remote.base import Host
 from tests.fakes import node
-from tests.runner import FakeRun
+from tests.runner import BaseRemote, FakeRun
 
 ONE = node("one", "base", 10)
 URL = "http://10.0.115.1:4545"
@@ -63,10 +63,11 @@ class Chef:
 
 
 @dataclass
-class Shell:
+class Shell(BaseRemote):
     """A node's shell: answers each kind of command that is run on a node.
 
-    ``asked`` and ``sent`` are the commands and their input; ``opened`` are the hosts logged in to.
+    ``asked`` and ``sent`` are the commands and their input, ``kind`` is the kind of the last one;
+    ``opened`` are the hosts logged in to.
     """
 
     login: str = ""
@@ -80,29 +81,22 @@ class Shell:
     asked: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
     opened: list[Host] = field(default_factory=list)
+    kind: str = ""
 
     def __call__(self, host: Host, known_hosts: Path, *, timeout: float = 20.0) -> Shell:
         self.opened.append(host)
         return self
 
-    def run(
-        self,
-        command: str,
-        *,
-        stdin: str = "",
-        on_line: Callable[[str], None] | None = None,
-        timeout: float | None = None,
-        apart: bool = False,
-        content: Iterable[bytes] = (),
-    ) -> Completed:
+    def run(self, command: str, **options: Any) -> Completed:  # type: ignore[override]
+        done = super().run(command, **options)
+        if self.kind in self.fails:
+            raise self.fails[self.kind]  # after its output
+        return done
+
+    def answer(self, command: str, stdin: str, content: bytes) -> Completed:
         self.asked.append(command)
         self.sent.append(stdin)
-        kind, done = self._answer(command, stdin)
-        for line in done.output.splitlines():
-            if on_line:
-                on_line(line)
-        if kind in self.fails:
-            raise self.fails[kind]
+        self.kind, done = self._answer(command, stdin)
         return done
 
     def _answer(self, command: str, stdin: str) -> tuple[str, Completed]:
@@ -122,21 +116,6 @@ class Shell:
             login = self.login if "client.pem" in command else ""
             return "look", Completed(0, f"{self.fit}time={time.time()}\n{login}")
         raise AssertionError(command)
-
-    def become(self) -> None:
-        return None
-
-    def answers(self, timeout: float) -> bool:
-        return True
-
-    def close(self) -> None:
-        ...
-
-    def __enter__(self) -> Shell:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        ...
 
 
 @dataclass

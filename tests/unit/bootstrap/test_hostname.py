@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from stackcook.bootstrap.hostname import set_hostname
 from stackcook.bootstrap.onnode import PID, NodeTask
 from stackcook.bootstrap.preflight import HostFacts
-from stackcook.command import Completed, Say
+from stackcook.command import Completed
 from stackcook.errors import NodeError
 from tests.unit.bootstrap.fakes import DEPLOY, ONE, Setting, Shell
 
@@ -28,16 +27,7 @@ class Machine(Shell):
         (root / "bin/hostname").write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >{root}/name\n')
         (root / "bin/hostname").chmod(0o755)
 
-    def run(
-        self,
-        command: str,
-        *,
-        stdin: str = "",
-        on_line: Say | None = None,
-        timeout: float | None = None,
-        apart: bool = False,
-        content: Iterable[bytes] = (),
-    ) -> Completed:
+    def answer(self, command: str, stdin: str, content: bytes) -> Completed:
         self.sent.append(stdin)
         places = {"/etc/": "/etc/", "/proc/sys/kernel/hostname": "/name", PID: "/pid"}
         for old, new in places.items():
@@ -51,8 +41,6 @@ class Machine(Shell):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        for line in done.stdout.splitlines() if on_line else ():
-            on_line(line)  # type: ignore[misc]
         return Completed(done.returncode, done.stdout)
 
     @property

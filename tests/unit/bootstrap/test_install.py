@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tarfile
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,8 +20,7 @@ from stackcook.command import Command, Completed, Say
 from stackcook.errors import NodeError
 from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import ChefServer, ClientPackage
-from stackcook.remote.base import Remote
-from tests.runner import FakeRun
+from tests.runner import BaseRemote, FakeRun
 from tests.unit.bootstrap.fakes import DEPLOY, ONE, Setting
 
 TRIXIE = {"id": "debian", "codename": "trixie", "arch": "amd64"}
@@ -51,7 +49,7 @@ class Builder(FakeRun):
 
 
 @dataclass
-class Machine(Remote):
+class Machine(BaseRemote):
     """A node that is this machine, with its files in ``root``.
 
     ``ran`` are the programs that ran, with their arguments.
@@ -83,17 +81,8 @@ class Machine(Remote):
         )
         return [line.replace(options, "") for line in lines]
 
-    def run(
-        self,
-        command: str,
-        *,
-        stdin: str = "",
-        on_line: Say | None = None,
-        timeout: float | None = None,
-        apart: bool = False,
-        content: Iterable[bytes] = (),
-    ) -> Completed:
-        given = self._here(stdin).encode() + b"".join(content)
+    def answer(self, command: str, stdin: str, content: bytes) -> Completed:
+        given = self._here(stdin).encode() + content
         done = subprocess.run(
             ["/bin/sh", "-c", self._here(command)],
             input=given,
@@ -101,9 +90,6 @@ class Machine(Remote):
             stderr=subprocess.STDOUT,
             env={"PATH": str(self.root / "bin")},
         )
-        for line in done.stdout.decode().splitlines():
-            if on_line:
-                on_line(line)
         return Completed(done.returncode, done.stdout.decode())
 
     def _here(self, text: str) -> str:
@@ -113,9 +99,6 @@ class Machine(Remote):
 
     def __call__(self, *_: object, **__: object) -> Machine:
         return self
-
-    def close(self) -> None:
-        """It stays open."""
 
 
 @dataclass

@@ -6,7 +6,6 @@ import base64
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -81,10 +80,9 @@ def test_a_host_without_a_record_is_left_alone(tmp_path: Path, note: Callable[[s
 class Recording(Shell):
     """A host that answers with its record, and where sudo has something to say."""
 
-    def run(self, command: str, *, apart: bool = False, **_: Any) -> Completed:
+    def answer(self, command: str, stdin: str, content: bytes) -> Completed:
         said = f"recorded\n{base64.encodebytes(ARCHIVE).decode()}"
-        warning = "sudo: unable to resolve host one: Name or service not known\n"
-        return Completed(0, said, warning) if apart else Completed(0, warning + said)
+        return Completed(0, said, "sudo: unable to resolve host one: Name or service not known\n")
 
 
 def test_the_copy_of_the_record_is_whole(tmp_path: Path) -> None:

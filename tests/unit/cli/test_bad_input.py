@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -9,11 +10,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
+from stackcook.cli.context import OUTPUT
 from stackcook.cli.main import cli
 from stackcook.errors import ExitCode
+from tests.commands import every
 
 GOOD = """\
 roles:
@@ -194,16 +198,137 @@ def test_a_record_of_runs_that_is_damaged(repository: Path, command: str) -> Non
     assert only_line(result).startswith(f"{record}: cannot use the history of runs")
 
 
-@pytest.mark.parametrize("arguments", [["check"], ["check", "--json"], ["help"]])
-def test_a_full_disk_below_the_output(repository: Path, arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "stackcook", *arguments]
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == ExitCode.USAGE
-    assert done.stderr == (
+@pytest.mark.parametrize(
+    "typed,correct",
+    [
+        ("check -f other.yml", "stackcook -f PATH check"),
+        ("check --file=other.yml", "stackcook --file PATH check"),
+        ("snapshot list --cloud ci-42", "stackcook --cloud NAME snapshot list"),
+        ("ps -vv", "stackcook -v ps"),
+        ("check --no-color", "stackcook --no-color check"),
+    ],
+)
+def test_an_option_of_stackcook_behind_the_command(typed: str, correct: str) -> None:
+    option = correct.split()[1]
+    result = run(*typed.split())
+    assert result.exit_code == ExitCode.USAGE
+    expected = f"Error: No such option: {option}; write it before the command: `{correct}`"
+    assert result.stderr.splitlines()[-1] == expected
+
+
+WRITING = {
+    "check": ["--junit"],
+    "preflight": ["--html", "--junit"],
+    "verify": ["--html", "--junit"],
+    "report": ["--html", "--junit", "--bundle"],
+    "bundle": [""],
+    "snapshot export cloud": [""],
+}
+"""Command → its options with the file to write; empty for an argument."""
+
+
+@pytest.mark.parametrize("command,option", [(c, o) for c in WRITING for o in WRITING[c]])
+@pytest.mark.parametrize(
+    "path,problem",
+    [
+        ("missing/x", "its directory does not exist; create missing, or choose another path"),
+        ("key/x", "its directory does not exist; create key, or choose another path"),
+        ("roles", "is a directory; use the path of a file"),
+        ("/proc/x", "nothing can be created in its directory; choose another path"),
+        (
+            "pipe",
+            "is a device or a pipe, which cannot be replaced by a file; use the path of a file",
+        ),
+        (
+            "out",
+            "is a device or a pipe, which cannot be replaced by a file; use the path of a file",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_written(
+    repository: Path, command: str, option: str, path: str, problem: str
+) -> None:
+    os.mkfifo("pipe")  # not a device: as root, a mistake here would replace it for all programs
+    Path("out").symlink_to("/proc/self/fd/1")  # as /dev/stdout
+    before = files(repository)
+    result = run(*command.split(), *filter(None, [option]), path)
+    assert result.exit_code == ExitCode.USAGE
+    assert only_line(result) == f"{path}: {problem}"  # before anything else is done
+    assert files(repository) == before and Path("pipe").is_fifo() and Path("out").is_symlink()
+
+
+def test_every_file_to_write_is_checked_first() -> None:
+    found = set()
+    for words, command in every(cli):
+        for parameter in command.params:
+            written = "Write" in (getattr(parameter, "help", "") or "")
+            if parameter.type is OUTPUT or written and parameter.metavar == "FILE":
+                option = parameter.opts[0] if isinstance(parameter, click.Option) else ""
+                found.add((words, option))
+    assert found == {(c.removesuffix(" cloud"), o) for c in WRITING for o in WRITING[c]}
+
+
+@pytest.mark.parametrize(
+    "arguments,problem",
+    [
+        ("init /proc/x", "/proc/x: nothing can be created in its directory; choose another path"),
+        (
+            "init /proc/x/y",
+            "/proc/x/y: nothing can be created in its directory; choose another path",
+        ),
+        ("init key", "key: is not a directory; use another path"),
+        (
+            "init key/x",
+            ": is not a directory; move this file away: stackcook needs a directory here",
+        ),
+        (
+            "init --from-repository --force -o pipe",
+            ".: already exists: pipe; move them, or use another directory",
+        ),
+    ],
+)
+def test_init_where_nothing_can_be_created(repository: Path, arguments: str, problem: str) -> None:
+    os.mkfifo("pipe")
+    before = files(repository)
+    result = run(*arguments.split())
+    assert result.exit_code == ExitCode.USAGE
+    assert only_line(result).endswith(problem)
+    assert files(repository) == before and Path("pipe").is_fifo()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "check",
+        "check --json",
+        "help",
+        "completion bash",
+        "schema",
+        "topology",
+        "plan --format knife",
+    ],
+)
+def test_a_full_disk_below_the_output(repository: Path, arguments: str) -> None:
+    status, said = _run_on_a_full_disk(arguments)
+    assert status == ExitCode.USAGE
+    assert said == (
         "the output cannot be written (No space left on device);"
         " free some space, or write it to another file\n"
     )
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "check --help"])
+def test_a_full_disk_below_the_help(arguments: str) -> None:
+    status, said = _run_on_a_full_disk(arguments)
+    assert status == ExitCode.USAGE
+    assert said == "no space left on device; free some space on this disk\n"
+
+
+def _run_on_a_full_disk(arguments: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "stackcook", *arguments.split()]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    return done.returncode, done.stderr
 
 
 def make_key(path: Path) -> None:

@@ -64,7 +64,7 @@ FREE = {
     "converge": {"batch", "parallel"},
     "upload": {"keep"},
     "tunnel": {"port"},
-    "up": {"ttl", "name", "pool"},
+    "up": {"ttl", "name", "pool", "parallel"},
     "ssh": {"command_line"},
     "bundle": {"releases"},
 }

@@ -75,6 +75,8 @@ def test_an_unresolved_berksfile_is_noted(repository: Path) -> None:
     "arguments, message",
     [
         (("--delete", "--rebuild"), "--delete and --rebuild cannot be combined"),
+        (("--reset",), "--reset cannot be combined with --format knife"),
+        (("--reset", "--limit", "a"), "--reset and --limit cannot be combined"),
         (("--chef-client", "--delete"), "--chef-client and --delete cannot be combined"),
         (("--only", "rolls"), '--only: unknown section "rolls"; did you mean "roles"?'),
         (("--only", "all"), "use one of cookbooks, environments, roles, data bags, nodes, "),

@@ -21,8 +21,10 @@ from stackcook.operations.runner import Settings
 from stackcook.run.events import Event, PlanChanged, StepStarted
 from stackcook.run.record import last_deploy
 from stackcook.run.state import State
+from stackcook.snapshot.store import shape_of
 from tests.fakes import FakeSite, recipe_error
 from tests.output import data as data_of
+from tests.snapshots import saved, store_in
 
 MANIFEST = """\
 roles: [{controller: }, {compute: }]
@@ -107,6 +109,21 @@ def test_after_a_failure(manifest: Manifest, site: FakeSite) -> None:
     assert [step for node, step in resumed if node == "controller"] == ["reach", "preflight"]
     assert [step for node, step in resumed if node == "compute1"][-1] == "converge"
     assert carried_out(manifest, site) == (ExitCode.DONE, resumed)
+
+
+def test_reset(manifest: Manifest, site: FakeSite, tmp_path: Path) -> None:
+    site.snapshots = store_in(tmp_path)
+    result = CliRunner(mix_stderr=False).invoke(cli, ["plan", "--reset"])
+    assert result.exit_code == ExitCode.USAGE
+    assert "there is no snapshot of this cloud; run `stackcook destroy`" in result.stderr
+    assert carried_out(manifest, site)[0] is ExitCode.DONE
+    saved(site.snapshots, shape=shape_of(manifest), digest=site.digest())
+    assert ("", "restore") not in printed()
+    wanted = printed("--reset")
+    assert ("", "restore") in wanted
+    assert carried_out(manifest, site, reset=True) == (ExitCode.DONE, wanted)
+    result = CliRunner().invoke(cli, ["plan", "--reset"])
+    assert "the Chef server is restored from the snapshot, so everything is" in result.output
 
 
 def test_converge(manifest: Manifest, site: FakeSite) -> None:

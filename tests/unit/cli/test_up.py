@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from stackcook.cli import ps
+from stackcook.cli import deploy as deploying
+from stackcook.cli import ps, up
 from stackcook.cli.main import cli
 from stackcook.errors import ChefServerError, ExitCode
 from stackcook.machines.lxc import Containers
@@ -69,6 +70,34 @@ def test_a_cloud_is_deployed_beside_the_first_one(root: Path) -> None:
 def test_without_the_option_it_is_deploy(site: FakeSite, root: Path) -> None:
     assert run("up").exit_code == 0
     assert (root / ".stackcook").exists() and every(default_directory()) == ()
+
+
+@pytest.mark.parametrize("ephemeral", [(), ("--ephemeral",)])
+def test_options_of_deploy(ephemeral: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+
+    def note(ready: object, listener: object, **options: object) -> ExitCode:
+        given.update(options)
+        return ExitCode.DONE
+
+    monkeypatch.setattr(up if ephemeral else deploying, "deploy", note)
+    words = ("--anew", "--ignore", "clock", "--parallel", "2")
+    assert run("up", *ephemeral, *words).exit_code == 0
+    assert (given["anew"], given["ignore"], given["parallel"]) == (True, ("clock",), 2)
+
+
+@pytest.mark.parametrize("ephemeral", [(), ("--ephemeral",)])
+def test_what_cannot_be_deployed_leaves_no_cloud(ephemeral: tuple[str, ...]) -> None:
+    result = run("up", *ephemeral, "--bundle", "missing.tar")
+    assert result.exit_code == ExitCode.USAGE and "missing.tar: " in result.stderr
+    assert every(default_directory()) == ()
+
+
+@pytest.mark.parametrize("words", [("--ttl", "2h"), ("--name", "ci"), ("--pool", "10.64.0.0/13")])
+def test_options_of_ephemeral_clouds_alone(words: tuple[str, ...]) -> None:
+    result = run("up", *words)
+    assert result.exit_code == ExitCode.USAGE
+    assert f"{words[0]} needs --ephemeral" in result.stderr
 
 
 @pytest.mark.parametrize("environment", [False, True])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -16,6 +20,8 @@ from stackcook.machines.network import LabNetwork
 from stackcook.machines.ssh import SshMachines
 from stackcook.machines.vagrant import VagrantMachines, choose_provider
 from stackcook.manifest.model import MachineKind, Manifest, Node
+from tests.contract.servers import wait
+from tests.started import environment
 from tests.unit.machines.fakes import FakeHost
 
 NODES = tuple(
@@ -298,3 +304,57 @@ def test_the_cause_is_the_last_thing_that_vagrant_said() -> None:
         " variable VAGRANT_LOG\nto DEBUG.\n"
     )
     assert vagrant._cause(said + advice) == "The container is broken."
+
+
+SLOW_VAGRANT = """\
+#!/bin/sh
+cd "$(dirname "$0")"
+echo "$1 begins" >>log
+[ "$1" != status ] || echo 1,one,state,poweroff
+[ "$1" != up ] || until [ -e continue ]; do sleep 0.05; done
+echo "$1 ends" >>log
+"""
+
+UP = """\
+import sys
+from pathlib import Path
+from tests.unit.machines.test_vagrant import NODES, with_libvirt
+with_libvirt(Path(sys.argv[1])).up(NODES[:1], print)
+"""
+
+
+def with_libvirt(root: Path) -> VagrantMachines:
+    return replace(machines(root, FakeHost()), provider="libvirt")
+
+
+def test_vagrant_that_a_killed_command_has_left_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    program, log = tmp_path / "bin" / "vagrant", tmp_path / "bin" / "log"
+    program.parent.mkdir()
+    program.write_text(SLOW_VAGRANT)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+
+    def logged(line: str) -> bool:
+        return log.exists() and line in log.read_text()
+
+    argv = [sys.executable, "-c", UP, str(tmp_path)]
+    with subprocess.Popen(argv, env=environment()) as killed:
+        wait(lambda: logged("up begins"))
+        killed.kill()
+    states = with_libvirt(tmp_path).states(NODES)  # which need not wait
+    assert states["one"] == "stopped"
+    made = with_libvirt(tmp_path)
+    next_one = threading.Thread(target=made.destroy, args=(NODES[:1], print))
+    next_one.start()
+    try:
+        wait(lambda: "lab: waiting for Vagrant to end" in caplog.text)
+    finally:
+        (program.parent / "continue").touch()
+        next_one.join(60)
+    changes = [line for line in log.read_text().splitlines() if "status" not in line]
+    assert changes == ["up begins", "up ends", "destroy begins", "destroy ends"]
+    caplog.clear()
+    made.destroy(NODES[:1], print)
+    assert "waiting" not in caplog.text

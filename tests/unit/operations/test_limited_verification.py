@@ -57,6 +57,12 @@ def test_without_a_limit_all_nodes_are_verified(site: Site) -> None:
     assert report.notes == ()
 
 
+def test_remedies_name_the_cloud_as_the_manifest_does(tmp_path: Path) -> None:
+    path = tmp_path / "infrastructure.yml"
+    manifest = Manifest(path, "lab", nodes=(), passwords={}, os_cloud="ci-42")
+    assert Site(manifest).credentials.os_cloud == "ci-42"
+
+
 def test_keystone_is_verified_with_every_deploy() -> None:
     keystone = Placed("d", "127.0.0.3", services=(Service(KEYSTONE),), deploy="d-0")
     assert beyond(NODES, [keystone], {"c"}, "d-1") == ("e",)

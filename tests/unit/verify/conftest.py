@@ -19,6 +19,7 @@ from stackcook.errors import ChefServerError, NodeError, Position
 from stackcook.manifest.model import Manifest, Node
 from stackcook.remote.base import Host
 from stackcook.verify.gate import Credentials
+from tests.runner import BaseRemote
 
 CONTROLLER, COMPUTE = "10.0.116.10", "10.0.116.11"
 AUTH_URL = f"http://{CONTROLLER}:5000/v3"
@@ -62,7 +63,8 @@ def manifest(tmp_path: Path) -> Manifest:
 
 @pytest.fixture
 def credentials() -> Credentials:
-    return Credentials("adm1n-pass", "queue-pass", ("adm1n-pass", "queue-pass", "n0va-db"))
+    secrets = ("adm1n-pass", "queue-pass", "n0va-db")
+    return Credentials("adm1n-pass", "queue-pass", secrets, os_cloud="ci-42")
 
 
 def node_object(name: str, services: dict[str, Any], *, converged: bool = True) -> dict[str, Any]:
@@ -175,30 +177,14 @@ ACTIVE = {
 }
 
 
-class FakeRemote:
+class FakeRemote(BaseRemote):
     """An SSH connection to a FakeNode."""
 
     def __init__(self, node: FakeNode) -> None:
         self._node = node
 
-    def run(self, command: str, *, apart: bool = False, **_: Any) -> Completed:
-        said, warning = self._node.answer(command), self._node.warning
-        return Completed(0, said, warning) if apart else Completed(0, warning + said)
-
-    def become(self) -> None:
-        return None
-
-    def answers(self, timeout: float) -> bool:
-        return True
-
-    def close(self) -> None:
-        pass
-
-    def __enter__(self) -> FakeRemote:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        pass
+    def answer(self, command: str, stdin: str, content: bytes) -> Completed:
+        return Completed(0, self._node.answer(command), self._node.warning)
 
 
 @dataclass

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -179,8 +180,10 @@ def test_instances_are_deleted(cloud: Cloud, apis: Apis, monkeypatch: pytest.Mon
     apis.add_server("stuck", "compute2")
     monkeypatch.setattr(apis, "_delete", lambda *_: (204, {}, ""))
     monkeypatch.setattr(members, "GONE", 0.0)
-    with pytest.raises(VerifyError, match="Nova has not deleted stuck"):
-        members.delete_instances(cloud, find(cloud))
+    with pytest.raises(VerifyError, match="Nova has not deleted stuck") as caught:
+        members.delete_instances(replace(cloud, os_cloud="ci-42"), find(cloud))
+    delete = "openstack --os-cloud ci-42 server delete --force"
+    assert caught.value.remedy == f"delete them with `{delete}`"
 
 
 SCHEDULER = """\

@@ -65,7 +65,7 @@ def test_a_password_is_in_no_failure(listener: socket.socket) -> None:
     where = url(listener)
     listener.close()
     for ask in (
-        lambda: openstack.sign_in(f"{where}/v3", "s3cret"),
+        lambda: openstack.sign_in(f"{where}/v3", "s3cret", "stackcook"),
         lambda: horizon.sign_in(where, "s3cret"),
     ):
         with pytest.raises(VerifyError) as caught:

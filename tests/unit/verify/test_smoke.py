@@ -112,7 +112,13 @@ def test_a_node_that_is_twice_in_neutron_is_a_failure(look: Any, apis: Any) -> N
     check = failure(look())
     assert (check.name, check.node) == ("OVN controller agent", "compute1")
     assert check.cause.startswith("this node is 2 times in OpenStack: ")
-    assert "network agent delete 0ld`" in check.remedy
+    assert "`openstack --os-cloud ci-42 network agent delete 0ld`" in check.remedy
+
+
+def test_a_disabled_compute_node_is_enabled_in_the_cloud_of_that_name(look: Any, apis: Any) -> None:
+    apis.services[0].update(status="disabled", disabled_reason="maintenance")
+    enable = "openstack --os-cloud ci-42 compute service set --enable compute1 nova-compute"
+    assert failure(look()).remedy == f"enable it with `{enable}`"
 
 
 def test_two_nodes_with_one_host_name_are_a_failure(look: Any, chef: Any) -> None:

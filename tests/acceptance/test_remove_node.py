@@ -18,7 +18,7 @@ from tests.answers import ssh_answers
 from tests.labs import Lab, log
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """A cloud whose two compute nodes are nothing else: the one in LAB, else one deployed here."""
     yield from given_or_deployed("sctnode", with_two_compute_nodes)

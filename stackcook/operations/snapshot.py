@@ -203,7 +203,8 @@ def restored(facts: Facts, manifest: Manifest, start: Start) -> Facts:
     return replace(
         facts,
         machines=dict.fromkeys(names, STOPPED),
-        registered=names,
+        # the Chef server of a moved cloud has another URL: its nodes register again
+        registered=frozenset() if start.moved else names,
         done=names if start.same else frozenset(),
         outdated=frozenset(),
         start=start,
@@ -213,10 +214,11 @@ def restored(facts: Facts, manifest: Manifest, start: Start) -> Facts:
 def restore_step(start: Start) -> Step:
     """The step that replaces machines and state by those of a snapshot."""
     snapshot = start.snapshot
-    does = f"restore the machines from the snapshot {snapshot.name}, saved"
+    of = f" of the cloud {snapshot.cloud}" if start.moved else ""
+    does = f"restore the machines from the snapshot {snapshot.name}{of}, saved"
     does += f" {ago(start.now - snapshot.saved)}"
     if start.moved:
-        does += f" of the cloud {snapshot.cloud}; all nodes converge at their new addresses"
+        does += "; all nodes converge at their new addresses"
     elif not start.same:
         does += "; all nodes converge, as something has changed since"
     return Step("restore", does)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
 
 from stackcook.errors import ExitCode, MachineError, UsageError
-from stackcook.manifest.model import BootstrapKind, Manifest
+from stackcook.manifest.model import BootstrapKind, Manifest, Place
 from stackcook.operations.converge import converge
 from stackcook.operations.deploy import deploy, deploy_plan, observe
-from stackcook.operations.snapshot import Wish, restored, save, save_plan, start_of
+from stackcook.operations.snapshot import Wish, restore_step, restored, save, save_plan, start_of
 from stackcook.run.state import State
-from stackcook.snapshot.store import RESTORING, shape_of
+from stackcook.snapshot.store import RESTORING, original, shape_of
 from tests.fakes import FakeSite, recipe_error, two_stages
 from tests.snapshots import NOW, saved, store_in
 
@@ -115,6 +115,27 @@ def test_a_run_list_or_size_does_not_make_it_another(manifest: Manifest, site: F
     first, *others = manifest.nodes
     larger = replace(first, memory=first.memory * 2, run_list=("role[other]",))
     assert "restore" in steps(replace(manifest, nodes=(larger, *others)), site)
+
+
+def test_at_other_addresses_all_nodes_register_and_converge(
+    manifest: Manifest, site: FakeSite
+) -> None:
+    manifest = replace(manifest, network=IPv4Network("10.0.115.0/24"))
+    place = Place("original", IPv4Network("10.0.112.0/24"))
+    manifest = replace(manifest, snapshots_of=place)
+    before = original(manifest)
+    assert before
+    keep(site, before)
+    found = steps(manifest, site)
+    assert "restore" in found
+    assert {f"{step} {node}" for step in ("register", "converge") for node in NODES} < set(found)
+    facts = observe(manifest, site)
+    start = start_of(manifest, site, facts.machines, site.digest(), NOW + 7200)
+    assert start
+    assert restore_step(start).does == (
+        "restore the machines from the snapshot lab of the cloud lab, saved 2 h ago; "
+        "all nodes converge at their new addresses"
+    )
 
 
 def test_an_interrupted_restore_is_done_again(manifest: Manifest, site: FakeSite) -> None:

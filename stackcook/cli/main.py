@@ -238,7 +238,7 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
     if not isinstance(error, OSError) or error.errno not in _REMEDIES:
         return None
     if not error.filename and error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return None  # of a full disk, Python does not know which file it was
+        return None  # only writing fails without a file's name, and then the disk is full
     what = (error.strerror or str(error)).lower()
     return UsageError(what, where=str(error.filename or ""), remedy=_REMEDIES[error.errno])
 

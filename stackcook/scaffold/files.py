@@ -9,7 +9,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 from stackcook.chef.objects.chefignore import NAME, Chefignore
@@ -87,10 +86,10 @@ def write(
     if not above.is_dir():
         remedy = "move this file away: stackcook needs a directory here"
         raise UsageError("is not a directory", where=str(above), remedy=remedy)
-    with ExitStack() as stack:
-        with creating(directory):
-            made = tempfile.TemporaryDirectory(dir=above, prefix=".stackcook-init-")
-        staged = Path(stack.enter_context(made))
+    with creating(directory):
+        made = tempfile.TemporaryDirectory(dir=above, prefix=".stackcook-init-")
+    with made as name:
+        staged = Path(name)
         for path, content in wanted.items():
             (staged / path).parent.mkdir(parents=True, exist_ok=True)
             (staged / path).write_bytes(content)

@@ -61,7 +61,8 @@ def _transport(node: Node, host: Host, known_hosts: Path) -> Mapping[str, Any]:
     """
     through = to_node(host, node, known_hosts)
     itself = f"{bracketed(str(node.address or 'localhost'))}:{host.port}".replace("%", "%%")
-    keys = [str(key) for key in host.keys if key.is_file()]
+    # a public key is for the agent, which Test Kitchen uses if there is no key file
+    keys = [str(key) for key in host.keys if key.suffix != ".pub" and key.is_file()]
     return {
         "username": host.user,
         **({"ssh_key": keys} if keys else {}),

@@ -15,10 +15,8 @@ from stackcook.scaffold.kitchen import kitchen_yml
 @click.command(
     cls=Command,
     examples="""
-    # in the directory of a cookbook, beside its kitchen.yml
-    stackcook -f ../mycloud/infrastructure.yml kitchen > kitchen.local.yml
-    # the nodes of an ephemeral cloud
-    stackcook --cloud mycloud-1 kitchen > kitchen.local.yml
+    # for the cookbook in ../motd, beside its kitchen.yml
+    stackcook kitchen > ../motd/kitchen.local.yml
     """,
 )
 @click.pass_obj

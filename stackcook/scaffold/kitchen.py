@@ -1,4 +1,4 @@
-"""The ``kitchen.local.yml`` with which Test Kitchen converges cookbooks on the nodes. Pure."""
+"""The ``kitchen.local.yml`` with which Test Kitchen converges cookbooks on the nodes."""
 
 from __future__ import annotations
 

@@ -29,11 +29,13 @@ CONFIG = "/etc/chef/stackcook.rb"
 GUID = "[ -s /etc/chef/chef_guid ] || rm -f /etc/chef/chef_guid"
 """Removes an empty chef_guid: a full disk leaves one, and every later chef-client fails on it."""
 
-_LOCK = "/var/chef/cache/chef-client-running.pid"
+LOCK = "/var/chef/cache/chef-client-running.pid"
+"""The file that a running chef-client has locked, on the node."""
+
 # not while chef-client, started by the timer, uses dpkg
 _FIX_DPKG = (
-    f"mkdir -p {os.path.dirname(_LOCK)}\n"
-    f"flock --nonblock --close --conflict-exit-code 0 {_LOCK} sh -c {shlex.quote(FIX_DPKG)}"
+    f"mkdir -p {os.path.dirname(LOCK)}\n"
+    f"flock --nonblock --close --conflict-exit-code 0 {LOCK} sh -c {shlex.quote(FIX_DPKG)}"
 )
 
 

@@ -62,6 +62,7 @@ GROUPS = {
         "report": "Show what the last run did, what failed and which steps were slow.",
         "topology": "Draw the nodes, their roles and their networks, as SVG.",
         "machines": "Show the machines: names, addresses, sizes.",
+        "kitchen": "Print a kitchen.local.yml, for Test Kitchen on the nodes.",
         "server": "Start, stop or inspect the embedded Chef server.",
         "bundle": "Write a file with all that deploy needs from the internet.",
         "sbom": "List all software that is installed, with its licenses.",

@@ -432,6 +432,7 @@ def _data() -> dict[str, Schema]:
             warm=_list(_object(name=_TEXT, path=_TEXT, nodes=_TEXTS)),
         ),
         "topology": _object(svg=_TEXT, nodes=_TEXTS),
+        "kitchen": _object("`yaml` is the kitchen.local.yml.", yaml=_TEXT, nodes=_TEXTS),
         "open": _object(url=_TEXT, opened=_BOOLEAN),
         "tunnel": _object(
             "`command` reaches Horizon at `url`, `socks` all of the cloud.",

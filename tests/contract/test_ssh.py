@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.cli.ssh import _arguments
 from stackcook.command import Secret
 from stackcook.errors import NodeError, UsageError
 from stackcook.files import pieces
 from stackcook.remote.base import Access, Host, HostKeys, Unreachable, as_root
 from stackcook.remote.config import Config
 from stackcook.remote.identities import unlock
+from stackcook.remote.openssh import arguments
 from stackcook.remote.ready import make_ready
 from stackcook.remote.resolve import Wanted, resolve
 from stackcook.remote.ssh import connect, reachable
@@ -146,7 +146,7 @@ def test_a_host_behind_another_one(
     assert whoami(host, known_hosts) == USER
     assert reachable(host, known_hosts, 5)
     # `stackcook ssh` hands the same way to ssh(1)
-    argv = ["ssh", *_arguments(host, (key,), known_hosts), "-F", str(home / "config"), "--", "web"]
+    argv = ["ssh", *arguments(host, (key,), known_hosts), "-F", str(home / "config"), "--", "web"]
     done = subprocess.run([*argv, "whoami"], capture_output=True, text=True, timeout=30)
     assert done.stdout == f"{USER}\n", done.stderr
 

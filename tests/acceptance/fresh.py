@@ -37,16 +37,20 @@ INSTALLED = "ca-certificates,dbus,git,iproute2,libpam-systemd,make,sudo,systemd-
 """What a machine has: what Debian's installer leaves, and what the README asks for."""
 
 _CONTAINER = """\
+lxc.mount.auto = cgroup:rw:force
 lxc.cgroup.devices.allow = a
 lxc.mount.entry = /dev/fuse dev/fuse none bind,create=file
 lxc.net.0.flags = up
 lxc.net.0.ipv4.address = {address}/{length}
 lxc.net.0.ipv4.gateway = {gateway}
 """
-"""All devices, so that containers within it get theirs; FUSE is for lxcfs."""
+"""All control groups and all devices, for the containers within it; FUSE is for lxcfs."""
 
 _LXCFS = "[Unit]\nConditionVirtualization=\n"
 """Lets lxcfs run in a container: what stands for a machine here is one."""
+
+BOOT = 120
+"""Seconds that a machine may take until all its services run."""
 
 DEPLOY = 2 * 60 * 60.0
 """Seconds that the first deploy may take: it downloads 1 GB, and builds gems and the box."""
@@ -105,7 +109,11 @@ class Machine:
         card = (self.network.bridge, f"{name}-0")
         self._container.make(None, [card], files, more=more)
         self._container.start()
-        self._container.run("systemctl is-system-running --wait && update-ca-certificates")
+        # Until systemd listens, there is nothing that could wait.
+        self._container.run(
+            f"timeout {BOOT} sh -c 'until systemctl is-system-running --wait; do sleep 0.2; done'"
+            " && update-ca-certificates"
+        )
 
     def clear(self) -> None:
         """Take it away, whatever is left of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -285,3 +286,46 @@ def test_a_system_without_dpkg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert done.exit_code == 2
     assert done.stderr.startswith("this system has no dpkg: ")
     assert "`stackcook doctor`" in done.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout that has installed stackcook into its .venv, and no stackcook in PATH."""
+    for name in ("setup", "bin", ".venv/bin"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("setup/python", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv/bin/stackcook").touch()
+    for name in ("cat", "dirname", "ln", "mkdir", "sha256sum"):
+        (tmp_path / "bin" / name).symlink_to(f"/usr/bin/{name}")
+    key = "{ /usr/bin/python3 -V; pwd; cat pyproject.toml; } | sha256sum >.venv/key"
+    subprocess.run(["bash", "-c", key], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def link(checkout: Path) -> list[str]:
+    """Run ``setup/python``; returns what it prints."""
+    env = {"HOME": str(checkout / "home"), "PATH": str(checkout / "bin")}
+    argv = ["/bin/bash", str(checkout / "setup/python")]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_user_gets_a_link_in_a_new_directory(checkout: Path) -> None:
+    place = checkout / "home/.local/bin"
+    said = link(checkout)
+    assert said == [
+        f"setup: {place}/stackcook runs this checkout",
+        f"setup: log in again, or add {place} to PATH, to run it as `stackcook`",
+    ]
+    assert (place / "stackcook").samefile(checkout / ".venv/bin/stackcook")
+    assert link(checkout) == []
+
+
+def test_another_stackcook_is_not_replaced(checkout: Path) -> None:
+    place = checkout / "home/.local/bin"
+    place.mkdir(parents=True)
+    (place / "stackcook").touch(0o755)
+    assert link(checkout) == []
+    assert not (place / "stackcook").is_symlink()

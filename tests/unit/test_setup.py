@@ -64,16 +64,33 @@ def test_missing_packages() -> None:
 
 KNOWN = """
 [ $# -gt 1 ] || echo " 500 http://127.0.0.9/debian trixie/main amd64 Packages"
-shift
-for name; do [ $name = vagrant-lxc ] || printf '%s:\\n  Candidate: 1\\n' $name; done
+case $1 in
+policy)
+    shift
+    for name; do
+        case $name in
+        nowhere) ;;
+        vagrant-lxc | ftp) printf '%s:\n  Installed: (none)\n  Candidate: (none)\n' $name ;;
+        *) printf '%s:\n  Installed: (none)\n  Candidate: 1\n' $name ;;
+        esac
+    done ;;
+showpkg)
+    shift
+    for name; do
+        printf 'Package: %s\nVersions: \n\nReverse Depends: \n  one,%s\nProvides: \n' $name $name
+        printf 'Reverse Provides: \n'
+        [ $name != ftp ] || echo 'tnftp 1 (= )'
+    done ;;
+esac
 """
-"""What `apt-cache policy` says where no source has vagrant-lxc."""
+"""What `apt-cache` says where no source has nowhere, stackcook recommends vagrant-lxc, which no
+source has, and another package provides ftp."""
 
 
 def test_a_package_that_no_source_has_does_not_stop_the_others(log: Path, tmp_path: Path) -> None:
     stand_in(tmp_path, "apt-cache", KNOWN)
-    shown = packages("--missing", "ruby", "lxc", "vagrant-lxc")
-    assert shown.stdout == "lxc\nvagrant-lxc unavailable\n"
+    shown = packages("--missing", "ruby", "lxc", "vagrant-lxc", "nowhere", "ftp")
+    assert shown.stdout == "ftp\nlxc\nnowhere unavailable\nvagrant-lxc unavailable\n"
     assert packages("lxc", "vagrant-lxc").stderr == "setup: no source of apt has vagrant-lxc\n"
     assert re.findall("install .*", log.read_text()) == ["install -y --no-install-recommends lxc"]
     log.unlink()

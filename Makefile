@@ -41,7 +41,7 @@ help:
 	@echo 'make snapshots  measure how fast a cloud comes back from a snapshot, and kill saves and restores at ten moments'
 	@echo 'make host-network  give hosts bridges, bonds and VLANs, cut them off, and see them come back; on containers and QEMU guests'
 	@echo 'make debian-package  install the Debian package in clean Debian 12 and 13 systems, use it there, and deploy from it'
-	@echo 'make readme    follow the README on a fresh Debian 12, as root and as a user with sudo'
+	@echo 'make readme    follow the README on a fresh Debian 12, as root and as a user with sudo; CACHE=~/.cache/stackcook saves ten minutes'
 	@echo 'make cookbooks  converge the example of each cookbook with `chef-client -z`, and check what it leaves'
 	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; takes about ten minutes'
 

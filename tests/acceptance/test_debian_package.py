@@ -134,6 +134,7 @@ def test_the_package_deploys_a_cloud(package: Path) -> None:
     [[init, deploy], *_] = commands("docs/first-cloud.md", "Deploy")
     with machine("debian", NETWORK) as fresh:
         fresh.add_user("alice")
+        fresh.fill_cache("alice")
         dist = fresh.home("alice") / "dist"  # where `make deb` leaves it
         dist.mkdir()
         shutil.copy(package, dist)

@@ -34,6 +34,7 @@ def test_the_quick_start_ends_with_a_cloud(user: str) -> None:
         if user != "root":
             fresh.add_user(user)
         fresh.clone(user)
+        fresh.fill_cache(user)
 
         def run(command: str, timeout: float = 600) -> str:
             typed = TYPED.get(command, "")

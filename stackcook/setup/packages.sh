@@ -36,7 +36,8 @@ if [ "$only" ]; then
     printf '%s\n' "${missing[@]}" "${unavailable[@]/%/ unavailable}" | sed '/^$/d'
     exit 0
 fi
-[ ${#unavailable[@]} = 0 ] || echo "setup: no source of apt has ${unavailable[*]}" >&2
+say_unavailable() { [ ${#unavailable[@]} = 0 ] || echo "setup: no source of apt has ${unavailable[*]}" >&2; }
+say_unavailable
 [ ${#missing[@]} -gt 0 ] || exit 0
 [ "$(id -u)" = 0 ] || exec sudo bash "$(realpath "$0")" "${missing[@]}"
 
@@ -54,7 +55,7 @@ if [[ " ${missing[*]} " == *" openssh-server "* ]] && [ ! -e /usr/sbin/policy-rc
 fi
 # apt's package lists may be missing or outdated: update them and retry.
 if ! install_missing >"$log" 2>&1; then
-    apt_get update && leave_out_unavailable && install_missing >"$log" 2>&1 || {
+    apt_get update && leave_out_unavailable && say_unavailable && install_missing >"$log" 2>&1 || {
         cat "$log" >&2
         echo "setup: apt-get install failed; check the sources in /etc/apt, then run this again" >&2
         exit 1

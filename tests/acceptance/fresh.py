@@ -56,7 +56,7 @@ DEPLOY = 2 * 60 * 60.0
 """Seconds that the first deploy may take: it downloads 1 GB, and builds gems and the box."""
 
 VERIFIED = re.compile(r"\d+ checks passed; an instance answered on \S+ \(compute1\)")
-"""What `deploy` and `verify` print at the end, for a cloud with one compute node."""
+"""What `deploy` prints at the end, for a cloud with one compute node."""
 
 log = logging.getLogger("fresh")
 

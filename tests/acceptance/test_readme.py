@@ -18,7 +18,7 @@ TYPED = {"stackcook ssh controller": "hostname; exit\n", "stackcook destroy": "y
 SHOWN = {
     "make deploy": VERIFIED.pattern,
     "openstack --os-cloud stackcook compute service list": r"nova-compute +\| compute1 .* up ",
-    "stackcook verify": VERIFIED.pattern,
+    "stackcook verify": r"answered on \S+ \(compute1\)\n\d+ checks in .*: all passed\n",
     "stackcook ssh controller": r"(?m)^controller\s*$",
     "stackcook destroy": "destroy done in ",
 }

@@ -102,7 +102,8 @@ def test_a_package_turns_out_to_be_unavailable_once_there_are_lists(
 ) -> None:
     stand_in(tmp_path, "apt-get", 'echo "$@" >>"$LOG"; grep -q "update$" "$LOG"')
     stand_in(tmp_path, "apt-cache", f'grep -qs "update$" "$LOG" || exit 0\n{KNOWN}')
-    assert packages("lxc", "vagrant-lxc").returncode == 0
+    done = packages("lxc", "vagrant-lxc")
+    assert (done.returncode, done.stderr) == (0, "setup: no source of apt has vagrant-lxc\n")
     assert re.findall("recommends (.*)", log.read_text()) == ["lxc vagrant-lxc", "lxc"]
 
 
@@ -189,10 +190,14 @@ def test_programs_of_the_cache_are_found(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 class Scripts:
-    """Runs the scripts of setup, which find these packages and gems missing."""
+    """Runs the scripts of setup, which find these packages and gems missing.
+
+    ``still`` is what is missing of the packages once something was installed.
+    """
 
     def __init__(self, packages: str = "", gems: str = "") -> None:
         self.missing = {"packages.sh": packages, "gems.sh": gems}
+        self.still = packages
         self.sudo_asks = False
         self.fails = False
         self.ran: list[Command] = []
@@ -204,6 +209,7 @@ class Scripts:
         if "--missing" in words:
             return Completed(0, self.missing[Path(words[1]).name])
         self.ran.append(command)
+        self.missing["packages.sh"] = self.still
         return Completed(int(self.fails), "setup: apt-get install failed\n" if self.fails else "")
 
 
@@ -224,6 +230,22 @@ def test_nothing_to_install_is_a_line(invoke: Invoke) -> None:
     scripts = Scripts()
     assert invoke(scripts).stdout == "nothing to install: all programs are there\n"
     assert scripts.ran == []
+
+
+@pytest.mark.parametrize(
+    "wanted, text",
+    [
+        ("lxc\nvagrant-lxc\n", "installed 1 Debian package"),
+        ("vagrant-lxc\n", "nothing to install: all programs that apt has are there"),
+    ],
+)
+def test_what_apt_does_not_have_turns_out_later(invoke: Invoke, wanted: str, text: str) -> None:
+    scripts = Scripts(wanted)
+    scripts.still = "vagrant-lxc unavailable\n"
+    done = data(invoke(scripts, "--yes", "--json").stdout)
+    assert done["packages"] == wanted.split()[:-1] and done["unavailable"] == ["vagrant-lxc"]
+    scripts.missing["packages.sh"] = wanted
+    assert invoke(scripts, "--yes").stdout == f"{text}\n"
 
 
 def test_what_apt_does_not_have_is_said(invoke: Invoke) -> None:

@@ -33,7 +33,7 @@ apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By:
 AUTHORITIES = Path("/usr/local/share/ca-certificates")
 """Certificate authorities of the network that this machine is in."""
 
-INSTALLED = "ca-certificates,dbus,git,iproute2,libpam-systemd,make,sudo,systemd-sysv"
+INSTALLED = "ca-certificates,dbus,git,iproute2,libpam-systemd,make,sudo,systemd-sysv,tzdata"
 """What a machine has: what Debian's installer leaves, and what the README asks for."""
 
 _CONTAINER = """\

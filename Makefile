@@ -5,7 +5,7 @@ live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli
 to_build_docs = python3-sphinx python3-myst-parser furo
 to_build_deb = debhelper dh-python pybuild-plugin-pyproject
 
-.PHONY: help deploy test check setup dist deb release debian-package lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral host-network kitchen check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup dist deb release debian-package readme lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral host-network kitchen check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -41,7 +41,8 @@ help:
 	@echo 'make snapshots  measure how fast a cloud comes back from a snapshot, and kill saves and restores at ten moments'
 	@echo 'make ephemeral  deploy two clouds from one snapshot at once, and test one while the other is destroyed'
 	@echo 'make host-network  give hosts bridges, bonds and VLANs, cut them off, and see them come back; on containers and QEMU guests'
-	@echo 'make debian-package  install the Debian package in clean Debian 12 and 13 systems, and use it there'
+	@echo 'make debian-package  install the Debian package in clean Debian 12 and 13 systems, use it there, and deploy from it'
+	@echo 'make readme    follow the README on a fresh Debian 12, as root and as a user with sudo; CACHE=~/.cache/stackcook saves ten minutes'
 	@echo 'make kitchen   test a cookbook on two nodes with Test Kitchen, as docs/kitchen.md says'
 	@echo 'make cookbooks  converge the example of each cookbook with `chef-client -z`, and check what it leaves'
 	@echo 'make bench     compare upload with knife and spiceweasel: time, memory, growth; takes about ten minutes'
@@ -57,7 +58,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral host-network debian-package kitchen; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral host-network debian-package kitchen readme; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -75,7 +76,7 @@ side-by-side: setup
 bench-converge: setup
 	@$(python) -m benchmarks.converge
 
-allinone restarts cookbooks swift volumes faults tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral kitchen: setup
+allinone restarts cookbooks swift volumes faults tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral kitchen readme: setup
 	@$(pytest) tests/acceptance/test_$(subst -,_,$@).py $(live)
 
 stacks: setup

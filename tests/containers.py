@@ -17,7 +17,7 @@ lxc.cap.drop =
 lxc.cgroup.devices.allow = c 10:200 rwm
 lxc.mount.entry = /dev/net dev/net none bind,create=dir
 lxc.uts.name = {name}
-lxc.rootfs.path = overlay:{base}:{layer}
+lxc.rootfs.path = {root}
 lxc.log.file = {directory}/log
 """
 _CARD = """\
@@ -37,7 +37,7 @@ class HostError(Exception):
 class Container:
     """A container: ``directory``, of the same name, has its configuration and its log.
 
-    ``layer`` is what differs from the root that it shares with others.
+    ``layer`` is what differs from the root that it shares with others, or its whole root.
     """
 
     directory: Path
@@ -54,25 +54,25 @@ class Container:
 
     def make(
         self,
-        base: Path,
+        base: Path | None,
         cards: Sequence[tuple[str, str]],
         files: Mapping[str, str],
         *,
         access: str = "rw",
+        more: str = "",
     ) -> None:
-        """Make it, with the root ``base`` and its own files, by path.
+        """Make it, with the root ``base``, if it shares one, and its own files, by path.
 
         ``cards`` are eth0, eth1, …: the bridge of each, and the name of this machine's end.
-        ``access`` is that to /proc and /sys, as LXC names it.
+        ``access`` is that to /proc and /sys, as LXC names it; ``more`` is further configuration.
         """
         write(self.layer, files)
         name, directory = self.directory.name, self.directory
-        text = _CONFIG.format(
-            name=name, base=base, layer=self.layer, directory=directory, access=access
-        )
+        root = f"overlay:{base}:{self.layer}" if base else f"dir:{self.layer}"
+        text = _CONFIG.format(name=name, root=root, directory=directory, access=access)
         for number, (bridge, link) in enumerate(cards):
             text += _CARD.format(number=number, bridge=bridge, link=link)
-        self._config.write_text(text)
+        self._config.write_text(text + more)
 
     def start(self) -> None:
         """Boot it; it need not answer yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 
 import click
 
@@ -36,28 +37,40 @@ def command(context: Context, yes: bool, dry_run: bool) -> None:
     and knife go to your cache directory, in locked versions. Lists what is missing, and asks.
     """
     found = missing(run)
-    data = {
-        "packages": found.packages,
-        "gems": found.gems,
-        "unavailable": found.unavailable,
-        "installed": False,
-    }
     if found.unavailable:
         context.console.note(f"no source of apt has {', '.join(found.unavailable)}")
     if not found:
-        rest = " that apt has" if found.unavailable else ""
-        context.console.result(f"nothing to install: all programs{rest} are there", data)
+        context.console.result(_nothing(found), _data(found))
         return
     text = _text(found, context.console.width)
     if dry_run:
-        context.console.result(text, data)
+        context.console.result(text, _data(found))
         return
     if not yes:
         context.console.note(text)
         if not agreed("Install them?"):
             raise UsageError("nothing was installed")
     install(found, context.console.note, run, password=_password(context, found))
-    context.console.result(f"installed {_counted(found)}", {**data, "installed": True})
+    # If apt's package lists were missing or old, it is only known now what no source has.
+    unavailable = missing(run).unavailable
+    packages = tuple(name for name in found.packages if name not in unavailable)
+    done = replace(found, packages=packages, unavailable=unavailable)
+    text = f"installed {_counted(done)}" if done else _nothing(done)
+    context.console.result(text, {**_data(done), "installed": bool(done)})
+
+
+def _data(found: Missing) -> dict[str, object]:
+    return {
+        "packages": found.packages,
+        "gems": found.gems,
+        "unavailable": found.unavailable,
+        "installed": False,
+    }
+
+
+def _nothing(found: Missing) -> str:
+    rest = " that apt has" if found.unavailable else ""
+    return f"nothing to install: all programs{rest} are there"
 
 
 def _password(context: Context, found: Missing) -> Secret | None:

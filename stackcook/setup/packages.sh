@@ -14,11 +14,20 @@ mapfile -t missing < <(installed | comm -13 - <(printf '%s\n' "$@" | sort -u))
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 unavailable=()
+# A name that apt knows need not be a package: another one may only recommend it, or provide it.
+candidates() {
+    LC_ALL=C apt-cache policy "${missing[@]}" |
+        awk '/^[^ ]+:$/ { name = substr($1, 1, length($1) - 1) } $1 == "Candidate:" && $2 != "(none)" { print name }'
+}
+provided() {
+    LC_ALL=C apt-cache showpkg "${missing[@]}" |
+        awk '$1 == "Package:" { name = $2; by = 0 } by && NF { print name } /^Reverse Provides:/ { by = 1 }'
+}
 # Debian 13 has no vagrant-lxc. Without package lists, apt knows no package, and nothing follows from that.
 leave_out_unavailable() {
     [[ $(LC_ALL=C apt-cache policy) == *' Packages'* ]] || return 0
     local known
-    known=$(LC_ALL=C apt-cache policy "${missing[@]}" | sed -n 's/^\(\S*\):$/\1/p' | sort -u)
+    known=$({ candidates && provided; } | sort -u)
     mapfile -t unavailable < <(printf '%s\n' "${missing[@]}" | comm -23 - <(echo "$known"))
     mapfile -t missing < <(printf '%s\n' "${missing[@]}" | comm -12 - <(echo "$known"))
 }
@@ -27,7 +36,8 @@ if [ "$only" ]; then
     printf '%s\n' "${missing[@]}" "${unavailable[@]/%/ unavailable}" | sed '/^$/d'
     exit 0
 fi
-[ ${#unavailable[@]} = 0 ] || echo "setup: no source of apt has ${unavailable[*]}" >&2
+say_unavailable() { [ ${#unavailable[@]} = 0 ] || echo "setup: no source of apt has ${unavailable[*]}" >&2; }
+say_unavailable
 [ ${#missing[@]} -gt 0 ] || exit 0
 [ "$(id -u)" = 0 ] || exec sudo bash "$(realpath "$0")" "${missing[@]}"
 
@@ -45,7 +55,7 @@ if [[ " ${missing[*]} " == *" openssh-server "* ]] && [ ! -e /usr/sbin/policy-rc
 fi
 # apt's package lists may be missing or outdated: update them and retry.
 if ! install_missing >"$log" 2>&1; then
-    apt_get update && leave_out_unavailable && install_missing >"$log" 2>&1 || {
+    apt_get update && leave_out_unavailable && say_unavailable && install_missing >"$log" 2>&1 || {
         cat "$log" >&2
         echo "setup: apt-get install failed; check the sources in /etc/apt, then run this again" >&2
         exit 1

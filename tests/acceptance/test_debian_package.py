@@ -6,21 +6,19 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
 from stackcook import __version__
 from stackcook.cache import cache
+from tests.acceptance.fresh import DEPLOY, VERIFIED, debian, machine
 from tests.output import data
+from tests.pages import commands
 from tests.started import ROOT
 
-SOURCES = r"""
-codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-    sed -nE "s/^(\S+) $codename(|-updates|-security) main\$/deb \1 SUITE\2 main/p" | sort -u
-"""
-"""Prints this machine's apt sources for another suite."""
+NETWORK = IPv4Network("10.0.143.0/24")
 
 CHROOT = (
     "unshare",
@@ -72,18 +70,12 @@ def system(
     request: pytest.FixtureRequest, package: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
     """The root of a new Debian with the package, without what it only recommends."""
-    suite = request.param
-    root = tmp_path_factory.mktemp(suite) / "root"
-    sources = subprocess.run(
-        ["bash", "-c", SOURCES.replace("SUITE", suite)], check=True, capture_output=True, text=True
-    )
+    root = tmp_path_factory.mktemp(request.param) / "root"
     install = 'chroot "$1" apt-get install -qq -y --no-install-recommends /stackcook.deb >/dev/null'
-    argv = ["mmdebstrap", "--quiet", "--mode=root", "--variant=apt"]
-    argv += ["--include=bash-completion,fish,man-db,zsh", "--dpkgopt=force-unsafe-io"]
-    argv += [f"--customize-hook=upload '{package}' /stackcook.deb"]
-    argv += [f"--customize-hook={install}", suite, str(root), "-"]
+    hooks = (f"upload '{package}' /stackcook.deb", install)
+    options = (f"--customize-hook={hook}" for hook in hooks)
     try:
-        subprocess.run(argv, input=sources.stdout, text=True, check=True)
+        debian(root, request.param, "bash-completion,fish,man-db,zsh", *options)
         yield root
     finally:
         shutil.rmtree(root, ignore_errors=True)
@@ -134,3 +126,20 @@ def test_the_package_works_in_a_clean_system(system: Path) -> None:
     software = run("stackcook", "sbom")
     for word in ("pypi  stackcook ", "gem   knife ", "deb   goiardi "):
         assert word in software
+
+
+def test_the_package_deploys_a_cloud(package: Path) -> None:
+    # Only on Debian 12: Debian 13 has no vagrant-lxc.
+    _, [_, *install], [*_, destroy] = commands("README.md", "Quick start")
+    [[init, deploy], *_] = commands("docs/first-cloud.md", "Deploy")
+    with machine("debian", NETWORK) as fresh:
+        fresh.add_user("alice")
+        fresh.fill_cache("alice")
+        dist = fresh.home("alice") / "dist"  # where `make deb` leaves it
+        dist.mkdir()
+        shutil.copy(package, dist)
+        for command in install:
+            fresh.run("alice", command, typed="y\n", timeout=SETUP)
+        fresh.run("alice", init)
+        assert VERIFIED.search(fresh.run("alice", deploy, timeout=DEPLOY).err)
+        fresh.run("alice", destroy, where="mycloud", typed="y\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,16 +64,33 @@ def test_missing_packages() -> None:
 
 KNOWN = """
 [ $# -gt 1 ] || echo " 500 http://127.0.0.9/debian trixie/main amd64 Packages"
-shift
-for name; do [ $name = vagrant-lxc ] || printf '%s:\\n  Candidate: 1\\n' $name; done
+case $1 in
+policy)
+    shift
+    for name; do
+        case $name in
+        nowhere) ;;
+        vagrant-lxc | ftp) printf '%s:\n  Installed: (none)\n  Candidate: (none)\n' $name ;;
+        *) printf '%s:\n  Installed: (none)\n  Candidate: 1\n' $name ;;
+        esac
+    done ;;
+showpkg)
+    shift
+    for name; do
+        printf 'Package: %s\nVersions: \n\nReverse Depends: \n  one,%s\nProvides: \n' $name $name
+        printf 'Reverse Provides: \n'
+        [ $name != ftp ] || echo 'tnftp 1 (= )'
+    done ;;
+esac
 """
-"""What `apt-cache policy` says where no source has vagrant-lxc."""
+"""What `apt-cache` says where no source has nowhere, stackcook recommends vagrant-lxc, which no
+source has, and another package provides ftp."""
 
 
 def test_a_package_that_no_source_has_does_not_stop_the_others(log: Path, tmp_path: Path) -> None:
     stand_in(tmp_path, "apt-cache", KNOWN)
-    shown = packages("--missing", "ruby", "lxc", "vagrant-lxc")
-    assert shown.stdout == "lxc\nvagrant-lxc unavailable\n"
+    shown = packages("--missing", "ruby", "lxc", "vagrant-lxc", "nowhere", "ftp")
+    assert shown.stdout == "ftp\nlxc\nnowhere unavailable\nvagrant-lxc unavailable\n"
     assert packages("lxc", "vagrant-lxc").stderr == "setup: no source of apt has vagrant-lxc\n"
     assert re.findall("install .*", log.read_text()) == ["install -y --no-install-recommends lxc"]
     log.unlink()
@@ -84,7 +102,8 @@ def test_a_package_turns_out_to_be_unavailable_once_there_are_lists(
 ) -> None:
     stand_in(tmp_path, "apt-get", 'echo "$@" >>"$LOG"; grep -q "update$" "$LOG"')
     stand_in(tmp_path, "apt-cache", f'grep -qs "update$" "$LOG" || exit 0\n{KNOWN}')
-    assert packages("lxc", "vagrant-lxc").returncode == 0
+    done = packages("lxc", "vagrant-lxc")
+    assert (done.returncode, done.stderr) == (0, "setup: no source of apt has vagrant-lxc\n")
     assert re.findall("recommends (.*)", log.read_text()) == ["lxc vagrant-lxc", "lxc"]
 
 
@@ -171,10 +190,14 @@ def test_programs_of_the_cache_are_found(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 class Scripts:
-    """Runs the scripts of setup, which find these packages and gems missing."""
+    """Runs the scripts of setup, which find these packages and gems missing.
+
+    ``still`` is what is missing of the packages once something was installed.
+    """
 
     def __init__(self, packages: str = "", gems: str = "") -> None:
         self.missing = {"packages.sh": packages, "gems.sh": gems}
+        self.still = packages
         self.sudo_asks = False
         self.fails = False
         self.ran: list[Command] = []
@@ -186,6 +209,7 @@ class Scripts:
         if "--missing" in words:
             return Completed(0, self.missing[Path(words[1]).name])
         self.ran.append(command)
+        self.missing["packages.sh"] = self.still
         return Completed(int(self.fails), "setup: apt-get install failed\n" if self.fails else "")
 
 
@@ -206,6 +230,22 @@ def test_nothing_to_install_is_a_line(invoke: Invoke) -> None:
     scripts = Scripts()
     assert invoke(scripts).stdout == "nothing to install: all programs are there\n"
     assert scripts.ran == []
+
+
+@pytest.mark.parametrize(
+    "wanted, text",
+    [
+        ("lxc\nvagrant-lxc\n", "installed 1 Debian package"),
+        ("vagrant-lxc\n", "nothing to install: all programs that apt has are there"),
+    ],
+)
+def test_what_apt_does_not_have_turns_out_later(invoke: Invoke, wanted: str, text: str) -> None:
+    scripts = Scripts(wanted)
+    scripts.still = "vagrant-lxc unavailable\n"
+    done = data(invoke(scripts, "--yes", "--json").stdout)
+    assert done["packages"] == wanted.split()[:-1] and done["unavailable"] == ["vagrant-lxc"]
+    scripts.missing["packages.sh"] = wanted
+    assert invoke(scripts, "--yes").stdout == f"{text}\n"
 
 
 def test_what_apt_does_not_have_is_said(invoke: Invoke) -> None:
@@ -285,3 +325,46 @@ def test_a_system_without_dpkg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert done.exit_code == 2
     assert done.stderr.startswith("this system has no dpkg: ")
     assert "`stackcook doctor`" in done.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout that has installed stackcook into its .venv, and no stackcook in PATH."""
+    for name in ("setup", "bin", ".venv/bin"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("setup/python", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv/bin/stackcook").touch()
+    for name in ("cat", "dirname", "ln", "mkdir", "sha256sum"):
+        (tmp_path / "bin" / name).symlink_to(f"/usr/bin/{name}")
+    key = "{ /usr/bin/python3 -V; pwd; cat pyproject.toml; } | sha256sum >.venv/key"
+    subprocess.run(["bash", "-c", key], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def link(checkout: Path) -> list[str]:
+    """Run ``setup/python``; returns what it prints."""
+    env = {"HOME": str(checkout / "home"), "PATH": str(checkout / "bin")}
+    argv = ["/bin/bash", str(checkout / "setup/python")]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_user_gets_a_link_in_a_new_directory(checkout: Path) -> None:
+    place = checkout / "home/.local/bin"
+    said = link(checkout)
+    assert said == [
+        f"setup: {place}/stackcook runs this checkout",
+        f"setup: log in again, or add {place} to PATH, to run it as `stackcook`",
+    ]
+    assert (place / "stackcook").samefile(checkout / ".venv/bin/stackcook")
+    assert link(checkout) == []
+
+
+def test_another_stackcook_is_not_replaced(checkout: Path) -> None:
+    place = checkout / "home/.local/bin"
+    place.mkdir(parents=True)
+    (place / "stackcook").touch(0o755)
+    assert link(checkout) == []
+    assert not (place / "stackcook").is_symlink()

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 from stackcook.cli.main import cli
 from tests.commands import every, parsed
+from tests.pages import blocks, chapter
+from tests.started import ROOT
 
-ROOT = Path(__file__).parents[3]
-_BLOCK = re.compile(r"^```\w*\n(.*?)^```$|((?:^ {4,}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
 _PROMPT = r"(?:[A-Z_]+=\S+ |sudo |\$ )*(?:(?:\.\./)?\.venv/bin/)?"
 _LINE = re.compile(rf"^ *(?:cd \S+ && )?{_PROMPT}stackcook (.+?)(?: +#.*| > .*)?$", re.MULTILINE)
 _WORDS = re.compile(r"`stackcook ([^`\n]+)`")
@@ -25,9 +25,8 @@ _WORDS = re.compile(r"`stackcook ([^`\n]+)`")
 def documented(text: str) -> list[str]:
     """The commands in a page's blocks of code and in its sentences, without the program's name."""
     text = text.replace("\\\n", "")
-    blocks = (fenced or indented for fenced, indented in _BLOCK.findall(text))
     return [
-        *(words for block in blocks for words in _LINE.findall(block)),
+        *(words for block in blocks(text) for words in _LINE.findall(block)),
         *_WORDS.findall(text),
     ]
 
@@ -78,15 +77,15 @@ def test_what_init_writes_has_no_findings(
     (tmp_path / ".ssh").mkdir()
     for key in ("id_ed25519", "lab"):
         (tmp_path / ".ssh" / key).touch()
-    chapter = (ROOT / file).read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    first, *_ = documented(chapter)
+    text = chapter(file, heading)
+    first, *_ = documented(text)
     assert first.startswith("init ") and first.endswith(" mycloud")
     done = CliRunner().invoke(cli, shlex.split(first))
     assert done.exit_code == 0, done.output
     monkeypatch.chdir("mycloud")
     done = CliRunner().invoke(cli, ["check", "--strict"])
     assert done.exit_code == 0, done.output
-    for example in re.findall(r"```yaml\n(.*?)```", chapter, re.DOTALL):
+    for example in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
         written = yaml.safe_load(Path("infrastructure.yml").read_text())["stackcook"]
         assert written.pop("name") == "stackcook"
         assert yaml.safe_load(example) == {"stackcook": written}

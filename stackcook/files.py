@@ -83,7 +83,7 @@ def check_replaceable(path: Path) -> None:
 def creating(path: Path) -> Iterator[None]:
     """Turn errors of creating a temporary file or directory for ``path`` into ones about it.
 
-    Raises UsageError where nobody can create files, such as in /proc.
+    Raises UsageError if no file can be created there, such as in /proc.
     """
     try:
         yield

@@ -23,7 +23,7 @@ def blocks(text: str) -> list[str]:
 
 
 def commands(page: str, heading: str) -> list[list[str]]:
-    """The commands of each block in a chapter, without what is said about them."""
+    """The commands of each block in a chapter, without comments."""
     return [
         [line.partition(" #")[0].strip() for line in block.splitlines() if line.strip()]
         for block in blocks(chapter(page, heading))

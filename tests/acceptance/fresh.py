@@ -158,7 +158,7 @@ class Machine:
     ) -> Done:
         """Run a shell command as a user who has just logged in, in a directory of the user's home.
 
-        With ``typed`` it is run on a terminal, where somebody types that.
+        With ``typed``, it runs on a terminal and gets this text as input.
         """
         log.info("%s:%s$ %s", user, where, command)
         if typed:

@@ -23,6 +23,7 @@ from stackcook.cache import cache
 from stackcook.manifest.read import read
 from stackcook.operations.site import Site
 from tests.contract.servers import wait
+from tests.pages import blocks, chapter
 from tests.started import ROOT, Done, Started, command, environment
 
 NAME = "sctkit"
@@ -55,22 +56,17 @@ CLOUD = {
     "cookbooks/trivial/metadata.rb": "name 'trivial'\nversion '0.1.0'\n",
     "cookbooks/trivial/recipes/default.rb": "file '/etc/trivial' do\n  content 'trivial'\nend\n",
 }
-PAGE = (ROOT / "docs" / "kitchen.md").read_text()
 
 log = logging.getLogger("lab")
 
 
-def block(language: str) -> str:
-    """The page's block in that language."""
-    return PAGE.split(f"```{language}\n")[1].split("```")[0]
-
-
+_GEMS, RECIPE, KITCHEN_YML = blocks((ROOT / "docs" / "kitchen.md").read_text())[:3]
 COOKBOOK = {
     "metadata.rb": "name 'motd'\nversion '0.1.0'\n",
-    "recipes/default.rb": block("ruby"),
-    "kitchen.yml": block("yaml"),
+    "recipes/default.rb": RECIPE,
+    "kitchen.yml": KITCHEN_YML,
 }
-(COMMANDS,) = re.findall(r"^In the cookbook's directory:\n\n((?: {4}.*\n)+)", PAGE, re.MULTILINE)
+(COMMANDS,) = blocks(chapter("docs/kitchen.md", "Run it"))
 
 
 @dataclass(frozen=True)

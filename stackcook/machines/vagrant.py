@@ -412,14 +412,26 @@ class VagrantMachines:
 
     @property
     def _directory(self) -> Path:
-        """Where Vagrant runs: beside the manifest, if users can run `vagrant` there."""
+        """Where Vagrant runs: beside the manifest, if users can run `vagrant` there.
+
+        No two deployments may share it. Vagrant's index of all machines knows them by name and
+        directory: of two with the same, one "is locked" while the other starts.
+        """
         root = self.manifest.root
-        return root if (root / "Vagrantfile").exists() else HERE
+        return root if (root / "Vagrantfile").exists() else self.manifest.state / "vagrant"
+
+    def _link_vagrantfile(self) -> None:
+        """Link stackcook's own Vagrantfile, whose place changes with an upgrade."""
+        if self._directory != self.manifest.root:
+            link = private_directory(self._directory) / "Vagrantfile"
+            link.unlink(missing_ok=True)
+            link.symlink_to(HERE / "Vagrantfile")
 
     @contextmanager
     def _vagrant(self, on_line: Say | None, doing: str) -> Iterator[Any]:
         """python-vagrant; a failure becomes MachineError with the end of Vagrant's output."""
         find_program("vagrant")
+        self._link_vagrantfile()
         import vagrant  # its import writes to stderr where there is no Vagrant
 
         file: AbstractContextManager[IO[str]]

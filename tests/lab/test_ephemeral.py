@@ -74,8 +74,8 @@ def left(name: str) -> list[str]:
 
 def test_two_are_deployed_at_once(root: Path) -> None:
     runs = [start(root, "--json", "up", "--ephemeral", "--name", f"scte{n}") for n in (1, 2)]
-    for each in runs:
-        done = each.ended(300)
+    ended = [each.ended(300) for each in runs]
+    for done in ended:
         assert done.status == 0, done.err
     first, second = clouds(root)
     assert {first["name"], second["name"]} == {"scte1", "scte2"}

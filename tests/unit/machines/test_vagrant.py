@@ -327,6 +327,23 @@ def with_libvirt(root: Path) -> VagrantMachines:
     return replace(machines(root, FakeHost()), provider="libvirt")
 
 
+def test_no_two_deployments_share_vagrant_s_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "vagrant"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nreadlink -e "$VAGRANT_CWD/Vagrantfile" >>"$VAGRANT_CWD/read"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    for name in ("first", "second"):
+        root = tmp_path / name
+        root.mkdir()
+        for _ in range(2):
+            with_libvirt(root).states(NODES)
+        read = (root / ".stackcook" / "vagrant" / "read").read_text()
+        assert read == f"{vagrant.HERE / 'Vagrantfile'}\n" * 2
+
+
 def test_vagrant_that_a_killed_command_has_left_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -37,19 +37,20 @@ from stackcook.verify.horizon import accepts
 @click.pass_obj
 def command(context: Context, port: int) -> None:
     """Print the SSH command with which a laptop reaches Horizon through this machine."""
-    horizon = urlsplit(horizon_url(context))
-    if not accepts(f"{horizon.geturl()}horizon", f"localhost:{port}"):
+    horizon, manifest = urlsplit(horizon_url(context)), context.load_deployed()
+    if not accepts(f"{horizon.geturl()}horizon", f"localhost:{port}", manifest.cacert):
         raise UsageError(
             "Horizon does not accept the host name localhost",
             where=horizon.geturl(),
             remedy="add it to the attribute openstack.dashboard.allowed_hosts, and run"
             " `stackcook converge`",
         )
-    target = f"{bracketed(horizon.hostname or '')}:{horizon.port or 80}"
+    secure = horizon.scheme == "https"
+    target = f"{bracketed(horizon.hostname or '')}:{horizon.port or (443 if secure else 80)}"
     there = _this_machine()
     forward = shlex.join(("ssh", "-N", "-L", f"{port}:{target}", *there))
     socks = shlex.join(("ssh", "-N", "-D", "1080", *there))
-    url = f"http://localhost:{port}/horizon/"
+    url = f"{horizon.scheme}://localhost:{port}/horizon/"
     text = f"""\
 On the laptop, run this command, and leave it running:
   {forward}
@@ -59,6 +60,10 @@ To also reach consoles and floating IPs of instances, run this one instead:
   {socks}
 Then set localhost:1080 as the SOCKS proxy of the browser, and open:
   {horizon.geturl()}"""
+    if secure:
+        text += (
+            "\nThe browser says that the certificate is not one for localhost: that is expected."
+        )
     context.console.result(text, {"command": forward, "url": url, "socks": socks})
 
 

@@ -26,8 +26,9 @@ UNREACHABLE_METRIC = 1_000_000
 _PREFIXES = {"network": "br", "external_network": "ex"}
 """The key of the manifest that names a network → how the name of its bridge begins."""
 
-INSTANCE_PORTS = (5000, 8004)
-"""What instances may reach on nodes: Keystone and Heat, to which they send signals."""
+INSTANCE_PORTS = (5000, 8004, 13000, 13004)
+"""What instances may reach on nodes: Keystone and Heat, to which they send signals; the last two
+are those with TLS."""
 
 
 def external_attributes(network: IPv4Network, interface: str | None) -> Mapping[str, Any]:

@@ -55,6 +55,7 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
     _check_defaults(reader, settings, roles)
     _check_addresses(reader, settings, nodes)
     _check_external(reader, settings)
+    _check_tls(reader, settings, nodes)
 
 
 def check_interfaces(
@@ -93,6 +94,18 @@ def _check_defaults(reader: FieldReader, settings: Settings, roles: Collection[s
             reader.warning(given.at, what, suggest(role, roles))
         what = f"stackcook: node_defaults: role[{role}]"
         warn_without_effect(reader, given, what, hosts=hosts)
+
+
+def _check_tls(reader: FieldReader, settings: Settings, nodes: Iterable[Node]) -> None:
+    """Add a finding for the first node whose certificate could not have its address."""
+    if settings.tls is None or settings.tls.certificate:
+        return
+    for node in nodes:
+        if node.address is None and (node.provider or node.host):
+            what = f"stackcook: tls: the IP address of node {node.name} is not known"
+            remedy = f"set `address` in `stackcook: nodes: {node.name}` to an IP address"
+            reader.error(settings.tls.at, what, remedy)
+            return
 
 
 def _check_keys(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> None:

@@ -392,6 +392,20 @@ class Timer:
 
 
 @dataclass(frozen=True)
+class Tls:
+    """Public endpoints and Horizon are reached over TLS.
+
+    The certificate of each node is signed by a CA of stackcook's own, or ``certificate`` with its
+    ``key`` is the user's; ``ca`` has the CAs that clients need for that, None: the system has it.
+    """
+
+    at: Position
+    certificate: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+
+
+@dataclass(frozen=True)
 class Place:
     """What tells clouds of the lab apart that are otherwise the same: the name and the networks."""
 
@@ -434,6 +448,16 @@ class Manifest:
     verify: frozenset[Verification] | None = None
     os_cloud: str = "stackcook"
     snapshots_of: Place | None = None
+    tls: Tls | None = None
+
+    @property
+    def cacert(self) -> Path | None:
+        """The CA certificate that clients of the cloud need; None: they need none of their own."""
+        if self.tls is None:
+            return None
+        if self.tls.certificate:
+            return self.tls.ca
+        return self.state / "tls" / "ca.crt"
 
     @property
     def verify_instance(self) -> bool | None:

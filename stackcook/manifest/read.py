@@ -149,4 +149,5 @@ def _manifest(reader: FieldReader, document: Value, run: Runner | None) -> Manif
         server_port=settings.server_port,
         passwords=passwords,
         snapshots_of=settings.snapshots_of,
+        tls=settings.tls,
     )

@@ -201,6 +201,7 @@ def _stackcook() -> Schema:
             settings.OS_CLOUD,
         ),
         "snapshots_of": _snapshots_of(network),
+        "tls": _tls(),
     }
     about = "The machines, the Chef server, and how to deploy."
     return {**_body({key: keys[key] for key in settings.KEYS}), "description": about}
@@ -214,6 +215,18 @@ def _snapshots_of(network: str) -> Schema:
     }
     about = "A cloud of the same nodes elsewhere: a deploy may begin with its snapshots, too."
     return {**_body(keys), "description": about}
+
+
+def _tls() -> Schema:
+    keys = {
+        "mode": _choice("public: public endpoints and Horizon.", settings.TLS_MODES),
+        "certificate": _text("Your own certificate, followed by those of intermediate CAs."),
+        "key": _text("The private key of the certificate."),
+        "ca": _text("The CA certificates that clients need; by default those of their system."),
+    }
+    about = "TLS for public endpoints and Horizon: public, or your own certificate."
+    pattern = {"pattern": f"^({'|'.join(settings.TLS_MODES)})$"}
+    return {**_keys(keys), "type": ["string", "object"], **pattern, "description": about}
 
 
 def _inventory() -> Schema:

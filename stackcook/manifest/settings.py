@@ -24,6 +24,7 @@ from stackcook.manifest.model import (
     Place,
     Policy,
     Timer,
+    Tls,
     Verification,
 )
 from stackcook.manifest.fields import LOGIN, UPLOAD, FieldReader, Fields, suggest, take
@@ -35,8 +36,9 @@ PROVIDERS = ("lxc", "libvirt", "virtualbox")
 KEYS = (
     "name machines provider network external_network external_interface nodes inventory "
     "node_defaults stages failure_budget bootstrap client chef_server server_address server_port "
-    "passwords policy verify os_cloud snapshots_of"
+    "passwords policy verify os_cloud snapshots_of tls"
 ).split()
+TLS_MODES = ("public",)
 LEAST_INTERVAL = 60
 LONGEST_INTERVAL = 30 * 86400
 """In seconds, between two runs of chef-client."""
@@ -82,6 +84,7 @@ class Settings:
     verify: frozenset[Verification] | None = None
     os_cloud: str | None = None
     snapshots_of: Place | None = None
+    tls: Tls | None = None
 
 
 def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Settings:
@@ -125,6 +128,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         policy=take(fields, "policy", partial(_policy, reader), what),
         verify=take(fields, "verify", partial(_verify, reader), what),
         snapshots_of=take(fields, "snapshots_of", partial(_snapshots_of, reader), what),
+        tls=take(fields, "tls", partial(_tls, reader), what),
     )
 
 
@@ -302,6 +306,26 @@ def _snapshots_of(reader: FieldReader, value: Value, what: str) -> Place | None:
         for key in ("network", "external_network")
     )
     return Place(name, network, external) if name and network else None
+
+
+def _tls(reader: FieldReader, value: Value, what: str) -> Tls | None:
+    """``public``, or a mapping that also names the user's own certificate."""
+    if isinstance(value, Scalar):
+        return Tls(value.at) if _choice(reader, TLS_MODES, value, what) else None
+    fields = reader.fields(value, what, ("mode", "certificate", "key", "ca"))
+    if "mode" not in fields:
+        reader.error(value.at, f"{what} has no mode", "add `mode: public`")
+    for one, other in (("certificate", "key"), ("key", "certificate"), ("ca", "certificate")):
+        if one in fields and other not in fields:
+            reader.error(fields[one][1].at, f"{what} has a {one} but no {other}", f"add `{other}:`")
+    take(fields, "mode", partial(_choice, reader, TLS_MODES), what)
+    read_file = partial(reader.file, needed_by=UPLOAD)
+    return Tls(
+        value.at,
+        take(fields, "certificate", read_file, what),
+        take(fields, "key", partial(read_file, private=True), what),
+        take(fields, "ca", read_file, what),
+    )
 
 
 def _url(reader: FieldReader, value: Value, what: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -11,7 +12,7 @@ from stackcook.bootstrap import objects, providers
 from stackcook.bundle.archive import Bundle
 from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.loader.findings import Findings
-from stackcook.chef.objects import databags
+from stackcook.chef.objects import certificates, databags
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
@@ -189,9 +190,15 @@ class ChefSite:
             self.client.get("/environments")
 
     def secrets(self) -> str:
-        """Generate the passwords that are missing."""
+        """Generate the passwords that are missing, and certificates that are missing or due."""
         databags.ensure_passwords(self._manifest)
-        return counted(sum(map(len, self._manifest.passwords.values())), "password")
+        done = counted(sum(map(len, self._manifest.passwords.values())), "password")
+        if self._manifest.tls is None:
+            return done
+        attributes = (*self._read.roles.values(), *self._read.environments.values())
+        hosts = certificates.public_hosts(attributes)
+        new = certificates.ensure_certificates(self._manifest, hosts, time.time())
+        return f"{done}, {counted(len(self._manifest.nodes), 'certificate')} ({len(new)} new)"
 
     def chef_server(self) -> str:
         """Start the embedded server, or check that the user's server responds."""

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
-from stackcook.addresses import bracketed
 from stackcook.bootstrap import objects
 from stackcook.bootstrap.base import Deploy
 from stackcook.bootstrap.bootstrap import Bootstrap
@@ -33,7 +33,7 @@ from stackcook.errors import (
     VerifyError,
     counted,
 )
-from stackcook.manifest.model import MachineKind, Node
+from stackcook.manifest.model import MachineKind, Manifest, Node
 from stackcook.files import private_directory, write_private
 from stackcook.parallel import parallel_map
 from stackcook.remote import hostkeys
@@ -51,7 +51,7 @@ from stackcook.snapshot.store import (
     restore_state,
     save_state,
 )
-from stackcook.verify import clouds, gate, openstack, smoke
+from stackcook.verify import clouds, gate, horizon, openstack, smoke
 from stackcook.verify import member as members
 from stackcook.verify.check import Report
 from stackcook.verify.contents import Contents, contents
@@ -95,7 +95,7 @@ class Site(ChefSite):
             self.server,
             self._manifest.state,
             databags.ensure_passwords(self._manifest),
-            self.machines.attributes(),
+            {**self.machines.attributes(), **_tls(self._manifest)},
             opener=self._connections,
             package=self._manifest.client,
             timer=self._manifest.timer,
@@ -203,6 +203,7 @@ class Site(ChefSite):
                 self.credentials.admin,
                 self.credentials.demo,
                 self._manifest.os_cloud,
+                self._manifest.cacert,
             )
         names = [node.name for node in self._manifest.nodes]
         others = beyond(names, self._seen, deploy.nodes, deploy.id) if deploy.nodes else ()
@@ -241,7 +242,7 @@ class Site(ChefSite):
         """Horizon's URL, where the password is, and a command to try; empty without a cloud."""
         seen = self._seen or placed(self._manifest, self.client)
         facts = {
-            "Horizon": f"http://{bracketed(dashboard.address)}/"
+            "Horizon": horizon.base(dashboard).removesuffix("horizon")
             for dashboard in running(seen, DASHBOARD)[:1]
         }
         if running(seen, KEYSTONE):
@@ -430,7 +431,16 @@ class Site(ChefSite):
             demo=found.get(("user_passwords", clouds.DEMO), ""),
             secrets=tuple(found.values()),
             os_cloud=self._manifest.os_cloud,
+            ca=self._manifest.cacert,
         )
+
+
+def _tls(manifest: Manifest) -> Mapping[str, Any]:
+    """The attribute that turns TLS on; off as well, because nodes keep the attributes they had."""
+    if manifest.tls:
+        return {"tls": {"mode": "public"}}
+    openstack = any(cookbook.name.startswith("openstack-") for cookbook in manifest.cookbooks)
+    return {"tls": {"mode": "none"}} if openstack else {}
 
 
 def _theirs(nodes: Iterable[Node], deploy: Deploy) -> tuple[str, ...]:

@@ -45,10 +45,15 @@ def known_secrets(state: Path, manifest_text: str, manifest: Manifest | None) ->
 def _keys(state: Path) -> Iterator[str]:
     """The lines of all private keys and secrets below ``state``."""
     chef, login = state / "chef", (state / "ssh").glob("id_*")
-    for path in (*chef.glob("*.pem"), *chef.glob("*/*.pem"), chef / SECRET, *login):
+    ca = state / "tls" / "ca.key"
+    for path in (*chef.glob("*.pem"), *chef.glob("*/*.pem"), chef / SECRET, *login, ca):
         if path.suffix != ".pub":
-            lines = (line.strip() for line in _text(path).splitlines())
-            yield from (line for line in lines if len(line) >= _LONG and "-----" not in line)
+            yield from _lines(_text(path))
+
+
+def _lines(key: str) -> Iterator[str]:
+    lines = (line.strip() for line in key.splitlines())
+    yield from (line for line in lines if len(line) >= _LONG and "-----" not in line)
 
 
 def _item(path: Path, secret: str) -> Iterator[str]:
@@ -69,6 +74,8 @@ def _leaves(value: Any, name: str, field: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for each in value:
             yield from _leaves(each, name, field)
+    elif isinstance(value, str) and "PRIVATE KEY-----" in value:
+        yield from _lines(value)
     elif isinstance(value, str) and field != "id":
         if field == name or _SECRET_FIELD.search(field) or len(value) >= _TELLING:
             yield value

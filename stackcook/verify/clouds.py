@@ -26,16 +26,23 @@ def demo_cloud(cloud: str = CLOUD) -> str:
 
 
 def write(
-    path: Path, auth_url: str, password: str, demo_password: str = "", cloud: str = CLOUD
+    path: Path,
+    auth_url: str,
+    password: str,
+    demo_password: str = "",
+    cloud: str = CLOUD,
+    ca: Path | None = None,
 ) -> bool:
     """Put the clouds into the file, mode 0600, which git shall ignore; False if they are there.
 
-    Without ``demo_password``, the file has the administrator's login only. Raises VerifyError if
+    Without ``demo_password``, the file has the administrator's login only. ``ca`` has the CA
+    certificates that clients need, None: the system's. Raises VerifyError if
     the file has other content than clouds, or can't be written.
     """
-    wanted = {cloud: _cloud(auth_url, USER, password, PROJECT)}
+    cacert = {"cacert": str(ca)} if ca else {}
+    wanted = {cloud: _cloud(auth_url, USER, password, PROJECT) | cacert}
     if demo_password:
-        wanted[demo_cloud(cloud)] = _cloud(auth_url, DEMO, demo_password, DEMO)
+        wanted[demo_cloud(cloud)] = _cloud(auth_url, DEMO, demo_password, DEMO) | cacert
     document = _read(path)
     ours = {name: document["clouds"].get(name) for name in wanted}
     if ours == wanted and path.stat().st_mode & 0o777 == 0o600:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from stackcook.addresses import bracketed
 from stackcook.chef.rest.client import ChefClient
@@ -35,7 +36,8 @@ from stackcook.verify.services import Sessions
 class Credentials:
     """The passwords of Keystone's admin, of the queue's user and of the user ``demo``.
 
-    ``secrets`` are all to mask. ``os_cloud`` is the name of the admin's login in clouds.yaml.
+    ``secrets`` are all to mask. ``os_cloud`` is the name of the admin's login in clouds.yaml;
+    ``ca`` has the CA certificates that clients of the cloud need, None: the system's.
     """
 
     admin: str = field(repr=False)
@@ -43,6 +45,7 @@ class Credentials:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     demo: str = field(default="", repr=False)
     os_cloud: str = "stackcook"
+    ca: Path | None = None
 
 
 def answers(
@@ -77,7 +80,9 @@ def answers(
 
 
 def auth_url(node: Placed) -> str:
-    """Keystone's URL on the node that runs it."""
+    """Keystone's public URL on the node that runs it."""
+    if url := node.urls.get("identity"):
+        return url
     return f"http://{bracketed(node.address)}:{node.port(KEYSTONE, 5000)}/v3"
 
 
@@ -102,7 +107,9 @@ def tokens(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Checks, C
     clouds: list[Cloud] = []
 
     def ask(node: Placed) -> None:
-        clouds.append(sign_in(auth_url(node), credentials.admin, credentials.os_cloud))
+        clouds.append(
+            sign_in(auth_url(node), credentials.admin, credentials.os_cloud, credentials.ca)
+        )
 
     checks = [
         timed("Keystone's token", node.name, KEYSTONE, lambda: ask(node))

@@ -88,7 +88,7 @@ def _create(cloud: Cloud, name: str, pause: Pause) -> None:
         raise VerifyError(f"Heat did not create the stack within {LIMIT:.0f} s: {why}"[:500])
     outputs = {each["output_key"]: str(each["output_value"]) for each in stack["outputs"]}
     headers = {"X-Auth-Token": outputs["token"]}
-    answer = request("POST", outputs["endpoint"], headers=headers, json=SIGNAL)
+    answer = request("POST", outputs["endpoint"], ca=cloud.ca, headers=headers, json=SIGNAL)
     if answer.status_code != 200:
         raise VerifyError(f"a signal to {outputs['endpoint']} returned {status(answer)}")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 from stackcook.addresses import bracketed
 from stackcook.errors import VerifyError
 from stackcook.verify.openstack import USER, new_session, request, status
+from stackcook.verify.placing import Placed
 
 LOGIN = "/auth/login/"
 INSTANCES = "/project/instances/"
@@ -17,33 +19,37 @@ REGION = re.compile(r"""name=["']region["'][^>]*value=["']([^"']+)""")
 HOPS = 5
 
 
-def base(address: str) -> str:
-    """Where Horizon is, given the address of the node that runs it."""
-    return f"http://{bracketed(address)}/horizon"
+def base(node: Placed) -> str:
+    """Where Horizon is, given the node that runs it; without a slash at the end."""
+    url = node.urls.get("dashboard") or f"http://{bracketed(node.address)}/horizon"
+    return url.rstrip("/")
 
 
-def login_page(url: str) -> None:
-    """Look at the login page below ``url``; raises VerifyError if it isn't one."""
-    _login_form(new_session(), url)
+def login_page(url: str, ca: Path | None = None) -> None:
+    """Look at the login page below ``url``; raises VerifyError if it isn't one.
+
+    ``ca`` is as for :func:`new_session`, here and below.
+    """
+    _login_form(new_session(ca), url)
 
 
-def accepts(url: str, name: str) -> bool:
+def accepts(url: str, name: str, ca: Path | None = None) -> bool:
     """Whether Horizon may be opened under this host name; ``url`` is its root, without a slash.
 
     Raises VerifyError if it does not respond.
     """
     response = request(
-        "GET", url + LOGIN, session=new_session(), headers={"Host": name}, timeout=15
+        "GET", url + LOGIN, session=new_session(ca), headers={"Host": name}, timeout=15
     )
     return bool(response.status_code != 400)  # Django's answer to what ALLOWED_HOSTS lacks
 
 
-def sign_in(url: str, password: str) -> None:
+def sign_in(url: str, password: str, ca: Path | None = None) -> None:
     """Log in and open the list of instances; ``url`` is Horizon's root, without a slash.
 
     Raises VerifyError that says at which of these steps it went wrong.
     """
-    session = new_session()
+    session = new_session(ca)
     page = _login_form(session, url)
     token, region = CSRF.search(page), REGION.search(page)
     form = {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -50,10 +52,14 @@ class Refused(VerifyError):
         self.status = status
 
 
-def new_session() -> Any:
-    """A ``requests.Session`` that ignores the user's proxies and ``.netrc``."""
+def new_session(ca: Path | None = None) -> Any:
+    """A ``requests.Session`` that ignores the user's proxies and ``.netrc``.
+
+    Over HTTPS, it accepts the CA certificates in ``ca``, None: those of the system.
+    """
     session = requests.Session()
     session.trust_env = False
+    session.verify = str(ca) if ca else True
     return session
 
 
@@ -62,6 +68,7 @@ def request(
     url: str,
     *,
     session: Any = None,
+    ca: Path | None = None,
     headers: Mapping[str, str] | None = None,
     data: Mapping[str, str] | bytes | None = None,
     json: Any = None,
@@ -69,11 +76,12 @@ def request(
 ) -> Any:
     """The response, whatever its status; redirects are not followed.
 
-    Raises VerifyError with the cause if there is none; it never holds what was sent.
+    ``ca`` is as for :func:`new_session`, where there is no ``session``. Raises VerifyError with the
+    cause if there is none; it never holds what was sent.
     """
     began, outcome = time.monotonic(), "failed"
     try:
-        response = (session or new_session()).request(
+        response = (session or new_session(ca)).request(
             method,
             url,
             headers=dict(headers or {}),
@@ -93,6 +101,8 @@ def request(
 def cause_of(error: Exception, timeout: float) -> str:
     """Why a connection failed, in a few words."""
     text = f"{error} {error.__cause__ or ''}"
+    if rejected := re.search(r"certificate verify failed: (.*?)\.? \(_ssl", text):
+        return f"its certificate is rejected: {rejected[1]}"
     if "refused" in text:
         return "connection refused: is the service running?"
     if isinstance(error, TimeoutError) or "timed out" in text:
@@ -122,12 +132,14 @@ class Endpoint:
 class Cloud:
     """The signed-in admin: a token (never shown) and the catalog that came with it.
 
-    ``os_cloud`` is the cloud's name in clouds.yaml.
+    ``os_cloud`` is the cloud's name in clouds.yaml; ``ca`` has the CA certificates that its clients
+    need, None: the system's.
     """
 
     token: str = field(repr=False)
     catalog: tuple[Endpoint, ...]
     os_cloud: str = "stackcook"
+    ca: Path | None = None
 
     def has(self, type_: str) -> bool:
         """Whether the catalog has a public endpoint of that type."""
@@ -142,7 +154,7 @@ class Cloud:
 
     def get(self, url: str) -> Any:
         """GET with the token, whatever the status; raises VerifyError if nothing answers."""
-        return request("GET", url, headers={"X-Auth-Token": self.token})
+        return request("GET", url, ca=self.ca, headers={"X-Auth-Token": self.token})
 
     def read(self, type_: str, path: str, *, version: str = "") -> Any:
         """The JSON at ``path`` below a service's public endpoint; raises as :meth:`call` does."""
@@ -163,9 +175,8 @@ class Cloud:
     def download(self, type_: str, path: str) -> bytes:
         """The bytes at ``path`` below a service's public endpoint; raises VerifyError."""
         url = self.url(type_).rstrip("/") + path
-        response = request(
-            "GET", url, headers={"X-Auth-Token": self.token}, timeout=TRANSFER_TIMEOUT
-        )
+        headers = {"X-Auth-Token": self.token}
+        response = request("GET", url, ca=self.ca, headers=headers, timeout=TRANSFER_TIMEOUT)
         if response.status_code != 200:
             raise VerifyError(f"{url} returned {status(response)}")
         return bytes(response.content)
@@ -174,7 +185,9 @@ class Cloud:
         """PUT bytes; HTTP's status, whatever it is. Raises VerifyError if nothing answers."""
         url = self.url(type_).rstrip("/") + path
         headers = {"X-Auth-Token": self.token, "Content-Type": "application/octet-stream"}
-        response = request("PUT", url, headers=headers, data=data, timeout=TRANSFER_TIMEOUT)
+        response = request(
+            "PUT", url, ca=self.ca, headers=headers, data=data, timeout=TRANSFER_TIMEOUT
+        )
         return int(response.status_code)
 
     def call(
@@ -196,20 +209,20 @@ class Cloud:
         headers = {"X-Auth-Token": self.token}
         if version:
             headers["OpenStack-API-Version"] = f"{type_} {version}"
-        response = request(method, url, headers=headers, json=body, timeout=timeout)
+        response = request(method, url, ca=self.ca, headers=headers, json=body, timeout=timeout)
         if response.status_code >= 300:
             asked = url if method == "GET" else f"{method} {url}"
             raise Refused(f"{asked} returned {status(response)}", response.status_code)
         return parsed(response, url) if response.content else None
 
 
-def sign_in(auth_url: str, password: str, os_cloud: str) -> Cloud:
-    """Get a token for the admin; ``auth_url`` ends in ``/v3``.
+def sign_in(auth_url: str, password: str, os_cloud: str, ca: Path | None = None) -> Cloud:
+    """Get a token for the admin; ``auth_url`` ends in ``/v3``. ``ca`` is as in :class:`Cloud`.
 
     Raises VerifyError if Keystone does not answer, refuses, or sends no token.
     """
     url = f"{auth_url.rstrip('/')}/auth/tokens"
-    response = request("POST", url, json=_credentials(password))
+    response = request("POST", url, ca=ca, json=_credentials(password))
     token = response.headers.get("X-Subject-Token")
     if response.status_code == 401:
         raise VerifyError(
@@ -218,7 +231,7 @@ def sign_in(auth_url: str, password: str, os_cloud: str) -> Cloud:
         )
     if response.status_code != 201 or not token:
         raise VerifyError(f"{url} returned {status(response)}, but no token")
-    return Cloud(token, tuple(_catalog(parsed(response, url))), os_cloud)
+    return Cloud(token, tuple(_catalog(parsed(response, url))), os_cloud, ca)
 
 
 def status(response: Any) -> str:

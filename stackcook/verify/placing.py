@@ -7,7 +7,7 @@ client saves it only after a converge without failure.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stackcook.chef.rest.client import ChefClient
@@ -22,6 +22,7 @@ _FACTS = {
     "address": ("normal", "openstack", "address"),
     "deploy": ("normal", "stackcook", "deploy"),
     "services": ("default", "openstack", "services"),
+    "urls": ("default", "openstack", "public_urls"),
     "hostname": ("automatic", "hostname"),
     "fqdn": ("automatic", "fqdn"),
     "ipaddress": ("automatic", "ipaddress"),
@@ -59,7 +60,8 @@ class Placed:
     """A node, where it is reached, the names OpenStack may know it by, and what it runs.
 
     ``converged`` is true once a chef-client run has succeeded there; ``deploy`` is the ID of its
-    deploy.
+    deploy. ``urls`` has the public URL of each service of the cookbooks (``identity``,
+    ``dashboard``) that the node offers over TLS.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Placed:
     services: tuple[Service, ...] = ()
     converged: bool = False
     deploy: str = ""
+    urls: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def service(self, unit: str) -> Service | None:
         """The service of that unit, if it runs here."""
@@ -178,6 +181,7 @@ def _placed(node: Node, facts: Mapping[str, Any]) -> Placed:
         services=tuple(_services(facts.get("services") or {})),
         converged=facts.get("ohai_time") is not None,
         deploy=str(facts.get("deploy") or ""),
+        urls=dict(facts.get("urls") or {}),
     )
 
 

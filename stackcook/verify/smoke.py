@@ -10,16 +10,19 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from stackcook.command import Say
 from stackcook.errors import NodeError, VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
-from stackcook.verify import cinder, diagnosis, heat, horizon, openstack, services, swift
+from stackcook.verify import cinder, diagnosis, heat, horizon, openstack, services, swift, tls
+from stackcook.verify.browser.pages import open_horizon
 from stackcook.verify.browser.visit import Visit, visit
 from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, poll, timed, until_good
 from stackcook.verify.gate import Credentials, behind, tokens
+from stackcook.verify.instance import novnc
 from stackcook.verify.instance.proof import Proof, prove
 from stackcook.verify.logs import findings
 from stackcook.verify.openstack import Cloud, Endpoint
@@ -65,8 +68,11 @@ def verify(
     ):
         looks = [pool.submit(_on_node, node, sessions, deadline) for node in nodes]
         signed_in, cloud = _tokens(nodes, credentials, deadline)
+        own = bool(manifest.tls and manifest.tls.certificate)
+        certificates = tls.look(nodes, credentials.ca, own, time.time())
         found = [
             *signed_in,
+            *certificates.checks,
             *_in_cloud(nodes, credentials, cloud, deadline, pool, known),
             *(check for look in looks for check in look.result()),
         ]
@@ -82,19 +88,23 @@ def verify(
                 limit=limit,
                 advice=manifest.no_external_network,
                 say=say,
+                vnc=partial(novnc.connect, ca=cloud.ca),
                 why=why,
                 ask=lambda node, command: sessions.output(node.name, command),
             )
         seen = Visit()
         if cloud and horizon:
-            seen = visit(cloud, nodes, credentials, manifest.state, limit=limit, say=say)
+            opened = partial(open_horizon, ca=cloud.ca)
+            seen = visit(
+                cloud, nodes, credentials, manifest.state, limit=limit, say=say, opener=opened
+            )
         explained = [
             pool.submit(sessions.explained, check, by_name.get(check.node), credentials.secrets)
             for check in (*found, *proof.checks, *seen.checks)
         ]
         logs = _logs(nodes, sessions, credentials, logs_since, pool)
     checks = ordered((*(future.result() for future in explained), *logs.checks), by_name)
-    notes = (*proof.notes, *seen.notes, *logs.notes)
+    notes = (*certificates.notes, *proof.notes, *seen.notes, *logs.notes)
     return Report(checks, time.monotonic() - began, notes, seen.screenshots)
 
 
@@ -247,12 +257,14 @@ def _agents(
 
 
 def _dashboard(node: Placed, credentials: Credentials, deadline: float) -> Checks:
-    url, name = horizon.base(node.address), "Horizon's login page"
+    url, ca, name = horizon.base(node), credentials.ca, "Horizon's login page"
     (page,) = until_good(
-        deadline, lambda: (timed(name, node.name, DASHBOARD, lambda: horizon.login_page(url)),)
+        deadline, lambda: (timed(name, node.name, DASHBOARD, lambda: horizon.login_page(url, ca)),)
     )
     if not page.ok:
         return (page,)
-    return page, timed(
-        "Horizon's login", node.name, DASHBOARD, lambda: horizon.sign_in(url, credentials.admin)
-    )
+
+    def sign_in() -> None:
+        horizon.sign_in(url, credentials.admin, ca)
+
+    return page, timed("Horizon's login", node.name, DASHBOARD, sign_in)

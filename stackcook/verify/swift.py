@@ -87,7 +87,9 @@ def _ask(
     cloud: Cloud, method: str, url: str, content: bytes = b"", *, good: tuple[int, ...] = ()
 ) -> bytes:
     headers = {"X-Auth-Token": cloud.token, **(_EXPIRES if content else {})}
-    response = request(method, url, headers=headers, data=content, timeout=LONG_TIMEOUT)
+    response = request(
+        method, url, ca=cloud.ca, headers=headers, data=content, timeout=LONG_TIMEOUT
+    )
     if response.status_code >= 300 and response.status_code not in good:
         raise VerifyError(f"{method} {url} returned {status(response)}")
     return bytes(response.content)

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "stackcook"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    {"addresses", "cache", "client", "errors", "files", "jsoncomments"}
+    {"addresses", "cache", "certificates", "client", "errors", "files", "jsoncomments"}
     | {"nearest", "parallel", "ranges", "retry"},
     {"bundle", "manifest", "remote", "command", "redact", "log"},
     {"chef"},
@@ -35,6 +35,8 @@ PROGRAMS = {"verify.logs.scan", "verify.tempest.stream"}
 LIBRARIES = {
     "amqp": {"verify.backends"},
     "click": {"cli"},
+    "cryptography": {"certificates", "chef.objects.encryption", "chef.rest.signing"}
+    | {"remote.keys", "bootstrap.look", "doctor"},
     "jinja2": {"report.template"},
     "openstack": {"api.cloud"},
     "paramiko": {"remote"},

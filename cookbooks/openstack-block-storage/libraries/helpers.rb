@@ -41,9 +41,11 @@ module OpenstackBlockStorage
         },
         'database' => { 'connection' => db_url('cinder') },
         'keystone_authtoken' => keystone_authtoken('cinder'),
-        'nova' => keystone_client_section('nova'),
+        # the default is public
+        'nova' => keystone_client_section('nova').merge('interface' => 'internal'),
         'oslo_concurrency' => { 'lock_path' => '/var/lib/cinder/tmp' },
         'oslo_policy' => { 'policy_dirs' => '/etc/cinder/policy.d' },
+        **openstack_proxy_section,
         'service_user' => keystone_client_section('cinder').merge('send_service_user_token' => true),
       }
     end
@@ -61,7 +63,10 @@ module OpenstackBlockStorage
     # @return [Hash] for cinder-backup
     def cinder_backups(backup)
       driver = if backup == 'swift'
-                 { 'backup_driver' => 'cinder.backup.drivers.swift.SwiftBackupDriver' }
+                 {
+                   'backup_driver' => 'cinder.backup.drivers.swift.SwiftBackupDriver',
+                   'swift_catalog_info' => 'object-store:swift:internalURL', # the default is public
+                 }
                else
                  {
                    'backup_driver' => 'cinder.backup.drivers.ceph.CephBackupDriver',

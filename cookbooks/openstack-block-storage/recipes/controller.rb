@@ -18,6 +18,8 @@ openstack_db_sync 'cinder' do
   command %w(cinder-manage db sync)
 end
 
+openstack_frontend 'block_storage'
+
 # block-storage is the official type; older clients look for volumev3
 { 'block-storage' => 'cinder', 'volumev3' => 'cinderv3' }.each do |type, name|
   openstack_registration type do

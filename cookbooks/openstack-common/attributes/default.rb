@@ -8,6 +8,7 @@ default['openstack']['address'] = nil
 default['openstack']['endpoints'] = {}
 default['openstack']['bind_service']['all'] = {}
 default['openstack']['memcached_servers'] = nil
+default['openstack']['tls']['mode'] = 'none'
 default['openstack']['start_timeout'] = 240
 default['openstack']['ceph']['mon_hosts'] = nil
 default['openstack']['ceph']['fsid'] = 'b1a7e5d0-6f0c-4c5e-9d3e-7d3f5c0a4e11'

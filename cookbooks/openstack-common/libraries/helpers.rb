@@ -7,23 +7,24 @@ module OpenstackCommon
   module Helpers
     # Defaults for the URL of each service; attributes override them.
     # recipe: the service runs on the node that has this recipe in its run list.
+    # tls: the port of its public endpoint over TLS, the one that TripleO gave it.
     SERVICES = {
       'db' => { recipe: 'openstack-database::controller', port: 3306 },
       'mq' => { recipe: 'openstack-messaging::controller', port: 5672 },
       'memcached' => { recipe: 'openstack-memcached::controller', port: 11_211 },
-      'identity' => { recipe: 'openstack-identity::controller', port: 5000, path: '/v3' },
-      'image' => { recipe: 'openstack-image::controller', port: 9292 },
-      'placement' => { recipe: 'openstack-placement::controller', port: 8778 },
-      'compute' => { recipe: 'openstack-compute::controller', port: 8774, path: '/v2.1' },
+      'identity' => { recipe: 'openstack-identity::controller', port: 5000, tls: 13_000, path: '/v3' },
+      'image' => { recipe: 'openstack-image::controller', port: 9292, tls: 13_292 },
+      'placement' => { recipe: 'openstack-placement::controller', port: 8778, tls: 13_778 },
+      'compute' => { recipe: 'openstack-compute::controller', port: 8774, tls: 13_774, path: '/v2.1' },
       'metadata' => { recipe: 'openstack-compute::controller', port: 8775 },
-      'novnc' => { recipe: 'openstack-compute::controller', port: 6080, path: '/vnc_lite.html' },
-      'network' => { recipe: 'openstack-network::controller', port: 9696 },
+      'novnc' => { recipe: 'openstack-compute::controller', port: 6080, tls: 13_080, path: '/vnc_lite.html' },
+      'network' => { recipe: 'openstack-network::controller', port: 9696, tls: 13_696 },
       'ovn_nb' => { recipe: 'openstack-network::controller', port: 6641, scheme: 'tcp' },
       'ovn_sb' => { recipe: 'openstack-network::controller', port: 6642, scheme: 'tcp' },
-      'dashboard' => { recipe: 'openstack-dashboard::controller', port: 80, path: '/horizon/' },
-      'block_storage' => { recipe: 'openstack-block-storage::controller', port: 8776, path: '/v3' },
-      'object_storage' => { recipe: 'openstack-object-storage::proxy', port: 8080, path: '/v1/AUTH_%(project_id)s' },
-      'orchestration' => { recipe: 'openstack-orchestration::controller', port: 8004, path: '/v1/%(project_id)s' },
+      'dashboard' => { recipe: 'openstack-dashboard::controller', port: 80, tls: 443, path: '/horizon/' },
+      'block_storage' => { recipe: 'openstack-block-storage::controller', port: 8776, tls: 13_776, path: '/v3' },
+      'object_storage' => { recipe: 'openstack-object-storage::proxy', port: 8080, tls: 13_808, path: '/v1/AUTH_%(project_id)s' },
+      'orchestration' => { recipe: 'openstack-orchestration::controller', port: 8004, tls: 13_004, path: '/v1/%(project_id)s' },
       'ceph' => { recipe: 'openstack-ceph::cluster', port: 3300 },
     }.freeze
 
@@ -62,15 +63,22 @@ module OpenstackCommon
       !openstack_endpoint(service, 'internal', 'host').nil? || openstack_nodes(SERVICES.fetch(service)[:recipe]).any?
     end
 
+    # @return [Boolean] whether public endpoints are reached over TLS
+    def openstack_tls?
+      node.dig('openstack', 'tls', 'mode') == 'public'
+    end
+
     # @return [Integer] the port of a service
     def openstack_port(service, interface = 'internal')
-      Integer(openstack_endpoint(service, interface, 'port') || SERVICES.fetch(service)[:port])
+      known = SERVICES.fetch(service)
+      Integer(openstack_endpoint(service, interface, 'port') || (known[:tls] if openstack_over_tls?(service, interface)) || known[:port])
     end
 
     # @return [String] a service's URL, such as http://10.0.112.10:5000/v3
     def openstack_url(service, interface = 'internal')
       known = SERVICES.fetch(service)
-      scheme = openstack_endpoint(service, interface, 'scheme') || known[:scheme] || 'http'
+      default = openstack_over_tls?(service, interface) ? 'https' : 'http'
+      scheme = openstack_endpoint(service, interface, 'scheme') || known[:scheme] || default
       path = openstack_endpoint(service, interface, 'path') || known[:path]
       # OVSDB addresses have no slashes: tcp:10.0.112.10:6642
       "#{scheme}:#{'//' unless scheme == 'tcp'}#{openstack_host(service, interface)}:#{openstack_port(service, interface)}#{path}"
@@ -136,6 +144,27 @@ module OpenstackCommon
       )
     end
 
+    # @return [Hash] the section with which an API makes the links in its responses as the client has reached HAProxy
+    def openstack_proxy_section
+      openstack_tls? ? { 'oslo_middleware' => { 'enable_proxy_headers_parsing' => true } } : {}
+    end
+
+    # @return [Hash{String => String}] this node's certificate, its key, and the CA certificates that clients need, as PEM
+    # @raise [RuntimeError] there is none
+    def openstack_certificate
+      %w(certificate key ca).to_h { |field| [field, data_bag_item('certificates', node.name)[field].to_s] }
+    rescue Net::HTTPClientException, Chef::Exceptions::InvalidDataBagPath => e
+      raise "data bag certificates has no item #{node.name} that this node can read (#{e.message}); create it, or set `tls` in stackcook's manifest"
+    end
+
+    # Makes a service of this node reachable over TLS, if the cloud has it. All services of a node share one resource, at the place of
+    # the first: the endpoints work before the catalog names them.
+    #
+    # @param service [String] a key of {SERVICES} that has a port for TLS
+    def openstack_frontend(service)
+      edit_resource(:openstack_frontends, 'public') { services (services + [service]).uniq }
+    end
+
     # Adds sections to a configuration file. The controller and compute recipes of a service share one file
     # if they run on the same node: each adds its sections to the same resource at compile time.
     #
@@ -179,6 +208,10 @@ module OpenstackCommon
     end
 
     private
+
+    def openstack_over_tls?(service, interface)
+      interface == 'public' && openstack_tls? && !SERVICES.fetch(service)[:tls].nil?
+    end
 
     def openstack_endpoint(service, interface, field)
       # the database and RabbitMQ have no interfaces: openstack.endpoints.db.host works too

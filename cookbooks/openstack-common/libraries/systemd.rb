@@ -6,7 +6,7 @@ require 'time'
 module OpenstackCommon
   # The state of a service, from systemd and the kernel.
   class Systemd
-    PROPERTIES = %w(LoadState UnitFileState ActiveState Result ExecMainStatus InactiveExitTimestamp Job).freeze
+    PROPERTIES = %w(LoadState UnitFileState ActiveState Result ExecMainStatus InactiveExitTimestamp StateChangeTimestamp Job).freeze
     LISTEN = '0A'
 
     # @return [Systemd] a unit's present state
@@ -61,11 +61,12 @@ module OpenstackCommon
       "#{@properties['ActiveState']}, #{@properties['Result']}, exit status #{@properties['ExecMainStatus']}#{', systemd has a job for it' if job?}"
     end
 
-    # @return [Boolean] whether one of the files was written after the unit's last start
-    def older_than?(files)
-      started = Time.parse(@properties['InactiveExitTimestamp'].to_s)
+    # @param reload [Boolean] whether the unit also reads them when it is reloaded
+    # @return [Boolean] whether one of the files was written after the unit last read it
+    def older_than?(files, reload: false)
+      read = Time.parse(@properties[reload ? 'StateChangeTimestamp' : 'InactiveExitTimestamp'].to_s)
       # checks a symbolic link as well as its target
-      files.any? { |file| File.exist?(file) && [File.mtime(file), File.lstat(file).mtime].max > started }
+      files.any? { |file| File.exist?(file) && [File.mtime(file), File.lstat(file).mtime].max > read }
     rescue ArgumentError # no timestamp: it never started
       false
     end

@@ -10,6 +10,7 @@ property :ports, Array, default: [], description: 'TCP ports at which it listens
 property :log, [String, Array], coerce: proc { |files| Array(files) }, default: [],
                                 description: 'Its log files, read by stackcook verify; the one that says most comes last and is named in errors'
 property :config, [String, Array], coerce: proc { |files| Array(files) }, default: [], description: 'Files that it reads at its start, besides /etc/default/UNIT'
+property :reload, [true, false], default: false, description: 'Reload it instead, which does not interrupt its work'
 property :wait, [true, false], default: false,
                                description: 'Wait until it listens. Otherwise all services start in parallel, and the run waits for them at its end'
 
@@ -51,7 +52,7 @@ action_class do
   end
 
   def outdated?(state)
-    state.older_than?([*new_resource.config, "/etc/default/#{new_resource.unit}"])
+    state.older_than?([*new_resource.config, "/etc/default/#{new_resource.unit}"], reload: new_resource.reload)
   end
 
   def change
@@ -62,7 +63,8 @@ action_class do
     if !state.running?
       converge_by("start #{new_resource.unit}") { systemctl('start') }
     elsif outdated?(state)
-      converge_by("restart #{new_resource.unit}: its configuration has changed since its start") { systemctl('restart') }
+      verb = new_resource.reload ? 'reload' : 'restart'
+      converge_by("#{verb} #{new_resource.unit}: its configuration has changed since its start") { systemctl(verb) }
     end
   end
 

@@ -43,6 +43,7 @@ module OpenstackCompute
         # discover new compute nodes every 30 seconds
         'scheduler' => { 'workers' => 1, 'discover_hosts_in_cells_interval' => 30 },
         'oslo_policy' => { 'policy_dirs' => '/etc/nova/policy.d' },
+        **openstack_proxy_section,
         'neutron' => {
           'service_metadata_proxy' => true,
           'metadata_proxy_shared_secret' => OpenstackCommon::Ini.literal(openstack_password('secrets', 'metadata_proxy')),

@@ -10,6 +10,9 @@ end
 
 nova_conf nova_controller
 
+openstack_frontend 'compute'
+openstack_frontend 'novnc'
+
 openstack_registration 'nova' do
   service_type 'compute'
   endpoints openstack_endpoints('compute')

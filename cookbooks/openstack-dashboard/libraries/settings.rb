@@ -5,6 +5,14 @@ require 'json'
 module OpenstackDashboard
   # Horizon's settings: a Python file of assignments.
   module Settings
+    # HAProxy accepts TLS. Horizon itself uses the internal endpoints, whose certificates it need not know.
+    TLS = {
+      'SECURE_PROXY_SSL_HEADER' => %w(HTTP_X_FORWARDED_PROTO https),
+      'CSRF_COOKIE_SECURE' => true,
+      'SESSION_COOKIE_SECURE' => true,
+      'OPENSTACK_ENDPOINT_TYPE' => 'internalURL',
+    }.freeze
+
     module_function
 
     # @param settings [Hash] {name => value}; values are of JSON's types, a setting with the value nil is omitted

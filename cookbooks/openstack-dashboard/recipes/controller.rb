@@ -4,11 +4,14 @@ address = openstack_bind_address('dashboard')
 port = openstack_port('dashboard')
 settings = '/etc/openstack-dashboard/local_settings.d/_0100_chef.py'
 site = '/etc/apache2/sites-available/horizon.conf'
+rewrite = '/etc/apache2/mods-enabled/rewrite.load'
 enabled = '/etc/apache2/sites-enabled/horizon.conf'
 
 openstack_packages 'dashboard' do
   packages %w(apache2 openstack-dashboard openstack-dashboard-apache python3-pymemcache) + node['openstack']['dashboard']['plugins'].to_h.values.compact
 end
+
+openstack_frontend 'dashboard'
 
 file settings do
   content OpenstackDashboard::Settings.render(
@@ -28,6 +31,7 @@ file settings do
         },
       },
       'TIME_ZONE' => 'UTC',
+      **(openstack_tls? ? OpenstackDashboard::Settings::TLS : {}),
     }.merge(node['openstack']['dashboard']['conf']['DEFAULT'])
   )
   owner 'root'
@@ -49,13 +53,18 @@ template site do
   group 'root'
   mode '0644'
   variables(
-    address: address, port: port,
+    address: address, port: port, tls: (openstack_port('dashboard', 'public') if openstack_tls?),
     processes: node['openstack']['dashboard']['processes'], threads: node['openstack']['dashboard']['threads']
   )
 end
 
 link enabled do
   to site
+end
+
+link rewrite do
+  to '../mods-available/rewrite.load'
+  only_if { openstack_tls? }
 end
 
 # the sites of the packages: one needs mod_ssl, another runs Horizon in several interpreters, and all of
@@ -70,5 +79,5 @@ openstack_service 'apache2' do
   ports [port]
   log '/var/log/apache2/horizon_error.log'
   # a directory has changed when a plugin was installed or removed
-  config [settings, site, enabled, '/etc/apache2/ports.conf', '/usr/lib/python3/dist-packages/openstack_dashboard/local/enabled']
+  config [settings, site, enabled, rewrite, '/etc/apache2/ports.conf', '/usr/lib/python3/dist-packages/openstack_dashboard/local/enabled']
 end

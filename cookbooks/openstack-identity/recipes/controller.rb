@@ -4,6 +4,8 @@ openstack_packages 'identity' do
   packages %w(keystone mariadb-client)
 end
 
+openstack_frontend 'identity'
+
 openstack_config '/etc/keystone/keystone.conf' do
   service 'identity'
   group 'keystone'
@@ -16,7 +18,8 @@ openstack_config '/etc/keystone/keystone.conf' do
       'backend' => 'dogpile.cache.memcached',
       'memcache_servers' => openstack_memcached_servers.join(','),
     },
-    'oslo_policy' => { 'policy_dirs' => '/etc/keystone/policy.d' }
+    'oslo_policy' => { 'policy_dirs' => '/etc/keystone/policy.d' },
+    **openstack_proxy_section
   )
 end
 

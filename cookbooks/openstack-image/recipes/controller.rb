@@ -35,6 +35,7 @@ openstack_config '/etc/glance/glance-api.conf' do
     'keystone_authtoken' => keystone_authtoken('glance'),
     'oslo_concurrency' => { 'lock_path' => '/var/lib/glance/tmp' },
     'paste_deploy' => { 'flavor' => 'keystone' },
+    **openstack_proxy_section,
     **stores
   )
 end
@@ -53,6 +54,8 @@ execute 'glance-manage db_load_metadefs' do
                             .query('SELECT 1 FROM metadef_namespaces LIMIT 1').empty?
   end
 end
+
+openstack_frontend 'image'
 
 openstack_registration 'glance' do
   service_type 'image'

@@ -35,8 +35,10 @@ module OpenstackNetwork
         'database' => { 'connection' => db_url('neutron') },
         'oslo_policy' => { 'policy_dirs' => '/etc/neutron/policy.d' },
         'keystone_authtoken' => keystone_authtoken('neutron'),
-        'nova' => keystone_client_section('nova'),
-        'placement' => keystone_client_section('placement'),
+        # the default is public
+        'nova' => keystone_client_section('nova').merge('endpoint_type' => 'internal'),
+        'placement' => keystone_client_section('placement').merge('endpoint_type' => 'internal'),
+        **openstack_proxy_section,
       }
     end
 

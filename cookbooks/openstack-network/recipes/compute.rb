@@ -103,9 +103,10 @@ openstack_service 'ovn-controller' do
   config system_id
 end
 
-# The metadata agent runs haproxy itself; the unit of the package is not used
+# The metadata agent runs haproxy itself; the unit of the package is for public endpoints over TLS
 service 'haproxy' do
   action %i(disable stop)
+  not_if { node.run_state[:openstack_frontends] }
 end
 
 agent_ini = '/etc/neutron/neutron_ovn_metadata_agent.ini'

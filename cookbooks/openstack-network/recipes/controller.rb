@@ -18,6 +18,8 @@ openstack_config ml2_conf_ini do
   defaults ml2_conf
 end
 
+openstack_frontend 'network'
+
 openstack_registration 'neutron' do
   service_type 'network'
   endpoints openstack_endpoints('network')

@@ -69,6 +69,8 @@ openstack_config '/etc/swift/object-expirer.conf' do
   )
 end
 
+openstack_frontend 'object_storage'
+
 openstack_registration 'swift' do
   service_type 'object-store'
   endpoints openstack_endpoints('object_storage')

@@ -40,6 +40,7 @@ openstack_config heat_conf do
     'database' => { 'connection' => db_url('heat') },
     'keystone_authtoken' => keystone_authtoken('heat'),
     'oslo_policy' => { 'policy_dirs' => '/etc/heat/policy.d' },
+    **openstack_proxy_section,
     # Heat acts for the owner of a stack with a trust, which determines the project
     'trustee' => keystone_client_section('heat').slice('auth_type', 'auth_url', 'user_domain_name', 'username', 'password')
   )
@@ -48,6 +49,8 @@ end
 openstack_db_sync 'heat' do
   command %w(heat-manage db_sync)
 end
+
+openstack_frontend 'orchestration'
 
 openstack_registration 'heat' do
   service_type 'orchestration'

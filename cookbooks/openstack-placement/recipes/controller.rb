@@ -11,7 +11,8 @@ openstack_config '/etc/placement/placement.conf' do
     'api' => { 'auth_strategy' => 'keystone' },
     'keystone_authtoken' => keystone_authtoken('placement'),
     'oslo_policy' => { 'policy_dirs' => '/etc/placement/policy.d' },
-    'placement_database' => { 'connection' => db_url('placement') }
+    'placement_database' => { 'connection' => db_url('placement') },
+    **openstack_proxy_section
   )
 end
 
@@ -24,6 +25,8 @@ end
 openstack_db_sync 'placement' do
   command %w(placement-manage db sync)
 end
+
+openstack_frontend 'placement'
 
 openstack_registration 'placement' do
   service_type 'placement'

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stackcook.command import find_program
+from stackcook.command import Command, find_program, run
 from stackcook.errors import UsageError, VerifyError, one_line
 from stackcook.files import private_directory
 from stackcook.verify.check import poll
@@ -27,6 +27,9 @@ PROGRAMS = {"chromium": "chromium", "chromedriver": "chromium-driver"}
 """Each program, and Debian's package that has it."""
 
 LIBRARY = "python3-selenium"
+
+CERTUTIL = "libnss3-tools"
+"""Has certutil, with which Chromium accepts a CA."""
 
 PATIENCE = 60.0
 """Seconds that something may take to appear on a page."""
@@ -150,17 +153,20 @@ class Browser:
 
 
 @contextmanager
-def chromium(directory: Path, hosts: Collection[str]) -> Iterator[Browser]:
+def chromium(directory: Path, hosts: Collection[str], ca: Path | None = None) -> Iterator[Browser]:
     """A new browser, which reaches no other hosts than ``hosts``.
 
-    Its profile is in ``directory``, which is removed at the end; what a killed run has left there
-    is removed first. Raises VerifyError if it does not start.
+    It accepts certificates of the CA in ``ca`` besides those that it knows. Its profile is in
+    ``directory``, which is removed at the end; what a killed run has left there is removed first.
+    Raises VerifyError if it does not start.
     """
     from selenium import webdriver
 
     shutil.rmtree(directory, ignore_errors=True)
     private_directory(directory)
     try:
+        if ca:
+            _trust(directory, ca)
         with _chromedriver(directory) as url:
             with _failures():
                 driver = webdriver.Remote(url, options=_options(directory, hosts))
@@ -172,6 +178,23 @@ def chromium(directory: Path, hosts: Collection[str]) -> Iterator[Browser]:
                     driver.quit()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _trust(directory: Path, ca: Path) -> None:
+    """Add a CA to those of the user whose home is ``directory``. Raises VerifyError."""
+    database = private_directory(directory / ".pki" / "nssdb")
+    try:
+        program = find_program("certutil")
+        for arguments in (
+            ("-N", "--empty-password"),
+            ("-A", "-t", "C,,", "-n", "the cloud's CA", "-i", str(ca)),
+        ):
+            done = run(Command((str(program), "-d", f"sql:{database}", *arguments)))
+            if done.status:
+                raise VerifyError(f"Chromium cannot accept the CA in {ca}: certutil: {done.last}")
+    except UsageError as error:
+        remedy = f"install Debian's {CERTUTIL}: sudo apt-get install {CERTUTIL}"
+        raise VerifyError("Chromium accepts the CA only with certutil", remedy=remedy) from error
 
 
 def _options(directory: Path, hosts: Collection[str]) -> Any:

@@ -101,9 +101,11 @@ class Horizon:
 
 
 @contextmanager
-def open_horizon(url: str, directory: Path, hosts: Collection[str]) -> Iterator[Horizon]:
+def open_horizon(
+    url: str, directory: Path, hosts: Collection[str], ca: Path | None = None
+) -> Iterator[Horizon]:
     """The dashboard at ``url`` in a new browser; see :func:`chromium` for the others."""
-    with chromium(directory, hosts) as browser:
+    with chromium(directory, hosts, ca) as browser:
         yield Horizon(browser, url)
 
 

@@ -69,7 +69,7 @@ def visit(
         return Visit((Check("Horizon in a browser", "", False, "no node runs Horizon"),))
     log = _Log(nodes, node, state / "horizon")
     hosts = {endpoint.host for endpoint in cloud.catalog}.union(each.address for each in nodes)
-    open_ = partial(opener, base(node.address), state / "chromium", hosts)
+    open_ = partial(opener, base(node), state / "chromium", hosts)
     try:
         with alone(state, limit, say):
             resources.remove(cloud)  # what a killed run has left

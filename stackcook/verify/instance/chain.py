@@ -292,7 +292,7 @@ class Chain:
         made = self.setting.cloud.post("compute", path, body, version="2.8")["remote_console"]
         url = str(made["url"])
         page = url.partition("?")[0]  # the rest is a token
-        answer = request("GET", page)
+        answer = request("GET", page, ca=self.setting.cloud.ca)
         if answer.status_code != 200:
             raise Broken("console URL", f"{page} returned {status(answer)}")
         self.setting.vnc(url)

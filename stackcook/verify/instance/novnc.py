@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import socket
-import ssl
 from base64 import b64encode
 from hashlib import sha1
+from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
+from stackcook.certificates import trusting
 from stackcook.errors import VerifyError
 from stackcook.verify.openstack import TIMEOUT, cause_of
 
@@ -20,11 +21,11 @@ _ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 _CLOSE = 8
 
 
-def connect(url: str, timeout: float = TIMEOUT) -> None:
+def connect(url: str, ca: Path | None = None, timeout: float = TIMEOUT) -> None:
     """Open the console at ``url``, as Nova gives it, until the instance's VNC server answers.
 
-    ``timeout`` is in seconds. Raises VerifyError that says what happened instead; it does not
-    contain the token in ``url``.
+    ``ca`` is as in :class:`~stackcook.verify.openstack.Cloud`; ``timeout`` is in seconds. Raises
+    VerifyError that says what happened instead; it does not contain the token in ``url``.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
@@ -33,7 +34,7 @@ def connect(url: str, timeout: float = TIMEOUT) -> None:
     what = f"the WebSocket of {parts.scheme}://{parts.netloc}{parts.path}"
     try:
         with socket.create_connection((host, port), timeout) as plain:
-            secure = ssl.create_default_context() if parts.scheme == "https" else None
+            secure = trusting(ca) if parts.scheme == "https" else None
             with secure.wrap_socket(plain, server_hostname=host) if secure else plain as sock:
                 key = b64encode(secrets.token_bytes(16)).decode()
                 sock.sendall(_request(path, parts.scheme, parts.netloc, key))

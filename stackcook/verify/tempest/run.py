@@ -124,7 +124,7 @@ def run(deployment: Deployment, request: Request, show: Show) -> TempestReport:
     with alone(deployment.state, _LOCK, lambda line: show("wait", line)):
         show("prepare", "look at what the cloud offers")
         credentials = deployment.credentials
-        cloud = sign_in(auth_url(node), credentials.admin, credentials.os_cloud)
+        cloud = sign_in(auth_url(node), credentials.admin, credentials.os_cloud, credentials.ca)
         notes: list[str] = []
         try:
             resources.remove(cloud)  # what a killed run has left

@@ -21,6 +21,9 @@ from stackcook.verify.placing import COMPUTE, DASHBOARD, Placed, running
 BLOCK_STORAGE = ("block-storage", "volumev3")
 """The names that Cinder may have in the catalog."""
 
+CA = "/etc/openstack/ca.pem"
+"""Where the node that runs Keystone has the CA certificates that clients need."""
+
 _NETWORKS = tuple(map(IPv4Network, ("10.100.0.0/16", "172.30.0.0/16", "192.168.0.0/16")))
 """Networks for the tests' projects; the first is used that overlaps nothing else."""
 
@@ -108,7 +111,7 @@ def discover(cloud: Cloud, auth_url: str, nodes: Sequence[Placed], *, resize: bo
         backup=backup,
         formats=_checks_formats(cloud),
         object_storage=_info(cloud) if "object-store" in services else None,
-        dashboard=next((f"{horizon.base(n.address)}/" for n in running(nodes, DASHBOARD)), ""),
+        dashboard=next((f"{horizon.base(n)}/" for n in running(nodes, DASHBOARD)), ""),
     )
 
 
@@ -175,6 +178,10 @@ def config(features: Features, resources: Resources, credentials: Credentials) -
     found = ConfigParser(interpolation=None)
     sections = _sections(features, resources)
     sections["auth"]["admin_password"] = credentials.admin
+    if credentials.ca:
+        sections["identity"]["ca_certificates_file"] = CA
+        if "heat_plugin" in sections:
+            sections["heat_plugin"]["ca_file"] = CA
     if "heat_plugin" in sections:
         sections["heat_plugin"] |= _heat_users(credentials)
     for section, options in sections.items():

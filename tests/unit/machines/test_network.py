@@ -74,7 +74,7 @@ def test_the_external_network_has_a_bridge_and_rules_of_its_own() -> None:
 def test_instances_reach_the_apis_they_signal_to_and_nothing_else_on_nodes() -> None:
     host = FakeHost()
     lab(host).up()
-    accept = 'iifname "ex-lab" oifname "br-lab" tcp dport { 5000, 8004 } accept'
+    accept = 'iifname "ex-lab" oifname "br-lab" tcp dport { 5000, 8004, 13000, 13004 } accept'
     drop = 'iifname != "br-lab" oifname "br-lab" ct state new drop'
     assert f"    {accept}\n    {drop}\n" in host.rules[0]
 

@@ -145,6 +145,7 @@ stackcook:
   inventory: {{}}
   policy: {{}}
   snapshots_of: {{}}
+  tls: {{}}
   nodes: {{a: {INTERFACES}}}
   node_defaults: {{a: {INTERFACES}}}
 """
@@ -164,11 +165,11 @@ def closed(value: Any, part: Schema) -> Iterator[dict[str, Any]]:
             yield from closed(below, part.get("properties", {}).get(key, others))
 
 
-@pytest.mark.parametrize("place", range(36))
+@pytest.mark.parametrize("place", range(37))
 def test_both_refuse_unknown_keys(tmp_path: Path, place: int) -> None:
     document = yaml.safe_load(EVERYTHING)
     places = list(closed(document, SCHEMA))
-    assert len(places) == 36
+    assert len(places) == 37
     before = sum(1 for _ in VALIDATOR.iter_errors(document))
     places[place]["unheard-of"] = None
     faults = [fault.message for fault in VALIDATOR.iter_errors(document)]

@@ -508,7 +508,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
         return RESOURCES
 
     prepared = tempest.settings.config(FEATURES, RESOURCES, CREDENTIALS)
-    monkeypatch.setattr(tempest, "sign_in", lambda url, password, os_cloud: cloud.client)
+    monkeypatch.setattr(tempest, "sign_in", lambda *given: cloud.client)
 
     def ready(deployment: Any, client: Cloud, node: Placed) -> Any:
         created(client)

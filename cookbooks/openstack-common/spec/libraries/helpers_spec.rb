@@ -87,6 +87,14 @@ RSpec.describe OpenstackCommon::Helpers do
       )
     end
 
+    it 'is HTTPS on another port for public endpoints with TLS, but not for the services themselves' do
+      node.default['openstack']['tls']['mode'] = 'public'
+      expect(recipe.openstack_endpoints('identity')).to eq(
+        'public' => 'https://192.0.2.10:13000/v3', 'internal' => 'http://192.0.2.10:5000/v3', 'admin' => 'http://192.0.2.10:5000/v3'
+      )
+      expect(recipe.openstack_port('db', 'public')).to eq(3306)
+    end
+
     it 'has no slashes for OVSDB' do
       expect(recipe.openstack_url('ovn_sb')).to eq('tcp:192.0.2.10:6642')
     end
@@ -101,6 +109,18 @@ RSpec.describe OpenstackCommon::Helpers do
     it 'escapes $ in passwords for oslo.config' do
       passwords[%w(service_passwords nova)] = { 'nova' => 'pa$word' }
       expect(recipe.keystone_client_section('nova')).to include('username' => 'nova', 'password' => 'pa\\$word')
+    end
+  end
+
+  describe '#openstack_certificate' do
+    it 'is the item with the name of the node' do
+      passwords[%w(certificates web)] = { 'certificate' => 'C', 'key' => 'K', 'ca' => '' }
+      expect(recipe.openstack_certificate).to eq('certificate' => 'C', 'key' => 'K', 'ca' => '')
+    end
+
+    it 'says which item is missing' do
+      allow(recipe).to receive(:data_bag_item).and_raise(Net::HTTPClientException.new('404 "Not Found"', nil))
+      expect { recipe.openstack_certificate }.to raise_error(/certificates has no item web .*404/)
     end
   end
 

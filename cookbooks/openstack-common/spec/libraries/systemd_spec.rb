@@ -17,6 +17,13 @@ RSpec.describe OpenstackCommon::Systemd do
     expect([unit(InactiveExitTimestamp: started).older_than?([file.path]), unit(InactiveExitTimestamp: '').older_than?([file.path])]).to eq([false, false])
   end
 
+  it 'has read a file when it was reloaded' do
+    file = Tempfile.create('conf')
+    started, reloaded = [-1, 1].map { |seconds| (File.mtime(file.path) + seconds).utc.strftime('%a %Y-%m-%d %H:%M:%S.%6N UTC') }
+    state = unit(InactiveExitTimestamp: started, StateChangeTimestamp: reloaded)
+    expect([state.older_than?([file.path]), state.older_than?([file.path], reload: true)]).to eq([true, false])
+  end
+
   it 'is not active yet if systemd is to restart it' do
     expect([unit.active?, unit(Job: '1234').active?]).to eq([true, false])
     expect(unit(Job: '1234', Result: 'success').reason).to end_with('systemd has a job for it')

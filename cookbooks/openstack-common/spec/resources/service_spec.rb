@@ -38,9 +38,24 @@ RSpec.describe 'openstack_service' do
   end
 
   it 'restarts a unit that started before its configuration was written' do
-    allow_any_instance_of(OpenstackCommon::Systemd).to receive(:older_than?).with(%w(/etc/keystone/keystone.conf /etc/default/keystone)).and_return(true)
+    allow_any_instance_of(OpenstackCommon::Systemd).to receive(:older_than?).with(%w(/etc/keystone/keystone.conf /etc/default/keystone), reload: false).and_return(true)
     chef_run
     expect(verbs).to eq(%w(restart))
+  end
+
+  context 'with a unit that can be reloaded' do
+    recipe do
+      openstack_service 'keystone' do
+        config '/etc/keystone/keystone.conf'
+        reload true
+      end
+    end
+
+    it 'reloads it instead of restarting it' do
+      allow_any_instance_of(OpenstackCommon::Systemd).to receive(:older_than?).with(anything, reload: true).and_return(true)
+      chef_run
+      expect(verbs).to eq(%w(reload))
+    end
   end
 
   it 'waits for a restart that systemd has not begun yet' do

@@ -5,7 +5,7 @@ live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli
 to_build_docs = python3-sphinx python3-myst-parser furo
 to_build_deb = debhelper dh-python pybuild-plugin-pyproject
 
-.PHONY: help deploy test check setup dist deb release debian-package readme lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral host-network kitchen check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup dist deb release debian-package readme lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral host-network kitchen tls check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -38,6 +38,7 @@ help:
 	@echo 'make remove-node  remove a compute node and add it again while an instance runs on another one; LAB=DIR takes a deployed cloud'
 	@echo 'make offline   deploy from a bundle, in a network namespace without the internet'
 	@echo 'make same-manifest  deploy one manifest to Vagrant machines, then to hosts'
+	@echo 'make tls       change a running cloud to HTTPS, renew its certificate, and change it back; LAB=DIR takes a deployed cloud of one node'
 	@echo 'make snapshots  measure how fast a cloud comes back from a snapshot, and kill saves and restores at ten moments'
 	@echo 'make ephemeral  deploy two clouds from one snapshot at once, and test one while the other is destroyed'
 	@echo 'make host-network  give hosts bridges, bonds and VLANs, cut them off, and see them come back; on containers and QEMU guests'
@@ -58,7 +59,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral host-network debian-package kitchen readme; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral tls host-network debian-package kitchen readme; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -76,7 +77,7 @@ side-by-side: setup
 bench-converge: setup
 	@$(python) -m benchmarks.converge
 
-allinone restarts cookbooks swift volumes faults tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral kitchen readme: setup
+allinone restarts cookbooks swift volumes faults tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral kitchen readme tls: setup
 	@$(pytest) tests/acceptance/test_$(subst -,_,$@).py $(live)
 
 stacks: setup

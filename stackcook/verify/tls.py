@@ -50,7 +50,7 @@ def look(nodes: Iterable[Placed], ca: Path | None, own: bool, now: float) -> Cer
             ends.append(end)
             if end - now < LEAST * DAY:
                 left = counted(int((end - now) / DAY), "day")
-                raise VerifyError(f"it is valid for {left} more, which is too short", remedy=remedy)
+                raise VerifyError(f"it is valid for only {left}", remedy=remedy)
 
         return timed(f"certificate of {bracketed(host)}:{port}", node, UNIT, ask)
 

@@ -100,3 +100,12 @@ def test_what_is_no_clouds_file_is_left_alone(path: Path, text: str) -> None:
     assert str(path) in str(caught.value)
     assert "s3cret" not in str(caught.value)
     assert path.read_text() == text
+
+
+def test_clients_get_the_ca(path: Path) -> None:
+    ca = path.parent / "ca.crt"
+    clouds.write(path, URL, "s3cret", "d3mo", ca=ca)
+    written = yaml.safe_load(path.read_text())["clouds"]
+    assert [cloud["cacert"] for cloud in written.values()] == [str(ca), str(ca)]
+    clouds.write(path, URL, "s3cret", "d3mo")
+    assert "cacert" not in path.read_text()

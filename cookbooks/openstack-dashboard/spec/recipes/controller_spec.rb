@@ -31,6 +31,26 @@ RSpec.describe 'openstack-dashboard::controller' do
     expect(chef_run).to start_openstack_service('apache2').with(config: include(settings, '/etc/apache2/ports.conf', '/etc/apache2/sites-available/horizon.conf'))
   end
 
+  it 'answers over HTTP without TLS' do
+    expect(chef_run).not_to render_file('/etc/apache2/sites-available/horizon.conf').with_content('X-Forwarded-Proto')
+    expect(chef_run).not_to render_file(settings).with_content('SECURE')
+  end
+
+  context 'with TLS' do
+    default_attributes['openstack']['tls']['mode'] = 'public'
+
+    it 'redirects to HTTPS what has not come through HAProxy' do
+      expect(chef_run).to render_file('/etc/apache2/sites-available/horizon.conf')
+        .with_content('RewriteCond %{HTTP:X-Forwarded-Proto} !=https').with_content('RewriteRule ^ https://%{SERVER_NAME}%{REQUEST_URI} [R=302,L]')
+      expect(chef_run).to create_link('/etc/apache2/mods-enabled/rewrite.load')
+    end
+
+    it 'sends cookies over TLS only' do
+      expect(chef_run).to render_file(settings).with_content('SESSION_COOKIE_SECURE = True').with_content('CSRF_COOKIE_SECURE = True')
+        .with_content('SECURE_PROXY_SSL_HEADER = ["HTTP_X_FORWARDED_PROTO", "https"]')
+    end
+  end
+
   context 'with a plugin' do
     default_attributes['openstack']['dashboard']['plugins']['heat'] = 'python3-heat-dashboard'
 

@@ -1,0 +1,152 @@
+"""The certificates of the nodes, in data bags."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from stackcook.certificates import DAY, issue, new_authority
+from stackcook.chef.loader.findings import Findings
+from stackcook.chef.objects import databags, encryption
+from stackcook.chef.objects.certificates import check_own, ensure_certificates, public_hosts
+from stackcook.errors import InputError, Position
+from stackcook.manifest.model import Manifest, Node, Tls
+from stackcook.redact import Redactor
+from stackcook.report.secrets import known_secrets
+
+AT = Position(4, 8)
+NOW = time.time()
+ROLES = {"controller": {"run_list": ["recipe[openstack-identity::controller]"]}}
+
+
+@pytest.fixture
+def manifest(make: Any) -> Manifest:
+    made: Manifest = make({})
+    nodes = (
+        Node("controller", AT, ("role[controller]",), address=IPv4Address("10.0.116.10")),
+        Node("compute1", AT, address=IPv4Address("10.0.116.11")),
+    )
+    return replace(made, nodes=nodes, tls=Tls(AT))
+
+
+def items(manifest: Manifest) -> Mapping[str, Mapping[str, Any]]:
+    """What would be uploaded, decrypted."""
+    secret = encryption.read_secret(databags.secret_file(manifest))
+    (bag,) = databags.read_data_bags(manifest, Findings())
+    assert bag.name == "certificates" and bag.generated
+    assert all(encryption.is_encrypted(item) for item in bag.items.values())
+    return {name: encryption.decrypt(item, secret) for name, item in bag.items.items()}
+
+
+def test_each_node_gets_a_certificate_once(manifest: Manifest) -> None:
+    assert ensure_certificates(manifest, (), NOW) == ("controller", "compute1")
+    before = items(manifest)
+    assert ensure_certificates(manifest, (), NOW + 300 * DAY) == ()
+    assert items(manifest) == before
+    assert before["controller"]["certificate"] != before["compute1"]["certificate"]
+    assert before["controller"]["ca"] == (manifest.state / "tls" / "ca.crt").read_text()
+
+
+def test_without_tls_there_are_none(manifest: Manifest) -> None:
+    plain = replace(manifest, tls=None)
+    assert ensure_certificates(plain, (), NOW) == ()
+    assert databags.read_data_bags(plain, Findings()) == () and not plain.state.exists()
+
+
+def test_they_are_renewed_in_time_and_for_new_names(manifest: Manifest) -> None:
+    ensure_certificates(manifest, (), NOW)
+    assert len(ensure_certificates(manifest, (), NOW + 340 * DAY)) == 2
+    moved = replace(manifest.nodes[0], address=IPv4Address("10.0.116.20"))
+    changed = replace(manifest, nodes=(moved, manifest.nodes[1]))
+    assert ensure_certificates(changed, (), NOW + 340 * DAY) == ("controller",)
+    assert len(ensure_certificates(changed, ("cloud.example.com",), NOW + 340 * DAY)) == 2
+
+
+def test_the_key_of_the_ca_stays_on_this_machine(manifest: Manifest) -> None:
+    ensure_certificates(manifest, (), NOW)
+    key = manifest.state / "tls" / "ca.key"
+    assert (key.stat().st_mode & 0o777, key.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    lines = [line for line in key.read_text().splitlines() if "-----" not in line]
+    assert lines and not [line for line in lines if line in json.dumps(items(manifest))]
+
+
+def test_reports_mask_the_keys(manifest: Manifest) -> None:
+    ensure_certificates(manifest, (), NOW)
+    mask = Redactor(known_secrets(manifest.state, "", manifest))
+    key = (manifest.state / "tls" / "ca.key").read_text()
+    for text in (key, items(manifest)["compute1"]["key"]):
+        line = text.splitlines()[1]
+        assert line not in mask(f"the line {line} of a key")
+
+
+def test_a_lost_key_of_the_ca_is_not_replaced(manifest: Manifest) -> None:
+    ensure_certificates(manifest, (), NOW)
+    (manifest.state / "tls" / "ca.key").unlink()
+    with pytest.raises(InputError, match="the key of the CA cannot be read"):
+        ensure_certificates(manifest, (), NOW)
+
+
+def test_a_ca_that_was_half_made_is_made_anew(manifest: Manifest) -> None:
+    (manifest.state / "tls").mkdir(parents=True)
+    (manifest.state / "tls" / "ca.key").write_text("half")
+    assert len(ensure_certificates(manifest, (), NOW)) == 2
+
+
+def test_a_damaged_item_is_made_anew(manifest: Manifest) -> None:
+    ensure_certificates(manifest, (), NOW)
+    databags.generated_item(manifest, "certificates", "compute1").write_text("{")
+    assert ensure_certificates(manifest, (), NOW) == ("compute1",)
+
+
+def test_the_users_certificate_is_used_as_it_is(own: Manifest) -> None:
+    assert own.tls and own.tls.certificate and own.tls.ca
+    assert len(ensure_certificates(own, (), NOW)) == 2
+    assert {item["certificate"] for item in items(own).values()} == {
+        own.tls.certificate.read_text()
+    }
+    assert items(own)["controller"]["ca"] == own.tls.ca.read_text()
+    assert not (own.state / "tls").exists()
+    assert own.cacert == own.tls.ca
+
+
+@pytest.fixture
+def own(manifest: Manifest) -> Manifest:
+    """The user's certificate is for the controller only."""
+    ca = new_authority("CA", NOW)
+    made = issue(ca, ("10.0.116.10",), NOW)
+    texts = {"a.crt": made.certificate, "a.key": made.key, "ca.crt": ca.certificate}
+    for name, text in texts.items():
+        (manifest.root / name).write_text(text)
+    certificate, key, ca_file = (manifest.root / name for name in texts)
+    return replace(manifest, tls=Tls(AT, certificate, key, ca_file))
+
+
+def test_it_has_to_be_for_the_address_of_the_controller(own: Manifest) -> None:
+    findings = Findings()
+    check_own(own, ROLES, {}, findings)
+    assert findings.found == []
+
+
+def test_it_has_to_be_for_the_public_hosts(own: Manifest) -> None:
+    findings = Findings()
+    hosts = {"endpoints": {"public": {"identity": {"host": "cloud.example.com"}}}}
+    check_own(own, ROLES, {"lab": {"override_attributes": {"openstack": hosts}}}, findings)
+    (finding,) = findings.found
+    assert str(finding).endswith(
+        ":4:8: error: stackcook: tls: clients would reject a.crt for cloud.example.com: Hostname "
+        "mismatch, certificate is not valid for 'cloud.example.com'; name a certificate for it and "
+        "its key, and in `ca` the CA that signed it"
+    )
+
+
+def test_public_hosts_are_those_of_attributes() -> None:
+    attributes = {"openstack": {"endpoints": {"public": {"image": {"host": "a"}, "x": None}}}}
+    assert public_hosts(
+        [{"default_attributes": attributes}, {}, {"override_attributes": None}]
+    ) == {"a"}

@@ -191,6 +191,7 @@ def _wanted(manifest: Manifest, repository: Repository) -> Mapping[str, Packages
     """Node → all packages that its recipes name, also in conditions, and its cookbooks list."""
     named = repository.packages(manifest.nodes, certain=False)
     listed: dict[str, tuple[str, ...]] = {}
+    always = ("haproxy",) if manifest.tls else ()  # its resource names it, no recipe does
     for cookbook in repository.cookbooks:
         for file in cookbook.files:
             if file.path == PACKAGES_FILE:
@@ -202,7 +203,7 @@ def _wanted(manifest: Manifest, repository: Repository) -> Mapping[str, Packages
         recipes = recipes_of(node.run_list, node.environment, repository.roles)
         cookbooks = {recipe.split("::")[0] for recipe in recipes}
         more = (name for cookbook in sorted(cookbooks) for name in listed.get(cookbook, ()))
-        wanted[node.name] = Packages(tuple(sorted({*mine.openstack, *more})), mine.chef)
+        wanted[node.name] = Packages(tuple(sorted({*mine.openstack, *more, *always})), mine.chef)
     return wanted
 
 

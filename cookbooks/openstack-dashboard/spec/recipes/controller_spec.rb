@@ -46,7 +46,8 @@ RSpec.describe 'openstack-dashboard::controller' do
     end
 
     it 'sends cookies over TLS only' do
-      expect(chef_run).to render_file(settings).with_content('SESSION_COOKIE_SECURE = True').with_content('CSRF_COOKIE_SECURE = True')
+      expect(chef_run).to render_file(settings)
+        .with_content('SESSION_COOKIE_SECURE = True').with_content('CSRF_COOKIE_SECURE = True')
         .with_content('SECURE_PROXY_SSL_HEADER = ["HTTP_X_FORWARDED_PROTO", "https"]')
     end
   end

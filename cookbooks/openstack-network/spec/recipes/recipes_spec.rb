@@ -108,6 +108,11 @@ RSpec.describe 'openstack-network' do
       expect(chef_run).to disable_service('haproxy')
     end
 
+    it 'leaves haproxy alone on a node with public endpoints over TLS' do
+      chef_runner.node.run_state[:openstack_frontends] = true
+      expect(chef_run).not_to disable_service('haproxy')
+    end
+
     it 'has no provider network by default' do
       expect(external_ids.keys).not_to include('ovn-bridge-mappings', 'ovn-cms-options')
     end

@@ -61,9 +61,7 @@ To also reach consoles and floating IPs of instances, run this one instead:
 Then set localhost:1080 as the SOCKS proxy of the browser, and open:
   {horizon.geturl()}"""
     if secure:
-        text += (
-            "\nThe browser says that the certificate is not one for localhost: that is expected."
-        )
+        text += "\nThe browser will warn that the certificate is not for localhost."
     context.console.result(text, {"command": forward, "url": url, "socks": socks})
 
 

@@ -157,6 +157,11 @@ module OpenstackCommon
       raise "data bag certificates has no item #{node.name} that this node can read (#{e.message}); create it, or set `tls` in stackcook's manifest"
     end
 
+    # @return [String, nil] the file with the CA certificates that clients of public endpoints need; nil if they need none of their own
+    def openstack_ca_file
+      OpenstackCommon::Frontends::CA unless !openstack_tls? || openstack_certificate['ca'].empty?
+    end
+
     # Makes a service of this node reachable over TLS, if the cloud has it. All services of a node share one resource, at the place of
     # the first: the endpoints work before the catalog names them.
     #

@@ -35,7 +35,7 @@ openstack_config heat_conf do
     },
     'clients' => { 'endpoint_type' => 'internalURL' },
     # the URL to which instances send their signals
-    'clients_heat' => { 'endpoint_type' => 'publicURL' },
+    'clients_heat' => { 'endpoint_type' => 'publicURL', 'ca_file' => openstack_ca_file },
     'clients_keystone' => { 'auth_uri' => openstack_url('identity') },
     'database' => { 'connection' => db_url('heat') },
     'keystone_authtoken' => keystone_authtoken('heat'),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,8 +14,10 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
+from stackcook.certificates import issue, new_authority
 from stackcook.cli.main import cli
 from stackcook.errors import ExitCode
+from stackcook.files import write_private
 from tests.fakes import FakeSite
 from tests.output import data
 from tests.started import environment
@@ -27,7 +31,7 @@ def run(*arguments: str, **variables: str | None) -> Result:
 
 
 @contextmanager
-def horizon(*accepted: str) -> Iterator[str]:
+def horizon(*accepted: str, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A web server that answers only under these host names; its URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -41,10 +45,12 @@ def horizon(*accepted: str) -> Iterator[str]:
             """Be silent."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/"
     finally:
         server.shutdown()
         thread.join()
@@ -103,6 +109,23 @@ def test_tunnel_prints_a_command_for_the_laptop(root: Path, site: FakeSite) -> N
         found = data(run("tunnel", "--port", "9000", "--json", **connection).stdout)
         assert found["command"] == f"ssh -N -L 9000:{place} -p 2222 bob@2001:db8::7"
         assert found["url"] == "http://localhost:9000/horizon/"
+
+
+def test_tunnel_to_a_horizon_with_tls(root: Path, site: FakeSite) -> None:
+    run("deploy")
+    ca = new_authority("CA", time.time())
+    made = issue(ca, ("127.0.0.1",), time.time())
+    write_private(root / "server.pem", made.certificate + made.key)
+    write_private(root / ".stackcook" / "tls" / "ca.crt", ca.certificate)
+    path = root / "infrastructure.yml"
+    path.write_text(path.read_text().replace("stackcook:\n", "stackcook:\n  tls: public\n"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(root / "server.pem")
+    with horizon("localhost", tls=context) as site.horizon:
+        result = run("tunnel")
+    assert result.exit_code == ExitCode.DONE, result.stderr
+    assert "https://localhost:8080/horizon/" in result.stdout
+    assert "the certificate is not for localhost" in result.stdout
 
 
 def test_tunnel_to_a_horizon_that_does_not_accept_localhost(root: Path, site: FakeSite) -> None:

@@ -63,6 +63,20 @@ NEEDS: Mapping[str, Need] = {
 }
 """Each recipe that needs more than any node; a node needs the sum. Roles are made of them."""
 
+TLS_PORTS: Mapping[str, int] = {
+    "identity": 13000,
+    "image": 13292,
+    "placement": 13778,
+    "compute": 13774,
+    "novnc": 13080,
+    "network": 13696,
+    "dashboard": 443,
+    "block_storage": 13776,
+    "object_storage": 13808,
+    "orchestration": 13004,
+}
+"""The ports of public endpoints, if the cloud has TLS."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -127,11 +141,15 @@ def wanted(manifest: Manifest, repository: Repository, node: Node) -> Wanted:
     recipes = set(recipes_of(node.run_list, node.environment, repository.roles))
     need = _sum(NEEDS[recipe] for recipe in recipes if recipe in NEEDS)
     levels = tuple(_attributes(manifest, repository, node))
-    endpoints = "openstack.endpoints.internal"
+    endpoints = "openstack.endpoints"
     ports = {
-        service: int(_dig(levels, f"{endpoints}.{service}.port") or port)
+        service: int(_dig(levels, f"{endpoints}.internal.{service}.port") or port)
         for service, port in need.ports.items()
     }
+    for service, port in TLS_PORTS.items() if manifest.tls else ():
+        if service in need.ports:
+            public = _dig(levels, f"{endpoints}.public.{service}.port")
+            ports[f"{service} over TLS"] = int(public or port)
     used = {recipe.split("::")[0] for recipe in recipes}
     packages = repository.packages([node]).get(node.name, Packages())
     return replace(

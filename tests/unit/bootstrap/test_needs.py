@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stackcook.bootstrap.needs import NEEDS, Device, Wanted, wanted
+from stackcook.bootstrap.needs import NEEDS, TLS_PORTS, Device, Wanted, wanted
 from stackcook.chef.repository.repository import Repository
+from stackcook.errors import Position
 from stackcook.manifest.knifeoptions import parse
-from stackcook.manifest.model import MachineKind, Manifest
+from stackcook.manifest.model import MachineKind, Manifest, Tls
 from stackcook.manifest.read import read
 from tests.fakes import node
 
@@ -93,6 +95,16 @@ def test_attributes_change_the_interface_the_mtu_and_ports(shipped: Repository) 
     assert (found.interface, found.mtu) == ("eth1", 9000)
     assert found.need.ports["dashboard"] == 8080 and found.need.ports["db"] == 3306
     assert of(repository, "single-controller").interface == "", "it has no external network"
+
+
+def test_public_endpoints_over_tls_have_ports_of_their_own(shipped: Repository) -> None:
+    ports = of(shipped, "allinone", tls=Tls(Position(1, 1))).need.ports
+    assert ports["identity"] == 5000 and ports["identity over TLS"] == 13000
+    assert "orchestration over TLS" not in ports
+    assert "identity over TLS" not in of(shipped, "allinone").need.ports
+    helpers = (ROOT / "cookbooks/openstack-common/libraries/helpers.rb").read_text()
+    known = re.findall(r"^ +'(\w+)' => \{.*, tls: ([\d_]+)", helpers, re.MULTILINE)
+    assert TLS_PORTS == {service: int(port) for service, port in known}
 
 
 @pytest.mark.parametrize(

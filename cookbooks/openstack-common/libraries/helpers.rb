@@ -137,16 +137,19 @@ module OpenstackCommon
     # @return [Hash] the options with which a service checks the tokens of its clients
     def keystone_authtoken(user)
       keystone_client_section(user).merge(
-        'www_authenticate_uri' => openstack_url('identity', 'public'),
+        # only named in responses to clients without a token; the public URL would restart all services whenever it changes
+        'www_authenticate_uri' => openstack_url('identity'),
         'memcached_servers' => openstack_memcached_servers.join(','),
         'service_token_roles' => 'service',
         'service_token_roles_required' => true
       )
     end
 
+    # Without TLS as well: a cloud that changes to it need not restart its services.
+    #
     # @return [Hash] the section with which an API makes the links in its responses as the client has reached HAProxy
     def openstack_proxy_section
-      openstack_tls? ? { 'oslo_middleware' => { 'enable_proxy_headers_parsing' => true } } : {}
+      { 'oslo_middleware' => { 'enable_proxy_headers_parsing' => true } }
     end
 
     # @return [Hash{String => String}] this node's certificate, its key, and the CA certificates that clients need, as PEM

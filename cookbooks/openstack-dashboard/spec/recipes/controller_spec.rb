@@ -42,6 +42,7 @@ RSpec.describe 'openstack-dashboard::controller' do
     it 'redirects to HTTPS what has not come through HAProxy' do
       expect(chef_run).to render_file('/etc/apache2/sites-available/horizon.conf')
         .with_content('RewriteCond %{HTTP:X-Forwarded-Proto} !=https').with_content('RewriteRule ^ https://%{SERVER_NAME}%{REQUEST_URI} [R=302,L]')
+        .with_content('RewriteRule ^/$ https://%{SERVER_NAME}/horizon/ [R=302,L]')
       expect(chef_run).to create_link('/etc/apache2/mods-enabled/rewrite.load')
     end
 

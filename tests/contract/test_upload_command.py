@@ -144,6 +144,16 @@ def test_passwords_are_not_replaced(stackcook: Stackcook, manifest: Manifest) ->
     assert "the password db_passwords/nova on the Chef server differs from .stackcook" in output
 
 
+def test_certificates_are_replaced(stackcook: Stackcook, manifest: Manifest) -> None:
+    text = manifest.path.read_text()
+    manifest.path.write_text(text.replace("stackcook:\n", "stackcook:\n  tls: public\n"))
+    assert stackcook("upload")[0] == ExitCode.DONE
+    (node,) = manifest.nodes
+    (manifest.state / "data_bags" / "certificates" / f"{node.name}.json").unlink()
+    status, output = stackcook("upload")
+    assert status == ExitCode.DONE and "0 created, 1 updated" in output, output
+
+
 def test_what_is_deleted(stackcook: Stackcook, manifest: Manifest) -> None:
     assert stackcook("upload")[0] == ExitCode.DONE
     manifest.path.write_text(

@@ -44,6 +44,11 @@ class DataBag:
     secret: str | None = field(default=None, repr=False)
     generated: bool = False
 
+    @property
+    def fixed(self) -> bool:
+        """Whether items must not replace others on the server, as passwords must not."""
+        return self.generated and self.name != CERTIFICATES
+
 
 def generated_bags(manifest: Manifest) -> Mapping[str, tuple[str, ...]]:
     """Data bag → items with generated passwords; bags that the manifest lists are the user's."""

@@ -117,7 +117,7 @@ class _Questions:
             stored = _stored_item(self.client.get_map(object_path("data", bag.name, name)), data)
             if _same_item(stored, data, bag.secret):
                 return label
-            if bag.generated:
+            if bag.fixed:
                 raise password_differs(self.client, bag.name, name)
         if bag.secret and not encryption.is_encrypted(data):
             data = encryption.encrypt(data, bag.secret)
@@ -129,7 +129,7 @@ class _Questions:
             new=stored is None,
             stored=stored and wrapped_item(bag.name, {"id": name, **stored}),
             secret=encryption.is_encrypted(data),
-            fixed=bag.generated,
+            fixed=bag.fixed,
         )
 
     def _named(

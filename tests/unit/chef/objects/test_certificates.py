@@ -39,7 +39,7 @@ def items(manifest: Manifest) -> Mapping[str, Mapping[str, Any]]:
     """What would be uploaded, decrypted."""
     secret = encryption.read_secret(databags.secret_file(manifest))
     (bag,) = databags.read_data_bags(manifest, Findings())
-    assert bag.name == "certificates" and bag.generated
+    assert bag.name == "certificates" and bag.generated and not bag.fixed
     assert all(encryption.is_encrypted(item) for item in bag.items.values())
     return {name: encryption.decrypt(item, secret) for name, item in bag.items.items()}
 

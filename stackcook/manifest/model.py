@@ -404,6 +404,11 @@ class Tls:
     key: Path | None = None
     ca: Path | None = None
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The user's files."""
+        return tuple(file for file in (self.certificate, self.key, self.ca) if file)
+
 
 @dataclass(frozen=True)
 class Place:

@@ -161,6 +161,11 @@ class Repository:
             "nodes": {node.name: [str(node.ssh_place), *node.run_list] for node in manifest.nodes},
             "roles": dict(self.roles),
             "environments": dict(self.environments),
+            "tls": [
+                hashlib.sha256(file.read_bytes()).hexdigest()
+                for file in (manifest.tls.files if manifest.tls else ())
+                if file.is_file()
+            ],
             "data bags": {
                 bag.name: [dict(bag.items), bag.secret]
                 for bag in self.data_bags

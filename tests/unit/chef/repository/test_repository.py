@@ -11,8 +11,8 @@ import pytest
 
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.repository.repository import Repository
-from stackcook.errors import InputError, Severity
-from stackcook.manifest.model import Manifest
+from stackcook.errors import InputError, Position, Severity
+from stackcook.manifest.model import Manifest, Tls
 
 BASE = {"cookbooks/base/metadata.rb": "name 'base'\nversion '1.0.0'\n"}
 
@@ -253,3 +253,13 @@ def test_a_deploy_whose_nodes_have_changed_is_another_one(make: Any) -> None:
     others = (replace(node, run_list=("recipe[a]",)), replace(node, host="web2"))
     digests = {repository.digest(replace(manifest, nodes=(each,))) for each in (node, *others)}
     assert len(digests) == 3
+
+
+def test_a_deploy_with_another_certificate_is_another_one(make: Any) -> None:
+    manifest = make({"own.crt": "old"})
+    manifest.path.touch()
+    manifest = replace(manifest, tls=Tls(Position(1, 1), manifest.root / "own.crt"))
+    before = Repository().digest(manifest)
+    assert Repository().digest(manifest) == before
+    (manifest.root / "own.crt").write_text("new")
+    assert Repository().digest(manifest) != before

@@ -35,7 +35,7 @@ action_class do
 
     # HAProxy reads it as root
     file OpenstackCommon::Frontends::CERTIFICATE do
-      content new_resource.certificate.values_at('certificate', 'key').join
+      content new_resource.certificate.values_at('certificate', 'key').map { |pem| "#{pem.chomp}\n" }.join # a user's may lack the line's end
       owner 'root'
       group 'root'
       mode '0600'

@@ -289,6 +289,17 @@ def conf(
     return found
 
 
+def test_tempest_accepts_the_ca_of_the_cloud() -> None:
+    assert "ca_certificates_file" not in conf()["identity"]
+    features = replace(FEATURES, services=FEATURES.services | {"orchestration"})
+    found = ConfigParser(interpolation=None)
+    credentials = Credentials("admin", "queue", ca=Path("/here/ca.crt"))
+    found.read_string(settings.config(features, RESOURCES, credentials))
+    # of the node that Tempest runs on
+    assert found["identity"]["ca_certificates_file"] == "/etc/openstack/ca.pem"
+    assert found["heat_plugin"]["ca_file"] == "/etc/openstack/ca.pem"
+
+
 def test_what_the_cloud_has_not_is_switched_off() -> None:
     found = conf()
     available = dict(found["service_available"])

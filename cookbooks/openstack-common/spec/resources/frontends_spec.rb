@@ -9,7 +9,7 @@ RSpec.describe 'openstack_frontends' do
   let(:ca) { "CA\n" }
 
   before do
-    item = { 'certificate' => "CERTIFICATE\n", 'key' => "KEY\n", 'ca' => ca }
+    item = { 'certificate' => 'CERTIFICATE', 'key' => "KEY\n", 'ca' => ca }
     allow_any_instance_of(Chef::Resource).to receive(:data_bag_item).with('certificates', anything).and_return(item)
   end
 

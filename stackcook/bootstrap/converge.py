@@ -111,9 +111,10 @@ def attributes(context: BootstrapContext, node: Node, deploy: Deploy) -> dict[st
 
 
 def from_manifest(context: BootstrapContext, node: Node) -> dict[str, Any]:
-    """What recipes know from the manifest: the node's address, and the external network."""
+    """What recipes know from the manifest: the node's address, external network and region."""
     address = {"address": str(node.address)} if node.address else {}
-    given = {**address, **({} if node.provider else context.openstack)}
+    more = context.zones.get(node.environment, context.openstack)
+    given = {**address, **({} if node.provider else more)}
     return {"openstack": given} if given else {}
 
 

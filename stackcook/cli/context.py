@@ -205,6 +205,30 @@ def _names(manifest: Manifest) -> list[str]:
     return [*names]
 
 
+def _zones(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """The manifest's zones, for shell completion."""
+    manifest = _to_complete(ctx)
+    return [zone for zone in manifest.zones if zone.startswith(begun)] if manifest else []
+
+
+zones_option = click.option(
+    "--zone",
+    "zones",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=_zones,
+    help="Only the nodes of this zone; repeatable.",
+)
+"""The option ``--zone`` of commands for some of the nodes."""
+
+
+def zone_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option ``--zone`` of commands for one cloud; its value is checked with the manifest."""
+    return click.option(
+        "--zone", metavar="NAME", shell_complete=_zones, help="The cloud of this zone."
+    )(command)
+
+
 def limit_option(more: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The option ``--limit``; ``more`` is added to its help."""
     return click.option(

@@ -34,7 +34,7 @@ from stackcook.errors import (
     counted,
 )
 from stackcook.manifest.model import MachineKind, Node
-from stackcook.files import private_directory, write_private
+from stackcook.files import lock, private_directory, write_private
 from stackcook.parallel import parallel_map
 from stackcook.remote import hostkeys
 from stackcook.remote.base import Host, Remote, as_root
@@ -85,8 +85,8 @@ class Site(ChefSite):
     Methods that return a text say what they did in a few words. All raise StackcookErrors.
     """
 
-    _seen: tuple[Placed, ...] = ()
-    """The nodes as they were when they were verified."""
+    _verified: Mapping[str, tuple[Placed, ...]] = {}
+    """The nodes of each zone as they were when they were verified."""
 
     @cached_property
     def _bootstrap(self) -> Bootstrap:
@@ -96,6 +96,10 @@ class Site(ChefSite):
             self._manifest.state,
             databags.ensure_passwords(self._manifest),
             self.machines.attributes(),
+            {
+                zone: {**self.machines.attributes(zone), "region": zone}
+                for zone in self._manifest.zones
+            },
             opener=self._connections,
             package=self._manifest.client,
             timer=self._manifest.timer,
@@ -179,6 +183,7 @@ class Site(ChefSite):
         self,
         patience: float = smoke.AFTER_DEPLOY,
         *,
+        zone: str = "",
         without: Collection[str] = (),
         deploy: Deploy = NONE,
         instance: bool | None = None,
@@ -186,7 +191,9 @@ class Site(ChefSite):
         horizon: bool = False,
         say: Say = lambda line: None,
     ) -> Report:
-        """Check that the cloud works, leaving out the nodes named in ``without``.
+        """Check that the cloud works, or that of each zone, or only that of ``zone``.
+
+        The nodes named in ``without`` are left out.
 
         After a ``deploy`` of some of the nodes, the others are left out, too, and a note says so.
         ``instance`` says whether to boot instances, None: as the manifest says. With ``logs``, the
@@ -194,61 +201,89 @@ class Site(ChefSite):
         browser. Writes ``clouds.yaml`` first, so that the user can inspect the cloud. Raises
         VerifyError if one of the others is in the deploy and has not reported it.
         """
-        self._seen = placed(self._manifest, self.client, deploy=deploy.id)
-        for keystone in running(self._seen, KEYSTONE)[:1]:
-            path = self._manifest.root / "clouds.yaml"
-            clouds.write(
-                path,
-                gate.auth_url(keystone),
-                self.credentials.admin,
-                self.credentials.demo,
-                self._manifest.os_cloud,
-            )
-        names = [node.name for node in self._manifest.nodes]
-        others = beyond(names, self._seen, deploy.nodes, deploy.id) if deploy.nodes else ()
+        if (zones := self._manifest.zones) and not zone:
+
+            def one(name: str) -> Report:
+                return self.verify(
+                    patience,
+                    zone=name,
+                    without=without,
+                    deploy=deploy,
+                    instance=instance,
+                    logs=logs,
+                    horizon=horizon,
+                    say=lambda line: say(f"{name}: {line}"),
+                )
+
+            return Report.of_all(parallel_map(one, zones))
+        manifest = self._manifest.zone(zone)
+        credentials = replace(self.credentials, os_cloud=manifest.os_cloud)
+        seen = placed(manifest, self.client, deploy=deploy.id)
+        self._verified = {**self._verified, zone: seen}
+        for keystone in running(seen, KEYSTONE)[:1]:
+            with lock(manifest.state / "clouds.lock"):
+                clouds.write(
+                    manifest.root / "clouds.yaml",
+                    gate.auth_url(keystone),
+                    credentials.admin,
+                    credentials.demo,
+                    manifest.os_cloud,
+                    region=manifest.region,
+                    region_of=manifest.region_of,
+                )
+        names = [node.name for node in manifest.nodes]
+        others = beyond(names, seen, deploy.nodes, deploy.id) if deploy.nodes else ()
         without = {*without, *others}
-        nodes = tuple(n for n in self._manifest.nodes if n.name not in without)
-        reported(self._seen, _theirs(nodes, deploy), deploy.id)
-        left_out = (node.names for node in self._seen if node.name in without)
+        nodes = tuple(n for n in manifest.nodes if n.name not in without)
+        reported(seen, _theirs(nodes, deploy), deploy.id)
+        left_out = (node.names for node in seen if node.name in without)
         report = smoke.verify(
-            replace(self._manifest, nodes=nodes),
-            tuple(node for node in self._seen if node.name not in without),
+            replace(manifest, nodes=nodes),
+            tuple(node for node in seen if node.name not in without),
             self.machines.hosts(nodes),
-            self.credentials,
+            credentials,
             patience=patience,
-            instance=self._manifest.verify_instance if instance is None else instance,
+            instance=manifest.verify_instance if instance is None else instance,
             horizon=horizon,
             known={*names}.union(*left_out),
             logs_since=deploy_began(self._manifest.state) if logs else None,
             say=say,
             opener=self._connections.by(connect),  # a node that is down isn't waited for
         )
-        if not others:
-            return report
-        which = others[0] if len(others) == 1 else f"{others[0]} and {len(others) - 1} more"
-        note = f"not verified: {which}, which this deploy leaves out"
-        return replace(report, notes=(*report.notes, note))
+        if others:
+            which = others[0] if len(others) == 1 else f"{others[0]} and {len(others) - 1} more"
+            note = f"not verified: {which}, which this deploy leaves out"
+            report = replace(report, notes=(*report.notes, note))
+        return report.of_zone(zone) if zone else report
 
     def tempest(self, request: Request, show: Show) -> TempestReport:
         """Run Tempest's tests against the cloud; raises as :func:`tempest.run.run` does."""
         seen = placed(self._manifest, self.client)
         hosts = self.machines.hosts(self._manifest.nodes)
         opener = self._connections.by(connect)
-        about = tempest.Deployment(seen, hosts, self._manifest.state, self.credentials, opener)
+        state, region = self._manifest.state, self._manifest.region
+        about = tempest.Deployment(seen, hosts, state, self.credentials, opener, region)
         return tempest.run(about, request, show)
 
     def facts(self) -> Mapping[str, str]:
         """Horizon's URL, where the password is, and a command to try; empty without a cloud."""
-        seen = self._seen or placed(self._manifest, self.client)
-        facts = {
-            "Horizon": f"http://{bracketed(dashboard.address)}/"
-            for dashboard in running(seen, DASHBOARD)[:1]
-        }
-        if running(seen, KEYSTONE):
+        facts: dict[str, str] = {}
+        clouds: list[str] = []
+        for zone in self._manifest.zones or ("",):
+            seen = self._seen(zone)
+            for dashboard in running(seen, DASHBOARD)[:1]:
+                facts[f"Horizon {zone}".strip()] = f"http://{bracketed(dashboard.address)}/"
+            if running(seen, KEYSTONE):
+                clouds.append(self._manifest.zone(zone).os_cloud)
+        if clouds:
             path = self._manifest.root / "clouds.yaml"
             facts["log in as"] = f"admin, domain Default; the password is in {path}"
-            facts["try"] = f"openstack --os-cloud {self._manifest.os_cloud} server list"
+            facts["try"] = f"openstack --os-cloud {clouds[0]} server list"
         return facts
+
+    def _seen(self, zone: str = "") -> tuple[Placed, ...]:
+        """The nodes of a zone, or of a manifest without zones, as the Chef server knows them."""
+        return self._verified.get(zone) or placed(self._manifest.zone(zone), self.client)
 
     def give_back(self, node: Node, keep: Keep, timeout: float, say: Say) -> str:
         """Give the host of ``node`` back; says what stays there. Raises NodeError."""
@@ -273,8 +308,9 @@ class Site(ChefSite):
         return tuple(parallel_map(ask, self.machines.hosts(self._manifest.nodes).values()))
 
     def contents(self) -> Contents:
-        """What users have in the cloud. Raises VerifyError if it does not answer."""
-        return contents(self._cloud)
+        """What users have in the cloud, or in all zones. Raises VerifyError if one is silent."""
+        zones = self._manifest.zones or ("",)
+        return Contents.of_all([contents(self._signed_in(zone)) for zone in zones])
 
     def catalog(self) -> tuple[Endpoint, ...]:
         """Keystone's catalog. Raises VerifyError if the cloud does not answer."""
@@ -282,18 +318,33 @@ class Site(ChefSite):
 
     @cached_property
     def _cloud(self) -> Cloud:
-        """The cloud, for its administrator: signed in once. Raises VerifyError."""
-        seen = self._seen or placed(self._manifest, self.client)
-        checks, cloud = gate.tokens(seen, self.credentials)
+        """The only cloud, for its administrator: signed in once. Raises VerifyError."""
+        if zones := self._manifest.zones:
+            what = f"there are several clouds: the zones {', '.join(zones)}"
+            raise VerifyError(what, remedy="choose one of them")
+        return self._signed_in()
+
+    def _signed_in(self, zone: str = "") -> Cloud:
+        checks, cloud = gate.tokens(self._seen(zone), self.credentials)
         if cloud is None:
             why = "; ".join(str(check) for check in checks) or "no node runs Keystone"
             raise VerifyError(why, remedy="run `stackcook verify`")
         return cloud
 
+    def zone_of(self, name: str) -> str:
+        """The zone of a node, by the manifest, else by the Chef server; empty if it has none."""
+        if not self._manifest.zones:
+            return ""
+        if listed := self._manifest.node(name):
+            return self._manifest.zone_of(listed)
+        found = objects.find(self.client, f"/nodes/{name}") or {}
+        place = str(found.get("chef_environment", ""))
+        return place if place in self._manifest.zones else ""
+
     def leaving(self, name: str) -> Leaving:
         """What is known of a node that is to be removed, by the manifest and by the cloud."""
         listed = self._manifest.node(name)
-        self._seen = placed(self._manifest, self.client)
+        self._verified = {"": placed(self._manifest, self.client)}
         found = objects.find(self.client, f"/nodes/{name}")
         node = listed or Node(name, Position(1, 1))
         (mine,) = placed(replace(self._manifest, nodes=(node,)), self.client)
@@ -334,7 +385,7 @@ class Site(ChefSite):
     def forget_member(self, member: Member) -> str:
         """Delete a node from OVN and from Nova's cells, on the nodes that have these databases."""
         for unit, script in members.PLACES.items():
-            for each in running(self._seen, unit)[:1]:
+            for each in running(self._seen(), unit)[:1]:
                 (node,) = (n for n in self._manifest.nodes if n.name == each.name)
                 with self.connect(node) as on:
                     done = as_root(on, script(member), timeout=120)
@@ -411,7 +462,8 @@ class Site(ChefSite):
 
     def remove(self) -> str:
         """Remove ``.stackcook``, and our cloud from ``clouds.yaml``."""
-        clouds.remove(self._manifest.root / "clouds.yaml", self._manifest.os_cloud)
+        names = [self._manifest.zone(zone).os_cloud for zone in self._manifest.zones]
+        clouds.remove(self._manifest.root / "clouds.yaml", self._manifest.os_cloud, *names)
         shutil.rmtree(self._manifest.state)
         return "removed"
 

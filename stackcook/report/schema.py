@@ -75,10 +75,24 @@ def _run() -> Schema:
     )
     return _object(
         seconds=_SECONDS,
-        steps=_list(_object("A step for all nodes.", step=_TEXT, seconds=_SECONDS, text=_TEXT)),
+        steps=_list(
+            _object(
+                "A step for all nodes, or those of a stage or zone.",
+                step=_TEXT,
+                stage=_OPTIONAL,
+                seconds=_SECONDS,
+                text=_TEXT,
+            )
+        ),
         nodes=_map(node),
         findings=_list(finding),
-        errors=_list(_object("A step that failed.", step=_TEXT, node=_TEXT, error=_TEXT)),
+        errors=_list(
+            _object("A step that failed.", step=_TEXT, node=_TEXT, stage=_OPTIONAL, error=_TEXT)
+        ),
+        zones={
+            **_map(_object(failed=_OPTIONAL)),
+            "description": "The zones, and why they failed; empty without zones.",
+        },
         facts={**_map(_TEXT), "description": "For people, such as the URL of Horizon."},
     )
 
@@ -133,6 +147,7 @@ def _plan() -> Schema:
         step=_TEXT,
         node=_OPTIONAL,
         stage=_OPTIONAL,
+        zone=_OPTIONAL,
         does=_TEXT,
         after=_TEXTS,
         after_nodes=_TEXTS,
@@ -242,6 +257,7 @@ def _report() -> Schema:
     one = _object(
         run=run,
         steps=_list(step),
+        zones=_list(_object(name=_TEXT, result=_TEXT)),
         stages=_list(stage),
         nodes=_list(node),
         failures=_list(failure),
@@ -265,6 +281,7 @@ def _verify() -> Schema:
                 remedy=_TEXT,
                 seconds=_SECONDS,
                 unit=_TEXT,
+                zone=_TEXT,
             )
         ),
         notes={
@@ -363,6 +380,7 @@ def _data() -> dict[str, Schema]:
                         "description": "When the last successful chef-client run began.",
                     },
                     why=_OPTIONAL,
+                    zone=_OPTIONAL,
                 )
             ),
         ),

@@ -110,6 +110,7 @@ def test_json_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         {
             "step": "bootstrap",
             "node": "compute1",
+            "stage": "single-compute",
             "error": "compute1: execute[boom] (x.rb:1): no; see more",
         }
     ]
@@ -135,7 +136,7 @@ def test_two_steps_for_all_nodes_at_once_are_told_apart() -> None:
     board.take(StepStarted("save", 1.0))
     board.take(StepStarted("verify", 1.1))
     assert board.take(StepDone("save", 1.2, 0.2)) == "save           ok (0.2 s)"
-    assert (board.whole.step, board.whole.result) == ("verify", "running")
+    assert (board.whole[""].step, board.whole[""].result) == ("verify", "running")
     done = board.take(StepDone("verify", 9.1, 8.0, text="60 checks passed"))
     assert done == "verify         60 checks passed (8.0 s)"
 

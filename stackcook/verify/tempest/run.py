@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stackcook.errors import StackcookError, VerifyError, counted
@@ -14,7 +14,7 @@ from stackcook.remote.base import Connect, Host
 from stackcook.verify.gate import Credentials, auth_url
 from stackcook.verify.instance import resources
 from stackcook.verify.instance.proof import alone
-from stackcook.verify.openstack import Cloud, sign_in
+from stackcook.verify.openstack import REGION, Cloud, sign_in
 from stackcook.verify.placing import COMPUTE, KEYSTONE, Placed, running
 from stackcook.verify.services import Sessions
 from stackcook.verify.tempest import culprits, ground, guideline, known, results, settings
@@ -99,6 +99,7 @@ class Deployment:
     state: Path
     credentials: Credentials
     opener: Connect
+    region: str = REGION
 
     @property
     def known_hosts(self) -> Path:
@@ -181,6 +182,7 @@ def prepare(deployment: Deployment, cloud: Cloud, node: Placed) -> Prepared:
     resize = _can_resize(deployment)
     features = settings.discover(cloud, auth_url(node), deployment.nodes, resize=resize)
     made = ground.create(cloud)
+    features = replace(features, region=deployment.region)
     config = settings.config(features, made, deployment.credentials)
     flavor = cloud.read("compute", f"/flavors/{made.flavor_alt}")["flavor"]
     return Prepared(config, room(cloud, int(flavor["ram"])))

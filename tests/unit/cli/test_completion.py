@@ -51,6 +51,7 @@ def test_bash_completes(line: str, found: list[str], root: Path) -> None:
 FREE = {
     "init": {
         "computes",
+        "zones",
         "network",
         "external_network",
         "external_interface",

@@ -39,6 +39,7 @@ help:
 	@echo 'make offline   deploy from a bundle, in a network namespace without the internet'
 	@echo 'make same-manifest  deploy one manifest to Vagrant machines, then to hosts'
 	@echo 'make snapshots  measure how fast a cloud comes back from a snapshot, and kill saves and restores at ten moments'
+	@echo 'make zones      deploy two zones, and kill one'"'"'s controller in the middle of it and later'
 	@echo 'make ephemeral  deploy two clouds from one snapshot at once, and test one while the other is destroyed'
 	@echo 'make host-network  give hosts bridges, bonds and VLANs, cut them off, and see them come back; on containers and QEMU guests'
 	@echo 'make debian-package  install the Debian package in clean Debian 12 and 13 systems, use it there, and deploy from it'
@@ -58,7 +59,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral host-network debian-package kitchen readme; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones host-network debian-package kitchen readme; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -76,7 +77,7 @@ side-by-side: setup
 bench-converge: setup
 	@$(python) -m benchmarks.converge
 
-allinone restarts cookbooks swift volumes faults tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral kitchen readme: setup
+allinone restarts cookbooks swift volumes faults tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones kitchen readme: setup
 	@$(pytest) tests/acceptance/test_$(subst -,_,$@).py $(live)
 
 stacks: setup

@@ -26,7 +26,7 @@ EXIT_CODES = {
     ExitCode.VERIFY: "verification failed",
     ExitCode.CHEF_SERVER: "Chef server error",
     ExitCode.MACHINES: "machines or network failed",
-    ExitCode.WITHIN_BUDGET: "success, except for failed nodes within the failure budget",
+    ExitCode.WITHIN_BUDGET: "success, except for failed nodes within the failure budget, or for a zone",
     ExitCode.INTERRUPTED: "interrupted",
 }
 """What each exit code means to the caller."""

@@ -360,6 +360,7 @@ class Site(ChefSite):
             frozenset(service.unit for service in mine.services),
             found is not None and (listed is not None or self.owns(found["chef_environment"])),
             member,
+            self._manifest.os_cloud,
         )
 
     def disable(self, member: Member) -> str:

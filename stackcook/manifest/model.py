@@ -462,6 +462,11 @@ class Manifest:
         return self.root / ".stackcook"
 
     @property
+    def cloud_state(self) -> Path:
+        """Where that of one cloud is: :attr:`state`, or a zone's own directory below it."""
+        return self.state / "zones" / self.region if self.region_of else self.state
+
+    @property
     def no_external_network(self) -> str:
         """What it means that the manifest has no ``external_network``, and what to do.
 

@@ -215,7 +215,7 @@ class Site(ChefSite):
                     say=lambda line: say(f"{name}: {line}"),
                 )
 
-            return Report.of_all(parallel_map(one, zones))
+            return Report.of_all(dict(zip(zones, parallel_map(one, zones))))
         manifest = self._manifest.zone(zone)
         credentials = replace(self.credentials, os_cloud=manifest.os_cloud)
         seen = placed(manifest, self.client, deploy=deploy.id)
@@ -261,8 +261,15 @@ class Site(ChefSite):
         seen = placed(self._manifest, self.client)
         hosts = self.machines.hosts(self._manifest.nodes)
         opener = self._connections.by(connect)
-        state, region = self._manifest.state, self._manifest.region
-        about = tempest.Deployment(seen, hosts, state, self.credentials, opener, region)
+        about = tempest.Deployment(
+            seen,
+            hosts,
+            self._manifest.cloud_state,
+            self._manifest.state / "known_hosts",
+            self.credentials,
+            opener,
+            self._manifest.region,
+        )
         return tempest.run(about, request, show)
 
     def facts(self) -> Mapping[str, str]:

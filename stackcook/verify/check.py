@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,17 +76,17 @@ class Report:
         return {name: tuple(checks) for name, checks in found.items()}
 
     def of_zone(self, zone: str) -> Report:
-        """The report with the zone in checks and notes."""
-        checks = tuple(replace(check, zone=zone) for check in self.checks)
-        return replace(self, checks=checks, notes=tuple(f"{zone}: {note}" for note in self.notes))
+        """The report with the zone in its checks."""
+        return replace(self, checks=tuple(replace(check, zone=zone) for check in self.checks))
 
     @classmethod
-    def of_all(cls, reports: Sequence[Report]) -> Report:
-        """One report of several verifications that ran at the same time."""
+    def of_all(cls, zones: Mapping[str, Report]) -> Report:
+        """One report of all zones, which were verified at the same time."""
+        reports = tuple(zones.values())
         return cls(
             tuple(check for each in reports for check in each.checks),
             max(each.seconds for each in reports),
-            tuple(note for each in reports for note in each.notes),
+            tuple(f"{zone}: {note}" for zone, each in zones.items() for note in each.notes),
             tuple(path for each in reports for path in each.screenshots),
         )
 

@@ -77,7 +77,7 @@ def verify(
             proof = prove(
                 cloud,
                 nodes,
-                manifest.state,
+                manifest.cloud_state,
                 required=bool(instance),
                 limit=limit,
                 advice=manifest.no_external_network,
@@ -87,7 +87,7 @@ def verify(
             )
         seen = Visit()
         if cloud and horizon:
-            seen = visit(cloud, nodes, credentials, manifest.state, limit=limit, say=say)
+            seen = visit(cloud, nodes, credentials, manifest.cloud_state, limit=limit, say=say)
         explained = [
             pool.submit(sessions.explained, check, by_name.get(check.node), credentials.secrets)
             for check in (*found, *proof.checks, *seen.checks)

@@ -91,20 +91,16 @@ class TempestReport:
 class Deployment:
     """What a run needs to know: the cloud's nodes, how to reach them, and passwords.
 
-    ``state`` is the deployment's directory.
+    ``state`` is the cloud's directory, ``known_hosts`` has the SSH host keys of the nodes.
     """
 
     nodes: Sequence[Placed]
     hosts: Mapping[str, Host]
     state: Path
+    known_hosts: Path
     credentials: Credentials
     opener: Connect
     region: str = REGION
-
-    @property
-    def known_hosts(self) -> Path:
-        """The SSH host keys of the nodes."""
-        return self.state / "known_hosts"
 
 
 def run(deployment: Deployment, request: Request, show: Show) -> TempestReport:

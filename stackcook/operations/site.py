@@ -51,7 +51,7 @@ from stackcook.snapshot.store import (
     restore_state,
     save_state,
 )
-from stackcook.verify import clouds, gate, openstack, smoke
+from stackcook.verify import clouds, gate, horizon, openstack, smoke
 from stackcook.verify import member as members
 from stackcook.verify.check import Report
 from stackcook.verify.contents import Contents, contents
@@ -69,6 +69,7 @@ from stackcook.verify.placing import (
     running,
     unreported,
 )
+from stackcook.verify.probe.client import Target
 from stackcook.verify.tempest import run as tempest
 from stackcook.verify.tempest.run import Request, Show, TempestReport
 
@@ -275,6 +276,16 @@ class Site(ChefSite):
     def contents(self) -> Contents:
         """What users have in the cloud. Raises VerifyError if it does not answer."""
         return contents(self._cloud)
+
+    def target(self) -> Target:
+        """The cloud for ``probe``. Raises VerifyError if it does not answer."""
+        dashboards = running(self._seen or placed(self._manifest, self.client), DASHBOARD)
+        return Target(
+            self._manifest.os_cloud,
+            self._cloud,
+            self.credentials.admin,
+            horizon.base(dashboards[0].address) if dashboards else "",
+        )
 
     def catalog(self) -> tuple[Endpoint, ...]:
         """Keystone's catalog. Raises VerifyError if the cloud does not answer."""

@@ -96,7 +96,7 @@ def cause_of(error: Exception, timeout: float) -> str:
     if "refused" in text:
         return "connection refused: is the service running?"
     if isinstance(error, TimeoutError) or "timed out" in text:
-        return f"no response within {timeout:.0f} s"
+        return f"no response within {timeout:g} s"
     if "No route to host" in text or "Network is unreachable" in text:
         return "no route to host: is the machine up?"
     if "Connection aborted" in text or "reset" in text or "closed connection" in text:

@@ -133,6 +133,22 @@ OUTPUT = _OutputFile()
 """The type of an option or argument whose value is the path of a file to write."""
 
 
+class Duration(click.ParamType):
+    """``90``, ``90s``, ``5m``, ``2h``: seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from stackcook.manifest.fields import DURATION, SECONDS
+
+        if isinstance(value, float):
+            return value
+        match = DURATION.fullmatch(value)
+        if not match or int(match[1]) == 0:
+            self.fail("write a number of seconds, or use a unit: 90m, 2h", param, ctx)
+        return float(int(match[1]) * SECONDS[match[2] or "s"])
+
+
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The option ``--format``, one of ``forms``; hand its value to :meth:`Context.form`."""
     return click.option(

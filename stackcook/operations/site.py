@@ -51,7 +51,7 @@ from stackcook.snapshot.store import (
     restore_state,
     save_state,
 )
-from stackcook.verify import clouds, gate, openstack, smoke
+from stackcook.verify import clouds, gate, horizon, openstack, smoke
 from stackcook.verify import member as members
 from stackcook.verify.check import Report
 from stackcook.verify.contents import Contents, contents
@@ -69,6 +69,7 @@ from stackcook.verify.placing import (
     running,
     unreported,
 )
+from stackcook.verify.probe.client import Target
 from stackcook.verify.tempest import run as tempest
 from stackcook.verify.tempest.run import Request, Show, TempestReport
 
@@ -318,6 +319,23 @@ class Site(ChefSite):
         """What users have in the cloud, or in all zones. Raises VerifyError if one is silent."""
         zones = self._manifest.zones or ("",)
         return Contents.of_all([contents(self._signed_in(zone)) for zone in zones])
+
+    def targets(self, zone: str = "") -> tuple[Target, ...]:
+        """The cloud for ``probe``, or those of all zones, or of one.
+
+        Raises VerifyError if one does not answer.
+        """
+        zones = (zone,) if zone else self._manifest.zones or ("",)
+        return tuple(map(self._target, zones))
+
+    def _target(self, zone: str) -> Target:
+        dashboards = running(self._seen(zone), DASHBOARD)
+        return Target(
+            zone or self._manifest.os_cloud,
+            self._signed_in(zone),
+            self.credentials.admin,
+            horizon.base(dashboards[0].address) if dashboards else "",
+        )
 
     def catalog(self) -> tuple[Endpoint, ...]:
         """Keystone's catalog. Raises VerifyError if the cloud does not answer."""

@@ -319,6 +319,39 @@ def _tempest() -> Schema:
     )
 
 
+def _probe() -> Schema:
+    seconds = _or_null(_SECONDS)
+    gap = _object(
+        "From the last successful probe before a failure to the next one.",
+        began=_TIME,
+        seconds=_SECONDS,
+        error={**_TEXT, "description": "The first failure."},
+    )
+    api = _object(
+        "A probe is a few requests; it fails if one of them does. Null without a probe or a"
+        " successful request.",
+        cloud=_TEXT,
+        api={**_TEXT, "description": "Its type in the catalog, or `dashboard`."},
+        url=_TEXT,
+        ok={**_BOOLEAN, "description": "Without failures, or without gaps over --max-gap."},
+        probes=_COUNT,
+        failed=_COUNT,
+        availability=_or_null({"type": "number", "description": "Share of the time, from 0 to 1."}),
+        longest_gap=_SECONDS,
+        p50={**seconds, "description": "Half of the successful requests took at most this long."},
+        p99={**seconds, "description": "99 % of the successful requests took at most this long."},
+        last_error=_OPTIONAL,
+        gaps=_list(gap),
+    )
+    return _object(
+        ok=_BOOLEAN,
+        began=_TIME,
+        seconds=_SECONDS,
+        apis=_list(api),
+        notes={**_TEXTS, "description": "What could not be deleted."},
+    )
+
+
 def _data() -> dict[str, Schema]:
     """Command → the schema of its ``data``."""
     machine = _object(
@@ -365,6 +398,7 @@ def _data() -> dict[str, Schema]:
         "converge": _RUN,
         "preflight": _RUN,
         "verify": {"anyOf": [_verify(), _tempest()]},
+        "probe": _probe(),
         "status": _object(
             running={**_BOOLEAN, "description": "Whether a command is running now."},
             nodes=_list(

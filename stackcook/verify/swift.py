@@ -11,7 +11,7 @@ from stackcook.addresses import bracketed
 from stackcook.errors import VerifyError
 from stackcook.parallel import parallel_map
 from stackcook.verify.check import Checks, timed
-from stackcook.verify.openstack import LONG_TIMEOUT, Cloud, parsed, request, status
+from stackcook.verify.openstack import LONG_TIMEOUT, Cloud, Refused, parsed, request, status
 from stackcook.verify.placing import Placed, running
 
 PROXY = "swift-proxy"
@@ -72,22 +72,34 @@ def _store(cloud: Cloud) -> None:
     """Put, get and delete an object; raises VerifyError."""
     base = f"{cloud.url('object-store').rstrip('/')}/{CONTAINER}"
     url, content = f"{base}/{secrets.token_hex(8)}", secrets.token_bytes(1024)
-    _ask(cloud, "PUT", base)
-    _ask(cloud, "PUT", url, content)
+    ask(cloud, "PUT", base)
+    ask(cloud, "PUT", url, content)
     try:
-        if _ask(cloud, "GET", url) != content:
+        if ask(cloud, "GET", url) != content:
             raise VerifyError(f"{url} is not what was stored there")
     finally:
-        _ask(cloud, "DELETE", url, good=(404,))
+        ask(cloud, "DELETE", url, good=(404,))
         # Another run may have an object in the container: 409.
-        _ask(cloud, "DELETE", base, good=(404, 409))
+        ask(cloud, "DELETE", base, good=(404, 409))
 
 
-def _ask(
-    cloud: Cloud, method: str, url: str, content: bytes = b"", *, good: tuple[int, ...] = ()
+def ask(
+    cloud: Cloud,
+    method: str,
+    url: str,
+    content: bytes = b"",
+    *,
+    good: tuple[int, ...] = (),
+    timeout: float = LONG_TIMEOUT,
 ) -> bytes:
+    """What Swift answers; what is stored is deleted after an hour.
+
+    Raises Refused if the status is neither a success nor one of ``good``, VerifyError if nothing
+    answers.
+    """
     headers = {"X-Auth-Token": cloud.token, **(_EXPIRES if content else {})}
-    response = request(method, url, headers=headers, data=content, timeout=LONG_TIMEOUT)
-    if response.status_code >= 300 and response.status_code not in good:
-        raise VerifyError(f"{method} {url} returned {status(response)}")
+    response = request(method, url, headers=headers, data=content, timeout=timeout)
+    code = response.status_code
+    if code >= 300 and code not in good:
+        raise Refused(f"{method} {url} returned {status(response)}", code)
     return bytes(response.content)

@@ -62,6 +62,7 @@ FREE = {
     "preflight": {"parallel"},
     "deploy": {"parallel"},
     "verify": {"patience"},
+    "probe": {"interval", "length", "timeout", "max_gap"},
     "converge": {"batch", "parallel"},
     "upload": {"keep"},
     "tunnel": {"port"},

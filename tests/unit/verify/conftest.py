@@ -285,7 +285,8 @@ def _identity(mock: responses.RequestsMock) -> None:
         user = json.loads(request.body)["auth"]["identity"]["password"]["user"]
         if user["password"] != "adm1n-pass":
             return 401, {}, json.dumps({"error": {"code": 401, "message": "not authorized"}})
-        return 201, {"X-Subject-Token": "gAAAA-t0ken"}, json.dumps({"token": {"catalog": catalog}})
+        token = {"token": {"catalog": catalog, "user": {"id": "u-admin"}}}
+        return 201, {"X-Subject-Token": "gAAAA-t0ken"}, json.dumps(token)
 
     mock.add_callback("POST", f"{AUTH_URL}/auth/tokens", tokens)
 

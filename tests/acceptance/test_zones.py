@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from stackcook.chef.objects.databags import read_password
-from stackcook.errors import ExitCode, VerifyError
-from stackcook.verify.openstack import sign_in
+from stackcook.errors import ExitCode
 from tests.labs import Lab, as_root, log, prepared
 from tests.started import Done, Started, command, environment
 
 ZONES = ("north", "south")
-REQUESTS = (
-    ("compute", "/servers?all_tenants=1"),
-    ("network", "/v2.0/networks"),
-    ("image", "/v2/images"),
-    ("placement", "/resource_providers"),
-)
 
 
 def with_zones(document: dict[str, Any]) -> None:
@@ -110,38 +100,9 @@ def test_zones_are_clouds_and_regions(lab: Lab) -> None:
             assert found["Hypervisor Hostname"].startswith(f"{zone}-compute1")
 
 
-@contextmanager
-def asked(lab: Lab, address: str) -> Iterator[list[str]]:
-    """Ask the APIs of a zone all the time: at the end, what failed. At least ten rounds."""
-    cloud = sign_in(
-        f"http://{address}:5000/v3", read_password(lab.read(), "user_passwords", "admin")
-    )
-    failures, over, rounds = list[str](), threading.Event(), list[float]()
-
-    def ask() -> None:
-        while not over.is_set():
-            for type_, path in REQUESTS:
-                try:
-                    cloud.read(type_, path)
-                except VerifyError as error:
-                    failures.append(str(error))
-            rounds.append(time.monotonic())
-            over.wait(0.5)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        yield failures
-    finally:
-        over.set()
-        thread.join()
-    assert len(rounds) >= 10
-    log.info("FIGURE %d rounds, %d failures", len(rounds), len(failures))
-
-
 def test_a_zone_that_dies_is_not_felt_in_the_other(lab: Lab) -> None:
-    (south,) = (node for node in lab.read().nodes if node.name == "south-controller")
-    with asked(lab, str(south.address)) as failures:
+    argv = command(lab.manifest, "--json", "probe", "--zone", "south", "--timeout", "15s")
+    with Started(argv, cwd=lab.root, tell=log.info, env=environment(), quiet=True) as probe:
         kill(lab, "north-controller")
         done = lab.stackcook("verify", "--zone", "south", "--json", timeout=600)
         assert done.status == 0, done.err
@@ -149,7 +110,13 @@ def test_a_zone_that_dies_is_not_felt_in_the_other(lab: Lab) -> None:
         assert done.status == ExitCode.VERIFY
         bad = {check["zone"] for check in done.data["checks"] if not check["ok"]}
         assert bad == {"north"}
-    assert failures == []
+        probe.process.send_signal(signal.SIGTERM)
+        seen = probe.ended(120)
+    assert seen.status == 0, seen.err
+    apis = seen.data["apis"]
+    assert {api["cloud"] for api in apis} == {"south"} and len(apis) > 5
+    assert all(api["probes"] >= 10 and api["failed"] == 0 for api in apis)
+    log.info("FIGURE %d probes, 0 failed", sum(api["probes"] for api in apis))
     done = deploy(lab)
     assert "an instance answered" in verified(done, "north")
 

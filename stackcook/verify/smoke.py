@@ -67,7 +67,7 @@ def verify(
         signed_in, cloud = _tokens(nodes, credentials, deadline)
         found = [
             *signed_in,
-            *_in_cloud(nodes, credentials, cloud, deadline, pool, known),
+            *_in_cloud(nodes, credentials, cloud, deadline, pool, known, sessions),
             *(check for look in looks for check in look.result()),
         ]
         found.sort(key=lambda check: check.name)
@@ -186,10 +186,11 @@ def _in_cloud(
     deadline: float,
     pool: ThreadPoolExecutor,
     known: Collection[str],
+    sessions: services.Sessions,
 ) -> Iterable[Check]:
     """The checks of the cloud's APIs, Horizon, the queue and the database; None: no token."""
     later: list[Future[Checks]] = [
-        pool.submit(until_good, deadline, lambda: behind(nodes, credentials))
+        pool.submit(until_good, deadline, lambda: behind(nodes, credentials, sessions))
     ]
     if cloud:
         later.append(pool.submit(_agents, nodes, cloud, deadline, known))

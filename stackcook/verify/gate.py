@@ -125,9 +125,7 @@ def tokens(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Checks, C
     return tuple(checks), clouds[0] if clouds else None
 
 
-def _failing(
-    nodes: tuple[Placed, ...], credentials: Credentials, sessions: Sessions
-) -> Checks:
+def _failing(nodes: tuple[Placed, ...], credentials: Credentials, sessions: Sessions) -> Checks:
     """The checks that fail now."""
     keystones, cloud = tokens(nodes, credentials)
     placements = (

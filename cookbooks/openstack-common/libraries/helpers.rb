@@ -178,6 +178,16 @@ module OpenstackCommon
       node['openstack']['services'].values.flat_map { |service| service['internal_ports'] }.uniq
     end
 
+    # Without a Chef server, as in Test Kitchen, a run may cover some of the node's recipes only, and knows no other nodes.
+    #
+    # @return [Symbol] the action of the openstack_firewall
+    def openstack_firewall_action
+      firewall = node.dig('openstack', 'firewall').to_h
+      return :delete if firewall['enabled'] == false
+
+      Chef::Config[:local_mode] && !firewall['nodes'] ? :nothing : :create
+    end
+
     # The nodes of this environment are found by the attribute, else by a search.
     #
     # @return [Array<String>] addresses and networks that may connect to the internal ports of this node

@@ -20,7 +20,7 @@ def after_created
   find_resource(:openstack_firewall, 'internal services') do
     ports lazy { openstack_internal_ports }
     sources lazy { openstack_firewall_sources }
-    action node.dig('openstack', 'firewall', 'enabled') == false ? :delete : :create
+    action openstack_firewall_action
   end
 end
 

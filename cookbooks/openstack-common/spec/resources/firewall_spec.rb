@@ -66,6 +66,16 @@ RSpec.describe 'openstack_firewall' do
     end
   end
 
+  context 'without a Chef server' do
+    default_attributes['openstack']['firewall']['nodes'] = nil
+
+    it 'leaves the firewall as it is, because it knows no other nodes' do
+      allow(Chef::Config).to receive(:[]).and_call_original
+      allow(Chef::Config).to receive(:[]).with(:local_mode).and_return(true)
+      expect(chef_run).not_to create_file('/etc/openstack-firewall.nft')
+    end
+  end
+
   context 'when it is turned off' do
     default_attributes['openstack']['firewall']['enabled'] = false
 

@@ -55,7 +55,7 @@ openstack_service 'epmd.socket'
 
 openstack_service 'rabbitmq-server' do
   ports [openstack_port('mq')]
-  internal_ports [openstack_port('mq'), 25_672] # the second one is for other RabbitMQ nodes and rabbitmqctl
+  internal_ports [openstack_port('mq')]
   log "/var/log/rabbitmq/#{node_name}.log"
   config %w(/etc/rabbitmq/rabbitmq.conf /etc/rabbitmq/rabbitmq-env.conf)
   wait true

@@ -11,6 +11,7 @@ end
 nova_conf nova_controller
 
 openstack_registration 'nova' do
+  roles %w(admin service) # Neutron and Cinder report events to Nova as this user
   service_type 'compute'
   endpoints openstack_endpoints('compute')
 end

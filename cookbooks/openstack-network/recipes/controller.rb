@@ -19,6 +19,7 @@ openstack_config ml2_conf_ini do
 end
 
 openstack_registration 'neutron' do
+  roles %w(admin service) # Nova binds the ports of all projects as this user
   service_type 'network'
   endpoints openstack_endpoints('network')
 end

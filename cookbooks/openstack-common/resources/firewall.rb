@@ -37,7 +37,8 @@ action :create do
         RemainAfterExit: true,
         ExecStart: "/usr/sbin/nft --file #{OpenstackCommon::Firewall::FILE}",
         ExecReload: "/usr/sbin/nft --file #{OpenstackCommon::Firewall::FILE}",
-        ExecStop: "/usr/sbin/nft delete table inet #{OpenstackCommon::Firewall::TABLE}",
+        # also if another program has deleted the table
+        ExecStop: format('/usr/sbin/nft "add table %<it>s; delete table %<it>s"', it: "inet #{OpenstackCommon::Firewall::TABLE}"),
       },
       Install: { WantedBy: 'sysinit.target' }
     )

@@ -54,7 +54,7 @@ def queue_login(address: str, port: int, password: str) -> None:
             _method(stream, _CLOSE_OK)
     except OSError as error:
         raise Unwell(f"{where} failed: {_cause(error)}") from error
-    except (ValueError, struct.error) as error:
+    except (ValueError, IndexError, struct.error) as error:
         raise Unwell(f"{where} failed: {error}") from error
 
 

@@ -23,41 +23,48 @@ def checks(nodes: Iterable[Placed], sessions: Sessions) -> tuple[Checks, tuple[s
 
     A node may let this machine in, because it is a node itself, or by an attribute.
     """
-    walled = {node: _resolved(node.address) for node in nodes if node.service(UNIT)}
-    places = {
-        node: {(address, port): s.unit for s in node.services for port in s.internal_ports}
-        for node, address in walled.items()
-        if address
-    }
-    found = listening((place for each in places.values() for place in each), PATIENCE)
+    addressed = [(node, _resolved(node.address)) for node in nodes if node.service(UNIT)]
+    walled = [(node, address) for node, address in addressed if address]
+    places = [
+        (address, port)
+        for node, address in walled
+        for service in node.services
+        for port in service.internal_ports
+    ]
+    found = listening(places, PATIENCE)
     results: list[Check] = []
     notes: list[str] = []
-    for node, units in places.items():
-        opened = {port: unit for (address, port), unit in units.items() if (address, port) in found}
-        if opened and (mine := _let_in(node, walled[node], sessions)):
+    for node, address in walled:
+        opened = {
+            port: service.unit
+            for service in node.services
+            for port in service.internal_ports
+            if (address, port) in found
+        }
+        if opened and (mine := _let_in(node.name, address, sessions)):
             notes.append(f"internal ports of {node.name} not checked: it lets {mine} in")
         else:
-            results.append(_check(node, opened))
+            results.append(_check(node.name, opened))
     return tuple(results), tuple(notes)
 
 
-def _check(node: Placed, opened: Mapping[int, str]) -> Check:
+def _check(node: str, opened: Mapping[int, str]) -> Check:
     name = "internal ports"
     if not opened:
-        return Check(name, node.name, True)
+        return Check(name, node, True)
     shown = ", ".join(f"{port} ({unit})" for port, unit in sorted(opened.items()))
     cause = f"this machine, which is not a node of the cloud, can connect to port {shown}"
-    return Check(name, node.name, False, cause, REMEDY.format(node.name))
+    return Check(name, node, False, cause, REMEDY.format(node))
 
 
-def _let_in(node: Placed, address: str, sessions: Sessions) -> str:
+def _let_in(node: str, address: str, sessions: Sessions) -> str:
     """This machine's address if the node's firewall lets it in, else empty."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.connect((address, 9))  # sends nothing: it only looks up the route
         mine = str(probe.getsockname()[0])
     element = f"{TABLE} nodes{ip_address(mine).version} '{{ {mine} }}'"
-    return mine if sessions.output(node.name, f"nft get element {element} 2>/dev/null") else ""
+    return mine if sessions.output(node, f"nft get element {element} 2>/dev/null") else ""
 
 
 def _resolved(address: str) -> str:

@@ -1,7 +1,7 @@
-"""Checks that the message queue or the database responds. Runs on its node.
+"""Asks an internal service: the message queue, the database, an HTTP server. Runs on its node.
 
-Only nodes of the cloud may connect to these. ``gate.py`` sends this file to the node's python3 as
-its program: it imports only the standard library. The password comes by standard input.
+Only nodes of the cloud may connect to these. ``services.py`` sends this file to the node's python3
+as its program: it imports only the standard library. A password comes by standard input.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+from http.client import HTTPConnection, HTTPException
 from typing import BinaryIO
 
 QUEUE_USER = "openstack"
-TIMEOUT = 5.0
+TIMEOUT = 8.0
 """Seconds for each answer."""
 
 _HOST_NOT_ALLOWED = 1130
@@ -83,6 +84,23 @@ def database_version(address: str, port: int) -> str:
     raise Unwell(f"{at} responds, but is not a MySQL server")
 
 
+def http_get(address: str, port: int, path: str) -> str:
+    """The body of an HTTP answer; raises Unwell if there is none, or its status is not 200."""
+    url = f"http://{_shown(address, port)}{path}"
+    try:
+        connection = HTTPConnection(address, port, timeout=TIMEOUT)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read().decode("utf-8", "replace")
+    except OSError as error:
+        raise Unwell(f"{url} does not respond: {_cause(error)}") from error
+    except HTTPException as error:
+        raise Unwell(f"{url} does not respond as a web server does ({error!r})") from error
+    if response.status != 200:
+        raise Unwell(f"{url} returned {response.status} {response.reason}")
+    return body
+
+
 def _frame(method: int, arguments: bytes) -> bytes:
     payload = struct.pack(">HH", 10, method) + arguments
     return struct.pack(">BHI", 1, 0, len(payload)) + payload + b"\xce"
@@ -123,13 +141,18 @@ def _shown(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def main(kind: str, address: str, port: str) -> int:
-    """Check ``kind``, ``queue`` or ``database``; prints why it fails, and returns 1 then."""
+def main(kind: str, address: str, port: str, path: str = "") -> int:
+    """Ask a ``queue``, a ``database``, or by ``http``, which prints the body.
+
+    Prints why the service is not well, and returns 1 then.
+    """
     try:
         if kind == "queue":
             queue_login(address, int(port), sys.stdin.read())
-        else:
+        elif kind == "database":
             database_version(address, int(port))
+        else:
+            print(http_get(address, int(port), path))
     except Unwell as why:
         print(why)
         return 1

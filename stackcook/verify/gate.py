@@ -7,15 +7,13 @@ database are asked on their nodes, because only nodes of the cloud may connect t
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from stackcook.addresses import bracketed
 from stackcook.chef.rest.client import ChefClient
-from stackcook.errors import NodeError, VerifyError
+from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
@@ -31,9 +29,6 @@ from stackcook.verify.placing import (
     running,
 )
 from stackcook.verify.services import Sessions
-
-BACKENDS = Path(__file__).with_name("backends.py")
-"""The program that asks the message queue or the database, on its node."""
 
 
 @dataclass(frozen=True)
@@ -89,20 +84,11 @@ def auth_url(node: Placed) -> str:
 def behind(nodes: Iterable[Placed], credentials: Credentials, sessions: Sessions) -> Checks:
     """The checks of the message queue and the database, on each node that runs one."""
 
-    def ask(node: Placed, kind: str, port: int, stdin: str = "") -> None:
-        words = ("python3", "-c", BACKENDS.read_text(), kind, node.address, str(port))
-        try:
-            done = sessions.on(node.name).run(shlex.join(words), stdin=stdin, timeout=30)
-        except NodeError as error:
-            raise VerifyError(error.what, remedy=error.remedy) from error
-        if done.status:
-            raise VerifyError(done.last or f"the check ended with status {done.status}")
-
     def queue(node: Placed) -> None:
-        ask(node, "queue", node.port(QUEUE, 5672), credentials.queue)
+        sessions.ask(node, "queue", node.port(QUEUE, 5672), stdin=credentials.queue)
 
     def base(node: Placed) -> None:
-        ask(node, "database", node.port(DATABASE, 3306))
+        sessions.ask(node, "database", node.port(DATABASE, 3306))
 
     nodes = tuple(nodes)  # gone through twice
     return (

@@ -200,7 +200,7 @@ def _in_cloud(
         later += [
             pool.submit(_dashboard, n, credentials, deadline) for n in running(nodes, DASHBOARD)
         ]
-        later.append(pool.submit(swift.checks, cloud, nodes))
+        later.append(pool.submit(swift.checks, cloud, nodes, sessions))
         later.append(pool.submit(heat.checks, cloud, nodes, deadline))
         later += _endpoints(nodes, cloud, deadline, pool)
     elif not running(nodes, KEYSTONE) and any(node.services for node in nodes):

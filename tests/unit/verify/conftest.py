@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -194,7 +195,7 @@ class FakeRemote(BaseRemote):
 
     def answer(self, command: str, stdin: str, content: bytes) -> Completed:
         if command.startswith("python3 -c "):
-            return self._node.ask_backend(" ".join(command.split()[-3:]), stdin)
+            return self._node.ask_backend(" ".join(shlex.split(command)[3:]).strip(), stdin)
         return Completed(0, self._node.answer(command), self._node.warning)
 
 

@@ -131,3 +131,29 @@ def test_as_a_program_it_says_nothing_if_all_is_well(capsys: pytest.CaptureFixtu
     with server(greet(b"\x0a11.8.3-MariaDB\0rest")) as port:
         assert backends.main("database", "127.0.0.1", str(port)) == 0
     assert capsys.readouterr().out == ""
+
+
+def web(answer: bytes) -> Play:
+    def play(connection: socket.socket) -> None:
+        assert connection.recv(1000).startswith(b"GET /healthcheck HTTP/1.1\r\n")
+        connection.sendall(answer)
+
+    return play
+
+
+def test_a_web_server_s_body_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with server(web(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")) as port:
+        assert backends.main("http", "127.0.0.1", str(port), "/healthcheck") == 0
+    assert capsys.readouterr().out == "OK\n"
+
+
+@pytest.mark.parametrize(
+    "answer, why",
+    [
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "/healthcheck returned 503 Busy"),
+        (b"220 mail.example.com\r\n", "does not respond as a web server does"),
+    ],
+)
+def test_a_web_server_that_is_not_well(answer: bytes, why: str) -> None:
+    with server(web(answer)) as port, pytest.raises(Unwell, match=why):
+        backends.http_get("127.0.0.1", port, "/healthcheck")

@@ -33,13 +33,18 @@ class Unwell(Exception):
     """Why a service does not respond as it should."""
 
 
+class _Refused(Exception):
+    """RabbitMQ does not accept the login."""
+
+
 def queue_login(address: str, port: int, password: str) -> None:
     """Log in to RabbitMQ as the services do; raises Unwell.
 
     Proves that the broker answers, takes the user's password and admits it to the virtual host.
     """
     login = f"\0{QUEUE_USER}\0{password}".encode()
-    where = f"the AMQP login at {_shown(address, port)}"
+    at = _shown(address, port)
+    where = f"the AMQP login at {at}"
     try:
         with socket.create_connection((address, port), TIMEOUT) as connection:
             stream = connection.makefile("rb")
@@ -53,6 +58,8 @@ def queue_login(address: str, port: int, password: str) -> None:
             _method(stream, _OPEN_OK)
             connection.sendall(_frame(_CLOSE, struct.pack(">HBHH", 200, 0, 0, 0)))
             _method(stream, _CLOSE_OK)
+    except _Refused as why:
+        raise Unwell(f"the message queue at {at} rejects user {QUEUE_USER}: {why}") from why
     except OSError as error:
         raise Unwell(f"{where} failed: {_cause(error)}") from error
     except (ValueError, IndexError, struct.error) as error:
@@ -107,7 +114,7 @@ def _frame(method: int, arguments: bytes) -> bytes:
 
 
 def _method(stream: BinaryIO, wanted: int) -> bytes:
-    """The arguments of the next method; raises ValueError or Unwell if it is another one."""
+    """The arguments of the next method; raises ValueError or _Refused if it is another one."""
     head = stream.read(7)
     if not head:
         raise ValueError("it closed the connection")
@@ -120,7 +127,7 @@ def _method(stream: BinaryIO, wanted: int) -> bytes:
         (code,) = struct.unpack_from(">H", payload, 4)
         text = payload[7 : 7 + payload[6]].decode("utf-8", "replace")
         if code == _ACCESS_REFUSED:
-            raise Unwell(f"the message queue rejects user {QUEUE_USER}: {text}")
+            raise _Refused(text)
         raise ValueError(f"{text} ({code})")
     if (group, method) != (10, wanted):
         raise ValueError(f"it answers with method {group}.{method}")

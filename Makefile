@@ -5,7 +5,7 @@ live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli
 to_build_docs = python3-sphinx python3-myst-parser furo
 to_build_deb = debhelper dh-python pybuild-plugin-pyproject
 
-.PHONY: help deploy test check setup dist deb release debian-package readme lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts probe cookbooks swift volumes faults stacks horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral host-network kitchen check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup dist deb release debian-package readme lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts probe cookbooks swift volumes firewall faults stacks horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones host-network kitchen check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -29,6 +29,7 @@ help:
 	@echo 'make probe     probe all APIs while a service is stopped; LAB=DIR takes a deployed cloud'
 	@echo 'make swift     store objects in Swift while a storage node is stopped; LAB=DIR takes a deployed cloud'
 	@echo 'make volumes   carry a volume from instance to instance, back it up, restore it; LAB=DIR takes a deployed cloud'
+	@echo 'make firewall  try all ports of all nodes from this machine; LAB=DIR takes a deployed cloud'
 	@echo 'make stacks    create an instance, a volume and a floating IP with Heat; LAB=DIR takes a deployed cloud'
 	@echo 'make faults    break a cloud in many ways, and check that verify finds each; LAB=DIR takes a deployed one'
 	@echo 'make horizon   use Horizon in a browser; LAB=DIR takes a deployed cloud'
@@ -60,7 +61,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side bench-converge allinone restarts probe cookbooks swift volumes stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones host-network debian-package kitchen readme; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side bench-converge allinone restarts probe cookbooks swift volumes firewall stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones host-network debian-package kitchen readme; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -78,7 +79,7 @@ side-by-side: setup
 bench-converge: setup
 	@$(python) -m benchmarks.converge
 
-allinone restarts probe cookbooks swift volumes faults tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones kitchen readme: setup
+allinone restarts probe cookbooks swift volumes firewall faults tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones kitchen readme: setup
 	@$(pytest) tests/acceptance/test_$(subst -,_,$@).py $(live)
 
 stacks: setup

@@ -258,6 +258,9 @@ class FakeSite:
     def outdated(self, nodes: Sequence[Node]) -> Collection[str]:
         return self.old.intersection(node.name for node in nodes)
 
+    def let_in(self, nodes: Sequence[Node]) -> str:
+        return self._step(f"firewall {' '.join(node.name for node in nodes)}")
+
     def set_run_lists(self, nodes: Sequence[Node]) -> str:
         return self._step(f"run lists {' '.join(node.name for node in nodes)}")
 

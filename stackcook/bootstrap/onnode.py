@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook.bootstrap.base import Deploy
+from stackcook.bootstrap.firewall import Firewall
 from stackcook.bootstrap.objects import names
 from stackcook.bootstrap.options import Options, options_of
 from stackcook.bootstrap.output import ChefOutput
@@ -79,7 +80,7 @@ class BootstrapContext:
 
     ``secret`` is the file that decrypts data bag items, unless a node's options name another.
     ``openstack`` are attributes below that name, which every node gets; those in a zone, which is
-    their environment, get ``zones`` instead.
+    their environment, get ``zones`` instead; ``firewall`` adds its own.
     ``package`` is the user's own package of the Chef client, ``prebuilt`` ours;
     ``bundle`` has it, and all other Debian packages. ``timer`` runs chef-client on all nodes.
     ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` is how many
@@ -100,6 +101,7 @@ class BootstrapContext:
     package: ClientPackage | None = None
     timer: Timer | None = None
     bundle: Bundle | None = None
+    firewall: Firewall | None = None
     prebuilt: Prebuilt = field(default_factory=Prebuilt)
     login: Connect = connect
     clock: Callable[[], float] = time.monotonic

@@ -441,6 +441,7 @@ class Manifest:
     server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)
     verify: frozenset[Verification] | None = None
+    firewall: bool = True
     os_cloud: str = "stackcook"
     region: str = "RegionOne"
     region_of: str = ""

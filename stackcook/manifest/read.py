@@ -134,6 +134,7 @@ def _manifest(reader: FieldReader, document: Value, run: Runner | None) -> Manif
         knife=section("knife", sections.knife),
         policy=settings.policy,
         verify=settings.verify,
+        firewall=settings.firewall,
         os_cloud=settings.os_cloud or "stackcook",
         machines=settings.machines,
         provider=settings.provider,

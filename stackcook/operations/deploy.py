@@ -21,6 +21,7 @@ from stackcook.operations.shared import (
     save_step,
     server_steps,
     chef_steps,
+    firewall_step,
     gate_step,
     preflight_steps,
     reach_steps,
@@ -157,6 +158,9 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
     )
     steps.append(upload)
     last = upload.key
+    if manifest.firewall and 0 < len(nodes) < len(manifest.nodes):
+        steps.append(firewall_step(stages, last))
+        last = steps[-1].key
     if nodes:
         steps.append(run_lists_step(stages, facts, last))
         last = steps[-1].key

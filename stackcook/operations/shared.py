@@ -154,6 +154,17 @@ def run_lists_step(stages: Sequence[StageNodes], facts: Facts, *after: Key) -> S
     return Step("run lists", does, after=after, retry=True)
 
 
+def firewall_step(stages: Sequence[StageNodes], after: Key) -> Step:
+    """Let the nodes through the firewalls of those that the plan leaves out.
+
+    All others learn of them when they converge.
+    """
+    names = [node.name for stage in stages for node in stage.nodes]
+    shown = ", ".join(names) if len(names) < 10 else f"{len(names)} nodes"
+    does = f"let {shown} through the firewalls of the nodes that are left out"
+    return Step("firewall", does, after=(after,), retry=True)
+
+
 def gate_step(stage: StageNodes, after: Key, *, converged: Sequence[Key] = ()) -> Step | None:
     """Wait for the services of the stages before, if there are any.
 
@@ -305,6 +316,7 @@ class Actions:
             "chef server": lambda _: self._site.chef_server(),
             "save": self._save,
             "run lists": lambda _: self._site.set_run_lists(tuple(self._nodes.values())),
+            "firewall": lambda _: self._site.let_in(tuple(self._nodes.values())),
             "reach": self._reach,
             "preflight": self._preflight,
             FINDINGS: self._compare,

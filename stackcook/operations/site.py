@@ -9,9 +9,10 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from stackcook.addresses import bracketed
-from stackcook.bootstrap import objects
+from stackcook.bootstrap import firewall, objects
 from stackcook.bootstrap.base import Deploy
 from stackcook.bootstrap.bootstrap import Bootstrap
+from stackcook.bootstrap.firewall import Firewall
 from stackcook.bootstrap.needs import Wanted, wanted
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext
@@ -105,9 +106,14 @@ class Site(ChefSite):
             package=self._manifest.client,
             timer=self._manifest.timer,
             bundle=self.bundle,
+            firewall=self._firewall,
         )
         hosts = self._manifest.machines is MachineKind.SSH
         return Bootstrap(context, self._manifest.bootstrap, hosts)
+
+    @cached_property
+    def _firewall(self) -> Firewall:
+        return Firewall.of(self._manifest, self._lookup)
 
     @cached_property
     def _connections(self) -> Pool:
@@ -157,6 +163,41 @@ class Site(ChefSite):
     def hostnames(self) -> Mapping[str, frozenset[str]]:
         """The host names that the Chef server knows of the manifest's nodes."""
         return hostnames(self._manifest, self.client)
+
+    def let_in(self, nodes: Sequence[Node]) -> str:
+        """Let ``nodes`` through the firewalls of the other nodes, which this run leaves out.
+
+        What does not answer is named: it lets them in when it converges.
+        """
+        names = {node.name for node in nodes}
+        recorded = firewall.recorded(self.client)
+        missing = {
+            node.name: self._firewall.missing(node, nodes, recorded[node.name])
+            for node in self._manifest.nodes
+            if node.name in recorded and node.name not in names
+        }
+
+        def let(node: Node) -> str:
+            try:
+                with self.connect(node) as on:
+                    done = as_root(on, firewall.let_in(missing[node.name]), timeout=60)
+            except NodeError as error:
+                return f"{node.name} does not let them in: {error.what}"
+            if done.status:
+                return f"{node.name} does not let them in: {done.quoted}"
+            # for chef-client, if the node's timer starts it before the next deploy
+            path = f"/nodes/{node.name}"
+            found = self.client.get(path)
+            its = found["normal"].get("openstack", {}).get("firewall", {})
+            if "nodes" in its:
+                its["nodes"] = " ".join(sorted({*its["nodes"].split(), *missing[node.name]}))
+                self.client.put(path, found)
+            return f"{node.name} lets them in"
+
+        said = parallel_map(let, [n for n in self._manifest.nodes if missing.get(n.name)])
+        if said:
+            self.settle()
+        return "; ".join(said) or "nothing to do"
 
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         """Wait until the services of ``nodes`` answer, and those in the deploy have reported it.

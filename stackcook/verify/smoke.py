@@ -16,7 +16,7 @@ from stackcook.errors import NodeError, VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
-from stackcook.verify import cinder, diagnosis, heat, horizon, openstack, services, swift
+from stackcook.verify import cinder, diagnosis, heat, horizon, openstack, outside, services, swift
 from stackcook.verify.browser.visit import Visit, visit
 from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, poll, timed, until_good
 from stackcook.verify.gate import Credentials, behind, tokens
@@ -64,11 +64,13 @@ def verify(
         ThreadPoolExecutor(max_workers=WORKERS) as pool,
     ):
         looks = [pool.submit(_on_node, node, sessions, deadline) for node in nodes]
+        closed = pool.submit(outside.checks, nodes, sessions)
         signed_in, cloud = _tokens(nodes, credentials, deadline)
         found = [
             *signed_in,
-            *_in_cloud(nodes, credentials, cloud, deadline, pool, known),
+            *_in_cloud(nodes, credentials, cloud, deadline, pool, known, sessions),
             *(check for look in looks for check in look.result()),
+            *closed.result()[0],
         ]
         found.sort(key=lambda check: check.name)
         proof = Proof()
@@ -94,7 +96,7 @@ def verify(
         ]
         logs = _logs(nodes, sessions, credentials, logs_since, pool)
     checks = ordered((*(future.result() for future in explained), *logs.checks), by_name)
-    notes = (*proof.notes, *seen.notes, *logs.notes)
+    notes = (*closed.result()[1], *proof.notes, *seen.notes, *logs.notes)
     return Report(checks, time.monotonic() - began, notes, seen.screenshots)
 
 
@@ -186,10 +188,11 @@ def _in_cloud(
     deadline: float,
     pool: ThreadPoolExecutor,
     known: Collection[str],
+    sessions: services.Sessions,
 ) -> Iterable[Check]:
     """The checks of the cloud's APIs, Horizon, the queue and the database; None: no token."""
     later: list[Future[Checks]] = [
-        pool.submit(until_good, deadline, lambda: behind(nodes, credentials))
+        pool.submit(until_good, deadline, lambda: behind(nodes, credentials, sessions))
     ]
     if cloud:
         later.append(pool.submit(_agents, nodes, cloud, deadline, known))
@@ -197,7 +200,7 @@ def _in_cloud(
         later += [
             pool.submit(_dashboard, n, credentials, deadline) for n in running(nodes, DASHBOARD)
         ]
-        later.append(pool.submit(swift.checks, cloud, nodes))
+        later.append(pool.submit(swift.checks, cloud, nodes, sessions))
         later.append(pool.submit(heat.checks, cloud, nodes, deadline))
         later += _endpoints(nodes, cloud, deadline, pool)
     elif not running(nodes, KEYSTONE) and any(node.services for node in nodes):

@@ -5,7 +5,7 @@
 include_recipe 'openstack-network::_common'
 
 openstack_packages 'neutron-controller' do
-  packages %w(neutron-api neutron-rpc-server neutron-ovn-maintenance-worker ovn-central mariadb-client)
+  packages %w(neutron-api neutron-rpc-server neutron-ovn-maintenance-worker ovn-central mariadb-client nftables)
 end
 
 neutron_conf neutron_controller
@@ -19,6 +19,7 @@ openstack_config ml2_conf_ini do
 end
 
 openstack_registration 'neutron' do
+  roles %w(admin service) # Nova binds the ports of all projects as this user
   service_type 'network'
   endpoints openstack_endpoints('network')
 end
@@ -42,6 +43,7 @@ openstack_service 'ovn-central'
 
   openstack_service "ovn-ovsdb-server-#{database}" do
     ports [port]
+    internal_ports [port]
     log "/var/log/ovn/ovsdb-server-#{database}.log"
   end
 end

@@ -5,7 +5,7 @@ live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli
 to_build_docs = python3-sphinx python3-myst-parser furo
 to_build_deb = debhelper dh-python pybuild-plugin-pyproject
 
-.PHONY: help deploy test check setup dist deb release debian-package readme lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts cookbooks swift volumes faults stacks horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral host-network kitchen tls check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup dist deb release debian-package readme lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts probe cookbooks swift volumes firewall faults stacks horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones host-network kitchen tls check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -26,8 +26,10 @@ help:
 	@echo 'make bench-converge  compare the first converge of a controller with only installing its packages'
 	@echo 'make allinone  deploy a cloud on one node'
 	@echo 'make restarts  change an option in a cloud, and count restarts; LAB=DIR takes a deployed one'
+	@echo 'make probe     probe all APIs while a service is stopped; LAB=DIR takes a deployed cloud'
 	@echo 'make swift     store objects in Swift while a storage node is stopped; LAB=DIR takes a deployed cloud'
 	@echo 'make volumes   carry a volume from instance to instance, back it up, restore it; LAB=DIR takes a deployed cloud'
+	@echo 'make firewall  try all ports of all nodes from this machine; LAB=DIR takes a deployed cloud'
 	@echo 'make stacks    create an instance, a volume and a floating IP with Heat; LAB=DIR takes a deployed cloud'
 	@echo 'make faults    break a cloud in many ways, and check that verify finds each; LAB=DIR takes a deployed one'
 	@echo 'make horizon   use Horizon in a browser; LAB=DIR takes a deployed cloud'
@@ -40,6 +42,7 @@ help:
 	@echo 'make same-manifest  deploy one manifest to Vagrant machines, then to hosts'
 	@echo 'make tls       change a running cloud to HTTPS, renew its certificate, and change it back; LAB=DIR takes a deployed cloud of one node'
 	@echo 'make snapshots  measure how fast a cloud comes back from a snapshot, and kill saves and restores at ten moments'
+	@echo 'make zones      deploy two zones, and kill one'"'"'s controller in the middle of it and later'
 	@echo 'make ephemeral  deploy two clouds from one snapshot at once, and test one while the other is destroyed'
 	@echo 'make host-network  give hosts bridges, bonds and VLANs, cut them off, and see them come back; on containers and QEMU guests'
 	@echo 'make debian-package  install the Debian package in clean Debian 12 and 13 systems, use it there, and deploy from it'
@@ -59,7 +62,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side bench-converge allinone restarts cookbooks swift volumes stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral tls host-network debian-package kitchen readme; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side bench-converge allinone restarts probe cookbooks swift volumes firewall stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones tls host-network debian-package kitchen readme; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -77,7 +80,7 @@ side-by-side: setup
 bench-converge: setup
 	@$(python) -m benchmarks.converge
 
-allinone restarts cookbooks swift volumes faults tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral kitchen readme tls: setup
+allinone restarts probe cookbooks swift volumes firewall faults tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones kitchen readme tls: setup
 	@$(pytest) tests/acceptance/test_$(subst -,_,$@).py $(live)
 
 stacks: setup

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from stackcook.bootstrap.needs import Wanted
 from stackcook.bootstrap.record import Keep
 from stackcook.command import Completed
 from stackcook.errors import ChefServerError, NodeError, Position, StackcookError, Transient
-from stackcook.manifest.model import BootstrapKind, Manifest, Node, Stage
+from stackcook.manifest.model import BootstrapKind, Group, Manifest, Node, Stage
 from stackcook.operations.remove import Leaving
 from stackcook.remote.base import Host, Unreachable
 from stackcook.snapshot.store import SavedNode, Start, Store
@@ -47,6 +47,18 @@ def two_stages(root: Path, computes: int = 1) -> Manifest:
         stages=tuple(Stage(role, (role,)) for role in ("single-controller", "single-compute")),
         bootstrap=BootstrapKind.KNIFE,
     )
+
+
+def two_zones(root: Path, computes: int = 1) -> Manifest:
+    """The zones alpha and beta, each with a controller and compute nodes."""
+    manifest = two_stages(root, computes)
+    nodes = [
+        replace(node, name=f"{zone}-{node.name}", environment=zone)
+        for zone in ("alpha", "beta")
+        for node in manifest.nodes
+    ]
+    groups = [Group(AT, (node.name,), cluster=node.environment) for node in nodes]
+    return replace(manifest, nodes=tuple(nodes), groups=tuple(groups))
 
 
 @dataclass
@@ -246,6 +258,9 @@ class FakeSite:
     def outdated(self, nodes: Sequence[Node]) -> Collection[str]:
         return self.old.intersection(node.name for node in nodes)
 
+    def let_in(self, nodes: Sequence[Node]) -> str:
+        return self._step(f"firewall {' '.join(node.name for node in nodes)}")
+
     def set_run_lists(self, nodes: Sequence[Node]) -> str:
         return self._step(f"run lists {' '.join(node.name for node in nodes)}")
 
@@ -310,6 +325,9 @@ class FakeSite:
 
     def contents(self) -> Contents:
         return Contents(("web on compute1",), ("disk",), ("test",))
+
+    def zone_of(self, name: str) -> str:
+        return ""
 
     def leaving(self, name: str) -> Leaving:
         return self.leaves[name]

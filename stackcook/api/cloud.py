@@ -24,6 +24,7 @@ from stackcook.files import pieces, replacing
 from stackcook.log import shown
 from stackcook.manifest import model
 from stackcook.api.ephemeral import TTL, Ephemeral, create, default_directory, remove
+from stackcook.operations.limit import of_one_zone
 from stackcook.operations.site import Site
 from stackcook.remote.base import Access, as_root
 from stackcook.report.run import RunReport
@@ -228,14 +229,18 @@ class Cloud:
         cls,
         manifest: AnyPath = "infrastructure.yml",
         *,
+        zone: str | None = None,
         access: Access | None = None,
         make_site: MakeSite = Site,
     ) -> Cloud:
         """The cloud that is deployed already; leaving its block does not destroy it.
 
-        Raises InputError if the manifest has errors, and UsageError if nothing is deployed.
+        With ``zone``, it is the cloud of that zone of the manifest. Raises InputError if the
+        manifest has errors, and UsageError if nothing is deployed, or without such a zone.
         """
         found = load_deployed(Path(manifest))
+        if zone is not None:
+            found = of_one_zone(found, zone)
         site = make_site(found, access or Access.of_environment(), None)
         site.machines.prepare()  # without its network, packets would take the default route
         return cls(found, site)

@@ -43,6 +43,7 @@ def made_ready(
     make_site: Callable[[Manifest, Bundle | None], Site],
     *,
     limit: Iterable[str] = (),
+    zones: Collection[str] = (),
     retry_failed: bool = False,
     bundle: Path | None = None,
     user: User | None = None,
@@ -58,7 +59,7 @@ def made_ready(
         say(f"copied the Chef repository of the bundle to {path.parent}")
     manifest = load(path, "deploy", say)
     refuse(manifest.state)  # at once, not when the repository has been read
-    only = limited(manifest, limit) or frozenset()
+    only = limited(manifest, limit, zones=zones) or frozenset()
     if unpacked:
         adopt_cookbooks(unpacked, manifest)
         adopt_box(unpacked, manifest)
@@ -158,6 +159,7 @@ def verify(
     site: Site,
     patience: float,
     *,
+    zone: str = "",
     instance: bool | None = None,
     logs: bool = False,
     horizon: bool = False,
@@ -169,7 +171,7 @@ def verify(
         check_installed()  # before the checks, which take a while
     site.make_ready(user)
     site.machines.prepare()  # without its network, packets would take the default route
-    return site.verify(patience, instance=instance, logs=logs, horizon=horizon, say=say)
+    return site.verify(patience, zone=zone, instance=instance, logs=logs, horizon=horizon, say=say)
 
 
 def destroy(manifest: Manifest, site: Site, listener: Listener, keep: Keep = Keep()) -> ExitCode:

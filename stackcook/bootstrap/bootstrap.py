@@ -58,6 +58,8 @@ class Bootstrap:
             return Look(Registration.REGISTERED, "known to the Chef server")
         found = look(self.context, node, host)
         self._facts[node.name] = found.facts
+        if self.context.firewall:
+            self.context.firewall.note(node, found.facts)
         return replace(found, registration=Registration.REGISTERED) if node.provider else found
 
     def probe(self, node: Node, host: Host, command: str, timeout: float) -> str:

@@ -111,9 +111,11 @@ def attributes(context: BootstrapContext, node: Node, deploy: Deploy) -> dict[st
 
 
 def from_manifest(context: BootstrapContext, node: Node) -> dict[str, Any]:
-    """What recipes know from the manifest: the node's address, and the external network."""
-    address = {"address": str(node.address)} if node.address else {}
-    given = {**address, **({} if node.provider else context.openstack)}
+    """What recipes know from the manifest: address, networks, region, and the firewall."""
+    given: dict[str, Any] = {"address": str(node.address)} if node.address else {}
+    if not node.provider:
+        given |= context.zones.get(node.environment, context.openstack)
+        given |= {"firewall": context.firewall.attributes(node)} if context.firewall else {}
     return {"openstack": given} if given else {}
 
 

@@ -70,6 +70,7 @@ if ! test -d $record; then
   echo 'this host has no record of its state before the deploy'
   for unit in $units; do echo "$unit"; done | stop_units
   rm -f /etc/systemd/system/openstack-provider.service /etc/systemd/system/openstack-tunnel.service
+  rm -f /etc/systemd/system/openstack-firewall.service /etc/openstack-firewall.nft
   rm -rf /etc/systemd/system/nova-.service.d /etc/systemd/system/swift-.service.d
   systemctl daemon-reload
   remove_chef

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook.bootstrap.base import Deploy
+from stackcook.bootstrap.firewall import Firewall
 from stackcook.bootstrap.objects import names
 from stackcook.bootstrap.options import Options, options_of
 from stackcook.bootstrap.output import ChefOutput
@@ -78,7 +79,8 @@ class BootstrapContext:
     """What the steps of all nodes work with. ``state`` is ``.stackcook``, beside the manifest.
 
     ``secret`` is the file that decrypts data bag items, unless a node's options name another.
-    ``openstack`` are attributes below that name, which every node gets.
+    ``openstack`` are attributes below that name, which every node gets; those in a zone, which is
+    their environment, get ``zones`` instead; ``firewall`` adds its own.
     ``package`` is the user's own package of the Chef client, ``prebuilt`` ours;
     ``bundle`` has it, and all other Debian packages. ``timer`` runs chef-client on all nodes.
     ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` is how many
@@ -91,6 +93,7 @@ class BootstrapContext:
     state: Path
     secret: Path | None = None
     openstack: Mapping[str, Any] = field(default_factory=dict)
+    zones: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     opener: Connect = field(default_factory=lambda: Pool(connect))
     runner: Runner = run
     underway: Underway = field(default_factory=Underway)
@@ -98,6 +101,7 @@ class BootstrapContext:
     package: ClientPackage | None = None
     timer: Timer | None = None
     bundle: Bundle | None = None
+    firewall: Firewall | None = None
     prebuilt: Prebuilt = field(default_factory=Prebuilt)
     login: Connect = connect
     clock: Callable[[], float] = time.monotonic

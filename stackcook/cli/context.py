@@ -133,6 +133,22 @@ OUTPUT = _OutputFile()
 """The type of an option or argument whose value is the path of a file to write."""
 
 
+class Duration(click.ParamType):
+    """``90``, ``90s``, ``5m``, ``2h``: seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from stackcook.manifest.fields import DURATION, SECONDS
+
+        if isinstance(value, float):
+            return value
+        match = DURATION.fullmatch(value)
+        if not match or int(match[1]) == 0:
+            self.fail("write a number of seconds, or use a unit: 90m, 2h", param, ctx)
+        return float(int(match[1]) * SECONDS[match[2] or "s"])
+
+
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The option ``--format``, one of ``forms``; hand its value to :meth:`Context.form`."""
     return click.option(
@@ -203,6 +219,30 @@ def _names(manifest: Manifest) -> list[str]:
         with suppress(UsageError):  # a broken record, of which other commands complain
             names.update(dict.fromkeys(latest(manifest.state)))
     return [*names]
+
+
+def _zones(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """The manifest's zones, for shell completion."""
+    manifest = _to_complete(ctx)
+    return [zone for zone in manifest.zones if zone.startswith(begun)] if manifest else []
+
+
+zones_option = click.option(
+    "--zone",
+    "zones",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=_zones,
+    help="Only the nodes of this zone; repeatable.",
+)
+"""The option ``--zone`` of commands for some of the nodes."""
+
+
+def zone_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option ``--zone`` of commands for one cloud; its value is checked with the manifest."""
+    return click.option(
+        "--zone", metavar="NAME", shell_complete=_zones, help="The cloud of this zone."
+    )(command)
 
 
 def limit_option(more: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from stackcook.cli.context import Context, ignore_option, login_options, parallel_option, some_nodes
+from stackcook.cli.context import (
+    Context,
+    ignore_option,
+    login_options,
+    parallel_option,
+    some_nodes,
+    zones_option,
+)
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode
 from stackcook.operations.batches import parse_batch
@@ -39,6 +46,7 @@ from stackcook.run.state import State
     help="Converge so many nodes of a stage at a time, one node first. If a node of a batch fails,"
     " or its services do not respond, the next batch does not begin.",
 )
+@zones_option
 @ignore_option
 @parallel_option
 @login_options
@@ -48,6 +56,7 @@ def command(
     nodes: tuple[str, ...],
     twice: bool,
     batch: str | None,
+    zones: tuple[str, ...],
     ignore: tuple[str, ...],
     parallel: int | None,
 ) -> ExitCode:
@@ -57,7 +66,7 @@ def command(
     """
     size = parse_batch(batch) if batch is not None else None
     manifest = context.load_deployed("converge", lab_only=True)
-    only = limited(manifest, nodes, where="") or frozenset()
+    only = limited(manifest, nodes, where="", zones=zones) or frozenset()
     site = Site(manifest, context.access)
     site.reach()
     site.make_ready(context.user, only)

@@ -16,6 +16,7 @@ from stackcook.cli.context import (
     limit_option,
     login_options,
     parallel_option,
+    zones_option,
 )
 from stackcook.cli.down import destroy_expired
 from stackcook.cli.help import Command
@@ -74,6 +75,7 @@ anew_option = click.option(
     """,
 )
 @limit_option()
+@zones_option
 @click.option("--retry-failed", is_flag=True, help="Only nodes that failed in the last deploy.")
 @anew_option
 @click.option(
@@ -85,6 +87,7 @@ anew_option = click.option(
 def command(
     context: Context,
     limit: tuple[str, ...],
+    zones: tuple[str, ...],
     retry_failed: bool,
     anew: bool,
     reset: bool,
@@ -106,6 +109,7 @@ def command(
     """
     others = {
         "--limit": limit,
+        "--zone": zones,
         "--retry-failed": retry_failed,
         "--anew": anew,
         "--preflight-only": preflight_only,
@@ -114,7 +118,7 @@ def command(
     if reset and (wrong := [option for option, given in others.items() if given]):
         raise click.UsageError(f"--reset and {wrong[0]} cannot be combined")
     destroy_expired(context)
-    ready = prepared(context, limit, bundle, retry_failed=retry_failed)
+    ready = prepared(context, limit, bundle, zones=zones, retry_failed=retry_failed)
     if take_over:
         ignore = (*ignore, "leftover")
     if preflight_only:
@@ -132,13 +136,19 @@ def command(
 
 
 def prepared(
-    context: Context, limit: tuple[str, ...], bundle: Path | None, *, retry_failed: bool = False
+    context: Context,
+    limit: tuple[str, ...],
+    bundle: Path | None,
+    *,
+    zones: tuple[str, ...] = (),
+    retry_failed: bool = False,
 ) -> Ready:
     """See :func:`made_ready`."""
     return made_ready(
         context.path,
         lambda manifest, unpacked: Site(manifest, context.access, unpacked),
         limit=limit,
+        zones=zones,
         retry_failed=retry_failed,
         bundle=bundle,
         user=context.user,

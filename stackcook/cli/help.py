@@ -26,7 +26,8 @@ EXIT_CODES = {
     ExitCode.VERIFY: "verification failed",
     ExitCode.CHEF_SERVER: "Chef server error",
     ExitCode.MACHINES: "machines or network failed",
-    ExitCode.WITHIN_BUDGET: "success, except for failed nodes within the failure budget",
+    ExitCode.WITHIN_BUDGET: "success, except for failed nodes within the failure budget, or for"
+    " some of the zones",
     ExitCode.INTERRUPTED: "interrupted",
 }
 """What each exit code means to the caller."""

@@ -30,6 +30,7 @@ _IGNORED = (".stackcook/", ".vagrant/", "clouds.yaml")
 _NEW_CLOUD_ONLY = (
     *(
         "computes",
+        "zones",
         "machines",
         "network",
         "external_network",
@@ -60,6 +61,8 @@ class _Parsed(click.ParamType):
     stackcook init mycloud
     # three compute nodes
     stackcook init --computes 3 mycloud
+    # two zones: failure domains, each a cloud of its own
+    stackcook init --zones 2 mycloud
     # two hosts of your own, the first one the controller
     stackcook init --machines ssh --host 192.0.2.10 \\
       --host 192.0.2.11 --user debian mycloud
@@ -75,6 +78,13 @@ class _Parsed(click.ParamType):
     type=click.IntRange(min=0),
     metavar="N",
     help="Number of compute nodes; the default is 1.",
+)
+@click.option(
+    "--zones",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Number of failure domains, each with a controller and compute nodes of its own.",
 )
 @click.option(
     "--machines",
@@ -184,7 +194,7 @@ def _create(
     files = {
         path.name: _rendered(path, new_lab.head(lab), new_lab.sections(lab, cookbooks())),
         ".gitignore": "".join(f"/{name}\n" for name in _IGNORED).encode(),
-        **shipped(),
+        **shipped(environments=lab.environments),
         **more,
     }
     written = write(

@@ -45,6 +45,7 @@ GROUPS = {
         "plan": "Show what deploy would do, step by step; change nothing.",
         "status": "Show the state of each node.",
         "verify": "Check that the cloud works.",
+        "probe": "Measure availability, gaps and latency of the APIs.",
         "converge": "Run chef-client again on some or all nodes.",
         "upload": "Update the Chef server from the Chef repository.",
         "up": "Deploy a further cloud of the manifest, which expires.",

@@ -53,7 +53,8 @@ def remove_command(
     """
     manifest = context.load_deployed()
     refuse_running(manifest.state)
-    site = Site(manifest, context.access)
+    zone = Site(manifest, context.access).zone_of(node)
+    site = Site(manifest.zone(zone), context.access)
     leaving = site.leaving(node)
     refuse(leaving, delete_instances=delete_instances)
     # --yes does not agree to leave the host as it is

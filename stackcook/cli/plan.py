@@ -8,7 +8,14 @@ import click
 
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.repository.repository import parse_sections
-from stackcook.cli.context import Context, bundle_option, format_option, limit_option, only_option
+from stackcook.cli.context import (
+    Context,
+    bundle_option,
+    format_option,
+    limit_option,
+    only_option,
+    zones_option,
+)
 from stackcook.cli.help import Command
 from stackcook.errors import InputError, Severity
 from stackcook.knife import Form, commands
@@ -51,6 +58,7 @@ _CONTRADICTIONS = (
 @format_option("text", "json", "knife")
 @only_option
 @limit_option("Hides the Chef server's objects, unless --only names them.")
+@zones_option
 @click.option(
     "--delete", is_flag=True, help="Show what `upload --delete` and `destroy` would delete."
 )
@@ -75,6 +83,7 @@ def command(
     form: str | None,
     only: tuple[str, ...],
     limit: tuple[str, ...],
+    zones: tuple[str, ...],
     delete: bool,
     rebuild: bool,
     converge: bool,
@@ -89,13 +98,13 @@ def command(
     """
     shown = context.form(form)
     flags = {"delete": delete, "rebuild": rebuild, "converge": converge, "reset": reset}
-    others = {"bundle": bool(bundle), "limit": bool(limit), "only": bool(only)}
+    others = {"bundle": bool(bundle), "limit": bool(limit or zones), "only": bool(only)}
     _check({**flags, **others, **ways}, shown)
     unpacked = opened(bundle, context.state) if bundle else None
     manifest = context.load(warn=shown != "knife")
     if unpacked:
         adopt_cookbooks(unpacked, manifest)
-    nodes = limited(manifest, limit)
+    nodes = limited(manifest, limit, zones=zones)
     sections = parse_sections(only or ("nodes", "clusters") * (nodes is not None))
     wanted = Form(sections, nodes, create=not delete, delete=delete or rebuild, **ways)
     if shown == "knife":

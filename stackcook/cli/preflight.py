@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stackcook.cli.context import OUTPUT, Context, limit_option
+from stackcook.cli.context import OUTPUT, Context, limit_option, zones_option
 from stackcook.cli.help import Command
 from stackcook.cli.deploy import inspect, prepared, preflight_options
 from stackcook.errors import ExitCode
@@ -27,6 +27,7 @@ from stackcook.run.events import Event, Findings
     """,
 )
 @limit_option()
+@zones_option
 @click.option(
     "--html",
     metavar="FILE",
@@ -44,6 +45,7 @@ from stackcook.run.events import Event, Findings
 def command(
     context: Context,
     limit: tuple[str, ...],
+    zones: tuple[str, ...],
     html: Path | None,
     junit: Path | None,
     take_over: bool,
@@ -59,7 +61,7 @@ def command(
     """
     if take_over:
         ignore = (*ignore, "leftover")
-    ready = prepared(context, limit, bundle)
+    ready = prepared(context, limit, bundle, zones=zones)
 
     def write(event: Event) -> None:
         if not isinstance(event, Findings):

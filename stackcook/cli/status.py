@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import click
 
@@ -37,6 +38,8 @@ def command(context: Context) -> None:
         _status(node, machines[node.name], steps.get(node.name), check_ins.get(node.name), running)
         for node in manifest.nodes
     ]
+    zones = (manifest.zone_of(node) or None for node in manifest.nodes)
+    nodes = [replace(node, zone=zone) for node, zone in zip(nodes, zones)]
     text = render(nodes, time.time(), context.console.width)
     context.console.result(
         text if nodes else "the manifest has no nodes",

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from stackcook.addresses import bracketed
-from stackcook.cli.context import Context
+from stackcook.cli.context import Context, zone_option
 from stackcook.cli.help import Command
 from stackcook.cli.open import horizon_url
 from stackcook.errors import UsageError
@@ -34,10 +34,11 @@ from stackcook.verify.horizon import accepts
     show_default=True,
     help="Port on the laptop.",
 )
+@zone_option
 @click.pass_obj
-def command(context: Context, port: int) -> None:
+def command(context: Context, port: int, zone: str | None) -> None:
     """Print the SSH command with which a laptop reaches Horizon through this machine."""
-    horizon, manifest = urlsplit(horizon_url(context)), context.load_deployed()
+    horizon, manifest = urlsplit(horizon_url(context, zone)), context.load_deployed()
     if not accepts(f"{horizon.geturl()}horizon", f"localhost:{port}", manifest.cacert):
         raise UsageError(
             "Horizon does not accept the host name localhost",

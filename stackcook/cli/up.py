@@ -14,29 +14,20 @@ from click.core import ParameterSource
 
 from stackcook.api.deployment import deploy
 from stackcook.cli import deploy as deploying
-from stackcook.cli.context import Context, bundle_option, ignore_option, parallel_option
+from stackcook.cli.context import (
+    Context,
+    Duration,
+    bundle_option,
+    ignore_option,
+    parallel_option,
+)
 from stackcook.cli.down import destroy_expired
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode
-from stackcook.manifest.fields import DURATION, SECONDS
 from stackcook.api.ephemeral import POOL, TTL, Ephemeral, create, default_directory, remove
 from stackcook.report.format import iso
 from stackcook.run.events import Event, RunDone
 from stackcook.run.forecast import past_runs
-
-
-class Duration(click.ParamType):
-    """``90m``, ``2h``: seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        if isinstance(value, float):
-            return value
-        match = DURATION.fullmatch(value)
-        if not match or int(match[1]) == 0:
-            self.fail("write a number of seconds, or use a unit: 90m, 2h", param, ctx)
-        return float(int(match[1]) * SECONDS[match[2] or "s"])
 
 
 class Network(click.ParamType):

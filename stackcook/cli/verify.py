@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from stackcook.api.deployment import verify
-from stackcook.cli.context import OUTPUT, Context, login_options
+from stackcook.cli.context import OUTPUT, Context, login_options, zone_option
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode, UsageError
 from stackcook.files import replacing
 from stackcook.operations import tempest as tempest_operation
+from stackcook.operations.limit import check_zone, of_one_zone
 from stackcook.operations.site import Site
 from stackcook.report import tempest as tempest_report
 from stackcook.report.checks import render as page
@@ -96,6 +97,7 @@ def _tests(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> list
     is_flag=True,
     help="Leave Tempest installed on its node, so that the next run starts sooner.",
 )
+@zone_option
 @login_options
 @click.pass_obj
 def command(
@@ -109,14 +111,17 @@ def command(
     tempest: str | None,
     interop: Path | None,
     keep_tempest: bool,
+    zone: str | None,
 ) -> ExitCode:
     """Check that the cloud works: Keystone, all endpoints, Horizon, agents, services, instances.
 
     Each failure shows the node, the likely cause and a command for diagnosis.
     """
     if tempest is not None or interop:
-        return _tempest(context, tempest, interop, keep_tempest, junit)
+        return _tempest(context, tempest, interop, keep_tempest, junit, zone)
     manifest = context.load_deployed()
+    if zone is not None:
+        check_zone(manifest, zone)
     if not manifest.nodes:
         data = {**Report(()).data(), "ok": True}
         context.console.result("nothing to verify: the manifest has no nodes", data)
@@ -124,6 +129,7 @@ def command(
     report = verify(
         Site(manifest, context.access),
         patience,
+        zone=zone or "",
         instance=instance,
         logs=logs,
         horizon=horizon,
@@ -138,12 +144,17 @@ def command(
 
 
 def _tempest(
-    context: Context, tempest: str | None, interop: Path | None, keep: bool, junit: Path | None
+    context: Context,
+    tempest: str | None,
+    interop: Path | None,
+    keep: bool,
+    junit: Path | None,
+    zone: str | None,
 ) -> ExitCode:
     if tempest is not None and interop:
         raise UsageError("--tempest and --interop exclude each other")
     request = Request(tempest or "", guideline.load(interop) if interop else None, keep)
-    site = Site(context.load_deployed(), context.access)
+    site = Site(of_one_zone(context.load_deployed(), zone), context.access)
     site.make_ready(context.user)
     site.machines.prepare()  # without its network, packets would take the default route
     with context.console.run() as listen:

@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
@@ -168,6 +168,21 @@ class Console:
         if board.done:
             summary = wrapped_text(board.summary(), columns(self._stdout))
             self.result(summary, board.data())
+
+    @contextmanager
+    def live(self, view: Callable[[], RenderableType]) -> Iterator[None]:
+        """On a terminal, show meanwhile what ``view`` returns, four times a second."""
+        if not self._err.is_terminal:
+            yield
+            return
+        from rich.live import Live
+
+        with Live(get_renderable=view, console=self._err, refresh_per_second=4, transient=True):
+            self._live_view = True
+            try:
+                yield
+            finally:
+                self._live_view = False
 
     @contextmanager
     def _plain(self, board: Board) -> Iterator[Listener]:

@@ -50,7 +50,7 @@ _COLOURS = {"running": "cyan", "done": "green", "failed": "bold red", "skipped":
 
 @dataclass
 class Row:
-    """One node, or (``name`` empty) the step for all nodes."""
+    """One node, or the steps for many: of a stage or zone, or (``name`` empty) of all."""
 
     name: str
     stage: str = ""
@@ -83,7 +83,9 @@ class Board:
     """The state of a run."""
 
     rows: dict[str, Row] = field(default_factory=dict)
-    whole: Row = field(default_factory=lambda: Row(""))
+    """Those of nodes, by name."""
+    whole: dict[str, Row] = field(default_factory=dict)
+    """The others, by the name of the stage or zone; "" for all."""
     steps: list[dict[str, Any]] = field(default_factory=list)
     failures: list[StepFailed] = field(default_factory=list)
     findings: tuple[NodeFinding, ...] = ()
@@ -112,11 +114,11 @@ class Board:
                 event.node, f"the plan has changed ({event.why}); remaining steps: {steps}"
             )
         elif isinstance(event, NodeSkipped):
-            row = self._row(event.node)
+            row = self._row(event.node, "")
             row.result, row.text = "skipped", event.why
             return _line(row.name, f"skipped: {event.why}")
         elif isinstance(event, StepRetried):
-            row = self._row(event.node)
+            row = self._row(event.node, event.stage)
             row.result, row.text = "waiting", event.cause
             what = f"{event.step}: {event.cause}" if row.name else event.cause
             return _line(row.name or event.step, f"{what}; retrying in {event.wait:.0f} s")
@@ -125,18 +127,20 @@ class Board:
         return None
 
     def _step(self, event: StepStarted | StepProgress | StepDone | StepFailed) -> str | None:
-        row = self._row(event.node)
+        row = self._row(event.node, event.stage)
         if isinstance(event, StepStarted):
             row.step, row.result, row.text, row.ended, row.log = event.step, "running", "", 0.0, ""
             row.stage, row.began, row.shown = event.stage or row.stage, event.at, event.at
             row.last_line = ""
             row.resources, row.updated, row.total = 0, None, None
-            return _line(row.name, f"{row.step} …") if row.name and row.step not in LOOKS else None
+            return (
+                _line(row.name, f"{row.step} …") if event.node and row.step not in LOOKS else None
+            )
         if isinstance(event, StepProgress):
             row.text, row.resources, row.updated = event.text, event.resources, event.updated
             return None
         if row.step != event.step:
-            row = Row(event.node)  # two steps for all nodes run: the row shows the one begun last
+            row = Row(row.name)  # two steps for all nodes run: the row shows the one begun last
         row.ended = event.at
         if isinstance(event, StepFailed):
             row.result, row.text, row.log = "failed", event.error, event.log
@@ -145,10 +149,10 @@ class Board:
             return _line(row.name or event.step, f"{what} ({duration(event.seconds)})")
         row.result, row.text = "done", event.text
         row.updated, row.total = event.updated, event.total
+        if not event.node:
+            done = {"step": event.step, "stage": event.stage or None, "text": event.text}
+            self.steps.append({**done, "seconds": round(event.seconds, 1)})
         if not row.name:
-            self.steps.append(
-                {"step": event.step, "seconds": round(event.seconds, 1), "text": event.text}
-            )
             return _line(event.step, f"{event.text or 'ok'} ({duration(event.seconds)})")
         if event.step in LOOKS and not event.text:
             return None
@@ -157,7 +161,7 @@ class Board:
     def due(self, now: float) -> list[str]:
         """Lines about running steps that have printed nothing for a while."""
         lines = []
-        for row in (self.whole, *self.rows.values()):
+        for row in (*self.whole.values(), *self.rows.values()):
             if row.result != "running" or now - row.shown < QUIET:
                 continue
             text = _progress(row)
@@ -166,11 +170,13 @@ class Board:
                 lines.append(_line(row.name or row.step, f"{text} ({duration(row.seconds(now))})"))
         return lines
 
-    def _row(self, node: str) -> Row:
-        return self.rows.setdefault(node, Row(node)) if node else self.whole
+    def _row(self, node: str, stage: str) -> Row:
+        if node:
+            return self.rows.setdefault(node, Row(node))
+        return self.whole.setdefault(stage, Row(stage))
 
     def table(self, now: float, most: int | None = None) -> Table:
-        """One line per node, below a running step for all nodes; the time left, if it is known.
+        """One line per node, below running steps for many nodes; the time left, if it is known.
 
         With more than ``most`` lines, the most important ones come first, and the last line counts
         the others: a terminal shows no more, and laying out thousands of lines takes seconds.
@@ -201,7 +207,7 @@ class Board:
 
     def _shown(self, most: int | None) -> tuple[list[Row], Counter[str]]:
         """The rows of the table, and how many others have which result."""
-        rows = [self.whole] if self.whole.result == "running" else []
+        rows = [row for row in self.whole.values() if row.result == "running"]
         rows += (row for row in self.rows.values() if not self.done or row.result != "waiting")
         if most is None or len(rows) <= most:
             return rows, Counter()
@@ -231,6 +237,10 @@ class Board:
             8: "done, with failed nodes within the failure budget,",
             130: "interrupted",
         }.get(int(self.done.exit_code), f"failed (exit {self.done.exit_code})")
+        healthy = [zone for zone, why in self.done.zones.items() if not why]
+        failed = [zone for zone, why in self.done.zones.items() if why]
+        if failed and healthy and self.done.exit_code == ExitCode.WITHIN_BUDGET:
+            end = f"done in {', '.join(healthy)}, but not in {', '.join(failed)},"
         text.append(f"{self.done.command} {end} in {duration(self.done.seconds)}", "bold")
         if self.done.exit_code == ExitCode.INTERRUPTED:
             text.append("".join(f"\n  {how:<10}  {what}" for how, what in self._interrupted()))
@@ -256,7 +266,11 @@ class Board:
         command = f"stackcook {self.done.command}"
         if self.done.exit_code == ExitCode.VERIFY:
             yield "then", "stackcook verify"
-        elif self.done.exit_code == ExitCode.WITHIN_BUDGET and self.done.command == "deploy":
+        elif (
+            self.done.exit_code == ExitCode.WITHIN_BUDGET
+            and self.done.command == "deploy"
+            and not any(self.done.zones.values())
+        ):
             yield "then", f"{command} --retry-failed"
         elif self.done.command == "deploy":
             yield "then", f"{command} (resumes where it stopped)"
@@ -266,16 +280,18 @@ class Board:
     def _interrupted(self) -> Iterator[tuple[str, str]]:
         """What was done, and what was not."""
         found: dict[str, list[str]] = {}
-        for row in (self.whole, *self.rows.values()):
+        for row in (*self.whole.values(), *self.rows.values()):
+            one = row.name in self.rows
+            name = row.name if one else f"{row.name} {row.step}".strip()
             if row.result == "failed":
-                found.setdefault("failed", []).append(row.name or row.step)
+                found.setdefault("failed", []).append(name)
             elif row.result == "skipped" and (not row.began or row.ended and row.step in LOOKS):
-                found.setdefault("not begun", []).append(row.name)
+                found.setdefault("not begun", []).append(name)
             elif row.result in ("running", "skipped"):
                 during = "after" if row.ended else "during"
-                what = f"{row.name} ({during} {row.step})" if row.name else row.step
+                what = f"{name} ({during} {row.step})" if one else name
                 found.setdefault("unfinished", []).append(what)
-            elif row.name:  # or it waits: the deploy that this one resumes has converged it
+            elif one:  # or it waits: the deploy that this one resumes has converged it
                 found.setdefault("done", []).append(row.name)
         if steps := [step["step"] for step in self.steps]:
             yield "done", ", ".join(steps)
@@ -293,7 +309,11 @@ class Board:
             "steps": self.steps,
             "nodes": {row.name: row.data() for row in self.rows.values()},
             "findings": [finding.data() for finding in self.findings],
-            "errors": [{"step": f.step, "node": f.node, "error": f.error} for f in self.failures],
+            "errors": [
+                {"step": f.step, "node": f.node, "stage": f.stage or None, "error": f.error}
+                for f in self.failures
+            ],
+            "zones": {name: {"failed": why or None} for name, why in self.done.zones.items()},
             "facts": dict(self.done.facts),
         }
 

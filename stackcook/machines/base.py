@@ -46,8 +46,10 @@ class Machines(Protocol):
         """This machine's address at which the nodes reach it."""
         ...
 
-    def attributes(self) -> Mapping[str, Any]:
+    def attributes(self, zone: str = "") -> Mapping[str, Any]:
         """The attributes below ``openstack`` that all nodes get: those about an external network.
+
+        Of it, each zone has its own part.
 
         Empty without one.
         """

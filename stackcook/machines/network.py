@@ -31,9 +31,17 @@ INSTANCE_PORTS = (5000, 8004, 13000, 13004)
 are those with TLS."""
 
 
-def external_attributes(network: IPv4Network, interface: str | None) -> Mapping[str, Any]:
-    """The attributes below ``openstack`` for an external network; ``interface`` is the nodes'."""
-    first, end = (network.num_addresses * part // 256 for part in (100, 200))
+def external_attributes(
+    network: IPv4Network, interface: str | None, share: tuple[int, int] = (0, 1)
+) -> Mapping[str, Any]:
+    """The attributes below ``openstack`` for an external network; ``interface`` is the nodes'.
+
+    ``share`` is a zone's number, from 0, and how many there are: each gets its own part of the
+    addresses for floating IPs and routers.
+    """
+    number, count = share
+    parts = (100 + 100 * border // count for border in (number, number + 1))
+    first, end = (network.num_addresses * part // 256 for part in parts)
     external = {
         "cidr": str(network),
         "gateway": str(network.network_address + 1),

@@ -63,9 +63,9 @@ class ProvidedMachines:
         """This machine's address, as the others reach it."""
         return self.inner.server_address()
 
-    def attributes(self) -> Mapping[str, Any]:
+    def attributes(self, zone: str = "") -> Mapping[str, Any]:
         """Those of the others."""
-        return self.inner.attributes()
+        return self.inner.attributes(zone)
 
     def tear_down(self) -> None:
         """Remove what was prepared for the others."""

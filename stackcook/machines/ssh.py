@@ -58,11 +58,12 @@ class SshMachines:
     def prepare(self) -> None:
         """Nothing: the network exists."""
 
-    def attributes(self) -> Mapping[str, Any]:
+    def attributes(self, zone: str = "") -> Mapping[str, Any]:
         """Those of the manifest's external network; without one, the roles may have them."""
         if self.manifest.external_network is None:
             return {}
-        return external_attributes(self.manifest.external_network, self.manifest.external_interface)
+        interface, share = self.manifest.external_interface, self.manifest.share(zone)
+        return external_attributes(self.manifest.external_network, interface, share)
 
     def up(self, nodes: Sequence[Node], on_line: Say) -> None:
         """Only raise UsageError if OpenSSH's configuration can't be used."""

@@ -240,7 +240,7 @@ class VagrantMachines:
         """The first address of the lab's network, which is this machine's."""
         return self.network.address
 
-    def attributes(self) -> Mapping[str, Any]:
+    def attributes(self, zone: str = "") -> Mapping[str, Any]:
         """The external network for the cookbooks: openstack.network.provider and .external.
 
         The name of a virtual machine's interface depends on its box: it is known only if the
@@ -248,7 +248,8 @@ class VagrantMachines:
         """
         if self.external is None:
             return {}
-        return external_attributes(self.external.network, self._external_interface)
+        share = self.manifest.share(zone)
+        return external_attributes(self.external.network, self._external_interface, share)
 
     @property
     def _external_interface(self) -> str | None:

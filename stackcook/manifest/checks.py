@@ -14,6 +14,7 @@ from stackcook.manifest.model import (
     BootstrapKind,
     CookbookEntry,
     MachineKind,
+    Manifest,
     Node,
     roles_in,
 )
@@ -56,6 +57,16 @@ def check(reader: FieldReader, settings: Settings, nodes: Collection[Node]) -> N
     _check_addresses(reader, settings, nodes)
     _check_external(reader, settings)
     _check_tls(reader, settings, nodes)
+
+
+def check_zones(reader: FieldReader, manifest: Manifest) -> None:
+    """Add a finding for each node outside the zones: no zone's failure domain has it."""
+    zones = ", ".join(manifest.zones)
+    for node in manifest.nodes if zones else ():
+        if not manifest.zone_of(node):
+            what = f"node {node.name}: it is in none of the zones {zones}"
+            remedy = "move it to one of these `clusters`; each has a cloud of its own"
+            reader.error(node.at, what, remedy)
 
 
 def check_interfaces(

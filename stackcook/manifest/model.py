@@ -10,8 +10,9 @@ import itertools
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface
 from pathlib import Path
 
@@ -293,10 +294,14 @@ class MachineKind(Enum):
 
 @dataclass(frozen=True)
 class Stage:
-    """Nodes that converge together: those with one of ``roles``, or the rest if it is empty."""
+    """Nodes that converge together: those with one of ``roles``, or the rest if it is empty.
+
+    If the manifest has zones, there is one for each: ``ZONE/STAGE``.
+    """
 
     name: str
     roles: tuple[str, ...]
+    zone: str = ""
 
 
 @dataclass(frozen=True)
@@ -421,7 +426,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One ``infrastructure.yml``."""
+    """One ``infrastructure.yml``.
+
+    That of one zone has the zone's ``region``, and in ``region_of`` the name in clouds.yaml of the
+    cloud whose regions are the zones.
+    """
 
     path: Path
     name: str
@@ -451,7 +460,10 @@ class Manifest:
     server_port: int | None = None
     passwords: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PASSWORDS)
     verify: frozenset[Verification] | None = None
+    firewall: bool = True
     os_cloud: str = "stackcook"
+    region: str = "RegionOne"
+    region_of: str = ""
     snapshots_of: Place | None = None
     tls: Tls | None = None
 
@@ -480,6 +492,11 @@ class Manifest:
         return self.root / ".stackcook"
 
     @property
+    def cloud_state(self) -> Path:
+        """Where that of one cloud is: :attr:`state`, or a zone's own directory below it."""
+        return self.state / "zones" / self.region if self.region_of else self.state
+
+    @property
     def no_external_network(self) -> str:
         """What it means that the manifest has no ``external_network``, and what to do.
 
@@ -496,12 +513,51 @@ class Manifest:
         """The node of that name."""
         return next((node for node in self.nodes if node.name == name), None)
 
+    @cached_property
+    def zones(self) -> tuple[str, ...]:
+        """The failure domains, each a cloud of its own; empty if there are not at least two.
+
+        These are the clusters with a controller: a node with a role of the first stage.
+        """
+        first = set(self.stages[0].roles) if self.stages else set()
+        controlled = {node.environment for node in self.nodes if first.intersection(node.roles)}
+        clusters = dict.fromkeys(group.cluster for group in self.groups if group.cluster)
+        found = tuple(cluster for cluster in clusters if cluster in controlled)
+        return found if len(found) > 1 else ()
+
+    def zone_of(self, node: Node) -> str:
+        """The zone of a node; empty if there are no zones."""
+        return node.environment if node.environment in self.zones else ""
+
+    def share(self, zone: str) -> tuple[int, int]:
+        """The number of a zone, from 0, and how many there are; (0, 1) without zones."""
+        return (self.zones.index(zone), len(self.zones)) if zone in self.zones else (0, 1)
+
+    def zone(self, name: str) -> Manifest:
+        """The manifest of one zone alone: its nodes, its region and its name in clouds.yaml.
+
+        Without a name, or if no zone has it, the whole manifest.
+        """
+        if name not in self.zones:
+            return self
+        nodes = tuple(node for node in self.nodes if self.zone_of(node) == name)
+        cloud = f"{self.os_cloud}-{name}"
+        return replace(self, nodes=nodes, os_cloud=cloud, region=name, region_of=self.os_cloud)
+
     def staged(self) -> tuple[tuple[Stage, tuple[Node, ...]], ...]:
         """The stages in order, each with its nodes; every node is in exactly one.
 
         Nodes that no stage names come last, in a stage of their own: ``rest``, or ``all``. If a
         role is called ``rest``, theirs is ``the rest``: no two stages have the same name.
+        Zones have stages of their own, one zone after the other.
         """
+        return tuple(
+            (replace(stage, name=f"{zone}/{stage.name}", zone=zone) if zone else stage, nodes)
+            for zone in self.zones or ("",)
+            for stage, nodes in self.zone(zone)._staged()
+        )
+
+    def _staged(self) -> tuple[tuple[Stage, tuple[Node, ...]], ...]:
         taken = any(stage.name == "rest" for stage in self.stages)
         last = Stage("the rest" if taken else "rest" if self.stages else "all", ())
         left = list(self.nodes)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from stackcook.errors import Finding, Position
 from stackcook.command import Runner
 from stackcook.manifest import sections
-from stackcook.manifest.checks import check, check_interfaces
+from stackcook.manifest.checks import check, check_interfaces, check_zones
 from stackcook.manifest.document import Scalar, Value, parse
 from stackcook.manifest.fields import FieldReader
 from stackcook.manifest.inventory import check_groups, read_hosts
@@ -68,6 +68,7 @@ def read(path: Path, run: Runner | None = None) -> tuple[Manifest | None, tuple[
         return None, findings
     reader = FieldReader(path)
     manifest = _manifest(reader, document, run)
+    check_zones(reader, manifest)
 
     def place(finding: Finding) -> tuple[bool, Position]:
         return finding.path != path, finding.position or Position(0, 0)
@@ -133,6 +134,7 @@ def _manifest(reader: FieldReader, document: Value, run: Runner | None) -> Manif
         knife=section("knife", sections.knife),
         policy=settings.policy,
         verify=settings.verify,
+        firewall=settings.firewall,
         os_cloud=settings.os_cloud or "stackcook",
         machines=settings.machines,
         provider=settings.provider,

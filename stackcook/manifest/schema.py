@@ -196,6 +196,11 @@ def _stackcook() -> Schema:
         },
         "policy": _policy(),
         "verify": _verify(),
+        "firewall": _choice(
+            "nodes: only the nodes of the cloud may connect to the database and other internal "
+            "services (the default). none: everybody may.",
+            settings.FIREWALLS,
+        ),
         "os_cloud": _text(
             "The cloud's name in clouds.yaml, for `openstack --os-cloud`; by default stackcook.",
             settings.OS_CLOUD,

@@ -32,11 +32,12 @@ from stackcook.manifest.inventory import Source, read_source
 from stackcook.manifest.nodesettings import NodeSettings, read_defaults, read_nodes
 
 PROVIDERS = ("lxc", "libvirt", "virtualbox")
+FIREWALLS = ("nodes", "none")
 
 KEYS = (
     "name machines provider network external_network external_interface nodes inventory "
     "node_defaults stages failure_budget bootstrap client chef_server server_address server_port "
-    "passwords policy verify os_cloud snapshots_of tls"
+    "passwords policy verify firewall os_cloud snapshots_of tls"
 ).split()
 TLS_MODES = ("public",)
 LEAST_INTERVAL = 60
@@ -82,6 +83,7 @@ class Settings:
     passwords: Mapping[str, tuple[str, ...]] | None = None
     policy: Policy | None = None
     verify: frozenset[Verification] | None = None
+    firewall: bool = True
     os_cloud: str | None = None
     snapshots_of: Place | None = None
     tls: Tls | None = None
@@ -127,6 +129,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         passwords=take(fields, "passwords", partial(sections.passwords, reader), what),
         policy=take(fields, "policy", partial(_policy, reader), what),
         verify=take(fields, "verify", partial(_verify, reader), what),
+        firewall=take(fields, "firewall", partial(_choice, reader, FIREWALLS), what) != "none",
         snapshots_of=take(fields, "snapshots_of", partial(_snapshots_of, reader), what),
         tls=take(fields, "tls", partial(_tls, reader), what),
     )

@@ -14,6 +14,7 @@ from stackcook.operations.shared import (
     Actions,
     Facts,
     StageNodes,
+    by_zone,
     save_step,
     server_steps,
     chef_steps,
@@ -66,17 +67,23 @@ def converge_plan(
     stages = _stages(manifest, only, batch)
     facts = _facts(manifest)
     network, server = server_steps()
-    looks = preflight_steps(stages)
-    run_lists = run_lists_step(stages, facts, looks[-1].key)
-    steps = [network, server, *reach_steps(stages, server.key), *looks, run_lists]
-    converged: list[Key] = []
+    steps = [network, server]
+    inspected: list[Key] = []
+    for zone in by_zone(stages):
+        looks = preflight_steps(zone)
+        steps += [*reach_steps(zone.stages, server.key), *looks]
+        inspected.append(looks[-1].key)
+    run_lists = run_lists_step(stages, facts, *inspected)
+    steps.append(run_lists)
+    converged: dict[str, list[Key]] = {}
     for stage in stages:
-        if gate := gate_step(stage, run_lists.key, converged=converged):
+        earlier = converged.setdefault(stage.zone, [])
+        if gate := gate_step(stage, run_lists.key, converged=earlier):
             steps.append(gate)
         for node in stage.nodes:
             steps += chef_steps(manifest, node, stage, facts, registered=True)
-            converged.append(steps[-1].key)
-    save = save_step(tuple(converged))
+            earlier.append(steps[-1].key)
+    save = save_step(tuple(key for keys in converged.values() for key in keys))
     steps.append(save)
     if twice:
         does = "converge again, and fail if anything changes"
@@ -106,7 +113,8 @@ def actions(
 
     def chef_server(_: Task) -> str:
         found = site.chef_server()
-        made.find_hosts()  # a provider's machines, by their node objects
+        nodes = [node for node in manifest.nodes if node.name in names]
+        made.find_hosts(nodes)  # a provider's machines, by their node objects
         return found
 
     def preflight(task: Task) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,9 +16,12 @@ from stackcook.operations.chefsite import ChefSite
 from stackcook.operations.shared import (
     Actions,
     Facts,
+    ZoneStages,
+    by_zone,
     save_step,
     server_steps,
     chef_steps,
+    firewall_step,
     gate_step,
     preflight_steps,
     reach_steps,
@@ -130,6 +134,7 @@ def observe(
 def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) -> Plan:
     """The plan for all nodes, or those in ``only``. Pure."""
     stages = staged(manifest, only)
+    zones = by_zone(stages)
     nodes = [node for stage in stages for node in stage.nodes]
     machines = {node.name: _machine(node, manifest, facts) for node in nodes}
     check = Step("check", "read and check the Chef repository", changes=False)
@@ -141,17 +146,24 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
     secrets = Step("secrets", generates, after=(before[-1].key,))
     network, server = server_steps(after=(secrets.key,))
     steps = [*before, secrets, network, server]
-    if nodes:
-        up = Step("machines", _machines(machines), after=(server.key,))
-        steps += [up, *reach_steps(stages, up.key), *preflight_steps(stages, facts.done)]
+    inspected: list[Key] = []
+    for zone in zones:
+        does = _machines({node.name: machines[node.name] for node in zone.nodes})
+        up = Step("machines", does, stage=zone.name, after=(server.key,), zone=zone.name)
+        looks = preflight_steps(zone, facts.done)
+        steps += [up, *reach_steps(zone.stages, up.key), *looks]
+        inspected.append(looks[-1].key)
     upload = Step(
         "upload",
         "upload what differs from the Chef repository",
-        after=(steps[-1].key,),
+        after=tuple(inspected) or (server.key,),
         retry=True,
     )
     steps.append(upload)
     last = upload.key
+    if manifest.firewall and 0 < len(nodes) < len(manifest.nodes):
+        steps.append(firewall_step(stages, last))
+        last = steps[-1].key
     if nodes:
         steps.append(run_lists_step(stages, facts, last))
         last = steps[-1].key
@@ -169,8 +181,7 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
         steps.append(Step("knife", does, after=(last,), after_nodes=names))
         last = ("", "knife")
     steps.append(save_step((last,), names))
-    if nodes:
-        steps.append(_verify(manifest, last, names))
+    steps += (_verify(manifest, zone, last) for zone in zones)
     made = {name: what for name, what in machines.items() if what}
     return Plan("deploy", tuple(steps), made, facts.done)
 
@@ -185,22 +196,26 @@ def actions(
 ) -> dict[str, Action]:
     """What the steps of a deploy do."""
     stages = staged(manifest, only)
+    zones = {zone.name: zone.nodes for zone in by_zone(stages)}
     nodes = [node for stage in stages for node in stage.nodes]
     deploy = Deploy(id, frozenset(node.name for node in nodes), facts.recipes)
     shared = Actions(manifest, site, stages, facts, deploy, ignore, wanted=site.wanted)
+    one_at_a_time = threading.Lock()
 
     def restore(_: Task) -> str:
         assert facts.start
         return site.restore(facts.start)
 
     def machines(task: Task) -> str:
+        nodes = zones[task.step.zone]
         if _creates(manifest):
             # A machine that is about to be created has a host key that nobody has seen yet. A host
             # has not: it may only be off, and another machine may answer at its address.
             states = site.machines.states(nodes)
             site.forget_host_keys([node for node in nodes if states[node.name] == ABSENT])
-        site.machines.up(nodes, task.say)
-        shared.find_hosts()
+        with one_at_a_time:  # Vagrant refuses to run twice for the same machines
+            site.machines.up(nodes, task.say)
+        shared.find_hosts(nodes)
         names = ", ".join(node.name for node in nodes) if len(nodes) < 10 else f"{len(nodes)} nodes"
         return f"{'running' if _creates(manifest) else 'existing hosts'}: {names}"
 
@@ -209,7 +224,8 @@ def actions(
         return done if nodes else f"{done}; the manifest has no nodes to deploy"
 
     def verify(task: Task) -> str:
-        report = site.verify(without=task.failed, deploy=deploy, say=task.say)
+        zone = task.step.zone
+        report = site.verify(zone=zone, without=task.failed, deploy=deploy, say=task.say)
         for check in report.failures:
             task.report(VerifyError(str(check)), check.node)
         if not report.ok:
@@ -231,14 +247,23 @@ def actions(
     }
 
 
-def _verify(manifest: Manifest, after: Key, nodes: tuple[str, ...]) -> Step:
-    """The last step; it boots instances, unless the manifest says that it shall not."""
+def _verify(manifest: Manifest, zone: ZoneStages, after: Key) -> Step:
+    """The last step of a zone; it boots instances, unless the manifest says that it shall not."""
     does = "check that the cloud works"
     if manifest.verify_instance:
         does += ", also with an instance on each compute node"
     elif manifest.verify_instance is None:
         does += ", also with instances if it has an external network and an image `test`"
-    return Step("verify", does, after=(after,), after_nodes=nodes, retry=True, changes=False)
+    return Step(
+        "verify",
+        does,
+        stage=zone.name,
+        after=(after,),
+        after_nodes=tuple(node.name for node in zone.nodes),
+        retry=True,
+        changes=False,
+        zone=zone.name,
+    )
 
 
 def _check_names(manifest: Manifest, only: Collection[str], named: bool) -> None:

@@ -1,4 +1,4 @@
-"""``--limit``: some of the manifest's nodes, by name, range, pattern or role."""
+"""``--limit`` and ``--zone``: some of the manifest's nodes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,60 @@ _COMMA = re.compile(r",(?![^\[\]]*\])")  # not one between brackets
 
 
 def limited(
-    manifest: Manifest, words: Iterable[str], where: str = "--limit"
+    manifest: Manifest,
+    words: Iterable[str],
+    where: str = "--limit",
+    *,
+    zones: Collection[str] = (),
 ) -> frozenset[str] | None:
-    """The names of the nodes that ``words`` select; ``None``, which is all of them, without any.
+    """The names of the nodes that ``words`` select, of these ``zones``; None, for all of them.
 
     A word is ``NODE``, a range such as ``compute[01-10]``, a pattern with ``*`` or ``?``,
     ``role[NAME]``, or several with commas between. A node has the roles that its own run list
     names, not those that these bring. Raises UsageError, about the option ``where``, for what
     selects nothing, and for a range with a node that is unknown.
     """
+    inside = _in_zones(manifest, zones)
+    found = _selected(manifest, words, where)
+    if inside is None or found is None:
+        return inside if found is None else found
+    if not inside & found:
+        what = f"none of the selected nodes is in {' or '.join(zones)}"
+        raise UsageError(what, where=where, remedy="omit --zone, or select others")
+    return inside & found
+
+
+def _in_zones(manifest: Manifest, zones: Collection[str]) -> frozenset[str] | None:
+    for zone in zones:
+        check_zone(manifest, zone)
+    nodes = (node.name for node in manifest.nodes if manifest.zone_of(node) in zones)
+    return frozenset(nodes) if zones else None
+
+
+def check_zone(manifest: Manifest, zone: str) -> None:
+    """Raise UsageError if the manifest has no such zone."""
+    if zone not in manifest.zones:
+        near = nearest(zone, manifest.zones)
+        some = ", ".join(manifest.zones)
+        remedy = f"use one of {some}" if some else "omit it: the manifest has no zones"
+        remedy = f'did you mean "{near}"?' if near else remedy
+        raise UsageError(f"unknown zone {zone}", where="--zone", remedy=remedy)
+
+
+def of_one_zone(manifest: Manifest, zone: str | None) -> Manifest:
+    """The manifest of ``zone``, or one that has no zones, for a command that needs one cloud.
+
+    Raises UsageError if it is unknown which one.
+    """
+    if zone is not None:
+        check_zone(manifest, zone)
+    elif manifest.zones:
+        remedy = f"add `--zone {manifest.zones[0]}`, or one of {', '.join(manifest.zones[1:])}"
+        raise UsageError("the manifest has several zones", remedy=remedy)
+    return manifest.zone(zone or "")
+
+
+def _selected(manifest: Manifest, words: Iterable[str], where: str) -> frozenset[str] | None:
     wanted = [part.strip() for word in words for part in _COMMA.split(word) if part.strip()]
     if not wanted:
         return None

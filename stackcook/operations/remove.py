@@ -26,6 +26,7 @@ class Leaving:
 
     ``listed``: the manifest has it. ``state`` is its machine's, ``units`` what it runs as the Chef
     server knows it, ``registered`` whether that has it, in an environment of the manifest.
+    ``os_cloud`` is the cloud's name in clouds.yaml.
     """
 
     node: Node
@@ -34,6 +35,7 @@ class Leaving:
     units: frozenset[str]
     registered: bool
     member: Member
+    os_cloud: str = "stackcook"
 
     @property
     def answers(self) -> bool:
@@ -77,8 +79,8 @@ def refuse(leaving: Leaving, *, delete_instances: bool) -> None:
         raise UsageError(
             f"it has instances: {shown}",
             where=name,
-            remedy="delete them with `openstack server delete`, or add --delete-instances; they"
-            " cannot be migrated, because nodes do not share disks",
+            remedy=f"delete them with `openstack --os-cloud {leaving.os_cloud} server delete`, or"
+            " add --delete-instances; they cannot be migrated, because nodes do not share disks",
         )
 
 

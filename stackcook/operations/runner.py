@@ -68,7 +68,7 @@ def run(
             deploy,
             digest,
             str(manifest.path),
-            tuple((step.node, step.name) for step in plan.steps),
+            tuple(step.key for step in plan.steps),
         )
     )
     code, facts = ExitCode.BUG, {}
@@ -85,7 +85,7 @@ def run(
         raise
     finally:
         now = clock()
-        executor.emit(RunDone(plan.command, now, now - started, code, facts))
+        executor.emit(RunDone(plan.command, now, now - started, code, facts, executor.zones))
     if code is ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     return code

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -65,11 +66,31 @@ class Facts:
 
 @dataclass(frozen=True)
 class StageNodes:
-    """The nodes of one stage that a plan includes, and all nodes of the stages before it."""
+    """The nodes of one stage that a plan includes, and all nodes of its zone's stages before it."""
 
     name: str
     nodes: tuple[Node, ...]
     before: tuple[Node, ...]
+    zone: str = ""
+
+
+@dataclass(frozen=True)
+class ZoneStages:
+    """The stages of one zone; of all nodes (``name`` empty) if the manifest has no zones."""
+
+    name: str
+    stages: tuple[StageNodes, ...]
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes that the plan includes."""
+        return tuple(node for stage in self.stages for node in stage.nodes)
+
+
+def by_zone(stages: Iterable[StageNodes]) -> tuple[ZoneStages, ...]:
+    """The zones in order, each with its stages."""
+    grouped = itertools.groupby(stages, key=lambda stage: stage.zone)
+    return tuple(ZoneStages(name, tuple(its)) for name, its in grouped)
 
 
 def staged(manifest: Manifest, only: Collection[str] = ()) -> tuple[StageNodes, ...]:
@@ -78,12 +99,13 @@ def staged(manifest: Manifest, only: Collection[str] = ()) -> tuple[StageNodes, 
     A stage waits for all nodes of the stages before it, whether or not they have a part.
     """
     found: list[StageNodes] = []
-    before: tuple[Node, ...] = ()
+    before: dict[str, tuple[Node, ...]] = {}
     for stage, nodes in manifest.staged():
         mine = tuple(node for node in nodes if not only or node.name in only)
+        earlier = before.get(stage.zone, ())
         if mine:
-            found.append(StageNodes(stage.name, mine, before))
-        before += nodes
+            found.append(StageNodes(stage.name, mine, earlier, stage.zone))
+        before[stage.zone] = earlier + nodes
     return tuple(found)
 
 
@@ -108,11 +130,18 @@ def reach_steps(stages: Sequence[StageNodes], after: Key) -> Iterator[Step]:
             if node.provider:
                 does = "nothing: its provider creates it"
             yield Step(
-                "reach", does, node.name, stage.name, after=(after,), retry=True, changes=False
+                "reach",
+                does,
+                node.name,
+                stage.name,
+                after=(after,),
+                retry=True,
+                changes=False,
+                zone=stage.zone,
             )
 
 
-def run_lists_step(stages: Sequence[StageNodes], facts: Facts, after: Key) -> Step:
+def run_lists_step(stages: Sequence[StageNodes], facts: Facts, *after: Key) -> Step:
     """Set run lists and addresses of nodes that are registered, before the first stage begins.
 
     Nodes search for each other by run list, and use the address that they find. A converge also
@@ -122,7 +151,18 @@ def run_lists_step(stages: Sequence[StageNodes], facts: Facts, after: Key) -> St
     shown = ", ".join(names) if len(names) < 10 else f"{len(names)} nodes"
     which = f"of {shown}" if names else "that differ from the manifest"
     does = f"set the run lists, environments and addresses {which}"
-    return Step("run lists", does, after=(after,), retry=True)
+    return Step("run lists", does, after=after, retry=True)
+
+
+def firewall_step(stages: Sequence[StageNodes], after: Key) -> Step:
+    """Let the nodes through the firewalls of those that the plan leaves out.
+
+    All others learn of them when they converge.
+    """
+    names = [node.name for stage in stages for node in stage.nodes]
+    shown = ", ".join(names) if len(names) < 10 else f"{len(names)} nodes"
+    does = f"let {shown} through the firewalls of the nodes that are left out"
+    return Step("firewall", does, after=(after,), retry=True)
 
 
 def gate_step(stage: StageNodes, after: Key, *, converged: Sequence[Key] = ()) -> Step | None:
@@ -142,34 +182,44 @@ def gate_step(stage: StageNodes, after: Key, *, converged: Sequence[Key] = ()) -
         after_nodes=() if converged else names,
         retry=True,
         changes=False,
+        zone=stage.zone,
     )
 
 
-def preflight_steps(
-    stages: Sequence[StageNodes], done: Collection[str] = frozenset()
-) -> tuple[Step, ...]:
+def preflight_steps(zone: ZoneStages, done: Collection[str] = frozenset()) -> tuple[Step, ...]:
     """Inspect every node, then compare them; what follows does so once no node is unfit.
 
     The other steps of a node are as :func:`chef_steps` says, or change by what it finds.
     """
     steps = []
-    for stage in stages:
+    for stage in zone.stages:
         for node in stage.nodes:
             does = "inspect it"
             if node.name in done:
                 does = "check that it has not changed since the last run"
             after = ((node.name, "reach"),)
             steps.append(
-                Step("preflight", does, node.name, stage.name, after, retry=True, changes=False)
+                Step(
+                    "preflight",
+                    does,
+                    node.name,
+                    stage.name,
+                    after,
+                    retry=True,
+                    changes=False,
+                    zone=zone.name,
+                )
             )
     findings = Step(
         FINDINGS,
         "show what preflight has found, and stop if a node is not ready",
+        stage=zone.name,
         after=tuple(step.key for step in steps),
         retry=True,
         changes=False,
         waits_for_retries=False,
         despite_failures=True,
+        zone=zone.name,
     )
     return (*steps, findings)
 
@@ -206,6 +256,7 @@ def chef_steps(
             after=after,
             timeout=each.timeout,
             retry=True,
+            zone=stage.zone,
         )
         steps.append(step)
         after = (step.key,)
@@ -241,18 +292,21 @@ class Actions:
         self._deploy = deploy
         self._stage = {node.name: stage for stage in stages for node in stage.nodes}
         self._nodes = {node.name: node for stage in stages for node in stage.nodes}
-        self._inspection = Inspection(
-            manifest,
-            self._nodes.values(),
-            ignore,
-            wanted,
-            site.hostnames,
-            self._probe,
-            named=facts.named,
-        )
+        self._inspections = {
+            zone.name: Inspection(
+                manifest.zone(zone.name),
+                zone.nodes,
+                ignore,
+                wanted,
+                site.hostnames,
+                self._probe,
+                named=facts.named,
+            )
+            for zone in by_zone(stages)
+        }
         self._before = {stage.name: stage.before for stage in stages}
         self._lock = threading.Lock()
-        self._hosts: Mapping[str, Host] = {}
+        self._hosts: dict[str, Host] = {}
         self._silent: Collection[str] | None = None
 
     def by_name(self) -> dict[str, Action]:
@@ -262,9 +316,10 @@ class Actions:
             "chef server": lambda _: self._site.chef_server(),
             "save": self._save,
             "run lists": lambda _: self._site.set_run_lists(tuple(self._nodes.values())),
+            "firewall": lambda _: self._site.let_in(tuple(self._nodes.values())),
             "reach": self._reach,
             "preflight": self._preflight,
-            FINDINGS: self._inspection.compare,
+            FINDINGS: self._compare,
             "gate": self._gate,
             **dict.fromkeys(NODE_STEPS, self._perform),
         }
@@ -278,25 +333,26 @@ class Actions:
         self._site.settle()
         return ""
 
-    def find_hosts(self) -> None:
+    def find_hosts(self, nodes: Sequence[Node]) -> None:
         """Ask the machines once how SSH reaches the nodes, before the first one is reached.
 
         Raises what they do: no node is to blame for it.
         """
-        self._hosts = self._site.machines.hosts(tuple(self._nodes.values()))
+        self._hosts.update(self._site.machines.hosts(nodes))
 
     def _reach(self, task: Task) -> str:
         name = task.step.node
-        with self._inspection.of(self._nodes[name]):
+        with self._inspections[task.step.zone].of(self._nodes[name]):
             self._site.bootstrap().reach(self._nodes[name], self._hosts[name])
         return ""
 
     def _preflight(self, task: Task) -> str | NewPlan:
         name = task.step.node
         node, stage = self._nodes[name], self._stage[name]
-        with self._inspection.of(node):
+        inspection = self._inspections[task.step.zone]
+        with inspection.of(node):
             found = self._site.bootstrap().look(node, self._hosts[name])
-        text = self._inspection.judge(node, found)
+        text = inspection.judge(node, found)
         registered = found.registration is Registration.REGISTERED
         if registered and name in self._facts.done:
             if name not in self._lost():
@@ -311,6 +367,9 @@ class Actions:
             self._manifest, node, stage, self._facts, registered=registered, gated=gated
         )
         return NewPlan(text, why, steps)
+
+    def _compare(self, task: Task) -> str:
+        return self._inspections[task.step.zone].compare(task)
 
     def _probe(self, name: str, command: str, timeout: float) -> str:
         return self._site.bootstrap().probe(self._nodes[name], self._hosts[name], command, timeout)

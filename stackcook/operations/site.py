@@ -9,9 +9,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from stackcook.bootstrap import objects
+from stackcook.bootstrap import firewall, objects
 from stackcook.bootstrap.base import Deploy
 from stackcook.bootstrap.bootstrap import Bootstrap
+from stackcook.bootstrap.firewall import Firewall
 from stackcook.bootstrap.needs import Wanted, wanted
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext
@@ -34,7 +35,7 @@ from stackcook.errors import (
     counted,
 )
 from stackcook.manifest.model import MachineKind, Manifest, Node
-from stackcook.files import private_directory, write_private
+from stackcook.files import lock, private_directory, write_private
 from stackcook.parallel import parallel_map
 from stackcook.remote import hostkeys
 from stackcook.remote.base import Host, Remote, as_root
@@ -69,6 +70,7 @@ from stackcook.verify.placing import (
     running,
     unreported,
 )
+from stackcook.verify.probe.client import Target
 from stackcook.verify.tempest import run as tempest
 from stackcook.verify.tempest.run import Request, Show, TempestReport
 
@@ -85,8 +87,8 @@ class Site(ChefSite):
     Methods that return a text say what they did in a few words. All raise StackcookErrors.
     """
 
-    _seen: tuple[Placed, ...] = ()
-    """The nodes as they were when they were verified."""
+    _verified: Mapping[str, tuple[Placed, ...]] = {}
+    """The nodes of each zone as they were when they were verified."""
 
     @cached_property
     def _bootstrap(self) -> Bootstrap:
@@ -96,13 +98,26 @@ class Site(ChefSite):
             self._manifest.state,
             databags.ensure_passwords(self._manifest),
             {**self.machines.attributes(), **_tls(self._manifest)},
+            {
+                zone: {
+                    **self.machines.attributes(zone),
+                    **_tls(self._manifest),
+                    "region": zone,
+                }
+                for zone in self._manifest.zones
+            },
             opener=self._connections,
             package=self._manifest.client,
             timer=self._manifest.timer,
             bundle=self.bundle,
+            firewall=self._firewall,
         )
         hosts = self._manifest.machines is MachineKind.SSH
         return Bootstrap(context, self._manifest.bootstrap, hosts)
+
+    @cached_property
+    def _firewall(self) -> Firewall:
+        return Firewall.of(self._manifest, self._lookup)
 
     @cached_property
     def _connections(self) -> Pool:
@@ -153,6 +168,41 @@ class Site(ChefSite):
         """The host names that the Chef server knows of the manifest's nodes."""
         return hostnames(self._manifest, self.client)
 
+    def let_in(self, nodes: Sequence[Node]) -> str:
+        """Let ``nodes`` through the firewalls of the other nodes, which this run leaves out.
+
+        What does not answer is named: it lets them in when it converges.
+        """
+        names = {node.name for node in nodes}
+        recorded = firewall.recorded(self.client)
+        missing = {
+            node.name: self._firewall.missing(node, nodes, recorded[node.name])
+            for node in self._manifest.nodes
+            if node.name in recorded and node.name not in names
+        }
+
+        def let(node: Node) -> str:
+            try:
+                with self.connect(node) as on:
+                    done = as_root(on, firewall.let_in(missing[node.name]), timeout=60)
+            except NodeError as error:
+                return f"{node.name} does not let them in: {error.what}"
+            if done.status:
+                return f"{node.name} does not let them in: {done.quoted}"
+            # for chef-client, if the node's timer starts it before the next deploy
+            path = f"/nodes/{node.name}"
+            found = self.client.get(path)
+            its = found["normal"].get("openstack", {}).get("firewall", {})
+            if "nodes" in its:
+                its["nodes"] = " ".join(sorted({*its["nodes"].split(), *missing[node.name]}))
+                self.client.put(path, found)
+            return f"{node.name} lets them in"
+
+        said = parallel_map(let, [n for n in self._manifest.nodes if missing.get(n.name)])
+        if said:
+            self.settle()
+        return "; ".join(said) or "nothing to do"
+
     def gate(self, nodes: Sequence[Node], deploy: Deploy) -> str:
         """Wait until the services of ``nodes`` answer, and those in the deploy have reported it.
 
@@ -179,6 +229,7 @@ class Site(ChefSite):
         self,
         patience: float = smoke.AFTER_DEPLOY,
         *,
+        zone: str = "",
         without: Collection[str] = (),
         deploy: Deploy = NONE,
         instance: bool | None = None,
@@ -186,7 +237,9 @@ class Site(ChefSite):
         horizon: bool = False,
         say: Say = lambda line: None,
     ) -> Report:
-        """Check that the cloud works, leaving out the nodes named in ``without``.
+        """Check that the cloud works, or that of each zone, or only that of ``zone``.
+
+        The nodes named in ``without`` are left out.
 
         After a ``deploy`` of some of the nodes, the others are left out, too, and a note says so.
         ``instance`` says whether to boot instances, None: as the manifest says. With ``logs``, the
@@ -194,62 +247,97 @@ class Site(ChefSite):
         browser. Writes ``clouds.yaml`` first, so that the user can inspect the cloud. Raises
         VerifyError if one of the others is in the deploy and has not reported it.
         """
-        self._seen = placed(self._manifest, self.client, deploy=deploy.id)
-        for keystone in running(self._seen, KEYSTONE)[:1]:
-            path = self._manifest.root / "clouds.yaml"
-            clouds.write(
-                path,
-                gate.auth_url(keystone),
-                self.credentials.admin,
-                self.credentials.demo,
-                self._manifest.os_cloud,
-                self._manifest.cacert,
-            )
-        names = [node.name for node in self._manifest.nodes]
-        others = beyond(names, self._seen, deploy.nodes, deploy.id) if deploy.nodes else ()
+        if (zones := self._manifest.zones) and not zone:
+
+            def one(name: str) -> Report:
+                return self.verify(
+                    patience,
+                    zone=name,
+                    without=without,
+                    deploy=deploy,
+                    instance=instance,
+                    logs=logs,
+                    horizon=horizon,
+                    say=lambda line: say(f"{name}: {line}"),
+                )
+
+            return Report.of_all(dict(zip(zones, parallel_map(one, zones))))
+        manifest = self._manifest.zone(zone)
+        credentials = replace(self.credentials, os_cloud=manifest.os_cloud)
+        seen = placed(manifest, self.client, deploy=deploy.id)
+        self._verified = {**self._verified, zone: seen}
+        for keystone in running(seen, KEYSTONE)[:1]:
+            with lock(manifest.state / "clouds.lock"):
+                clouds.write(
+                    manifest.root / "clouds.yaml",
+                    gate.auth_url(keystone),
+                    credentials.admin,
+                    credentials.demo,
+                    manifest.os_cloud,
+                    region=manifest.region,
+                    region_of=manifest.region_of,
+                    ca=manifest.cacert,
+                )
+        names = [node.name for node in manifest.nodes]
+        others = beyond(names, seen, deploy.nodes, deploy.id) if deploy.nodes else ()
         without = {*without, *others}
-        nodes = tuple(n for n in self._manifest.nodes if n.name not in without)
-        reported(self._seen, _theirs(nodes, deploy), deploy.id)
-        left_out = (node.names for node in self._seen if node.name in without)
+        nodes = tuple(n for n in manifest.nodes if n.name not in without)
+        reported(seen, _theirs(nodes, deploy), deploy.id)
+        left_out = (node.names for node in seen if node.name in without)
         report = smoke.verify(
-            replace(self._manifest, nodes=nodes),
-            tuple(node for node in self._seen if node.name not in without),
+            replace(manifest, nodes=nodes),
+            tuple(node for node in seen if node.name not in without),
             self.machines.hosts(nodes),
-            self.credentials,
+            credentials,
             patience=patience,
-            instance=self._manifest.verify_instance if instance is None else instance,
+            instance=manifest.verify_instance if instance is None else instance,
             horizon=horizon,
             known={*names}.union(*left_out),
             logs_since=deploy_began(self._manifest.state) if logs else None,
             say=say,
             opener=self._connections.by(connect),  # a node that is down isn't waited for
         )
-        if not others:
-            return report
-        which = others[0] if len(others) == 1 else f"{others[0]} and {len(others) - 1} more"
-        note = f"not verified: {which}, which this deploy leaves out"
-        return replace(report, notes=(*report.notes, note))
+        if others:
+            which = others[0] if len(others) == 1 else f"{others[0]} and {len(others) - 1} more"
+            note = f"not verified: {which}, which this deploy leaves out"
+            report = replace(report, notes=(*report.notes, note))
+        return report.of_zone(zone) if zone else report
 
     def tempest(self, request: Request, show: Show) -> TempestReport:
         """Run Tempest's tests against the cloud; raises as :func:`tempest.run.run` does."""
         seen = placed(self._manifest, self.client)
         hosts = self.machines.hosts(self._manifest.nodes)
         opener = self._connections.by(connect)
-        about = tempest.Deployment(seen, hosts, self._manifest.state, self.credentials, opener)
+        about = tempest.Deployment(
+            seen,
+            hosts,
+            self._manifest.cloud_state,
+            self._manifest.state / "known_hosts",
+            self.credentials,
+            opener,
+            self._manifest.region,
+        )
         return tempest.run(about, request, show)
 
     def facts(self) -> Mapping[str, str]:
         """Horizon's URL, where the password is, and a command to try; empty without a cloud."""
-        seen = self._seen or placed(self._manifest, self.client)
-        facts = {
-            "Horizon": horizon.base(dashboard).removesuffix("horizon")
-            for dashboard in running(seen, DASHBOARD)[:1]
-        }
-        if running(seen, KEYSTONE):
+        facts: dict[str, str] = {}
+        clouds: list[str] = []
+        for zone in self._manifest.zones or ("",):
+            seen = self._seen(zone)
+            for dashboard in running(seen, DASHBOARD)[:1]:
+                facts[f"Horizon {zone}".strip()] = horizon.base(dashboard).removesuffix("horizon")
+            if running(seen, KEYSTONE):
+                clouds.append(self._manifest.zone(zone).os_cloud)
+        if clouds:
             path = self._manifest.root / "clouds.yaml"
             facts["log in as"] = f"admin, domain Default; the password is in {path}"
-            facts["try"] = f"openstack --os-cloud {self._manifest.os_cloud} server list"
+            facts["try"] = f"openstack --os-cloud {clouds[0]} server list"
         return facts
+
+    def _seen(self, zone: str = "") -> tuple[Placed, ...]:
+        """The nodes of a zone, or of a manifest without zones, as the Chef server knows them."""
+        return self._verified.get(zone) or placed(self._manifest.zone(zone), self.client)
 
     def give_back(self, node: Node, keep: Keep, timeout: float, say: Say) -> str:
         """Give the host of ``node`` back; says what stays there. Raises NodeError."""
@@ -274,8 +362,26 @@ class Site(ChefSite):
         return tuple(parallel_map(ask, self.machines.hosts(self._manifest.nodes).values()))
 
     def contents(self) -> Contents:
-        """What users have in the cloud. Raises VerifyError if it does not answer."""
-        return contents(self._cloud)
+        """What users have in the cloud, or in all zones. Raises VerifyError if one is silent."""
+        zones = self._manifest.zones or ("",)
+        return Contents.of_all([contents(self._signed_in(zone)) for zone in zones])
+
+    def targets(self, zone: str = "") -> tuple[Target, ...]:
+        """The cloud for ``probe``, or those of all zones, or of one.
+
+        Raises VerifyError if one does not answer.
+        """
+        zones = (zone,) if zone else self._manifest.zones or ("",)
+        return tuple(map(self._target, zones))
+
+    def _target(self, zone: str) -> Target:
+        dashboards = running(self._seen(zone), DASHBOARD)
+        return Target(
+            zone or self._manifest.os_cloud,
+            self._signed_in(zone),
+            self.credentials.admin,
+            horizon.base(dashboards[0]) if dashboards else "",
+        )
 
     def catalog(self) -> tuple[Endpoint, ...]:
         """Keystone's catalog. Raises VerifyError if the cloud does not answer."""
@@ -283,18 +389,33 @@ class Site(ChefSite):
 
     @cached_property
     def _cloud(self) -> Cloud:
-        """The cloud, for its administrator: signed in once. Raises VerifyError."""
-        seen = self._seen or placed(self._manifest, self.client)
-        checks, cloud = gate.tokens(seen, self.credentials)
+        """The only cloud, for its administrator: signed in once. Raises VerifyError."""
+        if zones := self._manifest.zones:
+            what = f"there are several clouds: the zones {', '.join(zones)}"
+            raise VerifyError(what, remedy="choose one of them")
+        return self._signed_in()
+
+    def _signed_in(self, zone: str = "") -> Cloud:
+        checks, cloud = gate.tokens(self._seen(zone), self.credentials)
         if cloud is None:
             why = "; ".join(str(check) for check in checks) or "no node runs Keystone"
             raise VerifyError(why, remedy="run `stackcook verify`")
         return cloud
 
+    def zone_of(self, name: str) -> str:
+        """The zone of a node, by the manifest, else by the Chef server; empty if it has none."""
+        if not self._manifest.zones:
+            return ""
+        if listed := self._manifest.node(name):
+            return self._manifest.zone_of(listed)
+        found = objects.find(self.client, f"/nodes/{name}") or {}
+        place = str(found.get("chef_environment", ""))
+        return place if place in self._manifest.zones else ""
+
     def leaving(self, name: str) -> Leaving:
         """What is known of a node that is to be removed, by the manifest and by the cloud."""
         listed = self._manifest.node(name)
-        self._seen = placed(self._manifest, self.client)
+        self._verified = {"": placed(self._manifest, self.client)}
         found = objects.find(self.client, f"/nodes/{name}")
         node = listed or Node(name, Position(1, 1))
         (mine,) = placed(replace(self._manifest, nodes=(node,)), self.client)
@@ -310,6 +431,7 @@ class Site(ChefSite):
             frozenset(service.unit for service in mine.services),
             found is not None and (listed is not None or self.owns(found["chef_environment"])),
             member,
+            self._manifest.os_cloud,
         )
 
     def disable(self, member: Member) -> str:
@@ -335,7 +457,7 @@ class Site(ChefSite):
     def forget_member(self, member: Member) -> str:
         """Delete a node from OVN and from Nova's cells, on the nodes that have these databases."""
         for unit, script in members.PLACES.items():
-            for each in running(self._seen, unit)[:1]:
+            for each in running(self._seen(), unit)[:1]:
                 (node,) = (n for n in self._manifest.nodes if n.name == each.name)
                 with self.connect(node) as on:
                     done = as_root(on, script(member), timeout=120)
@@ -412,7 +534,8 @@ class Site(ChefSite):
 
     def remove(self) -> str:
         """Remove ``.stackcook``, and our cloud from ``clouds.yaml``."""
-        clouds.remove(self._manifest.root / "clouds.yaml", self._manifest.os_cloud)
+        names = [self._manifest.zone(zone).os_cloud for zone in self._manifest.zones]
+        clouds.remove(self._manifest.root / "clouds.yaml", self._manifest.os_cloud, *names)
         shutil.rmtree(self._manifest.state)
         return "removed"
 

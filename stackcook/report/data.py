@@ -20,6 +20,7 @@ def run_data(report: RunReport) -> dict[str, Any]:
             "seconds": round(report.ended - began, 1),
         },
         "steps": [_step(step, began) for step in report.whole],
+        "zones": [{"name": zone.name, "result": zone.result} for zone in report.zones],
         "stages": [_stage(stage, began) for stage in report.stages],
         "nodes": [_node(node, began) for node in report.nodes],
         "failures": [_failure(failure) for failure in report.failures],

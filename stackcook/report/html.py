@@ -127,9 +127,11 @@ def timeline(report: RunReport) -> Chart:
     height = next((high for most, high in _HEIGHTS if len(nodes) <= most), _LOWEST)
     y = TOP
     rows, headings = [], []
-    if whole := [step for step in report.whole if step.step != "gate"]:
-        bars = tuple(scale.bar(step) for step in whole)
-        rows.append(Row("all nodes", "the steps for all nodes", y, "", bars))
+    whole = [step for step in report.whole if step.step != "gate"]
+    for zone in dict.fromkeys(step.stage for step in whole):
+        bars = tuple(scale.bar(step) for step in whole if step.stage == zone)
+        what = f"the steps for all nodes{f' of {zone}' * bool(zone)}"
+        rows.append(Row(zone or "all nodes", what, y, "", bars))
         y += height
     for stage in report.stages:
         mine = [node for node in stage.nodes if node.name in shown]

@@ -94,6 +94,7 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
         "step": step.name,
         "node": step.node or None,
         "stage": step.stage or None,
+        "zone": step.zone or None,
         "does": step.does,
         "after": after,
         "after_nodes": list(step.after_nodes),
@@ -143,15 +144,16 @@ def _steps(creation: Creation) -> Iterator[str]:
     places = {name: _place(node) for name, node in nodes.items()}
     name = max(map(len, places), default=0)
     place = max(map(len, places.values()), default=0)
-    whole = max((len(step.name) for step in plan.of("") if not step.stage), default=0)
+    shown = {step.key: " ".join(step.key).strip() for step in plan.of("") if step.name != "gate"}
+    whole = max(map(len, shown.values()), default=0)
     head = "first"
     for step in plan.steps:
-        if step.node or step.stage:
+        if step.key not in shown:
             continue
         if head:
             yield head
         head = ""
-        yield f"  {step.name:{whole}}  {step.does}"
+        yield f"  {shown[step.key]:{whole}}  {step.does}"
         if step.key != RUN_LISTS:
             continue
         for stage, names in plan.stages:

@@ -27,6 +27,9 @@ TAILS = 200
 """How many failures include lines of their logs."""
 
 _BAD = ("failed", "interrupted")
+_WORST = ("done", "retried", "skipped", "running", "interrupted", "failed")
+"""The results of steps, the worst last."""
+
 _LAST = ("bootstrap", "converge", "converge again", "verify")
 """A node is finished only if its last step is one of these."""
 
@@ -67,6 +70,14 @@ class StageRun:
 
 
 @dataclass(frozen=True)
+class ZoneRun:
+    """How a zone ended: as its verification did; before that, as the worst of its steps."""
+
+    name: str
+    result: str
+
+
+@dataclass(frozen=True)
 class Failure:
     """A step that failed: the error, the log's lines that tell more, and where the log is."""
 
@@ -104,6 +115,7 @@ class RunReport:
     resources: tuple[Slow, ...] = ()
     recipes: tuple[Slow, ...] = ()
     chef: tuple[str, ...] = ()
+    zones: tuple[ZoneRun, ...] = ()
 
     @property
     def nodes(self) -> tuple[NodeRun, ...]:
@@ -143,6 +155,7 @@ def read(
         resources=resources,
         recipes=recipes,
         chef=_chef_versions(state, nodes),
+        zones=_zones(steps),
     )
 
 
@@ -176,7 +189,9 @@ def _nodes(steps: Iterable[StepState], staged: Mapping[str, str], halted: str) -
 
 def _stages(nodes: Sequence[NodeRun], steps: Sequence[StepState]) -> tuple[StageRun, ...]:
     """The stages in the order in which they converged; those that did not are last."""
-    members: dict[str, list[NodeRun]] = {step.stage: [] for step in steps if step.stage}
+    members: dict[str, list[NodeRun]] = {
+        step.stage: [] for step in steps if step.stage and (step.node or step.step == "gate")
+    }
     for node in nodes:
         members.setdefault(node.stage, []).append(node)
     converged: dict[str, float] = {}
@@ -193,6 +208,18 @@ def _stages(nodes: Sequence[NodeRun], steps: Sequence[StepState]) -> tuple[Stage
         gate = seconds(gates[name]) if name in gates else None
         stages.append(StageRun(name, tuple(mine), began, ended, gate))
     return tuple(stages)
+
+
+def _zones(steps: Sequence[StepState]) -> tuple[ZoneRun, ...]:
+    """The zones: what has steps that are neither of a node nor a stage's gate, nor of all."""
+    own = [step for step in steps if step.stage and not step.node and step.step != "gate"]
+    found = []
+    for zone in dict.fromkeys(step.stage for step in own):
+        mine = [s for s in steps if s.stage == zone or s.stage.startswith(f"{zone}/")]
+        ends = [step.result for step in mine if step.step == "verify" and not step.node]
+        ends = ends or sorted((step.result for step in mine), key=_WORST.index)
+        found.append(ZoneRun(zone, ends[-1]))
+    return tuple(found)
 
 
 def _failures(

@@ -75,10 +75,24 @@ def _run() -> Schema:
     )
     return _object(
         seconds=_SECONDS,
-        steps=_list(_object("A step for all nodes.", step=_TEXT, seconds=_SECONDS, text=_TEXT)),
+        steps=_list(
+            _object(
+                "A step for all nodes, or those of a stage or zone.",
+                step=_TEXT,
+                stage=_OPTIONAL,
+                seconds=_SECONDS,
+                text=_TEXT,
+            )
+        ),
         nodes=_map(node),
         findings=_list(finding),
-        errors=_list(_object("A step that failed.", step=_TEXT, node=_TEXT, error=_TEXT)),
+        errors=_list(
+            _object("A step that failed.", step=_TEXT, node=_TEXT, stage=_OPTIONAL, error=_TEXT)
+        ),
+        zones={
+            **_map(_object(failed=_OPTIONAL)),
+            "description": "The zones, and why they failed; empty without zones.",
+        },
         facts={**_map(_TEXT), "description": "For people, such as the URL of Horizon."},
     )
 
@@ -133,6 +147,7 @@ def _plan() -> Schema:
         step=_TEXT,
         node=_OPTIONAL,
         stage=_OPTIONAL,
+        zone=_OPTIONAL,
         does=_TEXT,
         after=_TEXTS,
         after_nodes=_TEXTS,
@@ -242,6 +257,7 @@ def _report() -> Schema:
     one = _object(
         run=run,
         steps=_list(step),
+        zones=_list(_object(name=_TEXT, result=_TEXT)),
         stages=_list(stage),
         nodes=_list(node),
         failures=_list(failure),
@@ -265,6 +281,7 @@ def _verify() -> Schema:
                 remedy=_TEXT,
                 seconds=_SECONDS,
                 unit=_TEXT,
+                zone=_TEXT,
             )
         ),
         notes={
@@ -299,6 +316,39 @@ def _tempest() -> Schema:
             _object(name=_TEXT, title=_TEXT, passed=_COUNT, capabilities=_list(capability))
         ),
         notes={**_TEXTS, "description": "What could not be removed or read."},
+    )
+
+
+def _probe() -> Schema:
+    seconds = _or_null(_SECONDS)
+    gap = _object(
+        "From the last successful probe before a failure to the next one.",
+        began=_TIME,
+        seconds=_SECONDS,
+        error={**_TEXT, "description": "The first failure."},
+    )
+    api = _object(
+        "A probe is a few requests; it fails if one of them does. Null without a probe or a"
+        " successful request.",
+        cloud=_TEXT,
+        api={**_TEXT, "description": "Its type in the catalog, or `dashboard`."},
+        url=_TEXT,
+        ok={**_BOOLEAN, "description": "Without failures, or without gaps over --max-gap."},
+        probes=_COUNT,
+        failed=_COUNT,
+        availability=_or_null({"type": "number", "description": "Share of the time, from 0 to 1."}),
+        longest_gap=_SECONDS,
+        p50={**seconds, "description": "Half of the successful requests took at most this long."},
+        p99={**seconds, "description": "99 % of the successful requests took at most this long."},
+        last_error=_OPTIONAL,
+        gaps=_list(gap),
+    )
+    return _object(
+        ok=_BOOLEAN,
+        began=_TIME,
+        seconds=_SECONDS,
+        apis=_list(api),
+        notes={**_TEXTS, "description": "What could not be deleted."},
     )
 
 
@@ -348,6 +398,7 @@ def _data() -> dict[str, Schema]:
         "converge": _RUN,
         "preflight": _RUN,
         "verify": {"anyOf": [_verify(), _tempest()]},
+        "probe": _probe(),
         "status": _object(
             running={**_BOOLEAN, "description": "Whether a command is running now."},
             nodes=_list(
@@ -363,6 +414,7 @@ def _data() -> dict[str, Schema]:
                         "description": "When the last successful chef-client run began.",
                     },
                     why=_OPTIONAL,
+                    zone=_OPTIONAL,
                 )
             ),
         ),

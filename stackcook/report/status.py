@@ -39,6 +39,7 @@ class NodeStatus:
     when: float | None = None
     check_in: float | None = None
     why: str | None = None
+    zone: str | None = None
 
     def data(self) -> dict[str, Any]:
         """The node as JSON holds it."""
@@ -49,11 +50,15 @@ class NodeStatus:
 def render(nodes: Sequence[NodeStatus], now: float, width: int) -> Text:
     """A line for each node, and below it why it did not succeed, in lines of ``width`` columns.
 
-    The addresses are left out if they do not fit: `stackcook machines` shows them, too.
+    The addresses are left out if they do not fit: `stackcook machines` shows them, too. If there
+    are zones, the nodes' zones come first.
     """
     table = [_HEADS, *(_cells(node, now) for node in nodes)]
     if max(map(len, columns(table).splitlines())) > width:
         table = [(name, *rest) for name, _address, *rest in table]
+    if any(node.zone for node in nodes):
+        zones = ("zone", *(node.zone or "-" for node in nodes))
+        table = [(zone, *cells) for zone, cells in zip(zones, table)]
     widths = [max(map(len, column)) for column in zip(*table)]
     heads, *lines = table
     text = Text()

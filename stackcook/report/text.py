@@ -22,7 +22,8 @@ SLOWEST = 8
 
 def render(report: RunReport) -> Text:
     """The run as lines; ends without a newline."""
-    parts = [_head(report), *_stages(report), *_whole(report), *_failures(report)]
+    parts = [_head(report), *_zones(report), *_stages(report), *_whole(report)]
+    parts += _failures(report)
     parts += [*_retried(report), *_slow("resources", report.resources)]
     parts += _slow("recipes", report.recipes)
     return Text("\n").join(parts)
@@ -57,6 +58,11 @@ def _head(report: RunReport) -> Text:
     return Text.assemble((title(report), "bold"), f"\n{', '.join(filter(None, about))}")
 
 
+def _zones(report: RunReport) -> Iterator[Text]:
+    if report.zones:
+        yield Text(f"  zones: {', '.join(f'{zone.name} {zone.result}' for zone in report.zones)}")
+
+
 def _stages(report: RunReport) -> Iterator[Text]:
     width = max((len(stage.name) for stage in report.stages), default=0)
     for stage in report.stages:
@@ -73,7 +79,8 @@ def stage_line(stage: StageRun) -> str:
 
 def _whole(report: RunReport) -> Iterator[Text]:
     """The steps for all nodes, on one line."""
-    steps = [f"{s.step} {duration(seconds(s))}" for s in report.whole if s.step != "gate"]
+    whole = [step for step in report.whole if step.step != "gate"]
+    steps = [f"{step.stage} {step.step} {duration(seconds(step))}".lstrip() for step in whole]
     if steps:
         yield Text(f"  {', '.join(steps)}", "dim")
 

@@ -42,10 +42,12 @@ class Budget:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Budget:
-        """The manifest's budget. Nodes that later stages wait for have none."""
-        staged = manifest.staged()
-        waited_for = {node.name for _, nodes in staged[:-1] for node in nodes}
-        return cls(_account(manifest, budget, waited_for) for budget in manifest.failure_budget)
+        """The manifest's budget, for each zone. Nodes that later stages wait for have none."""
+        return cls(
+            _account(manifest.zone(zone), budget, zone)
+            for zone in manifest.zones or ("",)
+            for budget in manifest.failure_budget
+        )
 
     def spend(self, node: str) -> tuple[Verdict, str]:
         """A node has failed: what that means, and why."""
@@ -73,7 +75,10 @@ class Budget:
         )
 
 
-def _account(manifest: Manifest, budget: FailureBudget, waited_for: set[str]) -> _Account:
+def _account(manifest: Manifest, budget: FailureBudget, zone: str) -> _Account:
+    staged = manifest.staged()
+    waited_for = {node.name for _, nodes in staged[:-1] for node in nodes}
     mine = [node.name for node in manifest.nodes if budget.role in node.roles]
     nodes = frozenset(mine) - waited_for
-    return _Account(f"role[{budget.role}]", budget.amount.of(len(nodes)), nodes)
+    name = f"role[{budget.role}]" + f" in {zone}" * bool(zone)
+    return _Account(name, budget.amount.of(len(nodes)), nodes)

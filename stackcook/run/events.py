@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from stackcook.bootstrap.base import ResourceTime
 from stackcook.bootstrap.findings import NodeFinding
 from stackcook.bootstrap.preflight import Inspected
+from stackcook.run.plan import Key
 
 PREFLIGHT = "preflight"
 """The step that inspects one node; also the command of a run that ends with it."""
@@ -23,12 +24,25 @@ FINDINGS = "findings"
 """The step that compares all nodes, before the first one is changed."""
 
 
+class _OfStep:
+    """An event of one step: of a node; without one, of all nodes of a stage or zone, or of all."""
+
+    step: str
+    node: str
+    stage: str
+
+    @property
+    def key(self) -> Key:
+        """The key of its step in the plan."""
+        return (self.node or self.stage, self.step)
+
+
 @dataclass(frozen=True)
 class RunStarted:
     """A command began; ``nodes`` in the order of their stages.
 
     ``deploy`` names the deploy that it is, or that it goes on with; ``digest`` stands for its
-    inputs; ``steps`` are those of the plan, each with its node, or "".
+    inputs; ``steps`` are the keys of the plan's.
     """
 
     command: str
@@ -38,12 +52,12 @@ class RunStarted:
     deploy: str = ""
     digest: str = ""
     manifest: str = ""
-    steps: tuple[tuple[str, str], ...] = ()
+    steps: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True)
-class StepStarted:
-    """A step began: on one node, or (``node`` empty) for all of them; ``attempt`` counts from 1."""
+class StepStarted(_OfStep):
+    """A step began: on one node, or (``node`` empty) for many; ``attempt`` counts from 1."""
 
     step: str
     at: float
@@ -53,7 +67,7 @@ class StepStarted:
 
 
 @dataclass(frozen=True)
-class StepProgress:
+class StepProgress(_OfStep):
     """Something to show on a live line; ``resources`` counts those that Chef looked at so far."""
 
     step: str
@@ -62,10 +76,11 @@ class StepProgress:
     node: str = ""
     resources: int = 0
     updated: int = 0
+    stage: str = ""
 
 
 @dataclass(frozen=True)
-class StepDone:
+class StepDone(_OfStep):
     """A step succeeded; ``updated`` of ``total`` Chef resources, if it was a converge.
 
     ``resources`` are its slowest ones.
@@ -79,10 +94,11 @@ class StepDone:
     updated: int | None = None
     total: int | None = None
     resources: tuple[ResourceTime, ...] = ()
+    stage: str = ""
 
 
 @dataclass(frozen=True)
-class StepRetried:
+class StepRetried(_OfStep):
     """A step failed because of the transient ``cause``, and is retried in ``wait`` seconds."""
 
     step: str
@@ -90,6 +106,7 @@ class StepRetried:
     node: str
     cause: str
     wait: float
+    stage: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,7 +142,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class StepFailed:
+class StepFailed(_OfStep):
     """A step failed; ``error`` is one line: where, cause, remedy."""
 
     step: str
@@ -134,6 +151,7 @@ class StepFailed:
     error: str
     node: str = ""
     log: str = ""
+    stage: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,13 +166,17 @@ class NodeSkipped:
 
 @dataclass(frozen=True)
 class RunDone:
-    """The command ended; ``facts`` are for the summary, such as URLs and files."""
+    """The command ended; ``facts`` are for the summary, such as URLs and files.
+
+    ``zones`` says of each zone why it failed; empty if it did not.
+    """
 
     command: str
     at: float
     seconds: float
     exit_code: int
     facts: Mapping[str, str] = field(default_factory=dict)
+    zones: Mapping[str, str] = field(default_factory=dict)
 
 
 Event = (

@@ -131,6 +131,11 @@ class Executor:
         self._handled = 0
         """How many interrupts have been handled."""
 
+    @property
+    def zones(self) -> Mapping[str, str]:
+        """Each zone, and why it failed; empty if it did not."""
+        return self._schedule.zones
+
     def emit(self, event: Event) -> None:
         """Pass the event to the listeners, one event at a time."""
         with self._lock:
@@ -150,9 +155,9 @@ class Executor:
             # A second Ctrl-C does not wait for steps that are not on a node: they can't be ended.
             wait = not (self._interrupts > 1 and self._running)
             self._pool.shutdown(wait=wait, cancel_futures=True)
-        for node, stage in self._schedule.skipped():
+        for node, stage, why in self._schedule.skipped():
             if node not in self._plan.done:
-                self.emit(NodeSkipped(node, self.clock(), self._schedule.why, stage))
+                self.emit(NodeSkipped(node, self.clock(), why, stage))
         return ExitCode.INTERRUPTED if self._interrupts else self._schedule.code
 
     def failed(
@@ -167,7 +172,7 @@ class Executor:
         """Emit the events of a failure that is not the result of a task."""
         now = self.clock()
         self.emit(StepStarted(step, now, node, stage, attempt))
-        self.emit(self._step_failed(step, node, error, now, now))
+        self.emit(self._step_failed(step, node, error, now, now, stage))
 
     def _loop(self) -> None:
         """Until all has ended; an exception lets no further step begin, and is raised then."""
@@ -224,13 +229,13 @@ class Executor:
 
         def say(line: str) -> None:
             if not step.node:
-                self.emit(StepProgress(step.name, self.clock(), line))
+                self.emit(StepProgress(step.name, self.clock(), line, stage=step.stage))
             elif text := output.feed(line):
                 counts = output.resources, output.updated
                 self.emit(StepProgress(step.name, self.clock(), text, step.node, *counts))
 
         def report(error: StackcookError, node: str) -> None:
-            self.failed(step.name, error, node)
+            self.failed(step.name, error, node, stage="" if node else step.stage)
 
         def found(nodes: Iterable[Inspected]) -> None:
             self.emit(Findings(self.clock(), tuple(nodes)))
@@ -263,28 +268,26 @@ class Executor:
     def _take(self, step: Step, ended: _Ended) -> None:
         schedule = self._schedule
         if ended.bug and ended.error:
-            self.emit(self._step_failed(step.name, "", ended.error, ended.began, ended.at))
+            self._emit_failure(step, ended)
             raise ended.bug
         if ended.error:
             wait = schedule.failure(step, ended.error, time.monotonic())
             if wait is None:
-                self.emit(
-                    self._step_failed(step.name, step.node, ended.error, ended.began, ended.at)
-                )
+                self._emit_failure(step, ended)
                 return
             cause = str(ended.error)
             log.info(
                 "%s%s: retry %d in %.1f s: %s",
-                f"{step.node}: " if step.node else "",
+                f"{step.key[0]}: " if step.key[0] else "",
                 step.name,
                 schedule.attempt(step),
                 wait,
                 cause,
             )
-            self.emit(StepRetried(step.name, ended.at, step.node, cause, wait))
+            self.emit(StepRetried(step.name, ended.at, step.node, cause, wait, step.stage))
             return
         result = ended.result
-        done = StepDone(step.name, ended.at, ended.at - ended.began, step.node)
+        done = StepDone(step.name, ended.at, ended.at - ended.began, step.node, stage=step.stage)
         if isinstance(result, ConvergeResult):
             text = f"{result.updated}/{result.total} resources updated"
             counts = {"updated": result.updated, "total": result.total}
@@ -308,11 +311,16 @@ class Executor:
         if on_nodes:
             self._end()
 
+    def _emit_failure(self, step: Step, ended: _Ended) -> None:
+        error = ended.error
+        assert error
+        self.emit(self._step_failed(step.name, step.node, error, ended.began, ended.at, step.stage))
+
     def _step_failed(
-        self, step: str, node: str, error: StackcookError, began: float, at: float
+        self, step: str, node: str, error: StackcookError, began: float, at: float, stage: str
     ) -> StepFailed:
         path = str(path_of(self._state, node)) if node else ""
-        return StepFailed(step, at, at - began, str(error), node, path)
+        return StepFailed(step, at, at - began, str(error), node, path, stage)
 
     @contextmanager
     def _counting_interrupts(self) -> Iterator[None]:

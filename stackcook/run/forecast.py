@@ -25,8 +25,6 @@ from stackcook.run.plan import Key
 WITHIN = 5
 """How many earlier runs are read."""
 
-_GATE = "gate"  # short, and there are several with the same key
-
 
 @dataclass(frozen=True)
 class Past:
@@ -46,9 +44,9 @@ def past_runs(directory: Path, command: str) -> tuple[Past, ...]:
 def _past(directory: Path, run: Run) -> Past:
     steps: dict[Key, tuple[float, float]] = {}
     for step in history.steps(directory, run.id):  # several rows for one that was retried
-        if step.step != _GATE:
-            began, _ = steps.get((step.node, step.step), (step.started - run.started, 0.0))
-            steps[step.node, step.step] = began, (step.ended or step.started) - run.started
+        key = step.node or step.stage, step.step
+        began, _ = steps.get(key, (step.started - run.started, 0.0))
+        steps[key] = began, (step.ended or step.started) - run.started
     return Past((run.ended or run.started) - run.started, steps)
 
 
@@ -75,16 +73,16 @@ class Forecast:
             return
         if isinstance(event, RunStarted):
             self._known = bool(event.steps)
-            self._steps = {key for key in event.steps if key[1] != _GATE}
+            self._steps = set(event.steps)
         elif isinstance(event, PlanChanged):
             self._steps -= {(event.node, name) for name in event.before}
             self._steps |= {(event.node, name) for name in event.after}
             self._stale = True
         elif isinstance(event, StepStarted):
-            self._running.setdefault((event.node, event.step), event.at)
+            self._running.setdefault(event.key, event.at)
         elif isinstance(event, StepDone):
-            self._running.pop((event.node, event.step), None)
-            self._done.add((event.node, event.step))
+            self._running.pop(event.key, None)
+            self._done.add(event.key)
         elif isinstance(event, (StepFailed, NodeSkipped)):
             self._known = False
 

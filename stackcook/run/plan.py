@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 Key = tuple[str, str]
-"""What tells a step from the others: its node, or the stage of a gate, or "", and its name."""
+"""What tells a step from the others: its node, or its stage or zone, or "", and its name."""
 
 RUN_LISTS: Key = ("", "run lists")
 """The step after which nodes are changed."""
@@ -19,8 +19,9 @@ RUN_LISTS: Key = ("", "run lists")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do: on one node, or (``node`` empty) for the whole deployment.
+    """One thing to do: on one node, or (``node`` empty) for all, or for a ``zone``.
 
+    The ``stage`` is the node's or the gate's; of other steps for a zone, its name.
     ``does`` says in a few words what it does. It begins after the steps ``after``, and once every
     step of the nodes ``after_nodes`` is done; nodes that the plan does not have are not waited for.
     ``timeout`` is in seconds, None: no limit of its own. With ``retry`` it is tried again after a
@@ -40,6 +41,8 @@ class Step:
     """Whether it waits for nodes that are being retried, even if the budget lets them fail."""
     despite_failures: bool = False
     """Whether it begins even if what it waits for has failed; what waits for it does not, then."""
+    zone: str = ""
+    """The zone that ends if it fails; the steps of other zones, and those of none, go on."""
 
     @property
     def key(self) -> Key:
@@ -64,6 +67,11 @@ class Plan:
     def nodes(self) -> tuple[str, ...]:
         """The nodes that have steps, in the order of their stages."""
         return tuple(name for _, names in self.stages for name in names)
+
+    @cached_property
+    def zones(self) -> tuple[str, ...]:
+        """The zones that have steps."""
+        return tuple(dict.fromkeys(step.zone for step in self.steps if step.zone))
 
     @cached_property
     def stages(self) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -36,17 +36,20 @@ class Abandoned:
 class Schedule:
     """The order of one run. Times are seconds of any clock. Not safe to share between threads.
 
-    ``failed`` are the nodes that failed, in that order; ``why`` says why some steps will not begin,
-    empty while all may; ``code`` is the exit code that follows from both.
+    ``failed`` are the nodes that failed, in that order. ``zones`` says of each zone why some of its
+    steps will not begin, empty while all may. Steps that are of no zone do not wait for a zone
+    that has failed, as long as another one has not.
     """
 
     def __init__(self, plan: Plan, budget: Budget | None = None, backoff: Backoff = STEP) -> None:
         self.failed: dict[str, None] = {}
-        self.why = ""
+        self.zones = dict.fromkeys(plan.zones, "")
+        self._why = ""
         self._code = ExitCode.DONE
         self._budget = budget or Budget()
         self._backoff = backoff
         self._stopped = False
+        self._stopped_zones: set[str] = set()
         self._nodes: dict[str, dict[Key, Step]] = {}
         """The steps of each node that have not ended."""
         self._order: dict[Key, _Order] = {}
@@ -75,10 +78,16 @@ class Schedule:
 
     @property
     def code(self) -> ExitCode:
-        """How the run ended."""
+        """How the run ended: if some zones have failed, but not all, within the budget."""
         if self._code is not ExitCode.DONE:
             return self._code
-        return ExitCode.WITHIN_BUDGET if self.failed else ExitCode.DONE
+        bad = self.failed or any(self.zones.values())
+        return ExitCode.WITHIN_BUDGET if bad else ExitCode.DONE
+
+    @property
+    def why(self) -> str:
+        """Why some steps will not begin; empty while all may."""
+        return self._why or next(filter(None, self.zones.values()), "")
 
     @property
     def next_retry(self) -> float | None:
@@ -124,7 +133,8 @@ class Schedule:
         """A step has failed: in how many seconds it is retried, None if it is not."""
         attempt = self._attempts[step.key]
         wait = self._backoff.after(attempt) if step.retry and error.transient else None
-        if wait is not None and not self._stopped:
+        stopped = self._stopped or step.zone in self._stopped_zones
+        if wait is not None and not stopped:
             self._waiting[step.key] = Abandoned(step, attempt, error)
             heapq.heappush(self._due, (now + wait, self._order[step.key], step.key))
             return wait
@@ -132,7 +142,7 @@ class Schedule:
             self._fail_node(step)
         else:
             self._forget(step)
-            self.stop(f"{step.name} failed", error.exit_code)
+            self._stop(step, f"{step.name} failed", error.exit_code)
         return None
 
     def replace(self, current: Step, steps: Iterable[Step]) -> tuple[Step, ...]:
@@ -156,14 +166,12 @@ class Schedule:
 
     def stop(self, why: str, code: ExitCode) -> None:
         """Let no further step begin; tasks that wait for a retry have failed."""
-        self._note(why, code)
+        self._why = self._why or why
+        if self._code is ExitCode.DONE:
+            self._code = code
         self._stopped = True
-        for each in self._waiting.values():
-            self._abandoned.append(each)
-            self._forget(each.step)
-            if each.step.node:
-                self.failed[each.step.node] = None
-        self._waiting, self._due = {}, []
+        self._abandon(self._waiting)
+        self._due = []
 
     def abandoned(self) -> tuple[Abandoned, ...]:
         """The tasks that were waiting for a retry when the run was stopped; each is given once."""
@@ -174,18 +182,55 @@ class Schedule:
         """The steps that have not ended."""
         return tuple(self._steps.values())
 
-    def skipped(self) -> tuple[tuple[str, str], ...]:
-        """The nodes that were not finished and did not fail, each with its stage."""
-        return tuple(
-            (node, next(iter(steps.values())).stage)
+    def skipped(self) -> tuple[tuple[str, str, str], ...]:
+        """The nodes that were not finished and did not fail, each with its stage, and why."""
+        left = (
+            next(iter(steps.values()))
             for node, steps in self._nodes.items()
             if node and steps and node not in self.failed
         )
+        return tuple((s.node, s.stage, self.zones.get(s.zone) or self.why) for s in left)
 
-    def _note(self, why: str, code: ExitCode) -> None:
-        self.why = self.why or why
+    def _stop(self, step: Step, why: str, code: ExitCode) -> None:
+        """``step`` has failed: let no further step of its zone begin, or of all, if it has none."""
+        if not self._note(step, why, code):
+            self.stop(why, self._code)
+            return
+        zone = step.zone
+        self._stopped_zones.add(zone)
+        self._abandon([key for key, each in self._waiting.items() if each.step.zone == zone])
+        self._satisfy(step.key)
+        self._give_up([key for key, each in self._steps.items() if each.zone == zone])
+
+    def _note(self, step: Step, why: str, code: ExitCode) -> bool:
+        """``step`` has failed, and others will not begin; whether the other zones go on."""
+        if step.zone:
+            self.zones[step.zone] = self.zones[step.zone] or why
+            if not all(self.zones.values()):
+                return True
+            code = ExitCode.NODES if len(self.zones) > 1 else code
+        self._why = self._why or why
         if self._code is ExitCode.DONE:
             self._code = code
+        return False
+
+    def _abandon(self, keys: Iterable[Key]) -> None:
+        """These tasks, which wait for a retry, have failed."""
+        for key in list(keys):
+            each = self._waiting.pop(key)
+            self._abandoned.append(each)
+            self._forget(each.step)
+            if each.step.node:
+                self.failed[each.step.node] = None
+
+    def _give_up(self, keys: Iterable[Key]) -> None:
+        """Block these steps of a zone that has failed; those of no zone do not wait for them."""
+        for key in keys:
+            step = self._steps[key]
+            self._blocked.add(key)
+            self._satisfy(key)
+            if step.node:
+                self._satisfy(step.node)
 
     def _enter(self, step: Step, order: _Order) -> None:
         key = step.key
@@ -206,7 +251,7 @@ class Schedule:
         if not needs:
             heapq.heappush(self._ready, (self._order[step.key], step.key))
         if self._blocked.intersection(step.after) or self._fatal.intersection(step.after_nodes):
-            self._block([step.key])
+            self._blocked |= self._after([step.key])
 
     def _forget(self, step: Step) -> None:
         self._steps.pop(step.key, None)
@@ -250,36 +295,44 @@ class Schedule:
                 self._satisfy(need)
             return
         self._fatal.add(node)
-        self._note(why, ExitCode.NODES)
+        others = self._note(step, why, ExitCode.NODES)
         waiting = [key for need in needs for key in self._dependents[need]]
         goes_on = any(self._despite_failures(key) for key in waiting)
         if verdict is Verdict.STOP and not goes_on:
-            self.stop(why, ExitCode.NODES)
+            self._stop(step, why, ExitCode.NODES)
             return
-        self._block(waiting)
+        if others:
+            self._give_up(self._after(waiting, step.zone))
+        else:
+            self._blocked |= self._after(waiting)
         for need in needs:
             self._satisfy(need)  # of what waited, only steps that are not blocked begin
 
     def _despite_failures(self, key: Key) -> bool:
         return key in self._steps and self._steps[key].despite_failures
 
-    def _block(self, keys: Iterable[Key]) -> None:
-        """These steps will never begin; nor will what waits for them.
+    def _after(self, keys: Iterable[Key], zone: str = "") -> set[Key]:
+        """Of these steps, and of what waits for them, those that will never begin.
 
         A node that can't be finished is not changed any further, but it is still looked at. A step
-        that begins despite failures does begin, but what waits for it does not.
+        that begins despite failures does begin, but what waits for it does not. With a ``zone``,
+        only its steps are meant.
         """
-        todo = [key for key in keys if key in self._steps and key not in self._blocked]
-        seen = set(todo)  # a step that begins despite failures is never blocked
-        self._blocked.update(key for key in todo if not self._despite_failures(key))
+        seen: set[Key] = set()
+        todo: list[Key] = []
+
+        def add(more: Iterable[Key]) -> None:
+            for key in more:
+                step = None if key in seen or key in self._blocked else self._steps.get(key)
+                if step and zone in ("", step.zone):
+                    seen.add(key)
+                    todo.append(key)
+
+        add(keys)
         while todo:
             step = self._steps[todo.pop()]
-            more = list(self._dependents[step.key])
+            add(self._dependents[step.key])
             if step.node:
-                more += self._dependents[step.node]
-                more += (key for key, each in self._nodes[step.node].items() if each.changes)
-            fresh = [key for key in more if key in self._steps and key not in self._blocked]
-            fresh = [key for key in fresh if key not in seen]
-            seen.update(fresh)
-            self._blocked.update(key for key in fresh if not self._despite_failures(key))
-            todo += dict.fromkeys(fresh)
+                add(self._dependents[step.node])
+                add(key for key, each in self._nodes[step.node].items() if each.changes)
+        return {key for key in seen if not self._despite_failures(key)}

@@ -21,6 +21,7 @@ from stackcook.run.events import (
     StepStarted,
 )
 from stackcook.run.lock import user
+from stackcook.run.plan import Key
 from stackcook.run.record import NAME, explained
 from stackcook.errors import UsageError
 from stackcook.files import private_directory
@@ -115,7 +116,7 @@ class State:
             (last,) = self._db.execute("SELECT max(id) FROM steps").fetchone()
         self._run = 0
         self._ids = itertools.count((last or 0) + 1)  # nobody else writes: see lock.py
-        self._open: dict[tuple[str, str], list[_Step]] = {}
+        self._open: dict[Key, list[_Step]] = {}
         self._news: dict[int, _Step] = {}
         self._resources: list[tuple[int, str, str, float, bool]] = []
         self._lock = threading.Lock()
@@ -162,7 +163,7 @@ class State:
     def _take(self, event: Event) -> None:
         if isinstance(event, StepStarted):
             step = self._add(event.node, event.stage, event.step, event.attempt, event.at)
-            self._open.setdefault((event.node, event.step), []).append(step)
+            self._open.setdefault(event.key, []).append(step)
         elif isinstance(event, StepDone):
             step = self._end(event, "done", event.text)
             step.updated, step.total = event.updated, event.total
@@ -223,10 +224,10 @@ class State:
         return row
 
     def _end(self, event: StepDone | StepRetried | StepFailed, result: str, text: str) -> _Step:
-        begun = self._open[event.node, event.step]
+        begun = self._open[event.key]
         step = begun.pop()
         if not begun:
-            del self._open[event.node, event.step]
+            del self._open[event.key]
         step.result, step.ended, step.text = result, event.at, text
         self._news[step.id] = step
         return step

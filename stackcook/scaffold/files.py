@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stackcook.chef.objects.chefignore import NAME, Chefignore
@@ -32,10 +32,14 @@ def cookbooks(shipped: Path = SHIPPED) -> tuple[str, ...]:
     return tuple(names)
 
 
-def shipped(source: Path = SHIPPED) -> Mapping[str, bytes]:
-    """Path in the new repository → content, without the tests of the cookbooks."""
+def shipped(
+    source: Path = SHIPPED, environments: Sequence[str] = (ENVIRONMENT,)
+) -> Mapping[str, bytes]:
+    """Path in the new repository → content, without the tests of the cookbooks.
+
+    All ``environments`` have the same attributes.
+    """
     paths = [
-        Path("environments", f"{ENVIRONMENT}.json"),
         *(Path("roles", f"{role}.json") for role in (CONTROLLER, COMPUTE, *OPTIONAL)),
         Path("cookbooks", NAME),
     ]
@@ -43,7 +47,12 @@ def shipped(source: Path = SHIPPED) -> Mapping[str, bytes]:
         cookbook = source / "cookbooks" / name
         read = read_files(cookbook, Chefignore.find(cookbook))
         paths += [file.source.relative_to(source) for file in read]
-    return {path.as_posix(): (source / path).read_bytes() for path in paths}
+    files = {path.as_posix(): (source / path).read_bytes() for path in paths}
+    lab = (source / "environments" / f"{ENVIRONMENT}.json").read_text()
+    for name in environments:
+        content = lab.replace(f'"name": "{ENVIRONMENT}"', f'"name": "{name}"')
+        files[f"environments/{name}.json"] = content.encode()
+    return files
 
 
 CI = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -33,11 +33,12 @@ class Lab:
     ``hosts`` are the addresses or names of existing hosts, the controller's first; without any,
     addresses are taken from ``network``. ``user`` and ``key`` are how SSH logs in there.
     Without ``external_network``, Vagrant's machines get the one after ``network``, unless
-    ``no_external_network``.
+    ``no_external_network``. With ``zones``, each has its own controller and compute nodes.
     """
 
     computes: int
     machines: MachineKind
+    zones: int = 1
     name: str = "stackcook"
     network: IPv4Network | None = None
     external_network: IPv4Network | None = None
@@ -48,13 +49,15 @@ class Lab:
     key: str | None = None
 
     @classmethod
-    def of(cls, computes: int | None, machines: MachineKind | None, **others: Any) -> Lab:
+    def of(
+        cls, computes: int | None, machines: MachineKind | None, zones: int = 1, **others: Any
+    ) -> Lab:
         """The lab for these options, ``None`` if not given; raises UsageError."""
         hosts = others.get("hosts")
         given = {name for name, value in others.items() if value not in (None, ())}
         about_hosts = [name for name in ("hosts", "user", "key") if name in given]
         if computes is None:
-            computes = len(hosts) - 1 if hosts else 1
+            computes = max(0, len(hosts) // zones - 1) if hosts else 1
         if others.get("external_network") and others.get("no_external_network"):
             raise UsageError("--external-network and --no-external-network cannot be combined")
         if machines is None:
@@ -73,10 +76,11 @@ class Lab:
                 "--external-network needs the interface of the hosts on it",
                 remedy="add --external-interface NAME, such as eth1",
             )
-        lab = cls(computes, machines, **others)
-        if hosts and len(hosts) != computes + 1:
+        lab = cls(computes, machines, zones, **others)
+        needed = zones * (computes + 1)
+        if hosts and len(hosts) != needed:
             raise UsageError(
-                f"{lab.described} needs {computes + 1} address{'es' * (computes > 0)},"
+                f"{lab.described} needs {needed} address{'es' * (needed > 1)},"
                 f" but the number of --host options is {len(hosts)}",
                 remedy="use --host once per node, the controller first, or omit --computes",
             )
@@ -86,18 +90,31 @@ class Lab:
     def described(self) -> str:
         """``a controller and 3 compute nodes``."""
         computes = {0: "", 1: " and a compute node"}
-        return f"a controller{computes.get(self.computes, f' and {self.computes} compute nodes')}"
+        what = f"a controller{computes.get(self.computes, f' and {self.computes} compute nodes')}"
+        return f"{self.zones} zones, each with {what}" if self.zones > 1 else what
+
+    @property
+    def environments(self) -> Sequence[str]:
+        """The environments of the nodes: ``lab``, or the names of the zones."""
+        zones = [f"zone{number}" for number in range(1, self.zones + 1)]
+        return zones if self.zones > 1 else [ENVIRONMENT]
+
+    def nodes_of(self, environment: str) -> Mapping[str, str]:
+        """Node → its role, of one environment."""
+        before = f"{environment}-" if self.zones > 1 else ""
+        computes = (f"{before}compute{number}" for number in range(1, self.computes + 1))
+        return {f"{before}controller": CONTROLLER, **dict.fromkeys(computes, COMPUTE)}
 
     @property
     def nodes(self) -> Mapping[str, str]:
         """Node → its role."""
-        computes = {f"compute{number}": COMPUTE for number in range(1, self.computes + 1)}
-        return {"controller": CONTROLLER, **computes}
+        every = (self.nodes_of(environment) for environment in self.environments)
+        return {node: role for nodes in every for node, role in nodes.items()}
 
     @property
     def addresses(self) -> Sequence[IPAddress | str]:
         """One for each node. Raises UsageError if the network is too small."""
-        return self.hosts or _counted(self.network or NETWORK, self.computes + 1)
+        return self.hosts or _counted(self.network or NETWORK, self.zones * (self.computes + 1))
 
 
 def head(lab: Lab) -> tuple[str, ...]:
@@ -117,24 +134,33 @@ def sections(lab: Lab, cookbooks: Iterable[str]) -> tuple[Section, ...]:
             [{name: None} for name in cookbooks],
             ("Uploaded to the Chef server: cookbooks/NAME, environments/NAME, roles/NAME.",),
         ),
-        Section("environments", [{ENVIRONMENT: None}]),
+        Section("environments", [{environment: None} for environment in lab.environments]),
         Section(
             "roles",
             [{role: None} for role in (CONTROLLER, COMPUTE, *OPTIONAL)],
             (f"To add a service to the cloud, add its role to a node: {', '.join(OPTIONAL)}.",),
         ),
-        Section(
-            "options",
-            f"-E {ENVIRONMENT}",
-            ("knife bootstrap options for all nodes: -E is the environment.",),
-        ),
-        Section(
-            "nodes",
-            [{node: {"run_list": f"role[{role}]"}} for node, role in lab.nodes.items()],
-            (f"To add a compute node, add it here with role[{COMPUTE}], and its address below.",),
-        ),
+        *_nodes(lab),
         Section("stackcook", settings, (_how(lab), _stages(lab))),
     )
+
+
+def _nodes(lab: Lab) -> Iterator[Section]:
+    entries = {
+        environment: [
+            {node: {"run_list": f"role[{role}]"}}
+            for node, role in lab.nodes_of(environment).items()
+        ]
+        for environment in lab.environments
+    }
+    add = f"To add a compute node, add it here with role[{COMPUTE}], and its address below."
+    if lab.zones > 1:
+        zones = "Each cluster is a zone: a cloud of its own, with an environment of its name."
+        yield Section("clusters", [{zone: nodes} for zone, nodes in entries.items()], (zones, add))
+        return
+    about = "knife bootstrap options for all nodes: -E is the environment."
+    yield Section("options", f"-E {ENVIRONMENT}", (about,))
+    yield Section("nodes", entries[ENVIRONMENT], (add,))
 
 
 def _counted(network: IPv4Network, count: int) -> Sequence[IPv4Address]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ INSTANCE = 180.0
 
 @dataclass(frozen=True)
 class Check:
-    """One check and its result; ``node`` is empty for checks of the whole cloud.
+    """One check and its result; ``node`` is empty for checks of the whole cloud, or ``zone``.
 
     ``cause`` and ``remedy`` are for failures. ``unit`` is the systemd unit to blame, if there is
     one. ``seconds`` is how long the check took.
@@ -31,10 +31,12 @@ class Check:
     remedy: str = ""
     seconds: float = 0.0
     unit: str = ""
+    zone: str = ""
 
     def __str__(self) -> str:
         """One line: what, where, and for a failure cause and remedy."""
-        line = f"{self.name} on {self.node}" if self.node else self.name
+        where = f" on {self.node}" if self.node else f" in {self.zone}" if self.zone else ""
+        line = f"{self.name}{where}"
         for text, mark in ((self.cause, ": "), (self.remedy, "; ")):
             line += mark + text if text else ""
         return line
@@ -67,9 +69,26 @@ class Report:
         return tuple(check for check in self.checks if not check.ok)
 
     def by_node(self) -> dict[str, Checks]:
-        """The checks of each node, ``""`` standing for the cloud's own."""
-        names = dict.fromkeys(check.node for check in self.checks)
-        return {name: tuple(c for c in self.checks if c.node == name) for name in names}
+        """The checks of each node, and by the zone's name, or ``""``, those of a whole cloud."""
+        found: dict[str, list[Check]] = {}
+        for check in self.checks:
+            found.setdefault(check.node or check.zone, []).append(check)
+        return {name: tuple(checks) for name, checks in found.items()}
+
+    def of_zone(self, zone: str) -> Report:
+        """The report with the zone in its checks."""
+        return replace(self, checks=tuple(replace(check, zone=zone) for check in self.checks))
+
+    @classmethod
+    def of_all(cls, zones: Mapping[str, Report]) -> Report:
+        """One report of all zones, which were verified at the same time."""
+        reports = tuple(zones.values())
+        return cls(
+            tuple(check for each in reports for check in each.checks),
+            max(each.seconds for each in reports),
+            tuple(f"{zone}: {note}" for zone, each in zones.items() for note in each.notes),
+            tuple(path for each in reports for path in each.screenshots),
+        )
 
     def data(self) -> dict[str, Any]:
         """The report as JSON holds it."""

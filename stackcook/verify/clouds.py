@@ -2,10 +2,14 @@
 
 It has the administrator's login as ``stackcook`` (or as ``os_cloud`` in the manifest), and that of
 the user and project ``demo`` as ``stackcook-demo``. Other clouds in the file stay as they are.
+
+A zone is a cloud of its own, ``stackcook-ZONE``, and a region of the cloud ``stackcook``: with
+``--os-cloud stackcook --os-region-name ZONE`` the client logs in to the Keystone of that zone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +35,31 @@ def write(
     password: str,
     demo_password: str = "",
     cloud: str = CLOUD,
+    *,
+    region: str = REGION,
+    region_of: str = "",
     ca: Path | None = None,
 ) -> bool:
     """Put the clouds into the file, mode 0600, which git shall ignore; False if they are there.
 
-    Without ``demo_password``, the file has the administrator's login only. ``ca`` has the CA
-    certificates that clients need, None: the system's. Raises VerifyError if
-    the file has other content than clouds, or can't be written.
+    Without ``demo_password``, the file has the administrator's login only. With ``region_of``, the
+    cloud is also a region of the one of that name. ``ca`` has the CA certificates that clients
+    need, None: the system's. Raises VerifyError if the file has other content than clouds, or
+    can't be written.
     """
-    cacert = {"cacert": str(ca)} if ca else {}
-    wanted = {cloud: _cloud(auth_url, USER, password, PROJECT) | cacert}
-    if demo_password:
-        wanted[demo_cloud(cloud)] = _cloud(auth_url, DEMO, demo_password, DEMO) | cacert
     document = _read(path)
+    wanted: dict[str, Any] = {}
+    for name, user, secret, project in (
+        (cloud, USER, password, PROJECT),
+        (demo_cloud(cloud), DEMO, demo_password, DEMO),
+    ):
+        if secret:
+            wanted[name] = _cloud(auth_url, user, secret, project, region)
+            if ca:
+                wanted[name]["cacert"] = str(ca)
+            if region_of:
+                every = region_of if name == cloud else demo_cloud(region_of)
+                wanted[every] = _with_region(document["clouds"].get(every), wanted[name])
     ours = {name: document["clouds"].get(name) for name in wanted}
     if ours == wanted and path.stat().st_mode & 0o777 == 0o600:
         return False
@@ -57,12 +73,13 @@ def write(
     return True
 
 
-def remove(path: Path, cloud: str = CLOUD) -> None:
+def remove(path: Path, cloud: str = CLOUD, *more: str) -> None:
     """Remove the clouds from the file, and the file if it holds nothing else."""
     if not path.exists():
         return
     document = _read(path)
-    removed = [document["clouds"].pop(name, None) for name in (cloud, demo_cloud(cloud))]
+    names = [name for each in (cloud, *more) for name in (each, demo_cloud(each))]
+    removed = [document["clouds"].pop(name, None) for name in names]
     if not any(removed):
         return
     if document == {"clouds": {}}:
@@ -71,7 +88,23 @@ def remove(path: Path, cloud: str = CLOUD) -> None:
         _replace(path, document)
 
 
-def _cloud(auth_url: str, user: str, password: str, project: str) -> dict[str, Any]:
+def _with_region(found: Any, zone: Mapping[str, Any]) -> dict[str, Any]:
+    """The cloud of all zones, with ``zone`` as a region whose Keystone is another one.
+
+    ``found`` is what the file has. See "Splitting Secrets" and "Regions" of openstacksdk's
+    documentation: ``values`` of a region are over those of the cloud.
+    """
+    name, url = zone["region_name"], zone["auth"]["auth_url"]
+    mine = {"name": name, "values": {"auth": {"auth_url": url}}}
+    regions = found.get("regions") if isinstance(found, dict) else None
+    others = [each for each in regions or () if isinstance(each, dict) and each.get("name") != name]
+    auth = {key: value for key, value in zone["auth"].items() if key != "auth_url"}
+    regions = sorted([*others, mine], key=lambda each: str(each.get("name")))
+    whole = {key: value for key, value in zone.items() if key not in ("auth", "region_name")}
+    return {**whole, "auth": auth, "regions": regions}
+
+
+def _cloud(auth_url: str, user: str, password: str, project: str, region: str) -> dict[str, Any]:
     return {
         "auth": {
             "auth_url": auth_url,
@@ -81,7 +114,7 @@ def _cloud(auth_url: str, user: str, password: str, project: str) -> dict[str, A
             "user_domain_name": DOMAIN,
             "project_domain_name": DOMAIN,
         },
-        "region_name": REGION,
+        "region_name": region,
         "identity_api_version": 3,
         "interface": "public",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,15 @@ class Contents:
     instances: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+
+    @classmethod
+    def of_all(cls, clouds: Sequence[Contents]) -> Contents:
+        """What several clouds have together."""
+        return cls(
+            tuple(name for each in clouds for name in each.instances),
+            tuple(name for each in clouds for name in each.volumes),
+            tuple(name for each in clouds for name in each.images),
+        )
 
     def lines(self) -> Iterator[str]:
         """One line for each kind."""

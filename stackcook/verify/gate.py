@@ -1,7 +1,8 @@
 """The gate between two stages: Keystone, Placement, the message queue and the database respond.
 
-Compute nodes that start before these would wait, fail, or restart for minutes. Each is asked from
-this machine as a service would: Keystone for a token, Placement for a list, RabbitMQ for a login.
+Compute nodes that start before these would wait, fail, or restart for minutes. Each is asked as a
+service would: Keystone for a token, Placement for a list, RabbitMQ for a login. The queue and the
+database are asked on their nodes, because only nodes of the cloud may connect to them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
-from stackcook.verify import backends
 from stackcook.verify.check import Checks, poll, timed
 from stackcook.verify.openstack import Cloud, Endpoint, check_endpoint, request, sign_in
 from stackcook.verify.placing import (
@@ -66,11 +66,11 @@ def answers(
     """
     nodes = placed(manifest, chef, only)
     deadline = time.monotonic() + patience
-    bad = poll(deadline, lambda: _failing(nodes, credentials), lambda found: not found)
-    if not bad:
-        return
     by_name = {node.name: node for node in nodes}
     with Sessions(hosts, manifest.state / "known_hosts", opener=opener) as sessions:
+        bad = poll(deadline, lambda: _failing(nodes, credentials, sessions), lambda bad: not bad)
+        if not bad:
+            return
         explained = [sessions.explained(c, by_name[c.node], credentials.secrets) for c in bad]
     causes = "; ".join(f"{check.name} on {check.node}: {check.cause}" for check in explained)
     raise VerifyError(
@@ -86,14 +86,14 @@ def auth_url(node: Placed) -> str:
     return f"http://{bracketed(node.address)}:{node.port(KEYSTONE, 5000)}/v3"
 
 
-def behind(nodes: Iterable[Placed], credentials: Credentials) -> Checks:
+def behind(nodes: Iterable[Placed], credentials: Credentials, sessions: Sessions) -> Checks:
     """The checks of the message queue and the database, on each node that runs one."""
 
     def queue(node: Placed) -> None:
-        backends.queue_login(node.address, credentials.queue, node.port(QUEUE, 5672))
+        sessions.ask(node, "queue", node.port(QUEUE, 5672), stdin=credentials.queue)
 
     def base(node: Placed) -> None:
-        backends.database_version(node.address, node.port(DATABASE, 3306))
+        sessions.ask(node, "database", node.port(DATABASE, 3306))
 
     nodes = tuple(nodes)  # gone through twice
     return (
@@ -108,7 +108,7 @@ def tokens(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Checks, C
 
     def ask(node: Placed) -> None:
         clouds.append(
-            sign_in(auth_url(node), credentials.admin, credentials.os_cloud, credentials.ca)
+            sign_in(auth_url(node), credentials.admin, credentials.os_cloud, ca=credentials.ca)
         )
 
     checks = [
@@ -118,14 +118,14 @@ def tokens(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Checks, C
     return tuple(checks), clouds[0] if clouds else None
 
 
-def _failing(nodes: tuple[Placed, ...], credentials: Credentials) -> Checks:
+def _failing(nodes: tuple[Placed, ...], credentials: Credentials, sessions: Sessions) -> Checks:
     """The checks that fail now."""
     keystones, cloud = tokens(nodes, credentials)
     placements = (
         timed("Placement", node.name, PLACEMENT, lambda: _placement(node, cloud))
         for node in running(nodes, PLACEMENT)
     )
-    checks = (*keystones, *placements, *behind(nodes, credentials))
+    checks = (*keystones, *placements, *behind(nodes, credentials, sessions))
     return tuple(check for check in checks if not check.ok)
 
 

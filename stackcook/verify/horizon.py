@@ -17,6 +17,8 @@ INSTANCES = "/project/instances/"
 CSRF = re.compile(r"""name=["']csrfmiddlewaretoken["'] value=["']([^"']+)""")
 REGION = re.compile(r"""name=["']region["'][^>]*value=["']([^"']+)""")
 HOPS = 5
+TIMEOUT = 15.0
+"""Seconds that a page may take: after a start, the first one takes Django some."""
 
 
 def base(node: Placed) -> str:
@@ -25,12 +27,12 @@ def base(node: Placed) -> str:
     return url.rstrip("/")
 
 
-def login_page(url: str, ca: Path | None = None) -> None:
+def login_page(url: str, timeout: float = TIMEOUT, ca: Path | None = None) -> None:
     """Look at the login page below ``url``; raises VerifyError if it isn't one.
 
     ``ca`` is as for :func:`new_session`, here and below.
     """
-    _login_form(new_session(ca), url)
+    _login_form(new_session(ca), url, timeout)
 
 
 def accepts(url: str, name: str, ca: Path | None = None) -> bool:
@@ -39,7 +41,7 @@ def accepts(url: str, name: str, ca: Path | None = None) -> bool:
     Raises VerifyError if it does not respond.
     """
     response = request(
-        "GET", url + LOGIN, session=new_session(ca), headers={"Host": name}, timeout=15
+        "GET", url + LOGIN, session=new_session(ca), headers={"Host": name}, timeout=TIMEOUT
     )
     return bool(response.status_code != 400)  # Django's answer to what ALLOWED_HOSTS lacks
 
@@ -62,7 +64,7 @@ def sign_in(url: str, password: str, ca: Path | None = None) -> None:
     }
     login = url + LOGIN
     response = request(
-        "POST", login, session=session, data=form, headers={"Referer": login}, timeout=15
+        "POST", login, session=session, data=form, headers={"Referer": login}, timeout=TIMEOUT
     )
     if response.status_code != 302:
         raise VerifyError(f"Horizon rejects the login: {_said(response)}")
@@ -75,8 +77,8 @@ def sign_in(url: str, password: str, ca: Path | None = None) -> None:
         raise VerifyError("the page after Horizon's login has no list of instances")
 
 
-def _login_form(session: Any, url: str) -> str:
-    response = _follow(session, url + LOGIN)
+def _login_form(session: Any, url: str, timeout: float = TIMEOUT) -> str:
+    response = _follow(session, url + LOGIN, timeout)
     if response.status_code != 200:
         raise VerifyError(f"Horizon's login page {url + LOGIN} returned {status(response)}")
     if not CSRF.search(response.text):
@@ -85,12 +87,11 @@ def _login_form(session: Any, url: str) -> str:
     return text
 
 
-def _follow(session: Any, url: str) -> Any:
+def _follow(session: Any, url: str, timeout: float = TIMEOUT) -> Any:
     """The response after redirects, if there are few and all of them stay on the host."""
     host = "/".join(url.split("/")[:3])
     for _ in range(HOPS):
-        # The first page after a start takes Django some seconds to load.
-        response = request("GET", url, session=session, timeout=15)
+        response = request("GET", url, session=session, timeout=timeout)
         if response.status_code not in (301, 302, 303, 307, 308):
             return response
         url = urljoin(url, response.headers.get("Location", ""))

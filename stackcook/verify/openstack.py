@@ -106,7 +106,7 @@ def cause_of(error: Exception, timeout: float) -> str:
     if "refused" in text:
         return "connection refused: is the service running?"
     if isinstance(error, TimeoutError) or "timed out" in text:
-        return f"no response within {timeout:.0f} s"
+        return f"no response within {timeout:g} s"
     if "No route to host" in text or "Network is unreachable" in text:
         return "no route to host: is the machine up?"
     if "Connection aborted" in text or "reset" in text or "closed connection" in text:
@@ -132,13 +132,14 @@ class Endpoint:
 class Cloud:
     """The signed-in admin: a token (never shown) and the catalog that came with it.
 
-    ``os_cloud`` is the cloud's name in clouds.yaml; ``ca`` has the CA certificates that its clients
-    need, None: the system's.
+    ``os_cloud`` is the cloud's name in clouds.yaml, ``user`` the admin's ID. ``ca`` has the CA
+    certificates that its clients need, None: the system's.
     """
 
     token: str = field(repr=False)
     catalog: tuple[Endpoint, ...]
     os_cloud: str = "stackcook"
+    user: str = ""
     ca: Path | None = None
 
     def has(self, type_: str) -> bool:
@@ -216,13 +217,19 @@ class Cloud:
         return parsed(response, url) if response.content else None
 
 
-def sign_in(auth_url: str, password: str, os_cloud: str, ca: Path | None = None) -> Cloud:
+def sign_in(
+    auth_url: str,
+    password: str,
+    os_cloud: str,
+    timeout: float = TIMEOUT,
+    ca: Path | None = None,
+) -> Cloud:
     """Get a token for the admin; ``auth_url`` ends in ``/v3``. ``ca`` is as in :class:`Cloud`.
 
     Raises VerifyError if Keystone does not answer, refuses, or sends no token.
     """
     url = f"{auth_url.rstrip('/')}/auth/tokens"
-    response = request("POST", url, ca=ca, json=_credentials(password))
+    response = request("POST", url, ca=ca, json=_credentials(password), timeout=timeout)
     token = response.headers.get("X-Subject-Token")
     if response.status_code == 401:
         raise VerifyError(
@@ -231,7 +238,8 @@ def sign_in(auth_url: str, password: str, os_cloud: str, ca: Path | None = None)
         )
     if response.status_code != 201 or not token:
         raise VerifyError(f"{url} returned {status(response)}, but no token")
-    return Cloud(token, tuple(_catalog(parsed(response, url))), os_cloud, ca)
+    catalog, user = _in_token(parsed(response, url))
+    return Cloud(token, catalog, os_cloud, user, ca)
 
 
 def status(response: Any) -> str:
@@ -269,13 +277,16 @@ def _credentials(password: str) -> dict[str, Any]:
     }
 
 
-def _catalog(body: Any) -> list[Endpoint]:
+def _in_token(body: Any) -> tuple[tuple[Endpoint, ...], str]:
+    """The catalog, and the user's ID."""
     try:
-        return [
+        token = body["token"]
+        catalog = (
             Endpoint(service["type"], endpoint["interface"], endpoint["url"])
-            for service in body["token"]["catalog"]
+            for service in token["catalog"]
             for endpoint in service["endpoints"]
-        ]
+        )
+        return tuple(catalog), str(token["user"]["id"])
     except (KeyError, TypeError) as error:
         raise VerifyError(
             f"cannot read the catalog in Keystone's token ({type(error).__name__}: {error})"
@@ -324,6 +335,12 @@ def distinct(catalog: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
     return tuple({endpoint.url: endpoint for endpoint in reversed(catalog)}.values())[::-1]
 
 
+def v3(url: str) -> str:
+    """Keystone's URL with its version, which the catalog may leave out."""
+    url = url.rstrip("/")
+    return url if url.endswith("/v3") else f"{url}/v3"
+
+
 def check_endpoint(cloud: Cloud, endpoint: Endpoint) -> None:
     """Raise VerifyError unless the endpoint answers as its service should.
 
@@ -338,8 +355,8 @@ def check_endpoint(cloud: Cloud, endpoint: Endpoint) -> None:
         raise VerifyError(f"{versions} returned {status(response)}")
     if not expected.listing:
         return
-    if endpoint.type == "identity" and not url.endswith("/v3"):
-        url += "/v3"
+    if endpoint.type == "identity":
+        url = v3(url)
     response = cloud.get(url + expected.listing)
     if response.status_code == 401:
         raise VerifyError(

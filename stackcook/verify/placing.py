@@ -48,11 +48,16 @@ CINDER = ("cinder-scheduler", CINDER_VOLUME, "cinder-backup")
 
 @dataclass(frozen=True)
 class Service:
-    """A systemd unit that must be active, the TCP ports it must listen on, and its log files."""
+    """A systemd unit that must be active, the TCP ports it must listen on, and its log files.
+
+    ``internal_ports`` are those to which only nodes of the cloud may connect; of a range, the first
+    one and the last one.
+    """
 
     unit: str
     ports: tuple[int, ...] = ()
     logs: tuple[str, ...] = ()
+    internal_ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,9 @@ def _services(recorded: Mapping[str, Mapping[str, Any]]) -> Iterable[Service]:
         ports = tuple(int(port) for port in said.get("ports") or ())
         logs = said.get("log") or ()  # nodes of stackcook before 2026-11-29 have one, as text
         logs = (logs,) if isinstance(logs, str) else tuple(map(str, logs))
-        yield Service(unit.removesuffix(".service"), ports, logs)
+        ranges = (str(each) for each in said.get("internal_ports") or ())
+        internal = tuple(int(port) for each in ranges for port in each.split("-"))
+        yield Service(unit.removesuffix(".service"), ports, logs, internal)
 
 
 def _dig(data: Any, *path: str) -> Any:

@@ -27,6 +27,9 @@ PROPERTIES = (
     " ActiveEnterTimestamp InactiveEnterTimestamp"
 ).split()
 MARK = "--- stackcook ---"
+BACKENDS = Path(__file__).with_name("backends.py")
+"""The program that asks an internal service, on its node."""
+
 STABLE = 20.0
 """Seconds that a restarted unit must be up before it counts as healthy."""
 
@@ -253,6 +256,22 @@ class Sessions:
                 return as_root(remote, command, timeout=10, apart=True).output
         except (NodeError, VerifyError):
             return ""
+
+    def ask(self, node: Placed, kind: str, port: int, path: str = "", *, stdin: str = "") -> str:
+        """What an internal service of the node answers to :data:`BACKENDS`, which runs there.
+
+        Raises VerifyError with the reason if it does not answer as it should.
+        """
+        words = ("python3", "-c", BACKENDS.read_text(), kind, node.address, str(port), path)
+        try:
+            remote = self.on(node.name)
+            with self._turns[node.name]:
+                done = remote.run(shlex.join(words), stdin=stdin, timeout=30, apart=True)
+        except NodeError as error:
+            raise VerifyError(error.what, remedy=error.remedy) from error
+        if done.status:
+            raise VerifyError(done.last)
+        return done.output
 
     def __enter__(self) -> Sessions:
         return self

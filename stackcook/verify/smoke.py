@@ -17,7 +17,17 @@ from stackcook.errors import NodeError, VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
-from stackcook.verify import cinder, diagnosis, heat, horizon, openstack, services, swift, tls
+from stackcook.verify import (
+    cinder,
+    diagnosis,
+    heat,
+    horizon,
+    openstack,
+    outside,
+    services,
+    swift,
+    tls,
+)
 from stackcook.verify.browser.pages import open_horizon
 from stackcook.verify.browser.visit import Visit, visit
 from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, poll, timed, until_good
@@ -67,14 +77,16 @@ def verify(
         ThreadPoolExecutor(max_workers=WORKERS) as pool,
     ):
         looks = [pool.submit(_on_node, node, sessions, deadline) for node in nodes]
+        closed = pool.submit(outside.checks, nodes, sessions)
         signed_in, cloud = _tokens(nodes, credentials, deadline)
         own = bool(manifest.tls and manifest.tls.certificate)
         certificates = tls.look(nodes, credentials.ca, own, time.time())
         found = [
             *signed_in,
             *certificates.checks,
-            *_in_cloud(nodes, credentials, cloud, deadline, pool, known),
+            *_in_cloud(nodes, credentials, cloud, deadline, pool, known, sessions),
             *(check for look in looks for check in look.result()),
+            *closed.result()[0],
         ]
         found.sort(key=lambda check: check.name)
         proof = Proof()
@@ -83,7 +95,7 @@ def verify(
             proof = prove(
                 cloud,
                 nodes,
-                manifest.state,
+                manifest.cloud_state,
                 required=bool(instance),
                 limit=limit,
                 advice=manifest.no_external_network,
@@ -96,7 +108,7 @@ def verify(
         if cloud and horizon:
             opened = partial(open_horizon, ca=cloud.ca)
             seen = visit(
-                cloud, nodes, credentials, manifest.state, limit=limit, say=say, opener=opened
+                cloud, nodes, credentials, manifest.cloud_state, limit=limit, say=say, opener=opened
             )
         explained = [
             pool.submit(sessions.explained, check, by_name.get(check.node), credentials.secrets)
@@ -104,7 +116,13 @@ def verify(
         ]
         logs = _logs(nodes, sessions, credentials, logs_since, pool)
     checks = ordered((*(future.result() for future in explained), *logs.checks), by_name)
-    notes = (*certificates.notes, *proof.notes, *seen.notes, *logs.notes)
+    notes = (
+        *certificates.notes,
+        *closed.result()[1],
+        *proof.notes,
+        *seen.notes,
+        *logs.notes,
+    )
     return Report(checks, time.monotonic() - began, notes, seen.screenshots)
 
 
@@ -196,10 +214,11 @@ def _in_cloud(
     deadline: float,
     pool: ThreadPoolExecutor,
     known: Collection[str],
+    sessions: services.Sessions,
 ) -> Iterable[Check]:
     """The checks of the cloud's APIs, Horizon, the queue and the database; None: no token."""
     later: list[Future[Checks]] = [
-        pool.submit(until_good, deadline, lambda: behind(nodes, credentials))
+        pool.submit(until_good, deadline, lambda: behind(nodes, credentials, sessions))
     ]
     if cloud:
         later.append(pool.submit(_agents, nodes, cloud, deadline, known))
@@ -207,7 +226,7 @@ def _in_cloud(
         later += [
             pool.submit(_dashboard, n, credentials, deadline) for n in running(nodes, DASHBOARD)
         ]
-        later.append(pool.submit(swift.checks, cloud, nodes))
+        later.append(pool.submit(swift.checks, cloud, nodes, sessions))
         later.append(pool.submit(heat.checks, cloud, nodes, deadline))
         later += _endpoints(nodes, cloud, deadline, pool)
     elif not running(nodes, KEYSTONE) and any(node.services for node in nodes):
@@ -259,7 +278,8 @@ def _agents(
 def _dashboard(node: Placed, credentials: Credentials, deadline: float) -> Checks:
     url, ca, name = horizon.base(node), credentials.ca, "Horizon's login page"
     (page,) = until_good(
-        deadline, lambda: (timed(name, node.name, DASHBOARD, lambda: horizon.login_page(url, ca)),)
+        deadline,
+        lambda: (timed(name, node.name, DASHBOARD, lambda: horizon.login_page(url, ca=ca)),),
     )
     if not page.ok:
         return (page,)

@@ -29,11 +29,10 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 CHEF = ("rest", "loader", "resolvers", "objects", "checks", "repository", "sync", "server")
 """The packages of ``chef``: each knows only those named before it."""
 
-PROGRAMS = {"verify.logs.scan", "verify.tempest.stream"}
+PROGRAMS = {"verify.backends", "verify.logs.scan", "verify.tempest.stream"}
 """What runs on nodes, as a program of its own."""
 
 LIBRARIES = {
-    "amqp": {"verify.backends"},
     "click": {"cli"},
     "cryptography": {"certificates", "chef.objects.encryption", "chef.rest.signing"}
     | {"remote.keys", "bootstrap.look", "doctor"},

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from stackcook.console import Console
 from stackcook.console.board import QUIET, SILENT, Board
@@ -110,6 +111,7 @@ def test_json_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         {
             "step": "bootstrap",
             "node": "compute1",
+            "stage": "single-compute",
             "error": "compute1: execute[boom] (x.rb:1): no; see more",
         }
     ]
@@ -135,7 +137,7 @@ def test_two_steps_for_all_nodes_at_once_are_told_apart() -> None:
     board.take(StepStarted("save", 1.0))
     board.take(StepStarted("verify", 1.1))
     assert board.take(StepDone("save", 1.2, 0.2)) == "save           ok (0.2 s)"
-    assert (board.whole.step, board.whole.result) == ("verify", "running")
+    assert (board.whole[""].step, board.whole[""].result) == ("verify", "running")
     done = board.take(StepDone("verify", 9.1, 8.0, text="60 checks passed"))
     assert done == "verify         60 checks passed (8.0 s)"
 
@@ -216,3 +218,18 @@ def test_on_a_terminal_notes_stand_above_the_live_view(
     before, after = capsys.readouterr().err.split("a note")
     assert before.endswith("\r\x1b[2K")  # the view is wiped first
     assert after.startswith("\n\x1b[1mone") and after.endswith("after it\n")  # and drawn anew
+
+
+def test_a_view_is_shown_meanwhile_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(color=True)
+    with console.live(lambda: Text("3 probes")):
+        console.note("image failed: [list] 503")
+    out, err = capsys.readouterr()
+    assert out == "" and "3 probes" in err and "image failed: [list] 503\n" in err
+
+
+def test_elsewhere_there_is_no_view(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    with console.live(lambda: Text("3 probes")):
+        console.note("image failed")
+    assert capsys.readouterr() == ("", "image failed\n")

@@ -10,7 +10,7 @@ include_recipe 'openstack-block-storage::_common'
 
 openstack_packages 'cinder-volume' do
   packages ['cinder-volume', *('cinder-backup' unless backup == 'none'), *(OpenstackCommon::Ceph::PACKAGES if ceph),
-            *(%w(lvm2 targetcli-fb thin-provisioning-tools) if backend == 'lvm')]
+            *(%w(lvm2 nftables targetcli-fb thin-provisioning-tools) if backend == 'lvm')]
 end
 
 cinder_conf cinder_volume(backend)
@@ -30,6 +30,7 @@ units = ['cinder-volume', *('cinder-backup' unless backup == 'none')]
 
 units.each do |unit|
   openstack_service unit do
+    internal_ports [3260] if backend == 'lvm' && unit == 'cinder-volume' # volumes, by iSCSI
     log "/var/log/cinder/#{unit}.log"
     config [OpenstackBlockStorage::Helpers::CINDER_CONF, *('/etc/ceph/ceph.client.cinder.keyring' if ceph)]
   end

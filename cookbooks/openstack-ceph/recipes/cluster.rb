@@ -6,7 +6,7 @@
 raise 'openstack.ceph.mon_hosts names an existing Ceph cluster: remove recipe[openstack-ceph::cluster] from this node, or the attribute' if node['openstack']['ceph']['mon_hosts']
 
 openstack_packages 'ceph' do
-  packages %w(ceph-mon ceph-mgr ceph-osd) + OpenstackCommon::Ceph::PACKAGES
+  packages %w(ceph-mon ceph-mgr ceph-osd nftables) + OpenstackCommon::Ceph::PACKAGES
 end
 
 # without these, the manager and the OSD listen on all addresses
@@ -77,6 +77,7 @@ end
 
 openstack_service "ceph-mon@#{id}" do
   ports [3300, 6789]
+  internal_ports [3300, 6789]
   log "/var/log/ceph/ceph-mon.#{id}.log"
   config conf
   wait true
@@ -114,6 +115,7 @@ end
 
 { "ceph-mgr@#{id}" => "ceph-mgr.#{id}", 'ceph-osd@0' => 'ceph-osd.0' }.each do |unit, log|
   openstack_service unit do
+    internal_ports ['6800-7300']
     log "/var/log/ceph/#{log}.log"
     config conf
   end

@@ -55,7 +55,6 @@ module OpenstackCommon
         "bind #{address}:#{port} ssl crt #{CERTIFICATE} alpn http/1.1",
         'http-request del-header ^(forwarded|x-forwarded-.*)$ -m reg',
         'http-request set-header X-Forwarded-Proto https',
-        *('http-response set-header Strict-Transport-Security max-age=31536000' if name == 'dashboard'),
         "server #{name} #{server}",
       ]
       "listen #{name}\n#{lines.map { |line| "  #{line}\n" }.join}"

@@ -210,6 +210,30 @@ module OpenstackCommon
       ) { |renew| openstack_keystone.token(renew: renew) }
     end
 
+    # @return [Array<Integer, String>] the ports of this node's services to which only nodes of the cloud may connect
+    def openstack_internal_ports
+      node['openstack']['services'].values.flat_map { |service| service['internal_ports'] }.uniq
+    end
+
+    # Without a Chef server, as in Test Kitchen, a run may cover some of the node's recipes only, and knows no other nodes.
+    #
+    # @return [Symbol] the action of the openstack_firewall
+    def openstack_firewall_action
+      firewall = node.dig('openstack', 'firewall').to_h
+      return :delete if firewall['enabled'] == false
+
+      Chef::Config[:local_mode] && !firewall['nodes'] ? :nothing : :create
+    end
+
+    # The nodes of this environment are found by the attribute, else by a search.
+    #
+    # @return [Array<String>] addresses and networks that may connect to the internal ports of this node
+    def openstack_firewall_sources
+      given = node.dig('openstack', 'firewall', 'nodes')
+      nodes = given ? Array(given).flat_map(&:split) : openstack_addresses
+      [*nodes, *node.dig('openstack', 'firewall', 'also')]
+    end
+
     # @return [Boolean] whether a recipe is in this node's run list, or in a role of it
     def openstack_runs?(recipe)
       node.recipe?(recipe) || Array(node['recipes']).include?(recipe)
@@ -233,6 +257,13 @@ module OpenstackCommon
 
       raise "#{service}: recipe[#{recipe}] is on #{found.empty? ? 'no node' : found.map(&:name).sort.join(' and ')} of environment " \
             "#{node.chef_environment}; put it on exactly one node, or set openstack.endpoints.internal.#{service}.host"
+    end
+
+    # @return [Array<String>] of the nodes of this environment that have one: {openstack_address}
+    def openstack_addresses
+      fields = { 'address' => %w(openstack address), 'ipaddress' => %w(ipaddress) }
+      found = search(:node, "chef_environment:#{node.chef_environment}", filter_result: fields)
+      [openstack_address, *found.filter_map { |row| row['address'] || row['ipaddress'] }].uniq
     end
 
     # @return [Array<Chef::Node>] this node if it runs the recipe, else those of its environment that do; searched once per run

@@ -8,7 +8,7 @@ description 'Registers a service with Keystone: its user with roles on the proje
 property :user, String, name_property: true, description: 'The user; its password is in the data bag service_passwords'
 property :password, String, default: lazy { openstack_password('service_passwords', user) }, sensitive: true
 property :project, String, default: 'service', desired_state: false
-property :roles, Array, default: %w(admin service), coerce: proc(&:sort)
+property :roles, Array, default: %w(service), coerce: proc(&:sort)
 property :service_type, String, required: true, desired_state: false, description: 'The type in the catalog: image, compute, …'
 property :service_name, String, default: lazy { user }
 property :endpoints, Hash, required: true, description: '{interface => URL}; interfaces are public, internal, admin'

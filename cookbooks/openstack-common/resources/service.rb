@@ -3,10 +3,11 @@
 provides :openstack_service
 unified_mode true
 
-description 'Enables and starts a systemd unit, and restarts it if a configuration file has changed since it started. Saves its ports and its log files in the node object.'
+description 'Enables and starts a systemd unit, and restarts it if a configuration file has changed since it started. Saves its ports and its log files in the node object, and lets only nodes of the cloud connect to its internal ports.'
 
 property :unit, String, name_property: true
 property :ports, Array, default: [], description: 'TCP ports at which it listens once it works'
+property :internal_ports, Array, default: [], description: 'TCP ports, and ranges such as 5900-5999, to which only nodes of the cloud may connect'
 property :log, [String, Array], coerce: proc { |files| Array(files) }, default: [],
                                 description: 'Its log files, read by stackcook verify; the one that says most comes last and is named in errors'
 property :config, [String, Array], coerce: proc { |files| Array(files) }, default: [], description: 'Files that it reads at its start, besides /etc/default/UNIT'
@@ -15,7 +16,13 @@ property :wait, [true, false], default: false,
                                description: 'Wait until it listens. Otherwise all services start in parallel, and the run waits for them at its end'
 
 def after_created
-  node.default['openstack']['services'][unit] = { 'ports' => ports, 'log' => log }
+  node.default['openstack']['services'][unit] = { 'ports' => ports, 'internal_ports' => internal_ports, 'log' => log }
+  # before the first service, for those of the whole run
+  find_resource(:openstack_firewall, 'internal services') do
+    ports lazy { openstack_internal_ports }
+    sources lazy { openstack_firewall_sources }
+    action openstack_firewall_action
+  end
 end
 
 action :start do

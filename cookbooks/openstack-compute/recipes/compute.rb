@@ -35,6 +35,7 @@ file qemu_conf do
 end
 
 openstack_service 'libvirtd' do
+  internal_ports [16_509, 16_514] # if an attribute lets it listen
   config qemu_conf
   wait openstack_ceph?
 end
@@ -42,6 +43,7 @@ end
 include_recipe 'openstack-compute::_volumes'
 
 openstack_service 'nova-compute' do
+  internal_ports ['5900-6079'] # the consoles of instances; the first 180 of a node
   log '/var/log/nova/nova-compute.log'
   config [OpenstackCompute::Helpers::NOVA_CONF, compute_id]
 end

@@ -5,5 +5,5 @@
 
 # not nova-compute-qemu: it differs in one option, and installs QEMU for nine more architectures (90 MB)
 openstack_packages 'nova-compute' do
-  packages %w(nova-common nova-compute nova-compute-kvm libvirt-daemon-system)
+  packages %w(nova-common nova-compute nova-compute-kvm libvirt-daemon-system nftables)
 end

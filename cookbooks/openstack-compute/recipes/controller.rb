@@ -5,7 +5,7 @@
 include_recipe 'openstack-compute::_common'
 
 openstack_packages 'nova-controller' do
-  packages %w(nova-api nova-conductor nova-scheduler nova-consoleproxy mariadb-client)
+  packages %w(nova-api nova-conductor nova-scheduler nova-consoleproxy mariadb-client nftables)
 end
 
 nova_conf nova_controller
@@ -14,6 +14,7 @@ openstack_frontend 'compute'
 openstack_frontend 'novnc'
 
 openstack_registration 'nova' do
+  roles %w(admin service) # Neutron and Cinder report events to Nova as this user
   service_type 'compute'
   endpoints openstack_endpoints('compute')
 end
@@ -60,11 +61,12 @@ end
   'nova-scheduler' => {},
   # log: what Nova says itself; in the file with the unit's name is what uWSGI says
   'nova-api' => { port: 'compute', config: '/etc/nova/nova-api-uwsgi.ini', log: 'nova-api-wsgi' },
-  'nova-api-metadata' => { port: 'metadata', config: '/etc/nova/nova-api-metadata-uwsgi.ini', log: 'nova-metadata-wsgi' },
+  'nova-api-metadata' => { port: 'metadata', internal: true, config: '/etc/nova/nova-api-metadata-uwsgi.ini', log: 'nova-metadata-wsgi' },
   'nova-novncproxy' => { port: 'novnc', config: '/etc/default/nova-consoleproxy' },
 }.each do |unit, with|
   openstack_service unit do
     ports [with[:port]].compact.map { |service| openstack_port(service) }
+    internal_ports with[:internal] ? ports : []
     log [unit, with[:log]].compact.map { |name| "/var/log/nova/#{name}.log" }
     config [OpenstackCompute::Helpers::NOVA_CONF, with[:config]].compact
   end

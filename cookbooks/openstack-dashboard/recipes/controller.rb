@@ -6,6 +6,7 @@ settings = '/etc/openstack-dashboard/local_settings.d/_0100_chef.py'
 site = '/etc/apache2/sites-available/horizon.conf'
 rewrite = '/etc/apache2/mods-enabled/rewrite.load'
 enabled = '/etc/apache2/sites-enabled/horizon.conf'
+headers = '/etc/apache2/mods-enabled/headers.load'
 
 openstack_packages 'dashboard' do
   packages %w(apache2 openstack-dashboard openstack-dashboard-apache python3-pymemcache) + node['openstack']['dashboard']['plugins'].to_h.values.compact
@@ -31,6 +32,11 @@ file settings do
         },
       },
       'TIME_ZONE' => 'UTC',
+      'DISALLOW_IFRAME_EMBED' => true,
+      # not CSRF_COOKIE_HTTPONLY: Horizon's own scripts read this cookie
+      'SESSION_COOKIE_HTTPONLY' => true,
+      'SESSION_COOKIE_SAMESITE' => 'Lax',
+      'CSRF_COOKIE_SAMESITE' => 'Lax',
       **(openstack_tls? ? OpenstackDashboard::Settings::TLS : {}),
     }.merge(node['openstack']['dashboard']['conf']['DEFAULT'])
   )
@@ -58,6 +64,10 @@ template site do
   )
 end
 
+link headers do
+  to '../mods-available/headers.load'
+end
+
 link enabled do
   to site
 end
@@ -79,5 +89,5 @@ openstack_service 'apache2' do
   ports [port]
   log '/var/log/apache2/horizon_error.log'
   # a directory has changed when a plugin was installed or removed
-  config [settings, site, enabled, rewrite, '/etc/apache2/ports.conf', '/usr/lib/python3/dist-packages/openstack_dashboard/local/enabled']
+  config [settings, site, enabled, headers, rewrite, '/etc/apache2/ports.conf', '/usr/lib/python3/dist-packages/openstack_dashboard/local/enabled']
 end

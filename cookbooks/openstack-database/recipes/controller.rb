@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 openstack_packages 'database' do
-  packages %w(mariadb-server mariadb-client)
+  packages %w(mariadb-server mariadb-client nftables)
 end
 
 openstack_config '/etc/mysql/mariadb.conf.d/99-openstack.cnf' do
@@ -22,6 +22,7 @@ end
 
 openstack_service 'mariadb' do
   ports [openstack_port('db')]
+  internal_ports [openstack_port('db')]
   config '/etc/mysql/mariadb.conf.d/99-openstack.cnf'
   wait true
 end

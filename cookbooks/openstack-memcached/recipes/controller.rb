@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
-openstack_packages 'memcached'
+openstack_packages 'memcached' do
+  packages %w(memcached nftables)
+end
 
 template '/etc/memcached.conf' do
   source 'memcached.conf.erb'
@@ -17,5 +19,6 @@ end
 
 openstack_service 'memcached' do
   ports [openstack_port('memcached')]
+  internal_ports [openstack_port('memcached')]
   config '/etc/memcached.conf'
 end

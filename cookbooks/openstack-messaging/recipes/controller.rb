@@ -6,7 +6,7 @@ node_name = node['openstack']['mq']['node_name']
 definitions = '/etc/rabbitmq/definitions.json'
 
 openstack_packages 'messaging' do
-  packages %w(rabbitmq-server)
+  packages %w(rabbitmq-server nftables)
 end
 
 template '/etc/rabbitmq/rabbitmq-env.conf' do
@@ -55,6 +55,7 @@ openstack_service 'epmd.socket'
 
 openstack_service 'rabbitmq-server' do
   ports [openstack_port('mq')]
+  internal_ports [openstack_port('mq')]
   log "/var/log/rabbitmq/#{node_name}.log"
   config %w(/etc/rabbitmq/rabbitmq.conf /etc/rabbitmq/rabbitmq-env.conf)
   wait true

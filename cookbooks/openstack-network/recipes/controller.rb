@@ -5,7 +5,7 @@
 include_recipe 'openstack-network::_common'
 
 openstack_packages 'neutron-controller' do
-  packages %w(neutron-api neutron-rpc-server neutron-ovn-maintenance-worker ovn-central mariadb-client)
+  packages %w(neutron-api neutron-rpc-server neutron-ovn-maintenance-worker ovn-central mariadb-client nftables)
 end
 
 neutron_conf neutron_controller
@@ -21,6 +21,7 @@ end
 openstack_frontend 'network'
 
 openstack_registration 'neutron' do
+  roles %w(admin service) # Nova binds the ports of all projects as this user
   service_type 'network'
   endpoints openstack_endpoints('network')
 end
@@ -44,6 +45,7 @@ openstack_service 'ovn-central'
 
   openstack_service "ovn-ovsdb-server-#{database}" do
     ports [port]
+    internal_ports [port]
     log "/var/log/ovn/ovsdb-server-#{database}.log"
   end
 end

@@ -9,7 +9,7 @@ devices = openstack_storage_devices
 disks = devices.select { |_, device| device['device'] }
 
 openstack_packages 'swift-storage' do
-  packages [*servers.keys.map { |name| "swift-#{name}" }, 'rsync', *('xfsprogs' if disks.any?)]
+  packages [*servers.keys.map { |name| "swift-#{name}" }, 'rsync', 'nftables', *('xfsprogs' if disks.any?)]
 end
 
 devices.each do |name, settings|
@@ -67,6 +67,7 @@ end
 
 openstack_service 'rsync' do
   ports [873]
+  internal_ports [873]
   config '/etc/rsyncd.conf'
 end
 
@@ -108,6 +109,7 @@ servers.each do |name, port|
 
   openstack_service "swift-#{name}" do
     ports [port]
+    internal_ports [port]
     config ['/etc/swift/swift.conf', "/etc/swift/#{name}-server.conf"]
   end
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stackcook.errors import StackcookError, VerifyError, counted
@@ -14,7 +14,7 @@ from stackcook.remote.base import Connect, Host
 from stackcook.verify.gate import Credentials, auth_url
 from stackcook.verify.instance import resources
 from stackcook.verify.instance.proof import alone
-from stackcook.verify.openstack import Cloud, sign_in
+from stackcook.verify.openstack import REGION, Cloud, sign_in
 from stackcook.verify.placing import COMPUTE, KEYSTONE, Placed, running
 from stackcook.verify.services import Sessions
 from stackcook.verify.tempest import culprits, ground, guideline, known, results, settings
@@ -91,19 +91,16 @@ class TempestReport:
 class Deployment:
     """What a run needs to know: the cloud's nodes, how to reach them, and passwords.
 
-    ``state`` is the deployment's directory.
+    ``state`` is the cloud's directory, ``known_hosts`` has the SSH host keys of the nodes.
     """
 
     nodes: Sequence[Placed]
     hosts: Mapping[str, Host]
     state: Path
+    known_hosts: Path
     credentials: Credentials
     opener: Connect
-
-    @property
-    def known_hosts(self) -> Path:
-        """The SSH host keys of the nodes."""
-        return self.state / "known_hosts"
+    region: str = REGION
 
 
 def run(deployment: Deployment, request: Request, show: Show) -> TempestReport:
@@ -124,7 +121,7 @@ def run(deployment: Deployment, request: Request, show: Show) -> TempestReport:
     with alone(deployment.state, _LOCK, lambda line: show("wait", line)):
         show("prepare", "look at what the cloud offers")
         credentials = deployment.credentials
-        cloud = sign_in(auth_url(node), credentials.admin, credentials.os_cloud, credentials.ca)
+        cloud = sign_in(auth_url(node), credentials.admin, credentials.os_cloud, ca=credentials.ca)
         notes: list[str] = []
         try:
             resources.remove(cloud)  # what a killed run has left
@@ -181,6 +178,7 @@ def prepare(deployment: Deployment, cloud: Cloud, node: Placed) -> Prepared:
     resize = _can_resize(deployment)
     features = settings.discover(cloud, auth_url(node), deployment.nodes, resize=resize)
     made = ground.create(cloud)
+    features = replace(features, region=deployment.region)
     config = settings.config(features, made, deployment.credentials)
     flavor = cloud.read("compute", f"/flavors/{made.flavor_alt}")["flavor"]
     return Prepared(config, room(cloud, int(flavor["ram"])))

@@ -71,6 +71,7 @@ class Features:
     object_storage: Mapping[str, Any] | None = None
     dashboard: str = ""
     """Horizon's URL, which is not in the catalog; empty if no node runs it."""
+    region: str = REGION
 
     @property
     def volumes(self) -> bool:
@@ -219,7 +220,7 @@ def _sections(features: Features, resources: Resources) -> dict[str, dict[str, o
         "identity": {
             "uri_v3": features.auth_url,
             "auth_version": "v3",
-            "region": REGION,
+            "region": features.region,
             "v3_endpoint_type": "public",
         },
         "identity-feature-enabled": {"api_v2": False, "api_v3": True},
@@ -320,7 +321,7 @@ def _orchestration(features: Features, resources: Resources) -> dict[str, object
     return {
         "auth_url": features.auth_url,
         "auth_version": 3,
-        "region": REGION,
+        "region": features.region,
         "image_ref": resources.image,
         "minimal_image_ref": resources.image,
         "instance_type": resources.flavor_alt,

@@ -220,6 +220,7 @@ WRITING = {
     "check": ["--junit"],
     "preflight": ["--html", "--junit"],
     "verify": ["--html", "--junit"],
+    "probe": ["--junit"],
     "report": ["--html", "--junit", "--bundle"],
     "bundle": [""],
     "snapshot export cloud": [""],

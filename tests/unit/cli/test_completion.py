@@ -51,6 +51,7 @@ def test_bash_completes(line: str, found: list[str], root: Path) -> None:
 FREE = {
     "init": {
         "computes",
+        "zones",
         "network",
         "external_network",
         "external_interface",
@@ -61,6 +62,7 @@ FREE = {
     "preflight": {"parallel"},
     "deploy": {"parallel"},
     "verify": {"patience"},
+    "probe": {"interval", "length", "timeout", "max_gap"},
     "converge": {"batch", "parallel"},
     "upload": {"keep"},
     "tunnel": {"port"},

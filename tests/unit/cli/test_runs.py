@@ -182,3 +182,79 @@ def test_logins_are_prepared_for_the_nodes_of_a_range(
 ) -> None:
     run(*command, "compute[1-1]")
     assert site.made_ready == {"compute1"}
+
+
+ZONED = """\
+cookbooks: []
+roles: [{controller: }, {compute: }]
+environments: [{alpha: }, {beta: }]
+clusters:
+- alpha:
+  - a1: {run_list: 'role[controller]'}
+  - a2: {run_list: 'role[compute]'}
+- beta:
+  - b1: {run_list: 'role[controller]'}
+  - b2: {run_list: 'role[compute]'}
+stackcook:
+  network: 10.0.112.0/24
+  stages: [controller, compute]
+  nodes:
+    a1: {address: 10.0.112.10}
+    a2: {address: 10.0.112.11}
+    b1: {address: 10.0.112.12}
+    b2: {address: 10.0.112.13}
+"""
+
+
+@pytest.fixture
+def zoned(root: Path) -> None:
+    (root / "infrastructure.yml").write_text(ZONED)
+
+
+@pytest.mark.usefixtures("zoned")
+def test_a_zone_that_fails_does_not_stop_the_other(site: FakeSite) -> None:
+    site.chef.broken["a1"] = recipe_error("a1")
+    result = run("deploy")
+    assert result.exit_code == ExitCode.WITHIN_BUDGET
+    assert result.stdout.startswith("deploy done in beta, but not in alpha, in ")
+    assert "then     stackcook deploy (resumes where it stopped)" in result.stdout
+    assert "a2             skipped: a1 failed and has no failure budget" in result.stderr
+    assert "beta           verify: 1 check passed" in result.stderr
+    header, *lines = (line.split() for line in run("status").stdout.splitlines())
+    assert header[:2] == ["zone", "node"]
+    assert [(line[0], line[1], line[5]) for line in lines if line[0] in ("alpha", "beta")] == [
+        ("alpha", "a1", "failed"),
+        ("alpha", "a2", "skipped"),
+        ("beta", "b1", "done"),
+        ("beta", "b2", "done"),
+    ]
+    assert "\n  zones: alpha failed, beta done\n" in run("report").stdout
+    data = data_of(run("report", "--json").stdout)
+    assert data["zones"] == [
+        {"name": "alpha", "result": "failed"},
+        {"name": "beta", "result": "done"},
+    ]
+    del site.chef.broken["a1"]
+    data = data_of(run("deploy", "--json").stdout)
+    assert data["zones"] == {"alpha": {"failed": None}, "beta": {"failed": None}}
+    assert data["nodes"]["b1"]["step"] == "preflight", "only what had failed is done again"
+
+
+@pytest.mark.usefixtures("zoned")
+def test_if_no_zone_is_left_the_deploy_has_failed(site: FakeSite) -> None:
+    for node in ("a1", "b1"):
+        site.chef.broken[node] = recipe_error(node)
+    result = run("deploy")
+    assert result.exit_code == ExitCode.NODES
+    assert result.stdout.startswith("deploy failed (exit 4) in ")
+
+
+@pytest.mark.usefixtures("zoned")
+def test_one_zone_is_deployed(site: FakeSite) -> None:
+    assert run("deploy", "--zone", "beta").exit_code == ExitCode.DONE
+    result = run("status", "--json")
+    steps = {node["node"]: node["step"] for node in data_of(result.stdout)["nodes"]}
+    assert (steps["a1"], steps["b1"]) == (None, "converge")
+    assert run("deploy", "--zone", "gamma").stderr == (
+        "--zone: unknown zone gamma; use one of alpha, beta\n"
+    )

@@ -186,6 +186,7 @@ def test_json_is_one_document(run: Any) -> None:
         "remedy": "look further: x",
         "seconds": 0.1,
         "unit": "nova-scheduler",
+        "zone": "",
     }
 
 

@@ -59,6 +59,17 @@ def test_whether_instances_are_verified(tmp_path: Path, text: str, instance: boo
     assert manifest.verify_instance is instance
 
 
+@pytest.mark.parametrize(
+    ("text", "on"), [("name: lab", True), ("firewall: nodes", True), ("firewall: none", False)]
+)
+def test_whether_nodes_have_a_firewall(tmp_path: Path, text: str, on: bool) -> None:
+    path = tmp_path / "infrastructure.yml"
+    path.write_text(f"stackcook:\n  machines: ssh\n  {text}\n")
+    manifest, findings = read(path)
+    assert manifest and not findings
+    assert manifest.firewall is on
+
+
 def test_missing_file(tmp_path: Path) -> None:
     shown = one_line(tmp_path / "infrastructure.yml")
     remedy = "name the manifest with -f FILE, or write one with `stackcook init`"

@@ -8,7 +8,8 @@ import pytest
 
 from stackcook.errors import Position, UsageError
 from stackcook.manifest.model import Manifest, Node
-from stackcook.operations.limit import limited
+from stackcook.operations.limit import limited, of_one_zone
+from tests.fakes import two_zones
 
 AT = Position(1, 1)
 NAMES = ("controller", *(f"compute{number:02}" for number in range(1, 13)), "r1-a", "r1-b", "r2-a")
@@ -58,3 +59,35 @@ def test_what_selects_nothing(word: str, error: str) -> None:
     with pytest.raises(UsageError) as raised:
         limited(MANIFEST, [word])
     assert str(raised.value).startswith(f"--limit: {error}")
+
+
+ZONED = two_zones(Path("/nowhere"), computes=2)
+
+
+@pytest.mark.parametrize(
+    "words, zones, names",
+    [
+        ((), ("beta",), ["beta-compute1", "beta-compute2", "beta-controller"]),
+        (("role[single-controller]",), ("beta",), ["beta-controller"]),
+        (("*compute1",), ("alpha", "beta"), ["alpha-compute1", "beta-compute1"]),
+    ],
+)
+def test_nodes_of_zones(words: tuple[str, ...], zones: tuple[str, ...], names: list[str]) -> None:
+    found = limited(ZONED, words, zones=zones)
+    assert found is not None and sorted(found) == names
+
+
+def test_wrong_zones() -> None:
+    with pytest.raises(UsageError, match='unknown zone betta; did you mean "beta"'):
+        limited(ZONED, (), zones=("betta",))
+    with pytest.raises(UsageError, match="unknown zone x; omit it: the manifest has no zones"):
+        limited(MANIFEST, (), zones=("x",))
+    with pytest.raises(UsageError, match="none of the selected nodes is in beta"):
+        limited(ZONED, ("alpha-*",), zones=("beta",))
+
+
+def test_a_command_for_one_cloud_needs_a_zone() -> None:
+    assert of_one_zone(ZONED, "beta").os_cloud == "stackcook-beta"
+    assert of_one_zone(MANIFEST, None) is MANIFEST
+    with pytest.raises(UsageError, match="the manifest has several zones; add `--zone alpha`"):
+        of_one_zone(ZONED, None)

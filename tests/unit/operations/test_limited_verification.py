@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from stackcook.manifest.model import MachineKind, Manifest, Node
 from stackcook.operations.site import Site
 from stackcook.verify.gate import Credentials
 from stackcook.verify.placing import KEYSTONE, Placed, Service, beyond
+from tests.fakes import two_zones
 
 NODES = ("c", "d", "e")
 
@@ -55,6 +57,22 @@ def test_without_a_limit_all_nodes_are_verified(site: Site) -> None:
     report = site.verify(0.0)
     assert {check.node for check in report.checks} == {*NODES}
     assert report.notes == ()
+
+
+def test_all_zones_are_verified_or_one(tmp_path: Path) -> None:
+    zoned = two_zones(tmp_path)
+    nodes = tuple(
+        replace(node, address=IPv4Address(f"127.0.0.{number}"), port=9)
+        for number, node in enumerate(zoned.nodes, 2)
+    )
+    site = SomeNodes(replace(zoned, nodes=nodes, machines=MachineKind.SSH))
+    report = site.verify(0.0)
+    names = [f"{zone}-{node}" for zone in ("alpha", "beta") for node in ("compute1", "controller")]
+    assert [(check.zone, check.node) for check in report.checks] == [
+        (name.split("-")[0], name) for name in names
+    ]
+    report = site.verify(0.0, zone="beta", without=["beta-compute1"])
+    assert [check.node for check in report.checks] == ["beta-controller"]
 
 
 def test_remedies_name_the_cloud_as_the_manifest_does(tmp_path: Path) -> None:

@@ -121,6 +121,19 @@ def test_the_plan_names_the_nodes_that_get_another_run_list() -> None:
         assert step.does == f"set the run lists, environments and addresses {which}"
 
 
+def test_what_a_limit_leaves_out_lets_the_others_in_before_they_are_changed() -> None:
+    plan = deploy_plan(MANIFEST, Facts(), ["compute2"])
+    names = [step.name for step in plan.steps]
+    step = plan.steps[names.index("firewall")]
+    assert step.does == "let compute2 through the firewalls of the nodes that are left out"
+    assert plan.steps[names.index("run lists")].after == (step.key,)
+    for other in (
+        deploy_plan(MANIFEST, Facts()),
+        deploy_plan(replace(MANIFEST, firewall=False), Facts(), ["compute2"]),
+    ):
+        assert "firewall" not in {step.name for step in other.steps}
+
+
 def test_packages_of_a_bundle_come_before_all_else() -> None:
     plan = deploy_plan(MANIFEST, Facts(registered={"compute1"}, bundled=True))
     for name in plan.nodes:

@@ -164,7 +164,7 @@ def test_json_has_the_keys_that_programs_rely_on(cloud: FakeCloud) -> None:
     cloud.deploy()
     data = json.loads(json.dumps(report_data.run_data(cloud.report())))
     assert list(data) == [
-        *("run", "steps", "stages", "nodes", "failures", "slow", "versions"),
+        *("run", "steps", "zones", "stages", "nodes", "failures", "slow", "versions"),
     ]
     assert list(data["run"]) == [
         *("id", "command", "who", "deploy", "manifest", "started", "ended", "seconds"),

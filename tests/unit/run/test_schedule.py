@@ -83,7 +83,7 @@ def test_a_step_for_all_that_fails_ends_the_run() -> None:
     made.failure(step, BROKEN, 0)
     assert made.next(0) is None
     assert (made.why, made.code) == ("gate failed", ExitCode.NODES)
-    assert made.skipped() == (("compute1", "single-compute"),)
+    assert made.skipped() == (("compute1", "single-compute", made.why),)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_budget_of_a_role(amount: int, percent: bool, bad: int, allowed: int
     assert made.why == (f"{nodes} with role[single-compute] failed, {limit}" if beyond else "")
     assert list(made.failed) == names
     converged = {each.split()[0] for each in taken if each.endswith("bootstrap")} - set(names)
-    skipped = {name for name, _ in made.skipped()}
+    skipped = {name for name, *_ in made.skipped()}
     assert converged | set(names) | skipped == {
         "controller",
         *(f"compute{n}" for n in range(1, 11)),
@@ -124,7 +124,7 @@ def test_a_controller_has_no_budget() -> None:
     made = schedule(replace(manifest, failure_budget=(*manifest.failure_budget, budget)))
     carry_out(made, "controller")
     assert made.why == "controller failed and has no failure budget"
-    assert [name for name, _ in made.skipped()] == ["compute1", "compute2", "compute3"]
+    assert [name for name, *_ in made.skipped()] == ["compute1", "compute2", "compute3"]
 
 
 def test_without_a_budget_the_others_of_the_stage_finish() -> None:
@@ -157,7 +157,7 @@ def test_what_waits_for_a_step_despite_failures_does_not_begin_after_one() -> No
     made = schedule(two_stages(NOWHERE, computes=2))
     taken = carry_out(made, "compute1", at="preflight")
     assert taken[-1] == "findings"
-    assert {name for name, _ in made.skipped()} == {"controller", "compute2"}
+    assert {name for name, *_ in made.skipped()} == {"controller", "compute2"}
 
 
 def test_nodes_that_can_not_be_finished_are_not_changed() -> None:
@@ -285,7 +285,7 @@ def test_replaced_steps_do_not_begin_after_a_node_that_failed_before_they_were_p
     made.replace(compute, (new,))
     made.done(compute)
     assert carry_out(made) == ["findings"]
-    assert made.skipped() == (("compute1", "single-compute"),)
+    assert made.skipped() == (("compute1", "single-compute", made.why),)
 
 
 @given(st.data())
@@ -324,6 +324,6 @@ def test_whatever_ends_when_the_order_holds(data: st.DataObject) -> None:
             made.failure(step, BROKEN if end == "failed" else AWAY, now)
     assert all(begun.count(step) <= 2 for step in begun)
     finished = {n for n in plan.nodes if all(step.key in ended for step in plan.of(n))}
-    skipped = {name for name, _ in made.skipped()}
+    skipped = {name for name, *_ in made.skipped()}
     assert finished | set(made.failed) | skipped == set(plan.nodes)
     assert made.why or not skipped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -129,6 +130,13 @@ class FakeNode:
     free_of_database: int = 1 << 20
     ahead: float = 0.0
     logins: int = 0
+    backends: dict[str, Completed] = field(default_factory=dict)
+    asked_backends: list[tuple[str, str]] = field(default_factory=list)
+
+    def ask_backend(self, arguments: str, stdin: str) -> Completed:
+        """As the program that asks the message queue or the database ends."""
+        self.asked_backends.append((arguments, stdin))
+        return self.backends.get(arguments.split()[0], Completed(0, ""))
 
     def stop(self, unit: str) -> None:
         """As ``systemctl stop`` leaves it."""
@@ -141,6 +149,8 @@ class FakeNode:
     def answer(self, command: str) -> str:
         if "python3 - " in command:
             return json.dumps(self.scanned)
+        if "nft get element" in command:
+            return ""  # it does not let us in
         if "ovs-vsctl" in command:
             return '"tcp:10.0.116.10:6642"\n'
         if "ovn-appctl" in command:
@@ -184,6 +194,8 @@ class FakeRemote(BaseRemote):
         self._node = node
 
     def answer(self, command: str, stdin: str, content: bytes) -> Completed:
+        if command.startswith("python3 -c "):
+            return self._node.ask_backend(" ".join(shlex.split(command)[3:]).strip(), stdin)
         return Completed(0, self._node.answer(command), self._node.warning)
 
 
@@ -285,7 +297,8 @@ def _identity(mock: responses.RequestsMock) -> None:
         user = json.loads(request.body)["auth"]["identity"]["password"]["user"]
         if user["password"] != "adm1n-pass":
             return 401, {}, json.dumps({"error": {"code": 401, "message": "not authorized"}})
-        return 201, {"X-Subject-Token": "gAAAA-t0ken"}, json.dumps({"token": {"catalog": catalog}})
+        token = {"token": {"catalog": catalog, "user": {"id": "u-admin"}}}
+        return 201, {"X-Subject-Token": "gAAAA-t0ken"}, json.dumps(token)
 
     mock.add_callback("POST", f"{AUTH_URL}/auth/tokens", tokens)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import struct
 import threading
@@ -10,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from stackcook.errors import VerifyError
 from stackcook.verify import backends
+from stackcook.verify.backends import Unwell
 
 Play = Callable[[socket.socket], None]
 
@@ -68,22 +69,22 @@ class Broker:
 def test_the_queue_lets_the_services_user_in() -> None:
     broker = Broker()
     with server(broker) as port:
-        backends.queue_login("127.0.0.1", "queue-pass", port)
+        backends.queue_login("127.0.0.1", port, "queue-pass")
     assert broker.heard.startswith(b"AMQP\x00\x00\x09\x01")
     assert b"\0openstack\0queue-pass" in broker.heard
 
 
 def test_a_refused_password_is_told_without_it() -> None:
-    with server(Broker(refuse=True)) as port, pytest.raises(VerifyError) as caught:
-        backends.queue_login("127.0.0.1", "queue-pass", port)
+    with server(Broker(refuse=True)) as port, pytest.raises(Unwell) as caught:
+        backends.queue_login("127.0.0.1", port, "queue-pass")
     assert "rejects user openstack: ACCESS_REFUSED" in str(caught.value)
     assert "queue-pass" not in str(caught.value)
 
 
 def test_something_else_than_a_queue_is_recognized() -> None:
     with server(lambda c: c.sendall(b"HTTP/1.1 400 Bad\r\n")) as port:
-        with pytest.raises(VerifyError, match="the AMQP login at .* failed"):
-            backends.queue_login("127.0.0.1", "x", port)
+        with pytest.raises(Unwell, match="the AMQP login at .* failed"):
+            backends.queue_login("127.0.0.1", port, "x")
 
 
 def greet(payload: bytes) -> Play:
@@ -102,15 +103,57 @@ def test_a_database_that_is_not_for_this_machine_is_up() -> None:
 
 def test_a_full_database_is_a_failure() -> None:
     with server(greet(b"\xff\x10\x04Too many connections")) as port:
-        with pytest.raises(VerifyError, match="Too many connections"):
+        with pytest.raises(Unwell, match="Too many connections"):
             backends.database_version("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
-    "ask", [backends.database_version, lambda a, p: backends.queue_login(a, "x", p)]
+    "ask", [backends.database_version, lambda a, p: backends.queue_login(a, p, "x")]
 )
 def test_a_closed_port_says_that_nothing_listens(ask: Callable[[str, int], object]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(VerifyError, match="connection refused: is the service running"):
+    with pytest.raises(Unwell, match="connection refused: is the service running"):
         ask("127.0.0.1", port)
+
+
+def test_as_a_program_it_prints_why_and_not_the_password(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("queue-pass"))
+    with server(Broker(refuse=True)) as port:
+        assert backends.main("queue", "127.0.0.1", str(port)) == 1
+    said = capsys.readouterr().out
+    assert "rejects user openstack" in said and "queue-pass" not in said
+
+
+def test_as_a_program_it_says_nothing_if_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+    with server(greet(b"\x0a11.8.3-MariaDB\0rest")) as port:
+        assert backends.main("database", "127.0.0.1", str(port)) == 0
+    assert capsys.readouterr().out == ""
+
+
+def web(answer: bytes) -> Play:
+    def play(connection: socket.socket) -> None:
+        assert connection.recv(1000).startswith(b"GET /healthcheck HTTP/1.1\r\n")
+        connection.sendall(answer)
+
+    return play
+
+
+def test_a_web_server_s_body_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with server(web(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")) as port:
+        assert backends.main("http", "127.0.0.1", str(port), "/healthcheck") == 0
+    assert capsys.readouterr().out == "OK\n"
+
+
+@pytest.mark.parametrize(
+    "answer, why",
+    [
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "/healthcheck returned 503 Busy"),
+        (b"220 mail.example.com\r\n", "does not respond as a web server does"),
+    ],
+)
+def test_a_web_server_that_is_not_well(answer: bytes, why: str) -> None:
+    with server(web(answer)) as port, pytest.raises(Unwell, match=why):
+        backends.http_get("127.0.0.1", port, "/healthcheck")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from openstack.config.loader import OpenStackConfig
 
 from stackcook.errors import VerifyError
 from stackcook.verify import clouds
@@ -54,6 +55,25 @@ def test_the_demo_user_has_a_cloud_of_its_own(path: Path) -> None:
     assert (auth["username"], auth["project_name"], auth["password"]) == ("demo", "demo", "d3mo")
     assert both["stackcook"]["auth"]["password"] == "s3cret"
     clouds.remove(path)
+    assert not path.exists()
+
+
+def test_zones_are_clouds_and_regions_of_one_cloud(path: Path) -> None:
+    for number, zone in enumerate(("beta", "alpha", "beta")):
+        url = f"http://10.0.116.1{number % 2}:5000/v3"
+        clouds.write(
+            path, url, "pw", "d3mo", f"stackcook-{zone}", region=zone, region_of="stackcook"
+        )
+    config = OpenStackConfig(config_files=[str(path)], secure_files=[], load_envvars=False)
+    for zone, address in (("alpha", "10.0.116.11"), ("beta", "10.0.116.10")):
+        one = config.get_one(f"stackcook-{zone}")
+        for cloud, user in (("stackcook", "admin"), ("stackcook-demo", "demo")):
+            region = config.get_one(cloud, region_name=zone)
+            assert region.config["auth"]["auth_url"] == one.config["auth"]["auth_url"]
+            assert region.config["auth"]["username"] == user
+            assert region.region_name == one.region_name == zone
+        assert one.config["auth"]["auth_url"] == f"http://{address}:5000/v3"
+    clouds.remove(path, "stackcook", "stackcook-alpha", "stackcook-beta")
     assert not path.exists()
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from stackcook.command import Completed
 from stackcook.errors import ExitCode, VerifyError
 from stackcook.manifest.model import Manifest
-from stackcook.verify import backends, gate
+from stackcook.verify import gate
 from stackcook.verify.gate import Credentials
 
 BACKENDS = {"placement-api": {"ports": [8778]}, "rabbitmq-server": {}, "mariadb": {}}
@@ -22,12 +23,9 @@ def ask(
     ssh: Any,
     apis: Any,
     credentials: Credentials,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Any:
     """Ask once whether the controller answers; the queue and the database do."""
     chef.nodes["controller"]["default"]["openstack"]["services"] |= BACKENDS
-    monkeypatch.setattr(backends, "queue_login", lambda *_: None)
-    monkeypatch.setattr(backends, "database_version", lambda *_: "11.8")
     return lambda patience=0.0: gate.answers(
         manifest, chef, ssh.hosts, credentials, patience=patience, opener=ssh
     )
@@ -52,13 +50,17 @@ def test_the_one_that_does_not_answer_is_named_with_its_log(ask: Any, apis: Any,
     assert "Keystone on" not in text
 
 
-def test_a_queue_that_refuses_is_named(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
-        raise VerifyError("the message queue refuses user openstack")
-
-    monkeypatch.setattr(backends, "queue_login", refuse)
-    with pytest.raises(VerifyError, match="message queue on controller: .*refuses user openstack"):
+def test_a_queue_that_refuses_is_named(ask: Any, ssh: Any) -> None:
+    why = "the message queue rejects user openstack"
+    ssh.nodes["controller"].backends["queue"] = Completed(1, f"{why}\n")
+    with pytest.raises(VerifyError, match=f"message queue on controller: {why}"):
         ask()
+
+
+def test_the_queue_and_the_database_are_asked_on_their_node(ask: Any, ssh: Any) -> None:
+    ask()
+    asked = ssh.nodes["controller"].asked_backends
+    assert asked == [("queue 10.0.116.10 5672", "queue-pass"), ("database 10.0.116.10 3306", "")]
 
 
 def test_the_last_of_the_tries_counts(ask: Any, apis: Any, monkeypatch: pytest.MonkeyPatch) -> None:

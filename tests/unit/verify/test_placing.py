@@ -43,6 +43,13 @@ def test_where_the_manifest_has_no_address_both_tell_the_same(
     assert placed(manifest, reported) == found
 
 
+def test_of_a_range_of_internal_ports_both_ends_are_known(manifest: Manifest, chef: Any) -> None:
+    services = chef.nodes["compute1"]["default"]["openstack"]["services"]
+    services["nova-compute"]["internal_ports"] = ["5900-6079", 16514]
+    service = placed(manifest, chef)[1].service("nova-compute")
+    assert service and service.internal_ports == (5900, 6079, 16514)
+
+
 def test_a_node_whose_index_lags_is_asked_for(manifest: Manifest, reported: Any) -> None:
     reported.indexed["compute1"]["normal"]["stackcook"]["deploy"] = "d-1"
     found = placed(manifest, reported, deploy="d-2")

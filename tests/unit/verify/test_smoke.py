@@ -9,11 +9,12 @@ import pytest
 
 from stackcook.manifest.model import Manifest
 from stackcook.verify.check import Check, Report
-from stackcook.verify import smoke
+from stackcook.verify import outside, smoke
 from stackcook.verify.gate import Credentials
 from stackcook.verify.instance.proof import Proof
 from stackcook.verify.placing import METADATA, placed
 from stackcook.verify.smoke import verify
+from tests.unit.verify.conftest import ACTIVE
 
 
 @pytest.fixture
@@ -70,6 +71,18 @@ def test_a_stopped_service_is_named_with_its_node_and_log(look: Any, ssh: Any) -
     assert "21:03:59 Can't reach rabbit://u:****@mq" in check.cause
     assert "earlier run" not in check.cause
     assert "stackcook ssh controller -- sudo journalctl -u nova-scheduler -n 50" in check.remedy
+
+
+def test_an_open_internal_port_is_a_failure(
+    look: Any, chef: Any, ssh: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = {"openstack-firewall": {}, "memcached": {"internal_ports": [11211]}}
+    chef.nodes["controller"]["default"]["openstack"]["services"] |= services
+    ssh.nodes["controller"].units |= {unit: dict(ACTIVE) for unit in services}
+    monkeypatch.setattr(outside, "listening", lambda places, _: set(places))
+    assert "can connect to port 11211 (memcached)" in failure(look()).cause
+    monkeypatch.setattr(outside, "listening", lambda places, _: set())
+    assert ("internal ports", True) in {(check.name, check.ok) for check in look().checks}
 
 
 def test_a_deaf_service_is_a_failure(look: Any, ssh: Any) -> None:

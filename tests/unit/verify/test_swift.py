@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 import responses
 
+from stackcook.errors import VerifyError
 from stackcook.verify import swift
-from stackcook.verify.check import Check
+from stackcook.verify.check import Check, Checks
 from stackcook.verify.openstack import Cloud, Endpoint
 from stackcook.verify.placing import Placed, Service
 
@@ -70,12 +72,28 @@ def fake() -> Iterator[Swift]:
         yield Swift(mock)
 
 
+class Sessions:
+    """Storage nodes on which the mock answers their own servers."""
+
+    def ask(self, node: Placed, kind: str, port: int, path: str) -> str:
+        assert kind == "http"
+        url = f"http://{node.address}:{port}{path}"
+        response = requests.get(url, timeout=1)
+        if response.status_code != 200:
+            raise VerifyError(f"{url} returned {response.status_code}")
+        return response.text
+
+
+def checked(nodes: tuple[Placed, ...] = NODES, cloud: Cloud = CLOUD) -> Checks:
+    return swift.checks(cloud, nodes, Sessions())  # type: ignore[arg-type]
+
+
 def failures() -> list[Check]:
-    return [check for check in swift.checks(CLOUD, NODES) if not check.ok]
+    return [check for check in checked() if not check.ok]
 
 
 def test_everything_is_well(fake: Swift) -> None:
-    found = swift.checks(CLOUD, NODES)
+    found = checked()
     assert all(check.ok for check in found)
     assert {(check.name, check.node) for check in found} == {
         *(
@@ -91,7 +109,7 @@ def test_everything_is_well(fake: Swift) -> None:
 
 
 def test_without_swift_there_is_nothing_to_check(fake: Swift) -> None:
-    assert swift.checks(CLOUD, (Placed("controller", "192.0.2.10"),)) == ()
+    assert checked((Placed("controller", "192.0.2.10"),)) == ()
 
 
 def test_a_server_that_does_not_answer(fake: Swift) -> None:
@@ -128,7 +146,7 @@ def test_objects_of_others_in_the_container_stay(fake: Swift) -> None:
 
 
 def test_a_cloud_whose_catalog_lacks_swift() -> None:
-    found = swift.checks(Cloud("t0ken", ()), NODES[:1])
+    found = checked(NODES[:1], Cloud("t0ken", ()))
     assert [check.cause for check in found] == [
         "Keystone's catalog has no public endpoint of type object-store"
     ]

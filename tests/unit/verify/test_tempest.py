@@ -519,7 +519,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
         return RESOURCES
 
     prepared = tempest.settings.config(FEATURES, RESOURCES, CREDENTIALS)
-    monkeypatch.setattr(tempest, "sign_in", lambda *given: cloud.client)
+    monkeypatch.setattr(tempest, "sign_in", lambda *_, **__: cloud.client)
 
     def ready(deployment: Any, client: Cloud, node: Placed) -> Any:
         created(client)
@@ -532,7 +532,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
 
 
 def verify(node: Any, state: Path, request: Request, shown: list[str] | None = None) -> Any:
-    deployment = Deployment(NODES, HOSTS, state, CREDENTIALS, node)
+    deployment = Deployment(NODES, HOSTS, state, state / "known_hosts", CREDENTIALS, node)
     lines = shown if shown is not None else []
     return tempest.run(deployment, request, lambda step, text: lines.append(f"{step}: {text}"))
 
@@ -631,7 +631,7 @@ def test_a_guideline_is_run_and_judged(cloud: FakeCloud, tmp_path: Path) -> None
 
 
 def test_without_keystone_there_is_nothing_to_run(tmp_path: Path) -> None:
-    deployment = Deployment((), {}, tmp_path, CREDENTIALS, Node({}))
+    deployment = Deployment((), {}, tmp_path, tmp_path / "hosts", CREDENTIALS, Node({}))
     with pytest.raises(VerifyError, match="no node runs Keystone"):
         tempest.run(deployment, Request("smoke"), lambda step, text: None)
 

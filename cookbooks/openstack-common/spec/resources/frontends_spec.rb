@@ -27,11 +27,6 @@ RSpec.describe 'openstack_frontends' do
         .with_content('  bind 192.0.2.10:443 ssl').with_content("  server dashboard 192.0.2.10:80\n")
     end
 
-    it 'lets browsers use Horizon over TLS only' do
-      expect(chef_run).to render_file(config).with_content(/^listen dashboard$.*Strict-Transport-Security/m)
-      expect(chef_run).not_to render_file(config).with_content(/^listen identity$.*Strict-Transport-Security.*^listen dashboard$/m)
-    end
-
     it 'does not pass on what clients say of the way that their requests took' do
       expect(chef_run).to render_file(config).with_content('http-request del-header ^(forwarded|x-forwarded-.*)$ -m reg')
     end

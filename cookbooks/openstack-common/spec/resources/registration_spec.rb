@@ -92,10 +92,10 @@ RSpec.describe 'openstack_registration' do
 
     before { allow(keystone).to receive(:password?).and_return(false) }
 
-    it 'creates user, project, roles, service, region and endpoints' do
+    it 'creates user, project, role, service, region and endpoints; the user is no administrator' do
       chef_run
       expect(keystone.changes.grep(/create/)).to eq(
-        ['create users glance', 'create projects service', 'create roles admin', 'create roles service', 'create services glance',
+        ['create users glance', 'create projects service', 'create roles service', 'create services glance',
          'create regions RegionOne', 'create endpoints public', 'create endpoints internal', 'create endpoints admin']
       )
     end

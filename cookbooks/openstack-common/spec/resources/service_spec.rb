@@ -94,7 +94,8 @@ RSpec.describe 'openstack_service' do
   end
 
   it 'saves its ports and its logs in the node object' do
-    expect(chef_run.node['openstack']['services']['keystone']).to eq('ports' => [5000], 'log' => %w(/var/log/uwsgi.log /var/log/keystone/keystone.log))
+    expect(chef_run.node['openstack']['services']['keystone'])
+      .to eq('ports' => [5000], 'internal_ports' => [], 'log' => %w(/var/log/uwsgi.log /var/log/keystone/keystone.log))
   end
 
   context 'when it does not work in time' do

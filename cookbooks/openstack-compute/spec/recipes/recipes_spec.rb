@@ -23,6 +23,12 @@ RSpec.describe 'openstack-compute' do
       expect(chef_run).to create_file('/etc/default/nova-consoleproxy').with(content: /^NOVA_CONSOLE_PROXY_TYPE=novnc$/)
     end
 
+    it 'lets users reach its API and the consoles, and only nodes its metadata' do
+      services = chef_run.node['openstack']['services']
+      expect(services['nova-api-metadata']['internal_ports']).to eq([8775])
+      expect(%w(nova-api nova-novncproxy).flat_map { |unit| services[unit]['internal_ports'] }).to be_empty
+    end
+
     it 'saves the ports of each service in the node object' do
       chef_run
       ports = chef_run.node['openstack']['services'].to_h.transform_values { |service| service['ports'] }

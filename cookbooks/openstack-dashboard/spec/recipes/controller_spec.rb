@@ -21,6 +21,16 @@ RSpec.describe 'openstack-dashboard::controller' do
       .with_content('RedirectMatch ^/$ /horizon/').with_content('WSGIApplicationGroup %{GLOBAL}').with_content('<VirtualHost 192.0.2.10:80>')
   end
 
+  it 'lets no other site show Horizon in a frame, and does not tell its version' do
+    expect(chef_run).to render_file('/etc/apache2/sites-available/horizon.conf')
+      .with_content('Header set X-Frame-Options SAMEORIGIN').with_content("Content-Security-Policy \"frame-ancestors 'self'\"").with_content(/^ServerTokens Prod$/)
+    expect(chef_run).to create_link('/etc/apache2/mods-enabled/headers.load').with(to: '../mods-available/headers.load')
+  end
+
+  it 'keeps the session from scripts and from other sites' do
+    expect(chef_run).to render_file(settings).with_content('SESSION_COOKIE_HTTPONLY = True').with_content('SESSION_COOKIE_SAMESITE = "Lax"')
+  end
+
   it 'disables the sites of the packages' do
     %w(000-default default-ssl openstack-dashboard-alias-only).each do |site|
       expect(chef_run).to delete_link("/etc/apache2/sites-enabled/#{site}.conf")
@@ -32,7 +42,7 @@ RSpec.describe 'openstack-dashboard::controller' do
   end
 
   it 'answers over HTTP without TLS' do
-    expect(chef_run).not_to render_file('/etc/apache2/sites-available/horizon.conf').with_content('X-Forwarded-Proto')
+    expect(chef_run).not_to render_file('/etc/apache2/sites-available/horizon.conf').with_content('RewriteCond')
     expect(chef_run).not_to render_file(settings).with_content('SECURE')
   end
 

@@ -1,0 +1,79 @@
+"""Zones: clusters with a controller each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stackcook.errors import Finding
+from stackcook.manifest.model import Manifest
+from stackcook.manifest.read import read
+
+
+def cluster(name: str, *nodes: str) -> dict[str, Any]:
+    return {name: [{node: {"run_list": f"role[{node.split('-')[1]}]"}} for node in nodes]}
+
+
+def manifest(
+    path: Path, *clusters: dict[str, Any], **more: Any
+) -> tuple[Manifest | None, tuple[Finding, ...]]:
+    names = [
+        node for each in clusters for nodes in each.values() for entry in nodes for node in entry
+    ]
+    names += [node for entry in more.get("nodes", ()) for node in entry]
+    addresses = {name: {"address": f"10.9.0.{n}"} for n, name in enumerate(names, 10)}
+    settings = {
+        "machines": "vagrant",
+        "network": "10.9.0.0/24",
+        "nodes": addresses,
+        "stages": ["controller", "compute"],
+    }
+    file = path / "infrastructure.yml"
+    file.write_text(yaml.safe_dump({**more, "clusters": list(clusters), "stackcook": settings}))
+    return read(file)
+
+
+ALPHA = cluster("alpha", "a-compute", "a-controller")
+BETA = cluster("beta", "b-controller", "b-compute")
+
+
+def test_clusters_with_controllers_are_zones(tmp_path: Path) -> None:
+    found, findings = manifest(tmp_path, ALPHA, BETA)
+    assert found and not findings
+    assert found.zones == ("alpha", "beta")
+    assert [(stage.name, [node.name for node in nodes]) for stage, nodes in found.staged()] == [
+        ("alpha/controller", ["a-controller"]),
+        ("alpha/compute", ["a-compute"]),
+        ("beta/controller", ["b-controller"]),
+        ("beta/compute", ["b-compute"]),
+    ]
+
+
+def test_each_zone_is_a_cloud_of_its_own(tmp_path: Path) -> None:
+    found, _ = manifest(tmp_path, ALPHA, BETA)
+    assert found
+    beta = found.zone("beta")
+    assert [node.name for node in beta.nodes] == ["b-controller", "b-compute"]
+    assert (beta.os_cloud, beta.region, beta.region_of) == ("stackcook-beta", "beta", "stackcook")
+    assert (found.os_cloud, found.region, found.region_of) == ("stackcook", "RegionOne", "")
+    assert beta.zones == () and beta.state == found.state
+    assert (found.share("alpha"), found.share("beta"), beta.share("")) == ((0, 2), (1, 2), (0, 1))
+
+
+@pytest.mark.parametrize("clusters", [(ALPHA,), (ALPHA, cluster("beta", "b-compute")), ()], ids=len)
+def test_one_cloud_has_no_zones(tmp_path: Path, clusters: tuple[dict[str, Any], ...]) -> None:
+    found, _ = manifest(tmp_path, *clusters)
+    assert found and found.zones == ()
+    assert found.zone("alpha") is found
+    assert all("/" not in stage.name for stage, _ in found.staged())
+
+
+def test_a_node_outside_the_zones_is_an_error(tmp_path: Path) -> None:
+    nodes = [{"x-compute": {"run_list": "role[compute]"}}]
+    _, findings = manifest(tmp_path, ALPHA, BETA, nodes=nodes)
+    (finding,) = (each for each in findings if "zones" in each.what)
+    assert finding.what == "node x-compute: it is in none of the zones alpha, beta"
+    assert finding.position

@@ -1,0 +1,50 @@
+"""What ``probe`` gets to know of a deployed cloud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stackcook.errors import VerifyError
+from stackcook.manifest.model import Manifest
+from stackcook.operations.site import Site
+from stackcook.verify.gate import Credentials
+from stackcook.verify.placing import DASHBOARD, KEYSTONE, Placed, Service
+from tests.smallapis import SmallCloud
+
+
+def site(root: Path, port: int, *units: str) -> Site:
+    """A site whose Chef server knows one node, here, with these units and Keystone at the port."""
+
+    class Here(Site):
+        credentials = Credentials("adm1n-pass", "", os_cloud="ci-42")
+        _verified = {
+            "": (
+                Placed(
+                    "controller",
+                    "127.0.0.1",
+                    services=(Service(KEYSTONE, (port,)), *(Service(unit, ()) for unit in units)),
+                ),
+            )
+        }
+
+    return Here(Manifest(root / "infrastructure.yml", "lab", os_cloud="ci-42"))
+
+
+def test_the_target_is_signed_in(tmp_path: Path) -> None:
+    with SmallCloud(("identity",)).listening() as small:
+        port = small["identity"].port
+        (target,) = site(tmp_path, port, DASHBOARD).targets()
+        (other,) = site(tmp_path, port).targets()
+    assert other.dashboard == ""
+    assert (target.name, target.dashboard) == ("ci-42", "http://127.0.0.1/horizon")
+    assert (target.cloud.user, target.cloud.token) == ("u-admin", "t0ken-1")
+    assert "adm1n-pass" not in repr(target) and "t0ken" not in repr(target)
+
+
+def test_without_keystone_there_is_no_target(tmp_path: Path) -> None:
+    with SmallCloud(("identity",)).listening() as small:
+        port = small["identity"].port
+    with pytest.raises(VerifyError, match="connection refused"):
+        site(tmp_path, port).targets()

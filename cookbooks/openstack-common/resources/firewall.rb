@@ -12,6 +12,8 @@ property :sources, Array, coerce: proc { |texts| OpenstackCommon::Firewall.sourc
 action :create do
   next action_delete if new_resource.ports.empty?
 
+  table = "table inet #{OpenstackCommon::Firewall::TABLE}"
+
   openstack_packages 'nftables'
 
   file OpenstackCommon::Firewall::FILE do
@@ -38,7 +40,7 @@ action :create do
         ExecStart: "/usr/sbin/nft --file #{OpenstackCommon::Firewall::FILE}",
         ExecReload: "/usr/sbin/nft --file #{OpenstackCommon::Firewall::FILE}",
         # also if another program has deleted the table
-        ExecStop: format('/usr/sbin/nft "add table %<it>s; delete table %<it>s"', it: "inet #{OpenstackCommon::Firewall::TABLE}"),
+        ExecStop: "/usr/sbin/nft 'add #{table}; delete #{table}'",
       },
       Install: { WantedBy: 'sysinit.target' }
     )

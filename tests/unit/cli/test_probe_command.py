@@ -33,7 +33,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: SmallCloud) -> A
     manifest.write_text("nodes: [controller]\n")
     with State(tmp_path / ".stackcook") as state:
         state(RunStarted("deploy", 1.0, ("controller",)))
-    site = SimpleNamespace(machines=SimpleNamespace(prepare=lambda: None), target=small.target)
+    site = SimpleNamespace(
+        machines=SimpleNamespace(prepare=lambda: None), targets=lambda _: (small.target(),)
+    )
     monkeypatch.setattr(probe, "Site", lambda *_: site)
 
     def run(*options: str) -> Result:

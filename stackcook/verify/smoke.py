@@ -81,14 +81,12 @@ def verify(
         signed_in, cloud = _tokens(nodes, credentials, deadline)
         own = bool(manifest.tls and manifest.tls.certificate)
         certificates = tls.look(nodes, credentials.ca, own, time.time())
-        found = [
+        # The nodes' services go on starting while instances boot.
+        of_cloud = (
             *signed_in,
             *certificates.checks,
             *_in_cloud(nodes, credentials, cloud, deadline, pool, known, sessions),
-            *(check for look in looks for check in look.result()),
-            *closed.result()[0],
-        ]
-        found.sort(key=lambda check: check.name)
+        )
         proof = Proof()
         limit = max(INSTANCE, patience)
         if cloud and instance is not False:
@@ -104,6 +102,9 @@ def verify(
                 why=why,
                 ask=lambda node, command: sessions.output(node.name, command),
             )
+        of_nodes = (check for look in looks for check in look.result())
+        found = [*of_cloud, *of_nodes, *closed.result()[0]]
+        found.sort(key=lambda check: check.name)
         seen = Visit()
         if cloud and horizon:
             opened = partial(open_horizon, ca=cloud.ca)

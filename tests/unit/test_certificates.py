@@ -30,6 +30,7 @@ def test_a_certificate_is_renewed_in_its_last_30_days() -> None:
         ("", CA.certificate, NAMES, "it cannot be read"),
         (SERVER.certificate[:300], CA.certificate, NAMES, "it cannot be read"),
     ],
+    ids=["order", "fewer", "more", "CA", "none", "half"],
 )
 def test_a_certificate_is_renewed_if_something_else_is_wanted(
     certificate: str, ca: str, names: tuple[str, ...], why: str

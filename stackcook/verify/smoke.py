@@ -39,7 +39,7 @@ from stackcook.verify.openstack import Cloud, Endpoint
 from stackcook.verify.placing import DASHBOARD, KEYSTONE, OVN, Placed, running
 
 WORKERS = 32
-AFTER_DEPLOY = 90.0
+AFTER_DEPLOY = 180.0
 """Seconds that a fresh compute node may need until Nova and Neutron know it."""
 
 

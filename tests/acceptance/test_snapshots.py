@@ -44,8 +44,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         done = lab.stackcook("deploy", timeout=60 * 60)
         assert done.status == 0, done.err
         yield lab
-        lab.clear()
-        lab.run(*SUDO, "rm", "-rf", "--", str(data))
+        lab.stackcook("destroy", "--yes", timeout=600)  # the machines use the snapshots
+        lab.run(*SUDO, "rm", "-rf", "--", str(data))  # in the lab's directory, which goes next
 
 
 def ok(lab: Lab, *argv: str, instance: bool = False) -> float:

@@ -54,8 +54,9 @@ class Firewall:
         if found := self._hosts.get(node.name):
             return found
         its = self.lookup(node.name) or {}
-        found = (its.get("automatic") or {}).get("ipaddress")
-        return (str(found),) if found else ()
+        if address := (its.get("automatic") or {}).get("ipaddress"):
+            self._hosts[node.name] = (str(address),)  # every node that converges asks for it
+        return self._hosts.get(node.name, ())
 
     def attributes(self, node: Node) -> dict[str, Any]:
         """What a node gets, below ``openstack.firewall``.

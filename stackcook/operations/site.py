@@ -87,8 +87,10 @@ class Site(ChefSite):
     Methods that return a text say what they did in a few words. All raise StackcookErrors.
     """
 
-    _verified: Mapping[str, tuple[Placed, ...]] = {}
-    """The nodes of each zone as they were when they were verified."""
+    @cached_property
+    def _verified(self) -> dict[str, tuple[Placed, ...]]:
+        """The nodes of each zone as they were when they were verified, maybe in other threads."""
+        return {}
 
     @cached_property
     def _bootstrap(self) -> Bootstrap:
@@ -263,9 +265,9 @@ class Site(ChefSite):
 
             return Report.of_all(dict(zip(zones, parallel_map(one, zones))))
         manifest = self._manifest.zone(zone)
-        credentials = replace(self.credentials, os_cloud=manifest.os_cloud)
+        credentials = self._credentials_of(zone)
         seen = placed(manifest, self.client, deploy=deploy.id)
-        self._verified = {**self._verified, zone: seen}
+        self._verified[zone] = seen
         for keystone in running(seen, KEYSTONE)[:1]:
             with lock(manifest.state / "clouds.lock"):
                 clouds.write(
@@ -396,7 +398,7 @@ class Site(ChefSite):
         return self._signed_in()
 
     def _signed_in(self, zone: str = "") -> Cloud:
-        checks, cloud = gate.tokens(self._seen(zone), self.credentials)
+        checks, cloud = gate.tokens(self._seen(zone), self._credentials_of(zone))
         if cloud is None:
             why = "; ".join(str(check) for check in checks) or "no node runs Keystone"
             raise VerifyError(why, remedy="run `stackcook verify`")
@@ -415,7 +417,7 @@ class Site(ChefSite):
     def leaving(self, name: str) -> Leaving:
         """What is known of a node that is to be removed, by the manifest and by the cloud."""
         listed = self._manifest.node(name)
-        self._verified = {"": placed(self._manifest, self.client)}
+        self._verified[""] = placed(self._manifest, self.client)
         found = objects.find(self.client, f"/nodes/{name}")
         node = listed or Node(name, Position(1, 1))
         (mine,) = placed(replace(self._manifest, nodes=(node,)), self.client)
@@ -538,6 +540,10 @@ class Site(ChefSite):
         clouds.remove(self._manifest.root / "clouds.yaml", self._manifest.os_cloud, *names)
         shutil.rmtree(self._manifest.state)
         return "removed"
+
+    def _credentials_of(self, zone: str) -> Credentials:
+        """Those of a zone's cloud: messages name it as clouds.yaml does."""
+        return replace(self.credentials, os_cloud=self._manifest.zone(zone).os_cloud)
 
     @cached_property
     def credentials(self) -> Credentials:

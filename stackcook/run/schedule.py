@@ -166,9 +166,7 @@ class Schedule:
 
     def stop(self, why: str, code: ExitCode) -> None:
         """Let no further step begin; tasks that wait for a retry have failed."""
-        self._why = self._why or why
-        if self._code is ExitCode.DONE:
-            self._code = code
+        self._record(why, code)
         self._stopped = True
         self._abandon(self._waiting)
         self._due = []
@@ -209,10 +207,14 @@ class Schedule:
             if not all(self.zones.values()):
                 return True
             code = ExitCode.NODES if len(self.zones) > 1 else code
+        self._record(why, code)
+        return False
+
+    def _record(self, why: str, code: ExitCode) -> None:
+        """The first reason counts."""
         self._why = self._why or why
         if self._code is ExitCode.DONE:
             self._code = code
-        return False
 
     def _abandon(self, keys: Iterable[Key]) -> None:
         """These tasks, which wait for a retry, have failed."""

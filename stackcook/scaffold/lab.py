@@ -77,10 +77,9 @@ class Lab:
                 remedy="add --external-interface NAME, such as eth1",
             )
         lab = cls(computes, machines, zones, **others)
-        needed = zones * (computes + 1)
-        if hosts and len(hosts) != needed:
+        if hosts and len(hosts) != lab.size:
             raise UsageError(
-                f"{lab.described} needs {needed} address{'es' * (needed > 1)},"
+                f"{lab.described} needs {lab.size} address{'es' * (lab.size > 1)},"
                 f" but the number of --host options is {len(hosts)}",
                 remedy="use --host once per node, the controller first, or omit --computes",
             )
@@ -92,6 +91,11 @@ class Lab:
         computes = {0: "", 1: " and a compute node"}
         what = f"a controller{computes.get(self.computes, f' and {self.computes} compute nodes')}"
         return f"{self.zones} zones, each with {what}" if self.zones > 1 else what
+
+    @property
+    def size(self) -> int:
+        """The number of nodes."""
+        return self.zones * (self.computes + 1)
 
     @property
     def environments(self) -> Sequence[str]:
@@ -114,7 +118,7 @@ class Lab:
     @property
     def addresses(self) -> Sequence[IPAddress | str]:
         """One for each node. Raises UsageError if the network is too small."""
-        return self.hosts or _counted(self.network or NETWORK, self.zones * (self.computes + 1))
+        return self.hosts or _counted(self.network or NETWORK, self.size)
 
 
 def head(lab: Lab) -> tuple[str, ...]:

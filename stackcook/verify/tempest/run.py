@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stackcook.errors import StackcookError, VerifyError, counted
@@ -176,9 +176,10 @@ class Prepared:
 def prepare(deployment: Deployment, cloud: Cloud, node: Placed) -> Prepared:
     """Look at what the cloud offers, and create images and flavors; raises VerifyError."""
     resize = _can_resize(deployment)
-    features = settings.discover(cloud, auth_url(node), deployment.nodes, resize=resize)
+    features = settings.discover(
+        cloud, auth_url(node), deployment.nodes, resize=resize, region=deployment.region
+    )
     made = ground.create(cloud)
-    features = replace(features, region=deployment.region)
     config = settings.config(features, made, deployment.credentials)
     flavor = cloud.read("compute", f"/flavors/{made.flavor_alt}")["flavor"]
     return Prepared(config, room(cloud, int(flavor["ram"])))

@@ -79,7 +79,9 @@ class Features:
         return any(name in self.services for name in BLOCK_STORAGE)
 
 
-def discover(cloud: Cloud, auth_url: str, nodes: Sequence[Placed], *, resize: bool) -> Features:
+def discover(
+    cloud: Cloud, auth_url: str, nodes: Sequence[Placed], *, resize: bool, region: str = REGION
+) -> Features:
     """Ask the APIs what the cloud has; raises VerifyError."""
     services = frozenset(endpoint.type for endpoint in cloud.catalog)
     networks = cloud.read("network", "/v2.0/networks?router:external=true")["networks"]
@@ -113,6 +115,7 @@ def discover(cloud: Cloud, auth_url: str, nodes: Sequence[Placed], *, resize: bo
         formats=_checks_formats(cloud),
         object_storage=_info(cloud) if "object-store" in services else None,
         dashboard=next((f"{horizon.base(n)}/" for n in running(nodes, DASHBOARD)), ""),
+        region=region,
     )
 
 

@@ -1,10 +1,15 @@
 # frozen_string_literal: true
 
 require 'erb'
+require_relative 'members'
+require_relative 'tls'
 
 module OpenstackCommon
   # Addresses, URLs, passwords and configuration sections, for recipes and resources.
   module Helpers
+    include Members
+    include Tls
+
     # Defaults for the URL of each service; attributes override them.
     # recipe: the service runs on the node that has this recipe in its run list.
     # tls: the port of its public endpoint over TLS, the one that TripleO gave it.
@@ -61,11 +66,6 @@ module OpenstackCommon
     # @return [Boolean] whether an attribute has its host, or a node of this environment runs it
     def openstack_has?(service)
       !openstack_endpoint(service, 'internal', 'host').nil? || openstack_nodes(SERVICES.fetch(service)[:recipe]).any?
-    end
-
-    # @return [Boolean] whether public endpoints are reached over TLS
-    def openstack_tls?
-      node.dig('openstack', 'tls', 'mode') == 'public'
     end
 
     # @return [Integer] the port of a service
@@ -150,14 +150,6 @@ module OpenstackCommon
     # @return [Hash] the section with which an API makes the links in its responses as the client has reached HAProxy
     def openstack_proxy_section
       { 'oslo_middleware' => { 'enable_proxy_headers_parsing' => true } }
-    end
-
-    # @return [Hash{String => String}] this node's certificate, its key, and the CA certificates that clients need, as PEM
-    # @raise [RuntimeError] there is none
-    def openstack_certificate
-      %w(certificate key ca).to_h { |field| [field, data_bag_item('certificates', node.name)[field].to_s] }
-    rescue Net::HTTPClientException, Chef::Exceptions::InvalidDataBagPath => e
-      raise "data bag certificates has no item #{node.name} that this node can read (#{e.message}); create it, or set `tls` in stackcook's manifest"
     end
 
     # @return [String, nil] the file with the CA certificates that clients of public endpoints need; nil if they need none of their own
@@ -266,9 +258,12 @@ module OpenstackCommon
       [openstack_address, *found.filter_map { |row| row['address'] || row['ipaddress'] }].uniq
     end
 
-    # @return [Array<Chef::Node>] this node if it runs the recipe, else those of its environment that do; searched once per run
-    def openstack_nodes(recipe)
-      return [node] if openstack_runs?(recipe)
+    # Searches once per run.
+    #
+    # @param all [Boolean] whether to search even if this node runs the recipe, for other nodes
+    # @return [Array<Chef::Node>] this node if it runs the recipe, else those of its environment that do
+    def openstack_nodes(recipe, all: false)
+      return [node] if !all && openstack_runs?(recipe)
 
       found = node.run_state[:openstack_nodes] ||= {}
       found[recipe] ||= search(:node, "recipes:#{recipe.gsub(':', '\:')} AND chef_environment:#{node.chef_environment}")

@@ -1,0 +1,59 @@
+# frozen_string_literal: true
+
+module OpenstackCommon
+  # The controllers of a cloud that has several of them, and the virtual address that they share.
+  module Members
+    # A controller: its node's name, and the address at which other nodes reach it.
+    Member = Struct.new(:name, :address)
+
+    # @return [String, nil] the address that one of the controllers has at a time; nil in a cloud with a single controller
+    def openstack_virtual_address
+      node.dig('openstack', 'ha', 'address')
+    end
+
+    # @return [Boolean] whether the cloud has several controllers that share an address
+    def openstack_ha?
+      !openstack_virtual_address.nil?
+    end
+
+    # From the attribute, else by a search for nodes of this environment, sorted by name.
+    #
+    # @return [Array<Member>] all controllers of a cloud with several of them; the first one creates clusters, the others join
+    # @raise [RuntimeError] the attribute is malformed
+    def openstack_members
+      node.run_state[:openstack_members] ||= OpenstackCommon::Members.given(node) || found_members
+    end
+
+    # @return [Boolean] whether this node is a controller of a cloud with several of them
+    def openstack_member?
+      openstack_ha? && openstack_members.any? { |member| member.name == node.name }
+    end
+
+    # @return [Boolean] whether this node is the one that creates clusters which do not exist yet
+    def openstack_first_member?
+      openstack_members.first&.name == node.name
+    end
+
+    # @return [Array<Member>] the other controllers
+    def openstack_peers
+      openstack_members.reject { |member| member.name == node.name }
+    end
+
+    # @return [Array<Member>, nil] of the attribute `openstack.ha.members`: "controller1=192.0.2.11 controller2=192.0.2.12"
+    def self.given(node)
+      text = node.dig('openstack', 'ha', 'members') or return
+      text.split.map do |word|
+        name, address = word.split('=', 2)
+        raise "openstack.ha.members: \"#{word}\" is not NAME=ADDRESS" if [name, address].any? { |part| part.to_s.empty? }
+
+        Member.new(name, address)
+      end
+    end
+
+    private
+
+    def found_members
+      openstack_nodes('openstack-ha::controller', all: true).map { |found| Member.new(found.name, openstack_address(found)) }.sort_by(&:name)
+    end
+  end
+end

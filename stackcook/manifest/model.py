@@ -40,7 +40,7 @@ DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
         "swift_hash_path_suffix",
         "heat_encryption",
     ),
-    "ceph_keys": ("cinder", "glance"),
+    "ceph_keys": ("admin", "mon", "cinder", "glance"),
 }
 """Data bags and their items that ``deploy`` fills with generated passwords."""
 

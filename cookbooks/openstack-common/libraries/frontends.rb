@@ -45,15 +45,16 @@ module OpenstackCommon
     ONE = "  timeout connect 5s\n"
 
     # A controller that is cut off does not even refuse connections: the timeouts say how long a request waits for it before it is sent to
-    # another one. It is sent again, too, if the connection ends without a response; but not if the request may have changed something.
+    # another one. It is sent again, too, if the connection ends without a response, unless it may have changed something (CHANGES).
     SEVERAL = <<~CONFIG.gsub(/^/, '  ')
       timeout connect 2s
       timeout check 2s
       option redispatch 1
       retry-on conn-failure empty-response
-      http-request disable-l7-retry unless METH_GET
       default-server inter 2s fastinter 1s fall 2 rise 2 on-marked-down shutdown-sessions
     CONFIG
+
+    CHANGES = 'http-request disable-l7-retry unless METH_GET'
 
     # Connections to the database are kept open for an hour by the services (connection_recycle_time).
     TCP = <<~CONFIG

@@ -36,7 +36,7 @@ action_class do
       owner 'root'
       group 'root'
       mode '0644'
-      verify 'haproxy -c -q -f %{path}'
+      verify 'haproxy -c -f %{path}'
     end
 
     openstack_service 'haproxy' do
@@ -162,7 +162,8 @@ action_class do
 
   def check(name)
     headers = ["hdr Host #{openstack_host(name, 'public')}", *('hdr X-Forwarded-Proto https' if openstack_tls?)]
-    ['option httpchk', "http-check send meth GET uri #{known(name)[:check]} ver HTTP/1.1 #{headers.join(' ')}"]
+    ['option httpchk', "http-check send meth GET uri #{known(name)[:check]} ver HTTP/1.1 #{headers.join(' ')}",
+     OpenstackCommon::Frontends::CHANGES]
   end
 
   # All controllers write to the same node: what one has written, another one reads at once.

@@ -100,6 +100,7 @@ RSpec.describe 'openstack_frontends' do
         'bind 192.0.2.9:5000',
         'option httpchk',
         'http-check send meth GET uri /v3 ver HTTP/1.1 hdr Host 192.0.2.9',
+        'http-request disable-l7-retry unless METH_GET',
         'http-request del-header ^(forwarded|x-forwarded-.*)$ -m reg',
         'server one 192.0.2.10:5000 check',
         'server two 192.0.2.11:5000 check',

@@ -125,9 +125,9 @@ module OpenstackCommon
       File.exist?(CONFIG) && File.read(CONFIG).start_with?(MARK)
     end
 
-    # @return [Array<Integer>] the ports at which HAProxy has listened so far
-    def ports
-      ours? ? File.read(CONFIG).scan(/^\s+bind \S+:(\d+)/).flatten.map(&:to_i) : []
+    # @return [Boolean] whether HAProxy has listened there so far
+    def bound?(bind)
+      ours? && File.read(CONFIG).match?(/^ +bind #{Regexp.escape("#{bind.address}:#{bind.port}")}( |$)/)
     end
 
     # @return [String, nil] the address of a service that listens at `address`; nil if that means all addresses

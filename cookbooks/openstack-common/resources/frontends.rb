@@ -81,7 +81,7 @@ action_class do
     return unless openstack_tls_all?
 
     binds = sections.flat_map(&:binds).select { |bind| bind.address == openstack_address }
-    taken = (binds.map(&:port) - OpenstackCommon::Frontends.ports) & OpenstackCommon::Systemd.listening
+    taken = binds.reject { |bind| OpenstackCommon::Frontends.bound?(bind) }.map(&:port) & OpenstackCommon::Systemd.listening
     node.read('openstack', 'services').to_h.each do |unit, declared|
       next if unit == 'haproxy' || (declared['ports'] & taken).empty?
 

@@ -53,7 +53,8 @@ module OpenstackCommon
     end
 
     # The host of a service: the attribute, else this node if it runs the service, else the one
-    # node of this environment that does.
+    # node of this environment that does. With several controllers, the database is reached through the HAProxy of this node, if it
+    # is one of them, so that a dead controller takes only its own connections along.
     #
     # @param service [String] a key of {SERVICES}
     # @param interface [String] 'internal' or 'public'; a public host that isn't set is the internal one
@@ -109,7 +110,21 @@ module OpenstackCommon
     # @return [String] the URL of a database, for SQLAlchemy
     def db_url(user, database = user)
       password = ERB::Util.url_encode(openstack_password('db_passwords', user))
-      "mysql+pymysql://#{user}:#{password}@#{openstack_host('db')}:#{openstack_port('db')}/#{database}"
+      # PyMySQL then verifies the certificate, and the host's name or address in it
+      options = "?ssl_ca=#{OpenstackCommon::Tls::CA}" if openstack_tls_all?
+      "mysql+pymysql://#{user}:#{password}@#{openstack_host('db')}:#{openstack_port('db')}/#{database}#{options}"
+    end
+
+    # Not through the HAProxy of a controller, which may not be ready yet.
+    #
+    # @param user [String] the database's user, whose password is in the bag db_passwords
+    # @return [OpenstackCommon::Mariadb] a client that logs in to the MariaDB of this node if it is a controller of several, else to the cloud's
+    def openstack_mariadb(user, database = user)
+      OpenstackCommon::Mariadb.new(
+        user, password: openstack_password('db_passwords', user), database: database,
+              host: openstack_member? ? openstack_bind_address('db') : openstack_host('db'), port: openstack_port('db'),
+              ca: (OpenstackCommon::Tls::CA if openstack_tls_all?)
+      )
     end
 
     # @return [String] the URL of RabbitMQ, for oslo.messaging
@@ -243,6 +258,8 @@ module OpenstackCommon
     end
 
     def find_openstack_host(service)
+      return openstack_member? ? '127.0.0.1' : openstack_virtual_address if openstack_ha? && service == 'db'
+
       recipe = SERVICES.fetch(service)[:recipe]
       found = openstack_nodes(recipe)
       return openstack_address(found.first) if found.one?

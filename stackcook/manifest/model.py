@@ -39,6 +39,7 @@ DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
         "swift_hash_path_prefix",
         "swift_hash_path_suffix",
         "heat_encryption",
+        "rabbitmq_cookie",
     ),
     "ceph_keys": ("cinder", "glance"),
 }

@@ -41,7 +41,7 @@ DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
         "heat_encryption",
         "rabbitmq_cookie",
     ),
-    "ceph_keys": ("cinder", "glance"),
+    "ceph_keys": ("admin", "mon", "cinder", "glance"),
 }
 """Data bags and their items that ``deploy`` fills with generated passwords."""
 

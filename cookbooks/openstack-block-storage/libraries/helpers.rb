@@ -42,6 +42,7 @@ module OpenstackBlockStorage
         },
         'database' => { 'connection' => db_url('cinder') },
         'keystone_authtoken' => keystone_authtoken('cinder'),
+        **openstack_rabbit_section,
         # the default is public
         'nova' => keystone_client_section('nova').merge('interface' => 'internal'),
         'oslo_concurrency' => { 'lock_path' => '/var/lib/cinder/tmp' },

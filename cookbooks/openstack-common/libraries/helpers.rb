@@ -36,6 +36,16 @@ module OpenstackCommon
       'ceph' => { recipe: 'openstack-ceph::cluster', port: 3300 },
     }.freeze
 
+    # oslo.messaging's options for a cluster: all queues have replicas, and a broker that does not answer is noticed in seconds.
+    # Not use_queue_manager: it names the queues for replies after host and process, and those of several services under uWSGI would be the same.
+    RABBIT_CLUSTER = {
+      'amqp_durable_queues' => true,
+      'rabbit_quorum_queue' => true,
+      'rabbit_transient_quorum_queue' => true,
+      'heartbeat_timeout_threshold' => 10,
+      'rabbit_interval_max' => 5,
+    }.freeze
+
     # The services that {#openstack_api} knows: their name in messages, and the microversion of requests.
     APIS = {
       'compute' => ['Nova', 'compute 2.61'], # the first one that lists flavors with their description and extra specs
@@ -85,6 +95,15 @@ module OpenstackCommon
       !openstack_endpoint(service, 'internal', 'host').nil? || openstack_nodes(SERVICES.fetch(service)[:recipe]).any?
     end
 
+    # For services whose clients know all controllers, and select one that works.
+    #
+    # @param service [String] a key of {SERVICES}
+    # @return [Array<String>] the attribute, else the addresses of all controllers, else {openstack_host}
+    def openstack_hosts(service)
+      given = openstack_endpoint(service, 'internal', 'host')
+      given || !openstack_ha? ? [given || openstack_host(service)] : openstack_members.map(&:address)
+    end
+
     # @return [Integer] the port of a service
     def openstack_port(service, interface = 'internal')
       known = SERVICES.fetch(service)
@@ -94,11 +113,12 @@ module OpenstackCommon
     # @return [String] a service's URL, such as http://10.0.112.10:5000/v3
     def openstack_url(service, interface = 'internal')
       known = SERVICES.fetch(service)
+      return ovsdb_url(service) if known[:scheme] == 'tcp'
+
       default = openstack_over_tls?(service, interface) ? 'https' : 'http'
-      scheme = openstack_endpoint(service, interface, 'scheme') || known[:scheme] || default
+      scheme = openstack_endpoint(service, interface, 'scheme') || default
       path = openstack_endpoint(service, interface, 'path') || known[:path]
-      # OVSDB addresses have no slashes: tcp:10.0.112.10:6642
-      "#{scheme}:#{'//' unless scheme == 'tcp'}#{openstack_host(service, interface)}:#{openstack_port(service, interface)}#{path}"
+      "#{scheme}://#{openstack_host(service, interface)}:#{openstack_port(service, interface)}#{path}"
     end
 
     # @return [Hash] a service's URLs for Keystone's catalog, {interface => URL}
@@ -143,14 +163,40 @@ module OpenstackCommon
     # @return [String] the URL of a database, for SQLAlchemy
     def db_url(user, database = user)
       password = ERB::Util.url_encode(openstack_password('db_passwords', user))
-      "mysql+pymysql://#{user}:#{password}@#{openstack_host('db')}:#{openstack_port('db')}/#{database}"
+      # PyMySQL then verifies the certificate, and the host's name or address in it
+      options = "?ssl_ca=#{OpenstackCommon::Tls::CA}" if openstack_tls_all?
+      "mysql+pymysql://#{user}:#{password}@#{openstack_host('db')}:#{openstack_port('db')}/#{database}#{options}"
     end
 
-    # @return [String] the URL of RabbitMQ, for oslo.messaging
+    # Not through the HAProxy of a controller, which may not be ready yet.
+    #
+    # @param user [String] the database's user, whose password is in the bag db_passwords
+    # @return [OpenstackCommon::Mariadb] a client that logs in to the MariaDB of this node if it is a controller of several, else to the cloud's
+    def openstack_mariadb(user, database = user)
+      OpenstackCommon::Mariadb.new(
+        user, password: openstack_password('db_passwords', user), database: database,
+              host: openstack_member? ? openstack_bind_address('db') : openstack_host('db'), port: openstack_port('db'),
+              ca: (OpenstackCommon::Tls::CA if openstack_tls_all?)
+      )
+    end
+
+    # @return [String] the URL of RabbitMQ, for oslo.messaging; with several controllers, it has all of them
     def transport_url
       user = node.dig('openstack', 'mq', 'user') || 'openstack'
-      password = ERB::Util.url_encode(openstack_password('user_passwords', user))
-      "rabbit://#{ERB::Util.url_encode(user)}:#{password}@#{openstack_host('mq')}:#{openstack_port('mq')}/"
+      login = "#{ERB::Util.url_encode(user)}:#{ERB::Util.url_encode(openstack_password('user_passwords', user))}"
+      "rabbit://#{openstack_hosts('mq').map { |host| "#{login}@#{host}:#{openstack_port('mq')}" }.join(',')}/"
+    end
+
+    # For services with a {transport_url}.
+    #
+    # @return [Hash] oslo.messaging's section for a cluster of several brokers, and for TLS; empty if it needs none
+    def openstack_rabbit_section
+      options = {}
+      options.merge!(RABBIT_CLUSTER) if openstack_hosts('mq').size > 1
+      if openstack_tls_all?
+        options.merge!('ssl' => true, 'ssl_ca_file' => OpenstackCommon::Tls::CA, 'ssl_enforce_hostname_verification' => true)
+      end
+      options.empty? ? {} : { 'oslo_messaging_rabbit' => options }
     end
 
     # @param user [String] the service's user, whose password is in the bag service_passwords
@@ -278,6 +324,12 @@ module OpenstackCommon
     end
 
     private
+
+    # OVSDB addresses have no slashes, and there may be several: tcp:10.0.112.10:6642,tcp:10.0.112.11:6642
+    def ovsdb_url(service)
+      scheme = openstack_endpoint(service, 'internal', 'scheme') || (openstack_tls_all? ? 'ssl' : SERVICES.fetch(service)[:scheme])
+      openstack_hosts(service).map { |host| "#{scheme}:#{host}:#{openstack_port(service)}" }.join(',')
+    end
 
     def openstack_over_tls?(service, interface)
       known = SERVICES.fetch(service)

@@ -22,6 +22,7 @@ module OpenstackCompute
         # not in /run: when any of Nova's units stops, /run/lock/nova is removed for all of them
         'oslo_concurrency' => { 'lock_path' => '/var/lib/nova/tmp' },
         'keystone_authtoken' => keystone_authtoken('nova'),
+        **openstack_rabbit_section,
         'service_user' => keystone_client_section('nova').merge('send_service_user_token' => true),
         'placement' => keystone_client_section('placement'),
         'neutron' => keystone_client_section('neutron'),

@@ -36,9 +36,8 @@ openstack_db_sync 'keystone' do
 end
 
 %w(fernet credential).each do |kind|
-  execute "keystone-manage #{kind}_setup" do
-    command %W(keystone-manage #{kind}_setup --keystone-user keystone --keystone-group keystone)
-    creates "/etc/keystone/#{kind}-keys/0"
+  openstack_keystone_keys kind do
+    keys openstack_keystone_keys_of(kind)
   end
 end
 

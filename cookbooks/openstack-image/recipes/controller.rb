@@ -51,11 +51,7 @@ end
 execute 'glance-manage db_load_metadefs' do
   user 'glance'
   group 'glance'
-  only_if do
-    OpenstackCommon::Mariadb.new('glance', password: openstack_password('db_passwords', 'glance'), database: 'glance',
-                                           host: openstack_host('db'), port: openstack_port('db'))
-                            .query('SELECT 1 FROM metadef_namespaces LIMIT 1').empty?
-  end
+  only_if { openstack_mariadb('glance').query('SELECT 1 FROM metadef_namespaces LIMIT 1').empty? }
 end
 
 if openstack_member? && !shared

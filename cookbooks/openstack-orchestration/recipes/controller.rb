@@ -39,6 +39,7 @@ openstack_config heat_conf do
     'clients_keystone' => { 'auth_uri' => openstack_url('identity') },
     'database' => { 'connection' => db_url('heat') },
     'keystone_authtoken' => keystone_authtoken('heat'),
+    **openstack_rabbit_section,
     'oslo_policy' => { 'policy_dirs' => '/etc/heat/policy.d' },
     **openstack_proxy_section,
     # Heat acts for the owner of a stack with a trust, which determines the project

@@ -99,6 +99,20 @@ action_class do
     end
   end
 
+  def remove
+    return unless OpenstackCommon::Frontends.ours?
+
+    service 'haproxy' do
+      action %i(stop disable)
+    end
+
+    [OpenstackCommon::Frontends::CONFIG, OpenstackCommon::Frontends::CERTIFICATE].each do |path|
+      file path do
+        action :delete
+      end
+    end
+  end
+
   # @return [Array<OpenstackCommon::Frontends::Section>]
   def sections
     @sections ||= new_resource.services.flat_map do |name|

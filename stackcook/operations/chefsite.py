@@ -12,7 +12,8 @@ from stackcook.bootstrap import objects, providers
 from stackcook.bundle.archive import Bundle
 from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.loader.findings import Findings
-from stackcook.chef.objects import certificates, databags
+from stackcook.chef.objects import certificates, databags, ha, keystonekeys
+from stackcook.chef.objects.runlist import recipes_of
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
@@ -179,6 +180,18 @@ class ChefSite:
         """Node → its recipes ``NAME_packages``, beside those of its run list."""
         return self._read.recipes_to_prepare(nodes)
 
+    def in_turn(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+        """Of ``nodes``, each controller that shares an address → all of its cloud, in order.
+
+        In that order they converge. The Chef repository is read only if there are such.
+        """
+        if not self._manifest.virtual_addresses:
+            return {}
+        names = {node.name for node in nodes}
+        clouds = ha.in_turn(self._manifest, self._read.roles)
+        limited = (tuple(name for name in cloud if name in names) for cloud in clouds)
+        return {name: cloud for cloud in limited for name in cloud}
+
     def prepare(self) -> None:
         """Create the network that the embedded Chef server listens on; the user's needs none."""
         if self.own_server is None:
@@ -190,15 +203,34 @@ class ChefSite:
             self.client.get("/environments")
 
     def secrets(self) -> str:
-        """Generate the passwords that are missing, and certificates that are missing or due."""
+        """Generate what is missing, certificates that are due, and Keystone's keys if due."""
+        now = time.time()
         databags.ensure_passwords(self._manifest)
         done = counted(sum(map(len, self._manifest.passwords.values())), "password")
+        keystonekeys.ensure_keys(self._manifest, now)
+        if self._rotate_keys(now):
+            done += ", Keystone's token keys rotated"
         if self._manifest.tls is None:
             return done
         attributes = (*self._read.roles.values(), *self._read.environments.values())
         hosts = certificates.public_hosts(attributes)
-        new = certificates.ensure_certificates(self._manifest, hosts, time.time())
+        new = certificates.ensure_certificates(self._manifest, hosts, now)
         return f"{done}, {counted(len(self._manifest.nodes), 'certificate')} ({len(new)} new)"
+
+    def _rotate_keys(self, now: float) -> bool:
+        """Rotate the keys of tokens if they are due, and if each node with Keystone has them."""
+        last = keystonekeys.due(self._manifest, now)
+        if last is None:
+            return False
+        nodes = [node.name for node in self._manifest.nodes if self._has_keystone(node)]
+        if not keystonekeys.known(nodes, self.check_ins(), last):
+            return False
+        keystonekeys.rotate(self._manifest, now)
+        return True
+
+    def _has_keystone(self, node: Node) -> bool:
+        recipes = recipes_of(node.run_list, node.environment, self._read.roles)
+        return "openstack-identity::controller" in recipes
 
     def chef_server(self) -> str:
         """Start the embedded server, or check that the user's server responds."""

@@ -39,6 +39,14 @@ module OpenstackCommon
       openstack_members.reject { |member| member.name == node.name }
     end
 
+    # They are found by a search: without a Chef server, there are none.
+    #
+    # @return [Array<Member>] those of the other controllers on which a converge with this recipe has succeeded: members of clusters
+    def openstack_converged_peers(recipe)
+      names = openstack_nodes(recipe, all: true).map(&:name)
+      openstack_peers.select { |peer| names.include?(peer.name) }
+    end
+
     # @param of [String] ha or ceph
     # @return [Array<Member>, nil] of the attribute `openstack.OF.members`: "controller1=192.0.2.11 controller2=192.0.2.12"
     def self.given(node, of = 'ha')

@@ -49,8 +49,11 @@ def new_authority(name: str, now: float) -> Pair:
     return _signed(builder.issuer_name(subject).add_extension(usage, critical=True), key, key)
 
 
-def issue(authority: Pair, names: Collection[str], now: float) -> Pair:
-    """A new key, and its certificate for a server that has these names and IP addresses."""
+def issue(authority: Pair, names: Collection[str], now: float, *, client: bool = False) -> Pair:
+    """A new key, and its certificate for a server that has these names and IP addresses.
+
+    With ``client``, the server may also show it to others, as the members of clusters do.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -60,13 +63,14 @@ def issue(authority: Pair, names: Collection[str], now: float) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _builder(x509.Name([]), key, now, _SERVER_DAYS).issuer_name(issuer.subject)
     parent = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    server = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
+    uses = [x509.ExtendedKeyUsageOID.SERVER_AUTH]
+    uses += [x509.ExtendedKeyUsageOID.CLIENT_AUTH] * client
     for extension, critical in (
         (x509.SubjectAlternativeName([_general(name) for name in sorted(names)]), True),
         (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(parent), False),
         (x509.BasicConstraints(ca=False, path_length=None), True),
         (_usage(signs=False), True),
-        (server, False),
+        (x509.ExtendedKeyUsage(uses), False),
     ):
         builder = builder.add_extension(extension, critical=critical)
     return _signed(builder, key, signer)

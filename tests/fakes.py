@@ -49,6 +49,15 @@ def two_stages(root: Path, computes: int = 1) -> Manifest:
     )
 
 
+def three_controllers(root: Path, computes: int = 1) -> Manifest:
+    """Three controllers that are a cluster, and compute nodes in the second stage."""
+    manifest = two_stages(root, computes)
+    controllers = (node(f"controller{n}", "ha-controller", 100 + n) for n in range(1, 4))
+    nodes = (*manifest.nodes[:-1], *controllers)
+    stages = tuple(Stage(role, (role,)) for role in ("ha-controller", "single-compute"))
+    return replace(manifest, nodes=nodes, stages=stages)
+
+
 def two_zones(root: Path, computes: int = 1) -> Manifest:
     """The zones alpha and beta, each with a controller and compute nodes."""
     manifest = two_stages(root, computes)
@@ -176,6 +185,7 @@ class FakeRemote(BaseRemote):
 class FakeSite:
     """A Site in memory. ``errors`` makes the step of that name fail; ``bad`` are failed checks.
 
+    ``cluster`` are controllers that converge in turn.
     ``lost`` are nodes whose report the Chef server has lost, ``old`` those that have another run
     list there, ``gone`` those that only the server has, ``reported`` says when nodes converged. The
     server is ``away`` for a step of that name so many times.
@@ -206,6 +216,7 @@ class FakeSite:
         self.on_restore: Callable[[], None] = lambda: None
         self.verified: list[Deploy] = []
         self.port = 4545
+        self.cluster: tuple[str, ...] = ()
 
     def _step(self, name: str) -> str:
         self.asked.append(name)
@@ -266,6 +277,10 @@ class FakeSite:
 
     def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         return {node.name: ("base::packages",) for node in nodes}
+
+    def in_turn(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+        mine = tuple(node.name for node in nodes if node.name in self.cluster)
+        return dict.fromkeys(mine, mine)
 
     def wanted(self, node: Node) -> Wanted:
         return Wanted()

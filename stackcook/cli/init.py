@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ _IGNORED = (".stackcook/", ".vagrant/", "clouds.yaml")
 _NEW_CLOUD_ONLY = (
     *(
         "computes",
+        "controllers",
         "zones",
         "machines",
         "network",
@@ -37,7 +38,7 @@ _NEW_CLOUD_ONLY = (
         "external_interface",
         "no_external_network",
     ),
-    *("name", "hosts", "user", "key"),
+    *("name", "hosts", "user", "key", "virtual_addresses"),
 )
 
 
@@ -61,6 +62,8 @@ class _Parsed(click.ParamType):
     stackcook init mycloud
     # three compute nodes
     stackcook init --computes 3 mycloud
+    # three controllers: the cloud outlives one of them
+    stackcook init --controllers 3 mycloud
     # two zones: failure domains, each a cloud of its own
     stackcook init --zones 2 mycloud
     # two hosts of your own, the first one the controller
@@ -80,11 +83,18 @@ class _Parsed(click.ParamType):
     help="Number of compute nodes; the default is 1.",
 )
 @click.option(
+    "--controllers",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Number of controllers: 1, or 3 that share an address, so that one of them may fail.",
+)
+@click.option(
     "--zones",
     type=click.IntRange(min=1),
     default=1,
     metavar="N",
-    help="Number of failure domains, each with a controller and compute nodes of its own.",
+    help="Number of failure domains, each with controllers and compute nodes of its own.",
 )
 @click.option(
     "--machines",
@@ -115,7 +125,15 @@ class _Parsed(click.ParamType):
     "hosts",
     type=_Parsed("ADDRESS", address_or_name, "IP address or host name", "192.0.2.10"),
     multiple=True,
-    help="Address or name of an existing host; repeat it for each, the controller first.",
+    help="Address or name of an existing host; repeat it for each, controllers first.",
+)
+@click.option(
+    "--virtual-address",
+    "virtual_addresses",
+    type=_Parsed("ADDRESS", IPv4Address, "IPv4 address", "192.0.2.9"),
+    multiple=True,
+    help="Address that the controllers share; with zones, repeat it for each. By default, the one"
+    " before those of the nodes.",
 )
 @click.option("--user", help="SSH user on the hosts; the default is root.")
 @click.option("--key", type=click.Path(), help="SSH private key of this user.", metavar="FILE")
@@ -148,7 +166,7 @@ def command(
 ) -> None:
     """Write a manifest: for a new cloud, or for an existing Chef repository.
 
-    Writes infrastructure.yml for a controller and N compute nodes into DIRECTORY, with the
+    Writes infrastructure.yml for controllers and compute nodes into DIRECTORY, with the
     cookbooks, roles and environment that it needs. Creates DIRECTORY if it does not exist.
 
     With --from-repository, DIRECTORY is an existing Chef repository, and the manifest lists

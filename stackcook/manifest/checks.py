@@ -69,6 +69,40 @@ def check_zones(reader: FieldReader, manifest: Manifest) -> None:
             reader.error(node.at, what, remedy)
 
 
+def check_virtual_addresses(reader: FieldReader, manifest: Manifest) -> None:
+    """Add findings for virtual addresses that a cloud cannot have, or that belong to no zone."""
+    users = {node.address: f"node {node.name}" for node in manifest.nodes if node.address}
+    if manifest.server_address:
+        users[manifest.server_address] = "the Chef server"
+    for each in manifest.virtual_addresses:
+        address, zones = each.address, manifest.zones
+        what = f"stackcook: virtual_address: {address}"
+        if zones and each.zone not in zones:
+            wrong = f"for which zone? The manifest has {', '.join(zones)}"
+            remedy = f"write one for each zone: `virtual_address: {{{zones[0]}: {address}}}`"
+            reader.error(each.at, f"{what}: {wrong}", remedy)
+        elif each.zone and not zones:
+            wrong = f"{what}: the manifest has no zone {each.zone}"
+            reader.error(each.at, wrong, f"write `virtual_address: {address}`")
+        elif address in users:
+            remedy = "choose an address that no machine has: controllers take it in turn"
+            reader.error(each.at, f"{what} is already used by {users[address]}", remedy)
+        elif manifest.network and not _is_free(manifest, address):
+            wrong = f"{what} is not the address of a node in the network {manifest.network}"
+            reader.error(each.at, wrong, "use one of this network, as the controllers do")
+        users.setdefault(address, f"zone {each.zone}")
+
+
+def _is_free(manifest: Manifest, address: IPAddress) -> bool:
+    """Whether a node in the network could have that address."""
+    network = manifest.network
+    assert network
+    taken = {network.network_address, network.broadcast_address}
+    if manifest.machines is MachineKind.VAGRANT:
+        taken.add(_first(network))
+    return address in network and address not in taken
+
+
 def check_interfaces(
     reader: FieldReader,
     settings: Settings,

@@ -41,7 +41,7 @@ DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
         "heat_encryption",
         "rabbitmq_cookie",
     ),
-    "ceph_keys": ("cinder", "glance"),
+    "ceph_keys": ("admin", "mon", "cinder", "glance"),
 }
 """Data bags and their items that ``deploy`` fills with generated passwords."""
 
@@ -399,21 +399,32 @@ class Timer:
 
 @dataclass(frozen=True)
 class Tls:
-    """Public endpoints and Horizon are reached over TLS.
+    """Public endpoints and Horizon are reached over TLS; if ``internal``, all else as well.
 
-    The certificate of each node is signed by a CA of stackcook's own, or ``certificate`` with its
-    ``key`` is the user's; ``ca`` has the CAs that clients need for that, None: the system has it.
+    The public certificate of each node is signed by a CA of stackcook's own, or ``certificate``
+    with its ``key`` is the user's; ``ca`` has the CAs that clients need for that, None: the system
+    has it. Internal certificates are always signed by stackcook's CA.
     """
 
     at: Position
     certificate: Path | None = None
     key: Path | None = None
     ca: Path | None = None
+    internal: bool = False
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The user's files."""
         return tuple(file for file in (self.certificate, self.key, self.ca) if file)
+
+
+@dataclass(frozen=True)
+class VirtualAddress:
+    """The address that one of the controllers of a cloud has at a time; the cloud of a ``zone``."""
+
+    address: IPAddress
+    at: Position
+    zone: str = ""
 
 
 @dataclass(frozen=True)
@@ -467,6 +478,13 @@ class Manifest:
     region_of: str = ""
     snapshots_of: Place | None = None
     tls: Tls | None = None
+    virtual_addresses: tuple[VirtualAddress, ...] = ()
+
+    @property
+    def virtual_address(self) -> IPAddress | None:
+        """The address that the controllers share; None with one controller, or with zones."""
+        mine = self.virtual_addresses if not self.zones else ()
+        return mine[0].address if mine else None
 
     @property
     def cacert(self) -> Path | None:
@@ -475,6 +493,11 @@ class Manifest:
             return None
         if self.tls.certificate:
             return self.tls.ca
+        return self.internal_ca
+
+    @property
+    def internal_ca(self) -> Path:
+        """The certificate of stackcook's own CA, which exists if something is signed by it."""
         return self.state / "tls" / "ca.crt"
 
     @property
@@ -542,8 +565,15 @@ class Manifest:
         if name not in self.zones:
             return self
         nodes = tuple(node for node in self.nodes if self.zone_of(node) == name)
-        cloud = f"{self.os_cloud}-{name}"
-        return replace(self, nodes=nodes, os_cloud=cloud, region=name, region_of=self.os_cloud)
+        virtual = tuple(each for each in self.virtual_addresses if each.zone == name)
+        return replace(
+            self,
+            nodes=nodes,
+            os_cloud=f"{self.os_cloud}-{name}",
+            region=name,
+            region_of=self.os_cloud,
+            virtual_addresses=virtual,
+        )
 
     def staged(self) -> tuple[tuple[Stage, tuple[Node, ...]], ...]:
         """The stages in order, each with its nodes; every node is in exactly one.

@@ -56,6 +56,10 @@ def moved(text: str, manifest: Manifest, name: str, ranges: tuple[IPv4Network, .
     for _, settings in nodes.value if isinstance(nodes, yaml.MappingNode) else ():
         if isinstance(settings, yaml.MappingNode) and (address := _value(settings, "address")):
             _set(settings, "address", _address(address.value, manifest, ranges[0]))
+    for owner, key in _virtual(section):
+        value = _value(owner, key)
+        if isinstance(value, yaml.ScalarNode):
+            _set(owner, key, _address(value.value, manifest, ranges[0]))
     before = {"name": manifest.name}
     for key, new in zip(_NETWORKS, ranges):
         before[key] = str(getattr(manifest, key))
@@ -65,6 +69,14 @@ def moved(text: str, manifest: Manifest, name: str, ranges: tuple[IPv4Network, .
     _set(section, "snapshots_of", before)
     _write_out_nulls(root)
     return str(yaml.serialize(root, Dumper=yaml.SafeDumper))
+
+
+def _virtual(section: yaml.MappingNode) -> list[tuple[yaml.MappingNode, str]]:
+    """Where virtual addresses are: a mapping, and a key of it."""
+    value = _value(section, "virtual_address")
+    if isinstance(value, yaml.MappingNode):
+        return [(value, zone.value) for zone, _ in value.value]
+    return [(section, "virtual_address")]
 
 
 def _write_out_nulls(node: yaml.Node) -> None:

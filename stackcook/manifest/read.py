@@ -12,7 +12,12 @@ from typing import TypeVar
 from stackcook.errors import Finding, Position
 from stackcook.command import Runner
 from stackcook.manifest import sections
-from stackcook.manifest.checks import check, check_interfaces, check_zones
+from stackcook.manifest.checks import (
+    check,
+    check_interfaces,
+    check_virtual_addresses,
+    check_zones,
+)
 from stackcook.manifest.document import Scalar, Value, parse
 from stackcook.manifest.fields import FieldReader
 from stackcook.manifest.inventory import check_groups, read_hosts
@@ -69,6 +74,7 @@ def read(path: Path, run: Runner | None = None) -> tuple[Manifest | None, tuple[
     reader = FieldReader(path)
     manifest = _manifest(reader, document, run)
     check_zones(reader, manifest)
+    check_virtual_addresses(reader, manifest)
 
     def place(finding: Finding) -> tuple[bool, Position]:
         return finding.path != path, finding.position or Position(0, 0)
@@ -152,4 +158,5 @@ def _manifest(reader: FieldReader, document: Value, run: Runner | None) -> Manif
         passwords=passwords,
         snapshots_of=settings.snapshots_of,
         tls=settings.tls,
+        virtual_addresses=settings.virtual_addresses,
     )

@@ -207,6 +207,7 @@ def _stackcook() -> Schema:
         ),
         "snapshots_of": _snapshots_of(network),
         "tls": _tls(),
+        "virtual_address": _virtual_address(),
     }
     about = "The machines, the Chef server, and how to deploy."
     return {**_body({key: keys[key] for key in settings.KEYS}), "description": about}
@@ -224,14 +225,27 @@ def _snapshots_of(network: str) -> Schema:
 
 def _tls() -> Schema:
     keys = {
-        "mode": _choice("public: public endpoints and Horizon.", settings.TLS_MODES),
+        "mode": _choice(
+            "public: public endpoints and Horizon. all: also everything between the nodes.",
+            settings.TLS_MODES,
+        ),
         "certificate": _text("Your own certificate, followed by those of intermediate CAs."),
         "key": _text("The private key of the certificate."),
         "ca": _text("The CA certificates that clients need; by default those of their system."),
     }
-    about = "TLS for public endpoints and Horizon: public, or your own certificate."
+    about = "TLS for public endpoints and Horizon (public), also between the nodes (all)."
     pattern = {"pattern": f"^({'|'.join(settings.TLS_MODES)})$"}
     return {**_keys(keys), "type": ["string", "object"], **pattern, "description": about}
+
+
+def _virtual_address() -> Schema:
+    pattern = f"{_IPV4}$"
+    return {
+        "description": "The address that three controllers share; with zones, zone → address.",
+        "type": ["string", "object"],
+        "pattern": pattern,
+        "additionalProperties": _text("The address of the zone's controllers.", pattern=pattern),
+    }
 
 
 def _inventory() -> Schema:

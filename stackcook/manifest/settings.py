@@ -7,13 +7,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Interface, IPv4Network, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
 from urllib.parse import urlsplit
 
 from stackcook.addresses import IPAddress
 from stackcook.errors import Position
 from stackcook.manifest import interfaces, sections
-from stackcook.manifest.document import List, Scalar, Value
+from stackcook.manifest.document import List, Map, Scalar, Value
 from stackcook.manifest.model import (
     Amount,
     BootstrapKind,
@@ -26,6 +26,7 @@ from stackcook.manifest.model import (
     Timer,
     Tls,
     Verification,
+    VirtualAddress,
 )
 from stackcook.manifest.fields import LOGIN, UPLOAD, FieldReader, Fields, suggest, take
 from stackcook.manifest.inventory import Source, read_source
@@ -37,9 +38,9 @@ FIREWALLS = ("nodes", "none")
 KEYS = (
     "name machines provider network external_network external_interface nodes inventory "
     "node_defaults stages failure_budget bootstrap client chef_server server_address server_port "
-    "passwords policy verify firewall os_cloud snapshots_of tls"
+    "passwords policy verify firewall os_cloud snapshots_of tls virtual_address"
 ).split()
-TLS_MODES = ("public",)
+TLS_MODES = ("public", "all")
 LEAST_INTERVAL = 60
 LONGEST_INTERVAL = 30 * 86400
 """In seconds, between two runs of chef-client."""
@@ -87,6 +88,7 @@ class Settings:
     os_cloud: str | None = None
     snapshots_of: Place | None = None
     tls: Tls | None = None
+    virtual_addresses: tuple[VirtualAddress, ...] = ()
 
 
 def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Settings:
@@ -132,6 +134,9 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         firewall=take(fields, "firewall", partial(_choice, reader, FIREWALLS), what) != "none",
         snapshots_of=take(fields, "snapshots_of", partial(_snapshots_of, reader), what),
         tls=take(fields, "tls", partial(_tls, reader), what),
+        virtual_addresses=tuple(
+            take(fields, "virtual_address", partial(_virtual_address, reader), what) or ()
+        ),
     )
 
 
@@ -312,23 +317,38 @@ def _snapshots_of(reader: FieldReader, value: Value, what: str) -> Place | None:
 
 
 def _tls(reader: FieldReader, value: Value, what: str) -> Tls | None:
-    """``public``, or a mapping that also names the user's own certificate."""
+    """``public`` or ``all``, or a mapping that also names the user's own certificate."""
     if isinstance(value, Scalar):
-        return Tls(value.at) if _choice(reader, TLS_MODES, value, what) else None
+        mode = _choice(reader, TLS_MODES, value, what)
+        return Tls(value.at, internal=mode == "all") if mode else None
     fields = reader.fields(value, what, ("mode", "certificate", "key", "ca"))
     if "mode" not in fields:
-        reader.error(value.at, f"{what} has no mode", "add `mode: public`")
+        reader.error(value.at, f"{what} has no mode", "add `mode: public` or `mode: all`")
     for one, other in (("certificate", "key"), ("key", "certificate"), ("ca", "certificate")):
         if one in fields and other not in fields:
             reader.error(fields[one][1].at, f"{what} has a {one} but no {other}", f"add `{other}:`")
-    take(fields, "mode", partial(_choice, reader, TLS_MODES), what)
     read_file = partial(reader.file, needed_by=UPLOAD)
     return Tls(
         value.at,
         take(fields, "certificate", read_file, what),
         take(fields, "key", partial(read_file, private=True), what),
         take(fields, "ca", read_file, what),
+        take(fields, "mode", partial(_choice, reader, TLS_MODES), what) == "all",
     )
+
+
+def _virtual_address(reader: FieldReader, value: Value, what: str) -> Iterator[VirtualAddress]:
+    """An address, or a mapping of zones to addresses."""
+    remedy = "write an IPv4 address, such as 10.0.112.9"
+    if not isinstance(value, Map):
+        if address := reader.parsed(value, what, IPv4Address, remedy):
+            yield VirtualAddress(address, value.at)
+        return
+    lines: dict[str, int] = {}
+    for key, body in reader.mapping(value, what):
+        address = reader.parsed(body, f"{what}: {key.text}", IPv4Address, remedy)
+        if address and reader.is_first(key.text, key, what, lines):
+            yield VirtualAddress(address, body.at, key.text)
 
 
 def _url(reader: FieldReader, value: Value, what: str) -> str | None:

@@ -12,7 +12,7 @@ from stackcook.bootstrap import objects, providers
 from stackcook.bundle.archive import Bundle
 from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.loader.findings import Findings
-from stackcook.chef.objects import certificates, databags, keystonekeys
+from stackcook.chef.objects import certificates, databags, ha, keystonekeys
 from stackcook.chef.objects.runlist import recipes_of
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient
@@ -179,6 +179,18 @@ class ChefSite:
     def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         """Node → its recipes ``NAME_packages``, beside those of its run list."""
         return self._read.recipes_to_prepare(nodes)
+
+    def in_turn(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+        """Of ``nodes``, each controller that shares an address → all of its cloud, in order.
+
+        In that order they converge. The Chef repository is read only if there are such.
+        """
+        if not self._manifest.virtual_addresses:
+            return {}
+        names = {node.name for node in nodes}
+        clouds = ha.in_turn(self._manifest, self._read.roles)
+        limited = (tuple(name for name in cloud if name in names) for cloud in clouds)
+        return {name: cloud for cloud in limited for name in cloud}
 
     def prepare(self) -> None:
         """Create the network that the embedded Chef server listens on; the user's needs none."""

@@ -10,6 +10,7 @@ from stackcook.bootstrap.base import ConvergeResult, Deploy
 from stackcook.errors import ExitCode, NodeError
 from stackcook.manifest.model import Amount, Manifest
 from stackcook.operations.batches import batched
+from stackcook.operations.chefsite import ChefSite
 from stackcook.operations.shared import (
     Actions,
     Facts,
@@ -28,7 +29,7 @@ from stackcook.operations.runner import Settings, run
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, NewPlan, Task
 from stackcook.run.record import new_id
-from stackcook.run.plan import Key, Plan
+from stackcook.run.plan import Key, Plan, Step
 
 if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
     from stackcook.operations.site import Site
@@ -51,13 +52,22 @@ def converge(
     findings of preflight that do not stop it.
     """
     id = new_id("c", settings.clock())
-    plan = converge_plan(manifest, only, twice=twice, batch=batch)
-    made = actions(manifest, site, id, only, ignore, batch)
+    facts = observe(manifest, site, only)
+    plan = converge_plan(manifest, facts, only, twice=twice, batch=batch)
+    made = actions(manifest, site, facts, id, only, ignore, batch)
     return run(plan, made, manifest, site, listeners, settings, deploy=id)
+
+
+def observe(manifest: Manifest, site: Site | ChefSite, only: Collection[str] = ()) -> Facts:
+    """What the plan depends on. Every node counts as registered; its preflight checks that."""
+    nodes = [node for node in manifest.nodes if not only or node.name in only]
+    registered = frozenset(node.name for node in manifest.nodes)
+    return Facts(registered=registered, in_turn=site.in_turn(nodes))
 
 
 def converge_plan(
     manifest: Manifest,
+    facts: Facts,
     only: Collection[str] = (),
     *,
     twice: bool = False,
@@ -65,7 +75,6 @@ def converge_plan(
 ) -> Plan:
     """The plan for all nodes, or those in ``only``. Pure."""
     stages = _stages(manifest, only, batch)
-    facts = _facts(manifest)
     network, server = server_steps()
     steps = [network, server]
     inspected: list[Key] = []
@@ -81,25 +90,40 @@ def converge_plan(
         if gate := gate_step(stage, run_lists.key, converged=earlier):
             steps.append(gate)
         for node in stage.nodes:
-            steps += chef_steps(manifest, node, stage, facts, registered=True)
+            steps += map(_by_steps, chef_steps(manifest, node, stage, facts, registered=True))
             earlier.append(steps[-1].key)
     save = save_step(tuple(key for keys in converged.values() for key in keys))
     steps.append(save)
     if twice:
         does = "converge again, and fail if anything changes"
+        first = {
+            step.key: (step.node, "converge again") for step in steps if step.name == "converge"
+        }
         again = [
-            replace(step, name="converge again", does=does, after=(save.key,))
+            replace(
+                step,
+                name="converge again",
+                does=does,
+                after=(save.key, *(first[key] for key in step.after if key in first)),
+            )
             for step in steps
-            if step.name == "converge"
+            if step.key in first
         ]
         ended = tuple(step.key for step in again)
         steps += [*again, replace(save, name="save again", after=ended)]
-    return Plan("converge", tuple(steps))
+    return Plan("converge", tuple(steps), in_turn=frozenset(facts.in_turn))
+
+
+def _by_steps(step: Step) -> Step:
+    """The step, which waits for the converges of nodes, and not for what these do afterwards."""
+    after = (*step.after, *((node, "converge") for node in step.after_nodes))
+    return replace(step, after=after, after_nodes=())
 
 
 def actions(
     manifest: Manifest,
     site: Site,
+    facts: Facts,
     id: str,
     only: Collection[str],
     ignore: Collection[str] = (),
@@ -108,7 +132,7 @@ def actions(
     """What the steps of a converge do."""
     stages = _stages(manifest, only, batch)
     names = frozenset(node.name for stage in stages for node in stage.nodes)
-    made = Actions(manifest, site, stages, _facts(manifest), Deploy(id, names), ignore)
+    made = Actions(manifest, site, stages, facts, Deploy(id, names), ignore)
     shared = made.by_name()
 
     def chef_server(_: Task) -> str:
@@ -153,8 +177,3 @@ def _stages(
 ) -> tuple[StageNodes, ...]:
     stages = staged(manifest, only)
     return tuple(batched(stages, batch)) if batch else stages
-
-
-def _facts(manifest: Manifest) -> Facts:
-    """A converge assumes that every node is registered; its preflight checks that."""
-    return Facts(registered=frozenset(node.name for node in manifest.nodes))

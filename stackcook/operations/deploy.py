@@ -21,6 +21,7 @@ from stackcook.operations.shared import (
     save_step,
     server_steps,
     chef_steps,
+    converges_last,
     firewall_step,
     gate_step,
     preflight_steps,
@@ -128,6 +129,7 @@ def observe(
         frozenset(names.intersection(resumed.done)) if resumed else frozenset(),
         site.outdated([node for node in nodes if node.name in registered]),
         site.bundle is not None,
+        in_turn=site.in_turn(nodes),
     )
 
 
@@ -171,10 +173,12 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
         gate = gate_step(stage, last)
         if gate and not facts.done.issuperset(node.name for node in stage.nodes):
             steps.append(gate)
-        for node in stage.nodes:
-            if node.name not in facts.done:
-                registered = node.name in facts.registered
-                steps += chef_steps(manifest, node, stage, facts, registered=registered)
+        of_nodes = (
+            chef_steps(manifest, node, stage, facts, registered=node.name in facts.registered)
+            for node in stage.nodes
+            if node.name not in facts.done
+        )
+        steps += converges_last(of_nodes, facts)
     names = tuple(node.name for node in nodes)
     if manifest.knife:
         does = "run the commands of the section `knife`"
@@ -183,7 +187,7 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
     steps.append(save_step((last,), names))
     steps += (_verify(manifest, zone, last) for zone in zones)
     made = {name: what for name, what in machines.items() if what}
-    return Plan("deploy", tuple(steps), made, facts.done)
+    return Plan("deploy", tuple(steps), made, facts.done, frozenset(facts.in_turn))
 
 
 def actions(

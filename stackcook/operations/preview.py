@@ -19,7 +19,7 @@ from stackcook.knife import Form
 from stackcook.knife.objects import knife
 from stackcook.manifest.model import EXTERNAL_ATTRIBUTES, ChefServer, Manifest
 from stackcook.operations.chefsite import ChefSite
-from stackcook.operations.converge import converge_plan
+from stackcook.operations import converge
 from stackcook.operations.deploy import deploy_plan, observe
 from stackcook.operations.destroy import destroy_plan, removals
 from stackcook.operations.shared import Facts
@@ -134,10 +134,13 @@ def _note(warnings: list[str], check: Callable[[], None]) -> None:
 
 
 def preview_of_converge(manifest: Manifest, wanted: Form) -> Preview:
-    """What ``converge`` would do to the wanted nodes; contacts no machine and no server."""
+    """What ``converge`` would do to the wanted nodes; contacts no machine."""
     names = preview.chosen(manifest, wanted.sections, wanted.nodes)
     nodes = tuple(node for node in manifest.nodes if node.name in names)
-    plan = converge_plan(manifest, names) if names else Plan("converge")
+    plan = Plan("converge")
+    if names:
+        facts = converge.observe(manifest, ChefSite(manifest), names)
+        plan = converge.converge_plan(manifest, facts, names)
     return Preview(None, creation=Creation(plan=plan, nodes=nodes))
 
 

@@ -53,7 +53,7 @@ def run(
         actions,
         listeners,
         manifest.state,
-        budget=Budget.of(manifest),
+        budget=Budget.of(manifest, plan.in_turn),
         parallel=settings.parallel,
         clock=clock,
         backoff=settings.backoff,

@@ -51,7 +51,8 @@ class Facts:
     is resumed has finished, ``outdated`` the nodes whose run list, environment or policy on the
     Chef server is not the manifest's. ``bundled``: nodes get their packages from a bundle.
     ``named``: new hosts get the names of their nodes. ``start`` is the snapshot that is restored
-    first; the other fields say what is there then.
+    first; the other fields say what is there then. ``in_turn`` has the controllers that are a
+    cluster: each with all of its cloud, in the order in which they converge.
     """
 
     machines: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class Facts:
     bundled: bool = False
     named: bool = False
     start: Start | None = None
+    in_turn: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,9 @@ def chef_steps(
 ) -> tuple[Step, ...]:
     """The steps on a node, once all run lists are set; its converge waits for the stage's gate.
 
-    If the plan has no gate for the stage (``gated``), it waits for the nodes before.
+    If the plan has no gate for the stage (``gated``), it waits for the nodes before. Controllers
+    that are a cluster converge one after the other: so its majority always works. The first one
+    waits until the Chef server has all of them, because they search for each other.
     """
     wanted = steps_of(
         node,
@@ -266,7 +270,41 @@ def chef_steps(
     elif stage.before:
         before = tuple(each.name for each in stage.before)
         steps[-1] = replace(steps[-1], after_nodes=before)
+    if cluster := facts.in_turn.get(node.name):
+        steps[-1] = _in_turn(steps[-1], manifest, cluster, facts)
     return tuple(steps)
+
+
+def _in_turn(converge: Step, manifest: Manifest, cluster: Sequence[str], facts: Facts) -> Step:
+    """The converge of one of the controllers ``cluster``, after those before it."""
+    earlier = cluster[: cluster.index(converge.node)]
+    others = (manifest.node(name) for name in cluster if name != converge.node)
+    registered = facts.done.union(facts.registered)
+    new = (other for other in others if other and other.name not in registered)
+    made = [
+        (other.name, "register")
+        for other in new
+        if any(step.name == "register" for step in steps_of(other, manifest, registered=False))
+    ]
+    return replace(
+        converge,
+        does=f"{converge.does}, after {earlier[-1]}" if earlier else converge.does,
+        after=(*converge.after, *made),
+        after_nodes=(*converge.after_nodes, *earlier),
+    )
+
+
+def converges_last(steps: Iterable[Sequence[Step]], facts: Facts) -> Iterator[Step]:
+    """The steps of the nodes of a stage, node by node.
+
+    With controllers that converge in turn, all other steps come first: the converges wait for them.
+    """
+    nodes = [each for each in steps if each]
+    if not any(each[-1].node in facts.in_turn for each in nodes):
+        yield from itertools.chain.from_iterable(nodes)
+        return
+    yield from (step for each in nodes for step in each[:-1])
+    yield from (each[-1] for each in nodes)
 
 
 class Actions:

@@ -17,7 +17,7 @@ from stackcook.bootstrap.needs import Wanted, wanted
 from stackcook.bootstrap.objects import forget
 from stackcook.bootstrap.onnode import BootstrapContext
 from stackcook.bootstrap.record import Keep
-from stackcook.chef.objects import databags
+from stackcook.chef.objects import databags, ha
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.knife import run_section
 from stackcook.command import Say
@@ -99,15 +99,8 @@ class Site(ChefSite):
             self.server,
             self._manifest.state,
             databags.ensure_passwords(self._manifest),
-            {**self.machines.attributes(), **_tls(self._manifest)},
-            {
-                zone: {
-                    **self.machines.attributes(zone),
-                    **_tls(self._manifest),
-                    "region": zone,
-                }
-                for zone in self._manifest.zones
-            },
+            self._attributes(),
+            {zone: {**self._attributes(zone), "region": zone} for zone in self._manifest.zones},
             opener=self._connections,
             package=self._manifest.client,
             timer=self._manifest.timer,
@@ -116,6 +109,12 @@ class Site(ChefSite):
         )
         hosts = self._manifest.machines is MachineKind.SSH
         return Bootstrap(context, self._manifest.bootstrap, hosts)
+
+    def _attributes(self, zone: str = "") -> Mapping[str, Any]:
+        """What all nodes of a cloud get below ``openstack``."""
+        manifest = self._manifest.zone(zone)
+        shared = ha.attributes(manifest, self._read.roles) if manifest.virtual_address else {}
+        return {**self.machines.attributes(zone), **_tls(manifest), **shared}
 
     @cached_property
     def _firewall(self) -> Firewall:
@@ -567,7 +566,7 @@ class Site(ChefSite):
 def _tls(manifest: Manifest) -> Mapping[str, Any]:
     """The attribute that turns TLS on; off as well, because nodes keep the attributes they had."""
     if manifest.tls:
-        return {"tls": {"mode": "public"}}
+        return {"tls": {"mode": "all" if manifest.tls.internal else "public"}}
     openstack = any(cookbook.name.startswith("openstack-") for cookbook in manifest.cookbooks)
     return {"tls": {"mode": "none"}} if openstack else {}
 

@@ -31,26 +31,34 @@ class _Account:
 class Budget:
     """The failure budget of one run; without accounts no node may fail.
 
-    A node without a budget does not stop nodes that do not wait for it.
+    A node without a budget does not stop nodes that do not wait for it. So it is with nodes
+    ``in_turn``: whoever waits for them could lose the quorum of their cluster.
     """
 
-    def __init__(self, accounts: Iterable[_Account] = ()) -> None:
+    def __init__(
+        self, accounts: Iterable[_Account] = (), in_turn: frozenset[str] = frozenset()
+    ) -> None:
+        self._in_turn = in_turn
         self._accounts: dict[str, list[_Account]] = {}
         for account in accounts:
             for node in account.nodes:
                 self._accounts.setdefault(node, []).append(account)
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Budget:
+    def of(cls, manifest: Manifest, in_turn: frozenset[str] = frozenset()) -> Budget:
         """The manifest's budget, for each zone. Nodes that later stages wait for have none."""
-        return cls(
+        accounts = (
             _account(manifest.zone(zone), budget, zone)
             for zone in manifest.zones or ("",)
             for budget in manifest.failure_budget
         )
+        return cls(accounts, in_turn)
 
     def spend(self, node: str) -> tuple[Verdict, str]:
         """A node has failed: what that means, and why."""
+        if node in self._in_turn:
+            why = f"{node} failed, and no further controller converges: they could lose the quorum"
+            return Verdict.LATER, why
         accounts = self._accounts.get(node, ())
         if not accounts:
             return Verdict.LATER, f"{node} failed and has no failure budget"
@@ -67,6 +75,8 @@ class Budget:
 
     def bears(self, nodes: Collection[str]) -> bool:
         """Whether all of these nodes may fail as well, and the others would continue."""
+        if not self._in_turn.isdisjoint(nodes):
+            return False
         theirs = [self._accounts.get(node, ()) for node in nodes]
         each = {account.name: account for accounts in theirs for account in accounts}
         return all(theirs) and all(

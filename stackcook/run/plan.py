@@ -55,13 +55,15 @@ class Plan:
     """The steps of one run of ``command``, in the order in which one worker would take them.
 
     ``machines`` says of each node that needs it what becomes of its machine first: "create" or
-    "start". ``done`` are the nodes that the deploy which this one resumes has finished.
+    "start". ``done`` are the nodes that the deploy which this one resumes has finished. Nodes
+    ``in_turn`` are the members of a cluster, of which one is changed at a time.
     """
 
     command: str
     steps: tuple[Step, ...] = ()
     machines: Mapping[str, str] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
+    in_turn: frozenset[str] = frozenset()
 
     @cached_property
     def nodes(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from stackcook.chef.objects.chefignore import NAME, Chefignore
 from stackcook.chef.objects.cookbook import read_files
 from stackcook.errors import UsageError
 from stackcook.files import creating, is_special
-from stackcook.scaffold.lab import COMPUTE, CONTROLLER, ENVIRONMENT, OPTIONAL
+from stackcook.scaffold.lab import COMPUTE, CONTROLLER, ENVIRONMENT, HA_CONTROLLER, OPTIONAL
 
 SHIPPED = Path(__file__).with_name("shipped")
 
@@ -40,7 +40,10 @@ def shipped(
     All ``environments`` have the same attributes.
     """
     paths = [
-        *(Path("roles", f"{role}.json") for role in (CONTROLLER, COMPUTE, *OPTIONAL)),
+        *(
+            Path("roles", f"{role}.json")
+            for role in (CONTROLLER, HA_CONTROLLER, COMPUTE, *OPTIONAL)
+        ),
         Path("cookbooks", NAME),
     ]
     for name in cookbooks(source):

@@ -15,6 +15,7 @@ from stackcook.scaffold.emit import Section
 NETWORK = IPv4Network("10.0.112.0/24")
 ENVIRONMENT = "lab"
 CONTROLLER = "single-controller"
+HA_CONTROLLER = "ha-controller"
 COMPUTE = "single-compute"
 OPTIONAL = ("object-storage-proxy", "object-storage", "orchestration", "block-storage", "ceph")
 """Roles of services that a new manifest lists, but no node has."""
@@ -22,6 +23,7 @@ OPTIONAL = ("object-storage-proxy", "object-storage", "orchestration", "block-st
 _FIRST = 10  # first node address, if there is room: leaves some free before it
 _SIZES: Mapping[str, Mapping[str, Any]] = {
     CONTROLLER: {"memory": 8192, "cpus": 2},
+    HA_CONTROLLER: {"memory": 6144, "cpus": 2},
     COMPUTE: {"memory": 4096, "cpus": 2},
 }
 
@@ -33,12 +35,14 @@ class Lab:
     ``hosts`` are the addresses or names of existing hosts, the controller's first; without any,
     addresses are taken from ``network``. ``user`` and ``key`` are how SSH logs in there.
     Without ``external_network``, Vagrant's machines get the one after ``network``, unless
-    ``no_external_network``. With ``zones``, each has its own controller and compute nodes.
+    ``no_external_network``. With ``zones``, each has its own controllers and compute nodes. Several
+    ``controllers`` share an address; by default, it is the one before those of the nodes.
     """
 
     computes: int
     machines: MachineKind
     zones: int = 1
+    controllers: int = 1
     name: str = "stackcook"
     network: IPv4Network | None = None
     external_network: IPv4Network | None = None
@@ -47,17 +51,26 @@ class Lab:
     hosts: tuple[IPAddress | str, ...] = ()
     user: str | None = None
     key: str | None = None
+    virtual_addresses: tuple[IPAddress, ...] = ()
 
     @classmethod
     def of(
-        cls, computes: int | None, machines: MachineKind | None, zones: int = 1, **others: Any
+        cls,
+        computes: int | None,
+        machines: MachineKind | None,
+        zones: int = 1,
+        controllers: int = 1,
+        **others: Any,
     ) -> Lab:
         """The lab for these options, ``None`` if not given; raises UsageError."""
         hosts = others.get("hosts")
         given = {name for name, value in others.items() if value not in (None, ())}
         about_hosts = [name for name in ("hosts", "user", "key") if name in given]
         if computes is None:
-            computes = max(0, len(hosts) // zones - 1) if hosts else 1
+            computes = max(0, len(hosts) // zones - controllers) if hosts else 1
+        if controllers % 2 == 0:
+            what = f"{controllers} controllers have no quorum without {controllers // 2} of them"
+            raise UsageError(what, where="--controllers", remedy="use 3")
         if others.get("external_network") and others.get("no_external_network"):
             raise UsageError("--external-network and --no-external-network cannot be combined")
         if machines is None:
@@ -76,12 +89,19 @@ class Lab:
                 "--external-network needs the interface of the hosts on it",
                 remedy="add --external-interface NAME, such as eth1",
             )
-        lab = cls(computes, machines, zones, **others)
+        lab = cls(computes, machines, zones, controllers, **others)
+        shared = lab.virtual_addresses
+        if (shared or hosts and controllers > 1) and len(shared) != zones * (controllers > 1):
+            remedy = f"use it {zones} times: once for each zone" if zones > 1 else "use it once"
+            if controllers == 1:
+                remedy = "omit it, or add --controllers 3"
+            what = f"the number of --virtual-address options is {len(shared)}"
+            raise UsageError(f"{lab.described}: {what}", remedy=remedy)
         if hosts and len(hosts) != lab.size:
             raise UsageError(
                 f"{lab.described} needs {lab.size} address{'es' * (lab.size > 1)},"
                 f" but the number of --host options is {len(hosts)}",
-                remedy="use --host once per node, the controller first, or omit --computes",
+                remedy="use --host once per node, controllers first, or omit --computes",
             )
         return lab
 
@@ -89,13 +109,14 @@ class Lab:
     def described(self) -> str:
         """``a controller and 3 compute nodes``."""
         computes = {0: "", 1: " and a compute node"}
-        what = f"a controller{computes.get(self.computes, f' and {self.computes} compute nodes')}"
+        what = "a controller" if self.controllers == 1 else f"{self.controllers} controllers"
+        what += computes.get(self.computes, f" and {self.computes} compute nodes")
         return f"{self.zones} zones, each with {what}" if self.zones > 1 else what
 
     @property
     def size(self) -> int:
         """The number of nodes."""
-        return self.zones * (self.computes + 1)
+        return self.zones * (self.computes + self.controllers)
 
     @property
     def environments(self) -> Sequence[str]:
@@ -107,7 +128,11 @@ class Lab:
         """Node → its role, of one environment."""
         before = f"{environment}-" if self.zones > 1 else ""
         computes = (f"{before}compute{number}" for number in range(1, self.computes + 1))
-        return {f"{before}controller": CONTROLLER, **dict.fromkeys(computes, COMPUTE)}
+        controllers = [f"{before}controller{n}" for n in range(1, self.controllers + 1)]
+        if self.controllers == 1:
+            controllers = [f"{before}controller"]
+        role = CONTROLLER if self.controllers == 1 else HA_CONTROLLER
+        return {**dict.fromkeys(controllers, role), **dict.fromkeys(computes, COMPUTE)}
 
     @property
     def nodes(self) -> Mapping[str, str]:
@@ -118,7 +143,18 @@ class Lab:
     @property
     def addresses(self) -> Sequence[IPAddress | str]:
         """One for each node. Raises UsageError if the network is too small."""
-        return self.hosts or _counted(self.network or NETWORK, self.size)
+        return self.hosts or self._addresses[-self.size :]
+
+    @property
+    def shared_addresses(self) -> Sequence[IPAddress]:
+        """The address that the controllers of each environment share; none with one controller."""
+        return self.virtual_addresses or self._addresses[: -self.size]
+
+    @property
+    def _addresses(self) -> Sequence[IPv4Address]:
+        """Addresses in the network: those that controllers share, then those of the nodes."""
+        shared = 0 if self.controllers == 1 or self.virtual_addresses else self.zones
+        return _counted(self.network or NETWORK, self.size, shared)
 
 
 def head(lab: Lab) -> tuple[str, ...]:
@@ -141,7 +177,7 @@ def sections(lab: Lab, cookbooks: Iterable[str]) -> tuple[Section, ...]:
         Section("environments", [{environment: None} for environment in lab.environments]),
         Section(
             "roles",
-            [{role: None} for role in (CONTROLLER, COMPUTE, *OPTIONAL)],
+            [{role: None} for role in (CONTROLLER, HA_CONTROLLER, COMPUTE, *OPTIONAL)],
             (f"To add a service to the cloud, add its role to a node: {', '.join(OPTIONAL)}.",),
         ),
         *_nodes(lab),
@@ -167,20 +203,23 @@ def _nodes(lab: Lab) -> Iterator[Section]:
     yield Section("nodes", entries[ENVIRONMENT], (add,))
 
 
-def _counted(network: IPv4Network, count: int) -> Sequence[IPv4Address]:
-    """``count`` host addresses; the first one of the network is left to the bridge."""
+def _counted(network: IPv4Network, nodes: int, more: int) -> Sequence[IPv4Address]:
+    """``more`` host addresses, then those of nodes; the first one is left to the bridge."""
+    count = nodes + more
     room = max(network.num_addresses - 3, 0)  # without the network's own and the broadcast's
     if count > room:
         lengths = range(network.prefixlen - 1, 7, -1)
         wider = (network.supernet(new_prefix=length) for length in lengths)
         fitting = next((wide for wide in wider if wide.num_addresses - 3 >= count), None)
+        has = f"addresses for {max(0, room - more)} nodes"
         raise UsageError(
-            f"the network {network} has addresses for {room} nodes, but {count} are needed",
+            f"the network {network} has {has}, but {nodes} are needed",
             remedy=f"use a larger one, for example --network {fitting}"
             if fitting
             else "use fewer nodes",
         )
-    first = _FIRST if _FIRST + count < network.num_addresses else 2
+    fits = _FIRST + nodes < network.num_addresses and more <= _FIRST - 2
+    first = _FIRST - more if fits else 2
     return [network.network_address + number for number in range(first, first + count)]
 
 
@@ -204,12 +243,14 @@ def _settings(lab: Lab) -> Mapping[str, Any]:
         node: {"address": next(addresses), **(_SIZES[role] if vagrant else login)}
         for node, role in lab.nodes.items()
     }
+    shared = dict(zip(lab.environments, map(str, lab.shared_addresses)))
     return {
         "name": lab.name,
         "machines": lab.machines.value,
         **({"network": str(network)} if network else {}),
         **({"external_network": str(external)} if external else {}),
         **({"external_interface": lab.external_interface} if lab.external_interface else {}),
+        **({"virtual_address": shared if lab.zones > 1 else shared[ENVIRONMENT]} if shared else {}),
         "nodes": nodes,
         "stages": list(dict.fromkeys(lab.nodes.values())),
     }
@@ -226,6 +267,11 @@ def _how(lab: Lab) -> str:
 
 def _stages(lab: Lab) -> str:
     """The comment about ``stages``."""
+    if lab.controllers > 1:
+        return (
+            "The controllers share virtual_address: one of them has it at a time. They converge one"
+            " after the other, then the compute nodes in parallel."
+        )
     if lab.computes:
         return "Stages converge one after the other; the nodes of a stage in parallel."
     return f"Stages converge one after the other. For compute nodes, add {COMPUTE} here."

@@ -92,7 +92,10 @@ def database_version(address: str, port: int) -> str:
 
 
 def http_get(address: str, port: int, path: str) -> str:
-    """The body of an HTTP answer; raises Unwell if there is none, or its status is not 200."""
+    """The body of an HTTP answer; raises Unwell if there is none, or its status is not 200.
+
+    The reason then has the first line of a body of plain text.
+    """
     url = f"http://{_shown(address, port)}{path}"
     try:
         connection = HTTPConnection(address, port, timeout=TIMEOUT)
@@ -104,7 +107,9 @@ def http_get(address: str, port: int, path: str) -> str:
     except HTTPException as error:
         raise Unwell(f"{url} does not respond as a web server does ({error!r})") from error
     if response.status != 200:
-        raise Unwell(f"{url} returned {response.status} {response.reason}")
+        plain = (response.getheader("Content-Type") or "").startswith("text/plain")
+        said = f": {body.splitlines()[0][:300]}" if plain and body.strip() else ""
+        raise Unwell(f"{url} returned {response.status} {response.reason}{said}")
     return body
 
 

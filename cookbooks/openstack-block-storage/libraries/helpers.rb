@@ -38,6 +38,7 @@ module OpenstackBlockStorage
           'transport_url' => transport_url,
           'auth_strategy' => 'keystone',
           'glance_api_servers' => openstack_url('image'),
+          'glance_ca_certificates_file' => openstack_internal_ca,
         },
         'database' => { 'connection' => db_url('cinder') },
         'keystone_authtoken' => keystone_authtoken('cinder'),
@@ -67,6 +68,7 @@ module OpenstackBlockStorage
                  {
                    'backup_driver' => 'cinder.backup.drivers.swift.SwiftBackupDriver',
                    'swift_catalog_info' => 'object-store:swift:internalURL', # the default is public
+                   'backup_swift_ca_cert_file' => openstack_internal_ca,
                  }
                else
                  {

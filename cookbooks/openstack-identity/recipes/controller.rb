@@ -17,6 +17,8 @@ openstack_config '/etc/keystone/keystone.conf' do
       'enabled' => true,
       'backend' => 'dogpile.cache.memcached',
       'memcache_servers' => openstack_memcached_servers.join(','),
+      # a server that is down delays a request by a second, once in half a minute
+      **(openstack_ha? ? { 'backend' => 'oslo_cache.memcache_pool', 'memcache_socket_timeout' => 1, 'memcache_dead_retry' => 30 } : {}),
     },
     'oslo_policy' => { 'policy_dirs' => '/etc/keystone/policy.d' },
     **openstack_proxy_section

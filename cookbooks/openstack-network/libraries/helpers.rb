@@ -83,6 +83,7 @@ module OpenstackNetwork
           'host' => node['machinename'],
           'nova_metadata_host' => openstack_host('metadata'),
           'nova_metadata_port' => openstack_port('metadata'),
+          **(openstack_tls_all? ? { 'nova_metadata_protocol' => 'https', 'auth_ca_cert' => openstack_internal_ca } : {}),
           'metadata_proxy_shared_secret' => OpenstackCommon::Ini.literal(openstack_password('secrets', 'metadata_proxy')),
           'metadata_workers' => 1,
         },

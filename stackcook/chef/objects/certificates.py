@@ -1,7 +1,7 @@
 """The certificates of the nodes, as encrypted data bag items, and the CA that signs them.
 
 The CA's key is only in ``.stackcook/tls`` on this machine. Instead, the manifest may name a
-certificate of the user's.
+certificate of the user's for public endpoints.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from typing import Any
 from stackcook.certificates import Pair, due, issue, new_authority, rejected
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.objects import encryption
-from stackcook.chef.objects.databags import CERTIFICATES, ensure_passwords, generated_item
+from stackcook.chef.objects.databags import (
+    INTERNAL_CERTIFICATES,
+    certificate_bags,
+    ensure_passwords,
+    generated_item,
+)
 from stackcook.chef.objects.runlist import recipes_of
 from stackcook.errors import Finding, InputError
 from stackcook.files import write_private
@@ -26,6 +31,9 @@ PUBLIC = frozenset(
     for service in ("identity", "image", "placement", "compute", "network", "dashboard")
 )
 """The recipes of every cloud that have public endpoints."""
+
+LOCAL = ("127.0.0.1", "localhost")
+"""More names that internal certificates have: services listen there behind HAProxy."""
 
 _DNS_NAME = re.compile(r"[A-Za-z0-9.-]{1,253}")
 
@@ -47,29 +55,32 @@ def public_hosts(documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 def ensure_certificates(manifest: Manifest, hosts: Collection[str], now: float) -> tuple[str, ...]:
     """Make the certificates of all nodes that are missing or due; the nodes that got a new one.
 
-    ``hosts`` are names that every certificate has besides those of its node. Raises InputError if a
-    file of the user's cannot be read, or if the key of the CA is lost.
+    ``hosts`` are names that every public certificate has besides those of its node. Raises
+    InputError if a file of the user's cannot be read, or if the key of the CA is lost.
     """
     if manifest.tls is None:
         return ()
     secret = encryption.read_secret(ensure_passwords(manifest))
-    authority = None if manifest.tls.certificate else _authority(manifest, now)
-    changed = []
-    for node in manifest.nodes:
-        names = _names(node).union(hosts)
-        file = generated_item(manifest, CERTIFICATES, node.name)
-        old = _read(file, secret)
-        if authority is None:
-            pair, ca = _own(manifest.tls)
-        else:
-            ca = authority.certificate
-            pair = Pair(old.get("certificate", ""), old.get("key", ""))
-            if due(pair.certificate, ca, names, now):
-                pair = issue(authority, names, now)
-        new = {"id": node.name, "certificate": pair.certificate, "key": pair.key, "ca": ca}
-        if new != old:
-            write_private(file, json.dumps(encryption.encrypt(new, secret), indent=2) + "\n")
-            changed.append(node.name)
+    changed: dict[str, None] = {}
+    for bag in certificate_bags(manifest):
+        internal = bag == INTERNAL_CERTIFICATES
+        own = not internal and manifest.tls.certificate
+        authority = None if own else _authority(manifest, now)
+        for node in manifest.nodes:
+            names = _names(manifest, node).union(LOCAL if internal else hosts)
+            file = generated_item(manifest, bag, node.name)
+            old = _read(file, secret)
+            if authority is None:
+                pair, ca = _own(manifest.tls)
+            else:
+                ca = authority.certificate
+                pair = Pair(old.get("certificate", ""), old.get("key", ""))
+                if due(pair.certificate, ca, names, now):
+                    pair = issue(authority, names, now, client=internal)
+            new = {"id": node.name, "certificate": pair.certificate, "key": pair.key, "ca": ca}
+            if new != old:
+                write_private(file, json.dumps(encryption.encrypt(new, secret), indent=2) + "\n")
+                changed[node.name] = None
     return tuple(changed)
 
 
@@ -81,7 +92,8 @@ def check_own(
 ) -> None:
     """Add a finding if clients would reject the user's certificate for one of the public hosts.
 
-    These are the ones that attributes set; without any, the addresses of the nodes with the APIs.
+    These are the ones that attributes set; without any, the virtual addresses, or those of the
+    nodes with the APIs.
     """
     tls = manifest.tls
     if tls is None or tls.certificate is None or tls.key is None:
@@ -100,15 +112,16 @@ def check_own(
 def _addresses(manifest: Manifest, roles: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for node in manifest.nodes:
         recipes = recipes_of(node.run_list, node.environment, roles)
-        if node.address and PUBLIC.intersection(recipes):
-            yield str(node.address)
+        address = manifest.zone(manifest.zone_of(node)).virtual_address or node.address
+        if address and PUBLIC.intersection(recipes):
+            yield str(address)
 
 
-def _names(node: Node) -> set[str]:
-    names = {node.name, node.host}
-    return {name for name in names if _DNS_NAME.fullmatch(name)} | (
-        {str(node.address)} if node.address else set()
-    )
+def _names(manifest: Manifest, node: Node) -> set[str]:
+    """The node's names and address, and the virtual address of its cloud."""
+    virtual = manifest.zone(manifest.zone_of(node)).virtual_address
+    names = {name for name in (node.name, node.host) if _DNS_NAME.fullmatch(name)}
+    return names | {str(address) for address in (node.address, virtual) if address}
 
 
 def _authority(manifest: Manifest, now: float) -> Pair:

@@ -21,6 +21,7 @@ from stackcook.chef.loader.ruby import Kind, Source
 from stackcook.chef.loader.sources import Sources, is_glob, locate, ruby_needed
 from stackcook.chef.objects.cookbook import Cookbook, CookbookFile, recipe_files
 from stackcook.chef.objects.certificates import check_own
+from stackcook.chef.objects.ha import check_members
 from stackcook.chef.objects.databags import DataBag, read_data_bags
 from stackcook.chef.objects.hashes import Hashes
 from stackcook.chef.objects.runlist import full_name, recipes_of
@@ -118,6 +119,7 @@ class Repository:
         )
         _check_attributes(manifest, repository.policy, files, sources, findings)
         check_own(manifest, repository.roles, repository.environments, findings)
+        check_members(manifest, repository.roles, repository.environments, findings)
         known = Known(
             cookbooks,
             metadata_files,

@@ -10,6 +10,7 @@ import yaml
 
 from stackcook.errors import UsageError
 from stackcook.manifest.model import Manifest
+from stackcook.manifest.move import moved
 from stackcook.manifest.read import read
 from stackcook.api import ephemeral
 from stackcook.api.ephemeral import Ephemeral, create, every, expired, find, free_networks
@@ -76,21 +77,34 @@ def test_its_manifest_is_the_same_with_another_name_and_other_networks(
 ) -> None:
     cloud = made(source, tmp_path / "clouds")
     assert cloud.name.startswith("a-long-") and len(cloud.name) <= 12
-    moved = manifest_in(cloud.directory)
-    assert (moved.name, moved.os_cloud) == (cloud.name, cloud.name)
-    assert (str(moved.network), str(moved.external_network)) == ("10.64.0.0/24", "10.64.1.0/24")
-    assert [(node.name, str(node.address), node.memory) for node in moved.nodes] == [
+    found = manifest_in(cloud.directory)
+    assert (found.name, found.os_cloud) == (cloud.name, cloud.name)
+    assert (str(found.network), str(found.external_network)) == ("10.64.0.0/24", "10.64.1.0/24")
+    assert [(node.name, str(node.address), node.memory) for node in found.nodes] == [
         ("controller", "10.64.0.10", 8192),
         ("compute01", "10.64.0.21", 4096),
         ("compute02", "10.64.0.22", 4096),
         ("compute03", "10.64.0.23", 4096),
     ]
-    before = original(moved)
+    before = original(found)
     assert before and shape_of(before) == shape_of(manifest_in(source))
     assert (cloud.directory / "roles" / "base.json").is_file()
     there = {path.name for path in cloud.directory.iterdir()}
     assert there == {"ephemeral.json", "infrastructure.yml", "roles"}
     assert cloud.directory.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "value, moved_to",
+    [("10.0.112.9", "10.64.0.9"), ("{north: 10.0.112.9}", {"north": "10.64.0.9"})],
+)
+def test_the_address_that_controllers_share_moves_with_them(
+    source: Path, value: str, moved_to: object
+) -> None:
+    text = MANIFEST.replace("  name:", f"  virtual_address: {value}\n  name:")
+    ranges = (IPv4Network("10.64.0.0/24"), IPv4Network("10.64.1.0/24"))
+    document = yaml.safe_load(moved(text, manifest_in(source), "other", ranges))
+    assert document["stackcook"]["virtual_address"] == moved_to
 
 
 def test_the_next_one_gets_other_networks_and_another_name(source: Path, tmp_path: Path) -> None:

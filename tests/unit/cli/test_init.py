@@ -311,3 +311,19 @@ def test_ruby_is_not_written(repository: Path) -> None:
     assert refused("chef", "--from-repository", "-o", "m.rb").startswith(
         "m.rb: cannot write a manifest in Ruby"
     )
+
+
+@pytest.mark.parametrize("zones", [1, 2])
+def test_three_controllers(zones: int) -> None:
+    said = init("lab", "--controllers", "3", "--zones", str(zones)).stdout
+    assert "3 controllers and a compute node" in said
+    checked = run("-f", "lab/infrastructure.yml", "check")
+    assert checked.exit_code == 0, checked.stdout
+    assert checked.stdout.count("each controller has images of its own") == zones
+    assert "warning" in checked.stdout and "error" not in checked.stdout
+    manifest, _ = read(Path("lab/infrastructure.yml"))
+    assert manifest and len(manifest.virtual_addresses) == zones
+
+
+def test_an_even_number_of_controllers_is_refused() -> None:
+    assert "use 3" in refused("--controllers", "2")

@@ -26,6 +26,7 @@ def manifest(
     names += [node for entry in more.get("nodes", ()) for node in entry]
     addresses = {name: {"address": f"10.9.0.{n}"} for n, name in enumerate(names, 10)}
     settings = {
+        **more.pop("settings", {}),
         "machines": "vagrant",
         "network": "10.9.0.0/24",
         "nodes": addresses,
@@ -77,3 +78,26 @@ def test_a_node_outside_the_zones_is_an_error(tmp_path: Path) -> None:
     (finding,) = (each for each in findings if "zones" in each.what)
     assert finding.what == "node x-compute: it is in none of the zones alpha, beta"
     assert finding.position
+
+
+def test_each_zone_has_its_own_virtual_address(tmp_path: Path) -> None:
+    both = {"alpha": "10.9.0.8", "beta": "10.9.0.9"}
+    found, findings = manifest(tmp_path, ALPHA, BETA, settings={"virtual_address": both})
+    assert found and not findings
+    assert found.virtual_address is None
+    assert {zone: str(found.zone(zone).virtual_address) for zone in both} == both
+
+
+@pytest.mark.parametrize(
+    "addresses, what",
+    [
+        ("10.9.0.8", "10.9.0.8: for which zone? The manifest has alpha, beta"),
+        ({"gamma": "10.9.0.8"}, "10.9.0.8: for which zone? The manifest has alpha, beta"),
+        ({"alpha": "10.9.0.8", "beta": "10.9.0.8"}, "10.9.0.8 is already used by zone alpha"),
+    ],
+)
+def test_virtual_addresses_that_zones_cannot_have(
+    tmp_path: Path, addresses: object, what: str
+) -> None:
+    _, (finding,) = manifest(tmp_path, ALPHA, BETA, settings={"virtual_address": addresses})
+    assert finding.what == f"stackcook: virtual_address: {what}"

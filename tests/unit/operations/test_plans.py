@@ -11,13 +11,18 @@ from stackcook.errors import UsageError
 from stackcook.manifest.model import Amount, BootstrapKind, Manifest, Stage
 from stackcook.operations.batches import parse_batch
 from stackcook.operations.converge import converge_plan
+from stackcook.operations.converge import observe as observe_converge
 from stackcook.operations.deploy import deploy_plan, observe
 from stackcook.operations.destroy import destroy_plan
 from stackcook.operations.shared import Facts
 from stackcook.run.plan import Plan
-from tests.fakes import FakeSite, node, two_stages
+from tests.fakes import FakeSite, node, three_controllers, two_stages
 
 MANIFEST = replace(two_stages(Path("/nowhere"), computes=2), bootstrap=BootstrapKind.NATIVE)
+
+CLUSTER = replace(three_controllers(Path("/nowhere")), bootstrap=BootstrapKind.NATIVE)
+THREE = ("controller1", "controller2", "controller3")
+IN_TURN = dict.fromkeys(THREE, THREE)
 
 
 def names(plan: Plan, node: str) -> list[str]:
@@ -93,9 +98,12 @@ def test_a_step_waits_only_for_steps_that_come_before_it() -> None:
     for plan in (
         deploy_plan(MANIFEST, Facts()),
         deploy_plan(MANIFEST, Facts(done=frozenset({"controller"}))),
-        converge_plan(MANIFEST),
-        converge_plan(MANIFEST, twice=True),
-        converge_plan(MANIFEST, batch=Amount(1)),
+        converge_plan(MANIFEST, Facts()),
+        converge_plan(MANIFEST, Facts(), twice=True),
+        converge_plan(MANIFEST, Facts(), batch=Amount(1)),
+        deploy_plan(CLUSTER, Facts(in_turn=IN_TURN)),
+        deploy_plan(CLUSTER, Facts(in_turn=IN_TURN, done=frozenset({"controller2"}))),
+        converge_plan(CLUSTER, Facts(in_turn=IN_TURN, registered=THREE), twice=True),
     ):
         before = set()
         for step in plan.steps:
@@ -148,7 +156,7 @@ def test_a_node_that_has_no_machine_yet_is_registered_anew() -> None:
     assert observe(MANIFEST, site).outdated == set()
 
 
-@pytest.mark.parametrize("plan", [deploy_plan(MANIFEST, Facts()), converge_plan(MANIFEST)])
+@pytest.mark.parametrize("plan", [deploy_plan(MANIFEST, Facts()), converge_plan(MANIFEST, Facts())])
 def test_all_nodes_are_inspected_and_run_lists_set_before_one_is_changed(plan: Plan) -> None:
     names = [step.name for step in plan.steps]
     (number,) = [number for number, name in enumerate(names) if name == "run lists"]
@@ -183,7 +191,7 @@ def test_a_manifest_without_nodes_only_uploads() -> None:
 )
 def test_a_stage_in_batches_begins_with_one_node(size: Amount, sizes: list[int]) -> None:
     manifest = two_stages(Path("/nowhere"), computes=10)
-    controller, *computes = converge_plan(manifest, batch=size).stages
+    controller, *computes = converge_plan(manifest, Facts(), batch=size).stages
     assert controller == ("single-controller", ("controller",))
     assert [len(nodes) for _, nodes in computes] == sizes
     assert computes[0][0] == f"single-compute, batch 1 of {len(sizes)}"
@@ -193,7 +201,7 @@ def test_a_stage_in_batches_begins_with_one_node(size: Amount, sizes: list[int])
 
 
 def test_a_batch_waits_until_the_services_of_the_batch_before_respond() -> None:
-    plan = converge_plan(MANIFEST, batch=Amount(1))
+    plan = converge_plan(MANIFEST, Facts(), batch=Amount(1))
     gates = [(step.stage, step.does) for step in plan.steps if step.name == "gate"]
     assert gates == [
         (
@@ -212,3 +220,49 @@ def test_a_batch_waits_until_the_services_of_the_batch_before_respond() -> None:
 def test_sizes_of_batches_that_mean_nothing(word: str) -> None:
     with pytest.raises(UsageError, match="is not the size of a batch.*such as 5, or a percentage"):
         parse_batch(word)
+
+
+def test_controllers_that_are_a_cluster_converge_in_turn_once_all_are_registered() -> None:
+    plan = deploy_plan(CLUSTER, Facts(in_turn=IN_TURN))
+    first, second, third = (plan.of(name)[-1] for name in THREE)
+    assert (first.after_nodes, second.after_nodes, third.after_nodes) == (
+        (),
+        THREE[:1],
+        THREE[:2],
+    )
+    assert {("controller2", "register"), ("controller3", "register")}.issubset(first.after)
+    assert third.does == "converge role[ha-controller] in lab, after controller2"
+    for name in THREE:  # packages are installed at the same time
+        *earlier, converge = plan.of(name)
+        assert not any(each.after_nodes for each in earlier)
+        assert converge.name == "converge"
+
+
+def test_a_controller_that_is_made_anew_is_registered_before_the_others_converge() -> None:
+    plan = deploy_plan(CLUSTER, Facts(in_turn=IN_TURN, registered={"controller1", "controller2"}))
+    assert names(plan, "controller1")[2:] == ["converge"]
+    assert ("controller3", "register") in plan.of("controller1")[-1].after
+
+
+def test_with_a_limit_only_its_controllers_are_waited_for() -> None:
+    site = FakeSite()
+    site.cluster = THREE
+    only = {"controller1", "controller3"}
+    plan = deploy_plan(CLUSTER, observe(CLUSTER, site, only), only)
+    assert plan.of("controller3")[-1].after_nodes == ("controller1",)
+    plan = converge_plan(CLUSTER, observe_converge(CLUSTER, site, only), only)
+    assert ("controller1", "converge") in plan.of("controller3")[-1].after
+
+
+def test_converging_twice_keeps_the_order() -> None:
+    plan = converge_plan(CLUSTER, Facts(in_turn=IN_TURN, registered=THREE), twice=True)
+    once, again = (step for step in plan.of("controller2") if step.name.startswith("converge"))
+    assert ("controller1", "converge") in once.after
+    assert ("controller1", "converge again") in again.after
+    assert not once.after_nodes and not again.after_nodes
+
+
+def test_batches_of_controllers_converge_in_turn_as_well() -> None:
+    plan = converge_plan(CLUSTER, Facts(in_turn=IN_TURN, registered=THREE), batch=Amount(100))
+    assert [nodes for _, nodes in plan.stages][:2] == [THREE[:1], THREE[1:]]
+    assert ("controller2", "converge") in plan.of("controller3")[-1].after

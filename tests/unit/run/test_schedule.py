@@ -17,7 +17,7 @@ from stackcook.retry import Backoff
 from stackcook.run.budget import Budget
 from stackcook.run.plan import RUN_LISTS, Plan, Step
 from stackcook.run.schedule import MOST_RETRIES, Schedule
-from tests.fakes import AT, two_stages
+from tests.fakes import AT, three_controllers, two_stages
 
 NOWHERE = Path("/nowhere")
 BROKEN = NodeError("broken")
@@ -125,6 +125,50 @@ def test_a_controller_has_no_budget() -> None:
     carry_out(made, "controller")
     assert made.why == "controller failed and has no failure budget"
     assert [name for name, *_ in made.skipped()] == ["compute1", "compute2", "compute3"]
+
+
+THREE = ("controller1", "controller2", "controller3")
+
+
+def in_turn(manifest: Manifest) -> Schedule:
+    plan = deploy_plan(manifest, Facts(in_turn=dict.fromkeys(THREE, THREE)))
+    return Schedule(plan, Budget.of(manifest, plan.in_turn), BACKOFF)
+
+
+@pytest.mark.parametrize("kind", BootstrapKind)
+def test_after_a_controller_that_failed_no_other_one_of_its_cluster_converges(
+    kind: BootstrapKind,
+) -> None:
+    manifest = replace(three_controllers(NOWHERE), bootstrap=kind)
+    budget = FailureBudget("ha-controller", Amount(2), AT)
+    for each in (manifest, replace(manifest, stages=(), failure_budget=(budget,))):
+        made = in_turn(each)
+        last = "converge" if kind is BootstrapKind.NATIVE else "bootstrap"
+        taken = carry_out(made, "controller2", at=last)
+        assert [name for name in THREE if f"{name} {last}" in taken] == [
+            "controller1",
+            "controller2",
+        ]
+        assert made.why == (
+            "controller2 failed, and no further controller converges: they could lose the quorum"
+        )
+        assert made.code is ExitCode.NODES
+        assert ("controller3", made.why) in {(name, why) for name, _, why in made.skipped()}
+
+
+def test_a_controller_is_retried_before_the_next_one_converges() -> None:
+    made = in_turn(replace(three_controllers(NOWHERE), bootstrap=BootstrapKind.NATIVE))
+    while (step := made.next(0)) and step.key != ("controller1", "converge"):
+        made.done(step)
+    assert step and made.failure(step, AWAY, 0)
+    while other := made.next(0):
+        assert other.name != "converge" or other.node == "compute1"
+        made.done(other)
+    again = made.next(10)
+    assert again and again.key == step.key
+    made.done(again)
+    following = made.next(10)
+    assert following and following.key == ("controller2", "converge")
 
 
 def test_without_a_budget_the_others_of_the_stage_finish() -> None:

@@ -142,7 +142,7 @@ def test_a_task_of_a_failed_zone_is_not_tried_again() -> None:
 
 
 def test_a_converge_keeps_zones_apart() -> None:
-    plan = converge_plan(ZONED, twice=True)
+    plan = converge_plan(ZONED, Facts(), twice=True)
     (gate,) = [step for step in plan.steps if step.key == ("beta/single-compute", "gate")]
     assert {node for node, _ in gate.after if node} == {"beta-controller"}
     made = Schedule(plan, Budget.of(ZONED))

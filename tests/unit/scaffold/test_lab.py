@@ -178,3 +178,53 @@ def test_what_excludes_each_other(given: dict[str, Any], what: str) -> None:
     with pytest.raises(UsageError) as error:
         lab(**given)
     assert error.value.what.startswith(what)
+
+
+def test_three_controllers_share_the_address_before_theirs() -> None:
+    made = settings(lab(2, controllers=3))
+    assert made["virtual_address"] == "10.0.112.9"
+    assert list(made["nodes"]) == [
+        "controller1",
+        "controller2",
+        "controller3",
+        "compute1",
+        "compute2",
+    ]
+    assert made["nodes"]["controller1"] == {"address": "10.0.112.10", "memory": 6144, "cpus": 2}
+    assert made["nodes"]["compute2"]["address"] == "10.0.112.14"
+    assert made["stages"] == ["ha-controller", "single-compute"]
+    assert head(lab(2, controllers=3))[0] == "A cloud: 3 controllers and 2 compute nodes."
+
+
+def test_the_controllers_of_each_zone_share_an_address() -> None:
+    made = settings(lab(1, zones=2, controllers=3))
+    assert made["virtual_address"] == {"zone1": "10.0.112.8", "zone2": "10.0.112.9"}
+    assert made["nodes"]["zone1-controller1"]["address"] == "10.0.112.10"
+    assert list(made["nodes"])[4] == "zone2-controller1"
+
+
+def test_a_small_network_has_room_for_the_shared_address() -> None:
+    made = settings(lab(1, controllers=3, network=IPv4Network("10.9.0.0/29")))
+    assert made["virtual_address"] == "10.9.0.2"
+    assert made["nodes"]["controller1"]["address"] == "10.9.0.3"
+    with pytest.raises(UsageError, match="has addresses for 4 nodes, but 5 are needed"):
+        settings(lab(2, controllers=3, network=IPv4Network("10.9.0.0/29")))
+
+
+def test_controllers_on_hosts_share_an_address_that_is_given() -> None:
+    shared = (IPv4Address("192.0.2.9"),)
+    made = settings(lab(controllers=3, hosts=HOSTS, virtual_addresses=shared))
+    assert made["virtual_address"] == "192.0.2.9" and len(made["nodes"]) == 3
+    for options in (
+        {"controllers": 3, "hosts": HOSTS},
+        {"controllers": 3, "hosts": HOSTS, "virtual_addresses": 2 * shared},
+        {"virtual_addresses": shared},
+    ):
+        with pytest.raises(UsageError, match="the number of --virtual-address options is"):
+            lab(**options)
+
+
+@pytest.mark.parametrize("number", [2, 4])
+def test_an_even_number_of_controllers_is_refused(number: int) -> None:
+    with pytest.raises(UsageError, match=f"{number} controllers have no quorum .*use 3"):
+        lab(controllers=number)

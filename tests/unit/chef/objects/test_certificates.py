@@ -10,13 +10,14 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from stackcook.certificates import DAY, issue, new_authority
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.objects import databags, encryption
 from stackcook.chef.objects.certificates import check_own, ensure_certificates, public_hosts
 from stackcook.errors import InputError, Position
-from stackcook.manifest.model import Manifest, Node, Tls
+from stackcook.manifest.model import Manifest, Node, Tls, VirtualAddress
 from stackcook.redact import Redactor
 from stackcook.report.secrets import known_secrets
 
@@ -35,11 +36,11 @@ def manifest(make: Any) -> Manifest:
     return replace(made, nodes=nodes, tls=Tls(AT))
 
 
-def items(manifest: Manifest) -> Mapping[str, Mapping[str, Any]]:
+def items(manifest: Manifest, name: str = "certificates") -> Mapping[str, Mapping[str, Any]]:
     """What would be uploaded, decrypted."""
     secret = encryption.read_secret(databags.secret_file(manifest))
-    (bag,) = databags.read_data_bags(manifest, Findings())
-    assert bag.name == "certificates" and bag.generated and not bag.fixed
+    (bag,) = (b for b in databags.read_data_bags(manifest, Findings()) if b.name == name)
+    assert bag.generated and not bag.fixed
     assert all(encryption.is_encrypted(item) for item in bag.items.values())
     return {name: encryption.decrypt(item, secret) for name, item in bag.items.items()}
 
@@ -66,6 +67,42 @@ def test_they_are_renewed_in_time_and_for_new_names(manifest: Manifest) -> None:
     changed = replace(manifest, nodes=(moved, manifest.nodes[1]))
     assert ensure_certificates(changed, (), NOW + 340 * DAY) == ("controller",)
     assert len(ensure_certificates(changed, ("cloud.example.com",), NOW + 340 * DAY)) == 2
+
+
+def subject_names(certificate: str) -> set[str]:
+    found = x509.load_pem_x509_certificate(certificate.encode()).extensions
+    listed = found.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {str(name.value) for name in listed}
+
+
+def test_the_address_that_controllers_share_is_in_them(manifest: Manifest) -> None:
+    shared = VirtualAddress(IPv4Address("10.0.116.9"), AT)
+    ensure_certificates(replace(manifest, virtual_addresses=(shared,)), ("cloud",), NOW)
+    assert subject_names(items(manifest)["controller"]["certificate"]) == {
+        "controller",
+        "10.0.116.10",
+        "10.0.116.9",
+        "cloud",
+    }
+
+
+def test_internal_certificates_are_of_our_ca_also_beside_the_users(own: Manifest) -> None:
+    assert own.tls
+    both = replace(own, tls=replace(own.tls, internal=True))
+    assert ensure_certificates(both, ("cloud",), NOW) == ("controller", "compute1")
+    assert ensure_certificates(both, ("cloud",), NOW + 300 * DAY) == ()
+    assert ensure_certificates(both, ("cloud",), NOW + 340 * DAY) == ("controller", "compute1")
+    item = items(both, "internal_certificates")["compute1"]
+    assert item["ca"] == both.internal_ca.read_text() != items(both)["compute1"]["ca"]
+    assert subject_names(item["certificate"]) == {
+        "compute1",
+        "10.0.116.11",
+        "127.0.0.1",
+        "localhost",
+    }
+    found = x509.load_pem_x509_certificate(item["certificate"].encode()).extensions
+    uses = {use.dotted_string for use in found.get_extension_for_class(x509.ExtendedKeyUsage).value}
+    assert uses == {"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"}, "a server, and a client"
 
 
 def test_the_key_of_the_ca_stays_on_this_machine(manifest: Manifest) -> None:

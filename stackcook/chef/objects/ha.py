@@ -1,0 +1,122 @@
+"""The controllers that share a virtual address: which they are, and if they can be a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from stackcook.chef.loader.findings import Findings
+from stackcook.chef.objects.runlist import recipes_of
+from stackcook.manifest.model import Manifest, Node
+
+RECIPE = "openstack-ha::controller"
+"""What makes a node one of them."""
+
+CEPH = "openstack-ceph::cluster"
+
+Documents = Mapping[str, Mapping[str, Any]]
+
+
+def members(manifest: Manifest, roles: Documents) -> tuple[Node, ...]:
+    """The controllers of one cloud that share an address, in the manifest's order."""
+    nodes = manifest.nodes if manifest.virtual_address else ()
+    return tuple(node for node in nodes if RECIPE in _recipes(node, roles))
+
+
+def attributes(manifest: Manifest, roles: Documents) -> Mapping[str, Any]:
+    """What the nodes of one cloud get below ``openstack``; empty with a single controller.
+
+    The members are one text, as Chef would add the items of a list to those that are saved.
+    """
+    if not manifest.virtual_address:
+        return {}
+    listed = " ".join(f"{node.name}={node.address}" for node in members(manifest, roles))
+    return {"ha": {"address": str(manifest.virtual_address), "members": listed}}
+
+
+def in_turn(manifest: Manifest, roles: Documents) -> Iterator[tuple[str, ...]]:
+    """Of each cloud, the names of these controllers, in the order in which they converge."""
+    for zone in manifest.zones or ("",):
+        mine = manifest.zone(zone)
+        names = {node.name for node in members(mine, roles)}
+        if names:
+            staged = (node for _, nodes in mine.staged() for node in nodes)
+            yield tuple(node.name for node in staged if node.name in names)
+
+
+def check_members(
+    manifest: Manifest, roles: Documents, environments: Documents, findings: Findings
+) -> None:
+    """Add findings for clouds whose controllers could not share an address."""
+    documents = (*roles.values(), *environments.values())
+    for zone in manifest.zones or ("",):
+        _check(manifest.zone(zone), roles, documents, findings)
+
+
+def _check(
+    manifest: Manifest,
+    roles: Documents,
+    documents: Iterable[Mapping[str, Any]],
+    findings: Findings,
+) -> None:
+    path, virtual = manifest.path, manifest.virtual_address
+    found = [node for node in manifest.nodes if RECIPE in _recipes(node, roles)]
+    at = manifest.virtual_addresses[0].at if virtual else None
+    if found and not virtual:
+        what = f"node {found[0].name}: recipe[{RECIPE}] needs an address that controllers share"
+        remedy = "add `virtual_address: ADDRESS` to `stackcook:`, of the controllers' network"
+        findings.error(path, found[0].at, what, remedy)
+    if not virtual:
+        return
+    what = f"stackcook: virtual_address: {virtual}"
+    if not found:
+        if all(role in roles for node in manifest.nodes for role in node.roles):
+            remedy = "give three nodes role[ha-controller], or remove it"
+            findings.error(path, at, f"{what}: no node has recipe[{RECIPE}]", remedy)
+        return
+    names = ", ".join(node.name for node in found)
+    if len(found) % 2 == 0:
+        wrong = (
+            f"{len(found)} controllers ({names}) have no quorum without {len(found) // 2} of them"
+        )
+        findings.error(path, at, f"{what}: {wrong}", "use 3")
+    elif len(found) == 1:
+        remedy = "use 3; or role[single-controller], without a virtual_address"
+        findings.error(path, at, f"{what}: {names} is the only controller", remedy)
+    for node in found:
+        if node.address is None:
+            wrong = f"node {node.name}: its IP address is not known, but other controllers need it"
+            remedy = f"set `address` in `stackcook: nodes: {node.name}` to an IP address"
+            findings.error(path, node.at, wrong, remedy)
+    if not _shares_images(manifest, roles, documents):
+        wrong = "each controller has images of its own: what one has, others cannot give out"
+        remedy = (
+            "give nodes role[ceph], or put images on storage that controllers share, and set the"
+            " attribute openstack.image.shared"
+        )
+        findings.warning(path, at, f"{what}: {wrong}", remedy)
+
+
+def _recipes(node: Node, roles: Documents) -> set[str]:
+    return set(recipes_of(node.run_list, node.environment, roles))
+
+
+def _shares_images(
+    manifest: Manifest, roles: Documents, documents: Iterable[Mapping[str, Any]]
+) -> bool:
+    """Whether Glance has storage that all controllers see, by run lists and attributes."""
+    if any(CEPH in _recipes(node, roles) for node in manifest.nodes):
+        return True
+    keys = (("ceph", "mon_hosts"), ("image", "shared"))
+    return any(_set(document, ("openstack", *key)) for document in documents for key in keys)
+
+
+def _set(document: Mapping[str, Any], keys: Iterable[str]) -> bool:
+    """Whether a role or an environment sets an attribute."""
+    for level in ("default_attributes", "override_attributes"):
+        value: Any = document.get(level)
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value:
+            return True
+    return False

@@ -1,0 +1,126 @@
+"""The controllers of a cloud that share an address, by the recipe that their run lists have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackcook.chef.loader.findings import Findings
+from stackcook.chef.objects.ha import attributes, check_members, in_turn, members
+from stackcook.manifest.model import Manifest, VirtualAddress
+from tests.fakes import AT, three_controllers, two_zones
+
+ROLES: Mapping[str, Any] = {
+    "ha-controller": {"run_list": ["recipe[openstack-ha::controller]", "role[single-controller]"]},
+    "single-controller": {"run_list": ["recipe[openstack-identity::controller]"]},
+    "single-compute": {"run_list": []},
+    "ceph": {"run_list": ["recipe[openstack-ceph::cluster]"]},
+}
+SHARED = VirtualAddress(IPv4Address("10.0.115.9"), AT)
+CLUSTER = replace(three_controllers(Path("/nowhere")), virtual_addresses=(SHARED,))
+STORED: Mapping[str, Any] = {
+    "lab": {"default_attributes": {"openstack": {"ceph": {"mon_hosts": "10.0.0.1"}}}}
+}
+
+
+def found(
+    manifest: Manifest, environments: Mapping[str, Any] = STORED, roles: Mapping[str, Any] = ROLES
+) -> list[str]:
+    findings = Findings()
+    check_members(manifest, roles, environments, findings)
+    return [str(finding).removeprefix(f"{manifest.path}:1:1: ") for finding in findings.found]
+
+
+def without(manifest: Manifest, *names: str) -> Manifest:
+    return replace(manifest, nodes=tuple(n for n in manifest.nodes if n.name not in names))
+
+
+def test_all_nodes_learn_of_the_address_and_of_those_that_share_it() -> None:
+    assert [node.name for node in members(CLUSTER, ROLES)] == [
+        "controller1",
+        "controller2",
+        "controller3",
+    ]
+    assert attributes(CLUSTER, ROLES) == {
+        "ha": {
+            "address": "10.0.115.9",
+            "members": "controller1=10.0.115.101 controller2=10.0.115.102 controller3=10.0.115.103",
+        }
+    }
+    assert found(CLUSTER) == []
+
+
+def test_one_controller_is_not_mentioned() -> None:
+    alone = replace(CLUSTER, virtual_addresses=())
+    assert attributes(alone, ROLES) == {} and members(alone, ROLES) == ()
+    assert list(in_turn(alone, ROLES)) == []
+
+
+def test_they_converge_in_the_order_of_their_stages_in_each_zone() -> None:
+    zoned = two_zones(Path("/nowhere"), computes=2)
+    addresses = (replace(SHARED, zone="alpha"), replace(SHARED, zone="beta"))
+    roles = {**ROLES, "single-compute": ROLES["ha-controller"]}
+    assert list(in_turn(replace(zoned, virtual_addresses=addresses), roles)) == [
+        ("alpha-compute1", "alpha-compute2"),
+        ("beta-compute1", "beta-compute2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "gone, what",
+    [
+        (
+            ("controller3",),
+            "error: stackcook: virtual_address: 10.0.115.9: 2 controllers (controller1,"
+            " controller2) have no quorum without 1 of them; use 3",
+        ),
+        (
+            ("controller2", "controller3"),
+            "error: stackcook: virtual_address: 10.0.115.9: controller1 is the only controller; use"
+            " 3; or role[single-controller], without a virtual_address",
+        ),
+        (
+            ("controller1", "controller2", "controller3"),
+            "error: stackcook: virtual_address: 10.0.115.9: no node has"
+            " recipe[openstack-ha::controller]; give three nodes role[ha-controller], or remove it",
+        ),
+    ],
+)
+def test_numbers_of_controllers_that_are_no_cluster(gone: tuple[str, ...], what: str) -> None:
+    assert found(without(CLUSTER, *gone)) == [what]
+
+
+def test_the_recipe_needs_an_address_to_share() -> None:
+    assert found(replace(CLUSTER, virtual_addresses=())) == [
+        "error: node controller1: recipe[openstack-ha::controller] needs an address that"
+        " controllers share; add `virtual_address: ADDRESS` to `stackcook:`, of the controllers' network"
+    ]
+
+
+def test_a_role_that_only_the_server_has_may_have_the_recipe() -> None:
+    assert found(CLUSTER, roles={}) == []
+
+
+def test_controllers_have_addresses_in_the_manifest() -> None:
+    nodes = (replace(n, address=None) if n.name == "controller2" else n for n in CLUSTER.nodes)
+    assert found(replace(CLUSTER, nodes=tuple(nodes))) == [
+        "error: node controller2: its IP address is not known, but other controllers need it; set"
+        " `address` in `stackcook: nodes: controller2` to an IP address"
+    ]
+
+
+def test_images_that_controllers_do_not_share_are_a_warning() -> None:
+    (warning,) = found(CLUSTER, environments={})
+    assert warning.startswith(
+        "warning: stackcook: virtual_address: 10.0.115.9: each controller has images of its own"
+    )
+    shared = {"ha-controller": {**ROLES["ha-controller"]}}
+    shared["ha-controller"]["default_attributes"] = {"openstack": {"image": {"shared": True}}}
+    assert found(CLUSTER, {}, {**ROLES, **shared}) == []
+    nodes = (replace(n, run_list=(*n.run_list, "role[ceph]")) for n in CLUSTER.nodes)
+    assert found(replace(CLUSTER, nodes=tuple(nodes)), {}) == []

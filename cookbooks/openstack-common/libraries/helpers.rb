@@ -95,15 +95,6 @@ module OpenstackCommon
       !openstack_endpoint(service, 'internal', 'host').nil? || openstack_nodes(SERVICES.fetch(service)[:recipe]).any?
     end
 
-    # For services whose clients know all controllers, and select one that works.
-    #
-    # @param service [String] a key of {SERVICES}
-    # @return [Array<String>] the attribute, else the addresses of all controllers, else {openstack_host}
-    def openstack_hosts(service)
-      given = openstack_endpoint(service, 'internal', 'host')
-      given || !openstack_ha? ? [given || openstack_host(service)] : openstack_members.map(&:address)
-    end
-
     # @return [Integer] the port of a service
     def openstack_port(service, interface = 'internal')
       known = SERVICES.fetch(service)
@@ -184,14 +175,14 @@ module OpenstackCommon
     def transport_url
       user = node.dig('openstack', 'mq', 'user') || 'openstack'
       login = "#{ERB::Util.url_encode(user)}:#{ERB::Util.url_encode(openstack_password('user_passwords', user))}"
-      "rabbit://#{openstack_hosts('mq').map { |host| "#{login}@#{host}:#{openstack_port('mq')}" }.join(',')}/"
+      "rabbit://#{openstack_servers('mq').map { |server| "#{login}@#{server.address}:#{openstack_port('mq')}" }.join(',')}/"
     end
 
     # For services with a {transport_url}.
     #
     # @return [Hash] oslo.messaging's section for a cluster of several brokers, and for TLS; empty if it needs none
     def openstack_rabbit_section
-      several = openstack_hosts('mq').size > 1
+      several = openstack_servers('mq').size > 1
       options = several ? RABBIT_CLUSTER.dup : {}
       if openstack_tls_all?
         # Of several hosts, oslo.messaging expects the name of the first one in the certificates of all, and never connects to another one.
@@ -330,7 +321,7 @@ module OpenstackCommon
     # OVSDB addresses have no slashes, and there may be several: tcp:10.0.112.10:6642,tcp:10.0.112.11:6642
     def ovsdb_url(service)
       scheme = openstack_endpoint(service, 'internal', 'scheme') || (openstack_tls_all? ? 'ssl' : SERVICES.fetch(service)[:scheme])
-      openstack_hosts(service).map { |host| "#{scheme}:#{host}:#{openstack_port(service)}" }.join(',')
+      openstack_servers(service).map { |server| "#{scheme}:#{server.address}:#{openstack_port(service)}" }.join(',')
     end
 
     def openstack_over_tls?(service, interface)

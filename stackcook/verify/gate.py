@@ -18,6 +18,7 @@ from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
+from stackcook.verify import clusters
 from stackcook.verify.check import Checks, poll, timed
 from stackcook.verify.openstack import Cloud, Endpoint, check_endpoint, request, sign_in
 from stackcook.verify.placing import (
@@ -88,7 +89,7 @@ def auth_url(node: Placed) -> str:
 
 
 def behind(nodes: Iterable[Placed], credentials: Credentials, sessions: Sessions) -> Checks:
-    """The checks of the message queue, the database and its cluster, on each node that runs one."""
+    """The checks of the message queue, the database and their clusters, on each node with one."""
 
     def queue(node: Placed) -> None:
         sessions.ask(node, "queue", node.port(QUEUE, 5672), stdin=credentials.queue)
@@ -104,6 +105,7 @@ def behind(nodes: Iterable[Placed], credentials: Credentials, sessions: Sessions
         *(timed("message queue", n.name, QUEUE, lambda: queue(n)) for n in running(nodes, QUEUE)),
         *(timed("database", n.name, DATABASE, lambda: base(n)) for n in running(nodes, DATABASE)),
         *(timed("Galera", n.name, DATABASE, lambda: member(n)) for n in running(nodes, GALERA)),
+        *clusters.checks(nodes, sessions),
     )
 
 

@@ -31,7 +31,9 @@ action :join do
   next if whyrun_mode?
 
   status = wait_for_cluster
-  others = status.servers.reject { |id, address| id == status.id || new_resource.peers.include?(address) }
+  # by their host: members of a cluster that was created without TLS keep their tcp: addresses
+  hosts = new_resource.peers.map { |peer| host(peer) }
+  others = status.servers.reject { |id, address| id == status.id || hosts.include?(host(address)) }
   others.each do |id, address|
     converge_by "remove #{id} at #{address}, which does not exist any more" do
       shell_out!('ovn-appctl', '-t', OpenstackNetwork::OvnCluster.control(new_resource.database), 'cluster/kick', schema, id)
@@ -40,6 +42,10 @@ action :join do
 end
 
 action_class do
+  def host(address)
+    address[/\A\w+:(.+):\d+\z/, 1]
+  end
+
   def schema
     OpenstackNetwork::OvnCluster::SCHEMAS.fetch(new_resource.database)
   end

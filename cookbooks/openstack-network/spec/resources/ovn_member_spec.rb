@@ -96,6 +96,11 @@ RSpec.describe 'openstack_ovn_member' do
       chef_run
     end
 
+    it 'keeps members that have no TLS yet' do
+      servers('aaaa' => 'ssl:192.0.2.10:6643', 'bbbb' => 'ssl:192.0.2.11:6643')
+      expect(chef_run.find_resource(:openstack_ovn_member, 'nb')).not_to be_updated_by_last_action
+    end
+
     it 'changes nothing in a complete cluster' do
       servers('aaaa' => 'tcp:192.0.2.10:6643', 'bbbb' => 'tcp:192.0.2.11:6643')
       expect(chef_run.find_resource(:openstack_ovn_member, 'nb')).not_to be_updated_by_last_action

@@ -157,6 +157,18 @@ RSpec.describe OpenstackCommon::Helpers do
       expect(recipe.transport_url).to eq('rabbit://openstack:a%3Ab%23c@192.0.2.10:5672/')
     end
 
+    it 'needs no options of oslo.messaging for one broker without TLS' do
+      expect(recipe.openstack_rabbit_section).to eq({})
+    end
+
+    it 'knows all brokers and databases of several controllers' do
+      allow(recipe).to receive(:openstack_servers).and_return(%w(192.0.2.11 192.0.2.12).map { |address| OpenstackCommon::Members::Member.new('c', address) })
+      passwords[%w(user_passwords openstack)] = { 'openstack' => 'p' }
+      expect(recipe.transport_url).to eq('rabbit://openstack:p@192.0.2.11:5672,openstack:p@192.0.2.12:5672/')
+      expect(recipe.openstack_url('ovn_sb')).to eq('tcp:192.0.2.11:6642,tcp:192.0.2.12:6642')
+      expect(recipe.openstack_rabbit_section['oslo_messaging_rabbit']).to include('rabbit_quorum_queue' => true, 'heartbeat_timeout_threshold' => 10)
+    end
+
     it 'escapes $ in passwords for oslo.config' do
       passwords[%w(service_passwords nova)] = { 'nova' => 'pa$word' }
       expect(recipe.keystone_client_section('nova')).to include('username' => 'nova', 'password' => 'pa\\$word')

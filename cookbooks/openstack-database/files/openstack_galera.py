@@ -257,7 +257,6 @@ def promote() -> None:
 
 def start() -> None:
     """Start MariaDB, and do not wait until it has joined."""
-    run("systemctl", "reset-failed", "mariadb")
     run("systemctl", "start", "--no-block", "mariadb")
 
 

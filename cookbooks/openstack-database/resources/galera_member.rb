@@ -42,7 +42,6 @@ action_class do
   def start(verb)
     return shell_out!(OpenstackDatabase::Galera::PROGRAM, 'bootstrap', timeout: 900) if verb == :bootstrap
 
-    shell_out!('systemctl', 'reset-failed', 'mariadb')
     # to receive all data takes a while
     shell_out!('systemctl', 'restart', '--no-block', 'mariadb')
   end

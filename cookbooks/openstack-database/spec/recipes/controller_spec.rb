@@ -39,6 +39,8 @@ RSpec.describe 'openstack-database::controller' do
   context 'with several controllers' do
     default_attributes['openstack']['ha'] = { 'address' => '192.0.2.9', 'members' => 'chefspec.local=192.0.2.10 c2=192.0.2.12' }
 
+    before { allow_any_instance_of(Chef::Node).to receive(:name).and_return('chefspec.local') }
+
     it 'is a member of a cluster' do
       expect(chef_run).to render_file('/etc/mysql/mariadb.conf.d/99-openstack.cnf')
         .with_content(%r{^wsrep_cluster_address = gcomm://192\.0\.2\.10,192\.0\.2\.12$})

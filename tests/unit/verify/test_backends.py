@@ -152,7 +152,8 @@ def test_a_web_server_s_body_is_printed(capsys: pytest.CaptureFixture[str]) -> N
     [
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "/healthcheck returned 503 Busy$"),
         (
-            b"HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nnot synced\n",
+            b"HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\n"
+            b"Content-Length: 11\r\n\r\nnot synced\n",
             "/healthcheck returned 503 Busy: not synced$",
         ),
         (b"220 mail.example.com\r\n", "does not respond as a web server does"),

@@ -191,10 +191,12 @@ module OpenstackCommon
     #
     # @return [Hash] oslo.messaging's section for a cluster of several brokers, and for TLS; empty if it needs none
     def openstack_rabbit_section
-      options = {}
-      options.merge!(RABBIT_CLUSTER) if openstack_hosts('mq').size > 1
+      several = openstack_hosts('mq').size > 1
+      options = several ? RABBIT_CLUSTER.dup : {}
       if openstack_tls_all?
-        options.merge!('ssl' => true, 'ssl_ca_file' => OpenstackCommon::Tls::CA, 'ssl_enforce_hostname_verification' => true)
+        # Of several hosts, oslo.messaging expects the name of the first one in the certificates of all, and never connects to another one.
+        # The CA is the cloud's own: it signs the certificates of its nodes only.
+        options.merge!('ssl' => true, 'ssl_ca_file' => OpenstackCommon::Tls::CA, 'ssl_enforce_hostname_verification' => !several)
       end
       options.empty? ? {} : { 'oslo_messaging_rabbit' => options }
     end

@@ -34,7 +34,7 @@ RSpec.describe 'openstack-identity::controller' do
   end
 
   context 'with several controllers' do
-    default_attributes['openstack']['ha'] = { 'address' => '192.0.2.9', 'members' => 'chefspec=192.0.2.10 two=192.0.2.11' }
+    default_attributes['openstack']['ha'] = { 'address' => '192.0.2.9', 'members' => 'fauxhai.local=192.0.2.10 two=192.0.2.11' }
 
     it 'requires keys in the data bag' do
       expect { chef_run }.to raise_error(/data bag keystone_keys, item fernet: field keys is missing/)

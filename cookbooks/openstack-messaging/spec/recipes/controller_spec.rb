@@ -35,4 +35,38 @@ RSpec.describe 'openstack-messaging::controller' do
       expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq.conf').with_content(/^heartbeat = 30$/)
     end
   end
+
+  it 'is alone without other controllers, and lets nothing but AMQP in' do
+    expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq-env.conf').with_content(/^NODENAME=rabbit@localhost$/)
+    expect(chef_run).to start_openstack_service('rabbitmq-server').with(internal_ports: [5672])
+    expect(chef_run).not_to render_file('/etc/rabbitmq/rabbitmq.conf').with_content(/cluster/)
+    expect(chef_run).not_to create_file('/var/lib/rabbitmq/.erlang.cookie')
+  end
+
+  context 'with several controllers' do
+    default_attributes['openstack']['ha'] = { 'address' => '192.0.2.9', 'members' => 'fauxhai.local=192.0.2.10 two=192.0.2.11 three=192.0.2.12' }
+
+    before { stub_search(:node, /openstack-messaging/).and_return([]) }
+
+    it 'is a member of their cluster' do
+      expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq-env.conf').with_content(/^NODENAME=rabbit@192\.0\.2\.10\nUSE_LONGNAME=true$/)
+      expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq.conf').with_content(/^cluster_partition_handling = pause_minority$/)
+      expect(chef_run).to create_file('/var/lib/rabbitmq/.erlang.cookie').with(owner: 'rabbitmq', mode: '0400', sensitive: true)
+      expect(chef_run).to start_openstack_service('rabbitmq-server').with(internal_ports: [5672, 25_672])
+      expect(chef_run).to join_openstack_rabbitmq_member('rabbit@192.0.2.10 after its start').with(
+        node_name: 'rabbit@192.0.2.10', peers: %w(rabbit@192.0.2.11 rabbit@192.0.2.12)
+      )
+    end
+  end
+
+  context 'with TLS for internal connections' do
+    default_attributes['openstack']['tls']['mode'] = 'all'
+
+    it 'accepts TLS only, at the same port' do
+      expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq.conf')
+        .with_content(/^listeners\.tcp = none$/).with_content(/^listeners\.ssl\.1 = 192\.0\.2\.10:5672$/)
+      expect(chef_run).not_to run_execute('rabbitmqctl import_definitions')
+      expect(OpenstackMessaging::Amqp).to have_received(:login?).with(any_args, ca: '/etc/openstack/internal-ca.pem')
+    end
+  end
 end

@@ -45,6 +45,38 @@ RSpec.describe 'openstack-network' do
       expect(chef_run).to set_openstack_ovn_connection('sb').with(target: 'ptcp:6642:192.0.2.10')
     end
 
+    it 'leaves OVN alone without other controllers' do
+      expect(chef_run).not_to create_file('/etc/default/ovn-central')
+      expect(chef_run.find_resources(:openstack_ovn_member)).to be_empty
+    end
+
+    context 'with several controllers' do
+      default_attributes['openstack']['ha'] = { 'address' => '192.0.2.9', 'members' => 'fauxhai.local=192.0.2.10 two=192.0.2.11' }
+
+      before { allow_any_instance_of(Chef::Recipe).to receive(:openstack_converged_peers).and_return([]) }
+
+      it 'makes OVN\'s databases members of a cluster, which listen on the node\'s address' do
+        expect(chef_run).to prepare_openstack_ovn_member('nb').with(address: 'tcp:192.0.2.10:6643', peers: %w(tcp:192.0.2.11:6643))
+        expect(chef_run).to join_openstack_ovn_member('sb after its start').with(database: 'sb')
+        expect(chef_run).to render_file('/etc/ovn/ovnnb_db.json').with_content('"ptcp:6641:192.0.2.10"')
+        expect(chef_run).to render_file('/etc/default/ovn-central').with_content(/--db-nb-cluster-local-addr=192\.0\.2\.10 .*--db-nb-cluster-remote-addr=192\.0\.2\.11/)
+        expect(chef_run).to start_openstack_service('ovn-ovsdb-server-nb').with(internal_ports: [6641, 6643])
+        expect(chef_run).not_to set_openstack_ovn_connection('nb')
+      end
+    end
+
+    context 'with TLS for internal connections' do
+      default_attributes['openstack']['tls']['mode'] = 'all'
+
+      it 'connects Neutron and OVN\'s databases with it' do
+        expect(chef_run).to set_openstack_ovn_connection('sb').with(target: 'pssl:6642:192.0.2.10')
+        expect(chef_run).to render_file('/etc/default/ovn-central').with_content('--ovn-sb-db-ssl-key=/etc/openstack/tls/ovn/key.pem')
+        ml2_conf = chef_run.find_resource(:openstack_config, '/etc/neutron/plugins/ml2/ml2_conf.ini').defaults
+        expect(ml2_conf['ovn']).to include('ovn_nb_connection' => 'ssl:192.0.2.10:6641', 'ovn_nb_private_key' => '/etc/openstack/tls/neutron/key.pem')
+        expect(neutron_conf['oslo_messaging_rabbit']).to include('ssl' => true, 'ssl_ca_file' => '/etc/openstack/internal-ca.pem')
+      end
+    end
+
     it 'runs the maintenance worker with a systemd unit' do
       expect(chef_run).to create_systemd_unit('neutron-ovn-maintenance-worker.service')
     end

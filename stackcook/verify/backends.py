@@ -7,9 +7,10 @@ as its program: it imports only the standard library. A password comes by standa
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import sys
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import BinaryIO
 
 QUEUE_USER = "openstack"
@@ -91,12 +92,18 @@ def database_version(address: str, port: int) -> str:
     raise Unwell(f"{at} responds, but is not a MySQL server")
 
 
-def http_get(address: str, port: int, path: str) -> str:
-    """The body of an HTTP answer; raises Unwell if there is none, or its status is not 200."""
-    url = f"http://{_shown(address, port)}{path}"
+def http_get(address: str, port: int, path: str, token: str = "", ca: str = "") -> str:
+    """The body of an HTTP answer; raises Unwell if there is none, or its status is not 200.
+
+    ``token`` is Keystone's. With a file ``ca`` of CA certificates, it is asked over TLS.
+    """
+    url = f"http{'s' * bool(ca)}://{_shown(address, port)}{path}"
     try:
         connection = HTTPConnection(address, port, timeout=TIMEOUT)
-        connection.request("GET", path)
+        if ca:
+            trusting = ssl.create_default_context(cafile=ca)
+            connection = HTTPSConnection(address, port, timeout=TIMEOUT, context=trusting)
+        connection.request("GET", path, headers={"X-Auth-Token": token} if token else {})
         response = connection.getresponse()
         body = response.read().decode("utf-8", "replace")
     except OSError as error:
@@ -135,6 +142,8 @@ def _method(stream: BinaryIO, wanted: int) -> bytes:
 
 
 def _cause(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is rejected: {error.verify_message}"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused: is the service running?"
     if isinstance(error, TimeoutError):
@@ -148,8 +157,10 @@ def _shown(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def main(kind: str, address: str, port: str, path: str = "") -> int:
+def main(kind: str, address: str, port: str, path: str = "", ca: str = "") -> int:
     """Ask a ``queue``, a ``database``, or by ``http``, which prints the body.
+
+    Standard input has the queue's password, or Keystone's token.
 
     Prints why the service is not well, and returns 1 then.
     """
@@ -159,7 +170,7 @@ def main(kind: str, address: str, port: str, path: str = "") -> int:
         elif kind == "database":
             database_version(address, int(port))
         else:
-            print(http_get(address, int(port), path))
+            print(http_get(address, int(port), path, sys.stdin.read(), ca))
     except Unwell as why:
         print(why)
         return 1

@@ -22,6 +22,7 @@ from stackcook.verify import (
     diagnosis,
     heat,
     horizon,
+    internal,
     openstack,
     outside,
     services,
@@ -78,6 +79,9 @@ def verify(
     ):
         looks = [pool.submit(_on_node, node, sessions, deadline) for node in nodes]
         closed = pool.submit(outside.checks, nodes, sessions)
+        sharing = pool.submit(
+            until_good, deadline, lambda: internal.shared_address(nodes, sessions)
+        )
         signed_in, cloud = _tokens(nodes, credentials, deadline)
         own = bool(manifest.tls and manifest.tls.certificate)
         certificates = tls.look(nodes, credentials.ca, own, time.time())
@@ -103,7 +107,7 @@ def verify(
                 ask=lambda node, command: sessions.output(node.name, command),
             )
         of_nodes = (check for look in looks for check in look.result())
-        found = [*of_cloud, *of_nodes, *closed.result()[0]]
+        found = [*of_cloud, *of_nodes, *closed.result()[0], *sharing.result()]
         found.sort(key=lambda check: check.name)
         seen = Visit()
         if cloud and horizon:
@@ -224,12 +228,13 @@ def _in_cloud(
     if cloud:
         later.append(pool.submit(_agents, nodes, cloud, deadline, known))
         later.append(pool.submit(cinder.checks, cloud, nodes, deadline))
-        later += [
-            pool.submit(_dashboard, n, credentials, deadline) for n in running(nodes, DASHBOARD)
-        ]
+        dashboards = {horizon.base(node): node for node in running(nodes, DASHBOARD)}
+        later += [pool.submit(_dashboard, n, credentials, deadline) for n in dashboards.values()]
         later.append(pool.submit(swift.checks, cloud, nodes, sessions))
         later.append(pool.submit(heat.checks, cloud, nodes, deadline))
-        later += _endpoints(nodes, cloud, deadline, pool)
+        later += _endpoints(nodes, cloud, deadline, pool, sessions)
+        own = partial(internal.checks, nodes, cloud, sessions)
+        later.append(pool.submit(until_good, deadline, own))
     elif not running(nodes, KEYSTONE) and any(node.services for node in nodes):
         yield Check("Keystone", "", False, "no node runs Keystone", "run `stackcook converge`")
     for future in later:
@@ -237,18 +242,26 @@ def _in_cloud(
 
 
 def _endpoints(
-    nodes: tuple[Placed, ...], cloud: Cloud, deadline: float, pool: ThreadPoolExecutor
+    nodes: tuple[Placed, ...],
+    cloud: Cloud,
+    deadline: float,
+    pool: ThreadPoolExecutor,
+    sessions: services.Sessions,
 ) -> list[Future[Checks]]:
     at = {node.address: node.name for node in nodes}
 
     def look(endpoint: Endpoint) -> Checks:
         name = f"endpoint {endpoint.type} {endpoint.url}"
         node, unit = at.get(endpoint.host, ""), openstack.unit(endpoint.type)
+        inside = [n for n in running(nodes, unit) if n.secure and endpoint.interface != "public"]
 
-        def ask() -> Checks:
-            return (timed(name, node, unit, lambda: openstack.check_endpoint(cloud, endpoint)),)
+        def ask() -> None:
+            if inside:
+                internal.ask(inside[0], endpoint, cloud, sessions, endpoint.host)
+            else:
+                openstack.check_endpoint(cloud, endpoint)
 
-        return until_good(deadline, ask)
+        return until_good(deadline, lambda: (timed(name, node, unit, ask),))
 
     return [pool.submit(look, endpoint) for endpoint in openstack.distinct(cloud.catalog)]
 

@@ -3,8 +3,8 @@
 name 'openstack-ha'
 maintainer 'stackcook'
 license 'Apache-2.0'
-description "The address that controllers share"
+description 'A virtual address for several controllers, moved by keepalived'
 version '1.0.0'
-chef_version '>= 18.0'
+chef_version '>= 18.8'
 supports 'debian', '>= 13.0'
 depends 'openstack-common'

@@ -39,8 +39,9 @@ DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
         "swift_hash_path_prefix",
         "swift_hash_path_suffix",
         "heat_encryption",
+        "rabbitmq_cookie",
     ),
-    "ceph_keys": ("cinder", "glance"),
+    "ceph_keys": ("admin", "mon", "cinder", "glance"),
 }
 """Data bags and their items that ``deploy`` fills with generated passwords."""
 

@@ -12,7 +12,8 @@ from stackcook.bootstrap import objects, providers
 from stackcook.bundle.archive import Bundle
 from stackcook.chef.checks.references import OwnServer
 from stackcook.chef.loader.findings import Findings
-from stackcook.chef.objects import certificates, databags, ha
+from stackcook.chef.objects import certificates, databags, ha, keystonekeys
+from stackcook.chef.objects.runlist import recipes_of
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient
 from stackcook.chef.server.embedded import EmbeddedServer
@@ -202,15 +203,34 @@ class ChefSite:
             self.client.get("/environments")
 
     def secrets(self) -> str:
-        """Generate the passwords that are missing, and certificates that are missing or due."""
+        """Generate what is missing, certificates that are due, and Keystone's keys if due."""
+        now = time.time()
         databags.ensure_passwords(self._manifest)
         done = counted(sum(map(len, self._manifest.passwords.values())), "password")
+        keystonekeys.ensure_keys(self._manifest, now)
+        if self._rotate_keys(now):
+            done += ", Keystone's token keys rotated"
         if self._manifest.tls is None:
             return done
         attributes = (*self._read.roles.values(), *self._read.environments.values())
         hosts = certificates.public_hosts(attributes)
-        new = certificates.ensure_certificates(self._manifest, hosts, time.time())
+        new = certificates.ensure_certificates(self._manifest, hosts, now)
         return f"{done}, {counted(len(self._manifest.nodes), 'certificate')} ({len(new)} new)"
+
+    def _rotate_keys(self, now: float) -> bool:
+        """Rotate the keys of tokens if they are due, and if each node with Keystone has them."""
+        last = keystonekeys.due(self._manifest, now)
+        if last is None:
+            return False
+        nodes = [node.name for node in self._manifest.nodes if self._has_keystone(node)]
+        if not keystonekeys.known(nodes, self.check_ins(), last):
+            return False
+        keystonekeys.rotate(self._manifest, now)
+        return True
+
+    def _has_keystone(self, node: Node) -> bool:
+        recipes = recipes_of(node.run_list, node.environment, self._read.roles)
+        return "openstack-identity::controller" in recipes
 
     def chef_server(self) -> str:
         """Start the embedded server, or check that the user's server responds."""

@@ -142,7 +142,7 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
     check = Step("check", "read and check the Chef repository", changes=False)
     restore = [replace(restore_step(facts.start), after=(check.key,))] if facts.start else []
     before = [check, *restore]
-    generates = "generate the passwords that are missing"
+    generates = "generate the passwords and keys that are missing"
     if manifest.tls:
         generates += ", and the certificates that are missing or due"
     secrets = Step("secrets", generates, after=(before[-1].key,))

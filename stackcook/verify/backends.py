@@ -38,8 +38,8 @@ class _Refused(Exception):
     """RabbitMQ does not accept the login."""
 
 
-def queue_login(address: str, port: int, password: str) -> None:
-    """Log in to RabbitMQ as the services do; raises Unwell.
+def queue_login(address: str, port: int, password: str, ca: str = "") -> None:
+    """Log in to RabbitMQ as the services do, over TLS if there is a ``ca``; raises Unwell.
 
     Proves that the broker answers, takes the user's password and admits it to the virtual host.
     """
@@ -47,7 +47,7 @@ def queue_login(address: str, port: int, password: str) -> None:
     at = _shown(address, port)
     where = f"the AMQP login at {at}"
     try:
-        with socket.create_connection((address, port), TIMEOUT) as connection:
+        with _connected(address, port, ca) as connection:
             stream = connection.makefile("rb")
             connection.sendall(b"AMQP\x00\x00\x09\x01")
             _method(stream, _START)
@@ -95,14 +95,14 @@ def database_version(address: str, port: int) -> str:
 def http_get(address: str, port: int, path: str, token: str = "", ca: str = "") -> str:
     """The body of an HTTP answer; raises Unwell if there is none, or its status is not 200.
 
-    ``token`` is Keystone's. With a file ``ca`` of CA certificates, it is asked over TLS.
+    ``token`` is Keystone's. With a file ``ca`` of CA certificates, it is asked over TLS. The reason
+    has the first line of a body of plain text.
     """
     url = f"http{'s' * bool(ca)}://{_shown(address, port)}{path}"
     try:
         connection = HTTPConnection(address, port, timeout=TIMEOUT)
         if ca:
-            trusting = ssl.create_default_context(cafile=ca)
-            connection = HTTPSConnection(address, port, timeout=TIMEOUT, context=trusting)
+            connection = HTTPSConnection(address, port, timeout=TIMEOUT, context=_trusting(ca))
         connection.request("GET", path, headers={"X-Auth-Token": token} if token else {})
         response = connection.getresponse()
         body = response.read().decode("utf-8", "replace")
@@ -111,8 +111,19 @@ def http_get(address: str, port: int, path: str, token: str = "", ca: str = "") 
     except HTTPException as error:
         raise Unwell(f"{url} does not respond as a web server does ({error!r})") from error
     if response.status != 200:
-        raise Unwell(f"{url} returned {response.status} {response.reason}")
+        plain = (response.getheader("Content-Type") or "").startswith("text/plain")
+        said = f": {body.splitlines()[0][:300]}" if plain and body.strip() else ""
+        raise Unwell(f"{url} returned {response.status} {response.reason}{said}")
     return body
+
+
+def _connected(address: str, port: int, ca: str) -> socket.socket:
+    plain = socket.create_connection((address, port), TIMEOUT)
+    return _trusting(ca).wrap_socket(plain, server_hostname=address) if ca else plain
+
+
+def _trusting(ca: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca)
 
 
 def _frame(method: int, arguments: bytes) -> bytes:
@@ -166,7 +177,7 @@ def main(kind: str, address: str, port: str, path: str = "", ca: str = "") -> in
     """
     try:
         if kind == "queue":
-            queue_login(address, int(port), sys.stdin.read())
+            queue_login(address, int(port), sys.stdin.read(), ca)
         elif kind == "database":
             database_version(address, int(port))
         else:

@@ -24,6 +24,7 @@ from stackcook.verify.check import Checks, poll, timed
 from stackcook.verify.openstack import Cloud, Endpoint, check_endpoint, request, sign_in
 from stackcook.verify.placing import (
     DATABASE,
+    GALERA,
     KEYSTONE,
     PLACEMENT,
     QUEUE,
@@ -90,18 +91,23 @@ def auth_url(node: Placed) -> str:
 
 
 def behind(nodes: Iterable[Placed], credentials: Credentials, sessions: Sessions) -> Checks:
-    """The checks of the message queue and the database, on each node that runs one."""
+    """The checks of the message queue, the database and its cluster, on each node that runs one."""
 
     def queue(node: Placed) -> None:
-        sessions.ask(node, "queue", node.port(QUEUE, 5672), stdin=credentials.queue)
+        port = node.port(QUEUE, 5672)
+        sessions.ask(node, "queue", port, stdin=credentials.queue, secure=node.secure)
 
     def base(node: Placed) -> None:
         sessions.ask(node, "database", node.port(DATABASE, 3306))
 
-    nodes = tuple(nodes)  # gone through twice
+    def member(node: Placed) -> None:
+        sessions.ask(node, "http", node.port(GALERA, 9200), "/")
+
+    nodes = tuple(nodes)  # gone through several times
     return (
         *(timed("message queue", n.name, QUEUE, lambda: queue(n)) for n in running(nodes, QUEUE)),
         *(timed("database", n.name, DATABASE, lambda: base(n)) for n in running(nodes, DATABASE)),
+        *(timed("Galera", n.name, DATABASE, lambda: member(n)) for n in running(nodes, GALERA)),
     )
 
 

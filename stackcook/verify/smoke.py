@@ -7,8 +7,8 @@ error in the log of the service to blame.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 
@@ -85,12 +85,13 @@ def verify(
         signed_in, cloud = _tokens(nodes, credentials, deadline)
         own = bool(manifest.tls and manifest.tls.certificate)
         certificates = tls.look(nodes, credentials.ca, own, time.time())
-        # The nodes' services go on starting while instances boot.
-        of_cloud = (
-            *signed_in,
-            *certificates.checks,
-            *_in_cloud(nodes, credentials, cloud, deadline, pool, known, sessions),
-        )
+        agents: Callable[[], Checks] = tuple
+        endpoints: list[Future[Checks]] = []
+        if cloud:
+            agents = pool.submit(_agents, nodes, cloud, deadline, known).result
+            endpoints = _endpoints(nodes, cloud, deadline, pool, sessions)
+        of_cloud = [*endpoints, *_in_cloud(nodes, credentials, cloud, deadline, pool, sessions)]
+        wait(endpoints)  # what instances need of the cloud; all else goes on while they boot
         proof = Proof()
         limit = max(INSTANCE, patience)
         if cloud and instance is not False:
@@ -102,12 +103,15 @@ def verify(
                 limit=limit,
                 advice=manifest.no_external_network,
                 say=say,
+                ready=agents,
                 vnc=partial(novnc.connect, ca=cloud.ca),
                 why=why,
                 ask=lambda node, command: sessions.output(node.name, command),
             )
-        of_nodes = (check for look in looks for check in look.result())
-        found = [*of_cloud, *of_nodes, *closed.result()[0], *sharing.result()]
+        asked = (check for each in (*looks, *of_cloud) for check in each.result())
+        found = [*signed_in, *certificates.checks, *asked, *agents(), *closed.result()[0]]
+        found += sharing.result()
+        found += _keystone_is_missing(nodes)
         found.sort(key=lambda check: check.name)
         seen = Visit()
         if cloud and horizon:
@@ -218,27 +222,27 @@ def _in_cloud(
     cloud: Cloud | None,
     deadline: float,
     pool: ThreadPoolExecutor,
-    known: Collection[str],
     sessions: services.Sessions,
-) -> Iterable[Check]:
-    """The checks of the cloud's APIs, Horizon, the queue and the database; None: no token."""
-    later: list[Future[Checks]] = [
-        pool.submit(until_good, deadline, lambda: behind(nodes, credentials, sessions))
+) -> list[Future[Checks]]:
+    """The checks of the queue, the database, Horizon and optional services; None: no token."""
+    behind_apis = pool.submit(until_good, deadline, lambda: behind(nodes, credentials, sessions))
+    if cloud is None:
+        return [behind_apis]
+    dashboards = {horizon.base(node): node for node in running(nodes, DASHBOARD)}
+    return [
+        behind_apis,
+        pool.submit(cinder.checks, cloud, nodes, deadline),
+        *(pool.submit(_dashboard, n, credentials, deadline) for n in dashboards.values()),
+        pool.submit(until_good, deadline, partial(internal.checks, nodes, cloud, sessions)),
+        pool.submit(swift.checks, cloud, nodes, sessions),
+        pool.submit(heat.checks, cloud, nodes, deadline),
     ]
-    if cloud:
-        later.append(pool.submit(_agents, nodes, cloud, deadline, known))
-        later.append(pool.submit(cinder.checks, cloud, nodes, deadline))
-        dashboards = {horizon.base(node): node for node in running(nodes, DASHBOARD)}
-        later += [pool.submit(_dashboard, n, credentials, deadline) for n in dashboards.values()]
-        later.append(pool.submit(swift.checks, cloud, nodes, sessions))
-        later.append(pool.submit(heat.checks, cloud, nodes, deadline))
-        later += _endpoints(nodes, cloud, deadline, pool, sessions)
-        own = partial(internal.checks, nodes, cloud, sessions)
-        later.append(pool.submit(until_good, deadline, own))
-    elif not running(nodes, KEYSTONE) and any(node.services for node in nodes):
-        yield Check("Keystone", "", False, "no node runs Keystone", "run `stackcook converge`")
-    for future in later:
-        yield from future.result()
+
+
+def _keystone_is_missing(nodes: tuple[Placed, ...]) -> Checks:
+    if running(nodes, KEYSTONE) or not any(node.services for node in nodes):
+        return ()
+    return (Check("Keystone", "", False, "no node runs Keystone", "run `stackcook converge`"),)
 
 
 def _endpoints(

@@ -38,9 +38,11 @@ module OpenstackBlockStorage
           'transport_url' => transport_url,
           'auth_strategy' => 'keystone',
           'glance_api_servers' => openstack_url('image'),
+          'glance_ca_certificates_file' => openstack_internal_ca,
         },
         'database' => { 'connection' => db_url('cinder') },
         'keystone_authtoken' => keystone_authtoken('cinder'),
+        **openstack_rabbit_section,
         # the default is public
         'nova' => keystone_client_section('nova').merge('interface' => 'internal'),
         'oslo_concurrency' => { 'lock_path' => '/var/lib/cinder/tmp' },
@@ -66,6 +68,7 @@ module OpenstackBlockStorage
                  {
                    'backup_driver' => 'cinder.backup.drivers.swift.SwiftBackupDriver',
                    'swift_catalog_info' => 'object-store:swift:internalURL', # the default is public
+                   'backup_swift_ca_cert_file' => openstack_internal_ca,
                  }
                else
                  {

@@ -14,6 +14,7 @@ default['openstack']['firewall']['nodes'] = nil
 default['openstack']['firewall']['also'] = []
 default['openstack']['start_timeout'] = 240
 default['openstack']['ceph']['mon_hosts'] = nil
+default['openstack']['ceph']['members'] = nil
 default['openstack']['ceph']['fsid'] = 'b1a7e5d0-6f0c-4c5e-9d3e-7d3f5c0a4e11'
 default['openstack']['ceph']['pools']['volumes'] = 'volumes'
 default['openstack']['ceph']['pools']['images'] = 'images'

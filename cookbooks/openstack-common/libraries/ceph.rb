@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'digest'
+require_relative 'members'
 
 module OpenstackCommon
   # How a node uses a Ceph cluster: the one of the cookbook openstack-ceph, or an existing one that attributes name.
@@ -8,6 +9,22 @@ module OpenstackCommon
     CONF = '/etc/ceph/ceph.conf'
     # the commands, and the Python libraries of Cinder's, Glance's and Nova's drivers
     PACKAGES = %w(ceph-common python3-rados python3-rbd).freeze
+
+    RECIPE = 'openstack-ceph::cluster'
+
+    # So that clients wait little for a node that has died: its OSD is down after 10 s instead of 20, its monitor is replaced
+    # after 6 s instead of 10, and who was connected to that one looks for another one after 9 s instead of 30.
+    TIMEOUTS = {
+      'osd_heartbeat_interval' => 3,
+      'osd_heartbeat_grace' => 10,
+      'mon_lease' => 3,
+      'mon_client_ping_interval' => 3,
+      'mon_client_ping_timeout' => 9,
+    }.freeze
+
+    # All connections are encrypted. The older protocol v1 can't do that.
+    SECURE = %w(ms_cluster_mode ms_service_mode ms_client_mode ms_mon_cluster_mode ms_mon_service_mode ms_mon_client_mode)
+             .to_h { |option| [option, 'secure'] }.freeze
 
     # Ceph's keys are structures: type 1 (AES), the time of creation, the number of bytes, the bytes.
     KEY = 'S<L<L<S<a16'
@@ -39,7 +56,15 @@ module OpenstackCommon
         !node['openstack']['ceph']['mon_hosts'].nil? || openstack_has?('ceph')
       end
 
-      # @param client [String] cinder or glance
+      # In the order of the controllers that share an address, others after them by name. From the attribute, else by a search.
+      #
+      # @return [Array<Member>] the nodes of the cluster that recipe[openstack-ceph::cluster] makes; the first one creates it
+      # @raise [RuntimeError] there is none, or the attribute is malformed
+      def openstack_ceph_members
+        node.run_state[:openstack_ceph_members] ||= OpenstackCommon::Members.given(node, 'ceph') || found_ceph_members
+      end
+
+      # @param client [String] cinder or glance; admin or mon for the cluster itself
       # @return [String] the key of the client, from the data bag ceph_keys
       def openstack_ceph_key(client)
         OpenstackCommon::Ceph.key(openstack_password('ceph_keys', client))
@@ -49,8 +74,9 @@ module OpenstackCommon
       #
       # @param sections [Hash] {section => {option => value}}
       def openstack_ceph_conf(sections = {})
-        monitors = node['openstack']['ceph']['mon_hosts'] || [openstack_host('ceph')]
-        global = { 'fsid' => node['openstack']['ceph']['fsid'], 'mon_host' => Array(monitors).join(',') }
+        global = { 'fsid' => node['openstack']['ceph']['fsid'], 'mon_host' => ceph_monitors.join(',') }
+        global.merge!(OpenstackCommon::Ceph::SECURE) if openstack_tls_all?
+        global.merge!(OpenstackCommon::Ceph::TIMEOUTS) if ceph_monitors.length > 1 && !node['openstack']['ceph']['mon_hosts']
         openstack_config_part(CONF, { service: 'ceph', group: 'root', mode: '0644' },
                               Chef::Mixin::DeepMerge.merge({ 'global' => global }, sections))
       end
@@ -61,7 +87,7 @@ module OpenstackCommon
       # @param client [String] cinder or glance
       # @param group [String] who may read its key
       def openstack_ceph_client(client, group:)
-        include_recipe 'openstack-ceph::cluster' if openstack_runs?('openstack-ceph::cluster')
+        include_recipe OpenstackCommon::Ceph::RECIPE if openstack_runs?(OpenstackCommon::Ceph::RECIPE)
         openstack_ceph_conf
 
         text = OpenstackCommon::Ceph.keyring("client.#{client}", openstack_ceph_key(client))
@@ -71,6 +97,27 @@ module OpenstackCommon
           mode '0640'
           sensitive true
         end
+      end
+
+      private
+
+      def ceph_monitors
+        given = node['openstack']['ceph']['mon_hosts'] || openstack_endpoint('ceph', 'internal', 'host')
+        return Array(given) if given
+
+        # an address without a port stands for both protocols
+        openstack_ceph_members.map { |member| openstack_tls_all? ? "[v2:#{member.address}:3300]" : member.address }
+      end
+
+      def found_ceph_members
+        recipe = OpenstackCommon::Ceph::RECIPE
+        found = openstack_nodes(recipe, all: true).reject { |other| other.name == node.name }
+        found << node if openstack_runs?(recipe)
+        raise "ceph: recipe[#{recipe}] is on no node of environment #{node.chef_environment}; put it on one, or set openstack.ceph.mon_hosts" if found.empty?
+
+        order = openstack_ha? ? openstack_members.map(&:name) : []
+        found.map { |each| OpenstackCommon::Members::Member.new(each.name, openstack_address(each)) }
+             .sort_by { |member| [order.index(member.name) || order.length, member.name] }
       end
     end
   end

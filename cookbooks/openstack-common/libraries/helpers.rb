@@ -10,27 +10,40 @@ module OpenstackCommon
     include Members
     include Tls
 
+    LOOPBACK = '127.0.0.1'
+
     # Defaults for the URL of each service; attributes override them.
     # recipe: the service runs on the node that has this recipe in its run list.
     # tls: the port of its public endpoint over TLS, the one that TripleO gave it.
+    # check: it speaks HTTP, and answers this path cheaply, and without a token, while it works.
     SERVICES = {
       'db' => { recipe: 'openstack-database::controller', port: 3306 },
       'mq' => { recipe: 'openstack-messaging::controller', port: 5672 },
       'memcached' => { recipe: 'openstack-memcached::controller', port: 11_211 },
-      'identity' => { recipe: 'openstack-identity::controller', port: 5000, tls: 13_000, path: '/v3' },
-      'image' => { recipe: 'openstack-image::controller', port: 9292, tls: 13_292 },
-      'placement' => { recipe: 'openstack-placement::controller', port: 8778, tls: 13_778 },
-      'compute' => { recipe: 'openstack-compute::controller', port: 8774, tls: 13_774, path: '/v2.1' },
-      'metadata' => { recipe: 'openstack-compute::controller', port: 8775 },
-      'novnc' => { recipe: 'openstack-compute::controller', port: 6080, tls: 13_080, path: '/vnc_lite.html' },
-      'network' => { recipe: 'openstack-network::controller', port: 9696, tls: 13_696 },
+      'identity' => { recipe: 'openstack-identity::controller', port: 5000, tls: 13_000, path: '/v3', check: '/v3' },
+      'image' => { recipe: 'openstack-image::controller', port: 9292, tls: 13_292, check: '/healthcheck' },
+      'placement' => { recipe: 'openstack-placement::controller', port: 8778, tls: 13_778, check: '/' },
+      'compute' => { recipe: 'openstack-compute::controller', port: 8774, tls: 13_774, path: '/v2.1', check: '/' },
+      'metadata' => { recipe: 'openstack-compute::controller', port: 8775, check: '/' },
+      'novnc' => { recipe: 'openstack-compute::controller', port: 6080, tls: 13_080, path: '/vnc_lite.html', check: '/vnc_lite.html' },
+      'network' => { recipe: 'openstack-network::controller', port: 9696, tls: 13_696, check: '/' },
       'ovn_nb' => { recipe: 'openstack-network::controller', port: 6641, scheme: 'tcp' },
       'ovn_sb' => { recipe: 'openstack-network::controller', port: 6642, scheme: 'tcp' },
-      'dashboard' => { recipe: 'openstack-dashboard::controller', port: 80, tls: 443, path: '/horizon/' },
-      'block_storage' => { recipe: 'openstack-block-storage::controller', port: 8776, tls: 13_776, path: '/v3' },
-      'object_storage' => { recipe: 'openstack-object-storage::proxy', port: 8080, tls: 13_808, path: '/v1/AUTH_%(project_id)s' },
-      'orchestration' => { recipe: 'openstack-orchestration::controller', port: 8004, tls: 13_004, path: '/v1/%(project_id)s' },
+      'dashboard' => { recipe: 'openstack-dashboard::controller', port: 80, tls: 443, path: '/horizon/', check: '/horizon/' },
+      'block_storage' => { recipe: 'openstack-block-storage::controller', port: 8776, tls: 13_776, path: '/v3', check: '/' },
+      'object_storage' => { recipe: 'openstack-object-storage::proxy', port: 8080, tls: 13_808, path: '/v1/AUTH_%(project_id)s', check: '/healthcheck' },
+      'orchestration' => { recipe: 'openstack-orchestration::controller', port: 8004, tls: 13_004, path: '/v1/%(project_id)s', check: '/' },
       'ceph' => { recipe: 'openstack-ceph::cluster', port: 3300 },
+    }.freeze
+
+    # oslo.messaging's options for a cluster: all queues have replicas, and a broker that does not answer is noticed in seconds.
+    # Not use_queue_manager: it names the queues for replies after host and process, and those of several services under uWSGI would be the same.
+    RABBIT_CLUSTER = {
+      'amqp_durable_queues' => true,
+      'rabbit_quorum_queue' => true,
+      'rabbit_transient_quorum_queue' => true,
+      'heartbeat_timeout_threshold' => 10,
+      'rabbit_interval_max' => 5,
     }.freeze
 
     # The services that {#openstack_api} knows: their name in messages, and the microversion of requests.
@@ -47,13 +60,15 @@ module OpenstackCommon
     end
 
     # @param service [String] a key of {SERVICES}
-    # @return [String] the address at which the service listens on this node
+    # @return [String] the address at which the service listens on this node; one that only this node reaches if HAProxy accepts TLS for it
     def openstack_bind_address(service)
-      node.dig('openstack', 'bind_service', 'all', service, 'host') || openstack_address
+      given = node.dig('openstack', 'bind_service', 'all', service, 'host')
+      given || (openstack_tls_all? && openstack_behind_haproxy?(service) ? LOOPBACK : openstack_address)
     end
 
     # The host of a service: the attribute, else this node if it runs the service, else the one
-    # node of this environment that does.
+    # node of this environment that does. If several controllers run it, it is the virtual address for HTTP, where HAProxy passes
+    # requests on to all of them. So it is for the database; but the controllers use their own HAProxy, which does not move.
     #
     # @param service [String] a key of {SERVICES}
     # @param interface [String] 'internal' or 'public'; a public host that isn't set is the internal one
@@ -62,26 +77,48 @@ module OpenstackCommon
       openstack_endpoint(service, interface, 'host') || openstack_endpoint(service, 'internal', 'host') || find_openstack_host(service)
     end
 
+    # @param service [String] a key of {SERVICES} without HTTP: its clients know all nodes that run it
+    # @return [Array<Member>] these nodes; the name is nil if an attribute has the host
+    def openstack_servers(service)
+      given = openstack_endpoint(service, 'internal', 'host')
+      return [Member.new(nil, given)] if given
+
+      found = openstack_nodes(SERVICES.fetch(service)[:recipe])
+      return openstack_members if openstack_shared?(found)
+
+      [Member.new(found.first&.name, find_openstack_host(service))]
+    end
+
     # @param service [String] a key of {SERVICES} that not every cloud has
     # @return [Boolean] whether an attribute has its host, or a node of this environment runs it
     def openstack_has?(service)
       !openstack_endpoint(service, 'internal', 'host').nil? || openstack_nodes(SERVICES.fetch(service)[:recipe]).any?
     end
 
+    # For services whose clients know all controllers, and select one that works.
+    #
+    # @param service [String] a key of {SERVICES}
+    # @return [Array<String>] the attribute, else the addresses of all controllers, else {openstack_host}
+    def openstack_hosts(service)
+      given = openstack_endpoint(service, 'internal', 'host')
+      given || !openstack_ha? ? [given || openstack_host(service)] : openstack_members.map(&:address)
+    end
+
     # @return [Integer] the port of a service
     def openstack_port(service, interface = 'internal')
       known = SERVICES.fetch(service)
-      Integer(openstack_endpoint(service, interface, 'port') || (known[:tls] if openstack_over_tls?(service, interface)) || known[:port])
+      Integer(openstack_endpoint(service, interface, 'port') || (known[:tls] if interface == 'public' && openstack_over_tls?(service, interface)) || known[:port])
     end
 
     # @return [String] a service's URL, such as http://10.0.112.10:5000/v3
     def openstack_url(service, interface = 'internal')
       known = SERVICES.fetch(service)
+      return ovsdb_url(service) if known[:scheme] == 'tcp'
+
       default = openstack_over_tls?(service, interface) ? 'https' : 'http'
-      scheme = openstack_endpoint(service, interface, 'scheme') || known[:scheme] || default
+      scheme = openstack_endpoint(service, interface, 'scheme') || default
       path = openstack_endpoint(service, interface, 'path') || known[:path]
-      # OVSDB addresses have no slashes: tcp:10.0.112.10:6642
-      "#{scheme}:#{'//' unless scheme == 'tcp'}#{openstack_host(service, interface)}:#{openstack_port(service, interface)}#{path}"
+      "#{scheme}://#{openstack_host(service, interface)}:#{openstack_port(service, interface)}#{path}"
     end
 
     # @return [Hash] a service's URLs for Keystone's catalog, {interface => URL}
@@ -99,24 +136,67 @@ module OpenstackCommon
       raise "data bag #{bag} has no item #{item} that this node can read (#{e.message}); create it, or let `stackcook upload` generate it"
     end
 
-    # @return [Array<String>] memcached's servers as 'host:port'
+    # @return [Array<String>] memcached's servers as 'host:port'. If internal connections are encrypted, these are ports at which HAProxy
+    #   of this node leads to them: not all clients of memcached can use TLS
     def openstack_memcached_servers
       given = node['openstack']['memcached_servers']
-      given ? Array(given) : ["#{openstack_host('memcached')}:#{openstack_port('memcached')}"]
+      return Array(given) if given
+
+      tunnels = openstack_memcached_tunnels
+      return tunnels.keys.map { |port| "#{LOOPBACK}:#{port}" } if tunnels.any?
+
+      hosts = openstack_tls_all? ? [LOOPBACK] : openstack_servers('memcached').map(&:address)
+      hosts.map { |host| "#{host}:#{openstack_port('memcached')}" }
+    end
+
+    # @return [Hash{Integer => Member}] the port of 127.0.0.1 for each memcached server; empty without TLS, and if the only one is on this node
+    def openstack_memcached_tunnels
+      return {} if !openstack_tls_all? || node['openstack']['memcached_servers']
+
+      servers = openstack_servers('memcached')
+      return {} if servers.map(&:address) == [openstack_address]
+
+      servers.each_with_index.to_h { |server, index| [openstack_port('memcached') + 1 + index, server] }
     end
 
     # @param user [String] the database's user, whose password is in the bag db_passwords
     # @return [String] the URL of a database, for SQLAlchemy
     def db_url(user, database = user)
       password = ERB::Util.url_encode(openstack_password('db_passwords', user))
-      "mysql+pymysql://#{user}:#{password}@#{openstack_host('db')}:#{openstack_port('db')}/#{database}"
+      # PyMySQL then verifies the certificate, and the host's name or address in it
+      options = "?ssl_ca=#{OpenstackCommon::Tls::CA}" if openstack_tls_all?
+      "mysql+pymysql://#{user}:#{password}@#{openstack_host('db')}:#{openstack_port('db')}/#{database}#{options}"
     end
 
-    # @return [String] the URL of RabbitMQ, for oslo.messaging
+    # Not through the HAProxy of a controller, which may not be ready yet.
+    #
+    # @param user [String] the database's user, whose password is in the bag db_passwords
+    # @return [OpenstackCommon::Mariadb] a client that logs in to the MariaDB of this node if it is a controller of several, else to the cloud's
+    def openstack_mariadb(user, database = user)
+      OpenstackCommon::Mariadb.new(
+        user, password: openstack_password('db_passwords', user), database: database,
+              host: openstack_member? ? openstack_bind_address('db') : openstack_host('db'), port: openstack_port('db'),
+              ca: (OpenstackCommon::Tls::CA if openstack_tls_all?)
+      )
+    end
+
+    # @return [String] the URL of RabbitMQ, for oslo.messaging; with several controllers, it has all of them
     def transport_url
       user = node.dig('openstack', 'mq', 'user') || 'openstack'
-      password = ERB::Util.url_encode(openstack_password('user_passwords', user))
-      "rabbit://#{ERB::Util.url_encode(user)}:#{password}@#{openstack_host('mq')}:#{openstack_port('mq')}/"
+      login = "#{ERB::Util.url_encode(user)}:#{ERB::Util.url_encode(openstack_password('user_passwords', user))}"
+      "rabbit://#{openstack_hosts('mq').map { |host| "#{login}@#{host}:#{openstack_port('mq')}" }.join(',')}/"
+    end
+
+    # For services with a {transport_url}.
+    #
+    # @return [Hash] oslo.messaging's section for a cluster of several brokers, and for TLS; empty if it needs none
+    def openstack_rabbit_section
+      options = {}
+      options.merge!(RABBIT_CLUSTER) if openstack_hosts('mq').size > 1
+      if openstack_tls_all?
+        options.merge!('ssl' => true, 'ssl_ca_file' => OpenstackCommon::Tls::CA, 'ssl_enforce_hostname_verification' => true)
+      end
+      options.empty? ? {} : { 'oslo_messaging_rabbit' => options }
     end
 
     # @param user [String] the service's user, whose password is in the bag service_passwords
@@ -131,7 +211,8 @@ module OpenstackCommon
         'username' => user,
         'password' => OpenstackCommon::Ini.literal(openstack_password('service_passwords', user)),
         'region_name' => node['openstack']['region'],
-      }
+        'cafile' => openstack_internal_ca,
+      }.compact
     end
 
     # @return [Hash] the options with which a service checks the tokens of its clients
@@ -141,7 +222,9 @@ module OpenstackCommon
         'www_authenticate_uri' => openstack_url('identity'),
         'memcached_servers' => openstack_memcached_servers.join(','),
         'service_token_roles' => 'service',
-        'service_token_roles_required' => true
+        'service_token_roles_required' => true,
+        # a server that is down delays a request by a second, once in half a minute
+        **(openstack_ha? ? { 'memcache_pool_socket_timeout' => 1, 'memcache_pool_dead_retry' => 30 } : {})
       )
     end
 
@@ -157,12 +240,21 @@ module OpenstackCommon
       OpenstackCommon::Frontends::CA unless !openstack_tls? || openstack_certificate['ca'].empty?
     end
 
-    # Makes a service of this node reachable over TLS, if the cloud has it. All services of a node share one resource, at the place of
-    # the first: the endpoints work before the catalog names them.
+    # Makes a service of this node reachable through HAProxy, if the cloud has TLS or several controllers. All services of a node share one
+    # resource, at the place of the first: the endpoints work before the catalog names them.
     #
-    # @param service [String] a key of {SERVICES} that has a port for TLS
-    def openstack_frontend(service)
-      edit_resource(:openstack_frontends, 'public') { services (services + [service]).uniq }
+    # @param service [String] a key of {SERVICES} that speaks HTTP, or db or memcached
+    # @param first_only [Boolean] whether only the first of several controllers may answer
+    def openstack_frontend(service, first_only: false)
+      edit_resource(:openstack_frontends, 'public') do
+        services (services + [service]).uniq
+        first_only_services (first_only_services + [service]).uniq if first_only
+      end
+    end
+
+    # @return [Boolean] whether this node has HAProxy in front of its services
+    def openstack_frontends?
+      openstack_tls? || openstack_member?
     end
 
     # Adds sections to a configuration file. The controller and compute recipes of a service share one file
@@ -186,7 +278,7 @@ module OpenstackCommon
         url: openstack_url('identity'),
         user: 'admin', project: 'admin',
         password: openstack_password('user_passwords', 'admin'),
-        timeout: node['openstack']['start_timeout']
+        timeout: node['openstack']['start_timeout'], ca_file: openstack_internal_ca
       )
     end
 
@@ -197,7 +289,7 @@ module OpenstackCommon
       name, version = APIS.fetch(service)
       clients[service] ||= OpenstackCommon::Rest.new(
         name: name, url: openstack_url(service),
-        timeout: node['openstack']['start_timeout'],
+        timeout: node['openstack']['start_timeout'], ca_file: openstack_internal_ca,
         headers: { 'OpenStack-API-Version' => version }.compact
       ) { |renew| openstack_keystone.token(renew: renew) }
     end
@@ -233,8 +325,24 @@ module OpenstackCommon
 
     private
 
+    # OVSDB addresses have no slashes, and there may be several: tcp:10.0.112.10:6642,tcp:10.0.112.11:6642
+    def ovsdb_url(service)
+      scheme = openstack_endpoint(service, 'internal', 'scheme') || (openstack_tls_all? ? 'ssl' : SERVICES.fetch(service)[:scheme])
+      openstack_hosts(service).map { |host| "#{scheme}:#{host}:#{openstack_port(service)}" }.join(',')
+    end
+
     def openstack_over_tls?(service, interface)
-      interface == 'public' && openstack_tls? && !SERVICES.fetch(service)[:tls].nil?
+      known = SERVICES.fetch(service)
+      interface == 'public' ? openstack_tls? && known.key?(:tls) : openstack_tls_all? && known.key?(:check)
+    end
+
+    def openstack_behind_haproxy?(service)
+      service == 'memcached' || SERVICES.fetch(service).key?(:check)
+    end
+
+    # @param nodes [Array<Chef::Node>] those that run a service
+    def openstack_shared?(nodes)
+      openstack_ha? && nodes.any? { |found| openstack_members.any? { |member| member.name == found.name } }
     end
 
     def openstack_endpoint(service, interface, field)
@@ -245,10 +353,18 @@ module OpenstackCommon
     def find_openstack_host(service)
       recipe = SERVICES.fetch(service)[:recipe]
       found = openstack_nodes(recipe)
+      return shared_openstack_host(service) if openstack_shared?(found)
       return openstack_address(found.first) if found.one?
 
       raise "#{service}: recipe[#{recipe}] is on #{found.empty? ? 'no node' : found.map(&:name).sort.join(' and ')} of environment " \
             "#{node.chef_environment}; put it on exactly one node, or set openstack.endpoints.internal.#{service}.host"
+    end
+
+    def shared_openstack_host(service)
+      return openstack_virtual_address if SERVICES.fetch(service).key?(:check)
+      return openstack_member? ? LOOPBACK : openstack_virtual_address if service == 'db'
+
+      openstack_member? ? openstack_address : openstack_members.first.address
     end
 
     # @return [Array<String>] of the nodes of this environment that have one: {openstack_address}

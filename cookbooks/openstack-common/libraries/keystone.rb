@@ -13,9 +13,10 @@ module OpenstackCommon
 
     # @param url [String] with the version, such as http://10.0.112.10:5000/v3
     # @param timeout [Integer] seconds within which Keystone must respond; it may be starting
-    def initialize(url:, user:, password:, project:, timeout: 120)
-      @anonymous = Rest.new(name: 'Keystone', url: url, timeout: timeout)
-      @rest = Rest.new(name: 'Keystone', url: url, timeout: timeout) { |renew| token(renew: renew) }
+    # @param ca_file [String, nil] the CA certificates for HTTPS; nil: those of the system
+    def initialize(url:, user:, password:, project:, timeout: 120, ca_file: nil)
+      @anonymous = Rest.new(name: 'Keystone', url: url, timeout: timeout, ca_file: ca_file)
+      @rest = Rest.new(name: 'Keystone', url: url, timeout: timeout, ca_file: ca_file) { |renew| token(renew: renew) }
       @user = user
       @password = password
       @project = project

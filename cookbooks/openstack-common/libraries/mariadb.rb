@@ -14,11 +14,13 @@ module OpenstackCommon
     end
 
     # @param host [String, nil] nil: the Unix socket
-    def initialize(user, password: nil, host: nil, port: 3306, database: nil)
+    # @param ca [String, nil] the file of the CA that has to have signed the server's certificate
+    def initialize(user, password: nil, host: nil, port: 3306, database: nil, ca: nil)
       @user = user
       @password = password
       @argv = ['mariadb', '--batch', '--skip-column-names', "--user=#{user}"]
       @argv += ["--host=#{host}", "--port=#{port}"] if host
+      @argv += ["--ssl-ca=#{ca}", '--ssl-verify-server-cert'] if ca
       @argv << "--database=#{database}" if database
     end
 

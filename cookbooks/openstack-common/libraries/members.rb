@@ -39,12 +39,21 @@ module OpenstackCommon
       openstack_members.reject { |member| member.name == node.name }
     end
 
-    # @return [Array<Member>, nil] of the attribute `openstack.ha.members`: "controller1=192.0.2.11 controller2=192.0.2.12"
-    def self.given(node)
-      text = node.dig('openstack', 'ha', 'members') or return
+    # They are found by a search: without a Chef server, there are none.
+    #
+    # @return [Array<Member>] those of the other controllers on which a converge with this recipe has succeeded: members of clusters
+    def openstack_converged_peers(recipe)
+      names = openstack_nodes(recipe, all: true).map(&:name)
+      openstack_peers.select { |peer| names.include?(peer.name) }
+    end
+
+    # @param of [String] ha or ceph
+    # @return [Array<Member>, nil] of the attribute `openstack.OF.members`: "controller1=192.0.2.11 controller2=192.0.2.12"
+    def self.given(node, of = 'ha')
+      text = node.dig('openstack', of, 'members') or return
       text.split.map do |word|
         name, address = word.split('=', 2)
-        raise "openstack.ha.members: \"#{word}\" is not NAME=ADDRESS" if [name, address].any? { |part| part.to_s.empty? }
+        raise "openstack.#{of}.members: \"#{word}\" is not NAME=ADDRESS" if [name, address].any? { |part| part.to_s.empty? }
 
         Member.new(name, address)
       end

@@ -21,13 +21,15 @@ module OpenstackCommon
     # @param name [String] the service in messages, such as Keystone
     # @param url [String] what all paths begin with, such as http://10.0.112.10:5000/v3
     # @param timeout [Integer] seconds within which the service must respond
+    # @param ca_file [String, nil] the CA certificates that the service's has to be signed by; nil: those of the system
     # @param headers [Hash] sent with each request, such as the microversion
     # @yieldparam renew [Boolean] whether the token of before was rejected
     # @yieldreturn [String] a token. Without a block, requests have none
-    def initialize(name:, url:, timeout: 120, headers: {}, &token)
+    def initialize(name:, url:, timeout: 120, ca_file: nil, headers: {}, &token)
       @name = name
       @uri = URI(url)
       @timeout = timeout
+      @ca_file = ca_file
       @headers = headers
       @token = token
       @lists = {}
@@ -128,7 +130,7 @@ module OpenstackCommon
         raise Error.new(refusal(verb, path, response), response.code.to_i) if response.is_a?(Net::HTTPServerError)
 
         response
-      rescue Error, SystemCallError, IOError, Net::OpenTimeout, Net::ReadTimeout => e
+      rescue Error, SystemCallError, IOError, OpenSSL::SSL::SSLError, Net::OpenTimeout, Net::ReadTimeout => e
         raise if e.is_a?(Error) && (monotonic > deadline || !repeatable?(verb, path, e))
         raise Error, silent(e) if monotonic > deadline || !repeatable?(verb, path, e)
 
@@ -139,6 +141,7 @@ module OpenstackCommon
 
     # A repeated POST might create a second object, unless the first one cannot have reached the service.
     def repeatable?(verb, path, error)
+      return false if error.message.include?('certificate verify failed')
       return true if verb != :Post || path == '/auth/tokens'
 
       error.is_a?(Errno::ECONNREFUSED) || error.is_a?(Net::OpenTimeout) || (error.is_a?(Error) && error.status == 503)
@@ -152,7 +155,7 @@ module OpenstackCommon
       http_request = Net::HTTP.const_get(verb).new("#{@uri.path.chomp('/')}#{path}", { 'Content-Type' => 'application/json', **@headers, **headers })
       http_request.body = JSON.generate(body) if body
       yield http_request if block_given?
-      Net::HTTP.start(@uri.host, @uri.port, use_ssl: @uri.scheme == 'https', open_timeout: 5, read_timeout: 60) do |http|
+      Net::HTTP.start(@uri.host, @uri.port, use_ssl: @uri.scheme == 'https', ca_file: @ca_file, open_timeout: 5, read_timeout: 60) do |http|
         http.request(http_request)
       end
     ensure

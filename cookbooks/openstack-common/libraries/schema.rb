@@ -24,8 +24,10 @@ module OpenstackCommon
       File.join(DIRECTORY, @name)
     end
 
-    def up_to_date?
-      File.exist?(path) && File.read(path) == state
+    # @param others [Array<String>] results that other nodes have saved
+    def up_to_date?(others = [])
+      saved = File.exist?(path) ? [File.read(path), *others] : others
+      saved.any? && saved.include?(state)
     end
 
     # @return [String] a line with the package and its version, and one for each revision in the database

@@ -17,6 +17,11 @@ module OpenstackCommon
       node.dig('openstack', 'tls', 'mode') == 'all'
     end
 
+    # @return [String, nil] the file with the CA certificates that clients of internal services need; nil if these have no TLS
+    def openstack_internal_ca
+      CA if openstack_tls_all?
+    end
+
     # @return [Hash{String => String}] this node's certificate for internal services, its key and its CA, as PEM. It is valid for the
     #   node's name and address, the virtual address, 127.0.0.1 and localhost
     # @raise [RuntimeError] there is none
@@ -33,6 +38,10 @@ module OpenstackCommon
     # @param daemon [String] the name of an openstack_tls_files
     # @return [Hash{Symbol => String}] its files: certificate, key and ca
     def openstack_tls_paths(daemon)
+      OpenstackCommon::Tls.paths(daemon)
+    end
+
+    def self.paths(daemon)
       { certificate: "#{DIRECTORY}/#{daemon}/certificate.pem", key: "#{DIRECTORY}/#{daemon}/key.pem", ca: CA }
     end
 

@@ -20,8 +20,8 @@ load_current_value do |desired|
 
   charset found.first.first
   granted found.first.last.to_i > 1
-  address = openstack_bind_address('db')
-  login = OpenstackCommon::Mariadb.new(desired.user, password: desired.password, host: address, port: openstack_port('db'))
+  login = OpenstackCommon::Mariadb.new(desired.user, password: desired.password, host: openstack_bind_address('db'), port: openstack_port('db'),
+                                                     ca: (OpenstackCommon::Tls::CA if openstack_tls_all?))
   password login.login? ? desired.password : ''
 end
 

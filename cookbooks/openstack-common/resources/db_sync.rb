@@ -13,7 +13,7 @@ property :package, String, default: lazy { "python3-#{user}" }, desired_state: f
 property :up_to_date, [true, false], default: true, skip_docs: true
 
 load_current_value do |desired|
-  up_to_date desired.schema.up_to_date?
+  up_to_date desired.schema.up_to_date?(desired.saved_by_peers)
 end
 
 action :sync do
@@ -34,11 +34,23 @@ action :sync do
       content new_resource.schema.state
     end
   end
+  # of several controllers, one upgrades the schema for all
+  node.default['openstack']['schemas'][new_resource.database] = new_resource.schema.state if openstack_member?
 end
 
 # @return [OpenstackCommon::Schema]
 def schema
-  OpenstackCommon::Schema.new(database, package, OpenstackCommon::Mariadb.new(
-    user, password: openstack_password('db_passwords', user), host: openstack_host('db'), port: openstack_port('db'), database: database
-  ))
+  OpenstackCommon::Schema.new(database, package, openstack_mariadb(user, database))
+end
+
+# @return [Array<String>] what other controllers that share the database have saved in their node objects
+def saved_by_peers
+  return [] unless openstack_member?
+
+  node.run_state[:openstack_schemas] ||= openstack_peers.filter_map do |peer|
+    Chef::Node.load(peer.name).read('openstack', 'schemas').to_h
+  rescue Net::HTTPClientException => e
+    raise unless e.response.code == '404'
+  end
+  node.run_state[:openstack_schemas].filter_map { |schemas| schemas[database] }
 end

@@ -3,13 +3,14 @@
 provides :openstack_frontends
 unified_mode true
 
-description 'Lets HAProxy accept TLS for the public endpoints of this node, and pass requests on to the services. Without openstack.tls.mode, HAProxy is removed from the node\'s services.'
+description 'Puts HAProxy in front of the services of this node, for TLS, and for the virtual address of several controllers. Without both, HAProxy is removed from the node\'s services.'
 
-property :services, Array, default: [], description: 'Services with a public endpoint'
-property :certificate, Hash, default: lazy { openstack_certificate }, sensitive: true, description: '`certificate`, `key` and `ca` as PEM'
+property :services, Array, default: [], description: 'Services that speak HTTP; `db` and `memcached`'
+property :first_only_services, Array, default: [], description: 'Those of which only the first of several controllers may answer'
+property :certificate, Hash, default: lazy { openstack_tls? ? openstack_certificate : {} }, sensitive: true, description: '`certificate`, `key` and `ca` as PEM'
 
 def after_created
-  return unless openstack_tls?
+  return unless openstack_frontends?
 
   (node.run_state[:openstack_packages] ||= []) << 'haproxy'
   # the recipe of compute nodes disables the unit otherwise
@@ -17,13 +18,36 @@ def after_created
 end
 
 action :create do
-  openstack_tls? ? accept : remove
+  openstack_frontends? ? accept : remove
 end
 
 action_class do
   def accept
     openstack_packages 'haproxy'
 
+    certificates if openstack_tls?
+    openstack_tls_files OpenstackCommon::Frontends::INTERNAL do
+      group 'root' # HAProxy reads them as root
+    end
+    make_room
+
+    file OpenstackCommon::Frontends::CONFIG do
+      content OpenstackCommon::Frontends.render(sections, several: openstack_member?)
+      owner 'root'
+      group 'root'
+      mode '0644'
+      verify 'haproxy -c -f %{path}'
+    end
+
+    openstack_service 'haproxy' do
+      ports sections.flat_map(&:binds).map(&:port).uniq
+      config [OpenstackCommon::Frontends::CONFIG, *certificate_files]
+      reload true
+      wait true
+    end
+  end
+
+  def certificates
     directory ::File.dirname(OpenstackCommon::Frontends::CA)
 
     # for programs on this node
@@ -42,21 +66,28 @@ action_class do
       sensitive true
     end
 
-    file OpenstackCommon::Frontends::CONFIG do
-      content OpenstackCommon::Frontends.render(frontends)
-      owner 'root'
-      group 'root'
-      mode '0644'
-      verify 'haproxy -c -q -f %{path}'
-    end
+    public = new_resource.services.select { |name| known(name)[:tls] }
+    node.default['openstack']['public_urls'] = public.to_h { |name| [name, public_url(name)] }
+  end
 
-    node.default['openstack']['public_urls'] = new_resource.services.to_h { |name| [name, openstack_url(name, 'public').sub(':443/', '/')] }
+  def certificate_files
+    [*(OpenstackCommon::Frontends::CERTIFICATE if openstack_tls?),
+     *(openstack_tls_paths(OpenstackCommon::Frontends::INTERNAL).values if openstack_tls_all?)]
+  end
 
-    openstack_service 'haproxy' do
-      ports frontends.map { |frontend| frontend[:port] }.uniq
-      config [OpenstackCommon::Frontends::CONFIG, OpenstackCommon::Frontends::CERTIFICATE]
-      reload true
-      wait true
+  # Services that still listen where HAProxy is to do so, because internal connections were not encrypted before, stop. Their recipes
+  # start them again, at another address.
+  def make_room
+    return unless openstack_tls_all?
+
+    binds = sections.flat_map(&:binds).select { |bind| bind.address == openstack_address }
+    taken = (binds.map(&:port) - OpenstackCommon::Frontends.ports) & OpenstackCommon::Systemd.listening
+    node.read('openstack', 'services').to_h.each do |unit, declared|
+      next if unit == 'haproxy' || (declared['ports'] & taken).empty?
+
+      service unit do
+        action :stop
+      end
     end
   end
 
@@ -74,15 +105,144 @@ action_class do
     end
   end
 
-  def frontends
-    new_resource.services.map do |name|
-      listening = openstack_bind_address(name)
-      {
-        name: name,
-        address: node.dig('openstack', 'bind_service', 'public', name, 'host') || listening,
-        port: openstack_port(name, 'public'),
-        server: "#{OpenstackCommon::Frontends.reachable(listening) || openstack_address}:#{openstack_port(name)}",
-      }
+  # @return [Array<OpenstackCommon::Frontends::Section>]
+  def sections
+    @sections ||= new_resource.services.flat_map do |name|
+      case name
+      when 'db' then database
+      when 'memcached' then memcached
+      else http(name)
+      end
+    end + tunnels
+  end
+
+  # @return [Array] for a service that speaks HTTP: the section of its clients, and what else it needs
+  def http(name)
+    binds = binds(name)
+    rules = [*(openstack_member? ? check(name) : []), *forwarded(name, binds)]
+    found = [section(name, :http, binds, rules, servers(name))]
+    if openstack_tls_all?
+      found << node_section(name) if openstack_member?
+      found << redirect if name == 'dashboard'
     end
+    found.reject { |each| each.binds.empty? }
+  end
+
+  def binds(name)
+    [
+      (bind(front(name), openstack_port(name), internal) if (openstack_member? || internal) && !redirected?(name)),
+      (bind(public_front(name), openstack_port(name, 'public'), :public) if openstack_tls? && known(name)[:tls]),
+    ].compact
+  end
+
+  def servers(name)
+    return [server(name, reachable(name), openstack_port(name))] unless openstack_member?
+
+    members = new_resource.first_only_services.include?(name) ? openstack_members.first(1) : openstack_members
+    members.map { |member| server(member.name, member.address, node_port(name), openstack_tls_all?, 'check') }
+  end
+
+  # What HAProxy of another controller connects to, over TLS.
+  def node_section(name)
+    binds = [bind(openstack_address, node_port(name), :internal)]
+    rules = forwarded(name, binds, trusted: openstack_members.map(&:address))
+    section("#{name}-node", :http, binds, rules, [server(name, reachable(name), openstack_port(name))])
+  end
+
+  # Horizon's users may have typed http://
+  def redirect
+    section('dashboard-redirect', :http, [bind(front('dashboard'), openstack_port('dashboard'))],
+            ["http-request redirect code 302 location #{public_url('dashboard')}"], [])
+  end
+
+  # Metadata are only for Neutron's agents. They tell which instance asks in X-Forwarded-For.
+  def forwarded(name, binds, trusted: [])
+    name == 'metadata' ? ['option forwardfor if-none'] : OpenstackCommon::Frontends.forwarded(binds, trusted: trusted)
+  end
+
+  def check(name)
+    headers = ["hdr Host #{openstack_host(name, 'public')}", *('hdr X-Forwarded-Proto https' if openstack_tls?)]
+    ['option httpchk', "http-check send meth GET uri #{known(name)[:check]} ver HTTP/1.1 #{headers.join(' ')}",
+     OpenstackCommon::Frontends::CHANGES]
+  end
+
+  # All controllers write to the same node: what one has written, another one reads at once.
+  def database
+    return [] unless openstack_member?
+
+    port = openstack_port('db')
+    check = "check port #{OpenstackCommon::Frontends::GALERA_CHECK}"
+    servers = openstack_members.each_with_index.map do |member, index|
+      server(member.name, member.address, port, false, [check, index.zero? ? 'on-marked-up shutdown-backup-sessions' : 'backup'])
+    end
+    [section('db', :tcp, [loopback, openstack_virtual_address].map { |address| bind(address, port) }, ['option httpchk GET /'], servers)]
+  end
+
+  # Lets other nodes reach memcached over TLS.
+  def memcached
+    return [] unless openstack_tls_all?
+
+    port = openstack_port('memcached')
+    [section('memcached', :tcp, [bind(openstack_address, port, :internal)], [], [server('memcached', loopback, port)])]
+  end
+
+  def tunnels
+    openstack_memcached_tunnels.map do |port, member|
+      own = member.address == openstack_address
+      server = server(member.name, own ? loopback : member.address, openstack_port('memcached'), !own, 'check')
+      section("memcached-#{member.name || member.address}", :tcp, [bind(loopback, port)], [], [server])
+    end
+  end
+
+  # @return [String] the address at which clients reach the service
+  def front(name)
+    return openstack_virtual_address if openstack_member?
+
+    openstack_tls_all? ? openstack_address : openstack_bind_address(name)
+  end
+
+  def public_front(name)
+    node.dig('openstack', 'bind_service', 'public', name, 'host') || front(name)
+  end
+
+  def reachable(name)
+    OpenstackCommon::Frontends.reachable(openstack_bind_address(name)) || openstack_address
+  end
+
+  # Port 80 has no TLS, and redirects.
+  def redirected?(name)
+    name == 'dashboard' && openstack_tls_all?
+  end
+
+  def node_port(name)
+    openstack_port(name, redirected?(name) ? 'public' : 'internal')
+  end
+
+  def internal
+    :internal if openstack_tls_all?
+  end
+
+  def public_url(name)
+    openstack_url(name, 'public').sub(':443/', '/')
+  end
+
+  def known(name)
+    OpenstackCommon::Helpers::SERVICES.fetch(name)
+  end
+
+  def loopback
+    OpenstackCommon::Helpers::LOOPBACK
+  end
+
+  def bind(...)
+    OpenstackCommon::Frontends::Bind.new(...)
+  end
+
+  def server(...)
+    OpenstackCommon::Frontends::Server.new(...)
+  end
+
+  def section(...)
+    OpenstackCommon::Frontends::Section.new(...)
   end
 end

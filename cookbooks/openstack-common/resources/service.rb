@@ -16,12 +16,22 @@ property :wait, [true, false], default: false,
                                description: 'Wait until it listens. Otherwise all services start in parallel, and the run waits for them at its end'
 
 def after_created
+  internal_ca if openstack_tls_all?
   node.default['openstack']['services'][unit] = { 'ports' => ports, 'internal_ports' => internal_ports, 'log' => log }
   # before the first service, for those of the whole run
   find_resource(:openstack_firewall, 'internal services') do
     ports lazy { openstack_internal_ports }
     sources lazy { openstack_firewall_sources }
     action openstack_firewall_action
+  end
+end
+
+# for clients of other services, before the first service
+def internal_ca
+  find_resource(:directory, ::File.dirname(OpenstackCommon::Tls::CA))
+  find_resource(:file, OpenstackCommon::Tls::CA) do
+    content lazy { openstack_internal_certificate['ca'] }
+    mode '0644'
   end
 end
 

@@ -22,10 +22,12 @@ module OpenstackCompute
         # not in /run: when any of Nova's units stops, /run/lock/nova is removed for all of them
         'oslo_concurrency' => { 'lock_path' => '/var/lib/nova/tmp' },
         'keystone_authtoken' => keystone_authtoken('nova'),
+        **openstack_rabbit_section,
         'service_user' => keystone_client_section('nova').merge('send_service_user_token' => true),
         'placement' => keystone_client_section('placement'),
         'neutron' => keystone_client_section('neutron'),
-        'glance' => { 'region_name' => node['openstack']['region'] },
+        'glance' => { 'region_name' => node['openstack']['region'], 'cafile' => openstack_internal_ca },
+        'keystone' => { 'cafile' => openstack_internal_ca },
         'cinder' => keystone_client_section('nova').except('region_name').merge(
           'os_region_name' => node['openstack']['region'], 'catalog_info' => 'block-storage::internalURL'
         ),
@@ -51,7 +53,19 @@ module OpenstackCompute
         'vnc' => {
           'novncproxy_host' => openstack_bind_address('novnc'),
           'novncproxy_port' => openstack_port('novnc'),
+          **(openstack_tls_all? ? vnc_tls : {}),
         },
+      }
+    end
+
+    # @return [Hash] for connections of the console proxy to instances. Those that were started before have no TLS yet
+    def vnc_tls
+      paths = openstack_tls_paths('nova')
+      {
+        'auth_schemes' => 'vencrypt,none',
+        'vencrypt_client_key' => paths[:key],
+        'vencrypt_client_cert' => paths[:certificate],
+        'vencrypt_ca_certs' => paths[:ca],
       }
     end
 

@@ -30,9 +30,15 @@ end
 qemu_conf = '/etc/libvirt/qemu.conf'
 
 file qemu_conf do
-  content(lazy { OpenstackCompute::CoreLimit.forbid(::File.read(qemu_conf)) })
-  only_if { OpenstackCompute::CoreLimit.forbidden? }
+  content(lazy do
+    text = ::File.read(qemu_conf)
+    text = OpenstackCompute::CoreLimit.forbid(text) if OpenstackCompute::CoreLimit.forbidden?
+    OpenstackCompute::VncTls.set(text, openstack_tls_all?)
+  end)
+  only_if { OpenstackCompute::CoreLimit.forbidden? || OpenstackCompute::VncTls.concerns?(qemu_conf, openstack_tls_all?) }
 end
+
+include_recipe 'openstack-compute::_vnc_tls' if openstack_tls_all?
 
 openstack_service 'libvirtd' do
   internal_ports [16_509, 16_514] # if an attribute lets it listen

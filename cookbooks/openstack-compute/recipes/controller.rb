@@ -10,7 +10,10 @@ end
 
 nova_conf nova_controller
 
+openstack_tls_files 'nova' # with which nova-novncproxy connects to instances
+
 openstack_frontend 'compute'
+openstack_frontend 'metadata'
 openstack_frontend 'novnc'
 
 openstack_registration 'nova' do
@@ -68,6 +71,6 @@ end
     ports [with[:port]].compact.map { |service| openstack_port(service) }
     internal_ports with[:internal] ? ports : []
     log [unit, with[:log]].compact.map { |name| "/var/log/nova/#{name}.log" }
-    config [OpenstackCompute::Helpers::NOVA_CONF, with[:config]].compact
+    config [OpenstackCompute::Helpers::NOVA_CONF, with[:config], *(openstack_tls_paths('nova').values if openstack_tls_all? && unit == 'nova-novncproxy')].compact
   end
 end

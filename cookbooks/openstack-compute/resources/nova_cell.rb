@@ -11,10 +11,8 @@ property :uuid, String, desired_state: false, skip_docs: true, description: 'Rea
 
 # Reads the database directly, because nova-manage takes seconds to start.
 load_current_value do |desired|
-  api = OpenstackCommon::Mariadb.new('nova', password: openstack_password('db_passwords', 'nova'), database: 'nova_api',
-                                             host: openstack_host('db'), port: openstack_port('db'))
-  row = api.query('SELECT uuid, transport_url, database_connection FROM cell_mappings ' \
-                  "WHERE name = #{OpenstackCommon::Mariadb.quote(desired.cell)}").first
+  row = openstack_mariadb('nova', 'nova_api').query('SELECT uuid, transport_url, database_connection FROM cell_mappings ' \
+                                                    "WHERE name = #{OpenstackCommon::Mariadb.quote(desired.cell)}").first
   current_value_does_not_exist! unless row
 
   uuid row.first

@@ -13,6 +13,9 @@ module OpenstackDashboard
       'OPENSTACK_ENDPOINT_TYPE' => 'internalURL',
     }.freeze
 
+    # pymemcache's: without ignore_exc, requests fail while one of the servers is down
+    SEVERAL_CACHES = { 'ignore_exc' => true, 'connect_timeout' => 1, 'timeout' => 1, 'retry_attempts' => 0, 'dead_timeout' => 30 }.freeze
+
     module_function
 
     # @param settings [Hash] {name => value}; values are of JSON's types, a setting with the value nil is omitted

@@ -29,8 +29,11 @@ file settings do
         'default' => {
           'BACKEND' => 'django.core.cache.backends.memcached.PyMemcacheCache',
           'LOCATION' => openstack_memcached_servers,
+          # sessions of a server that is down are lost; their users log in again
+          **(openstack_ha? ? { 'OPTIONS' => OpenstackDashboard::Settings::SEVERAL_CACHES } : {}),
         },
       },
+      'OPENSTACK_SSL_CACERT' => openstack_internal_ca,
       'TIME_ZONE' => 'UTC',
       'DISALLOW_IFRAME_EMBED' => true,
       # not CSRF_COOKIE_HTTPONLY: Horizon's own scripts read this cookie

@@ -4,26 +4,53 @@ openstack_packages 'database' do
   packages %w(mariadb-server mariadb-client nftables)
 end
 
-openstack_config '/etc/mysql/mariadb.conf.d/99-openstack.cnf' do
+include_recipe 'openstack-database::_member' if openstack_member?
+
+openstack_tls_files 'mysql'
+
+tls = openstack_tls_paths('mysql') if openstack_tls_all?
+config = '/etc/mysql/mariadb.conf.d/99-openstack.cnf'
+
+openstack_config config do
   service 'db'
   group 'root'
   mode '0644'
-  defaults(
-    'mysqld' => {
-      'bind-address' => openstack_bind_address('db'),
-      'character-set-server' => 'utf8mb3',
-      'collation-server' => 'utf8mb3_general_ci',
-      'max_connections' => node['openstack']['db']['max_connections'],
-      # a slow DNS server must not delay every login
-      'skip-name-resolve' => 'on',
-    }
-  )
+  defaults(lazy do
+    Chef::Mixin::DeepMerge.merge(
+      {
+        'mysqld' => {
+          'bind-address' => openstack_bind_address('db'),
+          'character-set-server' => 'utf8mb3',
+          'collation-server' => 'utf8mb3_general_ci',
+          # the clients of all controllers use the same member
+          'max_connections' => node['openstack']['db']['max_connections'] * (openstack_member? ? openstack_members.size : 1),
+          # a slow DNS server must not delay every login
+          'skip-name-resolve' => 'on',
+          'ssl-ca' => tls&.fetch(:ca),
+          'ssl-cert' => tls&.fetch(:certificate),
+          'ssl-key' => tls&.fetch(:key),
+        },
+      },
+      openstack_galera_options(tls)
+    )
+  end)
+end
+
+files = [config, *tls&.values]
+
+if openstack_member?
+  openstack_galera_member openstack_bind_address('db') do
+    peers openstack_peers.to_h(&:to_a)
+    first openstack_first_member?
+    through "#{openstack_host('db')}:#{openstack_port('db')}" if openstack_runs?('openstack-ha::controller')
+    config files
+  end
 end
 
 openstack_service 'mariadb' do
   ports [openstack_port('db')]
-  internal_ports [openstack_port('db')]
-  config '/etc/mysql/mariadb.conf.d/99-openstack.cnf'
+  internal_ports [openstack_port('db'), *(OpenstackDatabase::Galera::PORTS if openstack_member?)]
+  config files
   wait true
 end
 

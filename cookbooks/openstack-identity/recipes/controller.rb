@@ -17,6 +17,8 @@ openstack_config '/etc/keystone/keystone.conf' do
       'enabled' => true,
       'backend' => 'dogpile.cache.memcached',
       'memcache_servers' => openstack_memcached_servers.join(','),
+      # a server that is down delays a request by a second, once in half a minute
+      **(openstack_ha? ? { 'backend' => 'oslo_cache.memcache_pool', 'memcache_socket_timeout' => 1, 'memcache_dead_retry' => 30 } : {}),
     },
     'oslo_policy' => { 'policy_dirs' => '/etc/keystone/policy.d' },
     **openstack_proxy_section
@@ -34,9 +36,8 @@ openstack_db_sync 'keystone' do
 end
 
 %w(fernet credential).each do |kind|
-  execute "keystone-manage #{kind}_setup" do
-    command %W(keystone-manage #{kind}_setup --keystone-user keystone --keystone-group keystone)
-    creates "/etc/keystone/#{kind}-keys/0"
+  openstack_keystone_keys kind do
+    keys openstack_keystone_keys_of(kind)
   end
 end
 

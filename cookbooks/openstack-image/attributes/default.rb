@@ -2,4 +2,5 @@
 
 # Types and meanings are in attributes.yml.
 
+default['openstack']['image']['shared'] = false
 default['openstack']['image']['conf'] = {}

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 ceph = openstack_ceph?
+shared = ceph || node['openstack']['image']['shared']
 stores = { 'fs' => { 'filesystem_store_datadir' => '/var/lib/glance/images/' } }
 
 openstack_packages 'image' do
@@ -26,6 +27,8 @@ openstack_config '/etc/glance/glance-api.conf' do
       # images that were stored as files before the cloud had Ceph stay where they are
       'enabled_backends' => ceph ? 'fs:file,rbd:rbd' : 'fs:file',
       'log_dir' => '/var/log/glance',
+      # other controllers ask this one for what a client has uploaded here, to import it
+      'worker_self_reference_url' => ("#{openstack_tls_all? ? 'https' : 'http'}://#{openstack_address}:#{openstack_port('image')}" if openstack_member?),
       # with the location of an image, Cinder clones it instead of copying it
       'show_image_direct_url' => ceph || nil,
       'workers' => 1,
@@ -48,14 +51,16 @@ end
 execute 'glance-manage db_load_metadefs' do
   user 'glance'
   group 'glance'
-  only_if do
-    OpenstackCommon::Mariadb.new('glance', password: openstack_password('db_passwords', 'glance'), database: 'glance',
-                                           host: openstack_host('db'), port: openstack_port('db'))
-                            .query('SELECT 1 FROM metadef_namespaces LIMIT 1').empty?
+  only_if { openstack_mariadb('glance').query('SELECT 1 FROM metadef_namespaces LIMIT 1').empty? }
+end
+
+if openstack_member? && !shared
+  log 'images are on the first controller only, and not available while it is down: use Ceph, or a shared directory (openstack.image.shared)' do
+    level :warn
   end
 end
 
-openstack_frontend 'image'
+openstack_frontend 'image', first_only: !shared
 
 openstack_registration 'glance' do
   service_type 'image'

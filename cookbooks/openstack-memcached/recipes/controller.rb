@@ -4,6 +4,9 @@ openstack_packages 'memcached' do
   packages %w(memcached nftables)
 end
 
+# for nodes that use it over TLS
+openstack_frontend 'memcached' if openstack_tls_all?
+
 template '/etc/memcached.conf' do
   source 'memcached.conf.erb'
   owner 'root'

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'openssl'
 require 'socket'
 require 'timeout'
 
@@ -19,11 +20,12 @@ module OpenstackMessaging
 
     module_function
 
+    # @param ca [String, nil] the file with the CA certificates, if RabbitMQ accepts TLS only
     # @return [Boolean] whether the user can log in with this password, and may use the virtual host
-    # @raise [SystemCallError, EOFError, Timeout::Error] RabbitMQ cannot be reached, or does not answer
-    def login?(host, port, user, password, vhost: '/')
+    # @raise [SystemCallError, EOFError, OpenSSL::SSL::SSLError, Timeout::Error] RabbitMQ cannot be reached, or does not answer
+    def login?(host, port, user, password, vhost: '/', ca: nil)
       Timeout.timeout(30) do
-        Socket.tcp(host, port) do |socket|
+        connect(host, port, ca) do |socket|
           socket.write(HEADER)
           receive(socket) # what the server supports
           transmit(socket, START_OK, start_ok(user, password))
@@ -39,6 +41,20 @@ module OpenstackMessaging
           end
           opened
         end
+      end
+    end
+
+    def connect(host, port, ca)
+      Socket.tcp(host, port) do |socket|
+        next yield socket unless ca
+
+        context = OpenSSL::SSL::SSLContext.new
+        context.set_params(ca_file: ca, cert_store: nil)
+        secure = OpenSSL::SSL::SSLSocket.new(socket, context)
+        secure.hostname = host unless host.match?(/\A[\d.]+\z|:/)
+        secure.connect
+        secure.post_connection_check(host)
+        yield secure
       end
     end
 
@@ -71,6 +87,6 @@ module OpenstackMessaging
       data = socket.read(size)
       data && data.bytesize == size ? data : raise(EOFError)
     end
-    private_class_method :start_ok, :short, :long, :transmit, :receive, :read
+    private_class_method :connect, :start_ok, :short, :long, :transmit, :receive, :read
   end
 end

@@ -13,11 +13,12 @@ module OpenstackMessaging
     module_function
 
     # @param existing [String, nil] the present file. Its salt is kept, so that the file changes only if the user or password does
+    # @param queue_type [String, nil] the type of queues that are declared without one
     # @return [String] JSON
-    def render(user, password, existing)
+    def render(user, password, existing, queue_type: nil)
       salt = existing ? salt_of(existing) : SecureRandom.bytes(SALT)
       definitions = {
-        vhosts: [{ name: '/' }],
+        vhosts: [{ name: '/', default_queue_type: queue_type }.compact],
         users: [{ name: user, password_hash: password_hash(salt, password), hashing_algorithm: 'rabbit_password_hashing_sha256', tags: [] }],
         permissions: [{ user: user, vhost: '/', configure: '.*', write: '.*', read: '.*' }],
       }

@@ -2,11 +2,31 @@
 
 user = node['openstack']['mq']['user']
 password = openstack_password('user_passwords', user)
-node_name = node['openstack']['mq']['node_name']
-definitions = '/etc/rabbitmq/definitions.json'
+member = openstack_member?
+node_name = rabbitmq_node_name
+definitions = OpenstackMessaging::Helpers::DEFINITIONS
+distribution = OpenstackMessaging::Helpers::DISTRIBUTION
+cookie = '/var/lib/rabbitmq/.erlang.cookie'
+listen = ['127.0.0.1', *(openstack_address if member)].map { |address| "ListenStream=#{address}:#{OpenstackMessaging::Cluster::PORT_MAPPER}\n" }
 
 openstack_packages 'messaging' do
   packages %w(rabbitmq-server nftables)
+end
+
+openstack_tls_files 'rabbitmq'
+
+directory '/etc/systemd/system/epmd.socket.d'
+
+# It cannot listen anew while its service runs, and RabbitMQ registers with that only when it starts.
+execute 'stop RabbitMQ and its port mapper' do
+  command 'systemctl stop rabbitmq-server epmd.service epmd.socket && systemctl daemon-reload'
+  action :nothing
+end
+
+file '/etc/systemd/system/epmd.socket.d/listen.conf' do
+  content "# Written by Chef: Erlang's port mapper serves #{member ? 'the members of the cluster' : 'this node'} only.\n" \
+          "[Socket]\nListenStream=\n#{listen.join}#{"FreeBind=true\n" if member}"
+  notifies :run, 'execute[stop RabbitMQ and its port mapper]', :immediately
 end
 
 template '/etc/rabbitmq/rabbitmq-env.conf' do
@@ -14,7 +34,7 @@ template '/etc/rabbitmq/rabbitmq-env.conf' do
   owner 'root'
   group 'rabbitmq'
   mode '0640'
-  variables(node_name: node_name)
+  variables(settings: rabbitmq_environment)
 end
 
 template '/etc/rabbitmq/rabbitmq.conf' do
@@ -22,47 +42,68 @@ template '/etc/rabbitmq/rabbitmq.conf' do
   owner 'root'
   group 'rabbitmq'
   mode '0640'
-  variables(
-    options: {
-      'listeners.tcp.1' => "#{openstack_bind_address('mq')}:#{openstack_port('mq')}",
-      # loaded at each start, before RabbitMQ listens. With such a file, RabbitMQ does not create its default user `guest`
-      'load_definitions' => definitions,
-    }.merge(node['openstack']['mq']['conf'])
-  )
+  variables(options: rabbitmq_options)
 end
 
 # contains a salted hash of the password
 file definitions do
-  content OpenstackMessaging::Definitions.render(user, password, (::File.read(definitions) if ::File.exist?(definitions)))
+  content OpenstackMessaging::Definitions.render(user, password, (::File.read(definitions) if ::File.exist?(definitions)),
+                                                 queue_type: ('quorum' if member))
   owner 'root'
   group 'rabbitmq'
   mode '0640'
   sensitive true
 end
 
-directory '/etc/systemd/system/epmd.socket.d'
+if member
+  # with it, nodes let each other in
+  file cookie do
+    content openstack_password('secrets', 'rabbitmq_cookie')
+    owner 'rabbitmq'
+    group 'rabbitmq'
+    mode '0400'
+    sensitive true
+  end
 
-file '/etc/systemd/system/epmd.socket.d/listen.conf' do
-  content "# Written by Chef: Erlang's port mapper serves this node only.\n[Socket]\nListenStream=\nListenStream=127.0.0.1:4369\n"
-  notifies :run, 'execute[systemctl daemon-reload]', :immediately
+  file distribution do
+    content rabbitmq_distribution
+    only_if { openstack_tls_all? }
+  end
 end
 
-execute 'systemctl daemon-reload' do
-  action :nothing
+openstack_service 'epmd.socket' do
+  internal_ports member ? [OpenstackMessaging::Cluster::PORT_MAPPER] : []
 end
 
-openstack_service 'epmd.socket'
+if member
+  openstack_rabbitmq_member node_name do
+    peers rabbitmq_names(openstack_peers)
+    known rabbitmq_names(openstack_converged_peers('openstack-messaging::controller'))
+    action :prepare
+  end
+end
 
 openstack_service 'rabbitmq-server' do
   ports [openstack_port('mq')]
-  internal_ports [openstack_port('mq')]
+  internal_ports [openstack_port('mq'), *(OpenstackMessaging::Cluster::PORT if member)]
   log "/var/log/rabbitmq/#{node_name}.log"
-  config %w(/etc/rabbitmq/rabbitmq.conf /etc/rabbitmq/rabbitmq-env.conf)
+  config ['/etc/rabbitmq/rabbitmq.conf', '/etc/rabbitmq/rabbitmq-env.conf', *([cookie, distribution] if member)]
   wait true
+end
+
+if member
+  openstack_rabbitmq_member "#{node_name} after its start" do
+    node_name node_name
+    peers rabbitmq_names(openstack_peers)
+    action :join
+  end
 end
 
 # If RabbitMQ was running when the password changed, or if its user was deleted since
 execute 'rabbitmqctl import_definitions' do
   command ['rabbitmqctl', '--node', node_name, 'import_definitions', definitions]
-  not_if { OpenstackMessaging::Amqp.login?(openstack_bind_address('mq'), openstack_port('mq'), user, password) }
+  not_if do
+    OpenstackMessaging::Amqp.login?(openstack_bind_address('mq'), openstack_port('mq'), user, password,
+                                    ca: (OpenstackCommon::Tls::CA if openstack_tls_all?))
+  end
 end

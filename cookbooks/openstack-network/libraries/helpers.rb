@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require 'json'
+
 module OpenstackNetwork
   # Neutron's options as {section => {option => value}}.
   module Helpers
@@ -35,6 +37,7 @@ module OpenstackNetwork
         'database' => { 'connection' => db_url('neutron') },
         'oslo_policy' => { 'policy_dirs' => '/etc/neutron/policy.d' },
         'keystone_authtoken' => keystone_authtoken('neutron'),
+        **openstack_rabbit_section,
         # the default is public
         'nova' => keystone_client_section('nova').merge('endpoint_type' => 'internal'),
         'placement' => keystone_client_section('placement').merge('endpoint_type' => 'internal'),
@@ -60,6 +63,8 @@ module OpenstackNetwork
         'ovn' => {
           'ovn_nb_connection' => openstack_url('ovn_nb'),
           'ovn_sb_connection' => openstack_url('ovn_sb'),
+          **neutron_ovn_tls('nb'),
+          **neutron_ovn_tls('sb'),
           'ovn_l3_scheduler' => 'leastloaded',
           'ovn_metadata_enabled' => true,
           # each node with instances is on the external network, so none depends on another one: of two
@@ -78,12 +83,60 @@ module OpenstackNetwork
           'host' => node['machinename'],
           'nova_metadata_host' => openstack_host('metadata'),
           'nova_metadata_port' => openstack_port('metadata'),
+          **(openstack_tls_all? ? { 'nova_metadata_protocol' => 'https', 'auth_ca_cert' => openstack_internal_ca } : {}),
           'metadata_proxy_shared_secret' => OpenstackCommon::Ini.literal(openstack_password('secrets', 'metadata_proxy')),
           'metadata_workers' => 1,
         },
         'ovs' => { 'ovsdb_connection' => 'unix:/run/openvswitch/db.sock' },
-        'ovn' => { 'ovn_sb_connection' => openstack_url('ovn_sb') },
+        'ovn' => { 'ovn_sb_connection' => openstack_url('ovn_sb'), **neutron_ovn_tls('sb') },
       }
+    end
+
+    # @param database [String] nb or sb
+    # @return [Hash] how Neutron proves to OVN's database who it is; empty without TLS
+    def neutron_ovn_tls(database)
+      return {} unless openstack_tls_all?
+
+      paths = openstack_tls_paths('neutron')
+      { "ovn_#{database}_private_key" => paths[:key], "ovn_#{database}_certificate" => paths[:certificate], "ovn_#{database}_ca_cert" => paths[:ca] }
+    end
+
+    # @param database [String] nb or sb
+    # @param address [String] of a controller
+    # @return [String] where other members of the cluster reach its server, in the form of OVSDB
+    def ovn_member(database, address)
+      "#{openstack_tls_all? ? 'ssl' : 'tcp'}:#{address}:#{OpenstackNetwork::OvnCluster::PORTS.fetch(database)}"
+    end
+
+    # @param database [String] nb or sb
+    # @return [String] where its server listens for clients, in the form of OVSDB
+    def ovn_listener(database)
+      service = "ovn_#{database}"
+      "#{openstack_tls_all? ? 'pssl' : 'ptcp'}:#{openstack_port(service)}:#{openstack_bind_address(service)}"
+    end
+
+    # A member of a cluster cannot keep the addresses on which it listens in the database, which all members share.
+    #
+    # @return [String] a member's configuration of ovsdb-server, as JSON
+    def ovn_server(database)
+      remotes = { "punix:/run/ovn/ovn#{database}_db.sock" => {}, ovn_listener(database) => { 'inactivity-probe' => 60_000 } }
+      "#{JSON.pretty_generate('remotes' => remotes, 'databases' => { OpenstackNetwork::OvnCluster.file(database) => {} })}\n"
+    end
+
+    # @return [Array<String>] options of ovn-ctl
+    def ovn_ctl_options
+      tls = openstack_tls_paths('ovn')
+      options = []
+      %w(nb sb).each do |database|
+        if openstack_tls_all?
+          options.push("--ovn-#{database}-db-ssl-key=#{tls[:key]}", "--ovn-#{database}-db-ssl-cert=#{tls[:certificate]}",
+                       "--ovn-#{database}-db-ssl-ca-cert=#{tls[:ca]}")
+        end
+        options.concat(ovn_cluster_options(database)) if openstack_member?
+      end
+      return options unless openstack_member? && openstack_tls_all?
+
+      options.push("--ovn-northd-ssl-key=#{tls[:key]}", "--ovn-northd-ssl-cert=#{tls[:certificate]}", "--ovn-northd-ssl-ca-cert=#{tls[:ca]}")
     end
 
     # @return [String] the address at which other nodes reach this node's Geneve tunnels
@@ -116,6 +169,21 @@ module OpenstackNetwork
 
       ids.merge('ovn-bridge-mappings' => "#{provider['physical_network']}:#{provider['bridge']}",
                 'ovn-cms-options' => 'enable-chassis-as-gw')
+    end
+
+    private
+
+    # With the address of a peer, ovn-ctl never creates a second cluster if the file of the database is lost.
+    def ovn_cluster_options(database)
+      proto = openstack_tls_all? ? 'ssl' : 'tcp'
+      {
+        "db-#{database}-config-file" => "/etc/ovn/ovn#{database}_db.json",
+        "db-#{database}-cluster-local-proto" => proto,
+        "db-#{database}-cluster-local-addr" => openstack_address,
+        "db-#{database}-cluster-remote-proto" => proto,
+        "db-#{database}-cluster-remote-addr" => openstack_peers.first&.address,
+        "ovn-northd-#{database}-db" => openstack_url("ovn_#{database}"),
+      }.compact.map { |option, value| "--#{option}=#{value}" }
     end
   end
 end

@@ -25,8 +25,15 @@ openstack_service 'ovs-vswitchd' do
   log '/var/log/openvswitch/ovs-vswitchd.log'
 end
 
+openstack_tls_files 'ovn' do
+  group 'root'
+end
+
+openstack_tls_files 'neutron'
+
 openstack_ovs_settings 'chassis' do
   external_ids ovn_chassis
+  tls openstack_tls_all? ? openstack_tls_paths('ovn').values_at(:key, :certificate, :ca) : []
   # nova-compute, which does not run as root, connects instances through this
   manager 'ptcp:6640:127.0.0.1'
 end

@@ -1,11 +1,11 @@
 # frozen_string_literal: true
 
-# Neutron's API and workers, and OVN's databases.
+# Neutron's API and workers, with OVN's databases.
 
 include_recipe 'openstack-network::_common'
 
 openstack_packages 'neutron-controller' do
-  packages %w(neutron-api neutron-rpc-server neutron-ovn-maintenance-worker ovn-central mariadb-client nftables)
+  packages %w(neutron-api neutron-rpc-server neutron-ovn-maintenance-worker mariadb-client)
 end
 
 neutron_conf neutron_controller
@@ -17,6 +17,8 @@ openstack_config ml2_conf_ini do
   group 'neutron'
   defaults ml2_conf
 end
+
+openstack_tls_files 'neutron'
 
 openstack_frontend 'network'
 
@@ -34,25 +36,7 @@ openstack_uwsgi '/etc/neutron/neutron-api-uwsgi.ini' do
   bind "#{openstack_bind_address('network')}:#{openstack_port('network')}"
 end
 
-openstack_service 'ovn-central'
-
-%w(nb sb).each do |database|
-  port = openstack_port("ovn_#{database}")
-
-  openstack_ovn_connection database do
-    target "ptcp:#{port}:#{openstack_bind_address("ovn_#{database}")}"
-  end
-
-  openstack_service "ovn-ovsdb-server-#{database}" do
-    ports [port]
-    internal_ports [port]
-    log "/var/log/ovn/ovsdb-server-#{database}.log"
-  end
-end
-
-openstack_service 'ovn-northd' do
-  log '/var/log/ovn/ovn-northd.log'
-end
+include_recipe 'openstack-network::_ovn'
 
 openstack_db_sync 'neutron' do
   command %W(neutron-db-manage --config-file #{OpenstackNetwork::Helpers::NEUTRON_CONF} --config-file #{ml2_conf_ini} upgrade heads)

@@ -33,16 +33,17 @@ openstack_config heat_conf do
       'default_software_config_transport' => 'POLL_SERVER_HEAT',
       'default_user_data_format' => 'RAW',
     },
-    'clients' => { 'endpoint_type' => 'internalURL' },
+    'clients' => { 'endpoint_type' => 'internalURL', 'ca_file' => openstack_internal_ca },
     # the URL to which instances send their signals
     'clients_heat' => { 'endpoint_type' => 'publicURL', 'ca_file' => openstack_ca_file },
     'clients_keystone' => { 'auth_uri' => openstack_url('identity') },
     'database' => { 'connection' => db_url('heat') },
     'keystone_authtoken' => keystone_authtoken('heat'),
+    **openstack_rabbit_section,
     'oslo_policy' => { 'policy_dirs' => '/etc/heat/policy.d' },
     **openstack_proxy_section,
     # Heat acts for the owner of a stack with a trust, which determines the project
-    'trustee' => keystone_client_section('heat').slice('auth_type', 'auth_url', 'user_domain_name', 'username', 'password')
+    'trustee' => keystone_client_section('heat').slice('auth_type', 'auth_url', 'user_domain_name', 'username', 'password', 'cafile')
   )
 end
 

@@ -36,6 +36,8 @@ NO_IMAGE = (
 )
 
 
+_DETAIL = "/os-hypervisors/detail"
+
 NO_EXTERNAL = "not checked, as the cloud has no external network"
 
 
@@ -56,6 +58,7 @@ def prove(
     limit: float,
     advice: str = "",
     say: Say = lambda line: None,
+    ready: Callable[[], object] = lambda: None,
     why: Why = lambda node, unit, word: "",
     ask: Ask = lambda node, command: "",
     opener: Connect = connect,
@@ -66,8 +69,8 @@ def prove(
 
     What is temporary on this machine is in ``state``. Unless it is ``required``, a cloud without
     external network or image only gets a note. Each instance has ``limit`` seconds to boot;
-    ``advice`` says how to get an external network, ``why`` reads nodes' logs, and ``ask`` runs a
-    command on a node.
+    ``advice`` says how to get an external network, ``ready`` returns once instances can boot,
+    ``why`` reads nodes' logs, and ``ask`` runs a command on a node.
     Failures are in the result; the resources are removed also after Ctrl-C.
     """
     computes = running(nodes, COMPUTE)
@@ -81,7 +84,9 @@ def prove(
         if not found.image:
             raise VerifyError(f"the cloud has no image `{IMAGE}`", remedy=NO_IMAGE)
         with alone(state, limit, say):
-            return _proof(cloud, nodes, found, state, limit, say, why, ask, opener, ping, vnc)
+            return _proof(
+                cloud, nodes, found, state, limit, say, ready, why, ask, opener, ping, vnc
+            )
     except VerifyError as error:
         return Proof((Check("instances", "", False, error.what, error.remedy),))
 
@@ -113,6 +118,7 @@ def _proof(
     state: Path,
     limit: float,
     say: Say,
+    ready: Callable[[], object],
     why: Why,
     ask: Ask,
     opener: Connect,
@@ -129,15 +135,15 @@ def _proof(
     failures: list[Check] = []
     left = resources.remove(cloud)  # what a killed run has left
     try:
-        path = "/os-hypervisors/detail"
-        hypervisors = cloud.read("compute", path, version="2.53")["hypervisors"]
         for wave in waves(running(nodes, COMPUTE)):
-            say(f"booting an instance on {', '.join(node.name for node in wave)}")
             try:
                 with _temporary(state) as key:
                     ground = resources.create(
                         cloud, found, secrets.token_hex(3), len(wave), keys.create(key)
                     )
+                    ready()
+                    say(f"booting an instance on {', '.join(node.name for node in wave)}")
+                    hypervisors = cloud.read("compute", _DETAIL, version="2.53")["hypervisors"]
                     setting = Setting(
                         cloud, nodes, found, ground, key, limit, pause, opener, why, ask, ping, vnc
                     )

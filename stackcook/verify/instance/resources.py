@@ -183,29 +183,33 @@ _SERVERS = _Kind("server", "compute", f"/servers?all_tenants=true&name=^{PREFIX}
 _ROUTERS = _Kind("router", "network", "/v2.0/routers", "routers")
 _KINDS = (
     _SERVERS,
-    _Kind("volume", VOLUMES, "/volumes?all_tenants=true", "volumes"),
     _Kind("floating IP", "network", "/v2.0/floatingips", "floatingips", "description"),
     _ROUTERS,
+    _Kind("keypair", "compute", "/os-keypairs", "keypairs"),
+    _Kind("flavor", "compute", "/flavors?is_public=none", "flavors"),
+)
+"""Can be deleted while Nova still deletes the servers, in this order."""
+
+_USED_BY_SERVERS = (
+    _Kind("volume", VOLUMES, "/volumes?all_tenants=true", "volumes"),
     _Kind("port", "network", "/v2.0/ports", "ports"),
     _Kind("subnet", "network", "/v2.0/subnets", "subnets"),
     _Kind("network", "network", "/v2.0/networks", "networks"),
     _Kind("security group", "network", "/v2.0/security-groups", "security_groups"),
-    _Kind("keypair", "compute", "/os-keypairs", "keypairs"),
-    _Kind("flavor", "compute", "/flavors?is_public=none", "flavors"),
     _Kind("image", "image", "/v2/images?limit=1000", "images"),
 )
-"""In the order of removal: nothing that is still in use can be deleted."""
+"""Can be deleted once the servers are gone, in this order."""
 
 
 def remove(cloud: Cloud, pause: Callable[[float], object] = time.sleep) -> Mapping[str, str]:
     """Delete everything whose name has the prefix; what is left, and why it can't be deleted."""
     left: dict[str, str] = {}
     for kind in _KINDS:
-        if kind.service == VOLUMES and not cloud.has(VOLUMES):
-            continue
         left |= _remove(cloud, kind)
-        if kind is _SERVERS:
-            left |= _gone(cloud, left, pause)
+    left |= _gone(cloud, left, pause)
+    for kind in _USED_BY_SERVERS:
+        if kind.service != VOLUMES or cloud.has(VOLUMES):
+            left |= _remove(cloud, kind)
     return left
 
 

@@ -70,7 +70,7 @@ def test_stages_in_order(repository: Path) -> None:
         "  new        role compute\n"
         "first\n"
         "  check        read and check the Chef repository\n"
-        "  secrets      generate the passwords that are missing\n"
+        "  secrets      generate the passwords and keys that are missing\n"
         "  network      set up the network of the machines\n"
         "  chef server  start the Chef server, or check that it responds\n"
         "  machines     check that the machines are up\n"

@@ -84,7 +84,7 @@ def test_the_steps_around_the_nodes() -> None:
     assert found[:9] == [
         "first",
         "  check        read and check the Chef repository",
-        "  secrets      generate the passwords that are missing",
+        "  secrets      generate the passwords and keys that are missing",
         "  network      set up the network of the machines",
         "  chef server  start the Chef server, or check that it responds",
         "  machines     create a",

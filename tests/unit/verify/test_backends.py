@@ -168,8 +168,8 @@ def test_an_api_is_asked_with_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     assert b"\r\nX-Auth-Token: gAAAA-t0ken\r\n" in heard[0]
 
 
-@pytest.mark.parametrize("ours", [True, False])
-def test_over_tls_the_certificate_has_to_be_of_the_ca(tmp_path: Path, ours: bool) -> None:
+def with_certificate(directory: Path, *, ours: bool) -> ssl.SSLContext:
+    """A server's TLS; the file ``ca`` has the CA that has signed it, or another one."""
     now = time.time()
     authority, other = new_authority("CA", now), new_authority("another", now)
     pair = issue(authority, ["127.0.0.1"], now)
@@ -178,9 +178,22 @@ def test_over_tls_the_certificate_has_to_be_of_the_ca(tmp_path: Path, ours: bool
         ("key", pair.key),
         ("ca", (authority if ours else other).certificate),
     ):
-        (tmp_path / name).write_text(text)
+        (directory / name).write_text(text)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    context.load_cert_chain(directory / "cert", directory / "key")
+    return context
+
+
+def test_the_queue_lets_the_user_in_over_tls(tmp_path: Path) -> None:
+    context, broker = with_certificate(tmp_path, ours=True), Broker()
+    with server(lambda c: broker(context.wrap_socket(c, server_side=True))) as port:
+        backends.queue_login("127.0.0.1", port, "queue-pass", str(tmp_path / "ca"))
+    assert b"\0openstack\0queue-pass" in broker.heard
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_over_tls_the_certificate_has_to_be_of_the_ca(tmp_path: Path, ours: bool) -> None:
+    context = with_certificate(tmp_path, ours=ours)
 
     def play(connection: socket.socket) -> None:
         with contextlib.suppress(ssl.SSLError):
@@ -200,7 +213,12 @@ def test_over_tls_the_certificate_has_to_be_of_the_ca(tmp_path: Path, ours: bool
 @pytest.mark.parametrize(
     "answer, why",
     [
-        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "/healthcheck returned 503 Busy"),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "/healthcheck returned 503 Busy$"),
+        (
+            b"HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\n"
+            b"not synced\n",
+            "/healthcheck returned 503 Busy: not synced$",
+        ),
         (b"220 mail.example.com\r\n", "does not respond as a web server does"),
     ],
 )

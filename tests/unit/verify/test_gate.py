@@ -63,6 +63,18 @@ def test_the_queue_and_the_database_are_asked_on_their_node(ask: Any, ssh: Any) 
     assert asked == [("queue 10.0.116.10 5672", "queue-pass"), ("database 10.0.116.10 3306", "")]
 
 
+def test_a_member_of_the_database_cluster_that_is_not_synced_is_named(
+    ask: Any, chef: Any, ssh: Any
+) -> None:
+    services = chef.nodes["controller"]["default"]["openstack"]["services"]
+    services["openstack-galera"] = {"ports": [9200]}
+    why = "http://10.0.116.10:9200/ returned 503: not in a primary component"
+    ssh.nodes["controller"].backends["http"] = Completed(1, f"{why}\n")
+    with pytest.raises(VerifyError, match=f"Galera on controller: {why}"):
+        ask()
+    assert ("http 10.0.116.10 9200 /", "") in ssh.nodes["controller"].asked_backends
+
+
 def test_the_last_of_the_tries_counts(ask: Any, apis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     apis.instead("GET", "http://10.0.116.10:8778/", status=503)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ def cloud() -> Iterator[FakeCloud]:
 def run(cloud: FakeCloud, tmp_path: Path) -> Any:
     def run(
         *,
+        ready: Callable[[], object] = lambda: None,
         required: bool = False,
         limit: float = 0.0,
         nodes: tuple[Placed, ...] = NODES,
@@ -56,6 +57,7 @@ def run(cloud: FakeCloud, tmp_path: Path) -> Any:
             required=required,
             limit=limit,
             advice=advice,
+            ready=ready,
             opener=cloud.login,
             ping=cloud.ping,
             vnc=cloud.vnc,
@@ -81,6 +83,15 @@ def test_every_link_is_checked_on_every_compute_node(run: Any, cloud: FakeCloud)
     assert set(cloud.logins) == {"compute1", "compute2"}
     (note,) = found.notes
     assert note == "instances answered on 10.0.113.101 (compute1), 10.0.113.102 (compute2)"
+
+
+def test_networks_are_there_when_instances_can_boot(run: Any, cloud: FakeCloud) -> None:
+    seen: list[tuple[int, ...]] = []
+    kinds = ("networks", "ports", "flavors", "servers")
+    found = run(ready=lambda: seen.append(tuple(len(cloud.kind(kind)) for kind in kinds)))
+    assert failures(found) == []
+    ((networks, ports, flavors, servers),) = seen
+    assert networks and flavors and ports and not servers
 
 
 def test_nothing_is_left_in_the_cloud_and_here(run: Any, cloud: FakeCloud, tmp_path: Path) -> None:

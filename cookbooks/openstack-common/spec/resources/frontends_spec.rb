@@ -23,7 +23,7 @@ RSpec.describe 'openstack_frontends' do
 
     it 'accepts TLS at the public port of each service, and passes requests on to the service' do
       expect(chef_run).to render_file(config)
-        .with_content("listen identity\n  bind 192.0.2.10:13000 ssl crt #{certificate} alpn http/1.1\n").with_content("  server identity 192.0.2.10:5000\n")
+        .with_content("listen identity from http\n  bind 192.0.2.10:13000 ssl crt #{certificate} alpn http/1.1\n").with_content("  server identity 192.0.2.10:5000\n")
         .with_content('  bind 192.0.2.10:443 ssl').with_content("  server dashboard 192.0.2.10:80\n")
     end
 
@@ -70,6 +70,159 @@ RSpec.describe 'openstack_frontends' do
       it 'reaches it at the address of the node' do
         expect(chef_run).to render_file(config).with_content('server identity 192.0.2.10:5000')
       end
+    end
+  end
+
+  context 'with several controllers' do
+    default_attributes['openstack']['ha'] = { 'address' => '192.0.2.9', 'members' => 'one=192.0.2.10 two=192.0.2.11' }
+
+    recipe do
+      node.rm('openstack', 'endpoints')
+      node.automatic['recipes'] = %w(identity image compute dashboard database memcached).map { |name| "openstack-#{name}::controller" }
+      openstack_frontend 'db'
+      openstack_frontend 'identity'
+      openstack_frontend 'metadata'
+      openstack_frontend 'image', first_only: true
+      openstack_frontend 'dashboard'
+    end
+
+    before { allow_any_instance_of(Chef::Node).to receive(:name).and_return('one') }
+
+    let(:text) { chef_run.find_resource(:file, config).content }
+
+    # a section's lines
+    def section(name)
+      text[/^listen #{name} from \w+\n((?:  .*\n)*)/, 1].to_s.lines.map(&:strip)
+    end
+
+    it 'listens at the virtual address, and asks all of them whether they work' do
+      expect(section('identity')).to eq [
+        'bind 192.0.2.9:5000',
+        'option httpchk',
+        'http-check send meth GET uri /v3 ver HTTP/1.1 hdr Host 192.0.2.9',
+        'http-request disable-l7-retry unless METH_GET',
+        'http-request del-header ^(forwarded|x-forwarded-.*)$ -m reg',
+        'server one 192.0.2.10:5000 check',
+        'server two 192.0.2.11:5000 check',
+      ]
+    end
+
+    it 'lets only the first one answer where the others could not' do
+      expect(section('image').grep(/^server/)).to eq ['server one 192.0.2.10:9292 check']
+    end
+
+    it 'leaves the address of the instance in requests for metadata' do
+      expect(section('metadata')).to include('bind 192.0.2.9:8775', 'option forwardfor if-none')
+      expect(section('metadata').join).not_to include 'del-header'
+    end
+
+    it 'connects all of them to the same MariaDB' do
+      expect(section('db')).to eq [
+        'bind 127.0.0.1:3306', 'bind 192.0.2.9:3306', 'option httpchk GET /',
+        'server one 192.0.2.10:3306 check port 9200 on-marked-up shutdown-backup-sessions',
+        'server two 192.0.2.11:3306 check port 9200 backup'
+      ]
+    end
+
+    it 'needs no certificate' do
+      expect(text).not_to include 'crt'
+      expect(chef_run).to start_openstack_service('haproxy').with(ports: [3306, 5000, 8775, 9292, 80], config: [config])
+      expect(chef_run.node['openstack']['public_urls']).to be_nil
+    end
+
+    context 'with public TLS' do
+      default_attributes['openstack']['tls']['mode'] = 'public'
+
+      it 'accepts TLS at the virtual address, too' do
+        expect(section('identity')).to include(
+          'bind 192.0.2.9:5000', "bind 192.0.2.9:13000 ssl crt #{certificate} alpn http/1.1",
+          'http-request set-header X-Forwarded-Proto https if { ssl_fc }', 'server two 192.0.2.11:5000 check'
+        )
+        expect(chef_run.node['openstack']['public_urls']['identity']).to eq('https://192.0.2.9:13000/v3')
+      end
+    end
+
+    context 'with internal TLS' do
+      default_attributes['openstack']['tls']['mode'] = 'all'
+
+      before do
+        item = { 'certificate' => 'C', 'key' => 'K', 'ca' => 'CA' }
+        allow_any_instance_of(Chef::Resource).to receive(:data_bag_item).with('internal_certificates', anything).and_return(item)
+        allow(OpenstackCommon::Systemd).to receive(:listening).and_return([])
+      end
+
+      it 'passes requests on over TLS, to HAProxy of each node' do
+        expect(text).to include "  load crt /etc/openstack/tls/haproxy/certificate.pem key /etc/openstack/tls/haproxy/key.pem alias node\n"
+        expect(section('identity')).to include(
+          'bind 192.0.2.9:5000 ssl crt @internal/node alpn http/1.1', 'http-request set-header X-Forwarded-Proto https',
+          'server two 192.0.2.11:5000 ssl verify required ca-file /etc/openstack/internal-ca.pem verifyhost two check'
+        )
+        expect(section('identity-node')).to eq [
+          'bind 192.0.2.10:5000 ssl crt @internal/node alpn http/1.1',
+          'http-request del-header ^(forwarded|x-forwarded-.*)$ -m reg unless { src 192.0.2.10 192.0.2.11 }',
+          'http-request set-header X-Forwarded-Proto https',
+          'option forwardfor if-none',
+          'server identity 127.0.0.1:5000',
+        ]
+      end
+
+      it 'redirects from port 80 to Horizon' do
+        expect(section('dashboard-redirect')).to eq ['bind 192.0.2.9:80', 'http-request redirect code 302 location https://192.0.2.9/horizon/']
+        expect(section('dashboard')).to include(/^server two 192.0.2.11:443 ssl/)
+        expect(section('dashboard-node')).to include('bind 192.0.2.10:443 ssl crt @internal/node alpn http/1.1', 'server dashboard 127.0.0.1:80')
+      end
+
+      context 'when a service still listens where HAProxy is to listen' do
+        recipe do
+          node.rm('openstack', 'endpoints')
+          node.automatic['recipes'] = %w(openstack-identity::controller openstack-memcached::controller)
+          openstack_frontend 'identity'
+          openstack_service('keystone') { ports [5000] }
+          openstack_service('other') { ports [6000] }
+        end
+
+        it 'stops it' do
+          allow(OpenstackCommon::Systemd).to receive(:listening).and_return([5000, 6000])
+          expect(chef_run).to stop_service('keystone')
+          expect(chef_run).not_to stop_service('other')
+        end
+      end
+
+      context 'with memcached on each' do
+        recipe do
+          node.rm('openstack', 'endpoints')
+          node.automatic['recipes'] = %w(openstack-identity::controller openstack-memcached::controller)
+          openstack_frontend 'memcached'
+        end
+
+        it 'leads to each of them by a port of 127.0.0.1' do
+          expect(section('memcached')).to eq ['bind 192.0.2.10:11211 ssl crt @internal/node', 'server memcached 127.0.0.1:11211']
+          expect(section('memcached-one')).to eq ['bind 127.0.0.1:11212', 'server one 127.0.0.1:11211 check']
+          expect(section('memcached-two').first).to eq 'bind 127.0.0.1:11213'
+          expect(section('memcached-two').last).to start_with 'server two 192.0.2.11:11211 ssl verify required'
+        end
+      end
+    end
+  end
+
+  context 'with internal TLS and one controller' do
+    default_attributes['openstack']['tls']['mode'] = 'all'
+
+    before do
+      item = { 'certificate' => 'C', 'key' => 'K', 'ca' => 'CA' }
+      allow_any_instance_of(Chef::Resource).to receive(:data_bag_item).with('internal_certificates', anything).and_return(item)
+      allow(OpenstackCommon::Systemd).to receive(:listening).and_return([])
+    end
+
+    it 'accepts TLS at the address of the node for services that listen at 127.0.0.1' do
+      expect(chef_run).to render_file(config).with_content(<<~TEXT)
+        listen identity from http
+          bind 192.0.2.10:5000 ssl crt @internal/node alpn http/1.1
+          bind 192.0.2.10:13000 ssl crt /etc/haproxy/openstack.pem alpn http/1.1
+          http-request del-header ^(forwarded|x-forwarded-.*)$ -m reg
+          http-request set-header X-Forwarded-Proto https
+          server identity 127.0.0.1:5000
+      TEXT
     end
   end
 

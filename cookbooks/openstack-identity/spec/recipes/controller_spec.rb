@@ -14,8 +14,31 @@ RSpec.describe 'openstack-identity::controller' do
     expect(chef_run).to create_openstack_uwsgi('/etc/keystone/keystone-uwsgi.ini').with(bind: '192.0.2.10:5000', unit: 'keystone')
   end
 
-  it 'creates the token keys only once' do
-    expect(chef_run).to run_execute('keystone-manage fernet_setup').with(creates: '/etc/keystone/fernet-keys/0')
+  it 'lets Keystone generate its keys if the data bag has none' do
+    expect(chef_run).to create_openstack_keystone_keys('fernet').with(keys: nil)
+    expect(chef_run).to create_openstack_keystone_keys('credential').with(keys: nil)
+  end
+
+  context 'with keys in the data bag' do
+    before do
+      [Chef::Recipe, Chef::Resource].each do |context|
+        allow_any_instance_of(context).to receive(:data_bag_item) do |_, bag, item|
+          bag == 'keystone_keys' ? { 'keys' => { '0' => "#{item} staged", '10' => item } } : { item => 'password' }
+        end
+      end
+    end
+
+    it 'uses them' do
+      expect(chef_run).to create_openstack_keystone_keys('fernet').with(keys: { 0 => 'fernet staged', 10 => 'fernet' })
+    end
+  end
+
+  context 'with several controllers' do
+    default_attributes['openstack']['ha'] = { 'address' => '192.0.2.9', 'members' => 'chefspec=192.0.2.10 two=192.0.2.11' }
+
+    it 'requires keys in the data bag' do
+      expect { chef_run }.to raise_error(/data bag keystone_keys, item fernet: field keys is missing/)
+    end
   end
 
   it 'waits until Keystone listens' do

@@ -18,7 +18,7 @@ RSpec.describe 'openstack-messaging::controller' do
   end
 
   it 'imports the definitions only if the user cannot log in' do
-    expect(OpenstackMessaging::Amqp).to receive(:login?).with('192.0.2.10', 5672, 'openstack', 'user_passwords-openstack-password').and_return(true)
+    expect(OpenstackMessaging::Amqp).to receive(:login?).with('192.0.2.10', 5672, 'openstack', 'user_passwords-openstack-password', ca: nil).and_return(true)
     expect(chef_run).not_to run_execute('rabbitmqctl import_definitions')
   end
 

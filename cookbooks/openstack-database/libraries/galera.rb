@@ -1,0 +1,108 @@
+# frozen_string_literal: true
+
+require 'json'
+require 'net/http'
+
+module OpenstackDatabase
+  # A cluster of MariaDB servers, in which each member has all data.
+  module Galera
+    PROGRAM = '/usr/local/lib/openstack/openstack-galera'
+    UNIT = 'openstack-galera'
+    # where {PROGRAM} answers: GET / for HAProxy, GET /position for the other members
+    STATUS = 9200
+    GROUP = 4567
+    INCREMENTAL = 4568
+    TRANSFER = 4444
+    PORTS = [GROUP, INCREMENTAL, TRANSFER].freeze
+
+    ALIVE = %w(synced primary).freeze
+    NO_UUID = '00000000-0000-0000-0000-000000000000'
+
+    module_function
+
+    # @param member [OpenstackCommon::Members::Member] this node
+    # @param members [Array<OpenstackCommon::Members::Member>] all members
+    # @param tls [Hash{Symbol => String}, nil] the files certificate, key and ca, if connections between members are encrypted
+    # @param plain [Boolean] whether to also accept members that do not encrypt yet
+    # @return [Hash] {section => {option => value}} for MariaDB
+    def options(member, members, tls: nil, plain: false)
+      provider = { 'gmcast.listen_addr' => "tcp://#{member.address}:#{GROUP}", 'ist.recv_addr' => "#{member.address}:#{INCREMENTAL}" }
+      if tls
+        provider.merge!('socket.ssl' => 'yes', 'socket.ssl_cert' => tls[:certificate], 'socket.ssl_key' => tls[:key], 'socket.ssl_ca' => tls[:ca])
+        provider['socket.dynamic'] = 'yes' if plain
+      end
+      {
+        'mysqld' => {
+          'wsrep_on' => 'ON',
+          'wsrep_provider' => '/usr/lib/galera/libgalera_smm.so',
+          'wsrep_provider_options' => provider.map { |key, value| "#{key}=#{value}" }.join(';'),
+          'wsrep_cluster_name' => 'openstack',
+          'wsrep_cluster_address' => "gcomm://#{members.map(&:address).join(',')}",
+          'wsrep_node_name' => member.name,
+          'wsrep_node_address' => member.address,
+          'wsrep_sst_method' => 'mariabackup',
+          # the Unix user mysql, which needs no password at the Unix socket
+          'wsrep_sst_auth' => 'mysql:',
+          'binlog_format' => 'ROW',
+          'innodb_autoinc_lock_mode' => 2,
+        },
+        'sst' => { 'sockopt' => "bind=#{member.address}", 'ssl-mode' => ('VERIFY_CA' if tls) },
+      }
+    end
+
+    # @return [Hash, nil] what {PROGRAM} says of the MariaDB there; nil if it does not respond
+    def position(address)
+      response = Net::HTTP.start(address, STATUS, open_timeout: 5, read_timeout: 20) { |http| http.get('/position') }
+      JSON.parse(response.body)
+    rescue SystemCallError, IOError, Timeout::Error, Net::ProtocolError, JSON::ParserError
+      nil
+    end
+
+    # How to start or restart this member's MariaDB.
+    #
+    # @param mine [Hash] its {position}
+    # @param peers [Hash{String => Hash, nil}] those of the other members, by name
+    # @param recorded [Array<String>] the other members that have been in the cluster before, by the Chef server's record
+    # @param first [Boolean] whether this member creates a cluster that does not exist yet
+    # @return [Symbol] :restart, to join the others, or :bootstrap, to begin a cluster with this node's data
+    # @raise [RuntimeError] neither is safe; says what to do
+    def verb(mine, peers, recorded:, first:)
+      alive = peers.values.compact.any? { |peer| ALIVE.include?(peer['state']) }
+      return :restart if alive
+      return mine['size'] > 1 ? :restart : :bootstrap if ALIVE.include?(mine['state'])
+
+      # they find the one with the newest data, and begin with it
+      return :restart if peers.values.compact.any? { |peer| peer['uuid'] != NO_UUID || %w(non-primary starting joining).include?(peer['state']) }
+
+      silent = recorded.select { |name| peers[name].nil? }
+      if silent.any?
+        raise "Galera: #{silent.join(' and ')} #{silent.one? ? 'is a member' : 'are members'} of the cluster, and #{silent.one? ? 'does' : 'do'} not respond; " \
+              "a second cluster would not have its data. Start #{silent.one? ? 'it' : 'them'}, or if the data there is lost for good, run `#{PROGRAM} bootstrap` on this node, and converge again"
+      end
+      return :bootstrap if first
+      raise "Galera: no other member responds, and this node does not create the cluster; converge the first one of openstack.ha.members (#{peers.keys.first}) before it" if mine['uuid'] == NO_UUID
+
+      :restart
+    end
+  end
+
+  # For recipes.
+  module Helpers
+    # A cloud that changes to encrypted connections does so member by member: as long as one does not encrypt, those that do accept it.
+    #
+    # @param tls [Hash{Symbol => String}, nil] the files certificate, key and ca, if internal connections are encrypted
+    # @return [Hash] {section => {option => value}} for a member of the cluster; empty on any other node
+    def openstack_galera_options(tls)
+      return {} unless openstack_member?
+
+      plain = tls && openstack_peers.any? do |peer|
+        found = OpenstackDatabase::Galera.position(peer.address)
+        found && OpenstackDatabase::Galera::ALIVE.include?(found['state']) && !found['tls']
+      end
+      me = openstack_members.find { |member| member.name == node.name }
+      OpenstackDatabase::Galera.options(me, openstack_members, tls: tls, plain: plain)
+    end
+  end
+end
+
+Chef::DSL::Universal.include(OpenstackDatabase::Helpers) if defined?(Chef::DSL::Universal)

@@ -1,0 +1,229 @@
+"""The program that tells whether a member of the database cluster may serve, and recovers it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).parents[2] / "cookbooks/openstack-database/files/openstack_galera.py"
+
+
+def load() -> Any:
+    spec = importlib.util.spec_from_file_location("openstack_galera", PROGRAM)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look it up
+    spec.loader.exec_module(module)
+    return module
+
+
+galera = load()
+Position = galera.Position
+
+A = "aaaaaaaa-0000-0000-0000-000000000001"
+B = "bbbbbbbb-0000-0000-0000-000000000002"
+
+
+def at(state: str, seqno: int = 7, uuid: str = A) -> Any:
+    return Position(state, "why", uuid, seqno)
+
+
+def cluster(*positions: Any) -> dict[str, Any]:
+    return {f"c{number}": position for number, position in enumerate(positions, 1)}
+
+
+def actions(*positions: Any) -> list[str]:
+    """What each member does, if all know the same."""
+    found = cluster(*positions)
+    return [galera.decide(name, found)[0] for name in found]
+
+
+@pytest.mark.parametrize(
+    "positions, wanted",
+    [
+        # all were stopped cleanly, or killed: the newest data, and of the same the first one
+        ((at("failed", 5), at("failed", 9), at("failed", 7)), ["nothing", "bootstrap", "nothing"]),
+        ((at("failed"), at("failed"), at("failed")), ["bootstrap", "nothing", "nothing"]),
+        # a primary component: who is not in it joins, but what was stopped stays
+        ((at("synced"), at("failed", 99), at("stopped")), ["nothing", "start", "nothing"]),
+        ((at("primary"), at("failed"), None), ["nothing", "start", "nothing"]),
+        # one that does not respond may have a primary component
+        ((at("failed"), at("failed"), None), ["nothing"] * 3),
+        ((at("non-primary"), None, None), ["nothing"] * 3),
+        # one that starts may still get there by itself
+        ((at("failed"), at("starting"), at("failed")), ["nothing"] * 3),
+        ((at("failed"), at("joining"), at("failed")), ["nothing"] * 3),
+        # the newest data is on one that was stopped by hand
+        ((at("failed", 5), at("stopped", 9), at("failed", 5)), ["nothing"] * 3),
+        ((at("stopped"), at("failed"), at("failed")), ["nothing", "bootstrap", "nothing"]),
+        # two were lost, and made anew: they have no data
+        (
+            (at("failed", -1, galera.NOWHERE), at("non-primary"), at("failed", -1, galera.NOWHERE)),
+            ["nothing", "promote", "nothing"],
+        ),
+        # one that runs need not restart
+        ((at("failed"), at("non-primary"), at("failed")), ["nothing", "promote", "nothing"]),
+        ((at("failed", 8), at("non-primary", 7), at("failed")), ["bootstrap", *["nothing"] * 2]),
+        # nobody can say which data is right
+        ((at("failed"), at("failed", 9, B), at("failed")), ["nothing"] * 3),
+        ((at("failed"), at("alone"), at("failed")), ["nothing"] * 3),
+        ((at("failed", -1, galera.NOWHERE), at("failed", -1, galera.NOWHERE)), ["nothing"] * 2),
+    ],
+)
+def test_what_the_members_do(positions: tuple[Any, ...], wanted: list[str]) -> None:
+    assert actions(*positions) == wanted
+
+
+def test_the_reason_names_who_does_not_respond_and_what_to_do() -> None:
+    why = galera.decide("c1", cluster(at("failed"), at("failed"), None))[1]
+    assert "no answer from c3" in why and "openstack-galera bootstrap" in why
+
+
+def test_the_reason_names_who_has_newer_data() -> None:
+    why = galera.decide("c1", cluster(at("failed"), at("stopped", 9), at("failed")))[1]
+    assert "c2 has the newest data" in why and "start MariaDB there" in why
+
+
+STATUS = {
+    "wsrep_on": "1",
+    "wsrep_ready": "ON",
+    "wsrep_cluster_status": "Primary",
+    "wsrep_local_state": "4",
+    "wsrep_cluster_state_uuid": A,
+    "wsrep_last_committed": "12",
+    "wsrep_cluster_size": "3",
+    "read_only": "0",
+}
+
+
+@pytest.mark.parametrize(
+    "differs, state",
+    [
+        ({}, "synced"),
+        ({"wsrep_local_state": "2"}, "synced"),  # gives its data to another one, and serves
+        ({"wsrep_local_state": "1"}, "primary"),
+        ({"wsrep_ready": "OFF"}, "primary"),
+        ({"read_only": "1"}, "primary"),
+        ({"wsrep_cluster_status": "non-Primary"}, "non-primary"),
+        ({"wsrep_on": "0"}, "alone"),
+    ],
+)
+def test_the_state_of_a_running_mariadb(differs: dict[str, str], state: str) -> None:
+    found = galera.of_status({**STATUS, **differs})
+    assert found.state == state
+    assert bool(found.reason) == (state != "synced")
+    if state != "alone":
+        assert (found.uuid, found.seqno, found.size) == (A, 12, 3)
+
+
+def test_the_position_on_disk() -> None:
+    text = f"# GALERA saved state\nversion: 2.1\nuuid:    {A}\nseqno:   -1\nsafe_to_bootstrap: 0\n"
+    assert galera.saved(text) == (A, -1)
+    assert galera.recovered(f"--wsrep_start_position={A}:212\n") == (A, 212)
+    assert galera.recovered("\n") == (galera.NOWHERE, -1)
+
+
+class Member:
+    """A member with a watch, its clock, and what it did."""
+
+    def __init__(self, *positions: Any) -> None:
+        self.found = cluster(*positions)
+        self.now = 0.0
+        self.did: list[str] = []
+        do = {name: lambda name=name: self.did.append(name) for name in galera.DO}
+        members = {name: name for name in self.found}
+        self.watch = galera.Watch("c1", members, self, self.found.get, do, lambda: self.now)
+
+    def position(self, *, data: bool = False) -> Any:
+        return self.found["c1"]
+
+    def look(self, at: float) -> list[str]:
+        self.now = at
+        self.watch.look()
+        return self.did
+
+
+def test_a_member_without_a_cluster_is_started_again_but_not_all_the_time() -> None:
+    member = Member(at("failed"), at("synced"), at("synced"))
+    assert member.look(0) == ["start"]
+    assert member.look(30) == ["start"]
+    assert member.look(70) == ["start", "start"]
+
+
+def test_what_runs_may_first_heal_by_itself() -> None:
+    member = Member(at("non-primary"), at("non-primary"), at("failed"))
+    assert member.look(0) == []
+    assert member.look(50) == []
+    assert member.look(61) == ["promote"]
+
+
+def test_the_time_to_heal_begins_anew_after_it_has_healed() -> None:
+    member = Member(at("non-primary"), at("non-primary"), at("failed"))
+    member.look(0)
+    member.found["c1"] = at("synced")
+    member.look(50)
+    assert member.watch.reason == ""
+    member.found["c1"] = at("non-primary")
+    assert member.look(70) == []
+
+
+def test_a_failed_action_is_told_and_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
+    member = Member(at("failed"), at("failed"), at("failed"))
+
+    def fail() -> None:
+        member.did.append("bootstrap")
+        raise OSError("no such program")
+
+    member.watch._do = {"bootstrap": fail}
+    member.look(0)
+    assert "no such program" in capsys.readouterr().out
+    assert member.look(61) == ["bootstrap", "bootstrap"]
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[Member, str]]:
+    member = Member(at("synced"), None, None)
+    handler = galera.handler(member, member.watch)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        Thread(target=http.serve_forever, daemon=True).start()
+        yield member, f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+
+
+def test_a_synced_member_may_serve(server: tuple[Member, str]) -> None:
+    with urllib.request.urlopen(f"{server[1]}/") as answer:
+        assert (answer.status, answer.read()) == (200, b"synced\n")
+
+
+def test_any_other_one_may_not_and_says_why(server: tuple[Member, str]) -> None:
+    member, url = server
+    member.found["c1"] = at("non-primary")
+    member.look(0)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{url}/")
+    assert caught.value.code == 503
+    text = caught.value.read().decode()
+    assert text.startswith("why; no primary component, and no answer from c2 and c3")
+
+
+def test_the_other_members_are_told_the_position(server: tuple[Member, str]) -> None:
+    member, url = server
+    member.found["c1"] = at("failed", 212)
+    with urllib.request.urlopen(f"{url}/position") as answer:
+        assert Position(**json.load(answer)) == at("failed", 212)
+    port = int(url.rpartition(":")[2])
+    assert galera.ask("127.0.0.1", port) == at("failed", 212)
+
+
+def test_a_member_that_does_not_respond_is_unknown() -> None:
+    assert galera.ask("127.0.0.1", 1) is None

@@ -3,7 +3,7 @@
 name 'openstack-ceph'
 maintainer 'stackcook'
 license 'Apache-2.0'
-description 'A small Ceph cluster on one node, for labs'
+description 'A small Ceph cluster, on one node for labs, or on three'
 version '1.0.0'
 chef_version '>= 18.0'
 supports 'debian', '>= 13.0'

@@ -25,9 +25,9 @@ module OpenstackCeph
       @users ||= json('auth', 'ls').fetch('auth_dump').to_h { |user| [user['entity'], user] }
     end
 
-    # @param size [Integer, nil] how often data is stored; nil: as ceph.conf says
-    def create_pool(name, size = nil)
-      ceph('osd', 'pool', 'create', name, *("--size=#{size}" if size))
+    # @param size [Integer] how often data is stored
+    def create_pool(name, size)
+      ceph('osd', 'pool', 'create', name, "--size=#{size}")
       @listed_pools = nil
     end
 
@@ -55,9 +55,8 @@ module OpenstackCeph
       json('quorum_status').fetch('quorum_names').include?(monitor)
     end
 
-    # Writes the map of monitors to a file, without a monitor of this name that was lost.
-    def save_monitors(file, without:)
-      ceph('mon', 'rm', without) if monitors.key?(without)
+    # Writes the map of monitors to a file. A new monitor that has the name and the address of one that was lost takes its place.
+    def save_monitors(file)
       ceph('mon', 'getmap', "--out-file=#{file}")
     end
 

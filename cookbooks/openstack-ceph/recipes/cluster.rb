@@ -99,7 +99,7 @@ execute 'move the Ceph monitor to the new address of its node' do
     #{as_ceph} --extract-monmap #{mon}.map || exit
     own=$(monmaptool --print #{mon}.map | grep ' mon.#{id}$') || exit 0
     rm #{mon}.map
-    echo "$own" | grep --fixed-strings '[v2:#{address}:3300'
+    echo "$own" | grep --fixed-strings 'v2:#{address}:3300/'
   SHELL
 end
 

@@ -22,7 +22,7 @@ action :create do
   converge_by "create the monitor #{new_resource.id}" do
     ::FileUtils.rm_rf(["#{data}.new", keys])
     cluster = living_cluster
-    cluster ? cluster.save_monitors(map, without: new_resource.id) : new_map
+    cluster ? cluster.save_monitors(map) : new_map
     shell_out!('ceph-authtool', '--create-keyring', keys)
     new_resource.keyrings.each { |file| shell_out!('ceph-authtool', keys, '--import-keyring', file) }
     shell_out!('ceph-mon', '--mkfs', '--id', new_resource.id, '--mon-data', "#{data}.new", '--monmap', map, '--keyring', keys, umask: 0o077)

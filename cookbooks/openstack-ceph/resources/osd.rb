@@ -31,7 +31,7 @@ end
 action_class do
   # @return [Integer, nil] the ID of this node's OSD
   def local
-    ::Dir["/var/lib/ceph/osd/ceph-*/whoami"].filter_map { |file| file[%r{/ceph-(\d+)/whoami\z}, 1]&.to_i }.min
+    ::Dir['/var/lib/ceph/osd/ceph-*/whoami'].filter_map { |file| file[%r{/ceph-(\d+)/whoami\z}, 1]&.to_i }.min
   end
 
   # The UUID and the key are kept for the next try, which gets the same ID: the monitors remember them.

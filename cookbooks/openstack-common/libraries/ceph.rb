@@ -13,13 +13,13 @@ module OpenstackCommon
     RECIPE = 'openstack-ceph::cluster'
 
     # So that clients wait little for a node that has died: its OSD is down after 10 s instead of 20, its monitor is replaced
-    # after 6 s instead of 10, and who was connected to that one looks for another one after 9 s instead of 30.
+    # after 6 s instead of 10, and who was connected to that one looks for another one after 6 s instead of 30.
     TIMEOUTS = {
-      'osd_heartbeat_interval' => 3,
+      'osd_heartbeat_interval' => 2,
       'osd_heartbeat_grace' => 10,
       'mon_lease' => 3,
-      'mon_client_ping_interval' => 3,
-      'mon_client_ping_timeout' => 9,
+      'mon_client_ping_interval' => 2,
+      'mon_client_ping_timeout' => 6,
     }.freeze
 
     # All connections are encrypted. The older protocol v1 can't do that.

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'mixlib/shellout'
 require_relative 'tls'
 
 module OpenstackCommon
@@ -125,9 +126,14 @@ module OpenstackCommon
       File.exist?(CONFIG) && File.read(CONFIG).start_with?(MARK)
     end
 
-    # @return [Array<Integer>] the ports at which HAProxy has listened so far
-    def ports
-      ours? ? File.read(CONFIG).scan(/^\s+bind \S+:(\d+)/).flatten.map(&:to_i) : []
+    # @return [Array<Integer>] the ports of an address at which other programs than HAProxy listen
+    def taken(address)
+      ran = Mixlib::ShellOut.new(%w(ss --no-header --listening --tcp --numeric --processes)).run_command
+      ran.error!
+      ran.stdout.lines.map(&:split).filter_map do |columns|
+        host, _, port = columns[3].rpartition(':')
+        port.to_i if [address, '0.0.0.0', '*'].include?(host) && !columns[5].to_s.include?('"haproxy"')
+      end
     end
 
     # @return [String, nil] the address of a service that listens at `address`; nil if that means all addresses

@@ -141,14 +141,20 @@ module OpenstackCommon
 
     # A repeated POST might create a second object, unless the first one cannot have reached the service.
     def repeatable?(verb, path, error)
-      return false if error.message.include?('certificate verify failed')
+      return false if untrusted?(error)
       return true if verb != :Post || path == '/auth/tokens'
 
       error.is_a?(Errno::ECONNREFUSED) || error.is_a?(Net::OpenTimeout) || (error.is_a?(Error) && error.status == 503)
     end
 
     def silent(error)
+      return "#{@name} at #{@uri}: #{error.message}; the CA certificates are in #{@ca_file || "this system's files"}" if untrusted?(error)
+
       "#{@name} at #{@uri}: no response within #{@timeout} s (#{error.message}); check that #{@name} is running there"
+    end
+
+    def untrusted?(error)
+      error.is_a?(OpenSSL::SSL::SSLError) && error.message.include?('certificate verify failed')
     end
 
     def send_once(verb, path, body, headers)

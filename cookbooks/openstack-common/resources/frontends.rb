@@ -80,14 +80,22 @@ action_class do
   def make_room
     return unless openstack_tls_all?
 
-    binds = sections.flat_map(&:binds).select { |bind| bind.address == openstack_address }
-    taken = (binds.map(&:port) - OpenstackCommon::Frontends.ports) & OpenstackCommon::Systemd.listening
+    ports = sections.flat_map(&:binds).select { |bind| bind.address == openstack_address }.map(&:port)
+    taken = ports & OpenstackCommon::Frontends.taken(openstack_address)
+    return if taken.empty?
+
     node.read('openstack', 'services').to_h.each do |unit, declared|
-      next if unit == 'haproxy' || (declared['ports'] & taken).empty?
+      next unless declared['ports'].intersect?(taken)
 
       service unit do
         action :stop
       end
+    end
+
+    # an interrupted run may have written it, and HAProxy not loaded it
+    file OpenstackCommon::Frontends::CONFIG do
+      action :touch
+      only_if { OpenstackCommon::Frontends.ours? }
     end
   end
 

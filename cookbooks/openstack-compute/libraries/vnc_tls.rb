@@ -5,7 +5,7 @@ module OpenstackCompute
   module VncTls
     # the only one that AppArmor's profile of instances lets them read
     DIRECTORY = '/etc/pki/libvirt-vnc'
-    BLOCK = <<~CONF
+    BLOCK = <<~CONF.freeze
       # Chef (openstack-compute) writes these lines:
       vnc_tls = 1
       vnc_tls_x509_cert_dir = "#{DIRECTORY}"

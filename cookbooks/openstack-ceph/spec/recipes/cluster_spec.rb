@@ -22,7 +22,7 @@ RSpec.describe 'openstack-ceph::cluster' do
 
   let(:common_key) { "[mon.]\n\tkey = #{OpenstackCommon::Ceph.key('ceph_keys-mon-password')}\n" }
 
-  before { stub_command(/extract-monmap .* grep --fixed-strings '\[v2:192\.0\.2\.10:3300/m).and_return(in_place) }
+  before { stub_command(/extract-monmap .* grep --fixed-strings 'v2:192\.0\.2\.10:3300/m).and_return(in_place) }
 
   it 'listens on the address of the node, and everyone may read how to reach it' do
     expect(conf).to have_attributes(mode: '0644', defaults: include('global' => include('mon_host' => '192.0.2.10')))

@@ -39,9 +39,9 @@ RSpec.describe 'openstack_ceph_monitor' do
   context 'when another node has one' do
     let(:listening) { true }
 
-    it 'joins that, in place of the monitor that was lost' do
+    it 'joins that' do
       chef_run
-      expect(cluster).to have_received(:save_monitors).with('/var/lib/ceph/mon/ceph-one.map', without: 'one')
+      expect(cluster).to have_received(:save_monitors).with('/var/lib/ceph/mon/ceph-one.map')
       expect(ran.join).not_to include('monmaptool')
     end
 

@@ -58,6 +58,57 @@ RSpec.describe OpenstackCommon::Helpers do
     end
   end
 
+  context 'with several controllers' do
+    before do
+      node.default['openstack']['ha'] = { 'address' => '192.0.2.9', 'members' => 'web=192.0.2.1 two=192.0.2.2' }
+      allow(recipe).to receive(:search).and_return([found('two', '192.0.2.2')])
+    end
+
+    it 'reaches their APIs at the virtual address' do
+      expect(recipe.openstack_url('identity')).to eq('http://192.0.2.9:5000/v3')
+      node.automatic['recipes'] = ['openstack-identity::controller']
+      expect(recipe.openstack_host('identity')).to eq('192.0.2.9')
+    end
+
+    it 'reaches the database by HAProxy of the node if it is one of them, else at the virtual address' do
+      expect(recipe.openstack_host('db')).to eq('127.0.0.1')
+      node.name('compute')
+      node.run_state.delete(:openstack_members)
+      expect(recipe.openstack_host('db')).to eq('192.0.2.9')
+    end
+
+    it 'names all memcached servers' do
+      expect(recipe.openstack_memcached_servers).to eq(%w(192.0.2.1:11211 192.0.2.2:11211))
+    end
+
+    it 'reaches a service that only another node runs at its own address' do
+      allow(recipe).to receive(:search).and_return([found('store', '192.0.2.50')])
+      expect(recipe.openstack_host('object_storage')).to eq('192.0.2.50')
+    end
+
+    it 'reaches memcached through HAProxy of the node with TLS between the nodes' do
+      node.default['openstack']['tls']['mode'] = 'all'
+      expect(recipe.openstack_memcached_servers).to eq(%w(127.0.0.1:11212 127.0.0.1:11213))
+    end
+  end
+
+  context 'with TLS between the nodes' do
+    before do
+      node.default['openstack']['tls']['mode'] = 'all'
+      node.automatic['recipes'] = %w(identity memcached).map { |name| "openstack-#{name}::controller" }
+    end
+
+    it 'reaches APIs over HTTPS at the same port, and knows their CA' do
+      expect(recipe.openstack_url('identity')).to eq('https://192.0.2.1:5000/v3')
+      expect(recipe.openstack_url('identity', 'public')).to eq('https://192.0.2.1:13000/v3')
+      expect(recipe.keystone_authtoken('nova')).to include('cafile' => '/etc/openstack/internal-ca.pem', 'memcached_servers' => '127.0.0.1:11211')
+    end
+
+    it 'lets services listen where only HAProxy reaches them; not those without HTTP' do
+      expect(%w(identity memcached db mq).map { |name| recipe.openstack_bind_address(name) }).to eq(%w(127.0.0.1 127.0.0.1 192.0.2.1 192.0.2.1))
+    end
+  end
+
   describe '#openstack_has?' do
     it 'is true if an attribute names the host, or a node runs the service' do
       node.default['openstack']['endpoints']['internal']['block_storage']['host'] = 'cinder.example.com'

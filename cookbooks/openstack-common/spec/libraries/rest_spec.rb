@@ -31,6 +31,43 @@ RSpec.describe OpenstackCommon::Rest do
     @headers = request.to_enum(:each).to_h
   end
 
+  context 'over TLS' do
+    let(:key) { OpenSSL::PKey::EC.generate('prime256v1') }
+    let(:certificate) do
+      OpenSSL::X509::Certificate.new.tap do |made|
+        made.subject = made.issuer = OpenSSL::X509::Name.parse('/CN=localhost')
+        made.version = 2
+        made.serial = 1
+        made.not_before = Time.now - 60
+        made.not_after = Time.now + 600
+        made.public_key = key
+        made.add_extension(OpenSSL::X509::ExtensionFactory.new.create_extension('subjectAltName', 'IP:127.0.0.1'))
+        made.sign(key, 'SHA256')
+      end
+    end
+    let(:server) do
+      require 'webrick/https'
+      WEBrick::HTTPServer.new(BindAddress: '127.0.0.1', Port: 0, SSLEnable: true, SSLCertificate: certificate, SSLPrivateKey: key,
+                              Logger: WEBrick::Log.new(File::NULL), AccessLog: []).tap do |server|
+        server.mount_proc('/v2/things') { |_, response| response.body = '{"things": []}' }
+        Thread.new { server.start }
+      end
+    end
+
+    def things(ca_file)
+      described_class.new(name: 'Thing', url: "https://127.0.0.1:#{server.config[:Port]}/v2", timeout: 60, ca_file: ca_file).get('/things')
+    end
+
+    it 'accepts only a certificate of the CA that it was given' do
+      Dir.mktmpdir do |directory|
+        ca = File.join(directory, 'ca.pem')
+        File.write(ca, certificate.to_pem)
+        expect(things(ca)).to eq('things' => [])
+      end
+      expect { things(nil) }.to raise_error(OpenstackCommon::Rest::Error, /certificate verify failed/)
+    end
+  end
+
   it 'sends JSON with the token and its own headers' do
     rest.post('/things', { name: 'a' })
     expect(asked).to eq([['POST', '/things', '{"name":"a"}']])

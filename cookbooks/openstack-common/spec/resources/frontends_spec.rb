@@ -148,7 +148,7 @@ RSpec.describe 'openstack_frontends' do
       before do
         item = { 'certificate' => 'C', 'key' => 'K', 'ca' => 'CA' }
         allow_any_instance_of(Chef::Resource).to receive(:data_bag_item).with('internal_certificates', anything).and_return(item)
-        allow(OpenstackCommon::Systemd).to receive(:listening).and_return([])
+        allow(OpenstackCommon::Frontends).to receive(:taken).and_return([])
       end
 
       it 'passes requests on over TLS, to HAProxy of each node' do
@@ -182,7 +182,7 @@ RSpec.describe 'openstack_frontends' do
         end
 
         it 'stops it' do
-          allow(OpenstackCommon::Systemd).to receive(:listening).and_return([5000, 6000])
+          allow(OpenstackCommon::Frontends).to receive(:taken).with('192.0.2.10').and_return([5000, 6000])
           expect(chef_run).to stop_service('keystone')
           expect(chef_run).not_to stop_service('other')
         end
@@ -211,7 +211,7 @@ RSpec.describe 'openstack_frontends' do
     before do
       item = { 'certificate' => 'C', 'key' => 'K', 'ca' => 'CA' }
       allow_any_instance_of(Chef::Resource).to receive(:data_bag_item).with('internal_certificates', anything).and_return(item)
-      allow(OpenstackCommon::Systemd).to receive(:listening).and_return([])
+      allow(OpenstackCommon::Frontends).to receive(:taken).and_return([])
     end
 
     it 'accepts TLS at the address of the node for services that listen at 127.0.0.1' do

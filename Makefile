@@ -5,7 +5,7 @@ live = --log-cli-level INFO --log-cli-format '%(asctime)s %(message)s' --log-cli
 to_build_docs = python3-sphinx python3-myst-parser furo
 to_build_deb = debhelper dh-python pybuild-plugin-pyproject
 
-.PHONY: help deploy test check setup dist deb release debian-package readme lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts probe cookbooks swift volumes firewall faults stacks horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones host-network kitchen tls check-format check-lint check-types check-unit
+.PHONY: help deploy test check setup dist deb release debian-package readme lab-test acceptance bench bench-converge scale chaos side-by-side allinone restarts probe cookbooks swift volumes firewall faults stacks horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones ha host-network kitchen tls check-format check-lint check-types check-unit
 
 help:
 	@echo 'make deploy    install the tools and deploy the cloud of infrastructure.yml'
@@ -43,6 +43,7 @@ help:
 	@echo 'make tls       change a running cloud to HTTPS, renew its certificate, and change it back; LAB=DIR takes a deployed cloud of one node'
 	@echo 'make snapshots  measure how fast a cloud comes back from a snapshot, and kill saves and restores at ten moments'
 	@echo 'make zones      deploy two zones, and kill one'"'"'s controller in the middle of it and later'
+	@echo 'make ha        deploy three controllers with TLS everywhere; kill each, kill all, cut one off, replace one; LAB=DIR takes a deployed cloud'
 	@echo 'make ephemeral  deploy two clouds from one snapshot at once, and test one while the other is destroyed'
 	@echo 'make host-network  give hosts bridges, bonds and VLANs, cut them off, and see them come back; on containers and QEMU guests'
 	@echo 'make debian-package  install the Debian package in clean Debian 12 and 13 systems, use it there, and deploy from it'
@@ -62,7 +63,7 @@ lab-test: setup
 	@$(pytest) tests/lab
 
 acceptance:
-	@for part in bench scale chaos side-by-side bench-converge allinone restarts probe cookbooks swift volumes firewall stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones tls host-network debian-package kitchen readme; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in bench scale chaos side-by-side bench-converge allinone restarts probe cookbooks swift volumes firewall stacks faults horizon tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones ha tls host-network debian-package kitchen readme; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 # ARGS='--json', or --rounds 1 --cookbooks 4 --growth 8 for a quick trial
 bench: setup
@@ -82,6 +83,10 @@ bench-converge: setup
 
 allinone restarts probe cookbooks swift volumes firewall faults tempest preflight hosts partial remove-node offline same-manifest snapshots ephemeral zones kitchen readme tls: setup
 	@$(pytest) tests/acceptance/test_$(subst -,_,$@).py $(live)
+
+ha: setup
+	@setup/packages tshark
+	@$(pytest) tests/acceptance/test_ha.py $(live)
 
 stacks: setup
 	@setup/packages python3-heatclient

@@ -24,6 +24,8 @@ RENEWED_BEFORE = 30
 
 _AUTHORITY_DAYS = 3653
 _SERVER_DAYS = 365
+_LONGEST = 64
+"""Characters of a common name (RFC 5280, appendix A.1)."""
 _EARLIER = timedelta(hours=1)
 """How long before its creation a certificate begins: the clocks of the nodes may be behind."""
 
@@ -49,10 +51,11 @@ def new_authority(name: str, now: float) -> Pair:
     return _signed(builder.issuer_name(subject).add_extension(usage, critical=True), key, key)
 
 
-def issue(authority: Pair, names: Collection[str], now: float, *, client: bool = False) -> Pair:
+def issue(authority: Pair, names: Collection[str], now: float, *, client: str = "") -> Pair:
     """A new key, and its certificate for a server that has these names and IP addresses.
 
-    With ``client``, the server may also show it to others, as the members of clusters do.
+    ``client`` is the name under which the server may also show it to others, as the members of
+    clusters do; none: it may not. MariaDB's members need a common name.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -61,10 +64,11 @@ def issue(authority: Pair, names: Collection[str], now: float, *, client: bool =
     issuer = _load(authority.certificate)
     signer: Any = load_pem_private_key(authority.key.encode(), None)
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(x509.Name([]), key, now, _SERVER_DAYS).issuer_name(issuer.subject)
+    common = [x509.NameAttribute(x509.NameOID.COMMON_NAME, client[:_LONGEST])] if client else []
+    builder = _builder(x509.Name(common), key, now, _SERVER_DAYS).issuer_name(issuer.subject)
     parent = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     uses = [x509.ExtendedKeyUsageOID.SERVER_AUTH]
-    uses += [x509.ExtendedKeyUsageOID.CLIENT_AUTH] * client
+    uses += [x509.ExtendedKeyUsageOID.CLIENT_AUTH] if client else []
     for extension, critical in (
         (x509.SubjectAlternativeName([_general(name) for name in sorted(names)]), True),
         (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(parent), False),

@@ -458,14 +458,25 @@ class Site(ChefSite):
     def forget_member(self, member: Member) -> str:
         """Delete a node from OVN and from Nova's cells, on the nodes that have these databases."""
         for unit, script in members.PLACES.items():
-            for each in running(self._seen(), unit)[:1]:
-                (node,) = (n for n in self._manifest.nodes if n.name == each.name)
-                with self.connect(node) as on:
-                    done = as_root(on, script(member), timeout=120)
-                if done.status:
-                    what = f"cannot delete {', '.join(member.hosts)} ({done.quoted})"
-                    raise NodeError(what, where=each.name)
+            names = [each.name for each in running(self._seen(), unit)]
+            nodes = [node for node in self._manifest.nodes if node.name in names]
+            self._delete_on(nodes, member, script(member))
         return ""
+
+    def _delete_on(self, nodes: Sequence[Node], member: Member, script: str) -> None:
+        """Run the script on the first of these nodes that answers; raises NodeError."""
+        for number, node in enumerate(nodes, 1):
+            try:
+                with self.connect(node) as on:
+                    done = as_root(on, script, timeout=120)
+            except NodeError:
+                if number == len(nodes):
+                    raise
+                continue  # another controller has these databases, too
+            if done.status:
+                what = f"cannot delete {', '.join(member.hosts)} ({done.quoted})"
+                raise NodeError(what, where=node.name)
+            return
 
     def unregister(self, node: Node) -> str:
         """Delete one node and its client from the Chef server."""

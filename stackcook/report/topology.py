@@ -80,6 +80,8 @@ def _top(row: int) -> int:
 def _networks(manifest: Manifest, width: int, rows: int) -> Iterator[str]:
     """Each network: its name, a line down the side, and a branch for each row."""
     internal = str(manifest.network) if manifest.network else "network of the hosts"
+    if shared := ", ".join(str(each.address) for each in manifest.virtual_addresses):
+        internal += f", shared by controllers: {shared}"
     below = [_top(row) + _BOX[1] + 16 for row in range(rows)]
     yield _text(_MARGIN, _HEAD - 10, internal, "internal")
     yield from _tree("internal", _MARGIN, width - _MARGIN - _GAP, below)

@@ -7,9 +7,10 @@ as its program: it imports only the standard library. A password comes by standa
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import sys
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import BinaryIO
 
 QUEUE_USER = "openstack"
@@ -37,8 +38,8 @@ class _Refused(Exception):
     """RabbitMQ does not accept the login."""
 
 
-def queue_login(address: str, port: int, password: str) -> None:
-    """Log in to RabbitMQ as the services do; raises Unwell.
+def queue_login(address: str, port: int, password: str, ca: str = "") -> None:
+    """Log in to RabbitMQ as the services do, over TLS if there is a ``ca``; raises Unwell.
 
     Proves that the broker answers, takes the user's password and admits it to the virtual host.
     """
@@ -46,7 +47,7 @@ def queue_login(address: str, port: int, password: str) -> None:
     at = _shown(address, port)
     where = f"the AMQP login at {at}"
     try:
-        with socket.create_connection((address, port), TIMEOUT) as connection:
+        with _connected(address, port, ca) as connection:
             stream = connection.makefile("rb")
             connection.sendall(b"AMQP\x00\x00\x09\x01")
             _method(stream, _START)
@@ -91,15 +92,18 @@ def database_version(address: str, port: int) -> str:
     raise Unwell(f"{at} responds, but is not a MySQL server")
 
 
-def http_get(address: str, port: int, path: str) -> str:
+def http_get(address: str, port: int, path: str, token: str = "", ca: str = "") -> str:
     """The body of an HTTP answer; raises Unwell if there is none, or its status is not 200.
 
-    The reason then has the first line of a body of plain text.
+    ``token`` is Keystone's. With a file ``ca`` of CA certificates, it is asked over TLS. The reason
+    has the first line of a body of plain text.
     """
-    url = f"http://{_shown(address, port)}{path}"
+    url = f"http{'s' * bool(ca)}://{_shown(address, port)}{path}"
     try:
         connection = HTTPConnection(address, port, timeout=TIMEOUT)
-        connection.request("GET", path)
+        if ca:
+            connection = HTTPSConnection(address, port, timeout=TIMEOUT, context=_trusting(ca))
+        connection.request("GET", path, headers={"X-Auth-Token": token} if token else {})
         response = connection.getresponse()
         body = response.read().decode("utf-8", "replace")
     except OSError as error:
@@ -111,6 +115,15 @@ def http_get(address: str, port: int, path: str) -> str:
         said = f": {body.splitlines()[0][:300]}" if plain and body.strip() else ""
         raise Unwell(f"{url} returned {response.status} {response.reason}{said}")
     return body
+
+
+def _connected(address: str, port: int, ca: str) -> socket.socket:
+    plain = socket.create_connection((address, port), TIMEOUT)
+    return _trusting(ca).wrap_socket(plain, server_hostname=address) if ca else plain
+
+
+def _trusting(ca: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca)
 
 
 def _frame(method: int, arguments: bytes) -> bytes:
@@ -140,6 +153,8 @@ def _method(stream: BinaryIO, wanted: int) -> bytes:
 
 
 def _cause(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is rejected: {error.verify_message}"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused: is the service running?"
     if isinstance(error, TimeoutError):
@@ -153,18 +168,20 @@ def _shown(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def main(kind: str, address: str, port: str, path: str = "") -> int:
+def main(kind: str, address: str, port: str, path: str = "", ca: str = "") -> int:
     """Ask a ``queue``, a ``database``, or by ``http``, which prints the body.
+
+    Standard input has the queue's password, or Keystone's token.
 
     Prints why the service is not well, and returns 1 then.
     """
     try:
         if kind == "queue":
-            queue_login(address, int(port), sys.stdin.read())
+            queue_login(address, int(port), sys.stdin.read(), ca)
         elif kind == "database":
             database_version(address, int(port))
         else:
-            print(http_get(address, int(port), path))
+            print(http_get(address, int(port), path, sys.stdin.read(), ca))
     except Unwell as why:
         print(why)
         return 1

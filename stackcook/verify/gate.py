@@ -2,14 +2,15 @@
 
 Compute nodes that start before these would wait, fail, or restart for minutes. Each is asked as a
 service would: Keystone for a token, Placement for a list, RabbitMQ for a login. The queue and the
-database are asked on their nodes, because only nodes of the cloud may connect to them.
+database are asked on their nodes, because only nodes of the cloud may connect to them. Of several
+controllers, each is asked.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stackcook.addresses import bracketed
@@ -18,7 +19,7 @@ from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
-from stackcook.verify import clusters
+from stackcook.verify import clusters, internal
 from stackcook.verify.check import Checks, poll, timed
 from stackcook.verify.openstack import Cloud, Endpoint, check_endpoint, request, sign_in
 from stackcook.verify.placing import (
@@ -73,8 +74,8 @@ def answers(
         bad = poll(deadline, lambda: _failing(nodes, credentials, sessions), lambda bad: not bad)
         if not bad:
             return
-        explained = [sessions.explained(c, by_name[c.node], credentials.secrets) for c in bad]
-    causes = "; ".join(f"{check.name} on {check.node}: {check.cause}" for check in explained)
+        explained = [sessions.explained(c, by_name.get(c.node), credentials.secrets) for c in bad]
+    causes = "; ".join(str(replace(check, remedy="")) for check in explained)
     raise VerifyError(
         f"services that the next stage needs still do not respond after {patience:.0f} s: {causes}",
         remedy=bad[0].remedy,
@@ -82,17 +83,19 @@ def answers(
 
 
 def auth_url(node: Placed) -> str:
-    """Keystone's public URL on the node that runs it."""
+    """Keystone's public URL, given a node that runs it."""
     if url := node.urls.get("identity"):
         return url
-    return f"http://{bracketed(node.address)}:{node.port(KEYSTONE, 5000)}/v3"
+    shared = bracketed(node.virtual or node.address)
+    return f"http://{shared}:{node.port(KEYSTONE, 5000)}/v3"
 
 
 def behind(nodes: Iterable[Placed], credentials: Credentials, sessions: Sessions) -> Checks:
     """The checks of the message queue, the database and their clusters, on each node with one."""
 
     def queue(node: Placed) -> None:
-        sessions.ask(node, "queue", node.port(QUEUE, 5672), stdin=credentials.queue)
+        port = node.port(QUEUE, 5672)
+        sessions.ask(node, "queue", port, stdin=credentials.queue, secure=node.secure)
 
     def base(node: Placed) -> None:
         sessions.ask(node, "database", node.port(DATABASE, 3306))
@@ -110,17 +113,18 @@ def behind(nodes: Iterable[Placed], credentials: Credentials, sessions: Sessions
 
 
 def tokens(nodes: Iterable[Placed], credentials: Credentials) -> tuple[Checks, Cloud | None]:
-    """Whether each Keystone gives a token, and the cloud as the first token shows it."""
+    """Whether each Keystone gives a token, and the cloud as the first token shows it.
+
+    Several controllers have one address: it is not known which of them answers.
+    """
     clouds: list[Cloud] = []
 
-    def ask(node: Placed) -> None:
-        clouds.append(
-            sign_in(auth_url(node), credentials.admin, credentials.os_cloud, ca=credentials.ca)
-        )
+    def ask(url: str) -> None:
+        clouds.append(sign_in(url, credentials.admin, credentials.os_cloud, ca=credentials.ca))
 
+    urls = {auth_url(n): "" if n.virtual else n.name for n in running(nodes, KEYSTONE)}
     checks = [
-        timed("Keystone's token", node.name, KEYSTONE, lambda: ask(node))
-        for node in running(nodes, KEYSTONE)
+        timed("Keystone's token", name, KEYSTONE, lambda: ask(url)) for url, name in urls.items()
     ]
     return tuple(checks), clouds[0] if clouds else None
 
@@ -131,8 +135,10 @@ def _failing(nodes: tuple[Placed, ...], credentials: Credentials, sessions: Sess
     placements = (
         timed("Placement", node.name, PLACEMENT, lambda: _placement(node, cloud))
         for node in running(nodes, PLACEMENT)
+        if not node.virtual and not node.secure
     )
-    checks = (*keystones, *placements, *behind(nodes, credentials, sessions))
+    own = internal.checks(nodes, cloud, sessions, ("identity", "placement")) if cloud else ()
+    checks = (*keystones, *placements, *own, *behind(nodes, credentials, sessions))
     return tuple(check for check in checks if not check.ok)
 
 

@@ -22,8 +22,9 @@ TIMEOUT = 15.0
 
 
 def base(node: Placed) -> str:
-    """Where Horizon is, given the node that runs it; without a slash at the end."""
-    url = node.urls.get("dashboard") or f"http://{bracketed(node.address)}/horizon"
+    """Where Horizon is, given a node that runs it; without a slash at the end."""
+    shared = bracketed(node.virtual or node.address)
+    url = node.urls.get("dashboard") or f"http://{shared}/horizon"
     return url.rstrip("/")
 
 

@@ -146,6 +146,10 @@ def leave_neutron(cloud: Cloud, member: Member) -> None:
         cloud.delete("network", f"/v2.0/agents/{id}")
 
 
+_OVN_SBCTL = "ovn-sbctl --timeout=30 --no-leader-only"
+"""Any member of a database cluster passes a change on to its leader."""
+
+
 def southbound_script(member: Member) -> str:
     """Shell commands, for root on the node with OVN's databases, that delete the chassis."""
     lines = ["set -e"]
@@ -153,8 +157,8 @@ def southbound_script(member: Member) -> str:
     for name in dict.fromkeys(n for host in member.hosts for n in (host, host.split(".")[0])):
         host = shlex.quote(name)
         lines += [
-            f"ovn-sbctl --timeout=30 --if-exists chassis-del {host}",
-            f"ovn-sbctl --timeout=30 --if-exists destroy Chassis_Private {host}",
+            f"{_OVN_SBCTL} --if-exists chassis-del {host}",
+            f"{_OVN_SBCTL} --if-exists destroy Chassis_Private {host}",
         ]
     return "\n".join(lines)
 

@@ -20,6 +20,8 @@ from stackcook.parallel import parallel_map
 _FACTS = {
     "name": ("name",),
     "address": ("normal", "openstack", "address"),
+    "virtual": ("normal", "openstack", "ha", "address"),
+    "tls": ("normal", "openstack", "tls", "mode"),
     "deploy": ("normal", "stackcook", "deploy"),
     "services": ("default", "openstack", "services"),
     "urls": ("default", "openstack", "public_urls"),
@@ -44,6 +46,7 @@ OVN = "ovn-controller"
 OVN_NORTHD = "ovn-northd"
 METADATA = "neutron-ovn-metadata-agent"
 HEAT_ENGINE = "heat-engine"
+KEEPALIVED = "keepalived"
 CINDER_VOLUME = "cinder-volume"
 CINDER = ("cinder-scheduler", CINDER_VOLUME, "cinder-backup")
 
@@ -68,7 +71,8 @@ class Placed:
 
     ``converged`` is true once a chef-client run has succeeded there; ``deploy`` is the ID of its
     deploy. ``urls`` has the public URL of each service of the cookbooks (``identity``,
-    ``dashboard``) that the node offers over TLS.
+    ``dashboard``) that the node offers over TLS. ``virtual`` is the address that the controllers of
+    its cloud share; empty if there is only one. ``secure``: its internal services use TLS, too.
     """
 
     name: str
@@ -78,6 +82,8 @@ class Placed:
     converged: bool = False
     deploy: str = ""
     urls: Mapping[str, str] = field(default_factory=dict, hash=False)
+    virtual: str = ""
+    secure: bool = False
 
     def service(self, unit: str) -> Service | None:
         """The service of that unit, if it runs here."""
@@ -189,6 +195,8 @@ def _placed(node: Node, facts: Mapping[str, Any]) -> Placed:
         converged=facts.get("ohai_time") is not None,
         deploy=str(facts.get("deploy") or ""),
         urls=dict(facts.get("urls") or {}),
+        virtual=str(facts.get("virtual") or ""),
+        secure=facts.get("tls") == "all",
     )
 
 

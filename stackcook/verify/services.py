@@ -30,6 +30,9 @@ MARK = "--- stackcook ---"
 BACKENDS = Path(__file__).with_name("backends.py")
 """The program that asks an internal service, on its node."""
 
+INTERNAL_CA = "/etc/openstack/internal-ca.pem"
+"""On a node: the CA certificates for services between nodes."""
+
 STABLE = 20.0
 """Seconds that a restarted unit must be up before it counts as healthy."""
 
@@ -257,12 +260,24 @@ class Sessions:
         except (NodeError, VerifyError):
             return ""
 
-    def ask(self, node: Placed, kind: str, port: int, path: str = "", *, stdin: str = "") -> str:
+    def ask(
+        self,
+        node: Placed,
+        kind: str,
+        port: int,
+        path: str = "",
+        *,
+        stdin: str = "",
+        address: str = "",
+        secure: bool = False,
+    ) -> str:
         """What an internal service of the node answers to :data:`BACKENDS`, which runs there.
 
-        Raises VerifyError with the reason if it does not answer as it should.
+        It is asked at another ``address`` if there is one; if it is ``secure``, over TLS. Raises
+        VerifyError with the reason if it does not answer as it should.
         """
-        words = ("python3", "-c", BACKENDS.read_text(), kind, node.address, str(port), path)
+        at = (address or node.address, str(port), path, *([INTERNAL_CA] if secure else ()))
+        words = ("python3", "-c", BACKENDS.read_text(), kind, *at)
         try:
             remote = self.on(node.name)
             with self._turns[node.name]:

@@ -22,6 +22,7 @@ from stackcook.verify import (
     diagnosis,
     heat,
     horizon,
+    internal,
     openstack,
     outside,
     services,
@@ -78,6 +79,9 @@ def verify(
     ):
         looks = [pool.submit(_on_node, node, sessions, deadline) for node in nodes]
         closed = pool.submit(outside.checks, nodes, sessions)
+        sharing = pool.submit(
+            until_good, deadline, lambda: internal.shared_address(nodes, sessions)
+        )
         signed_in, cloud = _tokens(nodes, credentials, deadline)
         own = bool(manifest.tls and manifest.tls.certificate)
         certificates = tls.look(nodes, credentials.ca, own, time.time())
@@ -85,7 +89,7 @@ def verify(
         endpoints: list[Future[Checks]] = []
         if cloud:
             agents = pool.submit(_agents, nodes, cloud, deadline, known).result
-            endpoints = _endpoints(nodes, cloud, deadline, pool)
+            endpoints = _endpoints(nodes, cloud, deadline, pool, sessions)
         of_cloud = [*endpoints, *_in_cloud(nodes, credentials, cloud, deadline, pool, sessions)]
         wait(endpoints)  # what instances need of the cloud; all else goes on while they boot
         proof = Proof()
@@ -106,6 +110,7 @@ def verify(
             )
         asked = (check for each in (*looks, *of_cloud) for check in each.result())
         found = [*signed_in, *certificates.checks, *asked, *agents(), *closed.result()[0]]
+        found += sharing.result()
         found += _keystone_is_missing(nodes)
         found.sort(key=lambda check: check.name)
         seen = Visit()
@@ -223,10 +228,12 @@ def _in_cloud(
     behind_apis = pool.submit(until_good, deadline, lambda: behind(nodes, credentials, sessions))
     if cloud is None:
         return [behind_apis]
+    dashboards = {horizon.base(node): node for node in running(nodes, DASHBOARD)}
     return [
         behind_apis,
         pool.submit(cinder.checks, cloud, nodes, deadline),
-        *(pool.submit(_dashboard, n, credentials, deadline) for n in running(nodes, DASHBOARD)),
+        *(pool.submit(_dashboard, n, credentials, deadline) for n in dashboards.values()),
+        pool.submit(until_good, deadline, partial(internal.checks, nodes, cloud, sessions)),
         pool.submit(swift.checks, cloud, nodes, sessions),
         pool.submit(heat.checks, cloud, nodes, deadline),
     ]
@@ -239,18 +246,26 @@ def _keystone_is_missing(nodes: tuple[Placed, ...]) -> Checks:
 
 
 def _endpoints(
-    nodes: tuple[Placed, ...], cloud: Cloud, deadline: float, pool: ThreadPoolExecutor
+    nodes: tuple[Placed, ...],
+    cloud: Cloud,
+    deadline: float,
+    pool: ThreadPoolExecutor,
+    sessions: services.Sessions,
 ) -> list[Future[Checks]]:
     at = {node.address: node.name for node in nodes}
 
     def look(endpoint: Endpoint) -> Checks:
         name = f"endpoint {endpoint.type} {endpoint.url}"
         node, unit = at.get(endpoint.host, ""), openstack.unit(endpoint.type)
+        inside = [n for n in running(nodes, unit) if n.secure and endpoint.interface != "public"]
 
-        def ask() -> Checks:
-            return (timed(name, node, unit, lambda: openstack.check_endpoint(cloud, endpoint)),)
+        def ask() -> None:
+            if inside:
+                internal.ask(inside[0], endpoint, cloud, sessions, endpoint.host)
+            else:
+                openstack.check_endpoint(cloud, endpoint)
 
-        return until_good(deadline, ask)
+        return until_good(deadline, lambda: (timed(name, node, unit, ask),))
 
     return [pool.submit(look, endpoint) for endpoint in openstack.distinct(cloud.catalog)]
 

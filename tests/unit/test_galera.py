@@ -42,6 +42,9 @@ def cluster(*positions: Any) -> dict[str, Any]:
     return {f"c{number}": position for number, position in enumerate(positions, 1)}
 
 
+RESTARTS = ["restart", "restart"]
+
+
 def actions(*positions: Any) -> list[str]:
     """What each member does, if all know the same."""
     found = cluster(*positions)
@@ -63,6 +66,10 @@ def actions(*positions: Any) -> list[str]:
         # one that starts may still get there by itself
         ((at("failed"), at("starting"), at("failed")), ["nothing"] * 3),
         ((at("failed"), at("joining"), at("failed")), ["nothing"] * 3),
+        # two were killed, and the third one was made anew: it is not the one they wait for
+        ((at("failed", -1, galera.NOWHERE), at("waiting"), at("waiting")), ["nothing", *RESTARTS]),
+        ((None, at("waiting"), at("waiting")), ["nothing"] * 3),
+        ((at("joining"), at("waiting"), at("failed")), ["nothing"] * 3),
         # the newest data is on one that was stopped by hand
         ((at("failed", 5), at("stopped", 9), at("failed", 5)), ["nothing"] * 3),
         ((at("stopped"), at("failed"), at("failed")), ["nothing", "bootstrap", "nothing"]),
@@ -165,6 +172,12 @@ def test_what_runs_may_first_heal_by_itself() -> None:
     assert member.look(0) == []
     assert member.look(50) == []
     assert member.look(61) == ["promote"]
+
+
+def test_what_waits_for_members_that_are_lost_is_restarted_after_a_while() -> None:
+    member = Member(at("waiting"), at("waiting"), at("stopped"))
+    assert member.look(0) == []
+    assert member.look(61) == ["restart"]
 
 
 def test_the_time_to_heal_begins_anew_after_it_has_healed() -> None:

@@ -34,16 +34,18 @@ SYNCED = "synced"
 PRIMARY = "primary"
 NON_PRIMARY = "non-primary"
 STARTING = "starting"
+WAITING = "waiting"
 JOINING = "joining"
 FAILED = "failed"
 STOPPED = "stopped"
 ALONE = "alone"
-"""The states of a member. primary: in a primary component, but it may not serve; joining: it
-receives all data; failed: MariaDB has ended by itself; stopped: by hand, or not started yet; alone:
+"""The states of a member. primary: in a primary component, but it may not serve; waiting: it
+was killed, and now waits for all that it was connected to then; joining: it receives all data; failed: MariaDB has ended by itself; stopped: by hand, or not started yet; alone:
 it runs without Galera."""
 
 ALIVE = (SYNCED, PRIMARY)
-BUSY = (STARTING, JOINING)
+BUSY = (STARTING, WAITING, JOINING)
+TO_RECOVER = (FAILED, NON_PRIMARY, WAITING)
 
 FRESH = 0.5
 """Seconds for which an answer of MariaDB is used again: several HAProxies ask."""
@@ -51,11 +53,15 @@ INTERVAL = 2.0
 """Seconds between two looks at whether there is something to recover."""
 HEALING = 60.0
 """Seconds that members of a lost component have to find each other by themselves."""
+GROUP = 4567
+"""The port at which members connect to each other."""
 AGAIN = 60.0
 """Seconds between two attempts to start MariaDB."""
 
 NOTHING, START, BOOTSTRAP, PROMOTE = "nothing", "start", "bootstrap", "promote"
-"""What to do: PROMOTE makes the running, non-primary MariaDB of this node a primary component."""
+RESTART = "restart"
+"""What to do. PROMOTE makes the running, non-primary MariaDB of this node a primary component;
+RESTART makes one that waits forget whom it was connected to, so that it fails instead."""
 
 _QUESTION = (
     "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status',"
@@ -92,7 +98,7 @@ def decide(me: str, found: Mapping[str, Position | None]) -> tuple[str, str]:
     None: it does not respond. All members that know the same decide the same.
     """
     mine = found[me]
-    if mine is None or mine.state not in (FAILED, NON_PRIMARY):
+    if mine is None or mine.state not in TO_RECOVER:
         return NOTHING, mine.reason if mine else "it is not known"
     states = {name: position.state for name, position in found.items() if position}
     alive = [name for name, state in states.items() if state in ALIVE]
@@ -106,6 +112,8 @@ def decide(me: str, found: Mapping[str, Position | None]) -> tuple[str, str]:
             " data or be in one; start it, or if it is lost for good, run `openstack-galera"
             " bootstrap` on the node with the newest data"
         )
+    if mine.state == WAITING and JOINING not in states.values():
+        return RESTART, "all members respond, but those that MariaDB waits for do not come back"
     if busy := [name for name, state in states.items() if state in BUSY]:
         return NOTHING, f"no primary component yet; MariaDB is starting on {' and '.join(busy)}"
     if alone := [name for name, state in states.items() if state == ALONE]:
@@ -177,6 +185,14 @@ def run(*argv: str, stdin: str = "", timeout: float = 10.0) -> str:
     return done.stdout
 
 
+def listens(port: int) -> bool:
+    """Whether something on this node listens at a TCP port; a listening socket has state 0A."""
+    tables = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+    lines = (line for table in tables if table.exists() for line in table.read_text().splitlines())
+    rows = (line.split() for line in lines if ":" in line)
+    return any(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
+
+
 def say(text: str) -> None:
     print(text, flush=True)
 
@@ -214,6 +230,8 @@ class Local:
         if state in ("activating", "deactivating", "reloading") or unit.get("Job"):
             if (DATA / "sst_in_progress").exists():
                 return Position(JOINING, "MariaDB receives all data from another member")
+            if (DATA / "gvwstate.dat").exists() and listens(GROUP):
+                return Position(WAITING, "MariaDB waits for the members it was connected to")
             return Position(STARTING, f"MariaDB is {state}")
         if state == "failed":
             return Position(FAILED, "MariaDB has failed; see journalctl -u mariadb")
@@ -257,11 +275,24 @@ def promote() -> None:
 
 def start() -> None:
     """Start MariaDB, and do not wait until it has joined."""
-    run("systemctl", "reset-failed", "mariadb")
     run("systemctl", "start", "--no-block", "mariadb")
 
 
-DO: dict[str, Callable[[], None]] = {START: start, BOOTSTRAP: bootstrap, PROMOTE: promote}
+def restart() -> None:
+    """Kill MariaDB, which ignores SIGTERM while it waits; systemd starts it again.
+
+    Data is not written in this state. Raises OSError, subprocess.SubprocessError.
+    """
+    run("systemctl", "kill", "--signal=SIGKILL", "mariadb")
+    (DATA / "gvwstate.dat").unlink(missing_ok=True)  # whom it was connected to
+
+
+DO: dict[str, Callable[[], None]] = {
+    START: start,
+    BOOTSTRAP: bootstrap,
+    PROMOTE: promote,
+    RESTART: restart,
+}
 
 
 def ask(address: str, port: int) -> Position | None:
@@ -306,7 +337,7 @@ class Watch:
             self._tell(f"failed: {str(getattr(error, 'stderr', None) or error).strip()}")
 
     def _look(self) -> None:
-        if self._local.position().state not in (FAILED, NON_PRIMARY):
+        if self._local.position().state not in TO_RECOVER:
             self._tell("")
             self._since = None
             return
@@ -319,7 +350,7 @@ class Watch:
         }
         action, why = decide(self._me, found)
         self._tell(why)
-        early = action == PROMOTE and now - self._since < HEALING
+        early = action in (PROMOTE, RESTART) and now - self._since < HEALING
         if action == NOTHING or early or (self._tried is not None and now - self._tried < AGAIN):
             return
         self._tried = now

@@ -46,7 +46,7 @@ module OpenstackDatabase
           'binlog_format' => 'ROW',
           'innodb_autoinc_lock_mode' => 2,
         },
-        'sst' => { 'sockopt' => "bind=#{member.address}", 'ssl-mode' => ('VERIFY_CA' if tls) },
+        'sst' => { 'sockopt' => "bind=#{member.address}", 'ssl-mode' => ('VERIFY_CA' if tls && !plain) },
       }
     end
 

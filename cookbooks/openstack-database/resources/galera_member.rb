@@ -42,7 +42,6 @@ action_class do
   def start(verb)
     return shell_out!(OpenstackDatabase::Galera::PROGRAM, 'bootstrap', timeout: 900) if verb == :bootstrap
 
-    shell_out!('systemctl', 'reset-failed', 'mariadb')
     # to receive all data takes a while
     shell_out!('systemctl', 'restart', '--no-block', 'mariadb')
   end
@@ -60,8 +59,11 @@ action_class do
 
   def wait_until_synced
     deadline = now + node['openstack']['start_timeout']
-    until (found = position)['state'] == 'synced'
-      deadline = now + node['openstack']['start_timeout'] if found['state'] == 'joining'
+    failed = false
+    until (state = position['state']) == 'synced'
+      # to receive all data may take longer, but not if it was in vain before
+      failed ||= state == 'failed'
+      deadline = now + node['openstack']['start_timeout'] if state == 'joining' && !failed
       raise "Galera: #{complaint}" if now > deadline
 
       sleep 0.5

@@ -76,7 +76,7 @@ def ensure_certificates(manifest: Manifest, hosts: Collection[str], now: float) 
                 ca = authority.certificate
                 pair = Pair(old.get("certificate", ""), old.get("key", ""))
                 if due(pair.certificate, ca, names, now):
-                    pair = issue(authority, names, now, client=internal)
+                    pair = issue(authority, names, now, client=node.name if internal else "")
             new = {"id": node.name, "certificate": pair.certificate, "key": pair.key, "ca": ca}
             if new != old:
                 write_private(file, json.dumps(encryption.encrypt(new, secret), indent=2) + "\n")

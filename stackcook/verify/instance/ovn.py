@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from stackcook.verify.placing import OVN_NORTHD, Placed, running
@@ -21,17 +22,21 @@ def explain(port: str, node: Placed, nodes: Sequence[Placed], ask: Ask) -> str:
     no node could be asked.
     """
     why = ""
-    for central in running(nodes, OVN_NORTHD)[:1]:  # it has OVN's databases, too
-        why = _in_databases(port, lambda command: ask(central, command))
+    for central in running(nodes, OVN_NORTHD):  # they have OVN's databases, too
+        why = why or _in_databases(port, partial(ask, central))
     return why or _in_switch(port, node, lambda command: ask(node, command))
 
 
 def _in_databases(port: str, ask: Callable[[str], str]) -> str:
-    row = _find(ask, "ovn-nbctl", "dhcpv4_options", f"Logical_Switch_Port name={port}")
+    row = _find(
+        ask, "ovn-nbctl --no-leader-only", "dhcpv4_options", f"Logical_Switch_Port name={port}"
+    )
     if row is not None and not row.get("dhcpv4_options"):
         what = "no DHCP options for its port" if row else "no such port"
         return f"OVN's northbound database has {what}"
-    row = _find(ask, "ovn-sbctl", "chassis,up", f"Port_Binding logical_port={port}")
+    row = _find(
+        ask, "ovn-sbctl --no-leader-only", "chassis,up", f"Port_Binding logical_port={port}"
+    )
     if row is not None and not row.get("chassis"):
         return "no ovn-controller has claimed its port"
     if row and row["up"] is not True:

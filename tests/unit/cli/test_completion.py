@@ -51,6 +51,7 @@ def test_bash_completes(line: str, found: list[str], root: Path) -> None:
 FREE = {
     "init": {
         "computes",
+        "controllers",
         "zones",
         "network",
         "external_network",
@@ -58,6 +59,7 @@ FREE = {
         "name",
         "hosts",
         "user",
+        "virtual_addresses",
     },
     "preflight": {"parallel"},
     "deploy": {"parallel"},

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
+import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from stackcook.certificates import issue, new_authority
 from stackcook.verify import backends
 from stackcook.verify.backends import Unwell
 
@@ -141,10 +146,68 @@ def web(answer: bytes) -> Play:
     return play
 
 
-def test_a_web_server_s_body_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_web_server_s_body_is_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     with server(web(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")) as port:
         assert backends.main("http", "127.0.0.1", str(port), "/healthcheck") == 0
     assert capsys.readouterr().out == "OK\n"
+
+
+def test_an_api_is_asked_with_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[bytes] = []
+
+    def play(connection: socket.socket) -> None:
+        heard.append(connection.recv(1000))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("gAAAA-t0ken"))
+    with server(play) as port:
+        assert backends.main("http", "127.0.0.1", str(port), "/v3/projects") == 0
+    assert b"\r\nX-Auth-Token: gAAAA-t0ken\r\n" in heard[0]
+
+
+def with_certificate(directory: Path, *, ours: bool) -> ssl.SSLContext:
+    """A server's TLS; the file ``ca`` has the CA that has signed it, or another one."""
+    now = time.time()
+    authority, other = new_authority("CA", now), new_authority("another", now)
+    pair = issue(authority, ["127.0.0.1"], now)
+    for name, text in (
+        ("cert", pair.certificate),
+        ("key", pair.key),
+        ("ca", (authority if ours else other).certificate),
+    ):
+        (directory / name).write_text(text)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "cert", directory / "key")
+    return context
+
+
+def test_the_queue_lets_the_user_in_over_tls(tmp_path: Path) -> None:
+    context, broker = with_certificate(tmp_path, ours=True), Broker()
+    with server(lambda c: broker(context.wrap_socket(c, server_side=True))) as port:
+        backends.queue_login("127.0.0.1", port, "queue-pass", str(tmp_path / "ca"))
+    assert b"\0openstack\0queue-pass" in broker.heard
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_over_tls_the_certificate_has_to_be_of_the_ca(tmp_path: Path, ours: bool) -> None:
+    context = with_certificate(tmp_path, ours=ours)
+
+    def play(connection: socket.socket) -> None:
+        with contextlib.suppress(ssl.SSLError):
+            secure = context.wrap_socket(connection, server_side=True)
+            assert secure.recv(1000).startswith(b"GET / HTTP/1.1")
+            secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+            secure.close()
+
+    with server(play) as port:
+        if ours:
+            assert backends.http_get("127.0.0.1", port, "/", ca=str(tmp_path / "ca")) == "OK"
+            return
+        with pytest.raises(Unwell, match="its certificate is rejected: unable to get local issuer"):
+            backends.http_get("127.0.0.1", port, "/", ca=str(tmp_path / "ca"))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +215,8 @@ def test_a_web_server_s_body_is_printed(capsys: pytest.CaptureFixture[str]) -> N
     [
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "/healthcheck returned 503 Busy$"),
         (
-            b"HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nnot synced\n",
+            b"HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\n"
+            b"Content-Length: 11\r\n\r\nnot synced\n",
             "/healthcheck returned 503 Busy: not synced$",
         ),
         (b"220 mail.example.com\r\n", "does not respond as a web server does"),

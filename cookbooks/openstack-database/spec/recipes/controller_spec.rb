@@ -21,4 +21,39 @@ RSpec.describe 'openstack-database::controller' do
   it 'reads each password from its data bag' do
     expect(chef_run).to create_openstack_database('nova_api').with(password: 'db_passwords-nova-password')
   end
+
+  it 'has no cluster' do
+    expect(chef_run).not_to render_file('/etc/mysql/mariadb.conf.d/99-openstack.cnf').with_content('wsrep')
+    expect(chef_run).not_to start_openstack_service('openstack-galera')
+  end
+
+  context 'with encrypted connections' do
+    default_attributes['openstack']['tls']['mode'] = 'all'
+
+    it 'has a certificate' do
+      expect(chef_run).to create_openstack_tls_files('mysql')
+      expect(chef_run).to render_file('/etc/mysql/mariadb.conf.d/99-openstack.cnf').with_content(%r{^ssl-key = /etc/openstack/tls/mysql/key\.pem$})
+    end
+  end
+
+  context 'with several controllers' do
+    default_attributes['openstack']['ha'] = { 'address' => '192.0.2.9', 'members' => 'chefspec.local=192.0.2.10 c2=192.0.2.12' }
+
+    before { allow_any_instance_of(Chef::Node).to receive(:name).and_return('chefspec.local') }
+
+    it 'is a member of a cluster' do
+      expect(chef_run).to render_file('/etc/mysql/mariadb.conf.d/99-openstack.cnf')
+        .with_content(%r{^wsrep_cluster_address = gcomm://192\.0\.2\.10,192\.0\.2\.12$})
+      expect(chef_run).to join_openstack_galera_member('192.0.2.10').with(peers: { 'c2' => '192.0.2.12' }, first: true)
+    end
+
+    it 'lets only the nodes of the cloud connect to the ports of the cluster' do
+      expect(chef_run).to start_openstack_service('mariadb').with(internal_ports: [3306, 4567, 4568, 4444])
+      expect(chef_run).to start_openstack_service('openstack-galera').with(ports: [9200], internal_ports: [9200])
+    end
+
+    it 'lets in the clients of all controllers' do
+      expect(chef_run).to render_file('/etc/mysql/mariadb.conf.d/99-openstack.cnf').with_content(/^max_connections = 2048$/)
+    end
+  end
 end

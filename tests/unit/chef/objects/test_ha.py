@@ -98,7 +98,8 @@ def test_numbers_of_controllers_that_are_no_cluster(gone: tuple[str, ...], what:
 def test_the_recipe_needs_an_address_to_share() -> None:
     assert found(replace(CLUSTER, virtual_addresses=())) == [
         "error: node controller1: recipe[openstack-ha::controller] needs an address that"
-        " controllers share; add `virtual_address: ADDRESS` to `stackcook:`, of the controllers' network"
+        " controllers share; add `virtual_address: ADDRESS` to `stackcook:`, of the controllers'"
+        " network"
     ]
 
 

@@ -43,11 +43,14 @@ def with_controllers(document: dict[str, Any], number: int) -> None:
     """The manifest of one controller, or of three that share an address; two compute nodes."""
     role = "single-controller" if number == 1 else "ha-controller"
     roles = dict.fromkeys(CONTROLLERS[:number], role) | dict.fromkeys(COMPUTES, "single-compute")
+    ceph = dict.fromkeys(CONTROLLERS, "role[ceph],")  # images are there whichever one is dead
     names = [next(iter(each)) for each in document["cookbooks"]]
     document["cookbooks"] = [{name: None} for name in dict.fromkeys([*names, "openstack-ha"])]
-    listed = ("single-controller", "ha-controller", "single-compute")
+    listed = ("single-controller", "ha-controller", "single-compute", "ceph")
     document["roles"] = [{name: None} for name in listed]
-    document["nodes"] = [{node: {"run_list": f"role[{role}]"}} for node, role in roles.items()]
+    document["nodes"] = [
+        {node: {"run_list": f"{ceph.get(node, '')}role[{role}]"}} for node, role in roles.items()
+    ]
     settings = document["stackcook"]
     memory = {"single-compute": 2560}
     # the addresses of compute nodes are the same, with one controller or with three

@@ -68,10 +68,10 @@ module OpenstackCommon
         option redispatch 1
         retries 3
         timeout connect 2s
-        timeout check 2s
+        timeout check 1500ms
         timeout client 2h
         timeout server 2h
-        default-server inter 1s fall 3 rise 2 on-marked-down shutdown-sessions
+        default-server inter 1s fastinter 500ms fall 2 rise 2 on-marked-down shutdown-sessions
     CONFIG
 
     # A port of HAProxy's. certificate: :public, :internal, or nil without TLS

@@ -26,7 +26,13 @@ module OpenstackDatabase
     # @param plain [Boolean] whether to also accept members that do not encrypt yet
     # @return [Hash] {section => {option => value}} for MariaDB
     def options(member, members, tls: nil, plain: false)
-      provider = { 'gmcast.listen_addr' => "tcp://#{member.address}:#{GROUP}", 'ist.recv_addr' => "#{member.address}:#{INCREMENTAL}" }
+      provider = {
+        'gmcast.listen_addr' => "tcp://#{member.address}:#{GROUP}",
+        'ist.recv_addr' => "#{member.address}:#{INCREMENTAL}",
+        # writes wait until a member that is gone counts as such; the defaults are 5 and 15 seconds
+        'evs.suspect_timeout' => 'PT3S',
+        'evs.inactive_timeout' => 'PT10S',
+      }
       if tls
         provider.merge!('socket.ssl' => 'yes', 'socket.ssl_cert' => tls[:certificate], 'socket.ssl_key' => tls[:key], 'socket.ssl_ca' => tls[:ca])
         provider['socket.dynamic'] = 'yes' if plain

@@ -1,7 +1,10 @@
 # frozen_string_literal: true
 
 # Creates the objects that the attributes openstack.resources and openstack.network.external describe. The services may be on
-# other nodes.
+# other nodes. Of several controllers, the first one does it: all would create the same objects, and the test image that each of them
+# builds differs.
+
+return if openstack_member? && !openstack_first_member?
 
 declared = node['openstack']['resources'].to_h.transform_values { |objects| objects.to_h.compact }
 unknown = declared.keys - OpenstackResources::Declared::KINDS.keys

@@ -48,7 +48,7 @@ RSpec.describe OpenstackDatabase::Galera do
       options = described_class.options(members.last, members)
       expect(options['mysqld']).to include(
         'wsrep_cluster_address' => 'gcomm://192.0.2.11,192.0.2.12', 'wsrep_node_name' => 'c2', 'wsrep_node_address' => '192.0.2.12',
-        'wsrep_provider_options' => 'gmcast.listen_addr=tcp://192.0.2.12:4567;ist.recv_addr=192.0.2.12:4568', 'innodb_autoinc_lock_mode' => 2
+        'wsrep_provider_options' => start_with('gmcast.listen_addr=tcp://192.0.2.12:4567;ist.recv_addr=192.0.2.12:4568;'), 'innodb_autoinc_lock_mode' => 2
       )
       expect(options['sst']).to eq('sockopt' => 'bind=192.0.2.12', 'ssl-mode' => nil)
     end

@@ -239,6 +239,8 @@ module OpenstackCommon
     # @param service [String] a key of {SERVICES} that speaks HTTP, or db or memcached
     # @param first_only [Boolean] whether only the first of several controllers may answer
     def openstack_frontend(service, first_only: false)
+      # over TLS, internal endpoints have ports of their own, which only nodes of the cloud need
+      (node.run_state[:openstack_internal_ports] ||= []) << openstack_port(service) if openstack_tls_all? && service != 'dashboard'
       edit_resource(:openstack_frontends, 'public') do
         services (services + [service]).uniq
         first_only_services (first_only_services + [service]).uniq if first_only
@@ -289,7 +291,7 @@ module OpenstackCommon
 
     # @return [Array<Integer, String>] the ports of this node's services to which only nodes of the cloud may connect
     def openstack_internal_ports
-      node['openstack']['services'].values.flat_map { |service| service['internal_ports'] }.uniq
+      [*node['openstack']['services'].values.flat_map { |service| service['internal_ports'] }, *node.run_state[:openstack_internal_ports]].uniq
     end
 
     # Without a Chef server, as in Test Kitchen, a run may cover some of the node's recipes only, and knows no other nodes.

@@ -39,8 +39,12 @@ action_class do
       verify 'haproxy -c -f %{path}'
     end
 
+    binds = sections.flat_map(&:binds)
+    inner = binds.select { |bind| bind.certificate == :internal }.map(&:port).uniq - [openstack_port('dashboard', 'public')]
+
     openstack_service 'haproxy' do
-      ports sections.flat_map(&:binds).map(&:port).uniq
+      ports binds.map(&:port).uniq
+      internal_ports inner
       config [OpenstackCommon::Frontends::CONFIG, *certificate_files]
       reload true
       wait true

@@ -28,7 +28,7 @@ end
 
 # for clients of other services, before the first service
 def internal_ca
-  find_resource(:directory, ::File.dirname(OpenstackCommon::Tls::CA))
+  find_resource(:directory, ::File.dirname(OpenstackCommon::Tls::CA)) { mode '0755' }
   find_resource(:file, OpenstackCommon::Tls::CA) do
     content lazy { openstack_internal_certificate['ca'] }
     mode '0644'

@@ -31,6 +31,15 @@ RSpec.describe 'openstack_service' do
     expect(verbs).to be_empty
   end
 
+  context 'with TLS between nodes' do
+    default_attributes['openstack']['tls']['mode'] = 'all'
+
+    it 'has the CA certificates that clients need, in a directory of their own' do
+      expect(chef_run).to create_directory('/etc/openstack')
+      expect(chef_run).to create_file('/etc/openstack/internal-ca.pem')
+    end
+  end
+
   it 'enables and starts a unit that is disabled and stopped' do
     state.merge!('UnitFileState' => 'disabled', 'ActiveState' => 'inactive')
     chef_run

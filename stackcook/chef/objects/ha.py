@@ -26,12 +26,22 @@ def members(manifest: Manifest, roles: Documents) -> tuple[Node, ...]:
 def attributes(manifest: Manifest, roles: Documents) -> Mapping[str, Any]:
     """What the nodes of one cloud get below ``openstack``; empty with a single controller.
 
-    The members are one text, as Chef would add the items of a list to those that are saved.
+    The members are one text, as Chef would add the items of a list to those that are saved. Those
+    of Ceph are there, too: a search would find only the nodes that have converged.
     """
     if not manifest.virtual_address:
         return {}
-    listed = " ".join(f"{node.name}={node.address}" for node in members(manifest, roles))
-    return {"ha": {"address": str(manifest.virtual_address), "members": listed}}
+    controllers = members(manifest, roles)
+    shared = {"address": str(manifest.virtual_address), "members": _listed(controllers)}
+    ceph = [node for node in manifest.nodes if CEPH in _recipes(node, roles)]
+    if not ceph or any(node.address is None for node in ceph):
+        return {"ha": shared}
+    ceph.sort(key=lambda node: node not in controllers)
+    return {"ha": shared, "ceph": {"members": _listed(ceph)}}
+
+
+def _listed(nodes: Iterable[Node]) -> str:
+    return " ".join(f"{node.name}={node.address}" for node in nodes)
 
 
 def in_turn(manifest: Manifest, roles: Documents) -> Iterator[tuple[str, ...]]:

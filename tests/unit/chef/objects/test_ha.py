@@ -55,6 +55,22 @@ def test_all_nodes_learn_of_the_address_and_of_those_that_share_it() -> None:
     assert found(CLUSTER) == []
 
 
+def test_all_nodes_learn_of_the_members_of_ceph_controllers_first() -> None:
+    """By a search, the first one would find only itself at its first converge."""
+    nodes = (replace(node, run_list=("role[ceph]", *node.run_list)) for node in CLUSTER.nodes)
+    last_first = replace(CLUSTER, nodes=tuple(reversed([*nodes])))
+    given = attributes(last_first, ROLES)["ceph"]["members"].split()
+    assert {each.partition("=")[0] for each in given[:3]} == {
+        "controller1",
+        "controller2",
+        "controller3",
+    }
+    assert len(given) == len(CLUSTER.nodes) > 3
+    unknown = replace(CLUSTER.nodes[0], run_list=("role[ceph]",), address=None)
+    some = replace(CLUSTER, nodes=(unknown, *CLUSTER.nodes[1:]))
+    assert "ceph" not in attributes(some, ROLES)
+
+
 def test_one_controller_is_not_mentioned() -> None:
     alone = replace(CLUSTER, virtual_addresses=())
     assert attributes(alone, ROLES) == {} and members(alone, ROLES) == ()

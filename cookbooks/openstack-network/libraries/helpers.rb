@@ -65,6 +65,8 @@ module OpenstackNetwork
           'ovn_sb_connection' => openstack_url('ovn_sb'),
           **neutron_ovn_tls('nb'),
           **neutron_ovn_tls('sb'),
+          # a member that is cut off does not end its connections: twice this time, and Neutron tries another one; the default is a minute
+          'ovsdb_probe_interval' => (3000 if openstack_ha?),
           'ovn_l3_scheduler' => 'leastloaded',
           'ovn_metadata_enabled' => true,
           # each node with instances is on the external network, so none depends on another one: of two

@@ -23,6 +23,10 @@ class Recipe
     '127.0.0.1'
   end
 
+  def openstack_servers(*)
+    [OpenstackCommon::Members::Member.new(nil, openstack_host)]
+  end
+
   def openstack_port(*)
     1
   end

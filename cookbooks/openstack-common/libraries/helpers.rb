@@ -54,6 +54,9 @@ module OpenstackCommon
       'block_storage' => ['Cinder', nil],
     }.freeze
 
+    # Seconds that a query may take, also one that upgrades a schema.
+    DB_READ_TIMEOUT = 120
+
     # @return [String] the address at which other nodes reach this one
     def openstack_address(of = node)
       of.dig('openstack', 'address') || of['ipaddress']
@@ -154,9 +157,14 @@ module OpenstackCommon
     # @return [String] the URL of a database, for SQLAlchemy
     def db_url(user, database = user)
       password = ERB::Util.url_encode(openstack_password('db_passwords', user))
-      # PyMySQL then verifies the certificate, and the host's name or address in it
-      options = "?ssl_ca=#{OpenstackCommon::Tls::CA}" if openstack_tls_all?
-      "mysql+pymysql://#{user}:#{password}@#{openstack_host('db')}:#{openstack_port('db')}/#{database}#{options}"
+      options = {
+        # PyMySQL then verifies the certificate, and the host's name or address in it
+        'ssl_ca' => (OpenstackCommon::Tls::CA if openstack_tls_all?),
+        # a connection that HAProxy has accepted while a controller died may never get an answer: without a limit, a service waits forever
+        'read_timeout' => (DB_READ_TIMEOUT if openstack_ha?),
+      }.compact
+      query = "?#{options.map { |name, value| "#{name}=#{value}" }.join('&')}" if options.any?
+      "mysql+pymysql://#{user}:#{password}@#{openstack_host('db')}:#{openstack_port('db')}/#{database}#{query}"
     end
 
     # Not through the HAProxy of a controller, which may not be ready yet.

@@ -9,7 +9,7 @@ property :database, String, name_property: true, equal_to: OpenstackNetwork::Ovn
 property :address, String, required: true, description: 'Where the other members reach this one, such as tcp:192.0.2.10:6643'
 property :peers, Array, required: true, description: 'The addresses of the others'
 property :known, Array, default: [], description: 'Those of them that have been members before'
-property :election_timer, Integer, default: 3000, description: 'Milliseconds without a leader after which the members elect another one'
+property :election_timer, Integer, default: 1500, description: 'Milliseconds without a leader after which the members elect another one'
 
 action :prepare do
   next if OpenstackNetwork::OvnCluster.clustered?(new_resource.database)

@@ -32,7 +32,7 @@ RSpec.describe 'openstack_ovn_member' do
     it 'creates a cluster if there is none' do
       expect_commands(
         %w(systemctl stop ovn-ovsdb-server-nb),
-        ['ovsdb-tool', '--election-timer=3000', 'create-cluster', file, '/usr/share/ovn/ovn-nb.ovsschema', 'tcp:192.0.2.10:6643']
+        ['ovsdb-tool', '--election-timer=1500', 'create-cluster', file, '/usr/share/ovn/ovn-nb.ovsschema', 'tcp:192.0.2.10:6643']
       )
       chef_run
     end
@@ -42,7 +42,7 @@ RSpec.describe 'openstack_ovn_member' do
       expect(File).to receive(:rename).with(file, "#{file}.standalone")
       expect_commands(
         %w(systemctl stop ovn-ovsdb-server-nb),
-        ['ovsdb-tool', '--election-timer=3000', 'create-cluster', file, "#{file}.standalone", 'tcp:192.0.2.10:6643']
+        ['ovsdb-tool', '--election-timer=1500', 'create-cluster', file, "#{file}.standalone", 'tcp:192.0.2.10:6643']
       )
       chef_run
     end

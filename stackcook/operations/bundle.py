@@ -191,9 +191,7 @@ def _wanted(manifest: Manifest, repository: Repository) -> Mapping[str, Packages
     """Node → all packages that its recipes name, also in conditions, and its cookbooks list."""
     named = repository.packages(manifest.nodes, certain=False)
     listed: dict[str, tuple[str, ...]] = {}
-    always = (
-        ("haproxy",) if manifest.tls or manifest.virtual_addresses else ()
-    )  # its resource names it, no recipe does
+    always = ("haproxy",) if manifest.tls else ()  # its resource names it, no recipe does
     for cookbook in repository.cookbooks:
         for file in cookbook.files:
             if file.path == PACKAGES_FILE:

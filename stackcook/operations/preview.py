@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
-from typing import Any
 
 from stackcook.bundle.archive import Bundle
+from stackcook.chef.objects.attributes import values_set
 from stackcook.chef.objects.databags import generated_bags, generated_item
 from stackcook.chef.repository.repository import Repository
 from stackcook.chef.rest.client import ChefClient
@@ -116,12 +116,8 @@ def _unlisted(node: str) -> str:
 def _no_external_network(manifest: Manifest, repository: Repository) -> str:
     """What it means that there is none; empty if a role or an environment has its attribute."""
     for found in (*repository.roles.values(), *repository.environments.values()):
-        for level in ("default_attributes", "override_attributes"):
-            value: Any = found.get(level)
-            for name in EXTERNAL_ATTRIBUTES[1].split("."):
-                value = value.get(name) if isinstance(value, Mapping) else None
-            if value:
-                return ""
+        if any(values_set(found, EXTERNAL_ATTRIBUTES[1])):
+            return ""
     return manifest.no_external_network
 
 

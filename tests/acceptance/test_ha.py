@@ -366,7 +366,7 @@ def test_one_controller_becomes_three_and_one_of_them_is_replaced(lab: Lab) -> N
 
 def test_nothing_is_left(lab: Lab) -> None:
     if "LAB" in os.environ:
-        pytest.skip("the cloud is somebody else's")
+        pytest.skip("the cloud in LAB is kept")
     done = lab.stackcook("destroy", "--yes", timeout=600)
     assert done.status == 0, done.err
     assert lab.leftovers() == []

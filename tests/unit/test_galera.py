@@ -81,7 +81,7 @@ def actions(*positions: Any) -> list[str]:
         # one that runs need not restart
         ((at("failed"), at("non-primary"), at("failed")), ["nothing", "promote", "nothing"]),
         ((at("failed", 8), at("non-primary", 7), at("failed")), ["bootstrap", *["nothing"] * 2]),
-        # nobody can say which data is right
+        # it is not known which data is right
         ((at("failed"), at("failed", 9, B), at("failed")), ["nothing"] * 3),
         ((at("failed"), at("alone"), at("failed")), ["nothing"] * 3),
         ((at("failed", -1, galera.NOWHERE), at("failed", -1, galera.NOWHERE)), ["nothing"] * 2),

@@ -109,6 +109,18 @@ def read_attributes(path: Path) -> tuple[tuple[Attribute, ...], tuple[Finding, .
     return tuple(filter(None, found)), (*findings, *reader.findings)
 
 
+def values_set(document: Mapping[str, Any], name: str) -> Iterator[Any]:
+    """The values that a role or an environment gives an attribute, such as ``openstack.region``.
+
+    None for each of its two levels that does not.
+    """
+    for level in ("default_attributes", "override_attributes"):
+        value: Any = document.get(level)
+        for key in name.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        yield value
+
+
 def _attribute(reader: FieldReader, name: Scalar, body: Value) -> Attribute | None:
     what = f"attribute {name.text}"
     if not _NAME.fullmatch(name.text):

@@ -15,11 +15,13 @@ from typing import Any
 from stackcook.certificates import Pair, due, issue, new_authority, rejected
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.objects import encryption
+from stackcook.chef.objects.attributes import values_set
 from stackcook.chef.objects.databags import (
     INTERNAL_CERTIFICATES,
     certificate_bags,
     ensure_passwords,
     generated_item,
+    write_item,
 )
 from stackcook.chef.objects.runlist import recipes_of
 from stackcook.errors import Finding, InputError
@@ -42,10 +44,7 @@ def public_hosts(documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """The hosts of public endpoints that the attributes of roles and environments set."""
     found: set[str] = set()
     for document in documents:
-        for level in ("default_attributes", "override_attributes"):
-            endpoints: Any = document.get(level)
-            for key in ("openstack", "endpoints", "public"):
-                endpoints = endpoints.get(key) if isinstance(endpoints, Mapping) else None
+        for endpoints in values_set(document, "openstack.endpoints.public"):
             for service in endpoints.values() if isinstance(endpoints, Mapping) else ():
                 host = service.get("host") if isinstance(service, Mapping) else None
                 found.update([host] if isinstance(host, str) else ())
@@ -79,7 +78,7 @@ def ensure_certificates(manifest: Manifest, hosts: Collection[str], now: float) 
                     pair = issue(authority, names, now, client=node.name if internal else "")
             new = {"id": node.name, "certificate": pair.certificate, "key": pair.key, "ca": ca}
             if new != old:
-                write_private(file, json.dumps(encryption.encrypt(new, secret), indent=2) + "\n")
+                write_item(file, new, secret)
                 changed[node.name] = None
     return tuple(changed)
 

@@ -218,8 +218,13 @@ def ensure_passwords(manifest: Manifest) -> Path:
             read_password(manifest, bag, item)  # so that a damaged one is found now
             continue
         clear = {"id": item, item: secrets.token_urlsafe(_PASSWORD_BYTES)}
-        write_private(file, json.dumps(encryption.encrypt(clear, secret), indent=2) + "\n")
+        write_item(file, clear, secret)
     return path
+
+
+def write_item(file: Path, clear: Mapping[str, Any], secret: str) -> None:
+    """Write an encrypted data bag item, mode 0600."""
+    write_private(file, json.dumps(encryption.encrypt(clear, secret), indent=2) + "\n")
 
 
 def read_password(manifest: Manifest, bag: str, item: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from stackcook.chef.loader.findings import Findings
+from stackcook.chef.objects.attributes import values_set
 from stackcook.chef.objects.runlist import recipes_of
 from stackcook.manifest.model import Manifest, Node
 
@@ -117,16 +118,5 @@ def _shares_images(
     """Whether Glance has storage that all controllers see, by run lists and attributes."""
     if any(CEPH in _recipes(node, roles) for node in manifest.nodes):
         return True
-    keys = (("ceph", "mon_hosts"), ("image", "shared"))
-    return any(_set(document, ("openstack", *key)) for document in documents for key in keys)
-
-
-def _set(document: Mapping[str, Any], keys: Iterable[str]) -> bool:
-    """Whether a role or an environment sets an attribute."""
-    for level in ("default_attributes", "override_attributes"):
-        value: Any = document.get(level)
-        for key in keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if value:
-            return True
-    return False
+    names = ("openstack.ceph.mon_hosts", "openstack.image.shared")
+    return any(any(values_set(document, name)) for document in documents for name in names)

@@ -18,9 +18,9 @@ from stackcook.chef.objects.databags import (
     ensure_passwords,
     generated_item,
     keystone_keys,
+    write_item,
 )
 from stackcook.errors import Finding, InputError
-from stackcook.files import write_private
 from stackcook.manifest.model import Manifest
 
 ROTATED_AFTER = 30 * 86400.0
@@ -86,8 +86,7 @@ def _new() -> str:
 
 def _write(manifest: Manifest, item: str, secret: str, keys: Mapping[str, str], at: float) -> None:
     clear = {"id": item, "keys": dict(keys), "rotated": at}
-    text = json.dumps(encryption.encrypt(clear, secret), indent=2)
-    write_private(generated_item(manifest, KEYSTONE_KEYS, item), text + "\n")
+    write_item(generated_item(manifest, KEYSTONE_KEYS, item), clear, secret)
 
 
 def _read(manifest: Manifest, item: str, secret: str) -> tuple[dict[str, str], float]:

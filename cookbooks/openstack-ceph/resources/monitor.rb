@@ -1,7 +1,5 @@
 # frozen_string_literal: true
 
-require 'socket'
-
 provides :openstack_ceph_monitor
 unified_mode true
 
@@ -34,12 +32,12 @@ end
 
 # Once it runs.
 action :join do
-  wait_until('takes no part in the cluster') { openstack_ceph_cluster.in_quorum?(new_resource.id) }
+  wait_for_quorum
   next if addresses_in_cluster == new_resource.addresses
 
   converge_by "let the monitor #{new_resource.id} listen at #{new_resource.addresses}" do
     openstack_ceph_cluster.move_monitor(new_resource.id, new_resource.addresses)
-    wait_until('takes no part in the cluster') { openstack_ceph_cluster.in_quorum?(new_resource.id) }
+    wait_for_quorum
   end
 end
 
@@ -66,12 +64,12 @@ action_class do
 
     deadline = now + new_resource.patience
     loop do
-      there = new_resource.peers.select { |peer| reachable?(peer.address) }
+      there = new_resource.peers.select { |peer| OpenstackCommon::Members.reachable?(peer.address, 3300) }
       cluster, why = asked(there)
       return cluster if cluster
       return if there.empty? && new_resource.creates && new_resource.known.empty?
 
-      raise "openstack-ceph: #{why || nobody}" if now > deadline
+      raise "openstack-ceph: #{why || none_reachable}" if now > deadline
 
       sleep 2
     end
@@ -89,7 +87,7 @@ action_class do
           'If that cluster was made by an older stackcook, with keys of its own, converge its node first']
   end
 
-  def nobody
+  def none_reachable
     if new_resource.known.any?
       "#{new_resource.known.join(' and ')} #{new_resource.known.one? ? 'has' : 'have'} been in the Ceph cluster, but cannot be reached at port 3300. Start what is left of it; " \
         'if all of its data is lost, delete these nodes from the Chef server, and deploy again to create a new one'
@@ -99,25 +97,14 @@ action_class do
     end
   end
 
-  def reachable?(address)
-    Socket.tcp(address, 3300, connect_timeout: 3).close
-    true
-  rescue SystemCallError
-    false
-  end
-
   def addresses_in_cluster
     found = openstack_ceph_cluster.monitors.fetch(new_resource.id)['public_addrs']['addrvec']
     "[#{found.map { |each| "#{each['type']}:#{each['addr']}" }.join(',')}]"
   end
 
-  def wait_until(complaint)
-    deadline = now + node['openstack']['start_timeout']
-    until whyrun_mode? || yield
-      raise "the Ceph monitor #{new_resource.id} #{complaint}; see /var/log/ceph/ceph-mon.#{new_resource.id}.log" if now > deadline
-
-      sleep 1
-    end
+  def wait_for_quorum
+    complaint = "the Ceph monitor #{new_resource.id} takes no part in the cluster; see /var/log/ceph/ceph-mon.#{new_resource.id}.log"
+    openstack_wait_until(complaint) { whyrun_mode? || openstack_ceph_cluster.in_quorum?(new_resource.id) }
   end
 
   def now

@@ -20,12 +20,7 @@ action :start do
     config new_resource.config
   end
 
-  deadline = now + node['openstack']['start_timeout']
-  until whyrun_mode? || openstack_ceph_cluster.osd_up?(id)
-    raise "the Ceph OSD #{id} does not serve data; see /var/log/ceph/ceph-osd.#{id}.log" if now > deadline
-
-    sleep 1
-  end
+  openstack_wait_until("the Ceph OSD #{id} does not serve data; see /var/log/ceph/ceph-osd.#{id}.log") { whyrun_mode? || openstack_ceph_cluster.osd_up?(id) }
 end
 
 action_class do
@@ -59,9 +54,5 @@ action_class do
   def kept(file)
     ::File.write(file, yield, perm: 0o600) unless ::File.size?(file)
     ::File.read(file)
-  end
-
-  def now
-    Process.clock_gettime(Process::CLOCK_MONOTONIC)
   end
 end

@@ -159,7 +159,7 @@ module OpenstackCommon
       password = ERB::Util.url_encode(openstack_password('db_passwords', user))
       options = {
         # PyMySQL then verifies the certificate, and the host's name or address in it
-        'ssl_ca' => (OpenstackCommon::Tls::CA if openstack_tls_all?),
+        'ssl_ca' => openstack_internal_ca,
         # a connection that HAProxy has accepted while a controller died may never get an answer: without a limit, a service waits forever
         'read_timeout' => (DB_READ_TIMEOUT if openstack_ha?),
       }.compact
@@ -175,7 +175,7 @@ module OpenstackCommon
       OpenstackCommon::Mariadb.new(
         user, password: openstack_password('db_passwords', user), database: database,
               host: openstack_member? ? openstack_bind_address('db') : openstack_host('db'), port: openstack_port('db'),
-              ca: (OpenstackCommon::Tls::CA if openstack_tls_all?)
+              ca: openstack_internal_ca
       )
     end
 
@@ -319,6 +319,22 @@ module OpenstackCommon
       given = node.dig('openstack', 'firewall', 'nodes')
       nodes = given ? Array(given).flat_map(&:split) : openstack_addresses
       [*nodes, *node.dig('openstack', 'firewall', 'also')]
+    end
+
+    # Repeats the block until it returns something, for at most openstack.start_timeout seconds.
+    #
+    # @param complaint [String] what is wrong after that
+    # @param pause [Numeric] seconds between two tries
+    # @return [Object] what the block has returned
+    # @raise [RuntimeError] with the complaint
+    def openstack_wait_until(complaint, pause: 1)
+      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + node['openstack']['start_timeout']
+      until (found = yield)
+        raise complaint if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+
+        sleep pause
+      end
+      found
     end
 
     # @return [Boolean] whether a recipe is in this node's run list, or in a role of it

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require 'socket'
+
 module OpenstackCommon
   # The controllers of a cloud that has several of them, and the virtual address that they share.
   module Members
@@ -57,6 +59,14 @@ module OpenstackCommon
 
         Member.new(name, address)
       end
+    end
+
+    # @return [Boolean] whether a server listens there
+    def self.reachable?(address, port)
+      Socket.tcp(address, port, connect_timeout: 3, &:itself)
+      true
+    rescue SystemCallError, SocketError
+      false
     end
 
     private

@@ -21,7 +21,7 @@ load_current_value do |desired|
   charset found.first.first
   granted found.first.last.to_i > 1
   login = OpenstackCommon::Mariadb.new(desired.user, password: desired.password, host: openstack_bind_address('db'), port: openstack_port('db'),
-                                                     ca: (OpenstackCommon::Tls::CA if openstack_tls_all?))
+                                                     ca: openstack_internal_ca)
   password login.login? ? desired.password : ''
 end
 

@@ -39,12 +39,9 @@ action_class do
       verify 'haproxy -c -f %{path}'
     end
 
-    binds = sections.flat_map(&:binds)
-    inner = binds.select { |bind| bind.certificate == :internal }.map(&:port).uniq - [openstack_port('dashboard', 'public')]
-
     openstack_service 'haproxy' do
-      ports binds.map(&:port).uniq
-      internal_ports inner
+      ports sections.flat_map(&:binds).map(&:port).uniq
+      internal_ports node.run_state[:openstack_internal_ports].to_a
       config [OpenstackCommon::Frontends::CONFIG, *certificate_files]
       reload true
       wait true

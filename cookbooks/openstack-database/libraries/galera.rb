@@ -9,7 +9,7 @@ module OpenstackDatabase
     PROGRAM = '/usr/local/lib/openstack/openstack-galera'
     UNIT = 'openstack-galera'
     # where {PROGRAM} answers: GET / for HAProxy, GET /position for the other members
-    STATUS = 9200
+    STATUS = OpenstackCommon::Frontends::GALERA_CHECK
     GROUP = 4567
     INCREMENTAL = 4568
     TRANSFER = 4444

@@ -73,12 +73,7 @@ action_class do
   # HAProxy needs a moment to notice. It accepts connections before, and closes them.
   def wait_until_reached
     host, _, port = new_resource.through.rpartition(':')
-    deadline = now + node['openstack']['start_timeout']
-    until greeted?(host, port)
-      raise "Galera: MariaDB does not answer at #{new_resource.through}; see journalctl -u haproxy" if now > deadline
-
-      sleep 0.5
-    end
+    openstack_wait_until("Galera: MariaDB does not answer at #{new_resource.through}; see journalctl -u haproxy", pause: 0.5) { greeted?(host, port) }
   end
 
   def greeted?(host, port)

@@ -103,7 +103,6 @@ end
 execute 'rabbitmqctl import_definitions' do
   command ['rabbitmqctl', '--node', node_name, 'import_definitions', definitions]
   not_if do
-    OpenstackMessaging::Amqp.login?(openstack_bind_address('mq'), openstack_port('mq'), user, password,
-                                    ca: (OpenstackCommon::Tls::CA if openstack_tls_all?))
+    OpenstackMessaging::Amqp.login?(openstack_bind_address('mq'), openstack_port('mq'), user, password, ca: openstack_internal_ca)
   end
 end

@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require 'mixlib/shellout'
-require 'socket'
 
 module OpenstackNetwork
   # OVN's databases as a cluster of the controllers (RAFT), with one server of each database on each controller.
@@ -50,10 +49,7 @@ module OpenstackNetwork
     # @return [Boolean] whether a server can be reached there
     def living?(remote)
       host, port = remote.match(/\A\w+:\[?(.+?)\]?:(\d+)\z/).captures
-      Socket.tcp(host, port, connect_timeout: 3, &:itself)
-      true
-    rescue SystemCallError, SocketError
-      false
+      OpenstackCommon::Members.reachable?(host, port)
     end
   end
 end

@@ -67,15 +67,11 @@ action_class do
   end
 
   def wait_for_cluster
-    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + node['openstack']['start_timeout']
-    until (status = OpenstackNetwork::OvnCluster.status(new_resource.database))&.working?
-      if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
-        raise "#{schema}: this node is in no cluster with a leader; see /var/log/ovn/ovsdb-server-#{new_resource.database}.log, " \
-              "and `ovn-appctl -t #{OpenstackNetwork::OvnCluster.control(new_resource.database)} cluster/status #{schema}`"
-      end
-
-      sleep 0.5
+    complaint = "#{schema}: this node is in no cluster with a leader; see /var/log/ovn/ovsdb-server-#{new_resource.database}.log, " \
+                "and `ovn-appctl -t #{OpenstackNetwork::OvnCluster.control(new_resource.database)} cluster/status #{schema}`"
+    openstack_wait_until(complaint, pause: 0.5) do
+      status = OpenstackNetwork::OvnCluster.status(new_resource.database)
+      status if status&.working?
     end
-    status
   end
 end

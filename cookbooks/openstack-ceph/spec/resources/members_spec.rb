@@ -123,7 +123,7 @@ RSpec.describe 'openstack_ceph_osd' do
   context 'when an earlier run was interrupted' do
     let(:files) { { '/var/lib/ceph/osd/new/uuid' => 'UUID', '/var/lib/ceph/osd/new/key' => 'KEY' } }
 
-    it 'goes on with the same OSD' do
+    it 'continues with the same OSD' do
       chef_run
       expect(cluster).to have_received(:new_osd).with('UUID', 'KEY', nil)
     end

@@ -25,6 +25,9 @@ Group = ExitCode | str
 CAUSES = ("ValueError", "EOFError", "tarfile.TarError")
 """Exceptions of Python's that become a part of a message."""
 
+RAISED = r"^[^#\n]*\b(?:raise (?:[\w:]+, )?|openstack_wait_until\(|complaint = )((?:\"|').*)"
+"""What the cookbooks say in an exception."""
+
 REMEDY = ast.Name("remedy")
 HEAD = """\
 # Error messages
@@ -257,7 +260,7 @@ def of_cookbooks(directory: Path) -> Iterator[Message]:
     """What the Ruby code of the cookbooks raises: the text, and after a semicolon the remedy."""
     for path in sorted(directory.glob("*/[lr]*/*.rb")):
         joined = re.sub(r"[\"'] \\\n *[\"']", "", path.read_text())
-        for text in re.findall(r"^[^#\n]*\braise (?:[\w:]+, )?((?:\"|').*)", joined, re.MULTILINE):
+        for text in re.findall(RAISED, joined, re.MULTILINE):
             quoted = re.match(r"\"((?:#\{(?:[^{}]|\{[^{}]*\})*\}|[^\"\\])*)\"|'([^']*)'", text)
             if quoted:
                 what = re.sub(r"#\{(?:[^{}]|\{[^{}]*\})*\}", DOTS, quoted[1] or quoted[2])

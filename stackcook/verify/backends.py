@@ -38,10 +38,10 @@ class _Refused(Exception):
     """RabbitMQ does not accept the login."""
 
 
-def queue_login(address: str, port: int, password: str, ca: str = "") -> None:
+def queue_login(address: str, port: int, password: str, vhost: str, ca: str = "") -> None:
     """Log in to RabbitMQ as the services do, over TLS if there is a ``ca``; raises Unwell.
 
-    Proves that the broker answers, takes the user's password and admits it to the virtual host.
+    Proves that the broker answers, takes the user's password and admits it to the ``vhost``.
     """
     login = f"\0{QUEUE_USER}\0{password}".encode()
     at = _shown(address, port)
@@ -55,7 +55,8 @@ def queue_login(address: str, port: int, password: str, ca: str = "") -> None:
             answer = struct.pack(">I", len(login)) + login + b"\x05en_US"
             connection.sendall(_frame(_START_OK, table + b"\x05PLAIN" + answer))
             limits = _method(stream, _TUNE)[:6]
-            connection.sendall(_frame(_TUNE_OK, limits + b"\0\0") + _frame(_OPEN, b"\x01/\0\0"))
+            host = bytes((len(vhost),)) + vhost.encode() + b"\0\0"
+            connection.sendall(_frame(_TUNE_OK, limits + b"\0\0") + _frame(_OPEN, host))
             _method(stream, _OPEN_OK)
             connection.sendall(_frame(_CLOSE, struct.pack(">HBHH", 200, 0, 0, 0)))
             _method(stream, _CLOSE_OK)
@@ -171,13 +172,14 @@ def _shown(address: str, port: int) -> str:
 def main(kind: str, address: str, port: str, path: str = "", ca: str = "") -> int:
     """Ask a ``queue``, a ``database``, or by ``http``, which prints the body.
 
-    Standard input has the queue's password, or Keystone's token.
+    ``path`` is the queue's virtual host, or the path of the URL. Standard input has the queue's
+    password, or Keystone's token.
 
     Prints why the service is not well, and returns 1 then.
     """
     try:
         if kind == "queue":
-            queue_login(address, int(port), sys.stdin.read(), ca)
+            queue_login(address, int(port), sys.stdin.read(), path, ca)
         elif kind == "database":
             database_version(address, int(port))
         else:

@@ -19,7 +19,7 @@ from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
-from stackcook.verify import clusters, internal
+from stackcook.verify import internal
 from stackcook.verify.check import Checks, poll, timed
 from stackcook.verify.openstack import Cloud, Endpoint, check_endpoint, request, sign_in
 from stackcook.verify.placing import (
@@ -91,11 +91,12 @@ def auth_url(node: Placed) -> str:
 
 
 def behind(nodes: Iterable[Placed], credentials: Credentials, sessions: Sessions) -> Checks:
-    """The checks of the message queue, the database and their clusters, on each node with one."""
+    """The checks of the message queue and the database, on each node with one."""
 
     def queue(node: Placed) -> None:
         port = node.port(QUEUE, 5672)
-        sessions.ask(node, "queue", port, stdin=credentials.queue, secure=node.secure)
+        secret = credentials.queue
+        sessions.ask(node, "queue", port, node.vhost, stdin=secret, secure=node.secure)
 
     def base(node: Placed) -> None:
         sessions.ask(node, "database", node.port(DATABASE, 3306))
@@ -108,7 +109,6 @@ def behind(nodes: Iterable[Placed], credentials: Credentials, sessions: Sessions
         *(timed("message queue", n.name, QUEUE, lambda: queue(n)) for n in running(nodes, QUEUE)),
         *(timed("database", n.name, DATABASE, lambda: base(n)) for n in running(nodes, DATABASE)),
         *(timed("Galera", n.name, DATABASE, lambda: member(n)) for n in running(nodes, GALERA)),
-        *clusters.checks(nodes, sessions),
     )
 
 

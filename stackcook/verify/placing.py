@@ -22,6 +22,7 @@ _FACTS = {
     "address": ("normal", "openstack", "address"),
     "virtual": ("normal", "openstack", "ha", "address"),
     "tls": ("normal", "openstack", "tls", "mode"),
+    "vhost": ("default", "openstack", "mq", "vhost"),
     "deploy": ("normal", "stackcook", "deploy"),
     "services": ("default", "openstack", "services"),
     "urls": ("default", "openstack", "public_urls"),
@@ -73,6 +74,7 @@ class Placed:
     deploy. ``urls`` has the public URL of each service of the cookbooks (``identity``,
     ``dashboard``) that the node offers over TLS. ``virtual`` is the address that the controllers of
     its cloud share; empty if there is only one. ``secure``: its internal services use TLS, too.
+    ``vhost`` is the virtual host of its message queue.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Placed:
     urls: Mapping[str, str] = field(default_factory=dict, hash=False)
     virtual: str = ""
     secure: bool = False
+    vhost: str = "/"
 
     def service(self, unit: str) -> Service | None:
         """The service of that unit, if it runs here."""
@@ -197,6 +200,7 @@ def _placed(node: Node, facts: Mapping[str, Any]) -> Placed:
         urls=dict(facts.get("urls") or {}),
         virtual=str(facts.get("virtual") or ""),
         secure=facts.get("tls") == "all",
+        vhost=str(facts.get("vhost") or "/"),
     )
 
 

@@ -19,6 +19,7 @@ from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
 from stackcook.verify import (
     cinder,
+    clusters,
     diagnosis,
     heat,
     horizon,
@@ -225,12 +226,16 @@ def _in_cloud(
     sessions: services.Sessions,
 ) -> list[Future[Checks]]:
     """The checks of the queue, the database, Horizon and optional services; None: no token."""
-    behind_apis = pool.submit(until_good, deadline, lambda: behind(nodes, credentials, sessions))
+    of_each = (
+        lambda: behind(nodes, credentials, sessions),
+        partial(clusters.checks, nodes, sessions),
+    )
+    behind_apis = [pool.submit(until_good, deadline, look) for look in of_each]
     if cloud is None:
-        return [behind_apis]
+        return behind_apis
     dashboards = {horizon.base(node): node for node in running(nodes, DASHBOARD)}
     return [
-        behind_apis,
+        *behind_apis,
         pool.submit(cinder.checks, cloud, nodes, deadline),
         *(pool.submit(_dashboard, n, credentials, deadline) for n in dashboards.values()),
         pool.submit(until_good, deadline, partial(internal.checks, nodes, cloud, sessions)),

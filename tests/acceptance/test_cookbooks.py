@@ -48,7 +48,6 @@ SERVICES: dict[str, dict[str, int | None]] = {
     "openstack-image::controller": {"glance-api": 9292},
     "openstack-network::controller": {
         "neutron-api": 9696,
-        "neutron-rpc-server": None,
         "neutron-ovn-maintenance-worker": None,
         "ovn-ovsdb-server-nb": 6641,
         "ovn-ovsdb-server-sb": 6642,

@@ -88,13 +88,6 @@ FAULTS = (
         *edited(NOVA, "DEFAULT", URL, "nova-compute"),
     ),
     Fault(
-        "wrong password in transport_url of Neutron",
-        "controller",
-        "neutron-rpc-server",
-        "the message queue rejects the service's password",
-        *edited("/etc/neutron/neutron.conf", "DEFAULT", URL, "neutron-rpc-server"),
-    ),
-    Fault(
         "wrong password in [placement] of a compute node",
         "compute1",
         "nova-compute",

@@ -4,7 +4,7 @@ require 'json'
 require 'mixlib/shellout'
 
 module OpenstackCeph
-  # The cluster, asked as its administrator. Pools and users are listed once, and again after a change.
+  # The cluster, asked as its administrator. What changes only by a command of its own is listed once, and again after that.
   class Cluster
     class Error < RuntimeError; end
 
@@ -67,8 +67,8 @@ module OpenstackCeph
 
     # @return [Hash{String => Array<Integer>}] each host with an OSD, and its OSDs
     def hosts
-      json('osd', 'tree').fetch('nodes').select { |each| each['type'] == 'host' && each['children'].any? }
-                         .to_h { |host| [host['name'], host['children'].sort] }
+      @hosts ||= json('osd', 'tree').fetch('nodes').select { |each| each['type'] == 'host' && each['children'].any? }
+                                    .to_h { |host| [host['name'], host['children'].sort] }
     end
 
     # @return [Boolean] whether an OSD serves data
@@ -87,6 +87,7 @@ module OpenstackCeph
     # @param id [Integer, nil] of the OSD that it replaces
     # @return [Integer] its ID
     def new_osd(uuid, secret, id = nil)
+      @hosts = nil
       Integer(ceph('osd', 'new', uuid, *id&.to_s, '--in-file=-', input: JSON.generate('cephx_secret' => secret)))
     end
 
@@ -104,7 +105,8 @@ module OpenstackCeph
 
     # @return [Boolean] whether the copies of a pool's data are on different hosts
     def by_host?(name)
-      rule = json('osd', 'crush', 'rule', 'dump').find { |each| each['rule_id'] == listed_pools[name]['crush_rule'] }
+      @rules ||= json('osd', 'crush', 'rule', 'dump')
+      rule = @rules.find { |each| each['rule_id'] == listed_pools[name]['crush_rule'] }
       rule['steps'].none? { |step| step['type'] == 'osd' }
     end
 
@@ -112,7 +114,7 @@ module OpenstackCeph
     def place_by_host(name)
       ceph('osd', 'crush', 'rule', 'create-replicated', 'by_host', 'default', 'host')
       ceph('osd', 'pool', 'set', name, 'crush_rule', 'by_host')
-      @listed_pools = nil
+      @listed_pools = @rules = nil
     end
 
     private

@@ -36,10 +36,14 @@ module OpenstackCommon
       'ceph' => { recipe: 'openstack-ceph::cluster', port: 3300 },
     }.freeze
 
-    # oslo.messaging's options for a cluster: all queues have replicas, and a broker that does not answer is noticed in seconds.
+    # oslo.messaging's options. Queues outlive the broker: a service that calls another one before that has started gets its answer then. If the
+    # queue does not exist, the call is lost, and nova-compute waits ten seconds before it tries again.
+    RABBIT = { 'amqp_durable_queues' => true }.freeze
+
+    # Those for a cluster: all queues have replicas, and a broker that does not answer is noticed in seconds.
     # Not use_queue_manager: it names the queues for replies after host and process, and those of several services under uWSGI would be the same.
     RABBIT_CLUSTER = {
-      'amqp_durable_queues' => true,
+      **RABBIT,
       'rabbit_quorum_queue' => true,
       'rabbit_transient_quorum_queue' => true,
       'heartbeat_timeout_threshold' => 10,
@@ -179,25 +183,33 @@ module OpenstackCommon
       )
     end
 
+    # A cluster has a virtual host of its own, because its queues are of another type. When one controller becomes three, services that have
+    # not converged yet declare their queues again as soon as the first one is a member, and RabbitMQ would refuse them to those that have.
+    #
+    # @return [String] the virtual host of RabbitMQ for the services
+    def openstack_mq_vhost
+      node.dig('openstack', 'mq', 'vhost') || (openstack_servers('mq').size > 1 ? 'openstack-cluster' : 'openstack')
+    end
+
     # @return [String] the URL of RabbitMQ, for oslo.messaging; with several controllers, it has all of them
     def transport_url
       user = node.dig('openstack', 'mq', 'user') || 'openstack'
       login = "#{ERB::Util.url_encode(user)}:#{ERB::Util.url_encode(openstack_password('user_passwords', user))}"
-      "rabbit://#{openstack_servers('mq').map { |server| "#{login}@#{server.address}:#{openstack_port('mq')}" }.join(',')}/"
+      "rabbit://#{openstack_servers('mq').map { |server| "#{login}@#{server.address}:#{openstack_port('mq')}" }.join(',')}/#{openstack_mq_vhost}"
     end
 
     # For services with a {transport_url}.
     #
-    # @return [Hash] oslo.messaging's section for a cluster of several brokers, and for TLS; empty if it needs none
+    # @return [Hash] oslo.messaging's section
     def openstack_rabbit_section
       several = openstack_servers('mq').size > 1
-      options = several ? RABBIT_CLUSTER.dup : {}
+      options = (several ? RABBIT_CLUSTER : RABBIT).dup
       if openstack_tls_all?
         # Of several hosts, oslo.messaging expects the name of the first one in the certificates of all, and never connects to another one.
         # The CA is the cloud's own: it signs the certificates of its nodes only.
         options.merge!('ssl' => true, 'ssl_ca_file' => OpenstackCommon::Tls::CA, 'ssl_enforce_hostname_verification' => !several)
       end
-      options.empty? ? {} : { 'oslo_messaging_rabbit' => options }
+      { 'oslo_messaging_rabbit' => options }
     end
 
     # @param user [String] the service's user, whose password is in the bag service_passwords

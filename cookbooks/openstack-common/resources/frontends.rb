@@ -140,7 +140,7 @@ action_class do
   def binds(name)
     [
       (bind(front(name), openstack_port(name), internal) if (openstack_member? || internal) && !redirected?(name)),
-      (bind(public_front(name), openstack_port(name, 'public'), :public) if openstack_tls? && known(name)[:tls]),
+      *(public_fronts(name).map { |address| bind(address, openstack_port(name, 'public'), :public) } if openstack_tls? && known(name)[:tls]),
     ].compact
   end
 
@@ -212,6 +212,12 @@ action_class do
 
   def public_front(name)
     node.dig('openstack', 'bind_service', 'public', name, 'host') || front(name)
+  end
+
+  # A controller that shares an address still answers at its own: clients may know that of the time when there was one.
+  # Horizon's port is that of its node section.
+  def public_fronts(name)
+    [public_front(name), *(openstack_address if openstack_member? && !redirected?(name))].uniq
   end
 
   def reachable(name)

@@ -6,21 +6,23 @@ require 'json'
 require 'securerandom'
 
 module OpenstackMessaging
-  # RabbitMQ's definitions file: a user with all permissions on the virtual host `/`.
+  # RabbitMQ's definitions file: a user with all permissions on the services' virtual host, and on `/`, which services used before.
   module Definitions
     SALT = 4 # bytes
 
     module_function
 
     # @param existing [String, nil] the present file. Its salt is kept, so that the file changes only if the user or password does
+    # @param vhost [String] the services' virtual host
     # @param queue_type [String, nil] the type of queues that are declared without one
     # @return [String] JSON
-    def render(user, password, existing, queue_type: nil)
+    def render(user, password, existing, vhost:, queue_type: nil)
       salt = existing ? salt_of(existing) : SecureRandom.bytes(SALT)
+      names = ['/', vhost]
       definitions = {
-        vhosts: [{ name: '/', default_queue_type: queue_type }.compact],
+        vhosts: names.map { |name| { name: name, default_queue_type: queue_type }.compact },
         users: [{ name: user, password_hash: password_hash(salt, password), hashing_algorithm: 'rabbit_password_hashing_sha256', tags: [] }],
-        permissions: [{ user: user, vhost: '/', configure: '.*', write: '.*', read: '.*' }],
+        permissions: names.map { |name| { user: user, vhost: name, configure: '.*', write: '.*', read: '.*' } },
       }
       "#{JSON.pretty_generate(definitions)}\n"
     end

@@ -2,8 +2,11 @@
 
 user = node['openstack']['mq']['user']
 password = openstack_password('user_passwords', user)
+vhost = openstack_mq_vhost
 member = openstack_member?
 node_name = rabbitmq_node_name
+# for `stackcook verify`
+node.default['openstack']['mq']['vhost'] = vhost
 definitions = OpenstackMessaging::Helpers::DEFINITIONS
 distribution = OpenstackMessaging::Helpers::DISTRIBUTION
 cookie = '/var/lib/rabbitmq/.erlang.cookie'
@@ -48,7 +51,7 @@ end
 # contains a salted hash of the password
 file definitions do
   content OpenstackMessaging::Definitions.render(user, password, (::File.read(definitions) if ::File.exist?(definitions)),
-                                                 queue_type: ('quorum' if member))
+                                                 vhost: vhost, queue_type: ('quorum' if member))
   owner 'root'
   group 'rabbitmq'
   mode '0640'
@@ -99,10 +102,10 @@ if member
   end
 end
 
-# If RabbitMQ was running when the password changed, or if its user was deleted since
+# If RabbitMQ was running when the password or the virtual host changed, or if its user was deleted since
 execute 'rabbitmqctl import_definitions' do
   command ['rabbitmqctl', '--node', node_name, 'import_definitions', definitions]
   not_if do
-    OpenstackMessaging::Amqp.login?(openstack_bind_address('mq'), openstack_port('mq'), user, password, ca: openstack_internal_ca)
+    OpenstackMessaging::Amqp.login?(openstack_bind_address('mq'), openstack_port('mq'), user, password, vhost: vhost, ca: openstack_internal_ca)
   end
 end

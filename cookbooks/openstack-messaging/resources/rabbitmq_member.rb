@@ -19,8 +19,10 @@ end
 action :join do
   next if whyrun_mode?
 
-  join unless living.empty? || status.members.size > 1
-  gone = cluster.members - [new_resource.node_name, *new_resource.peers]
+  found = status
+  join unless living.empty? || found.members.size > 1
+  found = cluster unless whole?(found)
+  gone = found.members - [new_resource.node_name, *new_resource.peers]
   gone.each { |name| forget(name, at: new_resource.node_name) }
 end
 
@@ -56,10 +58,13 @@ action_class do
   def cluster
     found = nil
     patiently("RabbitMQ on this node and #{living.join(' and ')} are not one cluster") do
-      found = status
-      (living - found.running).empty? && found.partitions.values.all?(&:empty?)
+      whole?(found = status)
     end
     found
+  end
+
+  def whole?(found)
+    (living - found.running).empty? && found.partitions.values.all?(&:empty?)
   end
 
   # Repeats the block until it returns true; a command that fails in it is tried again, too.

@@ -30,7 +30,8 @@ module OpenstackNetwork
           'transport_url' => transport_url,
           # the OVN driver reads the number of API processes here, and logs errors about its hash ring if it is wrong
           'api_workers' => node['openstack']['network']['uwsgi']['processes'],
-          'rpc_workers' => 1,
+          # OVN's agents take everything from its databases. With RPC workers, each request that changes something waits for RabbitMQ, too
+          'rpc_workers' => 0,
           'notify_nova_on_port_status_changes' => true,
           'notify_nova_on_port_data_changes' => true,
         },
@@ -58,7 +59,8 @@ module OpenstackNetwork
         },
         'ml2_type_flat' => { 'flat_networks' => provider['physical_network'] },
         'ml2_type_vlan' => { 'network_vlan_ranges' => Array(provider['vlan_ranges'] || provider['physical_network']).join(',') },
-        'ml2_type_geneve' => { 'vni_ranges' => '1:65536', 'max_header_size' => 38 },
+        # each of Neutron's processes reads all numbers when it starts: a second for 65536
+        'ml2_type_geneve' => { 'vni_ranges' => '1:16384', 'max_header_size' => 38 },
         'securitygroup' => { 'enable_security_group' => true },
         'ovn' => {
           'ovn_nb_connection' => openstack_url('ovn_nb'),

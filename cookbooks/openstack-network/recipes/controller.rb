@@ -5,7 +5,13 @@
 include_recipe 'openstack-network::_common'
 
 openstack_packages 'neutron-controller' do
-  packages %w(neutron-api neutron-rpc-server neutron-ovn-maintenance-worker mariadb-client)
+  packages %w(neutron-api neutron-ovn-maintenance-worker mariadb-client)
+end
+
+# which controllers of before 2026-11-30 have
+package 'neutron-rpc-server' do
+  action :purge
+  only_if { ::File.exist?('/var/lib/dpkg/info/neutron-rpc-server.list') }
 end
 
 neutron_conf neutron_controller
@@ -62,7 +68,7 @@ end
 
 uwsgi = %w(/etc/neutron/neutron-api-uwsgi.ini /etc/default/neutron-server)
 
-%w(neutron-api neutron-rpc-server neutron-ovn-maintenance-worker).each do |unit|
+%w(neutron-api neutron-ovn-maintenance-worker).each do |unit|
   openstack_service unit do
     ports unit == 'neutron-api' ? [openstack_port('network')] : []
     log "/var/log/neutron/#{unit}.log"

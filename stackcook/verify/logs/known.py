@@ -29,10 +29,6 @@ KNOWN = (
         "ovn-controller looks for a plug-in for SmartNICs, which Debian does not package",
     ),
     Known(
-        r"HashRing is empty",
-        "neutron-rpc-server starts before the workers of neutron-api have registered",
-    ),
-    Known(
         r"Exception ignored in: <function _after_fork .*AssertionError",
         "after a fork, Python 3.13 wants to know the main thread's number, which eventlet's green "
         "threads do not have; Python goes on without it",

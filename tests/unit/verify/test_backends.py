@@ -74,14 +74,15 @@ class Broker:
 def test_the_queue_lets_the_services_user_in() -> None:
     broker = Broker()
     with server(broker) as port:
-        backends.queue_login("127.0.0.1", port, "queue-pass")
+        backends.queue_login("127.0.0.1", port, "queue-pass", "openstack")
     assert broker.heard.startswith(b"AMQP\x00\x00\x09\x01")
     assert b"\0openstack\0queue-pass" in broker.heard
+    assert b"\x00\x0a\x00\x28\x09openstack\0" in broker.heard  # the virtual host
 
 
 def test_a_refused_password_is_told_without_it() -> None:
     with server(Broker(refuse=True)) as port, pytest.raises(Unwell) as caught:
-        backends.queue_login("127.0.0.1", port, "queue-pass")
+        backends.queue_login("127.0.0.1", port, "queue-pass", "openstack")
     assert "rejects user openstack: ACCESS_REFUSED" in str(caught.value)
     assert "queue-pass" not in str(caught.value)
 
@@ -89,7 +90,7 @@ def test_a_refused_password_is_told_without_it() -> None:
 def test_something_else_than_a_queue_is_recognized() -> None:
     with server(lambda c: c.sendall(b"HTTP/1.1 400 Bad\r\n")) as port:
         with pytest.raises(Unwell, match="the AMQP login at .* failed"):
-            backends.queue_login("127.0.0.1", port, "x")
+            backends.queue_login("127.0.0.1", port, "x", "/")
 
 
 def greet(payload: bytes) -> Play:
@@ -113,7 +114,7 @@ def test_a_full_database_is_a_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    "ask", [backends.database_version, lambda a, p: backends.queue_login(a, p, "x")]
+    "ask", [backends.database_version, lambda a, p: backends.queue_login(a, p, "x", "/")]
 )
 def test_a_closed_port_says_that_nothing_listens(ask: Callable[[str, int], object]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -187,7 +188,7 @@ def with_certificate(directory: Path, *, ours: bool) -> ssl.SSLContext:
 def test_the_queue_lets_the_user_in_over_tls(tmp_path: Path) -> None:
     context, broker = with_certificate(tmp_path, ours=True), Broker()
     with server(lambda c: broker(context.wrap_socket(c, server_side=True))) as port:
-        backends.queue_login("127.0.0.1", port, "queue-pass", str(tmp_path / "ca"))
+        backends.queue_login("127.0.0.1", port, "queue-pass", "/", str(tmp_path / "ca"))
     assert b"\0openstack\0queue-pass" in broker.heard
 
 

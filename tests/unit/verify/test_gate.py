@@ -60,7 +60,7 @@ def test_a_queue_that_refuses_is_named(ask: Any, ssh: Any) -> None:
 def test_the_queue_and_the_database_are_asked_on_their_node(ask: Any, ssh: Any) -> None:
     ask()
     asked = ssh.nodes["controller"].asked_backends
-    assert asked == [("queue 10.0.116.10 5672", "queue-pass"), ("database 10.0.116.10 3306", "")]
+    assert asked == [("queue 10.0.116.10 5672 /", "queue-pass"), ("database 10.0.116.10 3306", "")]
 
 
 def test_a_member_of_the_database_cluster_that_is_not_synced_is_named(

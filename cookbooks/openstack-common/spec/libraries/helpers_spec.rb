@@ -154,17 +154,17 @@ RSpec.describe OpenstackCommon::Helpers do
       passwords[%w(db_passwords nova)] = { 'nova' => 'p@ss/w%rd' }
       passwords[%w(user_passwords openstack)] = { 'openstack' => 'a:b#c' }
       expect(recipe.db_url('nova', 'nova_api')).to eq('mysql+pymysql://nova:p%40ss%2Fw%25rd@192.0.2.10:3306/nova_api')
-      expect(recipe.transport_url).to eq('rabbit://openstack:a%3Ab%23c@192.0.2.10:5672/')
+      expect(recipe.transport_url).to eq('rabbit://openstack:a%3Ab%23c@192.0.2.10:5672/openstack')
     end
 
-    it 'needs no options of oslo.messaging for one broker without TLS' do
-      expect(recipe.openstack_rabbit_section).to eq({})
+    it 'keeps queues while RabbitMQ or a service is off' do
+      expect(recipe.openstack_rabbit_section).to eq('oslo_messaging_rabbit' => { 'amqp_durable_queues' => true })
     end
 
     it 'knows all brokers and databases of several controllers' do
       allow(recipe).to receive(:openstack_servers).and_return(%w(192.0.2.11 192.0.2.12).map { |address| OpenstackCommon::Members::Member.new('c', address) })
       passwords[%w(user_passwords openstack)] = { 'openstack' => 'p' }
-      expect(recipe.transport_url).to eq('rabbit://openstack:p@192.0.2.11:5672,openstack:p@192.0.2.12:5672/')
+      expect(recipe.transport_url).to eq('rabbit://openstack:p@192.0.2.11:5672,openstack:p@192.0.2.12:5672/openstack-cluster')
       expect(recipe.openstack_url('ovn_sb')).to eq('tcp:192.0.2.11:6642,tcp:192.0.2.12:6642')
       expect(recipe.openstack_rabbit_section['oslo_messaging_rabbit']).to include('rabbit_quorum_queue' => true, 'heartbeat_timeout_threshold' => 10)
     end

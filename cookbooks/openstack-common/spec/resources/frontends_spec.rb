@@ -136,6 +136,7 @@ RSpec.describe 'openstack_frontends' do
       it 'accepts TLS at the virtual address, too' do
         expect(section('identity')).to include(
           'bind 192.0.2.9:5000', "bind 192.0.2.9:13000 ssl crt #{certificate} alpn http/1.1",
+          "bind 192.0.2.10:13000 ssl crt #{certificate} alpn http/1.1", # for clients from before
           'http-request set-header X-Forwarded-Proto https if { ssl_fc }', 'server two 192.0.2.11:5000 check'
         )
         expect(chef_run.node['openstack']['public_urls']['identity']).to eq('https://192.0.2.9:13000/v3')
@@ -155,6 +156,7 @@ RSpec.describe 'openstack_frontends' do
         expect(text).to include "  load crt /etc/openstack/tls/haproxy/certificate.pem key /etc/openstack/tls/haproxy/key.pem alias node\n"
         expect(section('identity')).to include(
           'bind 192.0.2.9:5000 ssl crt @internal/node alpn http/1.1', 'http-request set-header X-Forwarded-Proto https',
+          "bind 192.0.2.10:13000 ssl crt #{certificate} alpn http/1.1",
           'server two 192.0.2.11:5000 ssl verify required ca-file /etc/openstack/internal-ca.pem verifyhost two check'
         )
         expect(section('identity-node')).to eq [

@@ -1,6 +1,10 @@
 # frozen_string_literal: true
 
 RSpec.describe OpenstackMessaging::Definitions do
+  def render(password, existing = nil)
+    described_class.render('openstack', password, existing, vhost: 'services')
+  end
+
   def password_hash(text)
     JSON.parse(text)['users'].first['password_hash']
   end
@@ -9,16 +13,16 @@ RSpec.describe OpenstackMessaging::Definitions do
     # from RabbitMQ's documentation: salt 908DC60A, password test12
     documented = 'kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR'
     existing = JSON.generate(users: [{ password_hash: documented }])
-    expect(password_hash(described_class.render('openstack', 'test12', existing))).to eq(documented)
+    expect(password_hash(render('test12', existing))).to eq(documented)
   end
 
   it 'stays the same until the password changes' do
-    first = described_class.render('openstack', 'pässword', nil)
-    expect(described_class.render('openstack', 'pässword', first)).to eq(first)
-    expect(password_hash(described_class.render('openstack', 'another', first))).not_to eq(password_hash(first))
+    first = render('pässword')
+    expect(render('pässword', first)).to eq(first)
+    expect(password_hash(render('another', first))).not_to eq(password_hash(first))
   end
 
   it 'uses another salt on each node' do
-    expect(described_class.render('openstack', 'same', nil)).not_to eq(described_class.render('openstack', 'same', nil))
+    expect(render('same')).not_to eq(render('same'))
   end
 end

@@ -18,7 +18,7 @@ RSpec.describe 'openstack-messaging::controller' do
   end
 
   it 'imports the definitions only if the user cannot log in' do
-    expect(OpenstackMessaging::Amqp).to receive(:login?).with('192.0.2.10', 5672, 'openstack', 'user_passwords-openstack-password', ca: nil).and_return(true)
+    expect(OpenstackMessaging::Amqp).to receive(:login?).with('192.0.2.10', 5672, 'openstack', 'user_passwords-openstack-password', vhost: 'openstack', ca: nil).and_return(true)
     expect(chef_run).not_to run_execute('rabbitmqctl import_definitions')
   end
 
@@ -48,6 +48,16 @@ RSpec.describe 'openstack-messaging::controller' do
 
     before { stub_search(:node, /openstack-messaging/).and_return([]) }
 
+    it 'has a virtual host for services that use the cluster, beside that of those that do not yet' do
+      allow_any_instance_of(Chef::Recipe).to receive(:openstack_mq_vhost).and_return('openstack-cluster')
+      names = nil
+      expect(chef_run).to render_file('/etc/rabbitmq/definitions.json').with_content { |text|
+        names = JSON.parse(text)['permissions'].map { |each| each['vhost'] }
+      }
+      expect(names).to eq(%w(/ openstack-cluster))
+      expect(OpenstackMessaging::Amqp).to have_received(:login?).with(any_args, hash_including(vhost: 'openstack-cluster'))
+    end
+
     it 'is a member of their cluster' do
       expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq-env.conf').with_content(/^NODENAME=rabbit@192\.0\.2\.10\nUSE_LONGNAME=true$/)
       expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq.conf').with_content(/^cluster_partition_handling = pause_minority$/)
@@ -66,7 +76,7 @@ RSpec.describe 'openstack-messaging::controller' do
       expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq.conf')
         .with_content(/^listeners\.tcp = none$/).with_content(/^listeners\.ssl\.1 = 192\.0\.2\.10:5672$/)
       expect(chef_run).not_to run_execute('rabbitmqctl import_definitions')
-      expect(OpenstackMessaging::Amqp).to have_received(:login?).with(any_args, ca: '/etc/openstack/internal-ca.pem')
+      expect(OpenstackMessaging::Amqp).to have_received(:login?).with(any_args, hash_including(ca: '/etc/openstack/internal-ca.pem'))
     end
   end
 end

@@ -23,6 +23,13 @@ RSpec.describe 'openstack-network' do
       expect(neutron_conf['DEFAULT']).to include('api_workers' => 3)
     end
 
+    it 'removes the server for agents that OVN does not have' do
+      allow(File).to receive(:exist?).and_call_original
+      allow(File).to receive(:exist?).with('/var/lib/dpkg/info/neutron-rpc-server.list').and_return(true)
+      expect(chef_run).to purge_package('neutron-rpc-server')
+      expect(neutron_conf['DEFAULT']).to include('rpc_workers' => 0)
+    end
+
     it 'distributes floating IPs, so that none depends on another node' do
       ml2_conf = chef_run.find_resource(:openstack_config, '/etc/neutron/plugins/ml2/ml2_conf.ini').defaults
       expect(ml2_conf['ovn']).to include('enable_distributed_floating_ip' => true)

@@ -226,11 +226,10 @@ def _in_cloud(
     sessions: services.Sessions,
 ) -> list[Future[Checks]]:
     """The checks of the queue, the database, Horizon and optional services; None: no token."""
-    of_each = (
-        lambda: behind(nodes, credentials, sessions),
-        partial(clusters.checks, nodes, sessions),
-    )
-    behind_apis = [pool.submit(until_good, deadline, look) for look in of_each]
+    behind_apis = [
+        pool.submit(until_good, deadline, lambda: behind(nodes, credentials, sessions)),
+        pool.submit(until_good, deadline, lambda: clusters.checks(nodes, sessions)),
+    ]
     if cloud is None:
         return behind_apis
     dashboards = {horizon.base(node): node for node in running(nodes, DASHBOARD)}

@@ -106,18 +106,19 @@ def poll(
     look: Callable[[], T],
     good: Callable[[T], bool],
     pause: Callable[[float], object] | None = None,
+    every: float = 1.0,
 ) -> T:
     """What ``look`` returns, as soon as it is ``good``; at the deadline, whatever it is.
 
     ``deadline`` is a time of :func:`time.monotonic`; ``pause`` is called between two looks with the
-    seconds to wait, instead of :func:`time.sleep`.
+    seconds to wait, ``every`` or fewer, instead of :func:`time.sleep`.
     """
     while True:
         found = look()
         left = deadline - time.monotonic()
         if good(found) or left <= 0:
             return found
-        (pause or time.sleep)(min(1.0, left))
+        (pause or time.sleep)(min(every, left))
 
 
 def until_good(

@@ -41,6 +41,8 @@ from stackcook.verify.openstack import Cloud, Endpoint
 from stackcook.verify.placing import DASHBOARD, KEYSTONE, OVN, Placed, running
 
 WORKERS = 32
+PAUSE = 3.0
+"""Seconds between two looks at a node's services: each starts programs there, as they start."""
 AFTER_DEPLOY = 180.0
 """Seconds that a fresh compute node may need until Nova and Neutron know it."""
 
@@ -91,8 +93,8 @@ def verify(
         if cloud:
             agents = pool.submit(_agents, nodes, cloud, deadline, known).result
             endpoints = _endpoints(nodes, cloud, deadline, pool, sessions)
+        wait(endpoints)  # what instances need of the cloud; all else is checked while they boot
         of_cloud = [*endpoints, *_in_cloud(nodes, credentials, cloud, deadline, pool, sessions)]
-        wait(endpoints)  # what instances need of the cloud; all else goes on while they boot
         proof = Proof()
         limit = max(INSTANCE, patience)
         if cloud and instance is not False:
@@ -153,6 +155,7 @@ def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Chec
             deadline,
             lambda: services.look(sessions.on(node.name), node),
             lambda answer: services.settled(answer, node),
+            every=PAUSE,
         )
     except (NodeError, VerifyError) as error:
         return reached, Check("services", node.name, False, error.what, error.remedy)

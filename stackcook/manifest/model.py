@@ -40,6 +40,7 @@ DEFAULT_PASSWORDS: Mapping[str, tuple[str, ...]] = {
         "swift_hash_path_suffix",
         "heat_encryption",
         "rabbitmq_cookie",
+        "ucarp",
     ),
     "ceph_keys": ("admin", "mon", "cinder", "glance"),
 }

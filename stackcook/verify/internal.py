@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable
+from functools import partial
 from urllib.parse import urlsplit
 
 from stackcook.errors import VerifyError
 from stackcook.parallel import parallel_map
 from stackcook.verify.check import Check, Checks, timed
 from stackcook.verify.openstack import EXPECTED, Cloud, Endpoint, v3
-from stackcook.verify.placing import KEEPALIVED, Placed, running
+from stackcook.verify.placing import ADDRESS_DAEMONS, Placed, running
 from stackcook.verify.services import Sessions
 
 
@@ -75,13 +76,23 @@ def ask(
 def shared_address(nodes: Iterable[Placed], sessions: Sessions) -> Checks:
     """Whether exactly one of the controllers has the address that they share."""
     sharing: dict[str, list[Placed]] = {}
-    for node in running(nodes, KEEPALIVED):
-        sharing.setdefault(node.virtual, []).append(node)
+    for node in nodes:
+        if node.virtual and _daemon(node):
+            sharing.setdefault(node.virtual, []).append(node)
     return tuple(
-        timed(f"the shared address {address}", "", KEEPALIVED, lambda: _one(address, its, sessions))
+        timed(
+            f"the shared address {address}",
+            "",
+            _daemon(its[0]),
+            partial(_one, address, its, sessions),
+        )
         for address, its in sharing.items()
-        if address
     )
+
+
+def _daemon(node: Placed) -> str:
+    """The unit that gives a node the address or takes it away; empty if the node has none."""
+    return next((unit for unit in ADDRESS_DAEMONS if node.service(unit)), "")
 
 
 def _one(address: str, nodes: list[Placed], sessions: Sessions) -> None:
@@ -92,5 +103,8 @@ def _one(address: str, nodes: list[Placed], sessions: Sessions) -> None:
         return
     who = ", ".join(node.name for node in nodes)
     what = f"{' and '.join(having)} have it at the same time" if having else f"none of {who} has it"
-    remedy = "read the logs of keepalived: `stackcook ssh NODE -- sudo journalctl -u keepalived`"
+    remedy = (
+        "read the logs of what moves it: "
+        "`stackcook ssh NODE -- sudo journalctl -u keepalived -u openstack-ucarp`"
+    )
     raise VerifyError(what, remedy=remedy)

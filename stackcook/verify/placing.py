@@ -47,7 +47,8 @@ OVN = "ovn-controller"
 OVN_NORTHD = "ovn-northd"
 METADATA = "neutron-ovn-metadata-agent"
 HEAT_ENGINE = "heat-engine"
-KEEPALIVED = "keepalived"
+ADDRESS_DAEMONS = ("keepalived", "openstack-ucarp")
+"""One of them moves the address that controllers share."""
 CINDER_VOLUME = "cinder-volume"
 CINDER = ("cinder-scheduler", CINDER_VOLUME, "cinder-backup")
 

@@ -3,17 +3,14 @@
 # The virtual address of several controllers, and HAProxy, which passes requests on to all of them. First in the run list: services use both.
 
 virtual = openstack_virtual_address
-members = openstack_members
 
 raise 'openstack.ha.address is not set; set `virtual_address` in stackcook\'s manifest, or take openstack-ha from the run list of this node' unless virtual
 
 unless openstack_member?
-  raise "openstack.ha.members has no #{node.name}, only #{members.map(&:name).join(', ')}; add it, or take openstack-ha from the run list of this node"
+  raise "openstack.ha.members has no #{node.name}, only #{openstack_members.map(&:name).join(', ')}; add it, or take openstack-ha from the run list of this node"
 end
 
-interface = OpenstackHa::Interface.for(node['network']['interfaces'].to_h, openstack_address, virtual)
-keepalived_conf = '/etc/keepalived/keepalived.conf'
-
+# keepalived also if UCARP is used instead: packages in conditions are in no warm box
 openstack_packages 'ha' do
   packages %w(haproxy keepalived)
 end
@@ -34,28 +31,15 @@ execute 'sysctl ip_nonlocal_bind' do
   not_if { ::File.read("/proc/sys/net/#{family}/ip_nonlocal_bind").to_i == 1 }
 end
 
-# before the first service, and before keepalived, which looks whether it runs; the recipes of services add theirs
+# before the first service, and before keepalived or UCARP, which need it; the recipes of services add theirs
 own = openstack_runs?('openstack-database::controller') ? %w(db) : []
 
 openstack_frontends 'public' do
   services own
 end
 
-template keepalived_conf do
-  source 'keepalived.conf.erb'
-  owner 'root'
-  group 'root'
-  mode '0644'
-  variables(
-    name: node.name, interface: interface, address: openstack_address, virtual: virtual,
-    peers: openstack_peers.map(&:address),
-    # which one gets the address when all start at once
-    priority: 150 - members.map(&:name).index(node.name)
-  )
-end
-
-openstack_service 'keepalived' do
-  config keepalived_conf
-  reload true
-  wait true
+if openstack_ha_daemon == 'ucarp'
+  include_recipe 'openstack-ha::_ucarp'
+else
+  include_recipe 'openstack-ha::_keepalived'
 end

@@ -127,3 +127,16 @@ def test_exactly_one_controller_has_the_shared_address(having: tuple[str, ...], 
     (check,) = internal.shared_address(NODES, FakeSessions(having=having))
     assert (check.ok, check.cause) == (not cause, cause)
     assert check.name == f"the shared address {SHARED}"
+
+
+def test_the_address_is_looked_for_whichever_daemon_moves_it() -> None:
+    """Also while they change from one daemon to the other: then, two may have it."""
+    ucarp = tuple(replace(node, services=(Service("openstack-ucarp"),)) for node in NODES)
+    neither = tuple(replace(node, services=()) for node in NODES)
+    both = FakeSessions(having=("controller1", "controller2"))
+    (check,) = internal.shared_address(ucarp, both)
+    assert (check.ok, check.unit) == (False, "openstack-ucarp")
+    assert "journalctl -u keepalived -u openstack-ucarp" in check.remedy
+    (check,) = internal.shared_address((ucarp[0], *NODES[1:]), both)
+    assert check.cause == "controller1 and controller2 have it at the same time"
+    assert internal.shared_address(neither, both) == ()

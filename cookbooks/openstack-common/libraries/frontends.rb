@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'json'
 require 'mixlib/shellout'
 require_relative 'tls'
 
@@ -16,6 +17,11 @@ module OpenstackCommon
     INTERNAL = 'haproxy'
     # for `show stat`
     SOCKET = '/run/haproxy/openstack.sock'
+    # OVSDB's protocol (RFC 7047): whether this member of the cluster is its leader.
+    OVN_LEADER = JSON.generate(
+      'id' => 0, 'method' => 'transact',
+      'params' => ['_Server', { 'op' => 'select', 'table' => 'Database', 'where' => [%w(name == OVN_Northbound)], 'columns' => %w(leader) }]
+    ).freeze
     # At which MariaDB's nodes say whether they are members of the cluster.
     GALERA_CHECK = 9200
 
@@ -49,7 +55,7 @@ module OpenstackCommon
     # another one. It is sent again, too, if the connection ends without a response, unless it may have changed something (CHANGES).
     # slowstart: the first requests to a service that has just started take seconds, more so while all of its node starts.
     SEVERAL = <<~CONFIG.gsub(/^/, '  ')
-      timeout connect 2s
+      timeout connect 1s
       timeout check 2s
       option redispatch 1
       retry-on conn-failure empty-response

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'json'
 require 'mixlib/shellout'
 require_relative 'tls'
 
@@ -16,6 +17,11 @@ module OpenstackCommon
     INTERNAL = 'haproxy'
     # for `show stat`
     SOCKET = '/run/haproxy/openstack.sock'
+    # OVSDB's protocol (RFC 7047): whether this member of the cluster is its leader.
+    OVN_LEADER = JSON.generate(
+      'id' => 0, 'method' => 'transact',
+      'params' => ['_Server', { 'op' => 'select', 'table' => 'Database', 'where' => [%w(name == OVN_Northbound)], 'columns' => %w(leader) }]
+    ).freeze
     # At which MariaDB's nodes say whether they are members of the cluster.
     GALERA_CHECK = 9200
 
@@ -47,12 +53,13 @@ module OpenstackCommon
 
     # A controller that is cut off does not even refuse connections: the timeouts say how long a request waits for it before it is sent to
     # another one. It is sent again, too, if the connection ends without a response, unless it may have changed something (CHANGES).
+    # slowstart: the first requests to a service that has just started take seconds, more so while all of its node starts.
     SEVERAL = <<~CONFIG.gsub(/^/, '  ')
-      timeout connect 2s
+      timeout connect 1s
       timeout check 2s
       option redispatch 1
       retry-on conn-failure empty-response
-      default-server inter 2s fastinter 1s fall 2 rise 2 on-marked-down shutdown-sessions
+      default-server inter 2s fastinter 1s fall 2 rise 2 slowstart 60s on-marked-down shutdown-sessions
     CONFIG
 
     CHANGES = 'http-request disable-l7-retry unless METH_GET'

@@ -5,7 +5,7 @@ unified_mode true
 
 description 'Puts HAProxy in front of the services of this node, for TLS, and for the virtual address of several controllers. Without both, HAProxy is removed from the node\'s services.'
 
-property :services, Array, default: [], description: 'Services that speak HTTP; `db` and `memcached`'
+property :services, Array, default: [], description: 'Services that speak HTTP; `db`, `memcached` and `ovn_nb`'
 property :first_only_services, Array, default: [], description: 'Those of which only the first of several controllers may answer'
 property :certificate, Hash, default: lazy { openstack_tls? ? openstack_certificate : {} }, sensitive: true, description: '`certificate`, `key` and `ca` as PEM'
 
@@ -120,6 +120,7 @@ action_class do
       case name
       when 'db' then database
       when 'memcached' then memcached
+      when 'ovn_nb' then northbound
       else http(name)
       end
     end + tunnels
@@ -185,6 +186,18 @@ action_class do
       server(member.name, member.address, port, false, [check, index.zero? ? 'on-marked-up shutdown-backup-sessions' : 'backup'])
     end
     [section('db', :tcp, [loopback, openstack_virtual_address].map { |address| bind(address, port) }, ['option httpchk GET /'], servers)]
+  end
+
+  # Leads Neutron to the leader of OVN's northbound database. Neutron itself tries one member after the other, also the one that has died,
+  # and waits longer each time.
+  def northbound
+    return [] unless openstack_member?
+
+    port = openstack_port('ovn_nb')
+    secure = %W(check-ssl verify required ca-file #{OpenstackCommon::Tls::CA} crt @internal/node) if openstack_tls_all?
+    servers = openstack_members.map { |member| server(member.name, member.address, port, false, ['check', 'fall 1', 'rise 1', *secure]) }
+    rules = ['option tcp-check', "tcp-check send '#{OpenstackCommon::Frontends::OVN_LEADER}'", "tcp-check expect string '\"leader\":true'"]
+    [section('ovn_nb', :tcp, [bind(loopback, port)], rules, servers)]
   end
 
   # Lets other nodes reach memcached over TLS.

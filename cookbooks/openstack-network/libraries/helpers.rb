@@ -63,7 +63,7 @@ module OpenstackNetwork
         'ml2_type_geneve' => { 'vni_ranges' => '1:16384', 'max_header_size' => 38 },
         'securitygroup' => { 'enable_security_group' => true },
         'ovn' => {
-          'ovn_nb_connection' => openstack_url('ovn_nb'),
+          'ovn_nb_connection' => neutron_northbound,
           'ovn_sb_connection' => openstack_url('ovn_sb'),
           **neutron_ovn_tls('nb'),
           **neutron_ovn_tls('sb'),
@@ -94,6 +94,12 @@ module OpenstackNetwork
         'ovs' => { 'ovsdb_connection' => 'unix:/run/openvswitch/db.sock' },
         'ovn' => { 'ovn_sb_connection' => openstack_url('ovn_sb'), **neutron_ovn_tls('sb') },
       }
+    end
+
+    # @return [String] where Neutron finds OVN's northbound database; with several controllers, HAProxy leads it to the leader
+    def neutron_northbound
+      url = openstack_url('ovn_nb')
+      openstack_member? ? "#{url[/\A\w+/]}:#{OpenstackCommon::Helpers::LOOPBACK}:#{openstack_port('ovn_nb')}" : url
     end
 
     # @param database [String] nb or sb

@@ -27,6 +27,7 @@ end
 openstack_tls_files 'neutron'
 
 openstack_frontend 'network'
+openstack_frontend 'ovn_nb' if openstack_member?
 
 openstack_registration 'neutron' do
   roles %w(admin service) # Nova binds the ports of all projects as this user

@@ -124,6 +124,26 @@ RSpec.describe 'openstack_frontends' do
       ]
     end
 
+    context 'with OVN on all of them' do
+      recipe do
+        node.rm('openstack', 'endpoints')
+        node.automatic['recipes'] = %w(openstack-network::controller)
+        openstack_frontend 'ovn_nb'
+      end
+
+      it 'connects Neutron to the leader of the northbound database' do
+        expect(section('ovn_nb')).to eq [
+          'bind 127.0.0.1:6641',
+          'option tcp-check',
+          %q(tcp-check send '{"id":0,"method":"transact","params":["_Server",{"op":"select","table":"Database",) +
+          %q("where":[["name","==","OVN_Northbound"]],"columns":["leader"]}]}'),
+          %q(tcp-check expect string '"leader":true'),
+          'server one 192.0.2.10:6641 check fall 1 rise 1',
+          'server two 192.0.2.11:6641 check fall 1 rise 1',
+        ]
+      end
+    end
+
     it 'needs no certificate' do
       expect(text).not_to include 'crt'
       expect(chef_run).to start_openstack_service('haproxy').with(ports: [3306, 5000, 8775, 9292, 80], config: [config])

@@ -69,6 +69,8 @@ RSpec.describe 'openstack-network' do
         expect(chef_run).to render_file('/etc/default/ovn-central').with_content(/--db-nb-cluster-local-addr=192\.0\.2\.10 .*--db-nb-cluster-remote-addr=192\.0\.2\.11/)
         expect(chef_run).to start_openstack_service('ovn-ovsdb-server-nb').with(internal_ports: [6641, 6643])
         expect(chef_run).not_to set_openstack_ovn_connection('nb')
+        ml2_conf = chef_run.find_resource(:openstack_config, '/etc/neutron/plugins/ml2/ml2_conf.ini').defaults
+        expect(ml2_conf['ovn']).to include('ovn_nb_connection' => 'tcp:127.0.0.1:6641', 'ovn_sb_connection' => /192\.0\.2\.1/)
       end
     end
 

@@ -28,7 +28,7 @@ class SmallApi:
     """One API. ``fault``: ``silent`` (nothing comes), an HTTP status, or empty.
 
     ``things`` are what exists, by path. ``only`` limits the fault to a method. ``tokens`` are those
-    that it accepts.
+    that it accepts, ``refused`` the paths that it does not delete.
     """
 
     type: str
@@ -36,6 +36,7 @@ class SmallApi:
     fault: str = ""
     only: str = ""
     things: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
     received: list[str] = field(default_factory=list)
     port: int = 0
     over: threading.Event = field(default_factory=threading.Event)
@@ -79,6 +80,8 @@ class SmallApi:
         if method == "PUT":
             self.things[path] = {"name": path.rpartition("/")[2]}
             return 201, None
+        if method == "DELETE" and path in self.refused:
+            return 400, {"message": "status transition from deleted to deleted is not allowed"}
         if method == "DELETE":
             return (204, None) if self.things.pop(path, None) else (404, {"message": "gone"})
         return self._posted(path, json.loads(body)) if method == "POST" else self._listed(path)

@@ -194,8 +194,9 @@ action_class do
     return [] unless openstack_member?
 
     port = openstack_port('ovn_nb')
-    secure = %W(check-ssl verify required ca-file #{OpenstackCommon::Tls::CA} crt @internal/node) if openstack_tls_all?
-    servers = openstack_members.map { |member| server(member.name, member.address, port, false, ['check', 'fall 1', 'rise 1', *secure]) }
+    # OVN ends connections that resume a TLS session
+    secure = %W(check-ssl no-ssl-reuse verify required ca-file #{OpenstackCommon::Tls::CA} crt @internal/node) if openstack_tls_all?
+    servers = openstack_members.map { |member| server(member.name, member.address, port, false, ['check', 'rise 1', *secure]) }
     rules = ['option tcp-check', "tcp-check send '#{OpenstackCommon::Frontends::OVN_LEADER}'", "tcp-check expect string '\"leader\":true'"]
     [section('ovn_nb', :tcp, [bind(loopback, port)], rules, servers)]
   end

@@ -85,7 +85,7 @@ class Kind:
         """As :class:`Service`."""
         for each in client.call("list", "GET", self.listed)[self.many]:
             if str(each[self.name]).startswith(NAME):
-                client.delete(f"{self._path}/{each['id']}")
+                client.delete(f"{self._path}/{each['id']}", left=True)
 
 
 _CREDENTIAL = Kind(

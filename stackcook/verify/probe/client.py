@@ -75,14 +75,19 @@ class Client:
 
         return self.make(step, work)
 
-    def delete(self, path: str, *, version: str = "") -> None:
-        """Delete what another probe may have deleted; raises as :meth:`call` does."""
+    def delete(self, path: str, *, version: str = "", left: bool = False) -> None:
+        """Delete what another probe may have deleted; raises as :meth:`call` does.
+
+        What an earlier probe has ``left`` may be refused: the API responds. Glance never deletes an
+        image of which a process that was killed had begun the deletion.
+        """
+        good = (400, 404, 409) if left else (404,)
 
         def work(cloud: Cloud, timeout: float) -> None:
             try:
                 cloud.call("DELETE", self._type, path, version=version, timeout=timeout)
             except Refused as error:
-                if error.status != 404:
+                if error.status not in good:
                     raise
 
         self.make("delete", work)

@@ -238,6 +238,14 @@ def test_what_a_killed_probe_has_left_is_deleted(whole: SmallCloud) -> None:
     assert whole.left() == mine
 
 
+def test_an_api_that_refuses_to_delete_what_is_left_responds(small: SmallCloud) -> None:
+    image = small["image"]
+    image.add("/images/9", name="stackcook-probe")
+    image.refused.add("/images/9")
+    report, _ = run(probing(small), every(2))
+    assert report.ok and small.left() == {"image": ["/images/9"]}
+
+
 def test_what_could_not_be_deleted_is_deleted_later(small: SmallCloud) -> None:
     compute = small["compute"]
     compute.fault, compute.only = "500", "DELETE"

@@ -138,8 +138,8 @@ RSpec.describe 'openstack_frontends' do
           %q(tcp-check send '{"id":0,"method":"transact","params":["_Server",{"op":"select","table":"Database",) +
           %q("where":[["name","==","OVN_Northbound"]],"columns":["leader"]}]}'),
           %q(tcp-check expect string '"leader":true'),
-          'server one 192.0.2.10:6641 check fall 1 rise 1',
-          'server two 192.0.2.11:6641 check fall 1 rise 1',
+          'server one 192.0.2.10:6641 check rise 1',
+          'server two 192.0.2.11:6641 check rise 1',
         ]
       end
     end

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from stackcook.command import Say
 from stackcook.errors import NodeError, VerifyError
@@ -93,8 +93,17 @@ def verify(
         if cloud:
             agents = pool.submit(_agents, nodes, cloud, deadline, known).result
             endpoints = _endpoints(nodes, cloud, deadline, pool, sessions)
-        wait(endpoints)  # what instances need of the cloud; all else is checked while they boot
-        of_cloud = [*endpoints, *_in_cloud(nodes, credentials, cloud, deadline, pool, sessions)]
+        wait(endpoints)
+
+        @cache
+        def others() -> list[Future[Checks]]:
+            return _in_cloud(nodes, credentials, cloud, deadline, pool, sessions)
+
+        def ready() -> None:
+            """Return once instances can boot; what they do not need is checked meanwhile."""
+            agents()
+            others()
+
         proof = Proof()
         limit = max(INSTANCE, patience)
         if cloud and instance is not False:
@@ -106,12 +115,12 @@ def verify(
                 limit=limit,
                 advice=manifest.no_external_network,
                 say=say,
-                ready=agents,
+                ready=ready,
                 vnc=partial(novnc.connect, ca=cloud.ca),
                 why=why,
                 ask=lambda node, command: sessions.output(node.name, command),
             )
-        asked = (check for each in (*looks, *of_cloud) for check in each.result())
+        asked = (check for each in (*looks, *endpoints, *others()) for check in each.result())
         found = [*signed_in, *certificates.checks, *asked, *agents(), *closed.result()[0]]
         found += sharing.result()
         found += _keystone_is_missing(nodes)

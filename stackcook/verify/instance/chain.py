@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from stackcook.command import Command, CommandError, Completed, find_program, run
 from stackcook.errors import NodeError, UsageError, VerifyError
@@ -89,6 +90,7 @@ class Chain:
     _server: str = ""
     _deadline: float = 0.0
     _console: guest.Console = guest.Console()
+    _opened: Future[str] = field(default_factory=Future)
 
     def follow(self) -> None:
         """Try link after link; what each has shown is in ``checks``."""
@@ -139,8 +141,8 @@ class Chain:
     def _steps(self) -> Iterator[tuple[tuple[str, ...], Callable[[], None]]]:
         yield ("Placement",), self._placement
         yield ("scheduler", "image", "libvirt", "port binding"), self._boot
-        yield ("console log",), lambda: self._expect("console log", _booting)
         yield ("console URL",), self._console_url
+        yield ("console log",), lambda: self._expect("console log", _booting)
         yield ("DHCP",), self._dhcp
         yield ("metadata",), lambda: self._expect("metadata", self._metadata)
         yield ("key",), lambda: self._expect("key", guest.key)
@@ -261,14 +263,18 @@ class Chain:
     def _poll(self, look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
         return poll(self._deadline, look, good, self.setting.pause)
 
-    def _expect(self, link: str, ask: Callable[[guest.Console], str | None]) -> None:
-        """Read the console until it says how a link has ended."""
+    def _said(self, ask: Callable[[guest.Console], str | None]) -> str | None:
+        """What the console says about something, as soon as it does; None if it never does."""
 
         def look() -> str | None:
             said = ask(self._console)  # Nova takes half a second to read it again
             return ask(self._read()) if said is None else said
 
-        why = self._poll(look, lambda why: why is not None)
+        return cast(str | None, self._poll(look, lambda why: why is not None))
+
+    def _expect(self, link: str, ask: Callable[[guest.Console], str | None]) -> None:
+        """Read the console until it says how a link has ended."""
+        why = self._said(ask)
         if why is None:
             last = self._console.last[:200]
             what = f"the last line on its console is: {last}" if last else "its console is empty"
@@ -316,6 +322,9 @@ class Chain:
 
         if why := self._poll(look, lambda why: not why):
             raise Broken("floating IP", why)
+        pool = ThreadPoolExecutor(1)
+        self._opened = pool.submit(self._open)  # waits meanwhile
+        pool.shutdown(wait=False)
 
     def _ssh(self) -> None:
         if not (self._console.host_key or self._read().host_key):
@@ -336,7 +345,7 @@ class Chain:
 
     def _outside(self) -> None:
         gateway = self.setting.found.gateway
-        why = self._poll(lambda: self._read().results.get(guest.OUTSIDE), lambda w: w is not None)
+        why = self._said(lambda console: console.results.get(guest.OUTSIDE))
         if why != "":
             found = why or "no result"
             raise Broken("traffic to outside", f"cannot ping the gateway {gateway}: {found}")
@@ -345,7 +354,8 @@ class Chain:
         self._from_peers("tunnel", guest.tunnel, "cannot be reached through the tunnel")
 
     def _security_group(self) -> None:
-        self._from_peers("security group", guest.closed, "is not protected")
+        if self.peers:
+            self._from_peers("security group", guest.closed, "is not protected")
         if not (address := self.prepared.floating):
             return
         answers = self.setting.ping(address)
@@ -354,12 +364,17 @@ class Chain:
             raise Broken(
                 "security group", f"{address} does not answer to ping, though ICMP is open"
             )
-        url = f"http://{address}:{guest.CLOSED_PORT}/"
+        if url := self._opened.result():
+            raise Broken("security group", f"{url} responds, though no rule opens this port")
+
+    def _open(self) -> str:
+        """The URL of the port without a rule if it responds; nothing should, for all the time."""
+        url = f"http://{self.prepared.floating}:{guest.CLOSED_PORT}/"
         try:
-            request("GET", url, timeout=2)
+            request("GET", url, timeout=3)
         except VerifyError:
-            return  # as it should be: the security group has no rule for this port
-        raise Broken("security group", f"{url} responds, though no rule opens this port")
+            return ""
+        return url
 
     def _from_peers(self, link: str, name: Callable[[str], str], what: str) -> None:
         """Wait for what the script says of each peer; one that does not come up is left out."""

@@ -90,7 +90,7 @@ class Chain:
     _server: str = ""
     _deadline: float = 0.0
     _console: guest.Console = guest.Console()
-    _opened: Future[str] = field(default_factory=Future)
+    _opened: Future[bool] = field(default_factory=Future)
 
     def follow(self) -> None:
         """Try link after link; what each has shown is in ``checks``."""
@@ -364,17 +364,17 @@ class Chain:
             raise Broken(
                 "security group", f"{address} does not answer to ping, though ICMP is open"
             )
-        if url := self._opened.result():
+        if self._opened.result():
+            url = f"http://{address}:{guest.CLOSED_PORT}/"
             raise Broken("security group", f"{url} responds, though no rule opens this port")
 
-    def _open(self) -> str:
-        """The URL of the port without a rule if it responds; nothing should, for all the time."""
-        url = f"http://{self.prepared.floating}:{guest.CLOSED_PORT}/"
+    def _open(self) -> bool:
+        """Whether the port without a rule responds; nothing should, for all the time."""
         try:
-            request("GET", url, timeout=3)
+            request("GET", f"http://{self.prepared.floating}:{guest.CLOSED_PORT}/", timeout=3)
         except VerifyError:
-            return ""
-        return url
+            return False
+        return True
 
     def _from_peers(self, link: str, name: Callable[[str], str], what: str) -> None:
         """Wait for what the script says of each peer; one that does not come up is left out."""

@@ -44,6 +44,10 @@ TRANSFER_TIMEOUT = 120.0
 """Seconds that a service may be silent while it gets or sends an image."""
 
 
+class NoResponse(VerifyError):
+    """Nothing responded to a request, or not in time."""
+
+
 class Refused(VerifyError):
     """An API answered with an error; ``status`` is HTTP's."""
 
@@ -76,7 +80,7 @@ def request(
 ) -> Any:
     """The response, whatever its status; redirects are not followed.
 
-    ``ca`` is as for :func:`new_session`, where there is no ``session``. Raises VerifyError with the
+    ``ca`` is as for :func:`new_session`, where there is no ``session``. Raises NoResponse with the
     cause if there is none; it never holds what was sent.
     """
     began, outcome = time.monotonic(), "failed"
@@ -93,7 +97,7 @@ def request(
         outcome = f"HTTP {response.status_code}"
         return response
     except OSError as error:  # as everything that requests raises
-        raise VerifyError(f"{url} does not respond: {cause_of(error, timeout)}") from error
+        raise NoResponse(f"{url} does not respond: {cause_of(error, timeout)}") from error
     finally:
         _log.debug("%s %s: %s, %.0f ms", method, url, outcome, (time.monotonic() - began) * 1000)
 

@@ -318,7 +318,9 @@ def _dashboard(node: Placed, credentials: Credentials, deadline: float) -> Check
     if not page.ok:
         return (page,)
 
-    def sign_in() -> None:
-        horizon.sign_in(url, credentials.admin, ca)
+    def sign_in() -> Checks:
+        name = "Horizon's login"
+        work = partial(horizon.sign_in, url, credentials.admin, ca)
+        return (timed(name, node.name, DASHBOARD, work),)
 
-    return page, timed("Horizon's login", node.name, DASHBOARD, sign_in)
+    return page, *until_good(deadline, sign_in)

@@ -18,7 +18,7 @@ from stackcook.verify.check import Check, journal, poll
 from stackcook.verify.instance import guest, links, ovn
 from stackcook.verify.instance.links import LINKS, Broken
 from stackcook.verify.instance.resources import Ground, Offer, Prepared, flavor_size
-from stackcook.verify.openstack import VOLUMES, Cloud, request, status
+from stackcook.verify.openstack import VOLUMES, Cloud, NoResponse, request, status
 from stackcook.verify.placing import COMPUTE, Placed, running
 
 GRACE = 30.0
@@ -261,7 +261,21 @@ class Chain:
         return self._console
 
     def _poll(self, look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
-        return poll(self._deadline, look, good, self.setting.pause)
+        """As :func:`poll`; an API that does not respond is asked again until the deadline."""
+
+        def patiently() -> Any:
+            try:
+                return look()
+            except NoResponse as error:
+                return error
+
+        def done(found: Any) -> bool:
+            return not isinstance(found, NoResponse) and good(found)
+
+        found = poll(self._deadline, patiently, done, self.setting.pause)
+        if isinstance(found, NoResponse):
+            raise found
+        return found
 
     def _said(self, ask: Callable[[guest.Console], str | None]) -> str | None:
         """What the console says about something, as soon as it does; None if it never does."""

@@ -16,6 +16,7 @@ from stackcook.files import try_lock
 from stackcook.verify.check import Check
 from stackcook.verify.instance import guest, links, proof, resources
 from stackcook.verify.instance.proof import Proof, prove, waves
+from stackcook.verify.openstack import Cloud, NoResponse
 from stackcook.verify.placing import Placed, Service
 from tests.fakecloud import FakeCloud, Refusal
 
@@ -240,6 +241,22 @@ def test_the_nodes_log_says_why_it_could_not_build_the_instance(
     assert check.cause.startswith("12:10:48 nova.exception.PortBindingFailed: ")
     assert check.cause.endswith("There are not enough hosts available.")
     assert asked == [("compute1", "nova-compute")]
+
+
+def test_an_api_that_is_silent_once_is_asked_again(
+    run: Any, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent: list[str] = []
+    read = Cloud.read
+
+    def silent_once(self: Cloud, type_: str, path: str, **options: Any) -> Any:
+        if path.startswith("/servers/") and not silent:
+            silent.append(path)
+            raise NoResponse("no response within 8 s")
+        return read(self, type_, path, **options)
+
+    monkeypatch.setattr(Cloud, "read", silent_once)
+    assert failures(run(limit=60)) == [] and silent
 
 
 def test_a_token_is_in_no_failure(run: Any, cloud: FakeCloud) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stackcook.errors import VerifyError
 from stackcook.manifest.model import Manifest
 from stackcook.verify.check import Check, Report
 from stackcook.verify import outside, smoke
@@ -239,6 +240,20 @@ def test_without_a_token_only_keystone_and_the_nodes_are_told_of(look: Any, apis
     report = look()
     assert failure(report).name == "Keystone's token"
     assert not any("endpoint" in check.name for check in report.checks)
+
+
+def test_a_login_that_horizon_refuses_while_it_starts_is_tried_again(
+    look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def refuse_once(url: str, *_: Any) -> None:
+        tried.append(url)
+        if len(tried) == 1:
+            raise VerifyError("Horizon rejects the login")
+
+    monkeypatch.setattr("stackcook.verify.horizon.sign_in", refuse_once)
+    assert look(patience=30.0).ok and len(tried) == 2
 
 
 def test_a_refused_login_says_what_horizon_says(look: Any, apis: Any) -> None:

@@ -260,8 +260,13 @@ class Chain:
         self._console = guest.read_console(said["output"] or "")
         return self._console
 
-    def _poll(self, look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
-        """As :func:`poll`; an API that does not respond is asked again until the deadline."""
+    def _poll(
+        self, look: Callable[[], Any], good: Callable[[Any], bool], deadline: float = 0.0
+    ) -> Any:
+        """As :func:`poll`, by default until the instance's own deadline.
+
+        An API that does not respond is asked again until then.
+        """
 
         def patiently() -> Any:
             try:
@@ -272,7 +277,7 @@ class Chain:
         def done(found: Any) -> bool:
             return not isinstance(found, NoResponse) and good(found)
 
-        found = poll(self._deadline, patiently, done, self.setting.pause)
+        found = poll(deadline or self._deadline, patiently, done, self.setting.pause)
         if isinstance(found, NoResponse):
             raise found
         return found
@@ -407,7 +412,7 @@ class Chain:
             return any(waits(peer) for peer in self.peers)
 
         far = time.monotonic() + self.setting.limit + grace  # each peer ends before that
-        poll(far, look, lambda waiting: not waiting, self.setting.pause)
+        self._poll(look, lambda waiting: not waiting, far)
         for peer in self.peers:
             why = self._console.results.get(name(peer.prepared.address), "no result")
             if why and not peer.broken:

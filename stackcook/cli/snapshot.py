@@ -16,6 +16,7 @@ from stackcook.operations.site import Site
 from stackcook.operations.snapshot import save as save_cloud
 from stackcook.operations.snapshot import store_of
 from stackcook.report.format import ago, columns, iso
+from stackcook.run.forecast import past_runs
 from stackcook.run.lock import exclusive, refuse
 from stackcook.run.state import State
 from stackcook.snapshot import archive
@@ -85,8 +86,9 @@ def save(context: Context, name: str) -> ExitCode:
 def restore(context: Context, name: str) -> ExitCode:
     """Replace the machines, and all that is on them, by the snapshot NAME, then verify the cloud.
 
-    Without NAME, it is the snapshot that is most like the manifest, as for `deploy --reset`. If the
-    manifest or the Chef repository have changed since it was saved, all nodes converge.
+    Without NAME, it is the snapshot that was saved with the same manifest and Chef repository. If
+    there is none, it is the newest one of this cloud, and all nodes converge. `deploy --reset` does
+    the same.
     """
     manifest = context.load("deploy", warn=True)
     refuse(manifest.state)
@@ -96,7 +98,7 @@ def restore(context: Context, name: str) -> ExitCode:
         store.find(name)  # before anything is written
     site.check()
     with exclusive(manifest.state, "snapshot restore"), State(manifest.state) as state:
-        with context.console.run() as listener:
+        with context.console.run(past_runs(manifest.state, "deploy")) as listener:
             listeners = (state, listener)
             return deploy(manifest, site, listeners, reset=True, snapshot=name)
 

@@ -42,6 +42,7 @@ from stackcook.remote.base import Host, Remote, as_root
 from stackcook.remote.pool import Pool
 from stackcook.remote.ready import User, make_ready
 from stackcook.remote.ssh import connect, wait_for
+from stackcook.run.forecast import remember
 from stackcook.run.record import deploy_began
 from stackcook.snapshot.store import (
     RESTORING,
@@ -548,6 +549,7 @@ class Site(ChefSite):
         """Remove ``.stackcook``, and our cloud from ``clouds.yaml``."""
         names = [self._manifest.zone(zone).os_cloud for zone in self._manifest.zones]
         clouds.remove(self._manifest.root / "clouds.yaml", self._manifest.os_cloud, *names)
+        remember(self._manifest.state)
         shutil.rmtree(self._manifest.state)
         return "removed"
 

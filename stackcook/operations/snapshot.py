@@ -86,19 +86,29 @@ def actions(
     last: LastDeploy,
     settings: Settings,
 ) -> dict[str, Action]:
-    """What the steps of ``save`` do. If the copy fails, the machines are started all the same."""
+    """What the steps of ``save`` do. If the stop or the copy fails, all machines are started again."""
     saved: dict[str, SavedNode] = {}
+    failed: list[StackcookError] = []
 
-    def stop(_: Task) -> str:
-        site.shut_down()
+    def fail(task: Task, error: StackcookError) -> str:
+        failed.append(error)
+        task.report(error, "")  # not raised: the steps that start the machines must follow
+        return "nothing is saved; the cloud is started again"
+
+    def stop(task: Task) -> str:
+        try:
+            site.shut_down()
+        except StackcookError as error:
+            return fail(task, error)
         return ""
 
     def copy(task: Task) -> str:
+        if failed:
+            return "skipped"
         try:
             saved.update(site.copy(directory))
         except StackcookError as error:
-            task.report(error, "")
-            return "nothing is saved; the cloud is started again"
+            return fail(task, error)
         return f"{sum(node.size for node in saved.values()) / 1e9:.1f} GB"
 
     def network(_: Task) -> str:
@@ -189,7 +199,8 @@ def start_of(
         starts = tuple(start for start in starts if start.snapshot.name == name)
         if not starts:
             what = "this snapshot is of another cloud: its name, nodes, addresses, networks or box"
-            raise UsageError(f"{what} differ", where=name, remedy="see `stackcook snapshot list`")
+            remedy = "omit the name to use a snapshot of this cloud"
+            raise UsageError(f"{what} differ", where=name, remedy=remedy)
     if not starts and (wish.reset or interrupted):
         what = "there is no snapshot of this cloud"
         remedy = "run `stackcook destroy`, then `stackcook deploy`"

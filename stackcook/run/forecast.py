@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
+from stackcook.cache import cache
 from stackcook.errors import ExitCode
+from stackcook.files import keep
 from stackcook.run import history
 from stackcook.run.events import (
     Event,
@@ -25,6 +29,9 @@ from stackcook.run.plan import Key
 WITHIN = 5
 """How many earlier runs are read."""
 
+REMEMBERED = ("deploy", "converge")
+"""The commands of which :func:`remember` keeps the runs."""
+
 
 @dataclass(frozen=True)
 class Past:
@@ -35,10 +42,41 @@ class Past:
 
 
 def past_runs(directory: Path, command: str) -> tuple[Past, ...]:
-    """The last runs of ``command`` that succeeded, the latest first."""
+    """The last runs of ``command`` that succeeded, the latest first, also of a destroyed cloud."""
     runs = (run for run in reversed(history.runs(directory)) if run.command == command)
     succeeded = (run for run in runs if run.exit_code == ExitCode.DONE)
-    return tuple(_past(directory, run) for run in islice(succeeded, WITHIN))
+    here = (_past(directory, run) for run in succeeded)
+    return tuple(islice(chain(here, _remembered(directory, command)), WITHIN))
+
+
+def remember(directory: Path) -> None:
+    """Keep the times of the runs of a deployment whose record is about to be deleted.
+
+    The next deploy from the same directory can then say how much time is left.
+    """
+    runs = {
+        command: [
+            [past.seconds, [[*key, *times] for key, times in past.steps.items()]] for past in found
+        ]
+        for command in REMEMBERED
+        if (found := past_runs(directory, command))
+    }
+    if runs:
+        keep(_file(directory), json.dumps(runs))
+
+
+def _remembered(directory: Path, command: str) -> Iterator[Past]:
+    try:
+        runs = json.loads(_file(directory).read_text()).get(command, [])
+    except (OSError, ValueError):  # a cache
+        return
+    for seconds, steps in runs:
+        yield Past(seconds, {(node, step): (began, ended) for node, step, began, ended in steps})
+
+
+def _file(directory: Path) -> Path:
+    digest = hashlib.sha256(str(directory.absolute()).encode()).hexdigest()
+    return cache() / f"durations-{digest[:16]}.json"
 
 
 def _past(directory: Path, run: Run) -> Past:

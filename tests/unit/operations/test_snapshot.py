@@ -236,13 +236,18 @@ def test_what_is_not_a_whole_cloud_is_not_saved(manifest: Manifest, site: FakeSi
     assert names(site) == []
 
 
-def test_if_the_copy_fails_the_cloud_runs_again(manifest: Manifest, site: FakeSite) -> None:
+@pytest.mark.parametrize(
+    ("what", "asked"), [("shut down", ["shut down"]), ("copy", ["shut down", "copy"])]
+)
+def test_if_a_save_fails_the_cloud_runs_again(
+    manifest: Manifest, site: FakeSite, what: str, asked: list[str]
+) -> None:
     deployed(manifest, site)
     site.asked.clear()
-    site.errors["copy"] = MachineError("cannot copy it (No space left on device)", where="x")
+    site.errors[what] = MachineError("it failed (No space left on device)", where="x")
     events: list[object] = []
     assert save(manifest, site, (events.append,)) is ExitCode.MACHINES
-    assert site.asked == ["shut down", "copy", "network", "chef server", "up"]
+    assert site.asked == [*asked, "network", "chef server", "up"]
     assert "No space left" in str(events) and names(site) == []
     assert site.snapshots
     assert not [path for path in site.snapshots.directory.iterdir() if path.is_dir()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from stackcook.run.events import (
     StepRetried,
     StepStarted,
 )
-from stackcook.run.forecast import Forecast, Past, past_runs
+from stackcook.run.forecast import Forecast, Past, past_runs, remember
 from stackcook.run.record import last_deploy
 from stackcook.run.state import State
 from tests.fakes import FakeSite, recipe_error, two_stages
@@ -111,6 +112,23 @@ def test_the_record_has_runs_that_succeeded(tmp_path: Path) -> None:
     run(fail=True)
     assert len(past_runs(manifest.state, "deploy")) == 3
     assert past_runs(manifest.state, "converge") == ()
+
+
+def test_a_destroyed_cloud_s_runs_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    manifest, site = two_stages(tmp_path), FakeSite()
+    for _ in range(2):
+        with State(manifest.state) as state:
+            deploy(manifest, site, (state,), last=last_deploy(manifest.state))
+    before = past_runs(manifest.state, "deploy")
+    remember(manifest.state)
+    shutil.rmtree(manifest.state)
+    assert past_runs(manifest.state, "deploy") == before and len(before) == 2
+    assert past_runs(manifest.state.with_name("other"), "deploy") == ()
+    remember(manifest.state)  # a second destroy, without a run in between
+    assert past_runs(manifest.state, "deploy") == before
 
 
 @pytest.mark.parametrize(

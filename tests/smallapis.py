@@ -28,7 +28,8 @@ class SmallApi:
     """One API. ``fault``: ``silent`` (nothing comes), an HTTP status, or empty.
 
     ``things`` are what exists, by path. ``only`` limits the fault to a method. ``tokens`` are those
-    that it accepts, ``refused`` the paths that it does not delete.
+    that it accepts, ``refused`` the paths that it does not delete. Keystone's tokens are valid for
+    ``hours``.
     """
 
     type: str
@@ -38,6 +39,7 @@ class SmallApi:
     things: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     received: list[str] = field(default_factory=list)
+    hours: int = 1
     port: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -69,7 +71,11 @@ class SmallApi:
                 return 500, None
             return int(self.fault), {"error": {"message": "out of order"}}
         if path == "/v3/auth/tokens":
-            return 201, {"token": {"catalog": [], "user": {"id": "u-admin"}}}
+            times = {
+                "issued_at": "2025-01-01T08:00:00.000000Z",  # by a clock that is wrong
+                "expires_at": f"2025-01-01T{8 + self.hours:02}:00:00.000000Z",
+            }
+            return 201, {"token": {"catalog": [], "user": {"id": "u-admin"}, **times}}
         if self.type == "dashboard":
             return 200, FORM.encode()
         if token not in self.tokens:

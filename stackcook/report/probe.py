@@ -34,7 +34,7 @@ def _row(each: Probed) -> tuple[str, ...]:
     return (
         each.name,
         _percent(samples.availability),
-        duration(samples.longest_gap) if samples.gaps else "-",
+        duration(samples.longest_gap) if samples.probes else "-",
         *(_milliseconds(samples.latency(share)) for share in (0.5, 0.99)),
         str(samples.probes),
         str(samples.failed),
@@ -77,8 +77,8 @@ def summary(report: Report) -> str:
     failed = sum(each.samples.failed for each in report.probed)
     text = f"{counted(number, 'probe')} of {counted(len(report.probed), 'API')} in "
     text += f"{duration(report.seconds)}: {failed or 'none'} failed"
-    if report.max_gap and failed:
-        bad = ", ".join(each.name for each in report.probed if not report.is_good(each))
+    bad = ", ".join(each.name for each in report.probed if not report.is_good(each))
+    if report.max_gap and (failed or bad):
         limit = duration(report.max_gap)
         text += f"; longer gaps than {limit}: {bad}" if bad else f"; no gap longer than {limit}"
     return text
@@ -152,3 +152,5 @@ def _case(report: Report, each: Probed) -> Case:
 def _gaps(report: Report, each: Probed) -> Iterator[str]:
     for gap in each.samples.gaps:
         yield f"{when(report.at(gap.began))}, {duration(gap.seconds)}: {gap.error}"
+    if each.samples.slowest > report.max_gap > 0:
+        yield f"{duration(each.samples.slowest)}: a probe was slow, but did not fail"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -137,7 +139,8 @@ class Cloud:
     """The signed-in admin: a token (never shown) and the catalog that came with it.
 
     ``os_cloud`` is the cloud's name in clouds.yaml, ``user`` the admin's ID. ``ca`` has the CA
-    certificates that its clients need, None: the system's.
+    certificates that its clients need, None: the system's. ``expires`` is when the token does, by
+    this machine's ``time.monotonic()``.
     """
 
     token: str = field(repr=False)
@@ -145,6 +148,7 @@ class Cloud:
     os_cloud: str = "stackcook"
     user: str = ""
     ca: Path | None = None
+    expires: float = math.inf
 
     def has(self, type_: str) -> bool:
         """Whether the catalog has a public endpoint of that type."""
@@ -233,6 +237,7 @@ def sign_in(
     Raises VerifyError if Keystone does not answer, refuses, or sends no token.
     """
     url = f"{auth_url.rstrip('/')}/auth/tokens"
+    began = time.monotonic()
     response = request("POST", url, ca=ca, json=_credentials(password), timeout=timeout)
     token = response.headers.get("X-Subject-Token")
     if response.status_code == 401:
@@ -242,8 +247,8 @@ def sign_in(
         )
     if response.status_code != 201 or not token:
         raise VerifyError(f"{url} returned {status(response)}, but no token")
-    catalog, user = _in_token(parsed(response, url))
-    return Cloud(token, catalog, os_cloud, user, ca)
+    catalog, user, lifetime = _in_token(parsed(response, url))
+    return Cloud(token, catalog, os_cloud, user, ca, began + lifetime)
 
 
 def status(response: Any) -> str:
@@ -281,8 +286,8 @@ def _credentials(password: str) -> dict[str, Any]:
     }
 
 
-def _in_token(body: Any) -> tuple[tuple[Endpoint, ...], str]:
-    """The catalog, and the user's ID."""
+def _in_token(body: Any) -> tuple[tuple[Endpoint, ...], str, float]:
+    """The catalog, the user's ID, and for how many seconds the token is valid."""
     try:
         token = body["token"]
         catalog = (
@@ -290,11 +295,22 @@ def _in_token(body: Any) -> tuple[tuple[Endpoint, ...], str]:
             for service in token["catalog"]
             for endpoint in service["endpoints"]
         )
-        return tuple(catalog), str(token["user"]["id"])
-    except (KeyError, TypeError) as error:
+        return tuple(catalog), str(token["user"]["id"]), _lifetime(token)
+    except (KeyError, TypeError, ValueError) as error:
         raise VerifyError(
             f"cannot read the catalog in Keystone's token ({type(error).__name__}: {error})"
         ) from error
+
+
+def _lifetime(token: Mapping[str, Any]) -> float:
+    """Seconds between two times of Keystone's clock: this machine's may be another one."""
+    if "expires_at" not in token or "issued_at" not in token:
+        return math.inf
+    issued, expires = (
+        datetime.fromisoformat(str(token[key]).replace("Z", "+00:00"))
+        for key in ("issued_at", "expires_at")
+    )
+    return (expires - issued).total_seconds()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from stackcook.verify.openstack import Cloud, Endpoint, Refused, sign_in
 
 T = TypeVar("T")
 
+EARLY = 60.0
+"""Seconds before its end at which a token is used no more: the clocks of nodes may differ."""
+
 
 @dataclass
 class Target:
@@ -31,8 +34,9 @@ class Target:
 class Client:
     """Makes the requests for one endpoint; ``seconds`` are those that the successful ones took.
 
-    A token is used until the API refuses it, so that an API that knows it already is not affected
-    by a failure of Keystone. Then the target's newest one is used.
+    A token is used until shortly before it expires, so that an API that knows it already is not
+    affected by a failure of Keystone, and so that keys of Keystone that are lost show. Then the
+    target's newest one is used, also after the API has refused one, which is a failure.
     """
 
     def __init__(self, target: Target, endpoint: Endpoint, timeout: float) -> None:
@@ -47,17 +51,18 @@ class Client:
 
         Raises VerifyError that names the step.
         """
+        if self._cloud.expires - time.monotonic() < EARLY:
+            self._take_newest_token()
         try:
-            try:
-                return self._timed(work)
-            except Refused as error:
-                newest = self._target.cloud.token
-                if error.status != 401 or self._cloud.token == newest:
-                    raise
-                self._cloud = replace(self._cloud, token=newest)
-                return self._timed(work)
+            return self._timed(work)
         except VerifyError as error:
+            if isinstance(error, Refused) and error.status == 401:
+                self._take_newest_token()
             raise VerifyError(f"{step}: {error.what}") from error
+
+    def _take_newest_token(self) -> None:
+        newest = self._target.cloud
+        self._cloud = replace(self._cloud, token=newest.token, expires=newest.expires)
 
     def _timed(self, work: Callable[[Cloud, float], T]) -> T:
         began = time.monotonic()
@@ -101,7 +106,7 @@ class Client:
             return sign_in(url, target.password, cloud.os_cloud, timeout, cloud.ca)
 
         target.cloud = self.make("token", work)
-        self._cloud = replace(self._cloud, token=target.cloud.token)
+        self._take_newest_token()
 
 
 def within(timeout: float, work: Callable[[], T]) -> T:

@@ -32,7 +32,7 @@ class Report:
     """The result; ``seconds`` is how long it took, ``began`` its beginning since the epoch.
 
     The times of samples are those of a clock that showed ``zero`` then. ``max_gap`` is the longest
-    gap that is allowed, in seconds. ``notes`` say what could not be deleted.
+    gap that is allowed, in seconds; 0: none may fail. ``notes`` say what could not be deleted.
     """
 
     probed: tuple[Probed, ...]
@@ -44,12 +44,14 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether APIs were probed, and no gap was too long."""
+        """Whether APIs were probed, and each of them is good."""
         return bool(self.probed) and all(self.is_good(each) for each in self.probed)
 
     def is_good(self, each: Probed) -> bool:
-        """Whether an API was probed, without a gap that was too long."""
-        return each.samples.probes > 0 and each.samples.longest_gap <= self.max_gap
+        """Whether an API was probed, without a failure or a gap that was too long."""
+        samples = each.samples
+        allowed = samples.longest_gap <= self.max_gap if self.max_gap else not samples.failed
+        return samples.probes > 0 and allowed
 
     def at(self, moment: float) -> float:
         """The time of a sample as seconds since the epoch."""

@@ -51,6 +51,8 @@ class Samples:
         self.failing = False
         """Whether the last probe has failed."""
         self.gaps: list[Gap] = []
+        self.slowest = 0.0
+        """Seconds that the slowest successful probe took; nothing has failed meanwhile."""
         self.last_error = ""
         self.requesting = 0.0
         """Seconds that all successful requests took."""
@@ -76,6 +78,7 @@ class Samples:
             self.last_error = sample.error
         else:
             self._good = sample.ended
+            self.slowest = max(self.slowest, sample.ended - sample.began)
         self.probes += 1
         self.failing = bool(sample.error)
         self._last = sample
@@ -94,8 +97,12 @@ class Samples:
 
     @property
     def longest_gap(self) -> float:
-        """Seconds; 0 if no probe has failed."""
-        return max((gap.seconds for gap in self.gaps), default=0.0)
+        """The longest time in seconds that the API's clients had to wait; 0 before the first probe.
+
+        A probe that hangs and succeeds in the end is such a time, too: from its first request to
+        its last response. The pause before the next probe is not: nobody waits.
+        """
+        return max([self.slowest, *(gap.seconds for gap in self.gaps)])
 
     def latency(self, share: float) -> float | None:
         """The seconds within which this share of the successful requests ended; None without any.

@@ -45,7 +45,7 @@ def test_only_without_a_failure_all_of_the_time_counts() -> None:
     good = Sample(0, 0, (0.0414, 0.052))
     bad = Sample(99_999.5, 100_000, error="list: no\nresponse")
     assert row(good, bad)[2:4] == ["99.99", "%"]
-    assert row(good, Sample(9, 9))[2:] == ["100.00", "%", "-", "41", "ms", "52", "ms", "2", "0"]
+    assert row(good, Sample(9, 9))[2:] == ["100.00", "%", "0.0", "s", "41", "ms", "52", "ms", "2", "0"]
     assert row(good, bad)[-4:] == ["1", "list:", "no", "response"]
 
 
@@ -78,6 +78,19 @@ def test_the_longest_gaps_are_listed() -> None:
 def test_gaps_that_are_allowed(max_gap: float, ok: bool, said: str) -> None:
     found = report(probed("image", *failing(1)), max_gap=max_gap)
     assert (found.ok, probe.summary(found)) == (ok, said)
+
+
+def test_a_slow_probe_is_a_gap_only_if_gaps_are_limited() -> None:
+    slow = probed("image", Sample(0, 0.5), Sample(1, 15.7, (4.9, 4.9, 4.9)))
+    assert report(slow).ok and "west image  100.00 %   15 s " in probe.render(report(slow)).plain
+    found = report(slow, max_gap=10.0)
+    assert not found.ok
+    wanted = "2 probes of 1 API in 30 s: none failed; longer gaps than 10 s: west image"
+    assert probe.summary(found) == wanted
+    assert probe.data(found)["apis"][0]["longest_gap"] == 14.7
+    (failure,) = validate(probe.junit(found)).iter("failure")
+    assert failure.get("message") == "0 of 2 probes failed, longest gap 15 s"
+    assert failure.text == "15 s: a probe was slow, but did not fail"
 
 
 def test_junit_has_a_suite_for_each_cloud() -> None:

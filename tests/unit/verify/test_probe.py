@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -173,6 +174,22 @@ def test_an_api_that_goes_and_comes_back(small: SmallCloud) -> None:
     assert small.left() == {}
 
 
+def test_a_probe_that_hangs_and_succeeds_in_the_end_is_a_gap(small: SmallCloud) -> None:
+    image = small["image"]
+    answer, slowly = image.answer, threading.Event()
+
+    def late(*asked: Any) -> tuple[int, Any]:
+        slowly.wait(0.2)
+        return answer(*asked)
+
+    image.answer = late  # type: ignore[method-assign]
+    report, said = run(probing(small), every(1), do(slowly.set), every(2))
+    assert (failed(report), said) == (set(), [])
+    (found,) = (each for each in report.probed if each.name == "image")
+    assert found.samples.longest_gap >= 0.6 and found.samples.gaps == []
+    assert not replace(report, max_gap=0.5).ok
+
+
 def test_an_api_that_only_reads(small: SmallCloud) -> None:
     compute = small["compute"]
     compute.fault, compute.only = "503", "POST"
@@ -185,15 +202,39 @@ def test_an_api_that_only_reads(small: SmallCloud) -> None:
 
 def test_tokens_are_replaced_when_they_have_expired(small: SmallCloud) -> None:
     cloud = small.target()
+    cloud.cloud = replace(cloud.cloud, expires=time.monotonic())
+    small["identity"].hours = 0
+    report, said = run(
+        Probing(apis(cloud, NEVER), INTERVAL),
+        every(1),
+        do(lambda: setattr(small["identity"], "hours", 1)),
+        do(lambda: small.tokens.add("t0ken-2")),
+        lambda _: cloud.cloud.token == "t0ken-2",
+        every(2),
+        do(lambda: small.tokens.remove("t0ken-1")),
+        every(2),
+    )
+    assert (report.ok, said) == (True, [])
+    assert 3500 < cloud.cloud.expires - time.monotonic() < 3600
+
+
+def test_a_token_that_is_refused_before_it_expires_is_a_failure(small: SmallCloud) -> None:
+    cloud = small.target()
     report, said = run(
         Probing(apis(cloud, NEVER), INTERVAL),
         every(1),
         do(lambda: small.tokens.add("t0ken-2")),
         lambda _: cloud.cloud.token == "t0ken-2",
-        do(lambda: small.tokens.remove("t0ken-1")),
+        do(lambda: small.tokens.remove("t0ken-1")),  # as if Keystone had lost its key
+        failing("compute", "401"),
+        well("compute"),
+        well("image"),
         every(2),
     )
-    assert (report.ok, said) == (True, [])
+    assert failed(report) == {"compute", "image"}
+    assert [each.samples.failed for each in report.probed] == [0, 1, 1]
+    (line,) = (line for line in said if " compute failed: " in line)
+    assert " compute failed: list: " in line and "returned 401" in line
 
 
 def test_without_keystone_the_other_apis_are_probed_with_their_tokens(small: SmallCloud) -> None:

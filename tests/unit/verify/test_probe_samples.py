@@ -17,7 +17,7 @@ def samples(*found: Sample) -> Samples:
 def test_without_failures() -> None:
     found = samples(*(Sample(at, at + 0.5, (0.1, 0.4)) for at in range(4)))
     assert (found.probes, found.failed, found.failing) == (4, 0, False)
-    assert (found.availability, found.longest_gap, found.gaps) == (1.0, 0.0, [])
+    assert (found.availability, found.longest_gap, found.gaps) == (1.0, 0.5, [])
     assert (found.latency(0.5), found.latency(0.99)) == (0.1, 0.4)
 
 
@@ -45,6 +45,26 @@ def test_a_gap_is_from_the_last_success_to_the_next() -> None:
     assert found.last_error == "list: 503"
     # down from 1 to 7 and from 9 to 10
     assert found.availability == pytest.approx(3.1 / 10.1)
+
+
+def test_requests_that_hang_and_succeed_in_the_end_are_a_gap() -> None:
+    found = samples(
+        Sample(0.0, 0.3, (0.1, 0.1, 0.1)),
+        Sample(1.0, 15.7, (4.9, 4.9, 4.9)),
+        Sample(16.0, 16.3, (0.1, 0.1, 0.1)),
+    )
+    assert found.longest_gap == pytest.approx(14.7)
+    assert (found.failed, found.gaps) == (0, [])
+
+
+def test_the_interval_is_no_gap() -> None:
+    found = samples(*(Sample(at, at + 0.25, (0.25,)) for at in range(0, 100, 10)))
+    assert found.longest_gap == 0.25
+
+
+def test_a_failed_probe_is_no_slow_one() -> None:
+    found = samples(Sample(0, 1), Sample(2, 2.5, error="a"), Sample(3, 3.5), Sample(4, 5))
+    assert found.longest_gap == found.gaps[0].seconds == 2.5
 
 
 def test_failures_at_the_beginning_and_at_the_end_are_gaps_too() -> None:

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require 'digest'
+
 module OpenstackIdentity
   # Keystone's keys of tokens and credentials: number => key. 0 is staged; the highest number encrypts, the others only decrypt.
   module Keys
@@ -26,13 +28,22 @@ module OpenstackIdentity
          .to_h { |path| [File.basename(path).to_i, File.read(path).strip] }
     end
 
+    # @return [String] what Keystone stores with each credential that it encrypts with this key
+    def hash_of(key)
+      Digest::SHA1.hexdigest(key)
+    end
+
     # For recipes.
     module Helpers
+      # Each zone of a manifest is an environment, and has keys of its own.
+      #
       # @param kind [String] fernet or credential
       # @return [Hash{Integer => String}, nil] the keys in the data bag keystone_keys; nil if it has none
       # @raise [RuntimeError] the item has no keys, or is not there, and the cloud has several controllers
       def openstack_keystone_keys_of(kind)
-        keys = data_bag_item('keystone_keys', kind)['keys']
+        own = "#{kind}-#{node.chef_environment}"
+        item = data_bag('keystone_keys').include?(own) ? own : kind
+        keys = data_bag_item('keystone_keys', item)['keys']
         return keys.to_h.transform_keys(&:to_i) if keys
 
         raise "data bag keystone_keys, item #{kind}: field keys is missing; add it with number => key" if openstack_ha?

@@ -35,16 +35,26 @@ action_class do
       end
     end
 
-    (present.keys - wanted.keys).each do |number|
-      file(::File.join(path, number.to_s)) { action :delete }
-    end
-
-    # encrypts with the new key what was encrypted with another one
+    # Before obsolete keys are deleted: only they decrypt what was encrypted with them. Whether there is anything is asked of the database, so
+    # that what a converge could not finish is finished by the next one.
+    keys = { **present.except(*wanted.keys), **wanted }
     execute 'keystone-manage credential_migrate' do
       command %w(keystone-manage credential_migrate)
       user 'keystone'
-      only_if { new_resource.kind == 'credential' && !present.empty? && (wanted.values - present.values).any? }
+      only_if { new_resource.kind == 'credential' && old_credentials?(keys) }
     end
+
+    (present.keys - wanted.keys).each do |number|
+      file(::File.join(path, number.to_s)) { action :delete }
+    end
+  end
+
+  # @param keys [Hash{Integer => String}] all keys of this node
+  # @return [Boolean] whether there are credentials that are encrypted with another key of this node than the one that encrypts
+  def old_credentials?(keys)
+    others = keys.values - [keys.max.last]
+    hashes = others.map { |key| OpenstackCommon::Mariadb.quote(OpenstackIdentity::Keys.hash_of(key)) }
+    hashes.any? && openstack_mariadb('keystone').query("SELECT 1 FROM credential WHERE key_hash IN (#{hashes.join(', ')}) LIMIT 1").any?
   end
 
   def generate(path)

@@ -28,6 +28,7 @@ RSpec.shared_context 'with a controller' do
   before do
     [Chef::Recipe, Chef::Resource].each do |context|
       allow_any_instance_of(context).to receive(:data_bag_item) { |_, bag, item| { item => "#{bag}-#{item}-password" } }
+      allow_any_instance_of(context).to receive(:data_bag).and_return([])
     end
     # services that not every cloud has
     stub_search(:node, /\Arecipes:openstack-(block-storage|ceph|object-storage)/).and_return([])

@@ -97,7 +97,7 @@ def due(certificate: str, authority: str, names: Collection[str], now: float) ->
     if {str(name.value) for name in listed} != {_canonical(name) for name in names}:
         return "its names are others"
     left = found.not_valid_after.replace(tzinfo=timezone.utc).timestamp() - now
-    return f"it ends in {max(0, left / DAY):.0f} days" if left < RENEWED_BEFORE * DAY else ""
+    return f"it ends in {max(0, int(left / DAY))} days" if left < RENEWED_BEFORE * DAY else ""
 
 
 def rejected(certificate: Path, key: Path, ca: Path | None, name: str) -> str:

@@ -278,6 +278,9 @@ class FakeSite:
     def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         return {node.name: ("base::packages",) for node in nodes}
 
+    def renewals(self) -> tuple[str, ...]:
+        return ()
+
     def in_turn(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
         mine = tuple(node.name for node in nodes if node.name in self.cluster)
         return dict.fromkeys(mine, mine)

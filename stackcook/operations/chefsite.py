@@ -202,31 +202,51 @@ class ChefSite:
         if self.own_server:
             self.client.get("/environments")
 
+    def renewals(self) -> tuple[str, ...]:
+        """What :meth:`secrets` would replace because it is due, for people; changes nothing."""
+        now = time.time()
+        keys = _rotations(self._keys_to_rotate(now))
+        parts = [f"rotate {keys}"] if keys else []
+        if certificates_due := certificates.due_soon(self._manifest, self._public_hosts, now):
+            nodes = ", ".join(f"{node} ({why})" for node, why in certificates_due.items())
+            parts.append(f"renew the certificates of {nodes}")
+        return tuple(parts)
+
     def secrets(self) -> str:
         """Generate what is missing, certificates that are due, and Keystone's keys if due."""
         now = time.time()
         databags.ensure_passwords(self._manifest)
         done = counted(sum(map(len, self._manifest.passwords.values())), "password")
         keystonekeys.ensure_keys(self._manifest, now)
-        if self._rotate_keys(now):
-            done += ", Keystone's token keys rotated"
+        items = self._keys_to_rotate(now)
+        for item in items:
+            keystonekeys.rotate(self._manifest, item, now)
+        if items:
+            done += f", {_rotations(items)} rotated"
         if self._manifest.tls is None:
             return done
-        attributes = (*self._read.roles.values(), *self._read.environments.values())
-        hosts = certificates.public_hosts(attributes)
-        new = certificates.ensure_certificates(self._manifest, hosts, now)
+        new = certificates.ensure_certificates(self._manifest, self._public_hosts, now)
         return f"{done}, {counted(len(self._manifest.nodes), 'certificate')} ({len(new)} new)"
 
-    def _rotate_keys(self, now: float) -> bool:
-        """Rotate the keys of tokens if they are due, and if each node with Keystone has them."""
-        last = keystonekeys.due(self._manifest, now)
-        if last is None:
-            return False
-        nodes = [node.name for node in self._manifest.nodes if self._has_keystone(node)]
-        if not keystonekeys.known(nodes, self.check_ins(), last):
-            return False
-        keystonekeys.rotate(self._manifest, now)
-        return True
+    @property
+    def _public_hosts(self) -> frozenset[str]:
+        attributes = (*self._read.roles.values(), *self._read.environments.values())
+        return certificates.public_hosts(attributes)
+
+    def _keys_to_rotate(self, now: float) -> tuple[str, ...]:
+        """The items of Keystone's keys that are due, if each node of their zone has them."""
+        due = keystonekeys.due(self._manifest, now)
+        if not due:
+            return ()
+        seen, manifest = self.check_ins(), self._manifest
+        keystones = [node for node in manifest.nodes if self._has_keystone(node)]
+
+        def ready(item: str) -> bool:
+            zone = keystonekeys.zone_of(item)
+            nodes = [node.name for node in keystones if manifest.zone_of(node) == zone]
+            return keystonekeys.known(nodes, seen, due[item])
+
+        return tuple(filter(ready, due))
 
     def _has_keystone(self, node: Node) -> bool:
         recipes = recipes_of(node.run_list, node.environment, self._read.roles)
@@ -312,3 +332,13 @@ class ChefSite:
         """Wait until the embedded Chef server's data is on disk."""
         if not self.own_server:
             self.embedded.settle()
+
+
+def _rotations(items: Sequence[str]) -> str:
+    """Keystone's keys that are rotated, for people; empty if there are none."""
+    names = {"fernet": "tokens", "credential": "credentials"}
+    texts = []
+    for item in items:
+        zone = keystonekeys.zone_of(item)
+        texts.append(names[keystonekeys.kind_of(item)] + (f" in {zone}" if zone else ""))
+    return f"Keystone's keys of {' and '.join(texts)}" if texts else ""

@@ -130,6 +130,7 @@ def observe(
         site.outdated([node for node in nodes if node.name in registered]),
         site.bundle is not None,
         in_turn=site.in_turn(nodes),
+        renewals=site.renewals(),
     )
 
 
@@ -145,7 +146,8 @@ def deploy_plan(manifest: Manifest, facts: Facts, only: Collection[str] = ()) ->
     generates = "generate the passwords and keys that are missing"
     if manifest.tls:
         generates += ", and the certificates that are missing or due"
-    secrets = Step("secrets", generates, after=(before[-1].key,))
+    does = "; ".join((generates, *facts.renewals))
+    secrets = Step("secrets", does, after=(before[-1].key,))
     network, server = server_steps(after=(secrets.key,))
     steps = [*before, secrets, network, server]
     inspected: list[Key] = []

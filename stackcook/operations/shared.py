@@ -52,7 +52,8 @@ class Facts:
     Chef server is not the manifest's. ``bundled``: nodes get their packages from a bundle.
     ``named``: new hosts get the names of their nodes. ``start`` is the snapshot that is restored
     first; the other fields say what is there then. ``in_turn`` has the controllers that are a
-    cluster: each with all of its cloud, in the order in which they converge.
+    cluster: each with all of its cloud, in the order in which they converge. ``renewals`` say which
+    keys and certificates are replaced because they are due.
     """
 
     machines: Mapping[str, str] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class Facts:
     named: bool = False
     start: Start | None = None
     in_turn: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    renewals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

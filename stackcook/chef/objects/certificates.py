@@ -21,6 +21,7 @@ from stackcook.chef.objects.databags import (
     certificate_bags,
     ensure_passwords,
     generated_item,
+    secret_file,
     write_item,
 )
 from stackcook.chef.objects.runlist import recipes_of
@@ -66,7 +67,7 @@ def ensure_certificates(manifest: Manifest, hosts: Collection[str], now: float) 
         own = not internal and manifest.tls.certificate
         authority = None if own else _authority(manifest, now)
         for node in manifest.nodes:
-            names = _names(manifest, node).union(LOCAL if internal else hosts)
+            names = _names_in(bag, manifest, node, hosts)
             file = generated_item(manifest, bag, node.name)
             old = _read(file, secret)
             if authority is None:
@@ -81,6 +82,27 @@ def ensure_certificates(manifest: Manifest, hosts: Collection[str], now: float) 
                 write_item(file, new, secret)
                 changed[node.name] = None
     return tuple(changed)
+
+
+def due_soon(manifest: Manifest, hosts: Collection[str], now: float) -> Mapping[str, str]:
+    """Node → why :func:`ensure_certificates` would replace a certificate that it has.
+
+    Changes nothing; those that the user provides are not renewed.
+    """
+    key, ca = secret_file(manifest), manifest.state / "tls" / "ca.crt"
+    if manifest.tls is None or not key.exists() or not ca.exists():
+        return {}
+    secret, authority = encryption.read_secret(key), ca.read_text()
+    found: dict[str, str] = {}
+    for bag in certificate_bags(manifest):
+        if manifest.tls.certificate and bag != INTERNAL_CERTIFICATES:
+            continue
+        for node in manifest.nodes:
+            old = _read(generated_item(manifest, bag, node.name), secret)
+            names = _names_in(bag, manifest, node, hosts)
+            if old and (why := due(old.get("certificate", ""), authority, names, now)):
+                found.setdefault(node.name, why)
+    return found
 
 
 def check_own(
@@ -121,6 +143,11 @@ def _names(manifest: Manifest, node: Node) -> set[str]:
     virtual = manifest.zone(manifest.zone_of(node)).virtual_address
     names = {name for name in (node.name, node.host) if _DNS_NAME.fullmatch(name)}
     return names | {str(address) for address in (node.address, virtual) if address}
+
+
+def _names_in(bag: str, manifest: Manifest, node: Node, hosts: Collection[str]) -> set[str]:
+    """The names that a node's certificate in that data bag needs."""
+    return _names(manifest, node).union(LOCAL if bag == INTERNAL_CERTIFICATES else hosts)
 
 
 def _authority(manifest: Manifest, now: float) -> Pair:

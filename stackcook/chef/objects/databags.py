@@ -71,11 +71,15 @@ def certificate_bags(manifest: Manifest) -> tuple[str, ...]:
 
 
 def keystone_keys(manifest: Manifest) -> tuple[str, ...]:
-    """The items with Keystone's keys; none without OpenStack, or if the bag is the user's."""
-    if "user_passwords" not in manifest.passwords:
-        return ()
+    """The items with Keystone's keys; none without OpenStack, or if the bag is the user's.
+
+    Each zone has its own: ``fernet-ZONE``.
+    """
     own = any(bag.name == KEYSTONE_KEYS for bag in manifest.data_bags)
-    return () if own else ("fernet", "credential")
+    if own or "user_passwords" not in manifest.passwords:
+        return ()
+    kinds = ("fernet", "credential")
+    return tuple(f"{kind}-{zone}" for zone in manifest.zones for kind in kinds) or kinds
 
 
 def generated_item(manifest: Manifest, bag: str, item: str) -> Path:

@@ -266,3 +266,10 @@ def test_batches_of_controllers_converge_in_turn_as_well() -> None:
     plan = converge_plan(CLUSTER, Facts(in_turn=IN_TURN, registered=THREE), batch=Amount(100))
     assert [nodes for _, nodes in plan.stages][:2] == [THREE[:1], THREE[1:]]
     assert ("controller2", "converge") in plan.of("controller3")[-1].after
+
+
+def test_a_plan_says_which_keys_and_certificates_are_due() -> None:
+    due = ("rotate Keystone's keys of tokens", "renew the certificates of controller (…)")
+    steps = {step.name: step for step in deploy_plan(MANIFEST, Facts(renewals=due)).steps}
+    generates = "generate the passwords and keys that are missing"
+    assert steps["secrets"].does == "; ".join((generates, *due))

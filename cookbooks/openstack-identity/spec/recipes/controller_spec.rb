@@ -31,6 +31,13 @@ RSpec.describe 'openstack-identity::controller' do
     it 'uses them' do
       expect(chef_run).to create_openstack_keystone_keys('fernet').with(keys: { 0 => 'fernet staged', 10 => 'fernet' })
     end
+
+    it 'uses those of its zone' do
+      [Chef::Recipe, Chef::Resource].each do |context|
+        allow_any_instance_of(context).to receive(:data_bag).with('keystone_keys').and_return(%w(fernet-_default fernet-south))
+      end
+      expect(chef_run).to create_openstack_keystone_keys('fernet').with(keys: { 0 => 'fernet-_default staged', 10 => 'fernet-_default' })
+    end
   end
 
   context 'with several controllers' do

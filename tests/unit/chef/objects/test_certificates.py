@@ -15,7 +15,12 @@ from cryptography import x509
 from stackcook.certificates import DAY, issue, new_authority
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.objects import databags, encryption
-from stackcook.chef.objects.certificates import check_own, ensure_certificates, public_hosts
+from stackcook.chef.objects.certificates import (
+    check_own,
+    due_soon,
+    ensure_certificates,
+    public_hosts,
+)
 from stackcook.errors import InputError, Position
 from stackcook.manifest.model import Manifest, Node, Tls, VirtualAddress
 from stackcook.redact import Redactor
@@ -58,6 +63,17 @@ def test_without_tls_there_are_none(manifest: Manifest) -> None:
     plain = replace(manifest, tls=None)
     assert ensure_certificates(plain, (), NOW) == ()
     assert databags.read_data_bags(plain, Findings()) == () and not plain.state.exists()
+
+
+def test_which_are_due_is_told_before(manifest: Manifest) -> None:
+    assert due_soon(manifest, (), NOW) == {}
+    assert not manifest.state.exists()
+    ensure_certificates(manifest, (), NOW)
+    assert due_soon(manifest, (), NOW + 300 * DAY) == {}
+    why = "it ends in 24 days"
+    assert due_soon(manifest, (), NOW + 340 * DAY) == {"controller": why, "compute1": why}
+    assert due_soon(manifest, ("cloud",), NOW)["compute1"] == "its names are others"
+    assert due_soon(replace(manifest, tls=None), (), NOW) == {}
 
 
 def test_they_are_renewed_in_time_and_for_new_names(manifest: Manifest) -> None:

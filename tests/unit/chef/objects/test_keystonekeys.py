@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
@@ -50,22 +51,30 @@ def test_a_rotation_promotes_the_staged_key_and_keeps_those_of_valid_tokens(
     manifest: Manifest,
 ) -> None:
     first = keys(manifest, "fernet")
-    keystonekeys.rotate(manifest, NOW + 30 * DAY)
+    keystonekeys.rotate(manifest, "fernet", NOW + 30 * DAY)
     second = keys(manifest, "fernet")
     assert second.keys() == {"0", "10", "11"}
     assert second["11"] == first["0"] and second["10"] == first["10"]
     assert second["0"] not in first.values()
-    keystonekeys.rotate(manifest, NOW + 60 * DAY)
+    keystonekeys.rotate(manifest, "fernet", NOW + 60 * DAY)
     third = keys(manifest, "fernet")
     assert third.keys() == {"0", "11", "12"}
     assert third["12"] == second["0"] and third["11"] == second["11"]
 
 
-def test_they_are_due_after_thirty_days(manifest: Manifest) -> None:
-    assert keystonekeys.due(manifest, NOW + 29 * DAY) is None
-    assert keystonekeys.due(manifest, NOW + 30 * DAY) == NOW
-    keystonekeys.rotate(manifest, NOW + 30 * DAY)
-    assert keystonekeys.due(manifest, NOW + 59 * DAY) is None
+def test_those_of_tokens_are_due_after_thirty_days_those_of_credentials_after_ninety(
+    manifest: Manifest,
+) -> None:
+    assert keystonekeys.due(manifest, NOW + 29 * DAY) == {}
+    assert keystonekeys.due(manifest, NOW + 30 * DAY) == {"fernet": NOW}
+    keystonekeys.rotate(manifest, "fernet", NOW + 30 * DAY)
+    assert keystonekeys.due(manifest, NOW + 59 * DAY) == {}
+    assert keystonekeys.due(manifest, NOW + 90 * DAY) == {
+        "fernet": NOW + 30 * DAY,
+        "credential": NOW,
+    }
+    keystonekeys.rotate(manifest, "credential", NOW + 90 * DAY)
+    assert keystonekeys.due(manifest, NOW + 119 * DAY).keys() == {"fernet"}
 
 
 def test_a_rotation_waits_for_nodes_that_lack_the_staged_key() -> None:
@@ -75,10 +84,51 @@ def test_a_rotation_waits_for_nodes_that_lack_the_staged_key() -> None:
     assert not keystonekeys.known([], {}, NOW)
 
 
-def test_keys_of_credentials_are_never_rotated(manifest: Manifest) -> None:
+def test_the_kinds_are_rotated_apart(manifest: Manifest) -> None:
     before = keys(manifest, "credential")
-    keystonekeys.rotate(manifest, NOW + 30 * DAY)
+    keystonekeys.rotate(manifest, "fernet", NOW + 30 * DAY)
     assert keys(manifest, "credential") == before
+    keystonekeys.rotate(manifest, "credential", NOW + 90 * DAY)
+    after = keys(manifest, "credential")
+    assert after["11"] == before["0"] and after["10"] == before["10"]
+
+
+@dataclass(frozen=True)
+class Zones(Manifest):
+    """A manifest with two zones."""
+
+    zones = ("north", "south")
+
+
+def of_zones(manifest: Manifest) -> Zones:
+    return Zones(**{field.name: getattr(manifest, field.name) for field in fields(manifest)})
+
+
+def test_each_zone_has_keys_of_its_own(make: Any) -> None:
+    plain: Manifest = make({}, passwords={"user_passwords": ("admin",)})
+    made = of_zones(plain)
+    keystonekeys.ensure_keys(made, NOW)
+    north, south = keys(made, "fernet-north"), keys(made, "fernet-south")
+    assert not set(north.values()) & set(south.values())
+    keystonekeys.rotate(made, "fernet-north", NOW + 30 * DAY)
+    assert keystonekeys.due(made, NOW + 31 * DAY) == {"fernet-south": NOW}
+    assert keystonekeys.zone_of("fernet-north") == "north"
+
+
+def test_zones_that_had_the_same_keys_go_on_with_them(manifest: Manifest) -> None:
+    before = {item: keys(manifest, item) for item in ("fernet", "credential")}
+    zones = of_zones(manifest)
+    keystonekeys.ensure_keys(zones, NOW + 5 * DAY)
+    for item, found in before.items():
+        assert keys(zones, f"{item}-north") == keys(zones, f"{item}-south") == found
+    assert keystonekeys.due(zones, NOW + 30 * DAY).keys() == {"fernet-north", "fernet-south"}
+    assert not databags.generated_item(zones, "keystone_keys", "fernet").exists()
+
+
+def test_whether_they_are_due_is_found_out_without_a_change(make: Any) -> None:
+    made: Manifest = make({}, passwords={"user_passwords": ("admin",)})
+    assert keystonekeys.due(made, NOW) == {}
+    assert not databags.secret_file(made).exists()
 
 
 def test_a_damaged_item_is_named(manifest: Manifest) -> None:
@@ -94,7 +144,7 @@ def test_without_openstack_there_are_none(make: Any) -> None:
     plain: Manifest = make({}, passwords={})
     keystonekeys.ensure_keys(plain, NOW)
     assert databags.read_data_bags(plain, Findings()) == ()
-    assert keystonekeys.due(plain, NOW) is None
+    assert keystonekeys.due(plain, NOW) == {}
 
 
 def test_reports_mask_the_keys(manifest: Manifest) -> None:

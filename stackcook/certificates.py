@@ -132,16 +132,45 @@ def rejected(certificate: Path, key: Path, ca: Path | None, name: str) -> str:
     return ""
 
 
-def end_of(host: str, port: int, ca: Path | None, timeout: float) -> float:
+def end_of(host: str, port: int, ca: Path | None, timeout: float, address: str = "") -> float:
     """When the certificate ends that a server answers with; ``ca`` as for :func:`rejected`.
 
-    Raises ssl.SSLCertVerificationError if a client would reject it, OSError if nothing answers
-    within ``timeout`` seconds.
+    ``host`` is the name under which clients know it; it may be asked at another ``address``. Raises
+    ssl.SSLCertVerificationError if a client would reject it, OSError if nothing answers within
+    ``timeout`` seconds.
     """
-    with socket.create_connection((host, port), timeout) as plain:
+    with socket.create_connection((address or host, port), timeout) as plain:
         with trusting(ca).wrap_socket(plain, server_hostname=host) as secure:
             found = secure.getpeercert() or {}
             return float(ssl.cert_time_to_seconds(str(found["notAfter"])))
+
+
+def end_of_issued(certificate: str, authority: str, name: str, now: float) -> float:
+    """When a certificate ends that :func:`issue` made; raises ValueError if it is not good.
+
+    It is good if this CA has signed it, if it has that name or address, and if it is valid now.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    try:
+        found, issuer = _load(certificate), _load(authority)
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound) as error:
+        raise ValueError("it cannot be read") from error
+    public: Any = issuer.public_key()
+    try:
+        hash_ = found.signature_hash_algorithm
+        public.verify(found.signature, found.tbs_certificate_bytes, ec.ECDSA(hash_))  # type: ignore[arg-type]
+    except (InvalidSignature, TypeError) as error:
+        raise ValueError("the CA is another one") from error
+    if _canonical(name) not in {str(each.value) for each in names}:
+        raise ValueError(f"it is not valid for {name}")
+    end = found.not_valid_after.replace(tzinfo=timezone.utc).timestamp()
+    if end < now:
+        raise ValueError("it has expired")
+    return end
 
 
 def trusting(ca: Path | None) -> ssl.SSLContext:

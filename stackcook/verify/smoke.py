@@ -87,7 +87,11 @@ def verify(
         )
         signed_in, cloud = _tokens(nodes, credentials, deadline)
         own = bool(manifest.tls and manifest.tls.certificate)
-        certificates = tls.look(nodes, credentials.ca, own, time.time())
+        looked = pool.submit(
+            *(tls.look, nodes, credentials.ca, own, time.time()),
+            manifest.internal_ca,
+            sessions.output,
+        )
         agents: Callable[[], Checks] = tuple
         endpoints: list[Future[Checks]] = []
         if cloud:
@@ -121,6 +125,7 @@ def verify(
                 ask=lambda node, command: sessions.output(node.name, command),
             )
         asked = (check for each in (*looks, *endpoints, *others()) for check in each.result())
+        certificates = looked.result()
         found = [*signed_in, *certificates.checks, *asked, *agents(), *closed.result()[0]]
         found += sharing.result()
         found += _keystone_is_missing(nodes)

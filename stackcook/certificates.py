@@ -161,8 +161,8 @@ def end_of_issued(certificate: str, authority: str, name: str, now: float) -> fl
         raise ValueError("it cannot be read") from error
     public: Any = issuer.public_key()
     try:
-        hash_ = found.signature_hash_algorithm
-        public.verify(found.signature, found.tbs_certificate_bytes, ec.ECDSA(hash_))  # type: ignore[arg-type]
+        hash_: Any = found.signature_hash_algorithm
+        public.verify(found.signature, found.tbs_certificate_bytes, ec.ECDSA(hash_))
     except (InvalidSignature, TypeError) as error:
         raise ValueError("the CA is another one") from error
     if _canonical(name) not in {str(each.value) for each in names}:

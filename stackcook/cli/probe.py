@@ -90,6 +90,10 @@ def command(
     site = Site(manifest, context.access)
     site.machines.prepare()  # without its network, packets would take the default route
     targets = site.targets(zone or "")
+    for target in targets:
+        if target.silent:
+            what = "of this zone, only Keystone and Horizon are probed"
+            context.console.note(f"{target.name}: {target.silent.what}; {what}")
     probing = Probing((api for target in targets for api in apis(target, timeout)), interval)
     with _interrupted_once(), context.console.live(lambda: report_of.table(probing.probed)):
         report = probing.run(length, context.console.note, max_gap or 0.0)

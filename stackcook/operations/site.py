@@ -278,6 +278,7 @@ class Site(ChefSite):
                     manifest.os_cloud,
                     region=manifest.region,
                     region_of=manifest.region_of,
+                    zones=self._manifest.zones,
                     ca=manifest.cacert,
                 )
         names = [node.name for node in manifest.nodes]
@@ -371,18 +372,33 @@ class Site(ChefSite):
     def targets(self, zone: str = "") -> tuple[Target, ...]:
         """The cloud for ``probe``, or those of all zones, or of one.
 
-        Raises VerifyError if one does not answer.
+        Of a zone that does not answer, only Keystone and Horizon are known. Raises VerifyError if
+        none answers.
         """
         zones = (zone,) if zone else self._manifest.zones or ("",)
-        return tuple(map(self._target, zones))
+        targets = tuple(map(self._target, zones))
+        silent = [target.silent for target in targets if target.silent]
+        if len(silent) == len(targets):
+            raise silent[0]
+        return targets
 
     def _target(self, zone: str) -> Target:
-        dashboards = running(self._seen(zone), DASHBOARD)
+        seen, silent = self._seen(zone), None
+        dashboards = running(seen, DASHBOARD)
+        try:
+            cloud = self._signed_in(zone)
+        except VerifyError as error:
+            silent = error
+            urls = [gate.auth_url(node) for node in running(seen, KEYSTONE)[:1] or seen[:1]]
+            catalog = tuple(Endpoint("identity", "public", url) for url in urls)
+            credentials = self._credentials_of(zone)
+            cloud = Cloud("", catalog, credentials.os_cloud, ca=credentials.ca)
         return Target(
             zone or self._manifest.os_cloud,
-            self._signed_in(zone),
+            cloud,
             self.credentials.admin,
             horizon.base(dashboards[0]) if dashboards else "",
+            silent,
         )
 
     def catalog(self) -> tuple[Endpoint, ...]:

@@ -9,7 +9,7 @@ A zone is a cloud of its own, ``stackcook-ZONE``, and a region of the cloud ``st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +38,22 @@ def write(
     *,
     region: str = REGION,
     region_of: str = "",
+    zones: Collection[str] = (),
     ca: Path | None = None,
 ) -> bool:
     """Put the clouds into the file, mode 0600, which git shall ignore; False if they are there.
 
     Without ``demo_password``, the file has the administrator's login only. With ``region_of``, the
-    cloud is also a region of the one of that name. ``ca`` has the CA certificates that clients
+    cloud is also a region of the one of that name. Regions that are none of the ``zones`` any more
+    are removed, with their clouds. ``ca`` has the CA certificates that clients
     need, None: the system's. Raises VerifyError if the file has other content than clouds, or
     can't be written.
     """
     document = _read(path)
+    whole = region_of or cloud
+    former = _regions(document["clouds"].get(whole)) - {region, *zones}
+    for gone in (name for zone in former for name in _both(f"{whole}-{zone}")):
+        document["clouds"].pop(gone, None)
     wanted: dict[str, Any] = {}
     for name, user, secret, project in (
         (cloud, USER, password, PROJECT),
@@ -59,9 +65,10 @@ def write(
                 wanted[name]["cacert"] = str(ca)
             if region_of:
                 every = region_of if name == cloud else demo_cloud(region_of)
-                wanted[every] = _with_region(document["clouds"].get(every), wanted[name])
+                found = document["clouds"].get(every)
+                wanted[every] = _with_region(found, wanted[name], former)
     ours = {name: document["clouds"].get(name) for name in wanted}
-    if ours == wanted and path.stat().st_mode & 0o777 == 0o600:
+    if not former and ours == wanted and path.stat().st_mode & 0o777 == 0o600:
         return False
     document["clouds"].update(wanted)
     try:
@@ -78,7 +85,7 @@ def remove(path: Path, cloud: str = CLOUD, *more: str) -> None:
     if not path.exists():
         return
     document = _read(path)
-    names = [name for each in (cloud, *more) for name in (each, demo_cloud(each))]
+    names = [name for each in (cloud, *more) for name in _both(each)]
     removed = [document["clouds"].pop(name, None) for name in names]
     if not any(removed):
         return
@@ -88,16 +95,33 @@ def remove(path: Path, cloud: str = CLOUD, *more: str) -> None:
         _replace(path, document)
 
 
-def _with_region(found: Any, zone: Mapping[str, Any]) -> dict[str, Any]:
+def _both(cloud: str) -> tuple[str, str]:
+    """The names of a cloud's logins: of its administrator, and of ``demo``."""
+    return cloud, demo_cloud(cloud)
+
+
+def _regions(found: Any) -> set[str]:
+    """The names of the regions of what the file has as the cloud of all zones."""
+    regions = found.get("regions") if isinstance(found, dict) else None
+    return {
+        str(each["name"]) for each in regions or () if isinstance(each, dict) and "name" in each
+    }
+
+
+def _with_region(found: Any, zone: Mapping[str, Any], former: Collection[str]) -> dict[str, Any]:
     """The cloud of all zones, with ``zone`` as a region whose Keystone is another one.
 
-    ``found`` is what the file has. See "Splitting Secrets" and "Regions" of openstacksdk's
+    ``found`` is what the file has; ``former`` are its regions that are no zones any more.
+    See "Splitting Secrets" and "Regions" of openstacksdk's
     documentation: ``values`` of a region are over those of the cloud.
     """
     name, url = zone["region_name"], zone["auth"]["auth_url"]
     mine = {"name": name, "values": {"auth": {"auth_url": url}}}
     regions = found.get("regions") if isinstance(found, dict) else None
-    others = [each for each in regions or () if isinstance(each, dict) and each.get("name") != name]
+    without = {name, *former}
+    others = [
+        each for each in regions or () if isinstance(each, dict) and each.get("name") not in without
+    ]
     auth = {key: value for key, value in zone["auth"].items() if key != "auth_url"}
     regions = sorted([*others, mine], key=lambda each: str(each.get("name")))
     whole = {key: value for key, value in zone.items() if key not in ("auth", "region_name")}

@@ -17,7 +17,7 @@ from stackcook.addresses import bracketed
 from stackcook.certificates import DAY, RENEWED_BEFORE, end_of, end_of_issued
 from stackcook.errors import VerifyError, counted
 from stackcook.parallel import parallel_map
-from stackcook.verify.check import Check, Checks, timed
+from stackcook.verify.check import Checks, timed
 from stackcook.verify.openstack import TIMEOUT, cause_of
 from stackcook.verify.placing import Placed
 

@@ -169,19 +169,18 @@ class Swift:
 
 
 class Keystone:
-    """Keystone: a new token each time, then a credential of the user with this ID."""
-
-    def __init__(self, user: str) -> None:
-        self._credential = replace(_CREDENTIAL, more={**_CREDENTIAL.more, "user_id": user})
+    """Keystone: a new token each time, then a credential of its user."""
 
     def probe(self, client: Client) -> None:
         """As :class:`Service`."""
         client.sign_in()
-        self._credential.probe(client)
+        more = {**_CREDENTIAL.more, "user_id": client.user}
+        replace(_CREDENTIAL, more=more).probe(client)
 
     def clean(self, client: Client) -> None:
         """As :class:`Service`."""
-        self._credential.clean(client)
+        if client.user:
+            _CREDENTIAL.clean(client)
 
 
 class Horizon:
@@ -225,7 +224,7 @@ def apis(target: Target, timeout: float) -> Iterator[Api]:
     ``timeout`` is in seconds, for each request.
     """
     services: Mapping[str, Service] = {
-        "identity": Keystone(target.cloud.user),
+        "identity": Keystone(),
         "compute": _SERVER_GROUP,
         "network": _SECURITY_GROUP,
         "image": _IMAGE,

@@ -22,13 +22,15 @@ EARLY = 60.0
 class Target:
     """A cloud to probe; ``name`` is for people, ``dashboard`` Horizon's root or empty.
 
-    ``cloud`` has the newest token: each probe of Keystone replaces it.
+    ``cloud`` has the newest token: each probe of Keystone replaces it. ``silent`` says why there
+    was no token at first; its catalog has only Keystone then.
     """
 
     name: str
     cloud: Cloud
     password: str = field(repr=False)
     dashboard: str = ""
+    silent: VerifyError | None = None
 
 
 class Client:
@@ -45,6 +47,11 @@ class Client:
         self._cloud = replace(target.cloud, catalog=(endpoint,))
         self._timeout = timeout
         self.seconds: list[float] = []
+
+    @property
+    def user(self) -> str:
+        """The ID of the user; empty as long as Keystone has not answered."""
+        return self._target.cloud.user
 
     def make(self, step: str, work: Callable[[Cloud, float], T]) -> T:
         """What ``work`` returns, given the cloud and the seconds that it may take.

@@ -58,12 +58,33 @@ def test_the_demo_user_has_a_cloud_of_its_own(path: Path) -> None:
     assert not path.exists()
 
 
+def write_zone(path: Path, zone: str, *zones: str, url: str = URL) -> bool:
+    cloud, whole = f"stackcook-{zone}", "stackcook"
+    return clouds.write(
+        path, url, "pw", "d3mo", cloud, region=zone, region_of=whole, zones=zones or (zone,)
+    )
+
+
+def test_a_zone_that_the_manifest_has_no_more_goes_away(path: Path) -> None:
+    path.write_text("clouds: {stackcook-mine: {auth: {username: me}}}\n")
+    for zone in ("a", "b", "c"):
+        write_zone(path, zone, "a", "b", "c")
+    assert write_zone(path, "a", "a", "c")
+    assert not write_zone(path, "c", "a", "c")
+    found = yaml.safe_load(path.read_text())["clouds"]
+    assert {name for name in found if "-b" in name} == set()
+    assert {"stackcook-a", "stackcook-c-demo", "stackcook-mine"} < set(found)
+    for cloud in ("stackcook", "stackcook-demo"):
+        assert [region["name"] for region in found[cloud]["regions"]] == ["a", "c"]
+    clouds.write(path, URL, "pw", "d3mo")  # the last zone is the whole cloud
+    found = yaml.safe_load(path.read_text())["clouds"]
+    assert set(found) == {"stackcook", "stackcook-demo", "stackcook-mine"}
+
+
 def test_zones_are_clouds_and_regions_of_one_cloud(path: Path) -> None:
     for number, zone in enumerate(("beta", "alpha", "beta")):
         url = f"http://10.0.116.1{number % 2}:5000/v3"
-        clouds.write(
-            path, url, "pw", "d3mo", f"stackcook-{zone}", region=zone, region_of="stackcook"
-        )
+        write_zone(path, zone, "alpha", "beta", url=url)
     config = OpenStackConfig(config_files=[str(path)], secure_files=[], load_envvars=False)
     for zone, address in (("alpha", "10.0.116.11"), ("beta", "10.0.116.10")):
         one = config.get_one(f"stackcook-{zone}")

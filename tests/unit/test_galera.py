@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
+import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from subprocess import PIPE
 from threading import Thread
 from typing import Any
 
@@ -93,7 +96,8 @@ def test_what_the_members_do(positions: tuple[Any, ...], wanted: list[str]) -> N
 
 def test_the_reason_names_who_does_not_respond_and_what_to_do() -> None:
     why = galera.decide("c1", cluster(at("failed"), at("failed"), None))[1]
-    assert "no answer from c3" in why and "openstack-galera bootstrap" in why
+    assert "no answer from c3" in why
+    assert "`/usr/local/lib/openstack/openstack-galera bootstrap`" in why
 
 
 def test_the_reason_names_who_has_newer_data() -> None:
@@ -201,6 +205,94 @@ def test_a_failed_action_is_told_and_tried_again(capsys: pytest.CaptureFixture[s
     member.look(0)
     assert "no such program" in capsys.readouterr().out
     assert member.look(61) == ["bootstrap", "bootstrap"]
+
+
+class Machine:
+    """The programs that ``bootstrap`` runs; they note the files of MariaDB that are there."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        self.flag = root / "wsrep-new-cluster"
+        self.log = root / "log"
+        programs = root / "bin"
+        programs.mkdir()
+        for name in ("systemctl", "galera_new_cluster"):
+            program = programs / name
+            program.write_text(f'#!/bin/sh\necho {name} "$@" >> {self.log}\n')
+            program.chmod(0o755)
+        self.begins = programs / "galera_new_cluster"
+        self.stops = programs / "systemctl"
+        monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+        monkeypatch.setattr(galera, "DATA", root)
+        monkeypatch.setattr(galera, "NEW_CLUSTER", self.flag)
+
+    @property
+    def did(self) -> list[str]:
+        return self.log.read_text().splitlines()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_a_mariadb_that_waits_is_killed_as_it_would_not_stop(machine: Machine) -> None:
+    gvwstate = machine.root / "gvwstate.dat"
+    gvwstate.write_text("my_uuid: a\n")
+    galera.bootstrap("waiting")
+    assert machine.did == [
+        "systemctl kill --signal=SIGKILL mariadb",
+        "systemctl stop mariadb",
+        "galera_new_cluster",
+    ]
+    assert not gvwstate.exists()
+
+
+def test_it_may_begin_though_it_was_not_the_last_to_stop(machine: Machine) -> None:
+    grastate = machine.root / "grastate.dat"
+    # MariaDB writes this file when it ends
+    with machine.stops.open("a") as script:
+        script.write(f"echo 'safe_to_bootstrap: 0' > {grastate}\n")
+    galera.bootstrap("non-primary")
+    assert grastate.read_text() == "safe_to_bootstrap: 1\n"
+    assert machine.did == ["systemctl stop mariadb", "galera_new_cluster"]
+
+
+def test_a_beginning_that_is_cut_off_leaves_nothing_that_begins_another_one(
+    machine: Machine,
+) -> None:
+    with machine.begins.open("a") as script:
+        script.write(f"touch {machine.flag}\nkill -9 $$\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        galera.bootstrap("failed")
+    assert not machine.flag.exists()
+
+
+def test_one_that_waits_says_how_new_its_data_is(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody could tell on which node to begin, if one is lost for good."""
+    position = f"--wsrep_start_position={A}:212"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as group,
+        subprocess.Popen(("sh", "-c", 'read line; echo "$0"', position), stdin=PIPE) as mariadb,
+    ):
+        monkeypatch.setattr(galera, "GROUP", group.getsockname()[1])
+        with machine.stops.open("a") as script:
+            script.write(f"echo ActiveState=activating; echo MainPID={mariadb.pid}\n")
+        (machine.root / "gvwstate.dat").touch()
+        found = galera.Local().position(data=True)
+        mariadb.communicate()
+    assert (found.state, found.uuid, found.seqno) == ("waiting", A, 212)
+
+
+def test_what_fails_is_told_in_one_line() -> None:
+    argv = ("systemctl", "stop", "mariadb")
+    assert galera.complaint(subprocess.TimeoutExpired(argv, 300.0)) == (
+        "systemctl stop mariadb has not ended within 300 s; see journalctl -u mariadb"
+    )
+    failed = subprocess.CalledProcessError(1, argv, stderr="Hint:\nno such unit\n")
+    assert galera.complaint(failed) == "systemctl stop mariadb failed: no such unit"
 
 
 @pytest.fixture

@@ -27,6 +27,10 @@ from pathlib import Path
 from threading import Lock, Thread
 
 DATA = Path("/var/lib/mysql")
+NEW_CLUSTER = Path("/run/mariadb-wsrep-new-cluster")
+"""With this file, which galera_new_cluster makes and removes, MariaDB begins a cluster."""
+HERE = "/usr/local/lib/openstack/openstack-galera"
+"""This program, for messages: it is in no PATH."""
 NOWHERE = "00000000-0000-0000-0000-000000000000"
 """The UUID of a node that has no data of a cluster."""
 
@@ -109,8 +113,8 @@ def decide(me: str, found: Mapping[str, Position | None]) -> tuple[str, str]:
     if silent := [name for name, position in found.items() if position is None]:
         return NOTHING, (
             f"no primary component, and no answer from {' and '.join(silent)}, which may have newer"
-            " data or be in one; start it, or if it is lost for good, run `openstack-galera"
-            " bootstrap` on the node with the newest data"
+            f" data or be in one; start it, or if it is lost for good, run `{HERE} bootstrap` on"
+            " the node with the newest data"
         )
     if mine.state == WAITING and JOINING not in states.values():
         return RESTART, "all members respond, but those that MariaDB waits for do not come back"
@@ -125,7 +129,7 @@ def decide(me: str, found: Mapping[str, Position | None]) -> tuple[str, str]:
         return NOTHING, (
             "the members have data of different clusters: "
             + ", ".join(f"{name} {position.uuid}" for name, position in having.items())
-            + "; run `openstack-galera bootstrap` on the node whose data is right"
+            + f"; run `{HERE} bootstrap` on the node whose data is right"
         )
     newest = max(position.seqno for position in having.values())
     best = [name for name, position in having.items() if position.seqno == newest]
@@ -175,6 +179,14 @@ def recovered(output: str) -> tuple[str, int]:
     """The same of what galera_recovery prints: --wsrep_start_position=UUID:NUMBER."""
     match = re.search(r"--wsrep_start_position=([0-9a-f-]{36}):(-?\d+)", output)
     return (match[1], int(match[2])) if match else (NOWHERE, -1)
+
+
+def started_at(pid: str) -> tuple[str, int]:
+    """The same of a MariaDB that was started with what galera_recovery printed."""
+    try:
+        return recovered(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "))
+    except OSError:
+        return NOWHERE, -1  # it has just ended
 
 
 def run(*argv: str, stdin: str = "", timeout: float = 10.0) -> str:
@@ -231,7 +243,8 @@ class Local:
             if (DATA / "sst_in_progress").exists():
                 return Position(JOINING, "MariaDB receives all data from another member")
             if (DATA / "gvwstate.dat").exists() and listens(GROUP):
-                return Position(WAITING, "MariaDB waits for the members it was connected to")
+                why = "MariaDB waits for the members it was connected to"
+                return Position(WAITING, why, *started_at(unit.get("MainPID", "0")))
             return Position(STARTING, f"MariaDB is {state}")
         if state == "failed":
             return Position(FAILED, "MariaDB has failed; see journalctl -u mariadb")
@@ -242,7 +255,7 @@ class Local:
         return Position(STARTING, f"MariaDB does not answer: {lines[-1] if lines else error}")
 
     def _unit(self) -> dict[str, str]:
-        names = "ActiveState,Job,StateChangeTimestampMonotonic"
+        names = "ActiveState,Job,MainPID,StateChangeTimestampMonotonic"
         shown = run("systemctl", "show", f"--property={names}", "mariadb")
         return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
 
@@ -259,13 +272,25 @@ class Local:
         return self._recovered[1]
 
 
-def bootstrap() -> None:
-    """Begin a cluster with this node's data. Raises OSError, subprocess.SubprocessError."""
+def bootstrap(state: str = "") -> None:
+    """Begin a cluster with this node's data; ``state`` is its state, if it is known.
+
+    Raises OSError, subprocess.SubprocessError.
+    """
+    if (state or Local().position().state) == WAITING:
+        kill()
+    # first: when it ends, it writes to the file that is changed next
+    run("systemctl", "stop", "mariadb", timeout=300.0)
+    (DATA / "gvwstate.dat").unlink(missing_ok=True)  # whom it was connected to
     path = DATA / "grastate.dat"
     if path.exists():
         text = path.read_text()
         path.write_text(re.sub(r"(?m)^safe_to_bootstrap:.*$", "safe_to_bootstrap: 1", text))
-    run("galera_new_cluster", timeout=900.0)
+    try:
+        run("galera_new_cluster", timeout=500.0)
+    finally:
+        # it cannot remove it if it was killed, and the next start would begin a second cluster
+        NEW_CLUSTER.unlink(missing_ok=True)
 
 
 def promote() -> None:
@@ -278,12 +303,17 @@ def start() -> None:
     run("systemctl", "start", "--no-block", "mariadb")
 
 
-def restart() -> None:
-    """Kill MariaDB, which ignores SIGTERM while it waits; systemd starts it again.
-
-    Data is not written in this state. Raises OSError, subprocess.SubprocessError.
-    """
+def kill() -> None:
+    """End a MariaDB that waits, and ignores SIGTERM; data is not written in this state."""
     run("systemctl", "kill", "--signal=SIGKILL", "mariadb")
+
+
+def restart() -> None:
+    """Make MariaDB start again, without those it waits for; by systemd, as it was killed.
+
+    Raises OSError, subprocess.SubprocessError.
+    """
+    kill()
     (DATA / "gvwstate.dat").unlink(missing_ok=True)  # whom it was connected to
 
 
@@ -420,8 +450,19 @@ def main(argv: Sequence[str]) -> int:
     return 2
 
 
+def complaint(error: OSError | subprocess.SubprocessError) -> str:
+    """What failed, in one line."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        program = " ".join(error.cmd)
+        return f"{program} has not ended within {error.timeout:.0f} s; see journalctl -u mariadb"
+    if isinstance(error, subprocess.CalledProcessError):
+        lines = error.stderr.strip().splitlines() or [f"exit status {error.returncode}"]
+        return f"{' '.join(error.cmd)} failed: {lines[-1]}"
+    return str(error)
+
+
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except subprocess.CalledProcessError as failure:
-        sys.exit(f"{failure.cmd[0]} failed: {failure.stderr.strip()}")
+    except (OSError, subprocess.SubprocessError) as failure:
+        sys.exit(f"openstack-galera: {complaint(failure)}")

@@ -281,7 +281,9 @@ class FakeSite:
     def renewals(self) -> tuple[str, ...]:
         return ()
 
-    def in_turn(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+    def in_turn(
+        self, nodes: Sequence[Node], registered: Collection[str] = ()
+    ) -> Mapping[str, tuple[str, ...]]:
         mine = tuple(node.name for node in nodes if node.name in self.cluster)
         return dict.fromkeys(mine, mine)
 

@@ -74,6 +74,21 @@ def deployed(client: ChefClient) -> Mapping[str, str]:
     return {each["name"]: str(each["place"]) for each in found if each["deploy"]}
 
 
+def single_databases(client: ChefClient, names: Iterable[str]) -> frozenset[str]:
+    """Those of the nodes whose last converge has left them with a MariaDB in no cluster.
+
+    So they have the data of a cloud with a single controller, and no other node has it.
+    """
+    paths = [f"/nodes/{name}" for name in names]
+    found = parallel_map(lambda path: find(client, path), paths)
+    return frozenset(str(each["name"]) for each in found if each and _single(each))
+
+
+def _single(node: Mapping[str, Any]) -> bool:
+    ours = (node.get("default") or {}).get("openstack") or {}
+    return "mariadb" in ours.get("services", {}) and "galera" not in ours.get("ha", {})
+
+
 def find(client: ChefClient, path: str) -> Mapping[str, Any] | None:
     """The object at ``path``, None if there is none."""
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -180,17 +180,30 @@ class ChefSite:
         """Node → its recipes ``NAME_packages``, beside those of its run list."""
         return self._read.recipes_to_prepare(nodes)
 
-    def in_turn(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+    def in_turn(
+        self, nodes: Sequence[Node], registered: Collection[str] = ()
+    ) -> Mapping[str, tuple[str, ...]]:
         """Of ``nodes``, each controller that shares an address → all of its cloud, in order.
 
-        In that order they converge. The Chef repository is read only if there are such.
+        In that order they converge. Of those in ``registered``, one that was the only controller
+        until now is first. The Chef repository is read only if there are such.
         """
         if not self._manifest.virtual_addresses:
             return {}
         names = {node.name for node in nodes}
-        clouds = ha.in_turn(self._manifest, self._read.roles)
+        roles = self._read.roles
+        known = [name for cloud in ha.in_turn(self._manifest, roles) for name in cloud]
+        single = self._single([name for name in known if name in registered])
+        clouds = ha.in_turn(self._manifest, roles, single)
         limited = (tuple(name for name in cloud if name in names) for cloud in clouds)
         return {name: cloud for cloud in limited for name in cloud}
+
+    def _single(self, names: Collection[str]) -> frozenset[str]:
+        server = self.running_server
+        if server is None or not names:
+            return frozenset()
+        with ChefClient(server) as client:
+            return objects.single_databases(client, names)
 
     def prepare(self) -> None:
         """Create the network that the embedded Chef server listens on; the user's needs none."""

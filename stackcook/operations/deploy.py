@@ -129,7 +129,7 @@ def observe(
         frozenset(names.intersection(resumed.done)) if resumed else frozenset(),
         site.outdated([node for node in nodes if node.name in registered]),
         site.bundle is not None,
-        in_turn=site.in_turn(nodes),
+        in_turn=site.in_turn(nodes, registered),
         renewals=site.renewals(),
     )
 

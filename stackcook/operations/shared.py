@@ -306,7 +306,13 @@ def converges_last(steps: Iterable[Sequence[Step]], facts: Facts) -> Iterator[St
         yield from itertools.chain.from_iterable(nodes)
         return
     yield from (step for each in nodes for step in each[:-1])
-    yield from (each[-1] for each in nodes)
+    last = (each[-1] for each in nodes)
+    yield from sorted(last, key=lambda step: _turn(step.node, facts))
+
+
+def _turn(node: str, facts: Facts) -> int:
+    cluster = facts.in_turn.get(node)
+    return cluster.index(node) if cluster else 0
 
 
 class Actions:

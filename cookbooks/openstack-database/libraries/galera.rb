@@ -15,7 +15,11 @@ module OpenstackDatabase
     TRANSFER = 4444
     PORTS = [GROUP, INCREMENTAL, TRANSFER].freeze
 
+    DATA = '/var/lib/mysql'
+
     ALIVE = %w(synced primary).freeze
+    # not in a primary component yet, but may get there
+    FORMING = %w(non-primary starting waiting joining).freeze
     NO_UUID = '00000000-0000-0000-0000-000000000000'
 
     module_function
@@ -64,31 +68,60 @@ module OpenstackDatabase
       nil
     end
 
+    # A MariaDB that was ever started with Galera has a grastate.dat.
+    #
+    # @return [Boolean] whether this node has some of these databases, and was never in a cluster: nobody else has their data
+    def alone?(databases)
+      !File.exist?("#{DATA}/grastate.dat") && databases.any? { |name| File.directory?("#{DATA}/#{name}") }
+    end
+
     # How to start or restart this member's MariaDB.
     #
     # @param mine [Hash] its {position}
     # @param peers [Hash{String => Hash, nil}] those of the other members, by name
     # @param recorded [Array<String>] the other members that have been in the cluster before, by the Chef server's record
     # @param first [Boolean] whether this member creates a cluster that does not exist yet
+    # @param alone [Boolean] whether it has databases that are in no cluster yet ({alone?}); it then begins the cluster with them, also if it is not the first
+    # @param others [Array<String>] the other members that have such, by the Chef server's record
     # @return [Symbol] :restart, to join the others, or :bootstrap, to begin a cluster with this node's data
     # @raise [RuntimeError] neither is safe; says what to do
-    def verb(mine, peers, recorded:, first:)
-      alive = peers.values.compact.any? { |peer| ALIVE.include?(peer['state']) }
-      return :restart if alive
-      return mine['size'] > 1 ? :restart : :bootstrap if ALIVE.include?(mine['state'])
-
+    def verb(mine, peers, recorded:, first:, alone: false, others: [])
+      alive = having(peers) { |peer| ALIVE.include?(peer['state']) }
       # they find the one with the newest data, and begin with it
-      return :restart if peers.values.compact.any? { |peer| peer['uuid'] != NO_UUID || %w(non-primary starting joining).include?(peer['state']) }
+      down = having(peers) { |peer| peer['uuid'] != NO_UUID || FORMING.include?(peer['state']) } - alive
+      refuse_replacing(alive + down) if alone && (alive + down).any?
+      return :restart if alive.any?
+      return mine['size'] > 1 ? :restart : :bootstrap if ALIVE.include?(mine['state'])
+      return :restart if down.any?
 
       silent = recorded.select { |name| peers[name].nil? }
       if silent.any?
         raise "Galera: #{silent.join(' and ')} #{silent.one? ? 'is a member' : 'are members'} of the cluster, and #{silent.one? ? 'does' : 'do'} not respond; " \
               "a second cluster would not have its data. Start #{silent.one? ? 'it' : 'them'}, or if the data there is lost for good, run `#{PROGRAM} bootstrap` on this node, and converge again"
       end
+      return :bootstrap if alone
+      refuse_lacking(others) if others.any? && mine['uuid'] == NO_UUID
       return :bootstrap if first
       raise "Galera: no other member responds, and this node does not create the cluster; converge the first one of openstack.ha.members (#{peers.keys.first}) before it" if mine['uuid'] == NO_UUID
 
       :restart
+    end
+
+    # @return [Array<String>] the names of the members that respond, and of which the block is true
+    def having(peers)
+      peers.compact.select { |_, peer| yield peer }.keys
+    end
+
+    def refuse_replacing(names)
+      listed = names.join(' and ')
+      raise "Galera: this node's databases are in no cluster yet, and would be replaced if it joined the one on #{listed}; " \
+            "to keep them, install #{listed} anew, and converge this node first, or to give them up, install this node anew"
+    end
+
+    def refuse_lacking(names)
+      listed = names.join(' and ')
+      raise "Galera: the databases of this cloud are on #{listed}, in no cluster yet, and one that begins on this node would not have them; " \
+            "converge #{listed} before this node, or if the data there is lost for good, delete #{listed} from the Chef server"
     end
   end
 

@@ -10,6 +10,18 @@ openstack_tls_files 'mysql'
 
 tls = openstack_tls_paths('mysql') if openstack_tls_all?
 config = '/etc/mysql/mariadb.conf.d/99-openstack.cnf'
+files = [config, *tls&.values]
+
+if openstack_member?
+  openstack_galera_member 'before its configuration' do
+    address openstack_bind_address('db')
+    peers openstack_peers.to_h(&:to_a)
+    first openstack_first_member?
+    databases node['openstack']['db']['databases'].keys
+    config files
+    action :prepare
+  end
+end
 
 openstack_config config do
   service 'db'
@@ -36,12 +48,11 @@ openstack_config config do
   end)
 end
 
-files = [config, *tls&.values]
-
 if openstack_member?
   openstack_galera_member openstack_bind_address('db') do
     peers openstack_peers.to_h(&:to_a)
     first openstack_first_member?
+    databases node['openstack']['db']['databases'].keys
     through "#{openstack_host('db')}:#{openstack_port('db')}" if openstack_runs?('openstack-ha::controller')
     config files
   end

@@ -3,13 +3,22 @@
 provides :openstack_galera_member
 unified_mode true
 
-description 'Makes the MariaDB of this node a member of the Galera cluster of all controllers, and waits until it has all data. Restarts it if its configuration has changed.'
+description 'Makes the MariaDB of this node a member of the Galera cluster of all controllers, and waits until it has all data (:join). Restarts it if its configuration has changed. ' \
+            'Before MariaDB gets that configuration, :prepare fails if data would be lost.'
 
 property :address, String, name_property: true, description: "This member's address"
 property :peers, Hash, required: true, description: '{name => address} of the other members'
 property :first, [true, false], required: true, description: 'Whether it creates a cluster that does not exist yet'
 property :through, [String, nil], desired_state: false, description: 'HOST:PORT of the HAProxy through which the services of this node reach the database; waits until it answers, too'
+property :databases, Array, default: [], desired_state: false, description: 'The databases of the cloud. A node that has them, and was never in a cluster, begins the cluster, or fails if there is one'
 property :config, Array, required: true, description: 'Files that MariaDB reads when it starts'
+
+default_action :join
+
+# With the configuration of a member, MariaDB may join the others at any start, and take over their data: so this is before it is written.
+action :prepare do
+  verb_to_start if alone? && !whyrun_mode?
+end
 
 action :join do
   reason = reason_to_start
@@ -36,7 +45,11 @@ action_class do
 
   def verb_to_start
     peers = new_resource.peers.transform_values { |address| OpenstackDatabase::Galera.position(address) }
-    OpenstackDatabase::Galera.verb(position, peers, recorded: recorded, first: new_resource.first)
+    OpenstackDatabase::Galera.verb(position, peers, recorded: recorded, first: new_resource.first, alone: alone?, others: others)
+  end
+
+  def alone?
+    OpenstackDatabase::Galera.alone?(new_resource.databases)
   end
 
   def start(verb)
@@ -46,15 +59,27 @@ action_class do
     shell_out!('systemctl', 'restart', '--no-block', 'mariadb')
   end
 
-  # By name, as a search may lag.
-  #
   # @return [Array<String>] the other members whose last converge has found them in the cluster
   def recorded
-    new_resource.peers.keys.select do |name|
-      Chef::Node.load(name).read('openstack', 'ha', 'galera')
-    rescue Net::HTTPClientException => e
-      raise unless e.response.code == '404'
-    end
+    known.select { |_, peer| peer.read('openstack', 'ha', 'galera') }.keys
+  end
+
+  # @return [Array<String>] those whose last converge has left them with databases, and in no cluster
+  def others
+    known.select { |_, peer| peer.read('openstack', 'services', 'mariadb') }.keys - recorded
+  end
+
+  # By name, as a search may lag.
+  #
+  # @return [Hash{String => Chef::Node}] the other members that the Chef server has
+  def known
+    @known ||= new_resource.peers.keys.to_h { |name| [name, load_node(name)] }.compact
+  end
+
+  def load_node(name)
+    Chef::Node.load(name)
+  rescue Net::HTTPClientException => e
+    raise unless e.response.code == '404'
   end
 
   def wait_until_synced

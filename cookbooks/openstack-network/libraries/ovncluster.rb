@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'json'
 require 'mixlib/shellout'
 
 module OpenstackNetwork
@@ -43,6 +44,18 @@ module OpenstackNetwork
     # @return [Boolean] whether this node has a server of a cluster, running or not
     def clustered?(database)
       File.exist?(file(database)) && !Mixlib::ShellOut.new('ovsdb-tool', 'db-is-clustered', file(database)).run_command.error?
+    end
+
+    # Only the northbound database has data of its own: northd and the chassis fill the other one.
+    #
+    # @return [Boolean] whether a database of this node, which is no cluster's, has networks
+    def networks?(database)
+      return false unless database == 'nb' && File.exist?(file(database))
+
+      query = JSON.generate([SCHEMAS.fetch(database), { op: 'select', table: 'Logical_Switch', where: [], columns: ['_uuid'] }])
+      ran = Mixlib::ShellOut.new('ovsdb-tool', 'query', file(database), query).run_command
+      ran.error!
+      JSON.parse(ran.stdout).first['rows'].any?
     end
 
     # @param remote [String] such as tcp:192.0.2.10:6643

@@ -16,10 +16,14 @@ action :prepare do
 
   living = new_resource.peers.select { |peer| OpenstackNetwork::OvnCluster.living?(peer) }
   if living.any?
+    if OpenstackNetwork::OvnCluster.networks?(new_resource.database)
+      raise "#{schema}: the networks of this node are in no cluster yet, and if it joined the one at #{living.first}, they would be lost. To keep them, install the controllers there anew, and " \
+            'converge this node first; to give them up, install this node anew'
+    end
     make("join the cluster of #{schema} at #{living.first}", 'join-cluster', file, schema, new_resource.address, *living)
   elsif new_resource.known.any?
     raise "#{schema} on #{new_resource.known.join(' and ')} cannot be reached, and this node would create a second one without its networks: " \
-          'start ovn-central there and converge again; if these nodes are lost, delete them from the Chef server'
+          'start ovn-central there and converge again, or converge the only controller until now before this node; if these nodes are lost, delete them from the Chef server'
   else
     # with the data of a stand-alone database, if there is one
     source = [file, standalone].any? { |path| ::File.exist?(path) } ? standalone : "/usr/share/ovn/ovn-#{new_resource.database}.ovsschema"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from stackcook.chef.loader.findings import Findings
@@ -45,14 +45,24 @@ def _listed(nodes: Iterable[Node]) -> str:
     return " ".join(f"{node.name}={node.address}" for node in nodes)
 
 
-def in_turn(manifest: Manifest, roles: Documents) -> Iterator[tuple[str, ...]]:
-    """Of each cloud, the names of these controllers, in the order in which they converge."""
+def in_turn(
+    manifest: Manifest, roles: Documents, single: Collection[str] = ()
+) -> Iterator[tuple[str, ...]]:
+    """Of each cloud, the names of these controllers, in the order in which they converge.
+
+    The order is that of the manifest, but in each stage, those in ``single`` are first: they have
+    the data of a cloud with one controller, with which the clusters begin.
+    """
     for zone in manifest.zones or ("",):
         mine = manifest.zone(zone)
         names = {node.name for node in members(mine, roles)}
         if names:
-            staged = (node for _, nodes in mine.staged() for node in nodes)
-            yield tuple(node.name for node in staged if node.name in names)
+            staged = (
+                node.name
+                for _, nodes in mine.staged()
+                for node in sorted(nodes, key=lambda node: node.name not in single)
+            )
+            yield tuple(name for name in staged if name in names)
 
 
 def check_members(

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from stackcook.bootstrap.objects import outdated, synchronize
+from stackcook.bootstrap.objects import outdated, single_databases, synchronize
 from stackcook.manifest.model import Node
 from tests.unit.bootstrap.fakes import ONE, Setting
 
@@ -63,3 +63,20 @@ def test_an_object_that_is_right_is_not_written(setting: Setting) -> None:
     setting.register()
     setting.chef.put = lambda path, value: pytest.fail(f"PUT {path}")  # type: ignore
     synchronize(setting.chef, ONE)
+
+
+@pytest.mark.parametrize(
+    "default, single",
+    [
+        ({"services": {"mariadb": {}}}, True),
+        ({"services": {"mariadb": {}}, "ha": {"galera": "a-uuid"}}, False),
+        ({"services": {"nova-compute": {}}}, False),
+        ({}, False),  # it has never converged
+    ],
+)
+def test_which_node_has_databases_in_no_cluster(
+    setting: Setting, default: dict[str, object], single: bool
+) -> None:
+    setting.register()
+    setting.chef.objects["/nodes/one"]["default"] = {"openstack": default}
+    assert single_databases(setting.chef, ["one", "missing"]) == ({"one"} if single else set())

@@ -238,6 +238,14 @@ def test_controllers_that_are_a_cluster_converge_in_turn_once_all_are_registered
         assert converge.name == "converge"
 
 
+def test_the_plan_lists_controllers_in_the_order_in_which_they_converge() -> None:
+    order = (THREE[1], THREE[0], THREE[2])
+    plan = deploy_plan(CLUSTER, Facts(in_turn=dict.fromkeys(THREE, order)))
+    converges = [each.node for each in plan.steps if each.name == "converge"]
+    assert tuple(converges[:3]) == order
+    assert plan.of("controller1")[-1].after_nodes == ("controller2",)
+
+
 def test_a_controller_that_is_made_anew_is_registered_before_the_others_converge() -> None:
     plan = deploy_plan(CLUSTER, Facts(in_turn=IN_TURN, registered={"controller1", "controller2"}))
     assert names(plan, "controller1")[2:] == ["converge"]

@@ -8,8 +8,8 @@ RSpec.describe OpenstackDatabase::Galera do
   let(:new) { at('stopped', uuid: described_class::NO_UUID) }
   let(:silent) { { 'c2' => nil, 'c3' => nil } }
 
-  def verb(mine, peers, recorded: [], first: true)
-    described_class.verb(mine, peers, recorded: recorded, first: first)
+  def verb(mine, peers, recorded: [], first: true, **options)
+    described_class.verb(mine, peers, recorded: recorded, first: first, **options)
   end
 
   it 'begins a cluster that does not exist yet on the first member only' do
@@ -26,6 +26,38 @@ RSpec.describe OpenstackDatabase::Galera do
     expect(verb(at('alone', uuid: described_class::NO_UUID), { 'c2' => at('primary') })).to eq(:restart)
   end
 
+  context 'when one controller becomes several' do
+    let(:single) { at('alone', uuid: described_class::NO_UUID) }
+
+    it 'begins the cluster with the data of the one, also if it is not the first' do
+      expect(verb(single, silent, alone: true)).to eq(:bootstrap)
+      expect(verb(single, { 'c1' => nil, 'c3' => new }, alone: true, first: false)).to eq(:bootstrap)
+    end
+
+    it 'begins no cluster without its data' do
+      expect { verb(new, silent, others: %w(c2)) }.to raise_error(/databases of this cloud are on c2, in no cluster yet.*converge c2 before this node/)
+      expect { verb(new, { 'c2' => single, 'c3' => nil }, others: %w(c2)) }.to raise_error(/converge c2 before this node/)
+    end
+
+    it 'does not replace its data by that of another cluster' do
+      expect { verb(single, { 'c1' => at('synced'), 'c3' => nil }, alone: true, recorded: %w(c1)) }.to raise_error(/this node's databases.*the one on c1.*install c1 anew/)
+      expect { verb(single, { 'c1' => at('failed') }, alone: true) }.to raise_error(/this node's databases/)
+    end
+
+    it 'lets the others join once the cluster has its data' do
+      expect(verb(new, { 'c2' => at('synced') }, others: %w(c2))).to eq(:restart)
+    end
+
+    it 'knows it by its databases' do
+      allow(File).to receive(:exist?).with('/var/lib/mysql/grastate.dat').and_return(false)
+      allow(File).to receive(:directory?) { |path| path == '/var/lib/mysql/keystone' }
+      expect(described_class).to be_alone(%w(glance keystone))
+      expect(described_class).not_to be_alone(%w(glance))
+      allow(File).to receive(:exist?).with('/var/lib/mysql/grastate.dat').and_return(true)
+      expect(described_class).not_to be_alone(%w(glance keystone))
+    end
+  end
+
   it 'does not begin a second cluster if a member is known that does not respond' do
     expect { verb(new, silent, recorded: %w(c2)) }.to raise_error(/c2 is a member of the cluster, and does not respond.*openstack-galera bootstrap/)
   end
@@ -33,6 +65,7 @@ RSpec.describe OpenstackDatabase::Galera do
   it 'leaves it to the members to recover a cluster that is down' do
     expect(verb(at('failed'), { 'c2' => at('failed'), 'c3' => nil })).to eq(:restart)
     expect(verb(new, { 'c2' => at('non-primary'), 'c3' => nil }, recorded: %w(c3))).to eq(:restart)
+    expect(verb(new, %w(c2 c3).to_h { |name| [name, at('waiting', uuid: described_class::NO_UUID)] }, recorded: %w(c2 c3))).to eq(:restart)
   end
 
   it 'restarts the only member of a cluster as its beginning' do

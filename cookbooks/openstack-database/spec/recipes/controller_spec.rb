@@ -47,6 +47,12 @@ RSpec.describe 'openstack-database::controller' do
       expect(chef_run).to join_openstack_galera_member('192.0.2.10').with(peers: { 'c2' => '192.0.2.12' }, first: true)
     end
 
+    it 'makes sure that no data would be lost before MariaDB gets the configuration of a member' do
+      resources = chef_run.resource_collection.map(&:to_s)
+      expect(resources.index('openstack_galera_member[before its configuration]')).to be < resources.index('openstack_config[/etc/mysql/mariadb.conf.d/99-openstack.cnf]')
+      expect(chef_run).to prepare_openstack_galera_member('before its configuration').with(databases: include('keystone', 'neutron'))
+    end
+
     it 'lets only the nodes of the cloud connect to the ports of the cluster' do
       expect(chef_run).to start_openstack_service('mariadb').with(internal_ports: [3306, 4567, 4568, 4444])
       expect(chef_run).to start_openstack_service('openstack-galera').with(ports: [9200], internal_ports: [9200])

@@ -49,6 +49,32 @@ RSpec.describe 'openstack_galera_member' do
     expect { chef_run }.to raise_error(/this member is not synced: no answer from c2/)
   end
 
+  context 'with databases that are in no cluster' do
+    before { allow(OpenstackDatabase::Galera).to receive(:alone?).with(%w(keystone)).and_return(true) }
+
+    recipe do
+      openstack_galera_member '192.0.2.10' do
+        peers 'c2' => '192.0.2.12'
+        first false
+        databases %w(keystone)
+        config %w(/etc/mysql/mariadb.conf.d/99-openstack.cnf)
+        action :prepare
+      end
+    end
+
+    it 'refuses to join another cluster, before MariaDB is configured to' do
+      expect { chef_run }.to raise_error(/this node's databases are in no cluster yet.*install c2 anew/)
+    end
+
+    context 'without a cluster' do
+      let(:peer) { nil }
+
+      it 'changes nothing yet' do
+        expect(chef_run.find_resource(:openstack_galera_member, '192.0.2.10')).not_to be_updated_by_last_action
+      end
+    end
+  end
+
   context 'with another configuration' do
     let(:outdated) { true }
 
@@ -78,6 +104,12 @@ RSpec.describe 'openstack_galera_member' do
       it 'does not if another one has been a member' do
         allow(Chef::Node).to receive(:load).with('c2').and_return(Chef::Node.new.tap { |node| node.default['openstack']['ha']['galera'] = 'a-uuid' })
         expect { chef_run }.to raise_error(/c2 is a member of the cluster, and does not respond/)
+        expect(commands).to be_empty
+      end
+
+      it 'does not if another one was the only controller until now' do
+        allow(Chef::Node).to receive(:load).with('c2').and_return(Chef::Node.new.tap { |node| node.default['openstack']['services']['mariadb'] = {} })
+        expect { chef_run }.to raise_error(/databases of this cloud are on c2, in no cluster yet/)
         expect(commands).to be_empty
       end
     end

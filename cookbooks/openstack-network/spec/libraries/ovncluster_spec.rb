@@ -36,6 +36,31 @@ RSpec.describe OpenstackNetwork::OvnCluster do
     expect(described_class.parse(text.sub('Leader: 24e3', 'Leader: unknown'))).not_to be_working
   end
 
+  describe '.networks?' do
+    let(:file) { '/var/lib/ovn/ovnnb_db.db' }
+
+    before { allow(File).to receive(:exist?).with(file).and_return(true) }
+
+    def has(rows)
+      query = '["OVN_Northbound",{"op":"select","table":"Logical_Switch","where":[],"columns":["_uuid"]}]'
+      ran = instance_double(Mixlib::ShellOut, error!: nil, stdout: JSON.generate([{ rows: rows }]))
+      allow(Mixlib::ShellOut).to receive(:new).with('ovsdb-tool', 'query', file, query).and_return(instance_double(Mixlib::ShellOut, run_command: ran))
+    end
+
+    it 'looks into the northbound database' do
+      has([{ '_uuid' => %w(uuid a) }])
+      expect(described_class).to be_networks('nb')
+      has([])
+      expect(described_class).not_to be_networks('nb')
+    end
+
+    it 'is none without a database, and never the southbound one' do
+      allow(File).to receive(:exist?).with(file).and_return(false)
+      expect(described_class).not_to be_networks('nb')
+      expect(described_class).not_to be_networks('sb')
+    end
+  end
+
   it 'finds out whether a server can be reached' do
     server = TCPServer.new('127.0.0.1', 0)
     remote = "tcp:127.0.0.1:#{server.addr[1]}"

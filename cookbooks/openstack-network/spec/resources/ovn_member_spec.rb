@@ -8,7 +8,7 @@ RSpec.describe 'openstack_ovn_member' do
   let(:file) { '/var/lib/ovn/ovnnb_db.db' }
 
   before do
-    allow(cluster).to receive_messages(clustered?: false, living?: false)
+    allow(cluster).to receive_messages(clustered?: false, living?: false, networks?: false)
     allow(File).to receive(:exist?).and_call_original
     allow(File).to receive(:exist?).with(file).and_return(false)
     allow(File).to receive(:exist?).with("#{file}.standalone").and_return(false)
@@ -56,6 +56,12 @@ RSpec.describe 'openstack_ovn_member' do
       chef_run
     end
 
+    it 'does not give up the networks of a stand-alone database to join others' do
+      allow(cluster).to receive(:networks?).with('nb').and_return(true)
+      allow(cluster).to receive(:living?).with('tcp:192.0.2.12:6643').and_return(true)
+      expect { chef_run }.to raise_error(/OVN_Northbound: the networks of this node are in no cluster yet.*tcp:192\.0\.2\.12:6643/)
+    end
+
     it 'does nothing on a member' do
       allow(cluster).to receive(:clustered?).and_return(true)
       expect(chef_run.find_resource(:openstack_ovn_member, 'nb')).not_to be_updated_by_last_action
@@ -73,7 +79,7 @@ RSpec.describe 'openstack_ovn_member' do
     end
 
     it 'refuses to begin a second cluster' do
-      expect { chef_run }.to raise_error(/OVN_Northbound on tcp:192\.0\.2\.11:6643 cannot be reached/)
+      expect { chef_run }.to raise_error(/OVN_Northbound on tcp:192\.0\.2\.11:6643 cannot be reached.*only controller until now before this node/)
     end
   end
 

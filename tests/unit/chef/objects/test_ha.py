@@ -77,6 +77,13 @@ def test_one_controller_is_not_mentioned() -> None:
     assert list(in_turn(alone, ROLES)) == []
 
 
+def test_the_only_controller_until_now_converges_first() -> None:
+    """The clusters begin with its data, wherever it is in the manifest."""
+    assert list(in_turn(CLUSTER, ROLES, {"controller2"})) == [
+        ("controller2", "controller1", "controller3")
+    ]
+
+
 def test_they_converge_in_the_order_of_their_stages_in_each_zone() -> None:
     zoned = two_zones(Path("/nowhere"), computes=2)
     addresses = (replace(SHARED, zone="alpha"), replace(SHARED, zone="beta"))

@@ -79,7 +79,9 @@ def converge(task: NodeTask) -> ConvergeResult:
             synchronize(client, node)
         # A run that began before, by the timer, saves the old run list at its end.
         own = {} if node.policy_name else {"run_list": place(node)["run_list"]}
-        return _run(task, more=own, recipes=timer.script(task.context.timer))
+        # Timers of different nodes do not wait for each other.
+        wanted = None if node.name in task.context.in_turn else task.context.timer
+        return _run(task, more=own, recipes=timer.script(wanted))
 
 
 def prepare(task: NodeTask) -> str:

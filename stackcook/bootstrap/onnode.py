@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +82,8 @@ class BootstrapContext:
     ``openstack`` are attributes below that name, which every node gets; those in a zone, which is
     their environment, get ``zones`` instead; ``firewall`` adds its own.
     ``package`` is the user's own package of the Chef client, ``prebuilt`` ours;
-    ``bundle`` has it, and all other Debian packages. ``timer`` runs chef-client on all nodes.
+    ``bundle`` has it, and all other Debian packages. ``timer`` runs chef-client on all nodes but
+    those ``in_turn``: of these controllers, only one may converge at a time.
     ``server`` is as nodes reach it, ``underway`` what an interrupt ends. ``grace`` is how many
     seconds an ended step has to end its own programs. ``opener`` may give a connection that is open
     already, ``login`` never does. ``clock`` and ``pause`` are in seconds.
@@ -100,6 +101,7 @@ class BootstrapContext:
     grace: float = 10.0
     package: ClientPackage | None = None
     timer: Timer | None = None
+    in_turn: Collection[str] = ()
     bundle: Bundle | None = None
     firewall: Firewall | None = None
     prebuilt: Prebuilt = field(default_factory=Prebuilt)

@@ -274,7 +274,10 @@ def _client() -> Schema:
         "package": _text("A Debian package: a path on this machine, or a URL for the nodes."),
         "sha256": _text("Its SHA-256; required for a URL.", settings.SHA256),
         "ca_file": _text("Certificate authorities for the downloads of the installation."),
-        "interval": _duration("How often chef-client runs on the nodes by itself, such as 30m."),
+        "interval": _duration(
+            "How often chef-client runs on the nodes by itself, such as 30m; never on controllers"
+            " that share a virtual_address."
+        ),
         "splay": _duration("A random time of at most this is added to each wait; 5m by default."),
     }
     about = "Your own package of the Chef client; a timer that runs chef-client."

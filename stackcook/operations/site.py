@@ -105,6 +105,7 @@ class Site(ChefSite):
             opener=self._connections,
             package=self._manifest.client,
             timer=self._manifest.timer,
+            in_turn=self.in_turn(self._manifest.nodes),
             bundle=self.bundle,
             firewall=self._firewall,
         )

@@ -59,6 +59,14 @@ def test_only_a_whole_converge_sets_up_the_timer(setting: Setting) -> None:
     assert "stackcook-timer.rb" not in setting.shell.sent[-1]
 
 
+def test_a_controller_of_several_gets_no_timer_and_loses_the_one_it_has(setting: Setting) -> None:
+    """Two that converge at the same time would leave the third one without a quorum."""
+    setting.register()
+    chef = Bootstrap(replace(setting.context, timer=TIMER, in_turn=("one", "two", "three")))
+    again(chef, ONE, setting.host)
+    assert timer.script(None) in setting.shell.sent[-1]
+
+
 def test_a_run_that_saves_an_old_run_list_changes_nothing(setting: Setting) -> None:
     setting.register()
     again(Bootstrap(setting.context), ONE, setting.host)

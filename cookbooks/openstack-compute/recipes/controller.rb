@@ -10,7 +10,8 @@ end
 
 nova_conf nova_controller
 
-openstack_tls_files 'nova' # with which nova-novncproxy connects to instances
+# With these, nova-novncproxy connects to instances. It reads them for each console: to restart it would close those that are open.
+openstack_tls_files 'nova'
 
 openstack_frontend 'compute'
 openstack_frontend 'metadata'
@@ -71,6 +72,6 @@ end
     ports [with[:port]].compact.map { |service| openstack_port(service) }
     internal_ports with[:internal] ? ports : []
     log [unit, with[:log]].compact.map { |name| "/var/log/nova/#{name}.log" }
-    config [OpenstackCompute::Helpers::NOVA_CONF, with[:config], *(openstack_tls_paths('nova').values if openstack_tls_all? && unit == 'nova-novncproxy')].compact
+    config [OpenstackCompute::Helpers::NOVA_CONF, with[:config]].compact
   end
 end

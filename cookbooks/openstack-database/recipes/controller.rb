@@ -10,7 +10,8 @@ openstack_tls_files 'mysql'
 
 tls = openstack_tls_paths('mysql') if openstack_tls_all?
 config = '/etc/mysql/mariadb.conf.d/99-openstack.cnf'
-files = [config, *tls&.values]
+# a renewed certificate and its key need no restart; see below
+files = [config, *tls&.fetch(:ca)]
 
 if openstack_member?
   openstack_galera_member 'before its configuration' do
@@ -63,6 +64,17 @@ openstack_service 'mariadb' do
   internal_ports [openstack_port('db'), *(OpenstackDatabase::Galera::PORTS if openstack_member?)]
   config files
   wait true
+end
+
+if tls
+  certificate = tls.values_at(:certificate, :key)
+  loaded = OpenstackDatabase::Certificate::LOADED
+
+  # Sessions go on. New ones use the renewed certificate, and so do new connections between the members of a cluster.
+  execute 'load the renewed certificate into MariaDB' do
+    command "mariadb --execute=\"#{OpenstackDatabase::Certificate.reload(cluster: openstack_member?)}\" && touch #{loaded}"
+    not_if { OpenstackDatabase::Certificate.loaded?(certificate) }
+  end
 end
 
 node['openstack']['db']['databases'].each do |name, owner|

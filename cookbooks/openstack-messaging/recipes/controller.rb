@@ -16,6 +16,7 @@ openstack_packages 'messaging' do
   packages %w(rabbitmq-server nftables)
 end
 
+# Erlang looks for renewed ones every two minutes (ssl_pem_cache_clean), also for connections between the members: no restart.
 openstack_tls_files 'rabbitmq'
 
 directory '/etc/systemd/system/epmd.socket.d'

@@ -23,6 +23,15 @@ RSpec.describe 'openstack-compute' do
       expect(chef_run).to create_file('/etc/default/nova-consoleproxy').with(content: /^NOVA_CONSOLE_PROXY_TYPE=novnc$/)
     end
 
+    context 'with TLS between nodes' do
+      default_attributes['openstack']['tls']['mode'] = 'all'
+
+      it 'keeps consoles open when the certificate for instances is renewed' do
+        expect(chef_run).to create_openstack_tls_files('nova')
+        expect(chef_run).to start_openstack_service('nova-novncproxy').with(config: %w(/etc/nova/nova.conf /etc/default/nova-consoleproxy))
+      end
+    end
+
     it 'lets users reach its API and the consoles, and only nodes its metadata' do
       services = chef_run.node['openstack']['services']
       expect(services['nova-api-metadata']['internal_ports']).to eq([8775])

@@ -30,6 +30,24 @@ RSpec.describe 'openstack-database::controller' do
   context 'with encrypted connections' do
     default_attributes['openstack']['tls']['mode'] = 'all'
 
+    before { allow(OpenstackDatabase::Certificate).to receive(:loaded?).and_return(true) }
+
+    it 'restarts for its options and its CA, and not for a renewed certificate' do
+      expect(chef_run).to start_openstack_service('mariadb').with(config: %w(/etc/mysql/mariadb.conf.d/99-openstack.cnf /etc/openstack/internal-ca.pem))
+    end
+
+    it 'loads a renewed certificate, once' do
+      files = %w(/etc/openstack/tls/mysql/certificate.pem /etc/openstack/tls/mysql/key.pem)
+      expect(chef_run).not_to run_execute('load the renewed certificate into MariaDB')
+      expect(OpenstackDatabase::Certificate).to have_received(:loaded?).with(files)
+    end
+
+    it 'does so while it runs' do
+      allow(OpenstackDatabase::Certificate).to receive(:loaded?).and_return(false)
+      expect(chef_run).to run_execute('load the renewed certificate into MariaDB')
+        .with(command: 'mariadb --execute="FLUSH LOCAL SSL" && touch /run/openstack-mariadb-certificate')
+    end
+
     it 'has a certificate' do
       expect(chef_run).to create_openstack_tls_files('mysql')
       expect(chef_run).to render_file('/etc/mysql/mariadb.conf.d/99-openstack.cnf').with_content(%r{^ssl-key = /etc/openstack/tls/mysql/key\.pem$})
@@ -51,6 +69,17 @@ RSpec.describe 'openstack-database::controller' do
       resources = chef_run.resource_collection.map(&:to_s)
       expect(resources.index('openstack_galera_member[before its configuration]')).to be < resources.index('openstack_config[/etc/mysql/mariadb.conf.d/99-openstack.cnf]')
       expect(chef_run).to prepare_openstack_galera_member('before its configuration').with(databases: include('keystone', 'neutron'))
+    end
+
+    context 'with encrypted connections' do
+      default_attributes['openstack']['tls']['mode'] = 'all'
+
+      it 'loads a renewed certificate also for connections between the members, and restarts none' do
+        allow(OpenstackDatabase::Certificate).to receive(:loaded?).and_return(false)
+        expect(chef_run).to join_openstack_galera_member('192.0.2.10')
+          .with(config: %w(/etc/mysql/mariadb.conf.d/99-openstack.cnf /etc/openstack/internal-ca.pem))
+        expect(chef_run).to run_execute('load the renewed certificate into MariaDB').with(command: /socket\.ssl_reload=1/)
+      end
     end
 
     it 'lets only the nodes of the cloud connect to the ports of the cluster' do

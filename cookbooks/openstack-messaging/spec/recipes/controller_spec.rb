@@ -72,6 +72,10 @@ RSpec.describe 'openstack-messaging::controller' do
   context 'with TLS for internal connections' do
     default_attributes['openstack']['tls']['mode'] = 'all'
 
+    it 'does not restart for a renewed certificate, which it reads again by itself' do
+      expect(chef_run).to start_openstack_service('rabbitmq-server').with(config: %w(/etc/rabbitmq/rabbitmq.conf /etc/rabbitmq/rabbitmq-env.conf))
+    end
+
     it 'accepts TLS only, at the same port' do
       expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq.conf')
         .with_content(/^listeners\.tcp = none$/).with_content(/^listeners\.ssl\.1 = 192\.0\.2\.10:5672$/)

@@ -245,6 +245,10 @@ class FakeSite:
     def chef_server(self) -> str:
         return self._step("chef server")
 
+    def check_tls(self) -> None:
+        if "tls" in self.errors:
+            raise self.errors["tls"]
+
     def forget_host_keys(self, nodes: Sequence[Node]) -> None:
         """There are none."""
 

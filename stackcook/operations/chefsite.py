@@ -270,6 +270,16 @@ class ChefSite:
         self.client.get("/environments")
         return f"{self.server.url} ({'own' if self.own_server else 'embedded'})"
 
+    def check_tls(self) -> None:
+        """Raise UsageError if the manifest changes `tls` as controllers that are a cluster cannot.
+
+        The Chef server has to run: it knows with which one they were deployed.
+        """
+        controllers = self.in_turn(self._manifest.nodes)
+        found = filter(None, map(self._lookup, controllers))
+        tls = self._manifest.tls
+        ha.check_tls(found, tls is not None and tls.internal)
+
     def upload(self, say: Say) -> str:
         """Make the Chef server's objects equal to the repository's, and wait until it is saved."""
         result = upload_all(self.client, self.repository, on_event=say)

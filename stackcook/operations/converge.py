@@ -135,8 +135,8 @@ def actions(
     made = Actions(manifest, site, stages, facts, Deploy(id, names), ignore)
     shared = made.by_name()
 
-    def chef_server(_: Task) -> str:
-        found = site.chef_server()
+    def chef_server(task: Task) -> str:
+        found = str(shared["chef server"](task))
         nodes = [node for node in manifest.nodes if node.name in names]
         made.find_hosts(nodes)  # a provider's machines, by their node objects
         return found

@@ -359,7 +359,7 @@ class Actions:
         """Each under the name of its step."""
         return {
             "network": self._network,
-            "chef server": lambda _: self._site.chef_server(),
+            "chef server": self._chef_server,
             "save": self._save,
             "run lists": lambda _: self._site.set_run_lists(tuple(self._nodes.values())),
             "firewall": lambda _: self._site.let_in(tuple(self._nodes.values())),
@@ -374,6 +374,11 @@ class Actions:
         self._site.machines.prepare()
         networks = (self._manifest.network, self._manifest.external_network)
         return ", ".join(map(str, filter(None, networks))) or "existing network of the hosts"
+
+    def _chef_server(self, _: Task) -> str:
+        found = self._site.chef_server()
+        self._site.check_tls()  # what is on the nodes is known only now
+        return found
 
     def _save(self, _: Task) -> str:
         self._site.settle()

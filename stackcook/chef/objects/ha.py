@@ -8,6 +8,7 @@ from typing import Any
 from stackcook.chef.loader.findings import Findings
 from stackcook.chef.objects.attributes import values_set
 from stackcook.chef.objects.runlist import recipes_of
+from stackcook.errors import UsageError
 from stackcook.manifest.model import Manifest, Node
 
 RECIPE = "openstack-ha::controller"
@@ -63,6 +64,32 @@ def in_turn(
                 for node in sorted(nodes, key=lambda node: node.name not in single)
             )
             yield tuple(name for name in staged if name in names)
+
+
+def check_tls(nodes: Iterable[Mapping[str, Any]], internal: bool) -> None:
+    """Raise UsageError if controllers that are to be a cluster would turn `tls: all` on or off.
+
+    ``nodes`` are their node objects, ``internal`` says if they are to have TLS between them. Those
+    that have changed would not reach the others: there would be two clusters.
+    """
+    modes = {each["name"]: _tls_mode(each) for each in nodes}
+    other = [name for name, mode in modes.items() if mode and (mode == "all") != internal]
+    if not other:
+        return
+    names, where = ", ".join(other), "stackcook: tls"
+    if internal:
+        what = f"several controllers cannot change to `tls: all` (deployed without it: {names})"
+        remedy = "remove it; a single controller can change to it before you add others"
+        raise UsageError(what, where=where, remedy=remedy)
+    what = f"several controllers cannot change from `tls: all` (deployed with it: {names})"
+    remedy = "write it again, or run `stackcook destroy` first, for a new cloud"
+    raise UsageError(what, where=where, remedy=remedy)
+
+
+def _tls_mode(node: Mapping[str, Any]) -> str:
+    """The mode of ``tls`` in its last successful converge; empty if it had none yet."""
+    openstack = (node.get("normal") or {}).get("openstack") or {}
+    return str((openstack.get("tls") or {}).get("mode") or "")
 
 
 def check_members(

@@ -11,7 +11,7 @@ from stackcook.cli.main import cli
 from stackcook.run.events import RunStarted, StepRetried, StepStarted
 from stackcook.run.lock import exclusive
 from stackcook.run.state import State
-from stackcook.errors import ChefServerError, ExitCode
+from stackcook.errors import ChefServerError, ExitCode, UsageError
 from tests.fakes import FakeSite, recipe_error
 from tests.output import data as data_of
 
@@ -40,6 +40,19 @@ def test_deploy_leaves_nothing_behind_when_the_chef_server_is_not_there(
     assert result.exit_code == ExitCode.CHEF_SERVER
     assert result.stderr == "http://chef: can't be reached\n"
     assert not (root / ".stackcook").exists()
+
+
+@pytest.mark.parametrize("command", ["deploy", "converge"])
+def test_controllers_are_not_touched_if_they_cannot_change_tls(
+    root: Path, site: FakeSite, command: str
+) -> None:
+    assert run("deploy").exit_code == ExitCode.DONE
+    site.asked.clear()
+    site.errors["tls"] = UsageError("controllers cannot change that", where="stackcook: tls")
+    result = run(command)
+    assert result.exit_code == ExitCode.USAGE
+    assert "stackcook: tls: controllers cannot change that" in result.stderr
+    assert "upload" not in site.asked and not [each for each in site.asked if "converge" in each]
 
 
 def test_status_and_logs_say_what_failed_and_why(root: Path, site: FakeSite) -> None:

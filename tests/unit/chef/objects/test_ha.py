@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from stackcook.chef.loader.findings import Findings
-from stackcook.chef.objects.ha import attributes, check_members, in_turn, members
+from stackcook.chef.objects.ha import attributes, check_members, check_tls, in_turn, members
+from stackcook.errors import UsageError
 from stackcook.manifest.model import Manifest, VirtualAddress
 from tests.fakes import AT, three_controllers, two_zones
 
@@ -92,6 +93,45 @@ def test_they_converge_in_the_order_of_their_stages_in_each_zone() -> None:
         ("alpha-compute1", "alpha-compute2"),
         ("beta-compute1", "beta-compute2"),
     ]
+
+
+def deployed(**modes: str) -> list[dict[str, Any]]:
+    """Node objects: those that have converged have a mode of ``tls``."""
+    given = {
+        name: {"openstack": {"tls": {"mode": mode}} if mode else {}} for name, mode in modes.items()
+    }
+    return [{"name": name, "normal": normal} for name, normal in given.items()]
+
+
+@pytest.mark.parametrize(
+    "modes, internal",
+    [
+        ({"one": "all", "two": "all", "three": ""}, True),
+        ({"one": "none", "two": "none"}, False),
+        ({"one": "public", "two": "none"}, False),
+        ({"one": "", "two": ""}, True),
+        ({}, True),
+    ],
+)
+def test_controllers_may_change_from_http_to_public_https(
+    modes: dict[str, str], internal: bool
+) -> None:
+    check_tls(deployed(**modes), internal)
+
+
+def test_controllers_that_are_a_cluster_cannot_turn_tls_between_them_on_or_off() -> None:
+    with pytest.raises(UsageError) as turned_on:
+        check_tls(deployed(one="none", two="public", three=""), True)
+    assert str(turned_on.value) == (
+        "stackcook: tls: several controllers cannot change to `tls: all` (deployed without it: one,"
+        " two); remove it; a single controller can change to it before you add others"
+    )
+    with pytest.raises(UsageError, match=r"from `tls: all` \(deployed with it: one\); write it"):
+        check_tls(deployed(one="all"), False)
+
+
+def test_nodes_that_have_not_converged_yet_are_no_cluster() -> None:
+    check_tls([{"name": "one"}, {"name": "two", "normal": {}}], True)
 
 
 @pytest.mark.parametrize(

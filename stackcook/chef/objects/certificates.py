@@ -164,6 +164,10 @@ def _authority(manifest: Manifest, now: float) -> Pair:
     except OSError as error:
         what = f"the key of the CA cannot be read ({error.strerror})"
         remedy = f"restore it; or remove {certificate} for a new CA, which clients do not know yet"
+        if manifest.tls and manifest.tls.internal:
+            remedy = (
+                "restore it; docs/tls.md says why nodes cannot change to a new CA without a gap"
+            )
         raise InputError([Finding(key, None, what, remedy)]) from error
 
 

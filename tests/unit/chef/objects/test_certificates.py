@@ -145,6 +145,15 @@ def test_a_lost_key_of_the_ca_is_not_replaced(manifest: Manifest) -> None:
         ensure_certificates(manifest, (), NOW)
 
 
+def test_nobody_is_led_to_a_new_ca_that_nodes_would_not_trust(manifest: Manifest) -> None:
+    internal = replace(manifest, tls=Tls(AT, internal=True))
+    ensure_certificates(internal, (), NOW)
+    (manifest.state / "tls" / "ca.key").unlink()
+    with pytest.raises(InputError) as lost:
+        ensure_certificates(internal, (), NOW)
+    assert "restore it; docs/tls.md says" in str(lost.value) and "remove" not in str(lost.value)
+
+
 def test_a_ca_that_was_half_made_is_made_anew(manifest: Manifest) -> None:
     (manifest.state / "tls").mkdir(parents=True)
     (manifest.state / "tls" / "ca.key").write_text("half")

@@ -49,8 +49,10 @@ RSpec.describe OpenstackDatabase::Galera do
     end
 
     it 'knows it by its databases' do
+      allow(File).to receive(:exist?).and_call_original
       allow(File).to receive(:exist?).with('/var/lib/mysql/grastate.dat').and_return(false)
-      allow(File).to receive(:directory?) { |path| path == '/var/lib/mysql/keystone' }
+      allow(File).to receive(:directory?).and_call_original
+      %w(glance keystone).each { |name| allow(File).to receive(:directory?).with("/var/lib/mysql/#{name}").and_return(name == 'keystone') }
       expect(described_class).to be_alone(%w(glance keystone))
       expect(described_class).not_to be_alone(%w(glance))
       allow(File).to receive(:exist?).with('/var/lib/mysql/grastate.dat').and_return(true)

@@ -39,7 +39,10 @@ RSpec.describe OpenstackNetwork::OvnCluster do
   describe '.networks?' do
     let(:file) { '/var/lib/ovn/ovnnb_db.db' }
 
-    before { allow(File).to receive(:exist?).with(file).and_return(true) }
+    before do
+      allow(File).to receive(:exist?).and_call_original
+      allow(File).to receive(:exist?).with(file).and_return(true)
+    end
 
     def has(rows)
       query = '["OVN_Northbound",{"op":"select","table":"Logical_Switch","where":[],"columns":["_uuid"]}]'

@@ -111,14 +111,17 @@ def poll(
     """What ``look`` returns, as soon as it is ``good``; at the deadline, whatever it is.
 
     ``deadline`` is a time of :func:`time.monotonic`; ``pause`` is called between two looks with the
-    seconds to wait, ``every`` or fewer, instead of :func:`time.sleep`.
+    seconds to wait, instead of :func:`time.sleep`: ``every``, or as long as the look has taken,
+    because looks that keep a slow cloud busy would keep it from becoming good.
     """
     while True:
+        began = time.monotonic()
         found = look()
-        left = deadline - time.monotonic()
+        ended = time.monotonic()
+        left = deadline - ended
         if good(found) or left <= 0:
             return found
-        (pause or time.sleep)(min(every, left))
+        (pause or time.sleep)(min(max(every, ended - began), left))
 
 
 def until_good(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from subprocess import PIPE
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -281,9 +281,35 @@ def test_one_that_waits_says_how_new_its_data_is(
         with machine.stops.open("a") as script:
             script.write(f"echo ActiveState=activating; echo MainPID={mariadb.pid}\n")
         (machine.root / "gvwstate.dat").touch()
-        found = galera.Local().position(data=True)
+        local = galera.Local()
+        local.look()
+        found = local.position(data=True)
         mariadb.communicate()
     assert (found.state, found.uuid, found.seqno) == ("waiting", A, 212)
+
+
+def test_a_slow_look_delays_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HAProxy takes an answer that comes late for a dead database, and ends all connections."""
+    local, goes_on, begun = galera.Local(), Event(), Event()
+    assert local.position().state == "starting", "nothing is known yet"
+    monkeypatch.setattr(local, "_look", lambda: at("synced"))
+    local.look()
+
+    def slow() -> Position:
+        begun.set()
+        goes_on.wait(60)
+        return at("non-primary")
+
+    monkeypatch.setattr(local, "_look", slow)
+    looking = Thread(target=local.look)
+    looking.start()
+    begun.wait(60)
+    assert local.position().state == "synced"
+    goes_on.set()
+    looking.join(60)
+    assert local.position().state == "non-primary"
+    monkeypatch.setattr(galera, "STALE", -1.0)
+    assert local.position().state == "starting", "nobody looks any more"
 
 
 def test_what_fails_is_told_in_one_line() -> None:

@@ -54,12 +54,13 @@ module OpenstackCommon
     # A controller that is cut off does not even refuse connections: the timeouts say how long a request waits for it before it is sent to
     # another one. It is sent again, too, if the connection ends without a response, unless it may have changed something (CHANGES).
     # slowstart: the first requests to a service that has just started take seconds, more so while all of its node starts.
+    # inter: each HAProxy checks each service of each controller, over TLS; a dead controller costs a request no more than `timeout connect`.
     SEVERAL = <<~CONFIG.gsub(/^/, '  ')
       timeout connect 1s
       timeout check 2s
       option redispatch 1
       retry-on conn-failure empty-response
-      default-server inter 2s fastinter 1s fall 2 rise 2 slowstart 60s on-marked-down shutdown-sessions
+      default-server inter 4s fastinter 1s downinter 2s fall 2 rise 2 slowstart 60s on-marked-down shutdown-sessions
     CONFIG
 
     CHANGES = 'http-request disable-l7-retry unless METH_GET'

@@ -15,6 +15,7 @@ data begins a new cluster, and the others join it. What was stopped by hand stay
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -51,8 +52,10 @@ ALIVE = (SYNCED, PRIMARY)
 BUSY = (STARTING, WAITING, JOINING)
 TO_RECOVER = (FAILED, NON_PRIMARY, WAITING)
 
-FRESH = 0.5
-"""Seconds for which an answer of MariaDB is used again: several HAProxies ask."""
+PAUSE = 1.0
+"""Seconds between two looks at MariaDB."""
+STALE = 20.0
+"""Seconds after which the last look counts no more; one takes 13 seconds at most."""
 INTERVAL = 2.0
 """Seconds between two looks at whether there is something to recover."""
 HEALING = 60.0
@@ -214,20 +217,29 @@ class Local:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._asked = 0.0
+        self._looked = -math.inf
         self._answer = Position(STARTING, "not looked at yet")
         self._recovered: tuple[str, tuple[str, int]] = ("", (NOWHERE, -1))
 
+    def look(self) -> None:
+        """Find out the state."""
+        self._answer = self._look()
+        self._looked = time.monotonic()
+
     def position(self, *, data: bool = False) -> Position:
-        """The state now; with ``data`` also the position of a MariaDB that does not run."""
-        with self._lock:
-            if time.monotonic() - self._asked > FRESH:
-                self._answer = self._look()
-                self._asked = time.monotonic()
-            if data and self._answer.state in (FAILED, STOPPED):
+        """What :meth:`look` found last; with ``data`` also the position of a MariaDB that is down.
+
+        HAProxies ask, which take an answer that comes late for a dead database. So nothing is
+        waited for here: on a busy machine, a look takes seconds.
+        """
+        found = self._answer
+        if time.monotonic() - self._looked > STALE:
+            return Position(STARTING, "MariaDB was not looked at for too long")
+        if data and found.state in (FAILED, STOPPED):
+            with self._lock:
                 uuid, seqno = self._on_disk()
-                return Position(self._answer.state, self._answer.reason, uuid, seqno)
-            return self._answer
+            return Position(found.state, found.reason, uuid, seqno)
+        return found
 
     def _look(self) -> Position:
         try:
@@ -272,12 +284,19 @@ class Local:
         return self._recovered[1]
 
 
+def state_now() -> str:
+    """The state of MariaDB on this node."""
+    local = Local()
+    local.look()
+    return local.position().state
+
+
 def bootstrap(state: str = "") -> None:
     """Begin a cluster with this node's data; ``state`` is its state, if it is known.
 
     Raises OSError, subprocess.SubprocessError.
     """
-    if (state or Local().position().state) == WAITING:
+    if (state or state_now()) == WAITING:
         kill()
     # first: when it ends, it writes to the file that is changed next
     run("systemctl", "stop", "mariadb", timeout=300.0)
@@ -427,6 +446,13 @@ def handler(local: Local, watch: Watch) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+def keep_looking(local: Local) -> None:
+    """Look at MariaDB again and again."""
+    while True:
+        local.look()
+        time.sleep(PAUSE)
+
+
 def serve(me: str, at: str, members: Mapping[str, str]) -> None:
     """Answer, and watch, until the process is ended."""
     address, _, port = at.rpartition(":")
@@ -434,6 +460,7 @@ def serve(me: str, at: str, members: Mapping[str, str]) -> None:
     watch = Watch(me, members, local, lambda peer: ask(peer, int(port)), DO)
     server = ThreadingHTTPServer((address, int(port)), handler(local, watch))
     Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=keep_looking, args=(local,), daemon=True).start()
     while True:
         watch.look()
         time.sleep(INTERVAL)

@@ -21,6 +21,8 @@ systemd_unit unit do
     Service: {
       ExecStart: [OpenstackDatabase::Galera::PROGRAM, 'serve', node.name, "#{address}:#{OpenstackDatabase::Galera::STATUS}",
                   *openstack_members.map { |member| "#{member.name}=#{member.address}" }].join(' '),
+      # HAProxy takes an answer that comes late for a dead database, also while all CPUs are busy
+      Nice: -10,
       Restart: 'always',
       RestartSec: 2,
       ProtectHome: true,

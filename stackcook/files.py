@@ -41,6 +41,20 @@ def state_directory(manifest: Path) -> Path:
     return manifest.absolute().parent / ".stackcook"
 
 
+def may_exist(path: Path) -> bool:
+    """Whether the path exists; also true if it is in another user's directory, who alone can know.
+
+    :meth:`Path.exists` raises PermissionError there, or says no, depending on Python's version.
+    """
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def untrack(path: Path) -> None:
     """Add the file to the .gitignore beside it, unless a line there names it already."""
     ignoring = path.with_name(".gitignore")

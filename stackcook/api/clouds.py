@@ -18,9 +18,9 @@ from stackcook.run.history import Run, runs
 class CloudHere:
     """A cloud whose manifest is in ``directory``; ``memory`` is what it uses, in bytes.
 
-    ``containers`` are its machines, each with whether it runs. ``user`` owns the directory.
-    ``began`` and ``expires`` are in seconds since the epoch, None if it is not known, or never.
-    ``damage`` says why nothing is known of an ephemeral cloud but its machines.
+    ``containers`` are its machines, each with whether it runs. ``user`` owns the directory, empty
+    if that is not known. ``began`` and ``expires`` are in seconds since the epoch, None if it is
+    not known, or never. ``damage`` says why nothing is known of an ephemeral cloud but its machines.
     """
 
     name: str
@@ -63,10 +63,7 @@ def _cloud(
     directory: Path, machines: Mapping[str, bool], own: Ephemeral | None, containers: Containers
 ) -> CloudHere:
     memory = sum(containers.memory(name) for name, running in machines.items() if running)
-    try:
-        user = directory.owner()
-    except (FileNotFoundError, KeyError):  # the directory is gone, or its user
-        user = ""
+    user = _user(directory)
     if own and own.damage:
         return CloudHere(own.name, directory, user, machines, memory, damage=own.damage)
     if own:
@@ -75,6 +72,18 @@ def _cloud(
     name = _name(Path(recorded[-1].manifest)) if recorded else ""
     began = recorded[0].started if recorded else None
     return CloudHere(name or directory.name, directory, user, machines, memory, began)
+
+
+def _user(directory: Path) -> str:
+    """Who owns the directory, or, if it is hidden in another one, that one; empty if it is gone."""
+    for path in (directory, *directory.parents):
+        try:
+            return path.owner()
+        except PermissionError:
+            continue
+        except (OSError, KeyError):  # the directory is gone, or its user
+            return ""
+    return ""
 
 
 def _recorded(directory: Path) -> tuple[Run, ...]:

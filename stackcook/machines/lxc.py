@@ -9,6 +9,7 @@ from pathlib import Path
 from stackcook.command import Command, Runner, as_root
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError
+from stackcook.files import may_exist
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Containers:
     def foreign(self, name: str, root: Path) -> Path | None:
         """The directory of another deployment that made the container, if it still exists."""
         owner = self.owner(name)
-        return owner if owner and owner != root and owner.exists() else None
+        return owner if owner and owner != root and may_exist(owner) else None
 
     def link(self, name: str, interface: int) -> str:
         """The bridge of its interface with that number; empty if it has no such interface."""

@@ -18,6 +18,7 @@ from stackcook import retry
 from stackcook.command import Command, Completed, Runner, as_root, find_program
 from stackcook.command import run as run_command
 from stackcook.errors import MachineError
+from stackcook.files import may_exist
 
 UNREACHABLE_METRIC = 1_000_000
 """After every route of an interface; the longer prefix puts it before the default route."""
@@ -182,7 +183,7 @@ class LabNetwork:
         There is none, it belongs to this lab, or its owner no longer exists.
         """
         owner = owners.get(self.bridge, str(self.owner))
-        return owner in ("", str(self.owner)) or not Path(owner).exists()
+        return owner in ("", str(self.owner)) or not may_exist(Path(owner))
 
     def _forward(self) -> None:
         """Forward the lab's packets, with this machine's address as the source."""

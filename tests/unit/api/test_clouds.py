@@ -10,6 +10,7 @@ from stackcook.machines.lxc import Containers
 from stackcook.api.clouds import clouds_here
 from stackcook.run.events import RunStarted
 from stackcook.run.state import State
+from tests.unprivileged import unprivileged
 from tests.unit.machines.fakes import FakeHost
 
 
@@ -46,6 +47,19 @@ def test_the_name_is_that_in_the_manifest_which_was_deployed(
     host.containers, host.owners = {"a-b-c": True}, {"a-b-c": directory}
     (found,) = clouds_here(tmp_path / "clouds", Containers(host.run))
     assert (found.name, found.began) == (name, 7.0)
+
+
+def test_of_another_users_cloud_the_user_is_known(tmp_path: Path) -> None:
+    """The directory is in one of mode 0700, whose owner is the user."""
+    (directory := tmp_path / "hidden" / "cloud").mkdir(parents=True)
+    directory.parent.chmod(0)
+    host = FakeHost()
+    host.containers, host.owners = {"a-c1": True}, {"a-c1": directory}
+    with unprivileged():
+        (found,) = clouds_here(Path("/nonexistent"), Containers(host.run))
+    directory.parent.chmod(0o700)
+    assert (found.name, found.state, found.user) == ("cloud", "running", tmp_path.owner())
+    assert found.began is None
 
 
 def test_nothing_is_there(tmp_path: Path) -> None:

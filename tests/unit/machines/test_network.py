@@ -13,6 +13,7 @@ from stackcook.command import Completed
 from stackcook.errors import ExitCode, MachineError
 from stackcook.machines.network import LabNetwork
 from tests.unit.machines.fakes import ETH0, FakeHost
+from tests.unprivileged import unprivileged
 
 RANGE = IPv4Network("10.9.0.0/24")
 
@@ -136,6 +137,18 @@ def test_what_somebody_else_holds_is_refused_before_anything_is_done(
 def test_the_bridge_of_another_checkout_is_left_alone() -> None:
     host = FakeHost(links=[bridge("/tmp")])
     lab(host).down()
+    assert host.done == []
+
+
+def test_the_bridge_of_a_hidden_checkout_is_left_alone(tmp_path: Path) -> None:
+    (theirs := tmp_path / "hidden" / "theirs").mkdir(parents=True)
+    theirs.parent.chmod(0)
+    host = FakeHost(links=[bridge(str(theirs))])
+    with unprivileged():
+        lab(host).down()
+        with pytest.raises(MachineError, match="the bridge br-lab already exists"):
+            lab(host).up()
+    theirs.parent.chmod(0o700)
     assert host.done == []
 
 

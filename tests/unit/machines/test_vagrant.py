@@ -16,6 +16,7 @@ import pytest
 
 from stackcook.errors import MachineError, Position, UsageError
 from stackcook.machines import factory, vagrant
+from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
 from stackcook.machines.ssh import SshMachines
 from stackcook.machines.vagrant import VagrantMachines, choose_provider
@@ -23,6 +24,7 @@ from stackcook.manifest.model import MachineKind, Manifest, Node
 from tests.contract.servers import wait
 from tests.started import environment
 from tests.unit.machines.fakes import FakeHost
+from tests.unprivileged import unprivileged
 
 NODES = tuple(
     Node(name, Position(1, 1), address=IPv4Address(f"10.9.0.{number}"))
@@ -171,6 +173,17 @@ def test_the_containers_of_another_checkout_are_left_alone(tmp_path: Path) -> No
     theirs.rmdir()  # a checkout that is gone has no use for its machines
     machines(ours, host).destroy(NODES, print)
     assert host.done == ["lxc-destroy --force --name lab-one"]
+
+
+def test_the_containers_of_a_hidden_checkout_are_left_alone(tmp_path: Path) -> None:
+    """Directories of other users, which have mode 0700, are not mistaken for deleted ones."""
+    (theirs := tmp_path / "hidden" / "theirs").mkdir(parents=True)
+    theirs.parent.chmod(0)
+    containers = Containers(FakeHost(owners={"lab-one": theirs}).run)
+    with unprivileged():
+        found = containers.foreign("lab-one", tmp_path / "ours")
+    theirs.parent.chmod(0o700)
+    assert found == theirs
 
 
 def test_a_container_that_stays_is_an_error(tmp_path: Path) -> None:

@@ -110,10 +110,13 @@ def create(
     *,
     name: str = "",
     pool: IPv4Network = POOL,
+    begin: int | None = None,
     run: Runner = run_command,
 ) -> Ephemeral:
     """Reserve a name and networks, and write the directory of a new cloud of ``manifest``.
 
+    The search for networks begins ``begin`` addresses into the pool, by default at a random place:
+    other users' reservations are not known, so it is improbable that two choose the same network.
     Raises UsageError if the manifest's cloud can't be moved to other networks, if the name is in
     use or if the pool has no free network, and MachineError if this machine's routes can't be read.
     """
@@ -127,7 +130,8 @@ def create(
         others = every(directory)
         taken = {network for cloud in others for network in cloud.networks}
         taken |= LabNetwork("stackcook", pool, directory, run).others()
-        new = free_networks(pool, taken, [network.prefixlen for network in old])
+        begin = secrets.randbelow(pool.num_addresses) if begin is None else begin
+        new = free_networks(pool, taken, [network.prefixlen for network in old], begin)
         name = name or _new_name(manifest.name, {path.name for path in directory.iterdir()})
         cloud = Ephemeral(directory / name, manifest.path.absolute(), now, ttl, new)
         if cloud.directory.exists():
@@ -163,23 +167,32 @@ def remove(cloud: Ephemeral, nodes: Iterable[str]) -> None:
 
 
 def free_networks(
-    pool: IPv4Network, taken: Iterable[IPv4Network], lengths: Iterable[int]
+    pool: IPv4Network, taken: Iterable[IPv4Network], lengths: Iterable[int], begin: int
 ) -> tuple[IPv4Network, ...]:
     """Networks of the pool with these prefix lengths, which overlap none of ``taken``. Pure.
 
-    Raises UsageError if there are not enough.
+    They are the first ones from ``begin``, a number of addresses into the pool; after its last
+    network comes its first. Raises UsageError if there are not enough.
     """
     used, found = [*taken], []
     for length in lengths:
         try:
-            candidates = pool.subnets(new_prefix=length)
+            candidates = _subnets(pool, length, begin)
             new = next(each for each in candidates if not any(map(each.overlaps, used)))
-        except (ValueError, StopIteration):
+        except StopIteration:
             remedy = "use another --pool, or run `stackcook ps` to see which clouds are there"
             raise UsageError(f"no /{length} is free", where=str(pool), remedy=remedy) from None
         used.append(new)
         found.append(new)
     return tuple(found)
+
+
+def _subnets(pool: IPv4Network, length: int, begin: int) -> Iterator[IPv4Network]:
+    """The pool's networks of that prefix length, from that with address number ``begin``."""
+    size = 1 << (32 - length)
+    for first in range(0, pool.num_addresses - size + 1, size):
+        address = (begin // size * size + first) % pool.num_addresses
+        yield IPv4Network((int(pool.network_address) + address, length))
 
 
 def _new_name(base: str, taken: set[str]) -> str:

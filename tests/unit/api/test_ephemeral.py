@@ -55,7 +55,8 @@ def manifest_in(root: Path) -> Manifest:
 
 def made(source: Path, directory: Path, name: str = "", *, now: float = 100.0) -> Ephemeral:
     host = FakeHost()
-    return create(manifest_in(source), directory, 60.0, now, name=name, pool=POOL, run=host.run)
+    manifest, run = manifest_in(source), host.run
+    return create(manifest, directory, 60.0, now, name=name, pool=POOL, begin=0, run=run)
 
 
 def test_networks_that_are_taken_are_passed_over() -> None:
@@ -64,12 +65,42 @@ def test_networks_that_are_taken_are_passed_over() -> None:
         IPv4Network("10.64.2.128/25"),
         IPv4Network("192.0.2.0/24"),
     ]
-    first, second = free_networks(POOL, taken, [24, 24])
+    first, second = free_networks(POOL, taken, [24, 24], 0)
     assert (str(first), str(second)) == ("10.64.1.0/24", "10.64.3.0/24")
     with pytest.raises(UsageError, match="no /24 is free; use another --pool"):
-        free_networks(POOL, [*taken, first], [24, 24])
+        free_networks(POOL, [*taken, first], [24, 24], 0)
     with pytest.raises(UsageError, match="10.64.0.0/22: no /16 is free"):
-        free_networks(POOL, [], [16])
+        free_networks(POOL, [], [16], 0)
+
+
+@pytest.mark.parametrize(
+    "begin, lengths, found",
+    [
+        (256, [24, 24], ["10.64.1.0/24", "10.64.2.0/24"]),
+        (1023, [24, 24], ["10.64.3.0/24", "10.64.0.0/24"]),
+        (300, [24, 29], ["10.64.1.0/24", "10.64.2.0/29"]),
+        (1000, [23, 25], ["10.64.2.0/23", "10.64.0.0/25"]),
+        (1000, [22], ["10.64.0.0/22"]),
+    ],
+)
+def test_networks_are_searched_from_any_place(
+    begin: int, lengths: list[int], found: list[str]
+) -> None:
+    assert [str(network) for network in free_networks(POOL, [], lengths, begin)] == found
+
+
+def test_every_network_of_the_pool_is_found() -> None:
+    whole = free_networks(POOL, [], [24] * 4, 700)
+    assert sorted(whole) == [*POOL.subnets(new_prefix=24)]
+
+
+def test_two_users_do_not_choose_the_same_networks(source: Path, tmp_path: Path) -> None:
+    """They have no common lock, and do not see each other's reservations."""
+    manifest, run = manifest_in(source), FakeHost().run
+    users = (tmp_path / f"user{number}" for number in range(5))
+    clouds = [create(manifest, directory, 60.0, 100.0, run=run) for directory in users]
+    assert len({cloud.networks for cloud in clouds}) > 1
+    assert all(network.subnet_of(ephemeral.POOL) for each in clouds for network in each.networks)
 
 
 def test_its_manifest_is_the_same_with_another_name_and_other_networks(
@@ -119,7 +150,8 @@ def test_the_next_one_gets_other_networks_and_another_name(source: Path, tmp_pat
 def test_a_network_that_this_machine_uses_is_not_taken(source: Path, tmp_path: Path) -> None:
     host = FakeHost()
     host.routes = [{"dst": "default", "dev": "eth0"}, {"dst": "10.64.0.0/23", "dev": "eth7"}]
-    cloud = create(manifest_in(source), tmp_path / "clouds", 60.0, 100.0, pool=POOL, run=host.run)
+    manifest, run = manifest_in(source), host.run
+    cloud = create(manifest, tmp_path / "clouds", 60.0, 100.0, pool=POOL, begin=0, run=run)
     assert [str(network) for network in cloud.networks] == ["10.64.2.0/24", "10.64.3.0/24"]
 
 

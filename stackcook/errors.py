@@ -57,7 +57,8 @@ class Finding:
     """A problem of the input: where it is, what it is, and how to fix it.
 
     ``needed_by`` is for a warning about what this machine lacks, such as an SSH key: for these
-    commands it is an error.
+    commands it is an error. ``optional_for`` is for an error about a file that is missing: for
+    these commands it is a warning.
     """
 
     path: Path
@@ -66,6 +67,7 @@ class Finding:
     remedy: str
     severity: Severity = Severity.ERROR
     needed_by: tuple[str, ...] = ()
+    optional_for: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """``file:line:column: severity: what; remedy``, one line that editors jump to.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stackcook.command import Say, run
-from stackcook.errors import InputError, Severity
+from stackcook.errors import Finding, InputError, Severity
 from stackcook.manifest.model import MachineKind, Manifest
 from stackcook.manifest.read import read
 
@@ -15,16 +15,25 @@ def load(path: Path, command: str = "", warn: Say | None = None) -> Manifest:
     """The manifest, once it is free of errors; ``warn`` gets its warnings, a line for each.
 
     Raises InputError with all findings if one is an error, also one that is an error only for
-    ``command``.
+    ``command``. A file that is missing is no error for a command that needs none.
     """
     manifest, found = read(path, run)
-    findings = [replace(f, severity=Severity.ERROR) if command in f.needed_by else f for f in found]
+    findings = [_for(command, finding) for finding in found]
     if manifest is None or any(f.severity is Severity.ERROR for f in findings):
         raise InputError(findings)
     if warn:
         for finding in findings:
             warn(str(finding))
     return manifest
+
+
+def _for(command: str, finding: Finding) -> Finding:
+    """The finding as severe as it is for this command."""
+    if command in finding.needed_by:
+        return replace(finding, severity=Severity.ERROR)
+    if command in finding.optional_for:
+        return replace(finding, severity=Severity.WARNING)
+    return finding
 
 
 def load_deployed(path: Path, command: str = "", *, lab_only: bool = False) -> Manifest:

@@ -44,7 +44,7 @@ def command(context: Context, yes: bool, keep_data: bool, keep_packages: bool) -
     users, services and files that came with the cloud are removed, and /etc is restored. After a
     failure, run it again.
     """
-    manifest = context.load()
+    manifest = context.load("destroy")
     hosts = manifest.machines is MachineKind.SSH
     if (keep_data or keep_packages) and not hosts:
         what = "is only for your own hosts (`machines: ssh`)"

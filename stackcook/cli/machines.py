@@ -23,7 +23,7 @@ def command(context: Context) -> None:
 
     --json also prints everything that the Vagrantfile needs to create them.
     """
-    described = machines_for(context.load()).describe()
+    described = machines_for(context.load("machines")).describe()
     context.console.result("\n".join(map(_line, described["machines"])), described)
 
 

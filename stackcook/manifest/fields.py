@@ -30,6 +30,12 @@ LOGIN = ("deploy", "converge")
 UPLOAD = ("deploy", "upload")
 """The commands that change the Chef server's objects."""
 
+WITHOUT_FILES = ("destroy", "machines")
+"""The commands that need no file but the manifest: names, machines and networks are enough.
+
+`machines` is what Vagrant asks when it destroys a machine.
+"""
+
 T = TypeVar("T")
 SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _MIB = {"M": 1, "G": 1024, "T": 1024 * 1024}
@@ -75,6 +81,10 @@ class FieldReader:
         """Add a finding about what this machine lacks: an error only for ``needed_by``."""
         self._add(at, what, remedy, Severity.WARNING, needed_by)
 
+    def missing(self, at: Position | None, what: str, remedy: str) -> None:
+        """Add a finding about a missing file: an error, but not for ``WITHOUT_FILES``."""
+        self._add(at, what, remedy, optional_for=WITHOUT_FILES)
+
     def warning(self, at: Position | None, what: str, remedy: str) -> None:
         """Add a finding about something that works, but is probably not intended."""
         self._add(at, what, remedy, Severity.WARNING)
@@ -86,11 +96,13 @@ class FieldReader:
         remedy: str,
         severity: Severity = Severity.ERROR,
         needed_by: Commands = (),
+        optional_for: Commands = (),
     ) -> None:
         path, place = self.path, at
         if at and at.path:
             path, place = at.path, Position(at.line, at.column)
-        self.findings.append(Finding(path, place, what, remedy, severity, needed_by))
+        finding = Finding(path, place, what, remedy, severity, needed_by, optional_for)
+        self.findings.append(finding)
 
     def fields(
         self, value: Value, what: str, known: Collection[str], remedy: str = _NO_MAPPING
@@ -274,7 +286,7 @@ class FieldReader:
             if needed_by and (private or not self.in_repository(path)):
                 self.lacking(value.at, problem, remedy, needed_by)
             else:
-                self.error(value.at, problem, remedy)
+                self.missing(value.at, problem, remedy)
         return path
 
     def in_repository(self, path: Path) -> bool:

@@ -134,6 +134,16 @@ def test_it_is_destroyed_and_its_directory_deleted(site: FakeSite) -> None:
     assert run("down", "ci-42").exit_code == ExitCode.USAGE
 
 
+def test_any_cloud_is_destroyed_although_files_of_its_repository_are_missing(root: Path) -> None:
+    (root / "Berksfile").write_text("")
+    (root / "infrastructure.yml").write_text(f"berksfile:\n{MANIFEST}")
+    assert run("deploy").exit_code == 0
+    (root / "Berksfile").unlink()
+    assert run("deploy").exit_code == ExitCode.INPUT
+    result = run("destroy", "--yes")
+    assert result.exit_code == 0, result.stderr
+
+
 def test_a_failed_destroy_keeps_it(site: FakeSite) -> None:
     run("up", "--ephemeral", "--name", "ci-42")
     site.errors["stop"] = ChefServerError("no luck")

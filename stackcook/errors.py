@@ -162,7 +162,8 @@ class RunError(StackcookError):
     """A deploy or a destroy failed; ``exit_code`` is that of the command.
 
     ``nodes`` are those on which a step failed, ``errors`` has a line for each failed step, and
-    ``logs`` is the directory of the nodes' logs.
+    ``logs`` is the directory of the nodes' logs. ``manifest`` is the manifest of the cloud, also of
+    an ephemeral one: deploy it to resume, or open and destroy it.
     """
 
     def __init__(
@@ -172,9 +173,11 @@ class RunError(StackcookError):
         nodes: Sequence[str],
         errors: Sequence[str],
         logs: Path,
+        manifest: Path,
     ) -> None:
         self.exit_code = exit_code
-        self.nodes, self.errors, self.logs = tuple(nodes), tuple(errors), logs
+        self.nodes, self.errors = tuple(nodes), tuple(errors)
+        self.logs, self.manifest = logs, manifest
         some = "; ".join(self.errors[:MOST_ERRORS])
         left = len(self.errors) - MOST_ERRORS
         more = f"; and {counted(left, 'more error')}" if left > 0 else ""

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackcook.api import deployment
+from stackcook.api.down import destroy_expired
+from stackcook.api.ephemeral import TTL, create, default_directory, removed_unless_deployed
 from stackcook.api.manifest import load, load_deployed
 from stackcook.api.record import Recorded, recorded
 from stackcook.bootstrap.findings import IGNORABLE
@@ -23,7 +25,6 @@ from stackcook.errors import ExitCode, NodeError, RunError, UsageError
 from stackcook.files import pieces, replacing
 from stackcook.log import shown
 from stackcook.manifest import model
-from stackcook.api.ephemeral import TTL, Ephemeral, create, default_directory, remove
 from stackcook.operations.limit import of_one_zone
 from stackcook.operations.site import Site
 from stackcook.remote.base import Access, as_root
@@ -140,16 +141,8 @@ class Cloud:
     ``keep``; one of :meth:`open` is not. Expected errors are StackcookErrors.
     """
 
-    def __init__(
-        self,
-        manifest: model.Manifest,
-        site: Site,
-        *,
-        keep: bool = True,
-        ephemeral: Ephemeral | None = None,
-    ) -> None:
+    def __init__(self, manifest: model.Manifest, site: Site, *, keep: bool = True) -> None:
         self._manifest, self._site, self._keep = manifest, site, keep
-        self._ephemeral = ephemeral
 
     @classmethod
     def deploy(
@@ -173,7 +166,8 @@ class Cloud:
         """Deploy as ``stackcook deploy`` does with options of these names; returns the cloud.
 
         With ``ephemeral``, it is a further cloud of the manifest, with a name and networks of its
-        own, which expires after ``ttl`` seconds, as `stackcook up --ephemeral` makes it.
+        own, which expires after ``ttl`` seconds, as `stackcook up --ephemeral` makes it. Ephemeral
+        clouds that have expired are destroyed first.
 
         A deploy that failed before is resumed, unless ``anew``. ``reset`` replaces the machines by
         a snapshot, without asking. ``parallel`` is the most nodes at
@@ -182,47 +176,50 @@ class Cloud:
         :mod:`stackcook.run.events`. ``make_site`` makes what reaches the outside, for tests.
 
         Raises InputError if the manifest or the Chef repository has errors, UsageError if another
-        command is running, and RunError if a step fails. Nothing is destroyed then: call it again
-        to resume. A deploy within its failure budget has not failed; :meth:`report` has the nodes.
+        command is running, and RunError if a step fails. Nothing is destroyed then:
+        ``Cloud.deploy(error.manifest)`` resumes, ``Cloud.open(error.manifest).destroy()`` removes
+        what is there. A deploy within its failure budget has not failed; :meth:`report` has the
+        nodes.
         """
         if unknown := sorted({*ignore} - {*IGNORABLE}):
             remedy = f"use some of {', '.join(IGNORABLE)}"
             raise UsageError(f"unknown finding {unknown[0]}", where="ignore", remedy=remedy)
         limit = tuple(limit)
-        others = {"anew": anew, "limit": limit, "bundle": bundle is not None}
+        others = {
+            "anew": anew,
+            "ephemeral": ephemeral,  # a new cloud has nothing to reset
+            "limit": limit,
+            "bundle": bundle is not None,
+        }
         if reset and (wrong := [option for option, given in others.items() if given]):
             raise UsageError(f"reset and {wrong[0]} cannot be combined", remedy="omit one of them")
+        login = access or Access.of_environment()
+        destroy_expired(lambda found: make_site(found, login, None), _log.warning)
         path, own = Path(manifest), None
         if ephemeral:
             own = create(load(path, "deploy"), default_directory(), ttl, time.time())
             path = own.manifest
-        try:
+        listener = _Listener(on_event)
+        with removed_unless_deployed(own):
             ready = deployment.made_ready(
                 path,
-                lambda found, unpacked: make_site(
-                    found, access or Access.of_environment(), unpacked
-                ),
+                lambda found, unpacked: make_site(found, login, unpacked),
                 limit=limit,
                 bundle=Path(bundle) if bundle is not None else None,
                 say=_log.warning,
             )
-        except BaseException:
-            if own:
-                remove(own, ())  # nothing is deployed
-            raise
-        listener = _Listener(on_event)
-        code = deployment.deploy(
-            ready,
-            listener,
-            anew=anew,
-            reset=reset,
-            ignore=ignore,
-            named=set_hostnames,
-            parallel=parallel,
-        )
+            code = deployment.deploy(
+                ready,
+                listener,
+                anew=anew,
+                reset=reset,
+                ignore=ignore,
+                named=set_hostnames,
+                parallel=parallel,
+            )
         if code not in _DEPLOYED:
             raise listener.error("deploy", code, ready.manifest)
-        return cls(ready.manifest, ready.site, keep=keep, ephemeral=own)
+        return cls(ready.manifest, ready.site, keep=keep)
 
     @classmethod
     def open(
@@ -342,15 +339,14 @@ class Cloud:
     def destroy(self, *, on_event: Listener | None = None) -> None:
         """Remove the cloud and all local state, or give hosts back; asks nothing.
 
-        It is no failure if something has been removed already. Raises RunError if a step fails.
+        Of an ephemeral cloud, the directory is deleted, too. It is no failure if something has been
+        removed already. Raises RunError if a step fails.
         """
         listener = _Listener(on_event)
         code = deployment.destroy(self._manifest, self._site, listener)
         self.close()
         if code is not ExitCode.DONE:
             raise listener.error("destroy", code, self._manifest)
-        if self._ephemeral:
-            remove(self._ephemeral, self.nodes)
         self._keep = True  # the end of the block has nothing left to destroy
 
     def close(self) -> None:
@@ -379,4 +375,5 @@ class _Listener:
         """The error for a run that ended with ``code``."""
         nodes = dict.fromkeys(event.node for event in self._failed if event.node)
         errors = [event.error for event in self._failed]
-        return RunError(command, code, [*nodes], errors, manifest.state / "logs")
+        logs = manifest.state / "logs"
+        return RunError(command, code, [*nodes], errors, logs, manifest.path)

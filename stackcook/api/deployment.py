@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from stackcook.api import ephemeral
 from stackcook.api.manifest import load
 from stackcook.bootstrap.record import Keep
 from stackcook.bundle.archive import Bundle, remove_others
@@ -175,6 +177,16 @@ def verify(
 
 
 def destroy(manifest: Manifest, site: Site, listener: Listener, keep: Keep = Keep()) -> ExitCode:
-    """Remove the cloud; ``keep`` is about hosts. Raises UsageError if a command is running."""
-    with exclusive(manifest.state, "destroy"):
-        return destroy_all(manifest, site, (listener,), keep=keep)
+    """Remove the cloud; ``keep`` is about hosts. Raises UsageError if a command is running.
+
+    The directory of an ephemeral cloud is deleted, too, so that its name and its networks are free.
+    """
+    cloud = ephemeral.of(manifest.path)
+    with ephemeral.held(cloud) if cloud else nullcontext(True) as there:
+        if not there:
+            return ExitCode.DONE  # by another command
+        with exclusive(manifest.state, "destroy"):
+            code = destroy_all(manifest, site, (listener,), keep=keep)
+        if cloud and code == ExitCode.DONE:
+            ephemeral.delete(cloud, [node.name for node in manifest.nodes])
+    return code

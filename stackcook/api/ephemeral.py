@@ -5,16 +5,19 @@
     NAME/.stackcook           its state, and so on: as for every other manifest
     NAME/*                    links to the files beside the original manifest: the Chef repository
 
-A cloud is destroyed when it has expired; so a job that was killed leaves nothing for good.
+A cloud is destroyed when it has expired; so a job that was killed leaves nothing for good. Who
+destroys it locks ``ephemeral.json``: unlike the lock in ``.stackcook``, it is there to the end.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -23,13 +26,21 @@ from stackcook.cache import data, packages
 from stackcook.command import Runner
 from stackcook.command import run as run_command
 from stackcook.errors import UsageError
-from stackcook.files import lock, private_directory, replacing, state_directory, write_private
+from stackcook.files import (
+    lock,
+    private_directory,
+    replacing,
+    state_directory,
+    try_lock,
+    write_private,
+)
 from stackcook.machines.layers import Layers
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.move import moved, refuse_unmovable
 from stackcook.manifest.settings import NAME
 from stackcook.nearest import nearest
+from stackcook.run.lock import is_deployed
 
 POOL = IPv4Network("10.64.0.0/13")
 """Where networks are taken from, unless the user says otherwise."""
@@ -71,6 +82,11 @@ class Ephemeral:
         return self.directory / MANIFEST
 
     @property
+    def contents(self) -> Path:
+        """The file that says what it is."""
+        return self.directory / CONTENTS
+
+    @property
     def state(self) -> Path:
         """The directory of its state, as :attr:`Manifest.state`."""
         return state_directory(self.manifest)
@@ -88,7 +104,8 @@ def default_directory() -> Path:
 
 def every(directory: Path) -> tuple[Ephemeral, ...]:
     """All ephemeral clouds, the oldest first."""
-    found = (_read(path) for path in directory.glob(f"*/{CONTENTS}"))
+    read = (_read(path) for path in directory.glob(f"*/{CONTENTS}"))
+    found = (cloud for cloud in read if not cloud.damage or cloud.contents.exists())
     return tuple(sorted(found, key=lambda cloud: cloud.created))
 
 
@@ -100,6 +117,18 @@ def find(directory: Path, name: str) -> Ephemeral:
         remedy = f"did you mean {near}?" if near else "run `stackcook ps` to see all clouds"
         raise UsageError(f"there is no ephemeral cloud {name}", remedy=remedy)
     return clouds[name]
+
+
+def of(manifest: Path) -> Ephemeral | None:
+    """The ephemeral cloud whose manifest this is, also if it has just been destroyed.
+
+    None for every other manifest, such as that of a copy elsewhere, which is the user's.
+    """
+    path = manifest.absolute()
+    if path.name != MANIFEST or path.parent.parent.resolve() != default_directory().resolve():
+        return None
+    contents = path.with_name(CONTENTS)
+    return _read(contents) if contents.exists() or not path.exists() else None
 
 
 def create(
@@ -146,15 +175,50 @@ def create(
             written = f"# Written by `stackcook up --ephemeral`, from {cloud.source}\n{text}"
             file.write(written.encode())
     except BaseException:
-        remove(cloud, ())
+        remove(cloud)
         raise
     return cloud
 
 
-def remove(cloud: Ephemeral, nodes: Iterable[str]) -> None:
+@contextmanager
+def removed_unless_deployed(cloud: Ephemeral | None) -> Iterator[None]:
+    """After an error within the block, delete the new cloud's directory if no deploy has begun."""
+    try:
+        yield
+    except BaseException:
+        if cloud and not is_deployed(cloud.state):
+            remove(cloud)
+        raise
+
+
+@contextmanager
+def held(cloud: Ephemeral) -> Iterator[bool]:
+    """Let nobody else destroy the cloud meanwhile; false if somebody has destroyed it already.
+
+    Waits for a command that is just destroying it.
+    """
+    try:
+        file = cloud.contents.open("r+")
+    except FileNotFoundError:
+        yield False
+        return
+    with file:
+        try_lock(file, wait=True)
+        yield os.fstat(file.fileno()).st_nlink > 0
+
+
+def remove(cloud: Ephemeral) -> None:
+    """Delete the directory of a cloud that has no machines, if it is still there."""
+    with held(cloud) as there:
+        if there:
+            delete(cloud)
+
+
+def delete(cloud: Ephemeral, nodes: Iterable[str] = ()) -> None:
     """Delete the directory of a destroyed cloud, and the packages that its machines had cached.
 
-    ``ephemeral.json`` goes last: whatever interrupts this, the cloud is still listed.
+    Call it while the cloud is ``held``. ``ephemeral.json`` goes last: whatever interrupts this, the
+    cloud is still listed.
     """
     Layers().delete(
         *(path for node in nodes if (path := packages() / f"{cloud.name}-{node}").exists())

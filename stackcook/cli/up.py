@@ -24,7 +24,14 @@ from stackcook.cli.context import (
 from stackcook.cli.down import destroy_expired
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode
-from stackcook.api.ephemeral import POOL, TTL, Ephemeral, create, default_directory, remove
+from stackcook.api.ephemeral import (
+    POOL,
+    TTL,
+    Ephemeral,
+    create,
+    default_directory,
+    removed_unless_deployed,
+)
 from stackcook.report.format import iso
 from stackcook.run.events import Event, RunDone
 from stackcook.run.forecast import past_runs
@@ -108,20 +115,17 @@ def command(
     manifest = context.load("deploy")
     cloud = create(manifest, default_directory(), ttl, time.time(), name=name, pool=pool)
     context.console.note(f"the cloud {cloud.name} is in {cloud.directory}")
-    try:
-        ready = deploying.prepared(replace(context, path=cloud.manifest), (), bundle)
-    except BaseException:
-        remove(cloud, ())  # nothing is deployed
-        raise
     past = past_runs(manifest.state, "deploy")
-    with context.console.run(past) as listener:
+    with removed_unless_deployed(cloud):
+        ready = deploying.prepared(replace(context, path=cloud.manifest), (), bundle)
+        with context.console.run(past) as listener:
 
-        def listen(event: Event) -> None:
-            if isinstance(event, RunDone):
-                event = replace(event, facts={**event.facts, **_facts(cloud)})
-            listener(event)
+            def listen(event: Event) -> None:
+                if isinstance(event, RunDone):
+                    event = replace(event, facts={**event.facts, **_facts(cloud)})
+                listener(event)
 
-        return deploy(ready, listen, anew=anew, ignore=ignore, parallel=parallel or 0)
+            return deploy(ready, listen, anew=anew, ignore=ignore, parallel=parallel or 0)
 
 
 def _facts(cloud: Ephemeral) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ import pytest
 import stackcook
 from stackcook import Cloud, RunError, StackcookError
 from stackcook.api.manifest import load
-from stackcook.errors import ExitCode, InputError, NodeError, UsageError
+from stackcook.errors import ExitCode, InputError, MachineError, NodeError, UsageError
 from stackcook.machines.network import LabNetwork
 from stackcook.api.ephemeral import default_directory, every
 from stackcook.run.events import Event, RunDone
@@ -79,20 +79,82 @@ def test_a_cloud_that_is_destroyed_in_its_block_is_not_destroyed_again(
     assert site.asked.count("remove") == 1
 
 
-def test_an_ephemeral_cloud_has_a_directory_of_its_own_and_leaves_none(
-    manifest: Path, site: FakeSite, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Broken(FakeSite):
+    """A site where a deploy cannot begin."""
+
+    def digest(self) -> str:
+        raise MachineError("no LXC here")
+
+
+@pytest.fixture
+def movable(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A manifest of which there can be ephemeral clouds; there are none."""
     monkeypatch.setenv("XDG_DATA_HOME", str(manifest.parent / "data"))
     monkeypatch.setattr(LabNetwork, "others", lambda _: frozenset())
     text = MANIFEST.replace("machines: ssh", "machines: vagrant\n  network: 10.0.112.0/24")
     manifest.write_text(text.replace("127.0.0.", "10.0.112.").replace(", key: key", ""))
-    with deployed(manifest, site, ephemeral=True, ttl=60.0) as cloud:
+    return manifest
+
+
+def test_an_ephemeral_cloud_has_a_directory_of_its_own_and_leaves_none(
+    movable: Path, site: FakeSite
+) -> None:
+    with deployed(movable, site, ephemeral=True, ttl=60.0) as cloud:
         (found,) = every(default_directory())
         assert (cloud.manifest, found.ttl) == (found.manifest, 60.0)
     assert every(default_directory()) == () and not found.directory.exists()
-    with pytest.raises(UsageError, match="missing.tar"):
-        deployed(manifest, site, ephemeral=True, bundle="missing.tar")
-    assert every(default_directory()) == ()  # nothing was deployed
+
+
+@pytest.mark.parametrize(
+    "options, why",
+    [
+        ({"bundle": "missing.tar"}, "missing.tar"),
+        ({"reset": True}, "reset and ephemeral cannot be combined"),
+        ({}, "no LXC here"),
+    ],
+)
+def test_an_ephemeral_cloud_that_cannot_be_deployed_leaves_no_directory(
+    movable: Path, options: dict[str, object], why: str
+) -> None:
+    site = Broken()
+    with pytest.raises(StackcookError, match=why):
+        deployed(movable, site, ephemeral=True, **options)
+    assert every(default_directory()) == ()
+
+
+def test_a_failed_ephemeral_deploy_can_be_resumed_or_destroyed(
+    movable: Path, site: FakeSite
+) -> None:
+    site.chef.broken["compute1"] = recipe_error("compute1")
+    failed = []
+    for _ in range(2):
+        with pytest.raises(RunError) as caught:
+            deployed(movable, site, ephemeral=True)
+        failed.append(caught.value.manifest)
+    assert {cloud.manifest for cloud in every(default_directory())} == {*failed}
+    opened(failed[0], site).destroy()
+    assert [cloud.manifest for cloud in every(default_directory())] == [failed[1]]
+    site.chef.broken.clear()
+    site.asked.clear()
+    with deployed(failed[1], site):
+        assert [step for step in site.asked if "converge" in step] == ["converge compute1"]
+    assert every(default_directory()) == () and not failed[1].parent.exists()
+    assert not (movable.parent / ".stackcook").exists(), "the original was not touched"
+
+
+def test_an_ephemeral_cloud_may_be_destroyed_by_another_command_meanwhile(
+    movable: Path, site: FakeSite
+) -> None:
+    with deployed(movable, site, ephemeral=True) as cloud:
+        opened(cloud.manifest, site).destroy()
+    assert site.asked.count("remove") == 1 and not cloud.manifest.parent.exists()
+
+
+@pytest.mark.parametrize("ephemeral", [False, True])
+def test_a_deploy_destroys_expired_clouds(movable: Path, site: FakeSite, ephemeral: bool) -> None:
+    old = deployed(movable, site, ephemeral=True, ttl=0.0, keep=True)
+    other = deployed(movable, FakeSite(), ephemeral=ephemeral, keep=True)
+    assert not old.manifest.exists() and other.manifest.exists()
 
 
 def test_without_a_deploy_there_is_nothing_to_open(manifest: Path, site: FakeSite) -> None:
@@ -111,6 +173,7 @@ def test_a_failed_deploy_says_where_and_why_and_can_be_resumed(
     error = caught.value
     logs = manifest.parent / ".stackcook" / "logs"
     assert (error.exit_code, error.nodes, error.logs) == (ExitCode.NODES, ("compute1",), logs)
+    assert error.manifest == manifest
     assert (logs / "compute1.log").is_file()
     assert str(error) == (
         f"deploy: failed: compute1: execute[boom] (x.rb:1): no; see more; the logs are in {logs}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -188,9 +190,37 @@ def test_what_fails_half_way_leaves_nothing(
 def test_a_removed_one_is_gone_and_the_chef_repository_stays(source: Path, tmp_path: Path) -> None:
     cloud = made(source, tmp_path / "clouds")
     (cloud.directory / ".stackcook").mkdir()
-    ephemeral.remove(cloud, ["controller"])
+    ephemeral.remove(cloud)
     assert not cloud.directory.exists()
     assert (source / "roles" / "base.json").is_file()
+    ephemeral.remove(cloud)  # another command may have been faster
+    assert not cloud.directory.exists()
+
+
+def test_only_one_at_a_time_destroys_it(source: Path, tmp_path: Path) -> None:
+    cloud = made(source, tmp_path / "clouds")
+    with ThreadPoolExecutor(1) as pool, ephemeral.held(cloud) as there:
+        assert there
+        other = pool.submit(ephemeral.remove, cloud)  # it waits
+        assert cloud.manifest.exists()
+        ephemeral.delete(cloud)
+    other.result()
+    assert every(tmp_path / "clouds") == ()
+
+
+def test_a_cloud_is_known_by_its_manifest(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    cloud = made(source, ephemeral.default_directory(), "ci-42")
+    assert ephemeral.of(cloud.manifest) == cloud
+    monkeypatch.chdir(cloud.directory)
+    assert ephemeral.of(Path("infrastructure.yml")) == cloud
+    assert ephemeral.of(Path("other.yml")) is None
+    assert ephemeral.of(source / "infrastructure.yml") is None
+    copy = tmp_path / "copy" / "ci-42"
+    shutil.copytree(cloud.directory, copy)
+    assert ephemeral.of(copy / "infrastructure.yml") is None  # it belongs to the user
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,32 @@ def test_it_is_destroyed_and_its_directory_deleted(site: FakeSite) -> None:
     assert run("down", "ci-42").exit_code == ExitCode.USAGE
 
 
+def test_destroy_leaves_as_little_as_down(site: FakeSite) -> None:
+    for name in ("ci-42", "other"):
+        run("up", "--ephemeral", "--name", name)
+    result = run("--cloud", "ci-42", "destroy", "--yes")
+    assert result.exit_code == 0, result.stderr
+    assert [cloud.name for cloud in every(default_directory())] == ["other"]
+    assert not (default_directory() / "ci-42").exists()
+
+
+@pytest.mark.parametrize("words", [("down", "ci-42"), ("--cloud", "ci-42", "destroy", "--yes")])
+def test_it_is_destroyed_although_the_checkout_was_deleted(
+    words: tuple[str, ...], root: Path
+) -> None:
+    (root / "Berksfile").write_text("")
+    (root / "infrastructure.yml").write_text(f"berksfile:\n{MANIFEST}")
+    run("up", "--ephemeral", "--name", "ci-42")
+    (root / "Berksfile").unlink()
+    result = run("--cloud", "ci-42", "deploy")
+    assert result.exit_code == ExitCode.INPUT and "file not found: Berksfile" in result.stderr
+    # Vagrant asks this to destroy a machine.
+    assert run("--cloud", "ci-42", "machines", "--json").exit_code == 0
+    result = run(*words)
+    assert result.exit_code == 0, result.stderr
+    assert not (default_directory() / "ci-42").exists()
+
+
 def test_any_cloud_is_destroyed_although_files_of_its_repository_are_missing(root: Path) -> None:
     (root / "Berksfile").write_text("")
     (root / "infrastructure.yml").write_text(f"berksfile:\n{MANIFEST}")

@@ -111,6 +111,9 @@ def test_the_package_works_in_a_clean_system(system: Path) -> None:
     assert "stackcook-deploy - Deploy the cloud; after a failure, resume where it stopped" in page
     for shell, argv in COMPLETE.items():
         assert "compute1" in run(*argv), shell
+    timer = system / "usr/lib/systemd/user/stackcook-expired.timer"
+    assert timer.is_file() and timer.with_suffix(".service").is_file()
+    assert [*(system / "etc/systemd/user").rglob(timer.name)] == [], "each user enables it"
     prepare_setup(system)
     done = data(run("stackcook", "setup", "--yes", "--json", timeout=SETUP))
     assert done["installed"] and done["gems"] > 100 and "goiardi" in done["packages"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
+from configparser import ConfigParser
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -212,6 +214,17 @@ def test_an_expired_cloud_is_destroyed_by_the_next_command(words: tuple[str, ...
     assert "destroying the ephemeral cloud old, which expired 30 min ago" in result.stderr
     names = {cloud.name for cloud in every(default_directory())}
     assert "young" in names and "old" not in names
+
+
+def test_the_timer_of_the_debian_package_destroys_expired_clouds() -> None:
+    run("up", "--ephemeral", "--name", "old")
+    expire("old")
+    service = ConfigParser(interpolation=None)
+    service.read(Path(__file__).parents[3] / "debian" / "stackcook-expired.service")
+    program, *words = shlex.split(service["Service"]["ExecStart"])
+    assert program == "/usr/bin/stackcook"
+    assert run(*words).exit_code == 0
+    assert every(default_directory()) == ()
 
 
 def test_a_cloud_in_use_is_left_although_it_has_expired() -> None:

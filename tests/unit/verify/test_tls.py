@@ -176,6 +176,7 @@ def test_certificates_between_nodes_are_read_there(ca: Path) -> None:
         (issued(300, ca=new_authority("CA", NOW)), ": the CA is another one"),
         ("nothing", ": it cannot be read"),
     ],
+    ids=["days", "expired", "name", "ca", "unreadable"],  # they would have the certificates in them
 )
 def test_a_bad_certificate_between_nodes_is_an_error_of_its_file(
     ca: Path, certificate: str, cause: str

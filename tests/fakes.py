@@ -385,8 +385,10 @@ class FakeSite:
         self._step("shut down")
 
     def copy(self, directory: Path) -> Mapping[str, SavedNode]:
-        (directory / "nodes").mkdir()
         self._step("copy")
+        for name in ("controller", "compute1"):
+            (directory / "nodes" / name / "rootfs").mkdir(parents=True)
+        (directory / "state").mkdir()
         return {"controller": SavedNode("fake-controller", 2), "compute1": SavedNode("c", 1)}
 
     def stop_chef_server(self) -> str:

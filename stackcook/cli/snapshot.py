@@ -13,8 +13,8 @@ from stackcook.cli.help import Group
 from stackcook.errors import ExitCode, UsageError, counted
 from stackcook.operations.deploy import deploy
 from stackcook.operations.site import Site
+from stackcook.operations.snapshot import is_saved, store_of
 from stackcook.operations.snapshot import save as save_cloud
-from stackcook.operations.snapshot import store_of
 from stackcook.report.format import ago, columns, iso
 from stackcook.run.forecast import past_runs
 from stackcook.run.lock import exclusive, refuse
@@ -57,11 +57,18 @@ def command() -> None:
     stackcook snapshot save
     # keep several, each with a name
     stackcook snapshot save with-volumes
+    # in CI: once for each change of the manifest or the Chef repository
+    stackcook snapshot save --if-changed
     """,
 )
 @_optional_name
+@click.option(
+    "--if-changed",
+    is_flag=True,
+    help="Do nothing if the snapshot was saved after a deploy with the same inputs.",
+)
 @click.pass_obj
-def save(context: Context, name: str) -> ExitCode:
+def save(context: Context, name: str, if_changed: bool) -> ExitCode:
     """Save the whole cloud as the snapshot NAME, by default the name of the cloud.
 
     The last deploy of all nodes must have succeeded. The machines are shut down, and started again
@@ -70,8 +77,13 @@ def save(context: Context, name: str) -> ExitCode:
     manifest = context.load_deployed()
     refuse(manifest.state)
     site = Site(manifest)
-    with exclusive(manifest.state, "snapshot save"), context.console.run() as listener:
-        return save_cloud(manifest, site, (listener,), name)
+    with exclusive(manifest.state, "snapshot save"):
+        if if_changed and is_saved(manifest, site, name):
+            what = f"{name or manifest.name} was saved after a deploy with the same inputs"
+            context.console.result(f"nothing to do: {what}", None)
+            return ExitCode.DONE
+        with context.console.run() as listener:
+            return save_cloud(manifest, site, (listener,), name)
 
 
 @command.command(
@@ -157,8 +169,9 @@ def remove(context: Context, name: str) -> None:
 )
 @_name
 @click.argument("file", type=OUTPUT)
+@click.option("--if-changed", is_flag=True, help="Do nothing if FILE has this snapshot already.")
 @click.pass_obj
-def export(context: Context, name: str, file: Path) -> None:
+def export(context: Context, name: str, file: Path, if_changed: bool) -> None:
     """Write the snapshot NAME to FILE, for a colleague or the cache of a CI system.
 
     The file has all keys and passwords of the cloud: only its owner can read it (mode 0600).
@@ -166,6 +179,10 @@ def export(context: Context, name: str, file: Path) -> None:
     store = Store(default_directory())
     with store.reading():
         snapshot = store.find(name)
+        if if_changed and archive.has(file, snapshot):
+            there = {"file": str(file), "size": file.stat().st_size}
+            context.console.result(f"nothing to do: {file} has this snapshot already", there)
+            return
         size = archive.write(snapshot, file)
     text = f"{file}: {size / 1e9:.1f} GB; it has all keys and passwords of the cloud"
     context.console.result(text, {"file": str(file), "size": size})

@@ -62,6 +62,18 @@ def save(
         return run(save_plan(manifest), made, manifest, site, listeners, settings)
 
 
+def is_saved(manifest: Manifest, site: Site, name: str = "") -> bool:
+    """Whether the snapshot ``name`` was saved after a deploy with the same inputs as the last one.
+
+    After a converge the inputs are not known, so it is not.
+    """
+    nodes = [node.name for node in manifest.nodes]
+    last = finished_deploy(manifest.state, nodes)
+    wanted = (name or manifest.name, last.digest if last else "", shape_of(manifest))
+    there = store_of(site).all()
+    return bool(wanted[1]) and wanted in ((each.name, each.digest, each.shape) for each in there)
+
+
 def save_plan(manifest: Manifest) -> Plan:
     """The plan of ``snapshot save``. Pure."""
     names = ", ".join(node.name for node in manifest.nodes)
@@ -86,7 +98,7 @@ def actions(
     last: LastDeploy,
     settings: Settings,
 ) -> dict[str, Action]:
-    """What the steps of ``save`` do. If the stop or the copy fails, all machines are started again."""
+    """What the steps of ``save`` do. If stop or copy fails, all machines are started again."""
     saved: dict[str, SavedNode] = {}
     failed: list[StackcookError] = []
 

@@ -88,6 +88,15 @@ def opened(path: Path) -> Iterator[tuple[Snapshot, Content]]:
         yield snapshot, Content(path, files, sha256)
 
 
+def has(path: Path, snapshot: Snapshot) -> bool:
+    """Whether this snapshot was written to the file; its checksum is not verified."""
+    try:
+        with opened(path) as (described, _):
+            return described.described() == snapshot.described()
+    except UsageError:  # there is no such file, or it is no snapshot
+        return False
+
+
 @contextmanager
 def _refused(path: Path) -> Iterator[None]:
     """Turn errors of reading an archive into UsageError."""

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.cli import converge, deploy, destroy, down, node, open, status
+from stackcook.cli import converge, deploy, destroy, down, node, open, snapshot, status
+from stackcook.machines.layers import Layers
+from stackcook.snapshot.store import Store, default_directory
 from tests.fakes import FakeSite
+from tests.snapshots import FakeLayers
 
 MANIFEST = """\
 nodes:
@@ -33,7 +36,18 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> FakeSite:
     site = FakeSite()
-    for command in (deploy, converge, destroy, down, node, open):
+    for command in (deploy, converge, destroy, down, node, open, snapshot):
         monkeypatch.setattr(command, "Site", lambda *_: site)
     monkeypatch.setattr(status, "ChefSite", lambda *_: site)
     return site
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The user's store; containers are asked for in vain."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    for method in ("used", "sync", "delete"):
+        monkeypatch.setattr(Layers, method, getattr(FakeLayers, method))
+    monkeypatch.setattr(Layers, "roots", {}, raising=False)
+    monkeypatch.setattr(Layers, "busy", set(), raising=False)
+    return Store(default_directory())

@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from click.testing import CliRunner
 from stackcook.cli import verify
 from stackcook.cli.main import cli
 from stackcook.scaffold.files import CI
+from stackcook.snapshot.store import Store
 from tests.commands import parsed
 from tests.fakes import FakeSite, recipe_error
 from tests.junit import validate
@@ -49,6 +52,7 @@ def jenkins(job: str) -> list[str]:
 
 RECIPES = {"github": github, "gitlab": gitlab, "jenkins": jenkins}
 every_recipe = pytest.mark.parametrize("system", [*RECIPES])
+SNAPSHOT = "cloud.snapshot"
 
 
 @pytest.fixture
@@ -107,7 +111,8 @@ def test_every_file_of_the_examples_belongs_to_a_recipe() -> None:
 
 @every_recipe
 @pytest.mark.parametrize("job", ["check", "deploy"])
-def test_every_command_and_option_exists(system: str, job: str) -> None:
+def test_every_command_and_option_exists(system: str, job: str, repository: Path) -> None:
+    (repository / SNAPSHOT).touch()
     commands = [*stackcook_commands(RECIPES[system](job))]
     assert commands
     for words in commands:
@@ -117,7 +122,7 @@ def test_every_command_and_option_exists(system: str, job: str) -> None:
 def stackcook_commands(lines: list[str]) -> Iterator[list[str]]:
     """The arguments of each call of stackcook in these lines of shell."""
     for line in lines:
-        for call in re.findall(r"(?:^|\s)stackcook ([^;|>]+)", line):
+        for call in re.findall(r"(?:^|\s)stackcook ([^;|>\n]+)", line):
             yield shlex.split(call)
 
 
@@ -186,30 +191,132 @@ def test_the_matcher_reads_a_problem_without_a_line() -> None:
     assert match and match.groups() == ("roles", None, None, "error", "cannot read: x; fix it")
 
 
-Run = Callable[[str], list[int]]
+@dataclass(frozen=True)
+class Job:
+    """What a CI system knows of a deploy job: its branch, and what its cache had."""
+
+    branch: str = "main"
+    same: bool = False
+    private: bool = True
+
+
+Step = tuple[str, bool]
+"""A command of a job, and whether it runs also after a failure."""
+
+
+def github_steps(job: Job) -> Iterator[Step]:
+    found = yaml.safe_load((EXAMPLES / "github.yml").read_text())["jobs"]["deploy"]
+    known = {
+        "github.ref_name": job.branch,
+        "github.event.repository.default_branch": "main",
+        "github.event.repository.private": str(job.private).lower(),
+        "steps.snapshot.outputs.cache-hit": str(job.same).lower(),
+    }
+    known |= {f"env.{k}": known[v.strip("${ }")] for k, v in found["env"].items()}
+    for step in found["steps"]:
+        condition = step.get("if", "")
+        always = condition == "always()"
+        if "run" in step and (always or met(condition, known)):
+            yield step["run"], always
+
+
+def met(condition: str, known: Mapping[str, str]) -> bool:
+    """A condition of GitHub Actions that has nothing but comparisons and `&&`."""
+
+    def value(word: str) -> str:
+        return word[1:-1] if word.startswith("'") else known[word]
+
+    parts = [part.split() for part in condition.split(" && ")] if condition else []
+    return all((value(left) == value(right)) is (op == "==") for left, op, right in parts)
+
+
+def gitlab_steps(job: Job) -> Iterator[Step]:
+    found = yaml.safe_load((EXAMPLES / "gitlab.yml").read_text())["deploy"]
+    first, second = found["rules"]
+    assert "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH" in first["if"]
+    rule = first if job.branch == "main" else second
+    policy = {**found["variables"], **rule.get("variables", {})}["SNAPSHOT_POLICY"]
+    for line in [*found["hooks"]["pre_get_sources_script"], *found["script"]]:
+        yield f"SNAPSHOT_POLICY={policy}\n{line}", False
+    yield from ((line, True) for line in found["after_script"])
+
+
+def jenkins_steps(job: Job) -> Iterator[Step]:
+    stages, post = (EXAMPLES / "Jenkinsfile").read_text().split("post {")
+    for stage in stages.split("stage('")[1:]:
+        if "when {" not in stage or job.branch == "main":
+            yield from ((line, False) for line in re.findall(r"^\s+sh '(.*)'$", stage, re.M))
+    yield from ((line, True) for line in re.findall(r"^\s+sh '(.*)'$", post, re.M))
+
+
+STEPS = {"github": github_steps, "gitlab": gitlab_steps, "jenkins": jenkins_steps}
+with_a_cache = pytest.mark.parametrize("system", ["github", "gitlab"])
+
+
+def calls(command: str, root: Path, failing: str = "none") -> list[list[str]]:
+    """How often, and with what, a command of a job calls stackcook; really run by bash.
+
+    Calls of ``snapshot failing`` fail, the others succeed.
+    """
+    tools = root / "tools"
+    tools.mkdir(exist_ok=True)
+    log = tools / "log"
+    log.write_text("")
+    fake = tools / "stackcook"
+    fake.write_text('#!/bin/bash\necho "${@@Q}" >>"$LOG"\n[ "$1 $2" != "snapshot $FAILING" ]\n')
+    fake.chmod(0o755)
+    env = {
+        "PATH": f"{tools}:/usr/bin:/bin",
+        "LOG": str(log),
+        "FAILING": failing,
+        "GITHUB_ENV": os.devnull,
+        "CI_PROJECT_DIR": str(root),
+    }
+    argv = ["/bin/bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", command]
+    subprocess.run(argv, env=env, cwd=root, check=True)
+    every = [shlex.split(line) for line in log.read_text().splitlines()]
+    # the check has tests of its own; the doctor would look at this machine
+    return [words for words in every if words[0] not in ("check", "doctor", "--version")]
+
+
+Run = Callable[..., list[int]]
 
 
 @pytest.fixture
-def deploy_job(root: Path, site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> Run:
+def deploy_job(root: Path, site: FakeSite, store: Store, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the deploy job as far as it is stackcook's, over a fake site; gives the exit codes.
 
-    As on a runner, the first failure skips the rest but what always runs: report and destroy.
+    As on a runner, the checkout deletes what another job has left, and the first failure skips the
+    rest but what always runs: report and destroy. The report takes seconds, as it asks programs for
+    their versions: only ``report`` writes one.
     """
     monkeypatch.setattr(verify, "Site", lambda *_: site)
-    monkeypatch.setenv("CI_PROJECT_DIR", str(root))
+    site.snapshots = store
+    site.on_restore = lambda: site.machines.state.update(controller="stopped", compute1="stopped")
+    site.chef.known = {"controller", "compute1"}
 
-    def run(system: str) -> list[int]:
+    def run(system: str, job: Job = Job(), report: bool = False) -> list[int]:
         codes: list[int] = []
-        for words in stackcook_commands(RECIPES[system]("deploy")):
-            always = words[0] in ("report", "destroy")
-            left = words == ["destroy", "--yes"] and not codes or words[0] == "-f"
-            if words[0] == "doctor" or left or any(codes) and not always:
-                continue  # nothing is left of another job
-            done = CliRunner(mix_stderr=False).invoke(cli, [os.path.expandvars(w) for w in words])
-            codes.append(done.exit_code)
+        shutil.rmtree(root / ".stackcook", ignore_errors=True)
+        site.machines.state.clear()
+        site.asked.clear()
+        for command, always in STEPS[system](job):
+            for words in calls(command, root) if always or not any(codes) else ():
+                if words[0] == "report" and not report:
+                    continue
+                done = CliRunner(mix_stderr=False).invoke(cli, words)
+                codes.append(done.exit_code)
         return codes
 
     return run
+
+
+def work(site: FakeSite) -> set[str]:
+    """What of a deploy takes time."""
+    return {what for what in site.asked if what.startswith(("restore", "converge", "copy"))}
+
+
+CONVERGES = {"converge controller", "converge compute1"}
 
 
 FILES = ("deploy.xml", "deploy.html", "bundle.tar.gz")
@@ -219,7 +326,7 @@ FILES = ("deploy.xml", "deploy.html", "bundle.tar.gz")
 def test_the_deploy_job_ends_without_a_cloud(
     system: str, deploy_job: Run, root: Path, site: FakeSite
 ) -> None:
-    assert deploy_job(system) == [0, 0, 0, 0]
+    assert not any(deploy_job(system, report=True))
     assert site.asked[-1] == "remove"
     for name in FILES:
         assert (root / name).is_file(), name
@@ -228,14 +335,15 @@ def test_the_deploy_job_ends_without_a_cloud(
 
 
 @every_recipe
-def test_after_a_failed_deploy_there_is_a_report_and_no_cloud(
-    system: str, deploy_job: Run, root: Path, site: FakeSite
+def test_after_a_failed_deploy_there_is_a_report_and_neither_cloud_nor_snapshot(
+    system: str, deploy_job: Run, root: Path, site: FakeSite, store: Store
 ) -> None:
     site.chef.broken["compute1"] = recipe_error("compute1")
-    assert deploy_job(system) == [4, 0, 0]
+    assert [code for code in deploy_job(system, report=True) if code] == [4]
     assert site.asked[-1] == "remove"
     assert all((root / name).is_file() for name in FILES)
     assert validate((root / "deploy.xml").read_text()).get("failures") == "1"
+    assert store.all() == () and not (root / SNAPSHOT).exists()
 
 
 @every_recipe
@@ -246,3 +354,93 @@ def test_files_of_the_deploy_job_are_kept(system: str) -> None:
     for file in (*FILES, "verify.xml"):
         assert len(re.findall(rf"\b{re.escape(file)}\b", text)) >= 2, file
         assert file in kept
+
+
+@with_a_cache
+def test_the_next_job_begins_with_the_snapshot_in_the_cache(
+    system: str, deploy_job: Run, root: Path, site: FakeSite, store: Store
+) -> None:
+    assert not any(deploy_job(system))
+    assert work(site) == CONVERGES | {"copy"}
+    first = (root / SNAPSHOT).read_bytes()
+    for branch in ("main", "feature"):
+        store.remove("ci")  # another runner, or a new one
+        assert not any(deploy_job(system, Job(branch, same=True)))
+        assert work(site) == {"restore ci"}
+        assert (root / SNAPSHOT).read_bytes() == first
+
+
+@with_a_cache
+def test_after_a_change_only_the_default_branch_saves_a_snapshot(
+    system: str, deploy_job: Run, root: Path, site: FakeSite, store: Store
+) -> None:
+    assert not any(deploy_job(system))
+    first = (root / SNAPSHOT).read_bytes()
+    site.inputs = "another cookbook"
+    assert not any(deploy_job(system, Job("feature")))
+    assert work(site) == {"restore ci"} | CONVERGES
+    assert (root / SNAPSHOT).read_bytes() == first
+    assert not any(deploy_job(system))
+    assert work(site) == {"restore ci", "copy"} | CONVERGES
+    assert (root / SNAPSHOT).read_bytes() != first
+    (only,) = store.all()
+    assert only.digest == "another cookbook"
+    assert len([path for path in store.directory.iterdir() if path.is_dir()]) == 1
+
+
+def test_on_an_agent_of_jenkins_the_snapshot_stays(
+    deploy_job: Run, site: FakeSite, store: Store, root: Path
+) -> None:
+    assert not any(deploy_job("jenkins", Job("feature")))
+    assert (work(site), store.all()) == (CONVERGES, ())
+    assert not any(deploy_job("jenkins"))
+    assert work(site) == CONVERGES | {"copy"}
+    for branch in ("main", "feature"):
+        assert not any(deploy_job("jenkins", Job(branch)))
+        (snapshot,) = store.all()
+        assert work(site) == {f"restore {snapshot.name}"}
+    site.inputs = "another cookbook"
+    assert not any(deploy_job("jenkins"))
+    assert "copy" in work(site) and len(store.all()) == 1
+    assert not (root / SNAPSHOT).exists()
+
+
+@with_a_cache
+def test_a_file_that_cannot_be_imported_is_deleted(system: str, tmp_path: Path) -> None:
+    (tmp_path / SNAPSHOT).touch()
+    found = [words for step, _ in STEPS[system](Job()) for words in calls(step, tmp_path, "import")]
+    assert ["snapshot", "import", "--force", SNAPSHOT] in found and ["deploy"] in found
+    assert not (tmp_path / SNAPSHOT).exists()
+
+
+def test_in_a_public_repository_no_snapshot_is_cached() -> None:
+    assert not [line for line, _ in github_steps(Job(private=False)) if "snapshot save" in line]
+    deploy = yaml.safe_load((EXAMPLES / "github.yml").read_text())["jobs"]["deploy"]
+    with_it = [step for step in deploy["steps"] if step.get("with", {}).get("path") == SNAPSHOT]
+    assert {step["uses"]: step["if"] for step in with_it} == {
+        "actions/cache/restore@v4": "env.SNAPSHOT == 'true'",
+        "actions/cache/save@v4": "steps.save.outcome == 'success'",
+    }
+
+
+def test_the_key_of_github_s_cache_has_all_that_init_writes(repository: Path) -> None:
+    assert init("--ci", "github").exit_code == 0
+    deploy = yaml.safe_load((EXAMPLES / "github.yml").read_text())["jobs"]["deploy"]
+    (key,) = [s["with"]["key"] for s in deploy["steps"] if s.get("id") == "snapshot"]
+    hashed = set(re.findall(r"'(.*?)'", key))
+    written = {path for path in repository.iterdir() if not path.name.startswith(".")}
+    assert {f"{path.name}/**" if path.is_dir() else path.name for path in written} <= hashed
+
+
+def test_only_the_default_branch_writes_gitlab_s_cache() -> None:
+    deploy = yaml.safe_load((EXAMPLES / "gitlab.yml").read_text())["deploy"]
+    (cache,) = [each for each in deploy["cache"] if each["paths"] == [SNAPSHOT]]
+    assert cache["policy"] == "$SNAPSHOT_POLICY" and "unprotect" not in cache
+    assert deploy["variables"]["SNAPSHOT_POLICY"] == "pull"
+
+
+@every_recipe
+def test_the_snapshot_is_no_artifact(system: str) -> None:
+    name = next(name for name in CI[system].values() if "matcher" not in name)
+    kept = (EXAMPLES / name).read_text().rpartition("rtifact")[2]
+    assert "bundle.tar.gz" in kept and "snapshot" not in kept

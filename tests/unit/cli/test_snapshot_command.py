@@ -9,21 +9,10 @@ from click.testing import CliRunner, Result
 
 from stackcook.cli.main import cli
 from stackcook.errors import ExitCode
-from stackcook.machines.layers import Layers
-from stackcook.snapshot.store import CONTENTS, Store, default_directory
+from stackcook.snapshot.store import CONTENTS, Store
+from tests.fakes import FakeSite
 from tests.output import data
-from tests.snapshots import FakeLayers, saved
-
-
-@pytest.fixture()
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The user's store; containers are asked for in vain."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    for method in ("used", "sync", "delete"):
-        monkeypatch.setattr(Layers, method, getattr(FakeLayers, method))
-    monkeypatch.setattr(Layers, "roots", {}, raising=False)
-    monkeypatch.setattr(Layers, "busy", set(), raising=False)
-    return Store(default_directory())
+from tests.snapshots import saved
 
 
 def run(*arguments: str) -> Result:
@@ -84,6 +73,40 @@ def test_a_file_is_written_and_read(store: Store, tmp_path: Path) -> None:
     result = run("snapshot", "import", file, "--force")
     assert result.exit_code == ExitCode.USAGE and "is not a snapshot" in result.stderr
     assert len(store.all()) == 1
+
+
+def test_a_cloud_is_saved_again_only_if_its_inputs_have_changed(
+    store: Store, root: Path, site: FakeSite
+) -> None:
+    site.snapshots = store
+    save = ("snapshot", "save", "--if-changed", "ci")
+    assert run("deploy").exit_code == run(*save).exit_code == 0
+    (first,) = store.all()
+    again = run(*save)
+    assert again.stdout == "nothing to do: ci was saved after a deploy with the same inputs\n"
+    assert (again.exit_code, store.all()) == (0, (first,))
+    assert data(run(*save, "--json").stdout) is None
+    site.inputs = "another cookbook"
+    assert run("deploy").exit_code == run(*save).exit_code == 0
+    (second,) = store.all()
+    assert (first.digest, second.digest) == ("as ever", "another cookbook")
+    assert run("snapshot", "save", "ci").exit_code == 0  # without the option, it is saved anyway
+    assert store.all() != (second,)
+
+
+def test_a_file_that_has_the_snapshot_is_not_written_again(store: Store, tmp_path: Path) -> None:
+    saved(store)
+    file = tmp_path / "lab.snapshot"
+    export = ("snapshot", "export", "--if-changed", "lab", str(file))
+    run(*export)
+    first = file.stat()
+    assert run(*export).stdout == f"nothing to do: {file} has this snapshot already\n"
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+    assert data(run(*export, "--json").stdout) == {"file": str(file), "size": first.st_size}
+    saved(store, digest="another")
+    assert "it has all keys" in run(*export).stdout
+    file.write_text("something else")
+    assert "it has all keys" in run(*export).stdout
 
 
 def test_hosts_of_one_s_own_have_no_snapshots(store: Store, root: Path) -> None:

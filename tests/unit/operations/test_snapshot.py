@@ -12,7 +12,15 @@ from stackcook.errors import ExitCode, MachineError, UsageError
 from stackcook.manifest.model import BootstrapKind, Manifest, Place
 from stackcook.operations.converge import converge
 from stackcook.operations.deploy import deploy, deploy_plan, observe
-from stackcook.operations.snapshot import Wish, restore_step, restored, save, save_plan, start_of
+from stackcook.operations.snapshot import (
+    Wish,
+    is_saved,
+    restore_step,
+    restored,
+    save,
+    save_plan,
+    start_of,
+)
 from stackcook.run.state import State
 from stackcook.snapshot.store import RESTORING, original, shape_of
 from tests.fakes import FakeSite, recipe_error, two_stages
@@ -253,6 +261,21 @@ def test_if_a_save_fails_the_cloud_runs_again(
     assert not [path for path in site.snapshots.directory.iterdir() if path.is_dir()]
 
 
+def test_a_snapshot_counts_as_the_same_only_with_name_inputs_and_shape(
+    manifest: Manifest, site: FakeSite
+) -> None:
+    keep(site, manifest)
+    assert not is_saved(manifest, site, "lab")  # nothing is deployed
+    deployed(manifest, site)
+    assert is_saved(manifest, site, "lab") and not is_saved(manifest, site, "other")
+    first, *others = manifest.nodes
+    moved = replace(first, address=IPv4Address("10.0.115.99"))
+    assert not is_saved(replace(manifest, nodes=(moved, *others)), site, "lab")
+    site.inputs = "changed"
+    deployed(manifest, site)
+    assert not is_saved(manifest, site, "lab")
+
+
 def test_after_a_converge_the_inputs_are_not_known(manifest: Manifest, site: FakeSite) -> None:
     deployed(manifest, site)
     with State(manifest.state) as state:
@@ -260,3 +283,4 @@ def test_after_a_converge_the_inputs_are_not_known(manifest: Manifest, site: Fak
     assert save(manifest, site, ()) is ExitCode.DONE
     assert site.snapshots
     assert site.snapshots.find(manifest.name).digest == ""
+    assert not is_saved(manifest, site)

@@ -44,6 +44,16 @@ def test_it_comes_back_as_it_was(file: Path, store: Store, tmp_path: Path) -> No
     assert (found.directory / "state" / "secret").read_text() == "s3cret"
 
 
+def test_what_was_imported_is_known_to_be_in_the_file(
+    file: Path, store: Store, tmp_path: Path
+) -> None:
+    second = store_in(tmp_path / "second")
+    found = imported(file, second)
+    assert archive.has(file, found)
+    assert not archive.has(tmp_path / "none", found)
+    assert not archive.has(file, saved(store, digest="another"))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_the_state_belongs_to_who_imports_it(store: Store, tmp_path: Path) -> None:
     snapshot = saved(store)

@@ -22,6 +22,9 @@ from texts import DOTS, Function, Scope, Source, arguments_of, defaults_of, para
 ROOT = Path(__file__).parents[2]
 FINDING, PREFLIGHT, COOKBOOKS, CAUSE = "finding", "preflight", "cookbooks", "cause"
 Group = ExitCode | str
+ROOT_ERROR = "StackcookError"
+"""The base of all errors, which itself has a remedy."""
+
 CAUSES = ("ValueError", "EOFError", "tarfile.TarError")
 """Exceptions of Python's that become a part of a message."""
 
@@ -33,10 +36,11 @@ HEAD = """\
 # Error messages
 
 <!-- Written by `make docs` from the source. -->
-Every error that stackcook prints, with what to do about it. `…` stands for a part that differs: a
-name, a number or a cause. Search this page for the words around it. Messages often begin with a
-file, a node or a URL, which is not repeated here. Where nothing is said about what to do, the
-message itself says it, or names its cause.
+Every error that stackcook prints, and what it says to do about it. `…` stands for a part that
+differs: a name, a number or a cause. Search this page for the words around it. Messages often begin
+with a file, a node or a URL, which is not repeated here. About a quarter of the messages have
+nothing in the second column: they say themselves what to do, name a cause to look into, or end with
+advice that differs from case to case.
 
 If this does not help: `stackcook report` describes the last run, `stackcook logs NODE --failed`
 shows what happened on a node, and [Troubleshooting](../troubleshooting.md) says where to look next.
@@ -110,7 +114,7 @@ class Collector:
 
     def _classes(self) -> None:
         """Errors and records with a remedy are sinks."""
-        groups: dict[str, Group] = {"StackcookError": ExitCode.BUG}
+        groups: dict[str, Group] = {ROOT_ERROR: ExitCode.BUG}
         known = [*self.source.classes()]
         for _ in known:  # until every base class is known
             for _, node in known:
@@ -203,7 +207,7 @@ class Collector:
             return []
         if ast.unparse(func) == "super().__init__":
             passes = "what" in parameters_of(scope.functions[0])
-            known = owner in self.groups and passes
+            known = owner in self.groups and owner != ROOT_ERROR and passes
             return [Sink(self.groups[owner], ("what",), "what", REMEDY, "")] if known else []
         found = [*self.sinks[ast.unparse(func)], *self.sinks[func.attr]]
         if func.attr.startswith("_"):
@@ -314,5 +318,5 @@ def main(directory: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 2:
-        raise SystemExit("usage: setup/message-page [DIRECTORY]")
+        raise SystemExit("usage: python3 setup/messages [DIRECTORY]")
     main(Path(sys.argv[1]) if sys.argv[1:] else ROOT / "docs/reference")

@@ -20,7 +20,7 @@ class CloudHere:
 
     ``containers`` are its machines, each with whether it runs. ``user`` owns the directory, empty
     if that is not known. ``began`` and ``expires`` are in seconds since the epoch, None if it is
-    not known, or never. ``damage`` says why nothing is known of an ephemeral cloud but its machines.
+    not known, or never. ``damage`` says why only its machines are known of an ephemeral cloud.
     """
 
     name: str

@@ -51,8 +51,8 @@ def _stackcook_site() -> MakeSite:
 def openstack_cloud(request: pytest.FixtureRequest, _stackcook_site: MakeSite) -> Iterator[Cloud]:
     """The cloud of --stackcook-manifest, a stackcook.Cloud; deployed when it is first used.
 
-    A cloud that is deployed already is used, and left at the end. Otherwise it is destroyed at the
-    end, unless --stackcook-keep is given.
+    A cloud that is deployed already is used, and left at the end. Otherwise, or if a session that
+    was killed has left it, it is destroyed at the end, unless --stackcook-keep is given.
     """
     from stackcook.api.session import SessionCloud
 

@@ -34,6 +34,8 @@ class Context:
     """The settings of one invocation; a command takes it with ``@click.pass_obj``.
 
     ``command`` is such as ``server start``; ``color`` is ``None`` if the terminal decides.
+    ``options`` are those that chose the manifest, such as ``("--cloud", "ci-42")``, for commands in
+    messages; empty if none did.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class Context:
     color: bool | None = None
     asks: frozenset[str] = frozenset()
     accept_new: bool = False
+    options: tuple[str, ...] = ()
 
     @property
     def state(self) -> Path:
@@ -81,7 +84,7 @@ class Context:
         """Where the command prints."""
         from stackcook.console import Console
 
-        return Console(json=self.json, color=self.color)
+        return Console(json=self.json, color=self.color, options=self.options)
 
     def form(self, asked: str | None) -> str:
         """The output format that ``--format`` or ``--json`` asked for, else ``text``.

@@ -43,7 +43,8 @@ def command(context: Context, names: tuple[str, ...], over: bool) -> ExitCode:
         refuse(cloud.state)
     code = destroy_expired(context, without=names) if over else ExitCode.DONE
     for cloud in clouds:
-        with context.console.run() as listener:
+        context.console.options = ("--cloud", cloud.name)
+        with context.console.run(again=f"stackcook down {cloud.name}") as listener:
             code = down(cloud, Site, listener) or code
     return code
 

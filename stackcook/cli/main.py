@@ -94,6 +94,7 @@ _REMEDIES = {
 
 _AGAIN = {
     "deploy": "resumes where it stopped",
+    "up": "resumes where it stopped",
     "converge": "converges all of these nodes",
     "upload": "sends what is still missing",
     "node remove": "removes what is left",
@@ -172,7 +173,9 @@ class Commands(Group):
         # Here, as an unknown command is noticed before `cli` is called.
         found = ctx.params
         ctx.meta[_GIVEN] = given
-        ctx.obj = Context(found["path"], json=found["json"], color=found["color"])
+        ctx.obj = Context(
+            found["path"], json=found["json"], color=found["color"], options=_options(ctx)
+        )
         return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -216,6 +219,11 @@ def _how_to_go_on(ctx: click.Context) -> str:
     """What to run after Ctrl-C; empty if it makes no difference."""
     does = _AGAIN.get(ctx.obj.command)
     words = [word for word in ctx.meta[_GIVEN] if word != "--anew"]  # which would not resume
+    if ctx.obj.command == "up" and "--ephemeral" in words:
+        return ""  # it would deploy another cloud; `up` itself says how to go on with this one
+    if ctx.get_parameter_source("path") != ParameterSource.COMMANDLINE:
+        if ctx.get_parameter_source("cloud") == ParameterSource.ENVIRONMENT:
+            words = [*ctx.obj.options, *words]
     return f"run `{shlex.join(('stackcook', *words))}` again: it {does}" if does else ""
 
 
@@ -243,6 +251,14 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
         return None  # only writing fails without a file's name, and then the disk is full
     what = (error.strerror or str(error)).lower()
     return UsageError(what, where=str(error.filename or ""), remedy=_REMEDIES[error.errno])
+
+
+def _options(ctx: click.Context) -> tuple[str, ...]:
+    """The options that lead to the same manifest, whatever the environment is."""
+    if ctx.get_parameter_source("path") == ParameterSource.COMMANDLINE:
+        return "-f", str(ctx.params["path"])
+    cloud = ctx.params["cloud"]
+    return ("--cloud", cloud) if cloud else ()
 
 
 def _manifest_of(ctx: click.Context, cloud: str) -> Path:

@@ -40,8 +40,9 @@ def command(context: Context) -> None:
     ]
     zones = (manifest.zone_of(node) or None for node in manifest.nodes)
     nodes = [replace(node, zone=zone) for node, zone in zip(nodes, zones)]
-    text = render(nodes, time.time(), context.console.width)
-    context.console.result(
+    console = context.console
+    text = render(nodes, time.time(), console.width, console.named)
+    console.result(
         text if nodes else "the manifest has no nodes",
         {"running": running, "nodes": [node.data() for node in nodes]},
     )

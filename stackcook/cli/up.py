@@ -23,7 +23,7 @@ from stackcook.cli.context import (
 )
 from stackcook.cli.down import destroy_expired
 from stackcook.cli.help import Command
-from stackcook.errors import ExitCode
+from stackcook.errors import ExitCode, Interrupted
 from stackcook.api.ephemeral import (
     POOL,
     TTL,
@@ -118,14 +118,20 @@ def command(
     past = past_runs(manifest.state, "deploy")
     with removed_unless_deployed(cloud):
         ready = deploying.prepared(replace(context, path=cloud.manifest), (), bundle)
-        with context.console.run(past) as listener:
+        context.console.options = ("--cloud", cloud.name)
+        try:
+            with context.console.run(past) as listener:
 
-            def listen(event: Event) -> None:
-                if isinstance(event, RunDone):
-                    event = replace(event, facts={**event.facts, **_facts(cloud)})
-                listener(event)
+                def listen(event: Event) -> None:
+                    if isinstance(event, RunDone):
+                        event = replace(event, facts={**event.facts, **_facts(cloud)})
+                    listener(event)
 
-            return deploy(ready, listen, anew=anew, ignore=ignore, parallel=parallel or 0)
+                return deploy(ready, listen, anew=anew, ignore=ignore, parallel=parallel or 0)
+        except KeyboardInterrupt:
+            remedy = "run `stackcook deploy`, which resumes where it stopped, or"
+            remedy += f" `stackcook down {cloud.name}`"
+            raise Interrupted("interrupted", remedy=remedy) from None
 
 
 def _facts(cloud: Ephemeral) -> Mapping[str, str]:

@@ -12,11 +12,12 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
+from stackcook.console.hints import named, named_text, program
 from stackcook.console.wrap import columns, wrapped, wrapped_text
 from stackcook.errors import Finding, InputError, Severity, StackcookError, UsageError
 
@@ -40,10 +41,15 @@ class Console:
     """Prints results, notes and errors: for people, or as one JSON document on stdout.
 
     ``color`` forces colours on or off; ``None`` leaves it to the terminal and ``NO_COLOR``.
+    ``options`` chose the cloud; a command that works on another one replaces them. They are added
+    to each `` `stackcook COMMAND` `` that is printed for people, and in the remedies of JSON.
     """
 
-    def __init__(self, *, json: bool = False, color: bool | None = None) -> None:
+    def __init__(
+        self, *, json: bool = False, color: bool | None = None, options: Sequence[str] = ()
+    ) -> None:
         self.json = json
+        self.options = options
         self._color = color
         self._stdout = sys.stdout
         self._stderr = sys.stderr
@@ -85,6 +91,8 @@ class Console:
         else:
             from rich.text import Text
 
+            if isinstance(text, Text):
+                text = named_text(text, self.options)
             self._out.print(text, soft_wrap=isinstance(text, Text))
 
     def finish(self, command: str, exit_code: int) -> None:
@@ -115,7 +123,7 @@ class Console:
         width = columns(self._stdout)
         for finding in findings:
             severity = finding.severity.value
-            line = wrapped(str(finding), width)
+            line = wrapped(self.named(str(finding)), width)
             if style := styles.get(finding.severity):
                 place, word, rest = re.split(rf"(:\s+{severity}:\s)", line, maxsplit=1)
                 line = f"{place}{style.render(word)}{rest}"
@@ -125,7 +133,7 @@ class Console:
 
     def note(self, text: str) -> None:
         """Print a line on stderr; on a terminal, broken only between words."""
-        text = wrapped(text, columns(self._stderr))
+        text = wrapped(self.named(text), columns(self._stderr))
         if self._live_view:
             self._err.print(text, markup=False)  # above the view
         else:
@@ -134,9 +142,15 @@ class Console:
     def error(self, error: StackcookError) -> None:
         """Print why the command failed, one line per problem; :meth:`finish` prints it as JSON."""
         if self.json:
-            self._errors += errors_data(error)
+            for found in errors_data(error):
+                remedy = found["remedy"] and self.named(found["remedy"])
+                self._errors.append({**found, "remedy": remedy})
         else:
             self.note(str(error))
+
+    def named(self, text: str) -> str:
+        """The text, with the options that chose the cloud in each `` `stackcook COMMAND` ``."""
+        return named(text, self.options)
 
     def write(self, text: str) -> None:
         """Print a line of a result on stdout."""
@@ -144,16 +158,17 @@ class Console:
             print(text.translate(_CONTROLS), file=self._stdout, flush=True)
 
     @contextmanager
-    def run(self, past: Iterable[Past] = ()) -> Iterator[Listener]:
+    def run(self, past: Iterable[Past] = (), *, again: str = "") -> Iterator[Listener]:
         """Show the events that the yielded listener gets, and finally a summary.
 
         A terminal has one live line per node, and the time left if one of the ``past`` runs had the
-        same steps; otherwise each finished step prints a line.
+        same steps; otherwise each finished step prints a line. ``again`` is what to run after a
+        failure, if it is not the command of the run.
         """
         from stackcook.console.board import Board
         from stackcook.run.forecast import Forecast
 
-        board = Board(forecast=Forecast(past))
+        board = Board(Forecast(past), program(self.options), again)
         try:
             with self._live(board) if self._err.is_terminal else self._plain(board) as listener:
                 yield listener
@@ -164,6 +179,7 @@ class Console:
 
     def _end(self, board: Board) -> None:
         if problems := board.problems():
+            problems = named_text(problems, self.options)
             self._err.print(wrapped_text(problems, columns(self._stderr)))
         if board.done:
             summary = wrapped_text(board.summary(), columns(self._stdout))

@@ -80,8 +80,15 @@ class Row:
 
 @dataclass
 class Board:
-    """The state of a run."""
+    """The state of a run.
 
+    ``program`` is how to call stackcook for this cloud, ``again`` what to run after a failure, if
+    it is not the command of the run.
+    """
+
+    forecast: Forecast = field(default_factory=Forecast)
+    program: str = "stackcook"
+    again: str = ""
     rows: dict[str, Row] = field(default_factory=dict)
     """Those of nodes, by name."""
     whole: dict[str, Row] = field(default_factory=dict)
@@ -92,7 +99,6 @@ class Board:
     listed: list[StepFailed] = field(default_factory=list)
     """The failures that the table of findings has told."""
     done: RunDone | None = None
-    forecast: Forecast = field(default_factory=Forecast)
 
     def take(self, event: Event) -> str | None:
         """Apply an event; returns the line to print for it, if any."""
@@ -261,11 +267,11 @@ class Board:
             return
         logged = [f.node for f in self.failures if f.log and f.step not in LOOKS]
         if logged:
-            more = "; all failures: stackcook report" if len(self.failures) > 1 else ""
-            yield "see why", f"stackcook logs {logged[0]} --failed{more}"
-        command = f"stackcook {self.done.command}"
+            more = f"; all failures: {self.program} report" if len(self.failures) > 1 else ""
+            yield "see why", f"{self.program} logs {logged[0]} --failed{more}"
+        command = self.again or f"{self.program} {self.done.command}"
         if self.done.exit_code == ExitCode.VERIFY:
-            yield "then", "stackcook verify"
+            yield "then", f"{self.program} verify"
         elif (
             self.done.exit_code == ExitCode.WITHIN_BUDGET
             and self.done.command == "deploy"

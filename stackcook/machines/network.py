@@ -8,6 +8,7 @@ the only state.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -165,7 +166,8 @@ class LabNetwork:
                     yield link["ifname"], range_
 
     def _held(self, how: str, owner: str) -> MachineError:
-        away = f"run `stackcook destroy` in {owner}, or " if owner else ""
+        manifest = shlex.quote(f"{owner}/infrastructure.yml")
+        away = f"run `stackcook -f {manifest} destroy`, or " if owner else ""
         noun = self.key.replace("_", " ")
         return MachineError(
             f"the lab's {noun} is in use: {how}",

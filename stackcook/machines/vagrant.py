@@ -336,7 +336,8 @@ class VagrantMachines:
         there = self._containers.names()
         for name in (self.container(node) for node in nodes):
             if name in there and (owner := self._containers.foreign(name, self.manifest.root)):
-                destroy = f"run `stackcook destroy` in {owner}"
+                manifest = shlex.quote(f"{owner}/infrastructure.yml")
+                destroy = f"run `stackcook -f {manifest} destroy`"
                 raise MachineError(
                     f"the container already exists and belongs to {owner}",
                     where=name,

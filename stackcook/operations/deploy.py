@@ -34,6 +34,7 @@ from stackcook.operations.snapshot import Wish, restore_step, restored, start_of
 from stackcook.retry import Backoff
 from stackcook.run.events import FINDINGS, PREFLIGHT, Listener
 from stackcook.run.executor import Action, Task
+from stackcook.run.lock import forget_session
 from stackcook.run.record import LastDeploy, new_id
 from stackcook.run.plan import Key, Plan, Step
 
@@ -68,6 +69,7 @@ def deploy(
     UsageError if such a name can't be a host name.
     """
     _check_names(manifest, only, named)
+    forget_session(manifest.state)
     now, digest = settings.clock(), site.digest()
     resumed = None if anew else last and last.resumable(digest, now)
     id = resumed.id if resumed else new_id("d", now)

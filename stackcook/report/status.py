@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.text import Text
 
-from stackcook.report.format import ago, columns, iso
+from stackcook.report.format import ago, iso
 
 _STYLES = {
     **{"running": "green", "stopped": "yellow", "absent": "yellow", "unreachable": "red"},
@@ -20,7 +20,12 @@ _STYLES = {
 
 _EXPLAINED = ("failed", "skipped", "retried", "interrupted")
 
-_HEADS = ("node", "address", "machine", "step", "result", "when", "check-in")
+_HEADS = ("zone", "node", "address", "machine", "step", "result", "when", "check-in")
+
+_COLOURED = ("machine", "result")
+
+_LEAST = ("address", "check-in", "zone", "when")
+"""The columns that are left out until the others fit, in this order."""
 
 
 @dataclass(frozen=True)
@@ -47,48 +52,52 @@ class NodeStatus:
         return {**asdict(self), **{key: iso(at) if at else None for key, at in times.items()}}
 
 
-def render(nodes: Sequence[NodeStatus], now: float, width: int) -> Text:
+def render(
+    nodes: Sequence[NodeStatus], now: float, width: int, named: Callable[[str], str] = str
+) -> Text:
     """A line for each node, and below it why it did not succeed, in lines of ``width`` columns.
 
-    The addresses are left out if they do not fit: `stackcook machines` shows them, too. If there
-    are zones, the nodes' zones come first.
+    If there are zones, the nodes' zones come first. Columns that do not fit are left out, first the
+    addresses: `stackcook machines` shows them, too. ``named`` gets each text with commands in it.
     """
-    table = [_HEADS, *(_cells(node, now) for node in nodes)]
-    if max(map(len, columns(table).splitlines())) > width:
-        table = [(name, *rest) for name, _address, *rest in table]
-    if any(node.zone for node in nodes):
-        zones = ("zone", *(node.zone or "-" for node in nodes))
-        table = [(zone, *cells) for zone, cells in zip(zones, table)]
-    widths = [max(map(len, column)) for column in zip(*table)]
-    heads, *lines = table
-    text = Text()
-    _append(text, heads, widths)
+    rows = [_HEADS, *(_cells(node, now) for node in nodes)]
+    columns = [column for column in zip(*rows) if column[0] != "zone" or {*column[1:]} != {"-"}]
+    for least in _LEAST:
+        if _width(columns) > width:
+            columns = [column for column in columns if column[0] != least]
+    text = _line(columns, 0)
     text.stylize("bold")
-    for node, cells in zip(nodes, lines):
-        text.append("\n")
-        _append(text, cells, widths)
+    for number, node in enumerate(nodes, 1):
+        text.append("\n").append(_line(columns, number))
         if node.why and node.result in _EXPLAINED:
             why = " ".join(node.why.removeprefix(f"{node.node}: ").split())
             for part in textwrap.wrap(
-                why, width - 4, break_on_hyphens=False, break_long_words=False
+                named(why), width - 4, break_on_hyphens=False, break_long_words=False
             ):
                 text.append(f"\n    {part}")
     if any(node.result == "failed" for node in nodes):
-        hint = "run `stackcook logs NODE --failed` to see the output of a failed step"
-        text.append("".join(f"\n{part}" for part in textwrap.wrap(hint, width)), "dim")
+        hint = named("run `stackcook logs NODE --failed` to see the output of a failed step")
+        lines = textwrap.wrap(hint, width, break_on_hyphens=False, break_long_words=False)
+        text.append("".join(f"\n{part}" for part in lines), "dim")
     return text
 
 
-def _append(text: Text, cells: Sequence[str], widths: Sequence[int]) -> None:
-    """Append the cells of a line, without blanks at its end."""
-    name, *rest, last = cells
-    text.append(name.ljust(widths[0]))
-    for cell, width in zip(rest, widths[1:]):
-        text.append("  ").append(cell.ljust(width), _STYLES.get(cell))
-    text.append(f"  {last}")
+def _width(columns: Sequence[Sequence[str]]) -> int:
+    """Of the longest line."""
+    return sum(max(map(len, column)) + 2 for column in columns) - 2
+
+
+def _line(columns: Sequence[Sequence[str]], number: int) -> Text:
+    """One line of the table, without blanks at its end."""
+    text = Text()
+    for column in columns:
+        style = _STYLES.get(column[number]) if column[0] in _COLOURED else None
+        text.append(column[number].ljust(max(map(len, column))), style).append("  ")
+    text.rstrip()
+    return text
 
 
 def _cells(node: NodeStatus, now: float) -> tuple[str, ...]:
-    texts = (node.address, node.machine, node.step, node.result)
+    texts = (node.zone, node.node, node.address, node.machine, node.step, node.result)
     times = (ago(now - at) if at else None for at in (node.when, node.check_in))
-    return (node.node, *(cell or "-" for cell in (*texts, *times)))
+    return tuple(cell or "-" for cell in (*texts, *times))

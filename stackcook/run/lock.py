@@ -7,12 +7,15 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stackcook.errors import UsageError
 from stackcook.run.record import rows
 from stackcook.files import private_directory, try_lock
+
+SESSION = "pytest.lock"
+"""The file in .stackcook of a cloud that a session of pytest has deployed, locked while it runs."""
 
 
 def user() -> str:
@@ -64,6 +67,14 @@ def refuse_undeployed(directory: Path) -> None:
 def is_deployed(directory: Path) -> bool:
     """Whether a deploy or a converge has begun here, however it ended."""
     return in_use(directory) or bool(rows(directory, "SELECT 1 FROM runs LIMIT 1"))
+
+
+def forget_session(directory: Path) -> None:
+    """Make the cloud that a killed session of pytest has left an ordinary one: it is to stay."""
+    path = directory / SESSION
+    with suppress(FileNotFoundError), path.open() as file:
+        if try_lock(file):
+            path.unlink()
 
 
 def in_use(directory: Path) -> bool:

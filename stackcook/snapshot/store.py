@@ -256,7 +256,7 @@ class Store:
                 raise UsageError(
                     f"the snapshot is in use by the machines {', '.join(users)}",
                     where=name,
-                    remedy="run `stackcook destroy` where they were deployed",
+                    remedy="destroy their clouds first; `stackcook ps` lists them",
                 )
             for each in named:
                 if not self.users(each):

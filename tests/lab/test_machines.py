@@ -246,7 +246,8 @@ def test_a_range_that_somebody_holds_is_refused(manifest: Manifest, tmp_path: Pa
             LabNetwork(f"{NAME}2", network.network, tmp_path),
             LabNetwork(NAME, network.network, tmp_path),
         ):
-            with pytest.raises(MachineError, match=f"run `stackcook destroy` in {manifest.root}"):
+            remedy = f"run `stackcook -f {manifest.root}/infrastructure.yml destroy`"
+            with pytest.raises(MachineError, match=remedy):
                 other.up()
             other.down()
         assert traces() == before

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from stackcook.console import Console
 from stackcook.console.board import QUIET, SILENT, Board
+from stackcook.errors import Finding, NodeError, UsageError
 from stackcook.report.format import duration
 from stackcook.operations import deploy as operation
 from stackcook.operations.runner import Settings
@@ -27,8 +28,10 @@ from tests.fakes import FakeSite, recipe_error, two_stages
 from tests.output import document
 
 
-def deploy(site: FakeSite, root: Path, *, as_json: bool = False) -> None:
-    console = Console(json=as_json)
+def deploy(
+    site: FakeSite, root: Path, *, as_json: bool = False, options: tuple[str, ...] = ()
+) -> None:
+    console = Console(json=as_json, options=options)
     with console.run() as listener:
         code = operation.deploy(
             two_stages(root), site, (listener,), settings=Settings(clock=lambda: 100.0)
@@ -72,6 +75,77 @@ def test_a_failure_says_node_cause_log_and_what_to_do(
         "compute1       skipped: controller failed and has no failure budget",
         "bootstrap failed: controller: execute[boom] (x.rb:1): no; see more",
         f"    log: {tmp_path}/.stackcook/logs/controller.log",
+    ]
+
+
+def test_the_commands_that_help_are_for_the_same_cloud(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = FakeSite()
+    remedy = "run `stackcook converge compute1`"
+    site.chef.broken["compute1"] = NodeError("no", where="compute1", remedy=remedy)
+    deploy(site, tmp_path, options=("--cloud", "ci-42"))
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-2:] == [
+        "  see why     stackcook --cloud ci-42 logs compute1 --failed",
+        "  then        stackcook --cloud ci-42 deploy (resumes where it stopped)",
+    ]
+    assert "compute1: no; run `stackcook --cloud ci-42 converge compute1`" in err
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("run `stackcook deploy` first", "run `stackcook -f 'my cloud.yml' deploy` first"),
+        (
+            "run `stackcook destroy`, then `stackcook deploy`",
+            "run `stackcook -f 'my cloud.yml' destroy`, then `stackcook -f 'my cloud.yml' deploy`",
+        ),
+        *[
+            (text, text)
+            for text in (
+                "`stackcook ps` lists them; run `stackcook setup`",
+                "run `stackcook -f /other/infrastructure.yml destroy`",
+                "set it in `stackcook: nodes`",
+            )
+        ],
+    ],
+)
+def test_commands_in_messages_are_for_the_same_cloud(
+    text: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console = Console(options=("-f", "my cloud.yml"))
+    console.note(text)
+    console.error(UsageError("no", remedy=text))
+    console.findings([Finding(Path("/x/a.yml"), None, "no", text)], "1 error")
+    console.result(Text.assemble("x: ", (text, "red")), None)
+    out, err = capsys.readouterr()
+    assert err == f"{shown}\nno; {shown}\n"
+    assert out == f"/x/a.yml: error: no; {shown}\n1 error\nx: {shown}\n"
+    Console().note(text)
+    assert capsys.readouterr().err == f"{text}\n"
+
+
+def test_remedies_in_json_are_for_the_same_cloud(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(json=True, options=("--cloud", "ci-42"))
+    console.error(UsageError("no", remedy="run `stackcook deploy`"))
+    console.finish("status", 2)
+    (error,) = document(capsys.readouterr().out)["errors"]
+    assert error["remedy"] == "run `stackcook --cloud ci-42 deploy`"
+
+
+def test_the_options_are_as_red_as_the_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    console = Console(color=True, options=("--cloud", "ci-42"))
+    console.result(Text("run `stackcook deploy`", "red"), None)
+    console.result(Text.assemble("run ", ("`stackcook deploy`", "red")), None)
+    shown = capsys.readouterr().out.replace("\x1b[0m\x1b[31m", "")
+    assert shown.splitlines() == [
+        "\x1b[31mrun `stackcook --cloud ci-42 deploy`\x1b[0m",
+        "run \x1b[31m`stackcook --cloud ci-42 deploy`\x1b[0m",
     ]
 
 

@@ -163,7 +163,10 @@ def run(name, hot):
     what = f"{name} is {'hot' if hot else 'cold'}"
     if hot:
         what += ", too"
-    raise failed(what) from relayed(UsageError(str(hot)))
+    try:
+        raise failed(what) from relayed(UsageError(str(hot)))
+    except ValueError:
+        raise StackcookError("there is a bug", remedy="report it")
 """
 
 
@@ -182,6 +185,7 @@ def test_messages_are_found_by_way_of_variables_and_functions(
         (ExitCode.NODES, "… is hot, too", ("run it again",)),
         (ExitCode.NODES, "… is cold", ("run it again",)),
         (ExitCode.NODES, "… is cold, too", ("run it again",)),
+        (ExitCode.BUG, "there is a bug", ("report it",)),
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -15,8 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.run.lock import exclusive
+from stackcook import Cloud
+from stackcook.files import lock
+from stackcook.run.lock import SESSION, exclusive
 from tests.fakes import FakeSite, recipe_error
+from tests.started import ROOT
 
 Run = Callable[..., pytest.RunResult]
 
@@ -62,9 +66,9 @@ def run(pytester: pytest.Pytester, site: FakeSite) -> Run:
     (pytester.path / "key").touch()
     (pytester.path / "infrastructure.yml").write_text(MANIFEST)
 
-    def run(test: str, *options: str) -> pytest.RunResult:
+    def run(test: str, *options: str, **more: bool) -> pytest.RunResult:
         pytester.makepyfile(test)
-        return pytester.runpytest_inprocess(*options, plugins=[Later(Fake(site))])
+        return pytester.runpytest_inprocess(*options, plugins=[Later(Fake(site))], **more)
 
     return run
 
@@ -159,6 +163,82 @@ def test_another_manifest(run: Run, pytester: pytest.Pytester) -> None:
     result.assert_outcomes(errors=1)
     remedy = "name the manifest with --stackcook-manifest PATH"
     assert f"{pytester.path}/infrastructure.yml: no such file; {remedy}" in result.stdout.str()
+
+
+KILLED = """
+import os, pytest
+from tests.fakes import FakeSite
+@pytest.fixture(scope="session")
+def _stackcook_site(): return lambda *_: FakeSite()
+def test_it(openstack_cloud): os.kill(os.getpid(), 9)
+"""
+
+
+def test_the_next_session_destroys_the_cloud_of_one_that_was_killed(
+    run: Run, site: FakeSite, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    killed = pytester.runpytest_subprocess(pytester.makepyfile(test_killed=KILLED))
+    assert killed.ret == -9, killed.stdout.str()
+    (pytester.path / "test_killed.py").unlink()
+    run(PASSES).assert_outcomes(passed=1)
+    assert site.asked.count("remove") == 1
+
+
+@pytest.fixture
+def interrupted(run: Run, site: FakeSite) -> pytest.RunResult:
+    """A session whose deploy was interrupted by Ctrl-C."""
+    site.chef.during = lambda _: os.kill(os.getpid(), signal.SIGINT)
+    result = run(PASSES, no_reraise_ctrlc=True)
+    site.chef.during = lambda _: None
+    return result
+
+
+def test_after_ctrl_c_in_the_deploy_the_next_session_destroys_the_cloud(
+    interrupted: pytest.RunResult, run: Run, site: FakeSite, pytester: pytest.Pytester
+) -> None:
+    assert interrupted.ret == pytest.ExitCode.INTERRUPTED
+    destroy = f"`stackcook -f {pytester.path}/infrastructure.yml destroy`"
+    assert f"stackcook: the deploy was interrupted; run {destroy}, or" in interrupted.stdout.str()
+    assert "remove" not in site.asked
+    run(PASSES).assert_outcomes(passed=1)
+    assert site.asked.count("remove") == 1
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_what_a_session_has_left_can_be_kept(run: Run, site: FakeSite) -> None:
+    run(PASSES, "--stackcook-keep").assert_outcomes(passed=1)
+    run(PASSES).assert_outcomes(passed=1)
+    assert "remove" not in site.asked
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_what_its_user_has_deployed_since_then_is_left_alone(
+    run: Run, site: FakeSite, pytester: pytest.Pytester
+) -> None:
+    manifest = pytester.path / "infrastructure.yml"
+    Cloud.deploy(manifest, make_site=lambda *_: site)  # type: ignore
+    run(PASSES).assert_outcomes(passed=1)
+    assert "remove" not in site.asked
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_the_cloud_of_a_session_that_runs_is_left_alone(
+    run: Run, site: FakeSite, pytester: pytest.Pytester
+) -> None:
+    with lock(pytester.path / ".stackcook" / SESSION):
+        run(PASSES).assert_outcomes(passed=1)
+        assert "remove" not in site.asked
+    run(PASSES).assert_outcomes(passed=1)
+    assert "remove" in site.asked
+
+
+def test_a_destroy_that_failed_is_done_by_the_next_session(run: Run, site: FakeSite) -> None:
+    site.errors["stop"] = recipe_error("one")
+    run(PASSES).assert_outcomes(passed=1, errors=1)
+    site.errors.clear()
+    run(PASSES).assert_outcomes(passed=1)
+    assert site.asked.count("remove") == 1
 
 
 def test_a_cloud_that_somebody_else_deploys_is_left_alone(

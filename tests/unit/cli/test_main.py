@@ -98,7 +98,7 @@ def test_settings_reach_the_command(probe: Any) -> None:
     assert run("--json", "status").exit_code == 0
     default = Path("infrastructure.yml")
     assert seen == [
-        Context(Path("a.yml"), "status", json=False, color=False),
+        Context(Path("a.yml"), "status", json=False, color=False, options=("-f", "a.yml")),
         Context(default, "status", json=True),
         Context(default, "status", json=True),
     ]

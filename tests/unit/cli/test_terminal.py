@@ -41,6 +41,25 @@ main.main()
 """
 """stackcook with machines in memory; compute1 waits for a writer of the FIFO ``pause``."""
 
+ZONES = """\
+clusters:
+- zone1:
+  - zone1-controller: {run_list: "role[controller]"}
+  - zone1-compute1: {run_list: "role[compute]"}
+- zone2:
+  - zone2-controller: {run_list: "role[controller]"}
+  - zone2-compute1: {run_list: "role[compute]"}
+stackcook:
+  machines: ssh
+  stages: [controller, compute]
+  nodes:
+    zone1-controller: {address: 192.168.122.110, key: key}
+    zone1-compute1: {address: 192.168.122.111, key: key}
+    zone2-controller: {address: 192.168.122.120, key: key}
+    zone2-compute1: {address: 192.168.122.121, key: key}
+"""
+"""The names that `init --zones 2` writes."""
+
 WHY = (
     "apt-get install nova-compute failed: E: Failed to fetch the package"
     " nova-compute_31.0.0-6_all.deb from mirror.example.com: 503 Service Unavailable"
@@ -160,3 +179,17 @@ def test_status(terminal: Terminal) -> None:
     lines = terminal.wait()
     assert WHY in " ".join(" ".join(lines).split())
     assert sum("compute1" in line for line in lines) == 1
+
+
+def test_status_of_zones(terminal: Terminal, root: Path) -> None:
+    (root / "infrastructure.yml").write_text(ZONES)
+    done = subprocess.run(faked("deploy"), env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    terminal.start(*faked("status"))
+    assert [line.split()[:2] for line in terminal.wait()] == [
+        ["zone", "node"],
+        ["zone1", "zone1-controller"],
+        ["zone1", "zone1-compute1"],
+        ["zone2", "zone2-controller"],
+        ["zone2", "zone2-compute1"],
+    ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
+import signal
 import time
 from configparser import ConfigParser
 from ipaddress import IPv4Address
@@ -18,10 +21,11 @@ from stackcook.cli.main import cli
 from stackcook.errors import ChefServerError, ExitCode
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
+from stackcook.manifest.model import Node
 from stackcook.api.clouds import CloudHere, clouds_here
 from stackcook.api.ephemeral import POOL, default_directory, every
 from stackcook.run.lock import exclusive
-from tests.fakes import FakeSite
+from tests.fakes import FakeSite, recipe_error
 from tests.output import data
 from tests.unit.machines.fakes import FakeHost
 
@@ -68,6 +72,72 @@ def test_a_cloud_is_deployed_beside_the_first_one(root: Path) -> None:
     assert (cloud.name, cloud.ttl, str(cloud.manifest)) == ("ci-42", 7200.0, facts["manifest"])
     assert cloud.source == root / "infrastructure.yml"
     assert not (root / ".stackcook").exists()
+
+
+def last_lines(result: Result) -> dict[str, str]:
+    """What the end of a run names: word → value."""
+    return dict(re.findall(r"^  (\S.*?)  +(\S.*)$", result.stdout, re.MULTILINE))
+
+
+def test_the_commands_that_help_are_for_the_new_cloud(site: FakeSite) -> None:
+    site.chef.broken["compute1"] = recipe_error("compute1")
+    found = last_lines(run("up", "--ephemeral", "--name", "ci-42"))
+    assert found["see why"] == "stackcook --cloud ci-42 logs compute1 --failed"
+    assert found["then"] == "stackcook --cloud ci-42 deploy (resumes where it stopped)"
+    assert found["destroy it"] == "stackcook down ci-42"
+
+
+@pytest.mark.parametrize(
+    "words, chosen",
+    [(("-f", "infrastructure.yml"), "-f infrastructure.yml"), (("--cloud", "ci-42"), None)],
+)
+def test_the_commands_that_help_are_for_the_cloud_that_was_chosen(
+    words: tuple[str, ...], chosen: str | None, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("up", "--ephemeral", "--name", "ci-42")
+    site.chef.broken["compute1"] = recipe_error("compute1")
+    prefix = f"stackcook {chosen or '--cloud ci-42'}"
+    assert last_lines(run(*words, "deploy"))["then"].startswith(f"{prefix} deploy (")
+    if chosen is None:
+        monkeypatch.setenv("STACKCOOK_CLOUD", "ci-42")
+        assert last_lines(run("deploy"))["then"].startswith(f"{prefix} deploy (")
+
+
+def test_a_remedy_is_for_the_cloud_that_was_chosen(root: Path) -> None:
+    (root / "other.yml").write_text(MANIFEST)
+    assert "run `stackcook deploy`" in run("status").stderr
+    assert "run `stackcook -f other.yml deploy`" in run("-f", "other.yml", "status").stderr
+
+
+def interrupt(node: Node) -> None:
+    if node.name == "controller":
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_says_how_to_go_on_with_the_new_cloud(site: FakeSite) -> None:
+    site.chef.during = interrupt
+    result = run("up", "--ephemeral", "--name", "ci-42")
+    assert result.exit_code == ExitCode.INTERRUPTED
+    assert result.stderr.splitlines()[-1] == (
+        "interrupted; run `stackcook --cloud ci-42 deploy`, which resumes where it stopped, or"
+        " `stackcook down ci-42`"
+    )
+
+
+def test_ctrl_c_says_how_to_go_on_with_the_cloud_of_the_environment(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("up", "--ephemeral", "--name", "ci-42")
+    site.chef.during = interrupt
+    again = "interrupted; run `stackcook {}` again: it resumes where it stopped"
+    assert run("up").stderr.splitlines()[-1] == again.format("up")
+    typed = run("--cloud", "ci-42", "deploy").stderr.splitlines()[-1]
+    assert typed == again.format("--cloud ci-42 deploy")
+    monkeypatch.setenv("STACKCOOK_CLOUD", "ci-42")
+    lines = run("deploy", "--anew").stderr.splitlines()
+    assert lines[-1] == again.format("--cloud ci-42 deploy")
+    typed = run("-f", "infrastructure.yml", "deploy", "--anew").stderr.splitlines()[-1]
+    assert typed == again.format("-f infrastructure.yml deploy")
 
 
 def test_without_the_option_it_is_deploy(site: FakeSite, root: Path) -> None:
@@ -177,6 +247,7 @@ def test_a_failed_destroy_keeps_it(site: FakeSite) -> None:
     site.errors["stop"] = ChefServerError("no luck")
     result = run("down", "ci-42")
     assert result.exit_code != 0
+    assert last_lines(result)["then"] == "stackcook down ci-42, as before"
     assert [cloud.name for cloud in every(default_directory())] == ["ci-42"]
     site.errors.clear()
     assert run("down", "ci-42").exit_code == 0

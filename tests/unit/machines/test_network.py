@@ -112,11 +112,11 @@ def test_a_bridge_whose_owner_is_gone_is_adopted() -> None:
     [
         (
             FakeHost(links=[bridge("/tmp")]),
-            "the bridge br-lab already exists; run `stackcook destroy` in /tmp, or use",
+            "br-lab already exists; run `stackcook -f /tmp/infrastructure.yml destroy`, or use",
         ),
         (
             FakeHost(links=[{**bridge("/tmp"), "ifname": "br-other"}]),
-            "br-other has addresses of 10.9.0.0/24; run `stackcook destroy` in /tmp",
+            "of 10.9.0.0/24; run `stackcook -f /tmp/infrastructure.yml destroy`, or use",
         ),
         (
             FakeHost(routes=[{"dst": "10.0.0.0/8", "dev": "tun0"}]),

@@ -164,7 +164,7 @@ def test_the_containers_of_another_checkout_are_left_alone(tmp_path: Path) -> No
     with pytest.raises(
         MachineError,
         match=f"^lab-one: the container already exists and belongs to {theirs}; run `stackcook "
-        "destroy",
+        f"-f {theirs}/infrastructure.yml destroy`",
     ):
         try:
             machines(ours, host)._refuse_foreign(NODES)

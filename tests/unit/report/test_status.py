@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -51,6 +52,49 @@ def test_it_fits(width: int) -> None:
     for node in (*NODES, far):
         assert sum(node.node in line for line in shown if not line.startswith("  ")) == 1
     assert any("2001:db8:" in line for line in shown) == (width == 120)
+
+
+ZONES = [
+    NodeStatus(
+        f"{zone}-{name}",
+        f"10.0.112.1{n}",
+        "running",
+        "verify",
+        "done",
+        NOW - 250,
+        NOW - 1500,
+        "",
+        zone,
+    )
+    for zone in ("zone1", "zone2")
+    for n, name in enumerate(("controller", "compute1"))
+]
+"""What `stackcook init --zones 2` writes."""
+
+
+@pytest.mark.parametrize(
+    "width, heads",
+    [
+        (60, "zone node machine step result when"),
+        (80, "zone node machine step result when check-in"),
+        (84, "zone node address machine step result when check-in"),
+    ],
+)
+def test_it_fits_with_zones(width: int, heads: str) -> None:
+    shown = lines(width, ZONES)
+    assert max(map(len, shown)) <= width
+    assert shown[0].split() == heads.split()
+    assert [line.split()[:2] for line in shown[1:]] == [[node.zone, node.node] for node in ZONES]
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_it_fits_with_zones_and_long_results(width: int) -> None:
+    why = "compute9: its converge was interrupted"
+    name = "zone2-compute9"
+    hung = NodeStatus(name, "10.0.112.13", "unreachable", "give back", "interrupted", NOW, NOW, why)
+    shown = lines(width, [*ZONES, replace(hung, zone="zone2")])
+    assert max(map(len, shown)) <= width
+    assert any("zone2-compute9" in line and "interrupted" in line for line in shown)
 
 
 def test_no_hint_if_nothing_has_failed() -> None:

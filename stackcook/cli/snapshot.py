@@ -57,7 +57,7 @@ def command() -> None:
     stackcook snapshot save
     # keep several, each with a name
     stackcook snapshot save with-volumes
-    # in CI: once for each change of the manifest or the Chef repository
+    # in CI, once for each change
     stackcook snapshot save --if-changed
     """,
 )

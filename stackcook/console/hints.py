@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.text import Text
 
-_OF_NO_CLOUD = "doctor|down|help|ps|setup"
+_OF_NO_CLOUD = "doctor|down|help|init|ps|setup"
 """Commands that read no manifest."""
 
 _COMMAND = re.compile(rf"`stackcook (?!(?:{_OF_NO_CLOUD})\b)(?=[a-z])")

@@ -78,7 +78,8 @@ def test_status_and_logs_before_the_first_deploy(root: Path, site: FakeSite) -> 
     for words in (*own, *(["-f", "other.yml", *words] for words in lab)):
         result = run(*words)
         assert (result.exit_code, result.stdout) == (ExitCode.USAGE, ""), words
-        remedy = "run `stackcook deploy`, or use the directory of the deployment"
+        named = " -f other.yml" if "-f" in words else ""
+        remedy = f"run `stackcook{named} deploy`, or use the directory of the deployment"
         assert result.stderr == f"{root}: nothing is deployed here; {remedy}\n"
     assert not (root / ".stackcook").exists()
 

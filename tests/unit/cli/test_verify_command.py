@@ -194,7 +194,8 @@ def test_before_a_deploy_it_says_so(run: Any, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / ".stackcook")
     result = run(Report((WELL,)))
     assert result.exit_code == 2
-    assert "nothing is deployed here; run `stackcook deploy`" in result.stderr
+    deploy = f"`stackcook -f {tmp_path / 'infrastructure.yml'} deploy`"
+    assert f"nothing is deployed here; run {deploy}" in result.stderr
 
 
 def test_tempest_is_run_instead(run: Any, asked: list[Any], tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ action :restart do
 end
 
 action :wait do
-  # one deadline for all services that start in parallel: a failed run must not wait for each in turn
+  # One deadline for all services that start in parallel: a failed run must not wait for each in turn. A wait within another resource comes
+  # long before the end of the run; so it begins anew with each start.
   deadline = new_resource.wait ? deadline_from_now : node.run_state[:openstack_wait_deadline] ||= deadline_from_now
   until whyrun_mode? || ready?
     raise "#{new_resource.unit}: #{complaint}; see #{new_resource.log.last || "journalctl -u #{new_resource.unit}"}" if now > deadline
@@ -90,6 +91,7 @@ action_class do
     argv = verb == 'enable' ? %w(systemctl enable --quiet) : ['systemctl', verb, '--no-block']
     shell_out!(*argv, new_resource.unit)
     node.run_state.delete('openstack_states_at_end')
+    node.run_state.delete(:openstack_wait_deadline)
   end
 
   def ready?

@@ -102,6 +102,23 @@ RSpec.describe 'openstack_service' do
     end
   end
 
+  context 'after a wait within another resource, long ago' do
+    recipe do
+      node.run_state[:openstack_wait_deadline] = 0
+      openstack_service 'keystone' do
+        ports [5000]
+      end
+    end
+
+    it 'gives a service that was started later the whole time' do
+      state['ActiveState'] = 'inactive'
+      listening.clear
+      allow_any_instance_of(Chef::Provider).to receive(:sleep) { listening << 5000 }
+      expect { chef_run }.not_to raise_error
+      expect(listening).to eq([5000])
+    end
+  end
+
   it 'saves its ports and its logs in the node object' do
     expect(chef_run.node['openstack']['services']['keystone'])
       .to eq('ports' => [5000], 'internal_ports' => [], 'log' => %w(/var/log/uwsgi.log /var/log/keystone/keystone.log))

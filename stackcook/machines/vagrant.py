@@ -363,11 +363,17 @@ class VagrantMachines:
             )
 
     def _remove(self, nodes: Sequence[Node]) -> None:
-        """Delete containers that Vagrant doesn't know: a killed run left them incomplete."""
+        """Delete containers that Vagrant doesn't know: a killed run left them incomplete.
+
+        And what Vagrant knows of those that are gone, or it would use their old box again.
+        """
         there = self._containers.names()
-        for name in (self.container(node) for node in nodes):
+        for node in nodes:
+            name, known = self.container(node), self._vagrants(node)
             if name in there and not self._containers.foreign(name, self.manifest.root):
                 self._containers.destroy(name)
+            if known.exists():
+                shutil.rmtree(known)
 
     @cached_property
     def _environment(self) -> dict[str, str]:

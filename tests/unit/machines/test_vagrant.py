@@ -155,6 +155,15 @@ def test_what_a_killed_run_left_half_made_is_removed(tmp_path: Path) -> None:
     assert not any("other-two" in command for command in host.done)
 
 
+def test_a_machine_that_is_gone_does_not_determine_the_box_of_the_next(tmp_path: Path) -> None:
+    """Vagrant remembers the box of a container that was deleted without it."""
+    remembered = tmp_path / ".vagrant" / "machines" / "one" / "lxc" / "box_meta"
+    remembered.parent.mkdir(parents=True)
+    remembered.write_text('{"name":"stackcook-trixie-old"}')
+    machines(tmp_path, FakeHost())._remove(NODES)
+    assert not remembered.parent.exists()
+
+
 def test_the_containers_of_another_checkout_are_left_alone(tmp_path: Path) -> None:
     (theirs := tmp_path / "theirs").mkdir()
     (ours := tmp_path / "ours").mkdir()

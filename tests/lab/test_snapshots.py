@@ -112,7 +112,7 @@ def cloud() -> Iterator[Cloud]:
 
 def test_only_a_deployed_cloud_is_saved(cloud: Cloud) -> None:
     done = cloud.run("snapshot", "save", status=2)
-    assert "nothing is deployed here" in done.err and "stackcook deploy" in done.err
+    assert "nothing is deployed here; run `stackcook -f " in done.err and " deploy`" in done.err
     cloud.run("deploy")
 
 

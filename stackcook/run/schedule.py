@@ -148,7 +148,8 @@ class Schedule:
     def replace(self, current: Step, steps: Iterable[Step]) -> tuple[Step, ...]:
         """The plan has changed: ``steps`` take the place of what follows ``current`` on its node.
 
-        Call it while ``current`` is still running. Returns the steps that they replace.
+        Call it while ``current`` is still running. Returns the steps that they replace. What waits
+        for one of them that the new plan does not have need not wait any longer.
         """
         old = [step for key, step in self._nodes[current.node].items() if key != current.key]
         for step in old:
@@ -162,6 +163,9 @@ class Schedule:
             self._enter(step, (first, number))
         for step in new:
             self._connect(step)
+        for step in old:
+            if step.key not in self._steps:
+                self._satisfy(step.key)
         return tuple(old)
 
     def stop(self, why: str, code: ExitCode) -> None:

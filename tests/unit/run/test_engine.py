@@ -61,7 +61,14 @@ from stackcook.manifest.model import (
 )
 from stackcook.remote.base import Host, Unreachable
 from stackcook.verify.check import Check
-from tests.fakes import AT, FakeBootstrap, FakeSite, recipe_error, two_stages
+from tests.fakes import (
+    AT,
+    FakeBootstrap,
+    FakeSite,
+    recipe_error,
+    three_controllers,
+    two_stages,
+)
 
 ALL_STEPS = [
     "check",
@@ -721,6 +728,20 @@ def test_a_node_that_is_registered_already_changes_the_plan(manifest: Manifest) 
     )
     assert changed.why == "it is registered with the Chef server already"
     assert "converge controller" in site.asked and "bootstrap controller" not in site.asked
+
+
+@pytest.mark.parametrize("kind", BootstrapKind)
+def test_controllers_that_are_registered_already_converge_in_turn(
+    tmp_path: Path, kind: BootstrapKind
+) -> None:
+    """As after a reboot: the embedded Chef server, which knows them, starts in the deploy."""
+    manifest, site = replace(three_controllers(tmp_path), bootstrap=kind), FakeSite()
+    site.chef.known = {node.name for node in manifest.nodes}
+    code, events = deploy(manifest, site)
+    assert code is ExitCode.DONE
+    assert {e.node for e in events if isinstance(e, PlanChanged)} == site.chef.known
+    converged = [asked for asked in site.asked if asked.startswith("converge controller")]
+    assert converged == [f"converge controller{number}" for number in (1, 2, 3)]
 
 
 def test_after_an_internal_error_what_runs_on_nodes_ends_and_is_recorded(tmp_path: Path) -> None:

@@ -314,6 +314,18 @@ def test_replaced_steps_keep_their_place_and_are_waited_for() -> None:
     assert taken[taken.index("run lists") :][:3] == ["run lists", "controller converge", "gate"]
 
 
+def test_nothing_waits_for_a_step_that_a_new_plan_leaves_out() -> None:
+    one, two = (Step("look", "", name, "all") for name in ("one", "two"))
+    register = Step("register", "", "one", "all", after=(one.key,))
+    converge = Step("converge", "", "two", "all", after=(two.key, register.key))
+    made = Schedule(Plan("x", (one, two, register, converge)))
+    assert (made.next(0), made.next(0)) == (one, two)
+    made.done(two)
+    assert made.next(0) is None
+    made.replace(one, (Step("converge", "", "one", "all", after=(one.key,)),))
+    assert made.next(0) == converge
+
+
 def test_replaced_steps_do_not_begin_after_a_node_that_failed_before_they_were_planned() -> None:
     """As when both were done, both were lost, and the first one can't be converged again."""
     made = schedule(two_stages(NOWHERE), Facts(done=frozenset({"controller", "compute1"})))

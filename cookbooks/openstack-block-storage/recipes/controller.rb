@@ -11,6 +11,7 @@ end
 openstack_uwsgi '/etc/cinder/cinder-api-uwsgi.ini' do
   service 'block_storage'
   unit 'cinder-api'
+  rabbitmq true
   bind "#{openstack_bind_address('block_storage')}:#{openstack_port('block_storage')}"
 end
 

@@ -8,13 +8,17 @@ description 'Sets options in a packaged uWSGI file and leaves the rest as it is;
 property :path, String, name_property: true
 property :service, String, required: true
 property :options, Hash, default: {}
-property :unit, String, description: 'The unit that runs it; needed with bind'
+property :unit, String, description: 'The unit that runs it; needed with bind and rabbitmq'
+property :rabbitmq, [true, false], default: false, description: 'Whether it calls other services through RabbitMQ: its connections are kept alive between requests'
 property :bind, String, description: 'ADDRESS:PORT to listen on. Without it, Debian\'s start scripts listen on every address'
 
 action :create do
   attributes = node.read('openstack', *new_resource.service.split('.'), 'uwsgi')
   # uWSGI closes each connection after its response; clients that are not told may lose their next request
-  options = { 'http-socket' => new_resource.bind, 'add-header' => 'Connection: close' }.compact.merge(new_resource.options.transform_keys(&:to_s), attributes.to_h)
+  options = { 'http-socket' => new_resource.bind, 'add-header' => 'Connection: close' }.compact
+  # Heartbeats would be sent by eventlet, which runs during requests only: RabbitMQ would close the connections, and the next request wait for new ones
+  options['env'] = ["OS_OSLO_MESSAGING_RABBIT__PROCESSNAME=#{new_resource.unit}", 'OS_OSLO_MESSAGING_RABBIT__HEARTBEAT_IN_PTHREAD=true'] if new_resource.rabbitmq
+  options = options.merge(new_resource.options.transform_keys(&:to_s), attributes.to_h)
 
   file new_resource.path do
     content OpenstackCommon::Ini.override(::File.read(new_resource.path), 'uwsgi', options)

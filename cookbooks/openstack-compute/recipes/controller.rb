@@ -26,12 +26,14 @@ end
 openstack_uwsgi '/etc/nova/nova-api-uwsgi.ini' do
   service 'compute.api'
   unit 'nova-api'
+  rabbitmq true
   bind "#{openstack_bind_address('compute')}:#{openstack_port('compute')}"
 end
 
 openstack_uwsgi '/etc/nova/nova-api-metadata-uwsgi.ini' do
   service 'compute.metadata'
   unit 'nova-api-metadata'
+  rabbitmq true
   bind "#{openstack_bind_address('metadata')}:#{openstack_port('metadata')}"
 end
 

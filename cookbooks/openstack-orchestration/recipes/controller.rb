@@ -70,6 +70,7 @@ end
 openstack_uwsgi uwsgi_ini do
   service 'orchestration'
   unit 'heat-api'
+  rabbitmq true
   bind "#{openstack_bind_address('orchestration')}:#{openstack_port('orchestration')}"
 end
 

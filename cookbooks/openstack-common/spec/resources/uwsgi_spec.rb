@@ -27,4 +27,23 @@ RSpec.describe 'openstack_uwsgi' do
   it 'lets the start script listen on the address in the file' do
     expect(chef_run).to render_file('/etc/default/keystone').with_content("DAEMON_ARGS='--ini /etc/keystone/keystone-uwsgi.ini'")
   end
+
+  context 'with connections to RabbitMQ' do
+    before do
+      allow(File).to receive(:read).with('/etc/nova/nova-api-uwsgi.ini').and_return("[uwsgi]\nenv = OS_OSLO_MESSAGING_RABBIT__PROCESSNAME=nova-api\n")
+    end
+
+    recipe do
+      openstack_uwsgi '/etc/nova/nova-api-uwsgi.ini' do
+        service 'compute.api'
+        unit 'nova-api'
+        rabbitmq true
+      end
+    end
+
+    it 'keeps them alive between requests' do
+      expect(chef_run).to render_file('/etc/nova/nova-api-uwsgi.ini')
+        .with_content("env = OS_OSLO_MESSAGING_RABBIT__PROCESSNAME=nova-api\nenv = OS_OSLO_MESSAGING_RABBIT__HEARTBEAT_IN_PTHREAD=true\n")
+    end
+  end
 end

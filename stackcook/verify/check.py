@@ -150,8 +150,13 @@ def timed(name: str, node: str, unit: str, look: Callable[[], object]) -> Check:
 
 
 def journal(node: str, unit: str) -> str:
-    """The command that shows a service's log."""
+    """The command that shows a service's log: why it does not start is in the journal."""
     return f"read its log with `stackcook ssh {node} -- sudo journalctl -u {unit} -n 50`"
+
+
+def log_file(node: str, file: str) -> str:
+    """The command that shows the log file of a service that runs."""
+    return f"read its log with `stackcook ssh {node} -- sudo tail -n 50 {file}`"
 
 
 def ordered(checks: Iterable[Check], nodes: Iterable[str]) -> Checks:

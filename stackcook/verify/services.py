@@ -19,7 +19,7 @@ from stackcook.errors import NodeError, VerifyError, counted, one_line
 from stackcook.remote.base import Connect, Host, Remote, as_root
 from stackcook.remote.ssh import connect
 from stackcook.verify import diagnosis, logins, machine
-from stackcook.verify.check import Check, Checks, journal
+from stackcook.verify.check import Check, Checks, journal, log_file
 from stackcook.verify.placing import OVN, Placed, Service
 
 PROPERTIES = (
@@ -240,6 +240,10 @@ class Sessions:
         """A failed check with what the log of the unit to blame says; any other as it is."""
         if check.ok or not check.unit or node is None:
             return check
+        service, fails_to_run = node.service(check.unit), check.name == check.unit
+        if service and service.logs and not fails_to_run:
+            if check.remedy == journal(node.name, check.unit):
+                check = replace(check, remedy=log_file(node.name, service.logs[-1]))
         why = diagnosis.explain(self.log(node, check.unit), secrets)
         return replace(check, cause=f"{check.cause}; {why}") if why else check
 

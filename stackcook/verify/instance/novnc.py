@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from stackcook.certificates import trusting
 from stackcook.errors import VerifyError
-from stackcook.verify.openstack import TIMEOUT, cause_of
+from stackcook.verify.openstack import cause_of
 
 RFB = b"RFB 003."
 """What every VNC server says first, before its minor version."""
@@ -20,8 +20,12 @@ RFB = b"RFB 003."
 _ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 _CLOSE = 8
 
+PATIENCE = 30.0
+"""Seconds for each answer: Nova's proxy starts a process for each console, and connects it to the
+database; while instances boot, that takes longer than a request."""
 
-def connect(url: str, ca: Path | None = None, timeout: float = TIMEOUT) -> None:
+
+def connect(url: str, ca: Path | None = None, timeout: float = PATIENCE) -> None:
     """Open the console at ``url``, as Nova gives it, until the instance's VNC server answers.
 
     ``ca`` is as in :class:`~stackcook.verify.openstack.Cloud`; ``timeout`` is in seconds. Raises

@@ -166,10 +166,11 @@ def test_an_api_that_goes_and_comes_back(small: SmallCloud) -> None:
         )
     assert failed(report) == {"image"}
     (found,) = (each for each in report.probed if each.name == "image")
-    assert len(found.samples.gaps) == 1 and found.samples.longest_gap > 0
+    (gap,) = found.samples.gaps
+    assert 0 < gap.seconds <= found.samples.longest_gap
     assert [line.split(" ", 1)[1].partition(":")[0] for line in said] == [
         "image failed",
-        f"image responds again after {found.samples.longest_gap:.1f} s",
+        f"image responds again after {gap.seconds:.1f} s",
     ]
     assert small.left() == {}
 
@@ -234,7 +235,7 @@ def test_a_token_that_is_refused_before_it_expires_is_a_failure(small: SmallClou
     assert failed(report) == {"compute", "image"}
     assert [each.samples.failed for each in report.probed] == [0, 1, 1]
     (line,) = (line for line in said if " compute failed: " in line)
-    assert " compute failed: list: " in line and "returned 401" in line
+    assert "returned 401" in line
 
 
 def test_without_keystone_the_other_apis_are_probed_with_their_tokens(small: SmallCloud) -> None:

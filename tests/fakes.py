@@ -185,7 +185,7 @@ class FakeRemote(BaseRemote):
 class FakeSite:
     """A Site in memory. ``errors`` makes the step of that name fail; ``bad`` are failed checks.
 
-    ``cluster`` are controllers that converge in turn.
+    ``cluster`` are controllers that converge in turn; those in ``single`` had no others until now.
     ``lost`` are nodes whose report the Chef server has lost, ``old`` those that have another run
     list there, ``gone`` those that only the server has, ``reported`` says when nodes converged. The
     server is ``away`` for a step of that name so many times.
@@ -217,6 +217,7 @@ class FakeSite:
         self.verified: list[Deploy] = []
         self.port = 4545
         self.cluster: tuple[str, ...] = ()
+        self.single: set[str] = set()
 
     def _step(self, name: str) -> str:
         self.asked.append(name)
@@ -288,7 +289,9 @@ class FakeSite:
     def in_turn(
         self, nodes: Sequence[Node], registered: Collection[str] = ()
     ) -> Mapping[str, tuple[str, ...]]:
-        mine = tuple(node.name for node in nodes if node.name in self.cluster)
+        first = self.single.intersection(registered)
+        ordered = sorted(self.cluster, key=lambda name: name not in first)
+        mine = tuple(name for name in ordered if name in {node.name for node in nodes})
         return dict.fromkeys(mine, mine)
 
     def wanted(self, node: Node) -> Wanted:

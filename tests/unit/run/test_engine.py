@@ -435,6 +435,15 @@ def test_converge_names_who_is_not_bootstrapped(manifest: Manifest) -> None:
     assert "bootstrap controller" not in site.asked
 
 
+def test_the_controller_that_has_the_databases_converges_first(tmp_path: Path) -> None:
+    manifest, site = three_controllers(tmp_path), FakeSite()
+    site.cluster, site.single = ("controller1", "controller2", "controller3"), {"controller3"}
+    site.chef.known = {node.name for node in manifest.nodes}
+    assert converge(manifest, site, (), settings=quick()) is ExitCode.DONE
+    converged = [asked for asked in site.asked if asked.startswith("converge controller")]
+    assert converged == [f"converge controller{number}" for number in (3, 1, 2)]
+
+
 def test_converge_of_some_nodes(manifest: Manifest) -> None:
     site, events = FakeSite(), list[Event]()
     site.chef.known = {"controller", "compute1"}
@@ -736,6 +745,7 @@ def test_controllers_that_are_registered_already_converge_in_turn(
 ) -> None:
     """As after a reboot: the embedded Chef server, which knows them, starts in the deploy."""
     manifest, site = replace(three_controllers(tmp_path), bootstrap=kind), FakeSite()
+    site.cluster = ("controller1", "controller2", "controller3")
     site.chef.known = {node.name for node in manifest.nodes}
     code, events = deploy(manifest, site)
     assert code is ExitCode.DONE

@@ -24,6 +24,8 @@ DATABASES = {
 
 _QUEUE_PORT = 25672
 _QUEUE_STATUS = "rabbitmqctl --quiet --timeout 15 cluster_status --formatter json"
+_QUEUE_PATIENCE = 30.0
+"""Seconds: rabbitmqctl starts an Erlang machine of its own, which needs two seconds of a CPU."""
 
 
 def checks(nodes: Collection[Placed], sessions: Sessions) -> Checks:
@@ -50,7 +52,7 @@ def _members(nodes: Iterable[Placed], unit: str, port: int) -> list[Placed]:
 
 
 def _queue(node: Placed, members: Iterable[Placed], sessions: Sessions) -> None:
-    if why := queue_cause(sessions.output(node.name, _QUEUE_STATUS), members):
+    if why := queue_cause(sessions.output(node.name, _QUEUE_STATUS, _QUEUE_PATIENCE), members):
         raise VerifyError(why, remedy=f"`stackcook ssh {node.name} -- rabbitmqctl cluster_status`")
 
 

@@ -255,12 +255,12 @@ class Sessions:
         service = node.service(unit) or Service(unit)
         return self.output(node.name, diagnosis.question(service))
 
-    def output(self, node: str, command: str) -> str:
+    def output(self, node: str, command: str, timeout: float = 10.0) -> str:
         """What a command prints that root runs; ``""`` if the node can't be asked."""
         try:
             remote = self.on(node)
             with self._turns[node]:  # sshd allows ten commands at once on a connection
-                return as_root(remote, command, timeout=10, apart=True).output
+                return as_root(remote, command, timeout=timeout, apart=True).output
         except (NodeError, VerifyError):
             return ""
 

@@ -69,7 +69,7 @@ class Answers:
     def __init__(self, **by_word: str) -> None:
         self._by_word = by_word
 
-    def output(self, node: str, command: str) -> str:
+    def output(self, node: str, command: str, timeout: float = 10.0) -> str:
         return next(text for word, text in self._by_word.items() if word in command)
 
 

@@ -202,7 +202,9 @@ def test_a_compute_node_that_nova_itself_disabled_is_not_to_be_enabled(
     apis.services[0] |= {"status": "disabled", "disabled_reason": reason}
     check = failure(look())
     assert reason in check.cause
-    assert "stackcook ssh compute1 -- sudo tail -n 50 /var/log/nova/nova-compute.log" in check.remedy
+    assert (
+        "stackcook ssh compute1 -- sudo tail -n 50 /var/log/nova/nova-compute.log" in check.remedy
+    )
 
 
 def test_an_endpoint_that_distrusts_tokens_is_a_failure(look: Any, apis: Any) -> None:

@@ -107,6 +107,10 @@ RSpec.describe 'openstack_frontends' do
       ]
     end
 
+    it 'checks one that a request did not reach at once' do
+      expect(chef_run).to render_file('/etc/haproxy/haproxy.cfg').with_content('observe layer4 error-limit 1 on-error sudden-death')
+    end
+
     it 'lets only the first one answer where the others could not' do
       expect(section('image').grep(/^server/)).to eq ['server one 192.0.2.10:9292 check']
     end

@@ -153,4 +153,4 @@ def _gaps(report: Report, each: Probed) -> Iterator[str]:
     for gap in each.samples.gaps:
         yield f"{when(report.at(gap.began))}, {duration(gap.seconds)}: {gap.error}"
     if each.samples.slowest > report.max_gap > 0:
-        yield f"{duration(each.samples.slowest)}: a probe was slow, but did not fail"
+        yield f"{duration(each.samples.slowest)}: a request was slow, but did not fail"

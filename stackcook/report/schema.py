@@ -339,7 +339,7 @@ def _probe() -> Schema:
         availability=_or_null({"type": "number", "description": "Share of the time, from 0 to 1."}),
         longest_gap={
             **_SECONDS,
-            "description": "Seconds; of a gap, or of the slowest successful probe.",
+            "description": "Seconds; of a gap, or of the slowest request without one.",
         },
         p50={**seconds, "description": "Half of the successful requests took at most this long."},
         p99={**seconds, "description": "99 % of the successful requests took at most this long."},

@@ -221,6 +221,8 @@ def test_each_controller_is_killed_in_turn(lab: Lab) -> None:
             log.info("FIGURE %s runs all its services after %.0f s", name, rejoined(lab, name))
         longest = gaps(seen)
         log.info("FIGURE %s killed: longest gaps %s", name, longest)
+        for api in seen["apis"]:
+            log.info("FIGURE %s: p99 %s s, gaps %s", api["api"], api["p99"], api["gaps"])
         assert {api: gap for api, gap in longest.items() if gap > GAP} == {}
         log.info("FIGURE %s verified %.0f s later", name, eventually_verified(lab))
 

@@ -52,7 +52,7 @@ class Samples:
         """Whether the last probe has failed."""
         self.gaps: list[Gap] = []
         self.slowest = 0.0
-        """Seconds that the slowest successful probe took; nothing has failed meanwhile."""
+        """Seconds that the slowest request of a successful probe took."""
         self.last_error = ""
         self.requesting = 0.0
         """Seconds that all successful requests took."""
@@ -78,7 +78,7 @@ class Samples:
             self.last_error = sample.error
         else:
             self._good = sample.ended
-            self.slowest = max(self.slowest, sample.ended - sample.began)
+            self.slowest = max(self.slowest, *sample.requests, 0.0)
         self.probes += 1
         self.failing = bool(sample.error)
         self._last = sample
@@ -99,8 +99,8 @@ class Samples:
     def longest_gap(self) -> float:
         """The longest time in seconds that the API's clients had to wait; 0 before the first probe.
 
-        A probe that hangs and succeeds in the end is such a time, too: from its first request to
-        its last response. The pause before the next probe is not: nobody waits.
+        A request that hangs and succeeds in the end is such a time, too. The pause before the next
+        probe is not: nobody waits.
         """
         return max([self.slowest, *(gap.seconds for gap in self.gaps)])
 

@@ -46,7 +46,7 @@ def test_only_without_a_failure_all_of_the_time_counts() -> None:
     bad = Sample(99_999.5, 100_000, error="list: no\nresponse")
     assert row(good, bad)[2:4] == ["99.99", "%"]
     found = row(good, Sample(9, 9))[2:]
-    assert found == ["100.00", "%", "0.0", "s", "41", "ms", "52", "ms", "2", "0"]
+    assert found == ["100.00", "%", "0.1", "s", "41", "ms", "52", "ms", "2", "0"]
     assert row(good, bad)[-4:] == ["1", "list:", "no", "response"]
 
 
@@ -82,16 +82,16 @@ def test_gaps_that_are_allowed(max_gap: float, ok: bool, said: str) -> None:
 
 
 def test_a_slow_probe_is_a_gap_only_if_gaps_are_limited() -> None:
-    slow = probed("image", Sample(0, 0.5), Sample(1, 15.7, (4.9, 4.9, 4.9)))
+    slow = probed("image", Sample(0, 0.5), Sample(1, 17.5, (1.1, 15.2, 0.2)))
     assert report(slow).ok and "west image  100.00 %   15 s " in probe.render(report(slow)).plain
     found = report(slow, max_gap=10.0)
     assert not found.ok
     wanted = "2 probes of 1 API in 30 s: none failed; longer gaps than 10 s: west image"
     assert probe.summary(found) == wanted
-    assert probe.data(found)["apis"][0]["longest_gap"] == 14.7
+    assert probe.data(found)["apis"][0]["longest_gap"] == 15.2
     (failure,) = validate(probe.junit(found)).iter("failure")
     assert failure.get("message") == "0 of 2 probes failed, longest gap 15 s"
-    assert failure.text == "15 s: a probe was slow, but did not fail"
+    assert failure.text == "15 s: a request was slow, but did not fail"
 
 
 def test_junit_has_a_suite_for_each_cloud() -> None:

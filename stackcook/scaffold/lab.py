@@ -17,8 +17,9 @@ ENVIRONMENT = "lab"
 CONTROLLER = "single-controller"
 HA_CONTROLLER = "ha-controller"
 COMPUTE = "single-compute"
-OPTIONAL = ("object-storage-proxy", "object-storage", "orchestration", "block-storage", "ceph")
-"""Roles of services that a new manifest lists, but no node has."""
+CEPH = "ceph"
+OPTIONAL = ("object-storage-proxy", "object-storage", "orchestration", "block-storage", CEPH)
+"""Roles of services that a new manifest lists; no node has one, but HA controllers have Ceph."""
 
 _FIRST = 10  # first node address, if there is room: leaves some free before it
 _SIZES: Mapping[str, Mapping[str, Any]] = {
@@ -188,12 +189,14 @@ def sections(lab: Lab, cookbooks: Iterable[str]) -> tuple[Section, ...]:
 def _nodes(lab: Lab) -> Iterator[Section]:
     entries = {
         environment: [
-            {node: {"run_list": f"role[{role}]"}}
+            {node: {"run_list": _run_list(role)}}
             for node, role in lab.nodes_of(environment).items()
         ]
         for environment in lab.environments
     }
     add = f"To add a compute node, add it here with role[{COMPUTE}], and its address below."
+    if lab.controllers > 1:
+        add += f" role[{CEPH}] keeps images and volumes on all controllers."
     if lab.zones > 1:
         zones = "Each cluster is a zone: a cloud of its own, with an environment of its name."
         yield Section("clusters", [{zone: nodes} for zone, nodes in entries.items()], (zones, add))
@@ -201,6 +204,10 @@ def _nodes(lab: Lab) -> Iterator[Section]:
     about = "knife bootstrap options for all nodes: -E is the environment."
     yield Section("options", f"-E {ENVIRONMENT}", (about,))
     yield Section("nodes", entries[ENVIRONMENT], (add,))
+
+
+def _run_list(role: str) -> str:
+    return f"role[{CEPH}],role[{role}]" if role == HA_CONTROLLER else f"role[{role}]"
 
 
 def _counted(network: IPv4Network, nodes: int, more: int) -> Sequence[IPv4Address]:

@@ -196,7 +196,7 @@ def _nodes(lab: Lab) -> Iterator[Section]:
     }
     add = f"To add a compute node, add it here with role[{COMPUTE}], and its address below."
     if lab.controllers > 1:
-        add += f" role[{CEPH}] keeps images and volumes on all controllers."
+        add += f" role[{CEPH}] keeps images on all controllers."
     if lab.zones > 1:
         zones = "Each cluster is a zone: a cloud of its own, with an environment of its name."
         yield Section("clusters", [{zone: nodes} for zone, nodes in entries.items()], (zones, add))

@@ -12,16 +12,15 @@ module OpenstackCommon
 
     RECIPE = 'openstack-ceph::cluster'
 
-    # So that clients wait little for a node that has died. Its monitor is missed after 4 s instead of 10, and replaced 2 s later instead of 5:
-    # an election waits that long for it. Who was connected to it looks for another one after 6 s instead of 30. Its OSD is down once one other
-    # node has not heard of it for 6 s; Ceph waits for two, 20 s, and longer for nodes that have often been away.
+    # So that clients wait little for a node that has died. Its monitor is missed after 4 s instead of 10, and replaced 3 s later instead of 5:
+    # an election waits that long for it. Who was connected to it looks for another one after 6 s instead of 30. Its OSD is down once two others
+    # have not heard of it for 6 s instead of 20, also if it has often been away.
     TIMEOUTS = {
       'osd_heartbeat_interval' => 2,
       'osd_heartbeat_grace' => 6,
-      'mon_osd_min_down_reporters' => 1,
       'mon_osd_adjust_heartbeat_grace' => false,
       'mon_lease' => 2,
-      'mon_election_timeout' => 2,
+      'mon_election_timeout' => 3,
       'mon_client_ping_interval' => 2,
       'mon_client_ping_timeout' => 6,
     }.freeze

@@ -55,15 +55,14 @@ module OpenstackCommon
     # another one. It is sent again, too, if the connection ends without a response, unless it may have changed something (CHANGES).
     # slowstart: the first requests to a service that has just started take seconds, more so while all of its node starts.
     # inter: each HAProxy checks each service of each controller, over TLS; a dead controller costs a request no more than `timeout connect`.
-    # observe: after a request that did not reach it, it is checked within a second, and is down if that fails; so requests that it was working
-    # on do not wait for the next check.
+    # observe: after a request that did not reach it, it is checked twice within 3 s; so requests that it was working on do not wait 7 s.
     SEVERAL = <<~CONFIG.gsub(/^/, '  ')
       timeout connect 1s
       timeout check 2s
       option redispatch 1
       retry-on conn-failure empty-response
-      default-server inter 4s fastinter 1s downinter 2s fall 2 rise 2 slowstart 60s on-marked-down shutdown-sessions
-      default-server observe layer4 error-limit 1 on-error sudden-death
+      default-server inter 4s fastinter 500ms downinter 2s fall 2 rise 2 slowstart 60s on-marked-down shutdown-sessions
+      default-server observe layer4 error-limit 1 on-error fastinter
     CONFIG
 
     CHANGES = 'http-request disable-l7-retry unless METH_GET'

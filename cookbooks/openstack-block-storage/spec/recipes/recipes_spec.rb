@@ -16,6 +16,10 @@ RSpec.describe 'openstack-block-storage' do
       expect(chef_run).to create_openstack_registration('volumev3').with(user: 'cinder', service_name: 'cinderv3', endpoints: urls)
     end
 
+    it 'keeps the connections of its API to RabbitMQ alive' do
+      expect(chef_run).to create_openstack_uwsgi('/etc/cinder/cinder-api-uwsgi.ini').with(unit: 'cinder-api', rabbitmq: true)
+    end
+
     it 'creates its database where MariaDB runs' do
       both = chef_runner.converge('openstack-database::controller', 'openstack-block-storage::controller')
       expect(both).to create_openstack_database('cinder').with(password: 'db_passwords-cinder-password')

@@ -96,7 +96,7 @@ RSpec.describe 'openstack-ceph::cluster' do
     end
 
     it 'names all monitors, and stores data three times' do
-      expect(conf.defaults['global']).to include('mon_host' => '192.0.2.10,192.0.2.11,192.0.2.12', 'osd_heartbeat_grace' => 6, 'osd_pool_default_size' => 3)
+      expect(conf.defaults['global']).to include('mon_host' => '192.0.2.10,192.0.2.11,192.0.2.12', 'osd_heartbeat_grace' => 6, 'mon_election_timeout' => 3, 'osd_pool_default_size' => 3)
       expect(conf.defaults['global']).not_to include('osd_crush_chooseleaf_type')
       %w(.mgr volumes images backups).each { |pool| expect(chef_run).to replicate_openstack_ceph_pool(pool) }
     end

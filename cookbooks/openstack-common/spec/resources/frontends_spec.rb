@@ -108,7 +108,7 @@ RSpec.describe 'openstack_frontends' do
     end
 
     it 'checks one that a request did not reach at once' do
-      expect(chef_run).to render_file('/etc/haproxy/haproxy.cfg').with_content('observe layer4 error-limit 1 on-error sudden-death')
+      expect(chef_run).to render_file('/etc/haproxy/haproxy.cfg').with_content('observe layer4 error-limit 1 on-error fastinter')
     end
 
     it 'lets only the first one answer where the others could not' do

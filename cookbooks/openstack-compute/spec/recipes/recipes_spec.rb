@@ -12,6 +12,10 @@ RSpec.describe 'openstack-compute' do
       expect(nova_conf['scheduler']).to include('discover_hosts_in_cells_interval' => 30)
     end
 
+    it 'keeps the connections of its APIs to RabbitMQ alive' do
+      %w(nova-api nova-api-metadata).each { |name| expect(chef_run).to create_openstack_uwsgi("/etc/nova/#{name}-uwsgi.ini").with(unit: name, rabbitmq: true) }
+    end
+
     it 'writes no passwords into cell mappings' do
       %w(cell0 cell1).each do |cell|
         expect(chef_run.find_resource(:openstack_nova_cell, cell).database).not_to include('nova-password')

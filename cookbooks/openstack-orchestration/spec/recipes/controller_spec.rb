@@ -37,6 +37,7 @@ RSpec.describe 'openstack-orchestration::controller' do
   end
 
   it 'runs the API and the engine with that configuration' do
+    expect(chef_run).to create_openstack_uwsgi('/etc/heat/heat-api-uwsgi.ini').with(unit: 'heat-api', rabbitmq: true)
     expect(chef_run).to start_openstack_service('heat-api').with(ports: [8004], config: [conf, '/etc/heat/heat-api-uwsgi.ini'])
     expect(chef_run).to start_openstack_service('heat-engine').with(config: [conf])
   end

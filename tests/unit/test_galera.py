@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import socket
+import struct
 import subprocess
 import sys
 import urllib.error
@@ -312,6 +313,27 @@ def test_a_slow_look_delays_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert local.position().state == "starting", "nobody looks any more"
 
 
+def test_one_late_answer_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy MariaDB is late once; one that hangs is late always."""
+    local, answers = galera.Local(), iter((at("synced"), None, at("synced"), None, None))
+    monkeypatch.setattr(local, "_look", lambda: next(answers))
+    found = []
+    for _ in range(5):
+        local.look()
+        found.append(local.position().state)
+    assert found == ["synced", "synced", "synced", "synced", "starting"]
+
+
+def test_a_mariadb_that_runs_and_does_not_answer_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(program: str, *arguments: str, **_: object) -> str:
+        if program == "mariadb":
+            raise subprocess.TimeoutExpired(program, 3.0)
+        return "ActiveState=active\n"
+
+    monkeypatch.setattr(galera, "run", run)
+    assert galera.Local()._look() is None
+
+
 def test_what_fails_is_told_in_one_line() -> None:
     argv = ("systemctl", "stop", "mariadb")
     assert galera.complaint(subprocess.TimeoutExpired(argv, 300.0)) == (
@@ -334,6 +356,20 @@ def server() -> Iterator[tuple[Member, str]]:
 def test_a_synced_member_may_serve(server: tuple[Member, str]) -> None:
     with urllib.request.urlopen(f"{server[1]}/") as answer:
         assert (answer.status, answer.read()) == (200, b"synced\n")
+
+
+def test_who_closes_the_connection_leaves_no_traceback(
+    server: tuple[Member, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """HAProxy does, each second."""
+    host, port = server[1].removeprefix("http://").split(":")
+    for _ in range(20):
+        with socket.create_connection((host, int(port))) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    with urllib.request.urlopen(f"{server[1]}/") as answer:
+        assert answer.status == 200
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_any_other_one_may_not_and_says_why(server: tuple[Member, str]) -> None:

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,6 +55,8 @@ TO_RECOVER = (FAILED, NON_PRIMARY, WAITING)
 
 PAUSE = 1.0
 """Seconds between two looks at MariaDB."""
+LATE = 2
+"""So many looks in a row without an answer mean that MariaDB hangs; after one it may be busy."""
 STALE = 20.0
 """Seconds after which the last look counts no more; one takes 13 seconds at most."""
 INTERVAL = 2.0
@@ -219,11 +222,20 @@ class Local:
         self._lock = Lock()
         self._looked = -math.inf
         self._answer = Position(STARTING, "not looked at yet")
+        self._late = 0
         self._recovered: tuple[str, tuple[str, int]] = ("", (NOWHERE, -1))
 
     def look(self) -> None:
-        """Find out the state."""
-        self._answer = self._look()
+        """Find out the state. What was found before counts if MariaDB is late with its answer once.
+
+        HAProxy ends all connections to a database that is down.
+        """
+        found = self._look()
+        self._late = self._late + 1 if found is None else 0
+        if found:
+            self._answer = found
+        elif self._late >= LATE:
+            self._answer = Position(STARTING, "MariaDB does not answer")
         self._looked = time.monotonic()
 
     def position(self, *, data: bool = False) -> Position:
@@ -241,14 +253,15 @@ class Local:
             return Position(found.state, found.reason, uuid, seqno)
         return found
 
-    def _look(self) -> Position:
+    def _look(self) -> Position | None:
+        """The state; None if MariaDB runs, and does not answer in time."""
         try:
             rows = run("mariadb", "--batch", "--skip-column-names", stdin=_QUESTION, timeout=3.0)
             return of_status(dict(row.split("\t", 1) for row in rows.splitlines() if "\t" in row))
         except (OSError, subprocess.SubprocessError) as error:
             return self._down(error)
 
-    def _down(self, error: Exception) -> Position:
+    def _down(self, error: Exception) -> Position | None:
         unit = self._unit()
         state = unit.get("ActiveState", "")
         if state in ("activating", "deactivating", "reloading") or unit.get("Job"):
@@ -262,7 +275,9 @@ class Local:
             return Position(FAILED, "MariaDB has failed; see journalctl -u mariadb")
         if state == "inactive":
             return Position(STOPPED, "MariaDB is stopped; start it: systemctl start mariadb")
-        # it may hang, or have too many connections: nothing to start or to begin
+        if isinstance(error, subprocess.TimeoutExpired):
+            return None
+        # it may have too many connections: nothing to start or to begin
         lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
         return Position(STARTING, f"MariaDB does not answer: {lines[-1] if lines else error}")
 
@@ -417,6 +432,15 @@ def handler(local: Local, watch: Watch) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         timeout = 10.0
+        wbufsize = -1  # one packet
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # HAProxy closes the connection after the first line
+                super().handle()
+
+        def finish(self) -> None:
+            with suppress(ConnectionError):
+                super().finish()
 
         def do_GET(self) -> None:
             if self.path == "/position":

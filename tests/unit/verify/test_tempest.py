@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
+import subprocess
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from configparser import ConfigParser
@@ -646,6 +648,25 @@ def test_a_node_that_is_lost_is_named_and_its_rest_noted(cloud: FakeCloud, tmp_p
     with pytest.raises(NodeError, match="was lost"):
         verify(Lost({}), tmp_path, Request("smoke"))
     assert cloud.names() == set()
+
+
+@pytest.mark.parametrize("ca", ["", "/etc/openstack/ca.pem"])
+def test_horizon_s_test_gets_the_ca_too(ca: str, tmp_path: Path) -> None:
+    """It has no option for it, and asks the TLS library's usual file."""
+    programs, etc = tmp_path / "bin", tmp_path / "workspace" / "etc"
+    etc.mkdir(parents=True)
+    programs.mkdir()
+    (etc / "tempest.conf").write_text(f"[identity]\nca_certificates_file = {ca}\n" if ca else "")
+    run_ = programs / "systemd-run"
+    run_.write_text('#!/bin/sh\necho "$@"; echo done >tempest.subunit\n')
+    run_.chmod(0o755)
+    script = tmp_path / "tempest.sh"
+    script.write_text(Path(tempest.__file__).with_name("tempest.sh").read_text())
+    path = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", str(script), "run", "2"], env=path, capture_output=True, text=True, check=True
+    )
+    assert ("-E SSL_CERT_FILE=/etc/openstack/ca.pem " in done.stdout) is bool(ca)
 
 
 def test_units_follow_from_the_tests_name() -> None:

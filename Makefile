@@ -57,7 +57,7 @@ deploy: setup
 
 test: setup check-format check-lint check-types
 	@setup/packages openssh-server $(to_build_docs)
-	@$(pytest) -n auto --dist loadgroup tests/lab tests/cookbooks tests/contract tests/unit
+	@$(pytest) -n logical --dist loadgroup tests/lab tests/cookbooks tests/contract tests/unit
 
 lab-test: setup
 	@$(pytest) tests/lab

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stackcook.errors import VerifyError
+from stackcook.verify.placing import Placed
 
 T = TypeVar("T")
 
@@ -138,25 +139,30 @@ def until_good(
 
 
 def timed(name: str, node: str, unit: str, look: Callable[[], object]) -> Check:
-    """The check that ``look`` makes: it fails by raising VerifyError."""
+    """The check that ``look`` makes: it fails by raising VerifyError.
+
+    Without a remedy of its own, it gets one by :meth:`services.Sessions.explained`.
+    """
     began = time.monotonic()
     try:
         look()
     except VerifyError as error:
         spent = time.monotonic() - began
-        remedy = error.remedy or (journal(node, unit) if node and unit else "")
-        return Check(name, node, False, error.what, remedy, spent, unit)
+        return Check(name, node, False, error.what, error.remedy, spent, unit)
     return Check(name, node, True, seconds=time.monotonic() - began, unit=unit)
 
 
 def journal(node: str, unit: str) -> str:
-    """The command that shows a service's log: why it does not start is in the journal."""
+    """The command that shows why a service does not run."""
     return f"read its log with `stackcook ssh {node} -- sudo journalctl -u {unit} -n 50`"
 
 
-def log_file(node: str, file: str) -> str:
-    """The command that shows the log file of a service that runs."""
-    return f"read its log with `stackcook ssh {node} -- sudo tail -n 50 {file}`"
+def log_of(node: Placed, unit: str) -> str:
+    """The command that shows what a service says while it runs: its log file, if it has one."""
+    service = node.service(unit)
+    if service is None or not service.logs:
+        return journal(node.name, unit)
+    return f"read its log with `stackcook ssh {node.name} -- sudo tail -n 50 {service.logs[-1]}`"
 
 
 def ordered(checks: Iterable[Check], nodes: Iterable[str]) -> Checks:

@@ -78,7 +78,7 @@ def answers(
     causes = "; ".join(str(replace(check, remedy="")) for check in explained)
     raise VerifyError(
         f"services that the next stage needs still do not respond after {patience:.0f} s: {causes}",
-        remedy=bad[0].remedy,
+        remedy=explained[0].remedy,
     )
 
 

@@ -19,7 +19,7 @@ from stackcook.errors import NodeError, VerifyError, counted, one_line
 from stackcook.remote.base import Connect, Host, Remote, as_root
 from stackcook.remote.ssh import connect
 from stackcook.verify import diagnosis, logins, machine
-from stackcook.verify.check import Check, Checks, journal, log_file
+from stackcook.verify.check import Check, Checks, journal, log_of
 from stackcook.verify.placing import OVN, Placed, Service
 
 PROPERTIES = (
@@ -237,15 +237,15 @@ class Sessions:
             return VerifyError(error.what, remedy=error.remedy)
 
     def explained(self, check: Check, node: Placed | None, secrets: Collection[str]) -> Check:
-        """A failed check with what the log of the unit to blame says; any other as it is."""
+        """A failed check with what the log of the unit to blame says; any other as it is.
+
+        Without a remedy, it gets the command that shows that log.
+        """
         if check.ok or not check.unit or node is None:
             return check
-        service, fails_to_run = node.service(check.unit), check.name == check.unit
-        if service and service.logs and not fails_to_run:
-            if check.remedy == journal(node.name, check.unit):
-                check = replace(check, remedy=log_file(node.name, service.logs[-1]))
         why = diagnosis.explain(self.log(node, check.unit), secrets)
-        return replace(check, cause=f"{check.cause}; {why}") if why else check
+        cause = f"{check.cause}; {why}" if why else check.cause
+        return replace(check, cause=cause, remedy=check.remedy or log_of(node, check.unit))
 
     def log(self, node: Placed, unit: str) -> str:
         """The answer to :func:`diagnosis.question`; ``""`` if the node can't be asked.

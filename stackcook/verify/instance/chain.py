@@ -14,7 +14,7 @@ from stackcook.command import Command, CommandError, Completed, find_program, ru
 from stackcook.errors import NodeError, UsageError, VerifyError
 from stackcook.files import write_private
 from stackcook.remote.base import Connect, Host, Unreachable
-from stackcook.verify.check import Check, journal, poll
+from stackcook.verify.check import Check, log_of, poll
 from stackcook.verify.instance import guest, links, ovn
 from stackcook.verify.instance.links import LINKS, Broken
 from stackcook.verify.instance.resources import Ground, Offer, Prepared, flavor_size
@@ -182,7 +182,7 @@ class Chain:
         if not here.service(unit):
             here = next(iter(running(self.setting.nodes, unit)), here)
         name = f"instance: {link}" if here is self.node else f"instance on {self.node.name}: {link}"
-        remedy = remedy if ok else remedy or journal(here.name, unit)
+        remedy = remedy if ok else remedy or log_of(here, unit)
         return Check(name, here.name, ok, cause, remedy, seconds, unit)
 
     def _placement(self) -> None:

@@ -290,8 +290,8 @@ class FakeSite:
         self, nodes: Sequence[Node], registered: Collection[str] = ()
     ) -> Mapping[str, tuple[str, ...]]:
         first = self.single.intersection(registered)
-        ordered = sorted(self.cluster, key=lambda name: name not in first)
-        mine = tuple(name for name in ordered if name in {node.name for node in nodes})
+        names = {node.name for node in nodes}.intersection(self.cluster)
+        mine = tuple(sorted(names, key=lambda name: (name not in first, name)))
         return dict.fromkeys(mine, mine)
 
     def wanted(self, node: Node) -> Wanted:

@@ -62,8 +62,7 @@ def observe(manifest: Manifest, site: Site | ChefSite, only: Collection[str] = (
     """What the plan depends on. Every node counts as registered; its preflight checks that."""
     nodes = [node for node in manifest.nodes if not only or node.name in only]
     registered = frozenset(node.name for node in manifest.nodes)
-    known = site.registered() if manifest.virtual_addresses else ()
-    return Facts(registered=registered, in_turn=site.in_turn(nodes, known))
+    return Facts(registered=registered, in_turn=site.in_turn(nodes, registered))
 
 
 def converge_plan(

@@ -73,12 +73,11 @@ default_attributes 'x' => { 'y' => %w[a b] }
 }
 
 
-@pytest.fixture(scope="module", autouse=True)  # a session's would go on in the lab's tests
-def _own_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What uploads remember of files is not left in the user's cache; no cloud is the user's."""
+@pytest.fixture(scope="module", autouse=True)  # a session's would go on in other tests
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What uploads remember of files is not left in the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         yield
 
 

@@ -10,14 +10,6 @@ import pytest
 from tests.labs import Lab, prepared
 
 
-@pytest.fixture(scope="session", autouse=True)
-def no_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The developer's snapshots and ephemeral clouds are not for the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
-        yield
-
-
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """The lab of the repository's own manifest."""

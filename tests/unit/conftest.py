@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 
-import pytest
 from hypothesis import HealthCheck, settings
 
 # The same examples everywhere, however slow or busy the machine: no test fails by chance.
@@ -23,9 +22,3 @@ for name in ("SSH_AUTH_SOCK", "STACKCOOK_SSH_PASSWORD", "STACKCOOK_BECOME_PASSWO
 
 # A shell's background jobs ignore Ctrl-C, and so would the programs that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_data(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Nor are the developer's snapshots and ephemeral clouds: a deploy destroys expired ones."""
-    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))

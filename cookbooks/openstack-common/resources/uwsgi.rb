@@ -14,11 +14,11 @@ property :bind, String, description: 'ADDRESS:PORT to listen on. Without it, Deb
 
 action :create do
   attributes = node.read('openstack', *new_resource.service.split('.'), 'uwsgi')
-  # uWSGI closes each connection after its response; clients that are not told may lose their next request
-  options = { 'http-socket' => new_resource.bind, 'add-header' => 'Connection: close' }.compact
   # Heartbeats would be sent by eventlet, which runs during requests only: RabbitMQ would close the connections, and the next request wait for new ones
-  options['env'] = ["OS_OSLO_MESSAGING_RABBIT__PROCESSNAME=#{new_resource.unit}", 'OS_OSLO_MESSAGING_RABBIT__HEARTBEAT_IN_PTHREAD=true'] if new_resource.rabbitmq
-  options = options.merge(new_resource.options.transform_keys(&:to_s), attributes.to_h)
+  env = %W(PROCESSNAME=#{new_resource.unit} HEARTBEAT_IN_PTHREAD=true).map { |option| "OS_OSLO_MESSAGING_RABBIT__#{option}" }
+  # uWSGI closes each connection after its response; clients that are not told may lose their next request
+  own = { 'http-socket' => new_resource.bind, 'add-header' => 'Connection: close', 'env' => (env if new_resource.rabbitmq) }.compact
+  options = own.merge(new_resource.options.transform_keys(&:to_s), attributes.to_h)
 
   file new_resource.path do
     content OpenstackCommon::Ini.override(::File.read(new_resource.path), 'uwsgi', options)

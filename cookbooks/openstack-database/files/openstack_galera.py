@@ -432,15 +432,10 @@ def handler(local: Local, watch: Watch) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         timeout = 10.0
-        wbufsize = -1  # one packet
 
         def handle(self) -> None:
             with suppress(ConnectionError):  # HAProxy closes the connection after the first line
                 super().handle()
-
-        def finish(self) -> None:
-            with suppress(ConnectionError):
-                super().finish()
 
         def do_GET(self) -> None:
             if self.path == "/position":

@@ -78,7 +78,7 @@ class Samples:
             self.last_error = sample.error
         else:
             self._good = sample.ended
-            self.slowest = max(self.slowest, *sample.requests, 0.0)
+            self.slowest = max([self.slowest, *sample.requests])
         self.probes += 1
         self.failing = bool(sample.error)
         self._last = sample
@@ -100,7 +100,7 @@ class Samples:
         """The longest time in seconds that the API's clients had to wait; 0 before the first probe.
 
         A request that hangs and succeeds in the end is such a time, too. The pause before the next
-        probe is not: nobody waits.
+        probe does not count: no client waits then.
         """
         return max([self.slowest, *(gap.seconds for gap in self.gaps)])
 

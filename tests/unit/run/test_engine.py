@@ -8,7 +8,6 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,6 @@ from stackcook.manifest.model import (
     Manifest,
     Node,
     Verification,
-    VirtualAddress,
 )
 from stackcook.remote.base import Host, Unreachable
 from stackcook.verify.check import Check
@@ -439,8 +437,6 @@ def test_converge_names_who_is_not_bootstrapped(manifest: Manifest) -> None:
 
 def test_the_controller_that_has_the_databases_converges_first(tmp_path: Path) -> None:
     manifest, site = three_controllers(tmp_path), FakeSite()
-    shared = VirtualAddress(IPv4Address("10.0.115.9"), AT)
-    manifest = replace(manifest, virtual_addresses=(shared,))
     site.cluster, site.single = ("controller1", "controller2", "controller3"), {"controller3"}
     site.chef.known = {node.name for node in manifest.nodes}
     assert converge(manifest, site, (), settings=quick()) is ExitCode.DONE

@@ -212,7 +212,7 @@ def _create(
     files = {
         path.name: _rendered(path, new_lab.head(lab), new_lab.sections(lab, cookbooks())),
         ".gitignore": "".join(f"/{name}\n" for name in _IGNORED).encode(),
-        **shipped(environments=lab.environments),
+        **shipped(environments=lab.environments, hosts=lab.machines is MachineKind.SSH),
         **more,
     }
     written = write(

@@ -32,6 +32,12 @@ def test_a_cloud_on_one_node_boots_an_instance(allinone: Lab) -> None:
     (hypervisor,) = allinone.openstack("hypervisor", "list", "--long")
     assert (hypervisor["vCPUs"], hypervisor["Memory MB"]) == (2, MEMORY)
 
+    # as libvirt's tap, when Open vSwitch has set its flags back
+    left_down = """ovs-vsctl --no-wait add-port br-int tap-test && ip tuntap add tap-test mode tap
+    timeout 20 sh -c "until ip -o link show tap-test up | grep -q tap-test; do sleep 0.2; done"; up=$?
+    ip tuntap del tap-test mode tap; ovs-vsctl del-port br-int tap-test; exit $up"""
+    assert allinone.on("all", left_down).status == 0
+
     again = allinone.stackcook("--json", "deploy", timeout=600)
     assert again.status == 0
     assert again.updated == {"all": 0}

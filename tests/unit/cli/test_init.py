@@ -70,6 +70,15 @@ def test_a_new_one_has_no_findings(machines: str, computes: int) -> None:
     assert {node.environment for node in manifest.nodes} == {"lab"}
 
 
+@pytest.mark.parametrize("machines, fast", [("vagrant", True), ("ssh", False)])
+def test_passwords_are_hashed_fast_only_in_the_lab(machines: str, fast: bool) -> None:
+    init("lab", "--machines", machines)
+    environment = json.loads(Path("lab/environments/lab.json").read_text())
+    openstack = environment["default_attributes"]["openstack"]
+    assert ("identity" in openstack) is fast
+    assert openstack["region"] == "RegionOne"
+
+
 def test_it_says_what_comes_next() -> None:
     assert init().stdout.splitlines() == [
         "infrastructure.yml: a controller and a compute node",

@@ -11,7 +11,7 @@ RSpec.describe 'openstack-identity::controller' do
   end
 
   it 'listens at the node\'s own address' do
-    expect(chef_run).to create_openstack_uwsgi('/etc/keystone/keystone-uwsgi.ini').with(bind: '192.0.2.10:5000', unit: 'keystone')
+    expect(chef_run).to create_openstack_uwsgi('/etc/keystone/keystone-uwsgi.ini').with(bind: '192.0.2.10:5000', unit: 'keystone', options: { 'lazy-apps' => false })
   end
 
   it 'lets Keystone generate its keys if the data bag has none' do

@@ -121,6 +121,11 @@ RSpec.describe 'openstack-network' do
       expect(chef_run.openstack_ovs_settings('offload')).to notify('openstack_service[ovs-vswitchd]').to(:restart).immediately
     end
 
+    it 'takes up the taps of instances that the userspace datapath left down' do
+      up = %r{KERNEL=="tap\*", RUN\+="\S*/ovs-vsctl [^"]*wait-until Interface \$name ofport!=\[\]", RUN\+="\S*/ip link set dev \$name up"}
+      expect(chef_run).to render_file('/etc/udev/rules.d/90-openstack-tap.rules').with_content(up)
+    end
+
     it 'passes tunnels on to the userspace datapath, also after a restart' do
       expect(chef_run).to create_openstack_ovs_bridge('br-tun').with(ports: %w(eth7), datapath_type: 'netdev', fail_mode: 'secure')
       expect(chef_run).to render_file('/etc/openvswitch/openstack-tunnel.flows')
@@ -141,6 +146,10 @@ RSpec.describe 'openstack-network' do
 
       it 'needs no bridge for tunnels' do
         expect(chef_run).not_to create_openstack_ovs_bridge('br-tun')
+      end
+
+      it 'leaves taps alone' do
+        expect(chef_run).to delete_file('/etc/udev/rules.d/90-openstack-tap.rules')
       end
     end
 

@@ -48,7 +48,8 @@ class Setting:
     ``nodes`` are all of the cloud; ``key`` is the private SSH key, in a directory for more files;
     ``limit`` is how many seconds an instance may take until it has run its user data. ``why`` is
     asked for the last error about something in the log of a node's unit, ``ask`` for what a
-    command prints on a node. ``vnc`` opens a console at its URL.
+    command prints on a node. ``vnc`` opens a console at its URL. ``floating`` has each port's
+    floating IP, once there are any; it is empty without an external network.
     """
 
     cloud: Cloud
@@ -63,6 +64,7 @@ class Setting:
     ask: ovn.Ask
     ping: Callable[[str], bool | None]
     vnc: Callable[[str], None]
+    floating: Future[Mapping[str, str]]
 
     @property
     def grace(self) -> float:
@@ -122,7 +124,13 @@ class Chain:
     @property
     def has_volume(self) -> bool:
         """Whether a volume is attached to it in the end: it takes Cinder, and SSH."""
-        return self.setting.cloud.has(VOLUMES) and bool(self.prepared.floating)
+        return self.setting.cloud.has(VOLUMES) and bool(self.floating)
+
+    @property
+    def floating(self) -> str:
+        """Its floating IP, ``""`` if it gets none; waits for it."""
+        made = self.setting.floating
+        return "" if made.exception() else made.result().get(self.prepared.port, "")
 
     @property
     def server(self) -> str:
@@ -131,7 +139,7 @@ class Chain:
 
     def ssh(self, command: str) -> Completed:
         """Run a command on the instance; raises NodeError."""
-        address = self.prepared.floating
+        address = self.floating
         known_hosts = self.setting.key.with_name(f"known_hosts-{self.prepared.name}")
         write_private(known_hosts, f"{address} {self._console.host_key}\n")
         host = Host(self.prepared.name, address, "root", (self.setting.key,))
@@ -147,14 +155,14 @@ class Chain:
         yield ("metadata",), lambda: self._expect("metadata", self._metadata)
         yield ("key",), lambda: self._expect("key", guest.key)
         yield ("user data",), self._user_data
-        if self.prepared.floating:
+        if self.floating:
             yield ("floating IP",), self._floating
             yield ("SSH",), self._ssh
             if self.setting.found.gateway:
                 yield ("traffic to outside",), self._outside
         if self.peers:
             yield ("tunnel",), self._tunnel
-        if self.peers or self.prepared.floating:
+        if self.peers or self.floating:
             yield ("security group",), self._security_group
 
     def _note(self, names: Sequence[str], began: float) -> None:
@@ -211,8 +219,7 @@ class Chain:
             if broken := links.disabled(service):
                 raise broken
         peers = [guest.Peer(each.prepared.name, each.prepared.address) for each in self.peers]
-        gateway = self.setting.found.gateway if self.prepared.floating else ""
-        script = guest.script(peers, gateway, int(self.setting.limit))
+        script = guest.script(peers, self.setting.found.gateway, int(self.setting.limit))
         server = {
             "name": self.prepared.name,
             "imageRef": ground.image,
@@ -328,7 +335,7 @@ class Chain:
         self.setting.vnc(url)
 
     def _floating(self) -> None:
-        url = f"http://{self.prepared.floating}/instance-id"
+        url = f"http://{self.floating}/instance-id"
         uuid = self._server.rpartition("/")[2]
 
         def look() -> str:
@@ -348,7 +355,7 @@ class Chain:
     def _ssh(self) -> None:
         if not (self._console.host_key or self._read().host_key):
             raise Broken("SSH", "its console shows no SSH host key")
-        address, uuid = self.prepared.floating, self._server.rpartition("/")[2]
+        address, uuid = self.floating, self._server.rpartition("/")[2]
 
         def look() -> str:
             try:
@@ -375,7 +382,7 @@ class Chain:
     def _security_group(self) -> None:
         if self.peers:
             self._from_peers("security group", guest.closed, "is not protected")
-        if not (address := self.prepared.floating):
+        if not (address := self.floating):
             return
         answers = self.setting.ping(address)
         self.unpinged = answers is None
@@ -390,7 +397,7 @@ class Chain:
     def _open(self) -> bool:
         """Whether the port without a rule responds; nothing should, for all the time."""
         try:
-            request("GET", f"http://{self.prepared.floating}:{guest.CLOSED_PORT}/", timeout=3)
+            request("GET", f"http://{self.floating}:{guest.CLOSED_PORT}/", timeout=3)
         except VerifyError:
             return False
         return True

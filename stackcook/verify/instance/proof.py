@@ -137,15 +137,28 @@ def _proof(
     try:
         for wave in waves(running(nodes, COMPUTE)):
             try:
-                with _temporary(state) as key:
+                with _temporary(state) as key, ThreadPoolExecutor(1) as pool:
                     ground = resources.create(
                         cloud, found, secrets.token_hex(3), len(wave), keys.create(key)
                     )
+                    floating = pool.submit(resources.connect, cloud, found.external, ground)
                     ready()
                     say(f"booting an instance on {', '.join(node.name for node in wave)}")
                     hypervisors = cloud.read("compute", _DETAIL, version="2.53")["hypervisors"]
                     setting = Setting(
-                        cloud, nodes, found, ground, key, limit, pause, opener, why, ask, ping, vnc
+                        cloud,
+                        nodes,
+                        found,
+                        ground,
+                        key,
+                        limit,
+                        pause,
+                        opener,
+                        why,
+                        ask,
+                        ping,
+                        vnc,
+                        floating,
                     )
                     mine = [
                         Chain(setting, node, prepared, _hypervisor(hypervisors, node))
@@ -153,6 +166,7 @@ def _proof(
                     ]
                     chains += mine
                     _follow(mine, stop)
+                    floating.result()
                     volume.carry(mine)
             finally:
                 say("removing the instances")
@@ -205,9 +219,9 @@ def _notes(found: Offer, chains: Sequence[Chain]) -> Iterator[str]:
     if good and not found.external:
         names = ", ".join(each.node.name for each in good)
         yield f"instances booted on {names}; floating IPs: {NO_EXTERNAL}"
-    elif good:
-        where = ", ".join(f"{each.prepared.floating} ({each.node.name})" for each in good)
-        yield f"{'an instance' if len(good) == 1 else 'instances'} answered on {where}"
+    elif reached := [f"{each.floating} ({each.node.name})" for each in good if each.floating]:
+        what = "an instance" if len(reached) == 1 else "instances"
+        yield f"{what} answered on {', '.join(reached)}"
     for each in chains:
         if each.unchecked:
             names = ", ".join(each.unchecked)

@@ -70,12 +70,11 @@ def offer(cloud: Cloud) -> Offer:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A port for an instance: the server's name, the address, and the floating IP if any."""
+    """A port for an instance: the server's name, and the address."""
 
     name: str
     port: str
     address: str
-    floating: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,7 @@ class Ground:
     flavor: str
     image: str
     key: str
+    subnet: str
     ports: tuple[Prepared, ...]
 
 
@@ -102,10 +102,7 @@ def subnet_beside(subnets: Sequence[Entry]) -> IPv4Network:
 
 
 def create(cloud: Cloud, found: Offer, run: str, number: int, public_key: str) -> Ground:
-    """Create flavor, keypair, security group, network, and ``number`` ports; raises VerifyError.
-
-    With an external network also a router and a floating IP for each port.
-    """
+    """Create flavor, keypair, security group, network, and ``number`` ports; raises VerifyError."""
     assert found.image, "without an image there is nothing to boot"
     name = f"{PREFIX}{run}"
     keypair = {"name": name, "type": "ssh", "public_key": public_key}
@@ -125,19 +122,27 @@ def create(cloud: Cloud, found: Offer, run: str, number: int, public_key: str) -
     subnet = _network(
         cloud, "subnet", "subnets", name=name, network_id=network, cidr=cidr, ip_version=4
     )
-    if found.external:
-        outside = {"network_id": found.external["id"]}
-        router = _network(cloud, "router", "routers", name=name, external_gateway_info=outside)
-        path = f"/v2.0/routers/{router}/add_router_interface"
-        cloud.call("PUT", "network", path, {"subnet_id": subnet})
     ports = []
     for each in range(1, number + 1):
         body = {"name": f"{name}-{each}", "network_id": network, "security_groups": [group]}
         port = cloud.post("network", "/v2.0/ports", {"port": body})["port"]
         address = str(port["fixed_ips"][0]["ip_address"])
-        floating = _floating(cloud, found.external, port) if found.external else ""
-        ports.append(Prepared(str(port["name"]), str(port["id"]), address, floating))
-    return Ground(str(flavor_id), str(found.image["id"]), name, tuple(ports))
+        ports.append(Prepared(str(port["name"]), str(port["id"]), address))
+    return Ground(str(flavor_id), str(found.image["id"]), name, subnet, tuple(ports))
+
+
+def connect(cloud: Cloud, external: Entry | None, ground: Ground) -> Mapping[str, str]:
+    """Port → floating IP: create a router and these; none without an external network.
+
+    Takes as long as all of :func:`create`, so instances boot meanwhile. Raises VerifyError.
+    """
+    if not external:
+        return {}
+    outside = {"network_id": external["id"]}
+    router = _network(cloud, "router", "routers", name=ground.key, external_gateway_info=outside)
+    path = f"/v2.0/routers/{router}/add_router_interface"
+    cloud.call("PUT", "network", path, {"subnet_id": ground.subnet})
+    return {each.port: _floating(cloud, external, each) for each in ground.ports}
 
 
 def _network(cloud: Cloud, what: str, path: str, **body: Any) -> str:
@@ -145,11 +150,11 @@ def _network(cloud: Cloud, what: str, path: str, **body: Any) -> str:
     return str(cloud.post("network", f"/v2.0/{path}", {what: body})[what]["id"])
 
 
-def _floating(cloud: Cloud, external: Entry, port: Entry) -> str:
+def _floating(cloud: Cloud, external: Entry, prepared: Prepared) -> str:
     body = {
         "floating_network_id": external["id"],
-        "port_id": port["id"],
-        "description": port["name"],  # it has no name
+        "port_id": prepared.port,
+        "description": prepared.name,  # it has no name
     }
     made = cloud.post("network", "/v2.0/floatingips", {"floatingip": body})["floatingip"]
     return str(made["floating_ip_address"])

@@ -146,7 +146,7 @@ def test_nothing_is_left_in_the_cloud_and_here(run: Any, cloud: FakeCloud, tmp_p
             "tunnel",
             "compute1",
             "ovn-controller",
-            "the instance on compute2 (192.168.231.103) cannot be reached through the tunnel: "
+            "the instance on compute2 (192.168.231.102) cannot be reached through the tunnel: "
             "no answer to ping",
         ),
         ("security group", "security group", "compute1", "ovn-controller", "port 8080 is open"),
@@ -366,7 +366,8 @@ def test_what_a_killed_run_has_left_is_deleted_first(
     run: Any, cloud: FakeCloud, tmp_path: Path
 ) -> None:
     found = resources.offer(cloud.client)
-    resources.create(cloud.client, found, "0ld", 2, "ssh-ed25519 AAAA")
+    ground = resources.create(cloud.client, found, "0ld", 2, "ssh-ed25519 AAAA")
+    resources.connect(cloud.client, found.external, ground)
     (tmp_path / ".stackcook" / "verify").mkdir(parents=True)
     (tmp_path / ".stackcook" / "verify" / "id_ed25519").write_text("old")
     cloud.add("networks", {"name": "a user's own"})
@@ -399,8 +400,9 @@ def test_what_cannot_be_created_is_one_failure(
         return FakeCloud._made(cloud, kind, thing)
 
     monkeypatch.setattr(cloud, "_made", made)
-    (check,) = run().checks
-    assert (check.name, check.node) == ("instances", "")
+    found = run()
+    (check,) = failures(found)
+    assert (check.name, check.node, found.notes) == ("instances", "", ())
     assert "No more IP addresses available on network ext." in check.cause
     assert cloud.names() == set()
 

@@ -34,7 +34,8 @@ def test_a_cloud_on_one_node_boots_an_instance(allinone: Lab) -> None:
 
     # as libvirt's tap, when Open vSwitch has set its flags back
     left_down = """ovs-vsctl --no-wait add-port br-int tap-test && ip tuntap add tap-test mode tap
-    timeout 20 sh -c "until ip -o link show tap-test up | grep -q tap-test; do sleep 0.2; done"; up=$?
+    up="ip -o link show tap-test up | grep -q tap-test"
+    timeout 20 sh -c "until $up; do sleep 0.2; done"; up=$?
     ip tuntap del tap-test mode tap; ovs-vsctl del-port br-int tap-test; exit $up"""
     assert allinone.on("all", left_down).status == 0
 

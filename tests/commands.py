@@ -20,6 +20,16 @@ def every(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Comm
                 yield from every(command, name)
 
 
+def examples(group: click.Group) -> Iterator[tuple[str, str]]:
+    """Each command with each line of its examples, without the program's name and ``> FILE``."""
+    for name, command in every(group):
+        for line in getattr(command, "examples").replace("\\\n", "").splitlines():
+            if not line.startswith("#"):
+                program, _, words = line.partition(" ")
+                assert program == "stackcook", f"{name}: {line}"
+                yield name, words.partition(" > ")[0]
+
+
 def parsed(group: click.Group, arguments: list[str]) -> None:
     """Parse the command line without running it; raises click's errors for what does not exist."""
     context = group.make_context("stackcook", arguments)

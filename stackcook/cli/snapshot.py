@@ -164,7 +164,7 @@ def remove(context: Context, name: str) -> None:
 @command.command(
     short_help="Write a snapshot to a file.",
     examples="""
-    stackcook snapshot export cloud cloud.snapshot
+    stackcook snapshot export with-volumes cloud.snapshot
     """,
 )
 @_name

@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from stackcook.cli.main import cli
-from tests.commands import every, parsed
+from tests.commands import examples, parsed
 from tests.pages import blocks, chapter
 from tests.started import ROOT
 
@@ -40,12 +40,8 @@ def every_command() -> Iterator[object]:
 
 
 def every_example() -> Iterator[object]:
-    for name, command in every(cli):
-        for line in getattr(command, "examples").replace("\\\n", "").splitlines():
-            if not line.startswith("#"):
-                program, _, words = line.partition(" ")
-                assert program == "stackcook", f"{name}: {line}"
-                yield pytest.param(words.partition(" > ")[0], id=f"{name} --help: {words}")
+    for name, words in examples(cli):
+        yield pytest.param(words, id=f"{name} --help: {words}")
 
 
 @pytest.mark.parametrize("words", [*every_command(), *every_example()])

@@ -46,13 +46,15 @@ def _in_databases(port: str, ask: Callable[[str], str]) -> str:
 
 def _in_switch(port: str, node: Placed, ask: Callable[[str], str]) -> str:
     interface = f"Interface external_ids:iface-id={port}"
-    row = _find(ask, "ovs-vsctl", "error,statistics", interface)
+    row = _find(ask, "ovs-vsctl", "error,admin_state,name,statistics", interface)
     if row is None:
         return ""
     if not row:
         return f"Open vSwitch on {node.name} has no interface for its port"
     if row["error"]:
         return f"Open vSwitch on {node.name} cannot use its interface: {row['error']}"
+    if row["admin_state"] == "down":
+        return f"its interface {row['name']} on {node.name} is down"
     counts = row["statistics"]
     sent, received = counts.get("rx_packets", 0), counts.get("tx_packets", 0)
     return f"Open vSwitch has counted {sent} packets from it and {received} to it"

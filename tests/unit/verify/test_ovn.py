@@ -20,12 +20,11 @@ def table(**row: Any) -> str:
     return json.dumps({"data": [list(row.values())], "headings": list(row)})
 
 
+COUNTED = ["map", [["rx_packets", 20], ["tx_packets", 4]]]
 GOOD = {
     "ovn-nbctl": table(dhcpv4_options=UUID),
     "ovn-sbctl": table(chassis=UUID, up=True),
-    "ovs-vsctl": table(
-        ofport=3, error=NONE, statistics=["map", [["rx_packets", 20], ["tx_packets", 4]]]
-    ),
+    "ovs-vsctl": table(error=NONE, admin_state="up", name="tap1", statistics=COUNTED),
 }
 EMPTY = json.dumps({"data": [], "headings": []})
 
@@ -49,7 +48,12 @@ EMPTY = json.dumps({"data": [], "headings": []})
         ("ovs-vsctl", EMPTY, "Open vSwitch on compute1 has no interface for its port"),
         (
             "ovs-vsctl",
-            table(ofport=-1, error="could not open network device tap1", statistics=["map", []]),
+            table(error=NONE, admin_state="down", name="tap1", statistics=COUNTED),
+            "its interface tap1 on compute1 is down",
+        ),
+        (
+            "ovs-vsctl",
+            table(error="could not open network device tap1", statistics=["map", []]),
             "Open vSwitch on compute1 cannot use its interface: could not open network device tap1",
         ),
         ("ovn-nbctl", "ovn-nbctl: database connection failed\n", "Open vSwitch has counted 20 "),

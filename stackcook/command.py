@@ -211,7 +211,11 @@ def _run(
             process.stdout.close()
     if expired.is_set():
         # Without its arguments: a user's may have a password.
-        raise CommandError(f"did not finish within {timeout:g} s", where=command.argv[0])
+        raise CommandError(
+            f"did not finish within {timeout:g} s",
+            where=command.argv[0],
+            remedy="try again, with -v to see the whole command",
+        )
     with errors:
         errors.seek(0)
         return Completed(status, "".join(lines), mask(errors.read()))

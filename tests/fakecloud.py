@@ -174,6 +174,8 @@ class FakeCloud:
             return {"allocation_requests": [] if self.is_broken("Placement", host) else [{}]}
         if path.endswith("/usages"):
             return {"usages": {"VCPU": 0, "MEMORY_MB": 900, "DISK_GB": 0}}
+        if "inventory" in self.broken:
+            return {"inventories": {}}
         memory = {"total": 1500, "reserved": 512, "allocation_ratio": 1.0}
         plenty = {"total": 100, "reserved": 0, "allocation_ratio": 4.0}
         return {"inventories": {"VCPU": plenty, "DISK_GB": plenty, "MEMORY_MB": memory}}
@@ -386,7 +388,7 @@ class FakeCloud:
             raise ConnectionRefusedError("refused")
         if url.port == 8080 and not self.is_broken("open port", host):
             raise TimeoutError("timed out")
-        return 200, {}, f"{server['id']}\n"
+        return 200, {}, "It works!" if self.is_broken("taken", host) else f"{server['id']}\n"
 
     def _page(self, request: Any) -> tuple[int, dict[str, str], str]:
         return (404 if "console URL" in self.broken else 200), {}, ""
@@ -409,7 +411,8 @@ class _Login:
 
     def run(self, command: str, **_: Any) -> Completed:
         if command == "cat /var/www/instance-id":
-            return Completed(0, f"{self.server['id']}\n")
+            other = self.cloud.is_broken("taken by SSH", self.server["OS-EXT-SRV-ATTR:host"])
+            return Completed(0, "web\n" if other else f"{self.server['id']}\n")
         volume = self.cloud.attached(self.server)
         if volume is None or f'"^"{volume["id"]} ' not in command:
             return Completed(1, "")

@@ -63,7 +63,8 @@ GROUPS: dict[Group, tuple[str, str]] = {
     ExitCode.NODES: ("Nodes", "Exit code 4, or 8 within the failure budget."),
     ExitCode.VERIFY: (
         "Verification",
-        "Exit code 5. The message begins with the check that failed.",
+        "Exit code 5. The message begins with the check that failed. If it does not say what to do,"
+        " it ends with the command that shows the log of the service that failed.",
     ),
     ExitCode.CHEF_SERVER: ("The Chef server", "Exit code 6."),
     ExitCode.MACHINES: ("Machines and the lab's network", "Exit code 7."),

@@ -103,7 +103,8 @@ def _send(task: NodeTask, path: Path, sha256: str = "") -> str:
     try:
         known = sha256 or checksum(path)
     except OSError as error:
-        raise NodeError(f"cannot read {path} ({error.strerror})", where=task.node.name) from error
+        what = f"cannot read {path} ({error.strerror})"
+        raise NodeError(what, where=task.node.name, remedy="make it readable") from error
     command = (
         f"set -e; umask 022; mkdir -p {DIRECTORY}; cat >{target}.new;"
         f" echo '{known}  {target}.new' | sha256sum --check --quiet; mv {target}.new {target}"
@@ -136,7 +137,8 @@ def _environment(task: NodeTask) -> Iterator[str]:
             text = context.package.ca_file.read_text(errors="replace")
         except OSError as error:
             where = str(context.package.ca_file)
-            raise NodeError(f"cannot be read ({error.strerror})", where=where) from error
+            what, remedy = f"cannot be read ({error.strerror})", "make it readable"
+            raise NodeError(what, where=where, remedy=remedy) from error
         # beside those that the host trusts already
         yield (
             f"{{ cat /etc/ssl/certs/ca-certificates.crt 2>/dev/null || :;"

@@ -39,7 +39,9 @@ def register(task: NodeTask) -> str:
     key = done.output[max(0, done.output.find("-----BEGIN PUBLIC KEY")) :]
     if done.status or not key.startswith("-----BEGIN"):
         why = lines[-1] if lines else f"status {done.status}"
-        raise NodeError(f"cannot write {etc_chef.DIRECTORY} ({why})", where=node.name)
+        what = f"cannot write {etc_chef.DIRECTORY} ({why})"
+        remedy = f"check the space there: `stackcook ssh {node.name} -- df -h {etc_chef.DIRECTORY}`"
+        raise NodeError(what, where=node.name, remedy=remedy)
     with objects.passing(node):
         objects.register(context.client, node, key, given, options.tags)
     return "registered"

@@ -65,7 +65,8 @@ def record(task: NodeTask) -> str:
             data = base64.b64decode("".join(archive), validate=True)
         except binascii.Error as error:
             what = f"the host's record cannot be read ({archive[0][:80]})"
-            raise NodeError(what, where=task.node.name) from error
+            remedy = "remove what prints text at a login there, such as a line of ~/.bashrc"
+            raise NodeError(what, where=task.node.name, remedy=remedy) from error
         path = path_of(task.context.state, task.node.name)
         private_directory(path.parent)
         with replacing(path) as file:

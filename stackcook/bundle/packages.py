@@ -132,7 +132,11 @@ def index(packages: Mapping[str, Path], run: Runner = run) -> str:
         name, path = item
         done = run(Command(("dpkg-deb", "--field", str(path)), apart=True))
         if done.status:
-            raise UsageError(f"is not a Debian package ({done.quoted})", where=str(path))
+            raise UsageError(
+                f"is not a Debian package ({done.quoted})",
+                where=str(path),
+                remedy="delete it, then run the command again, which gets it anew",
+            )
         size = path.stat().st_size
         return f"{done.output}Filename: ./{name}\nSize: {size}\nSHA256: {checksum(path)}\n\n"
 

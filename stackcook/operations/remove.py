@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from stackcook.operations.runner import Settings, run
 from stackcook.run.events import Listener
 from stackcook.run.executor import Action, Task
 from stackcook.run.plan import Plan, Step
+from stackcook.verify.check import pointing_here
 from stackcook.verify.member import COMPUTE_UNITS, Member
 
 if TYPE_CHECKING:  # to print a plan, the libraries for SSH and OpenStack are not loaded
@@ -119,13 +121,22 @@ def actions(manifest: Manifest, site: Site, leaving: Leaving) -> dict[str, Actio
         site.machines.destroy([node], task.say)
         return "deleted"
 
+    def asking(work: Callable[[Member], str]) -> Action:
+        """The action that asks the cloud to do something."""
+
+        def act(_task: Task) -> str:
+            with pointing_here():
+                return work(member)
+
+        return act
+
     return {
-        "disable": lambda _: site.disable(member),
-        "instances": lambda _: site.delete_instances(member),
+        "disable": asking(site.disable),
+        "instances": asking(site.delete_instances),
         "give back": lambda task: site.give_back(node, Keep(), GIVE_BACK_TIMEOUT, task.say),
         "machine": machine,
-        "nova": lambda _: site.leave_nova(member),
-        "neutron": lambda _: site.leave_neutron(member),
+        "nova": asking(site.leave_nova),
+        "neutron": asking(site.leave_neutron),
         "databases": lambda _: site.forget_member(member),
         "nodes": lambda _: site.unregister(node),
     }

@@ -119,7 +119,10 @@ def components(run: Runner, nodes: Iterable[str] = ()) -> tuple[Component, ...]:
     """
     done = run(Command(("sh", "-c", DPKG), apart=True))
     if done.status:
-        raise UsageError(f"cannot list Debian packages: {done.errors.strip()}")
+        raise UsageError(
+            f"cannot list Debian packages: {done.errors.strip()}",
+            remedy="run it on a Debian machine, where `dpkg-query --list` works",
+        )
     roots = (*setup.wanted(), "stackcook")
     found = [*libraries(), *gems((*LOCKS, *setup.GEM_LOCKS)), *packages(done.output, roots)]
     for printed in nodes:

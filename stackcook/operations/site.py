@@ -55,7 +55,7 @@ from stackcook.snapshot.store import (
 )
 from stackcook.verify import clouds, gate, horizon, openstack, smoke
 from stackcook.verify import member as members
-from stackcook.verify.check import Report
+from stackcook.verify.check import Report, pointing_here
 from stackcook.verify.contents import Contents, contents
 from stackcook.verify.gate import Credentials
 from stackcook.verify.member import Member
@@ -360,7 +360,9 @@ class Site(ChefSite):
             with self._connections(host, self._manifest.state / "known_hosts") as remote:
                 done = remote.run(DPKG, timeout=60, apart=True)
             if done.status:
-                raise NodeError(f"cannot list its packages: {done.last}", where=host.name)
+                what = f"cannot list its packages: {done.last}"
+                remedy = f"check that `stackcook ssh {host.name} -- dpkg-query --list` works"
+                raise NodeError(what, where=host.name, remedy=remedy)
             return done.output
 
         return tuple(parallel_map(ask, self.machines.hosts(self._manifest.nodes).values()))
@@ -438,7 +440,8 @@ class Site(ChefSite):
         found = objects.find(self.client, f"/nodes/{name}")
         node = listed or Node(name, Position(1, 1))
         (mine,) = placed(replace(self._manifest, nodes=(node,)), self.client)
-        member = members.find(self._cloud, openstack.survey(self._cloud), mine.names)
+        with pointing_here():
+            member = members.find(self._cloud, openstack.survey(self._cloud), mine.names)
         state = ABSENT  # Vagrant knows only machines of the manifest
         if listed or self._manifest.machines is MachineKind.SSH:
             node = listed or replace(node, host=mine.address)
@@ -493,7 +496,8 @@ class Site(ChefSite):
                 continue  # another controller has these databases, too
             if done.status:
                 what = f"cannot delete {', '.join(member.hosts)} ({done.quoted})"
-                raise NodeError(what, where=node.name)
+                remedy = "run `stackcook verify`, correct what fails, and run the command again"
+                raise NodeError(what, where=node.name, remedy=remedy)
             return
 
     def unregister(self, node: Node) -> str:

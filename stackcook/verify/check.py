@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from stackcook.errors import VerifyError
-from stackcook.verify.placing import Placed
+from stackcook.verify.placing import Placed, running
 
 T = TypeVar("T")
 
@@ -152,6 +153,16 @@ def timed(name: str, node: str, unit: str, look: Callable[[], object]) -> Check:
     return Check(name, node, True, seconds=time.monotonic() - began, unit=unit)
 
 
+@contextmanager
+def pointing_here() -> Iterator[None]:
+    """For other commands: a VerifyError that does not say what to do leads to these checks."""
+    try:
+        yield
+    except VerifyError as error:
+        error.remedy = error.remedy or "run `stackcook verify` to see which service fails"
+        raise
+
+
 def journal(node: str, unit: str) -> str:
     """The command that shows why a service does not run."""
     return f"read its log with `stackcook ssh {node} -- sudo journalctl -u {unit} -n 50`"
@@ -163,6 +174,19 @@ def log_of(node: Placed, unit: str) -> str:
     if service is None or not service.logs:
         return journal(node.name, unit)
     return f"read its log with `stackcook ssh {node.name} -- sudo tail -n 50 {service.logs[-1]}`"
+
+
+def advised(check: Check, nodes: Iterable[Placed]) -> Check:
+    """A failed check that does not say what to do, with the command that shows its unit's log.
+
+    Behind the address that controllers share, it is not known which of them has answered.
+    """
+    on = running(nodes, check.unit)
+    if check.ok or check.remedy or not on:
+        return check
+    first, *others = on
+    same = f", and the same on {', '.join(node.name for node in others)}" if others else ""
+    return replace(check, remedy=f"{log_of(first, check.unit)}{same}")
 
 
 def ordered(checks: Iterable[Check], nodes: Iterable[str]) -> Checks:

@@ -80,7 +80,12 @@ def _service(cloud: Cloud, node: Placed, unit: str) -> None:
     for each in mine:
         if each["state"] != "up" or each["status"] != "enabled":
             states = f"{each['state']}, {each['status']}"
-            raise VerifyError(f"Cinder lists {each['host']} as {states}")
+            client = f"openstack --os-cloud {cloud.os_cloud} volume service set"
+            enable = f"enable it with `{client} --enable {each['host']} {unit}`"
+            raise VerifyError(
+                f"Cinder lists {each['host']} as {states}",
+                remedy=enable if each["state"] == "up" else "",
+            )
 
 
 def _volume(cloud: Cloud, node: str, pause: Pause) -> Iterator[Check]:

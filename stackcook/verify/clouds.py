@@ -20,6 +20,7 @@ from stackcook.files import replacing, untrack
 from stackcook.verify.openstack import DOMAIN, PROJECT, REGION, USER
 
 CLOUD = "stackcook"
+_WRITABLE = "check the permissions and the free space there"
 DEMO = "demo"
 """The name of the user that ``init``'s environment declares, and of its project."""
 
@@ -75,7 +76,8 @@ def write(
         untrack(path)
     except OSError as error:
         what = f"cannot be written ({error.strerror})"
-        raise VerifyError(what, where=str(path.with_name(".gitignore"))) from error
+        where = str(path.with_name(".gitignore"))
+        raise VerifyError(what, where=where, remedy=_WRITABLE) from error
     _replace(path, document)
     return True
 
@@ -171,4 +173,5 @@ def _replace(path: Path, document: dict[str, Any]) -> None:
         with replacing(path) as file:
             file.write(yaml.safe_dump(document, sort_keys=False).encode())
     except OSError as error:
-        raise VerifyError(f"cannot be written ({error.strerror})", where=str(path)) from error
+        what = f"cannot be written ({error.strerror})"
+        raise VerifyError(what, where=str(path), remedy=_WRITABLE) from error

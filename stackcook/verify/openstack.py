@@ -25,6 +25,7 @@ from stackcook.verify.placing import (
     SCHEDULER,
     Placed,
     is_among,
+    running,
 )
 
 _log = logging.getLogger(__name__)
@@ -159,7 +160,10 @@ class Cloud:
         for endpoint in self.catalog:
             if endpoint.type == type_ and endpoint.interface == "public":
                 return endpoint.url
-        raise VerifyError(f"Keystone's catalog has no public endpoint of type {type_}")
+        raise VerifyError(
+            f"Keystone's catalog has no public endpoint of type {type_}",
+            remedy=f"run `stackcook converge` for the node that runs {unit(type_) or 'its API'}",
+        )
 
     def get(self, url: str) -> Any:
         """GET with the token, whatever the status; raises VerifyError if nothing answers."""
@@ -432,11 +436,12 @@ def survey_checks(found: Survey, node: Placed, others: Iterable[Placed] = ()) ->
 
     Each must be there once, and be none of the ``others``'.
     """
+    others = tuple(others)  # gone through several times
     looks = (
         ("its own host name", "", lambda: _distinct(node, others)),
         ("nova-scheduler in Nova", SCHEDULER, lambda: _nova(found, node, SCHEDULER)),
         ("nova-conductor in Nova", CONDUCTOR, lambda: _nova(found, node, CONDUCTOR)),
-        ("nova-compute in Nova", COMPUTE, lambda: _nova_compute(found, node)),
+        ("nova-compute in Nova", COMPUTE, lambda: _nova_compute(found, node, others)),
         ("OVN controller agent", OVN, lambda: _agent(found, node, "OVN Controller")),
         ("OVN metadata agent", METADATA, lambda: _agent(found, node, "OVN Metadata")),
     )
@@ -512,20 +517,32 @@ def _nova(found: Survey, node: Placed, binary: str) -> Mapping[str, Any]:
     return service
 
 
-def _nova_compute(found: Survey, node: Placed) -> None:
+def _nova_compute(found: Survey, node: Placed, others: Iterable[Placed]) -> None:
     service = _nova(found, node, COMPUTE)
-    host = service["host"]
     if service.get("status") != "enabled":
-        enable = f"openstack --os-cloud {found.os_cloud} compute service set --enable {host}"
-        why = str(service.get("disabled_reason") or "no reason given")
-        # Nova enables it again itself if libvirt responds
-        remedy = "" if why.startswith("AUTO:") else f"enable it with `{enable} {COMPUTE}`"
-        raise VerifyError(f"it is disabled in Nova ({why})", remedy=remedy)
-    missing = (
-        "nova-compute is up, but its host is not in a cell yet (`nova-manage cell_v2 "
-        "discover_hosts --by-service` adds it)"
-    )
-    _of(found, node, found.hypervisors, "hypervisor_hostname", missing, "hypervisor")
+        raise VerifyError(
+            f"it is disabled in Nova ({why_disabled(service)})",
+            remedy=how_to_enable(service, found.os_cloud),
+        )
+    missing = "nova-compute is up, but its host is not in a cell yet"
+    remedy = ""
+    for controller in running(others, CONDUCTOR)[:1]:
+        discover = "sudo -u nova nova-manage cell_v2 discover_hosts --by-service"
+        remedy = f"add it with `stackcook ssh {controller.name} -- {discover}`"
+    _of(found, node, found.hypervisors, "hypervisor_hostname", missing, "hypervisor", remedy)
+
+
+def why_disabled(service: Mapping[str, Any]) -> str:
+    """The reason that Nova gives for a disabled nova-compute."""
+    return str(service.get("disabled_reason") or "no reason given")
+
+
+def how_to_enable(service: Mapping[str, Any], os_cloud: str) -> str:
+    """The command that enables a nova-compute; none where Nova does so once libvirt responds."""
+    if why_disabled(service).startswith("AUTO:"):
+        return ""
+    client = f"openstack --os-cloud {os_cloud} compute service set"
+    return f"enable it with `{client} --enable {service['host']} {COMPUTE}`"
 
 
 def _agent(found: Survey, node: Placed, kind: str) -> None:
@@ -546,16 +563,20 @@ def _of(
     key: str,
     missing: str,
     kind: str,
+    remedy: str = "",
 ) -> Mapping[str, Any]:
-    """The one entry of a node; raises VerifyError if there is none, or more than one."""
+    """The one entry of a node; raises VerifyError if there is none, or more than one.
+
+    ``remedy`` is what to do if there is none.
+    """
     mine = [entry for entry in entries if node.is_called(str(entry.get(key, "")))]
     if not mine:
-        raise VerifyError(missing)
+        raise VerifyError(missing, remedy=remedy)
     if len(mine) > 1:
         both = [_entry(kind, entry) for entry in mine]
         listed = ", ".join(f"{what} on {entry[key]}" for (what, _), entry in zip(both, mine))
         client = f"openstack --os-cloud {found.os_cloud}"
-        commands = " or ".join(f"`{client} {remedy}`" for _, remedy in both if remedy)
+        commands = " or ".join(f"`{client} {removes}`" for _, removes in both if removes)
         raise VerifyError(
             f"this node is {len(mine)} times in OpenStack: {listed}",
             remedy=commands and f"remove the outdated one: {commands}",

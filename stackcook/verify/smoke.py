@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from stackcook.command import Say
@@ -32,7 +32,17 @@ from stackcook.verify import (
 )
 from stackcook.verify.browser.pages import open_horizon
 from stackcook.verify.browser.visit import Visit, visit
-from stackcook.verify.check import INSTANCE, Check, Checks, Report, ordered, poll, timed, until_good
+from stackcook.verify.check import (
+    INSTANCE,
+    Check,
+    Checks,
+    Report,
+    advised,
+    ordered,
+    poll,
+    timed,
+    until_good,
+)
 from stackcook.verify.gate import Credentials, behind, tokens
 from stackcook.verify.instance import novnc
 from stackcook.verify.instance.proof import Proof, prove
@@ -43,6 +53,7 @@ from stackcook.verify.placing import DASHBOARD, KEYSTONE, OVN, Placed, running
 WORKERS = 32
 PAUSE = 3.0
 """Seconds between two looks at a node's services: each starts programs there, as they start."""
+_READ_LOGS = "run `stackcook verify --logs`, which shows the errors in the services' logs"
 AFTER_DEPLOY = 180.0
 """Seconds that a fresh compute node may need until Nova and Neutron know it."""
 
@@ -141,7 +152,9 @@ def verify(
             for check in (*found, *proof.checks, *seen.checks)
         ]
         logs = _logs(nodes, sessions, credentials, logs_since, pool)
-    checks = ordered((*(future.result() for future in explained), *logs.checks), by_name)
+    advice = "" if logs_since is not None else _READ_LOGS
+    told = (_told(future.result(), nodes, advice) for future in explained)
+    checks = ordered((*told, *logs.checks), by_name)
     notes = (
         *certificates.notes,
         *closed.result()[1],
@@ -150,6 +163,12 @@ def verify(
         *logs.notes,
     )
     return Report(checks, time.monotonic() - began, notes, seen.screenshots)
+
+
+def _told(check: Check, nodes: tuple[Placed, ...], advice: str) -> Check:
+    """The check; if it has failed, it says what to do, at least the ``advice``."""
+    check = advised(check, nodes)
+    return check if check.ok or check.remedy else replace(check, remedy=advice)
 
 
 def _on_node(node: Placed, sessions: services.Sessions, deadline: float) -> Checks:

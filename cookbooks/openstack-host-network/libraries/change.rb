@@ -65,9 +65,9 @@ module OpenstackHostNetwork
         next unless settings['mac']
 
         now = @host.card(settings['mac'])
-        raise "openstack_host_network: no network card has the MAC address #{settings['mac']} (#{name})" unless now
+        raise "openstack_host_network: no network card has the MAC address #{settings['mac']} (#{name}); compare it with `ip link`" unless now
         next if now == name
-        raise "openstack_host_network: #{now} cannot be called #{name}: udev does not run here" unless @host.udev?
+        raise "openstack_host_network: #{now} cannot be called #{name}: udev does not run here; use the name #{now}" unless @host.udev?
 
         found[now] = name
       end

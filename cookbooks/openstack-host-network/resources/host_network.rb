@@ -35,7 +35,7 @@ action :apply do
     end
     next
   end
-  raise 'openstack_host_network: another change waits for its confirmation' if change.underway?
+  raise 'openstack_host_network: another change waits for its confirmation; converge again in two minutes, when it is confirmed or undone' if change.underway?
 
   converge_by "switch to other interfaces: #{change.names.join(', ')} (#{change.manager})" do
     directory "#{state}/new" do

@@ -60,7 +60,7 @@ action_class do
   # A file's own checksum tells whether Glance has its content.
   def ensure_checksum
     return if new_resource.checksum
-    raise "image #{new_resource.image_name}: checksum is required for a URL" if remote?
+    raise "image #{new_resource.image_name}: checksum is required for a URL; set it to the SHA-256 or SHA-512 that its site shows" if remote?
     return if whyrun_mode? && !::File.exist?(new_resource.source)
 
     new_resource.checksum(OpenstackResources::Checksum.of(new_resource.source, 'sha512'))

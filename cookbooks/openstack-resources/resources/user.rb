@@ -48,7 +48,7 @@ action_class do
     user_id = openstack_user_id(new_resource.user_name)
     roles.each do |name|
       role = openstack_keystone.find('roles', name)
-      raise "role #{name} not found in Keystone" unless role
+      raise "role #{name} not found in Keystone; correct `roles`, or run `openstack role create #{name}`" unless role
 
       openstack_keystone.assign(user_id, project_id, role['id'])
     end

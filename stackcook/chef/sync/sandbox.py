@@ -115,9 +115,8 @@ def _send(client: ChefClient, url: str, file: CookbookFile) -> None:
     try:
         client.send_file(url, file.source, file.md5)
     except OSError as error:
-        raise ChefServerError(
-            f"cannot read the file ({error.strerror})", where=str(file.source)
-        ) from error
+        what = f"cannot read the file ({error.strerror})"
+        raise ChefServerError(what, where=str(file.source), remedy="make it readable") from error
 
 
 def size(number: float) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -34,6 +35,7 @@ CERTUTIL = "libnss3-tools"
 PATIENCE = 60.0
 """Seconds that something may take to appear on a page."""
 
+_SAME_VERSION = "check that `chromium --version` and `chromedriver --version` show the same version"
 _PAUSE = 0.2
 _PAGE = 120
 """Seconds that a page may take to load."""
@@ -168,7 +170,7 @@ def chromium(directory: Path, hosts: Collection[str], ca: Path | None = None) ->
         if ca:
             _trust(directory, ca)
         with _chromedriver(directory) as url:
-            with _failures():
+            with _failures(_SAME_VERSION):
                 driver = webdriver.Remote(url, options=_options(directory, hosts))
                 driver.set_page_load_timeout(_PAGE)
             try:
@@ -191,7 +193,10 @@ def _trust(directory: Path, ca: Path) -> None:
         ):
             done = run(Command((str(program), "-d", f"sql:{database}", *arguments)))
             if done.status:
-                raise VerifyError(f"Chromium cannot accept the CA in {ca}: certutil: {done.last}")
+                raise VerifyError(
+                    f"Chromium cannot accept the CA in {ca}: certutil: {done.last}",
+                    remedy=f"check it with `openssl x509 -noout -text -in {shlex.quote(str(ca))}`",
+                )
     except UsageError as error:
         remedy = f"install Debian's {CERTUTIL}: sudo apt-get install {CERTUTIL}"
         raise VerifyError("Chromium accepts the CA only with certutil", remedy=remedy) from error
@@ -246,7 +251,10 @@ def _chromedriver(directory: Path) -> Iterator[str]:
             if found := re.search(r"started successfully on port (\d+)", line):
                 yield f"http://127.0.0.1:{found[1]}"
                 return
-        raise VerifyError(f"chromedriver ended with status {process.wait()}")
+        raise VerifyError(
+            f"chromedriver ended with status {process.wait()}",
+            remedy="run `chromedriver` yourself to see why",
+        )
     finally:
         process.kill()
         process.wait()
@@ -254,8 +262,8 @@ def _chromedriver(directory: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
-    """Raise Selenium's exceptions as VerifyError."""
+def _failures(remedy: str = "") -> Iterator[None]:
+    """Raise Selenium's exceptions as VerifyError; ``remedy`` is what to do if Chromium fails."""
     from selenium.common import exceptions
     from urllib3.exceptions import HTTPError
 
@@ -268,6 +276,10 @@ def _failures() -> Iterator[None]:
     ) as error:
         raise _NotYet(f"Chromium: {one_line(str(error.msg))[:200]}") from error
     except exceptions.WebDriverException as error:
-        raise VerifyError(f"Chromium: {one_line(str(error.msg))[:200]}") from error
+        what = f"Chromium: {one_line(str(error.msg))[:200]}"
+        raise VerifyError(what, remedy=remedy) from error
     except HTTPError as error:
-        raise VerifyError(f"chromedriver does not respond: {one_line(str(error))[:200]}") from error
+        raise VerifyError(
+            f"chromedriver does not respond: {one_line(str(error))[:200]}",
+            remedy="see with `free -m` whether this machine has memory left, then run it again",
+        ) from error

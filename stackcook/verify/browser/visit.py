@@ -66,7 +66,9 @@ def visit(
     """
     node = next(iter(running(nodes, DASHBOARD)), None)
     if node is None:
-        return Visit((Check("Horizon in a browser", "", False, "no node runs Horizon"),))
+        what = "no node runs Horizon"
+        remedy = "put recipe[openstack-dashboard::controller] on a node, or omit --horizon"
+        return Visit((Check("Horizon in a browser", "", False, what, remedy),))
     log = _Log(nodes, node, state / "horizon")
     hosts = {endpoint.host for endpoint in cloud.catalog}.union(each.address for each in nodes)
     open_ = partial(opener, base(node), state / "chromium", hosts)
@@ -134,7 +136,12 @@ def _flavor(cloud: Cloud) -> str:
     flavors = cloud.read("compute", "/flavors/detail")["flavors"]
     fit = [each for each in flavors if all(each[key] >= needed[key] for key in ("ram", "disk"))]
     if not fit:
-        raise VerifyError(f"the cloud has no flavor with {needed['ram']} MiB of memory")
+        raise VerifyError(
+            f"the cloud has no flavor with {needed['ram']} MiB of memory and {needed['disk']} GB of"
+            " disk",
+            remedy="declare one in the attribute openstack.resources.flavors (cookbook "
+            "openstack-resources), then run `stackcook converge`",
+        )
     return str(min(fit, key=lambda each: (each["ram"], each["disk"]))["name"])
 
 

@@ -196,7 +196,7 @@ class Chain:
     def _placement(self) -> None:
         if self.hypervisor is None:
             raise Broken("Placement", "Nova has no hypervisor of this node", unit=COMPUTE)
-        provider = self.hypervisor["id"]
+        provider, host = self.hypervisor["id"], self.hypervisor["service"]["host"]
         image = self.setting.found.image
         size = flavor_size(image or {})
         wanted = {"VCPU": size["vcpus"], "MEMORY_MB": size["ram"], "DISK_GB": size["disk"]}
@@ -208,7 +208,14 @@ class Chain:
         path = f"/resource_providers/{provider}"
         inventories = cloud.read("placement", f"{path}/inventories")["inventories"]
         usages = cloud.read("placement", f"{path}/usages")["usages"]
-        raise Broken("Placement", _no_room(wanted, inventories, usages))
+        if not inventories:
+            what = "Placement has no inventory of this node: nova-compute has not reported it"
+            raise Broken("Placement", what, unit=COMPUTE)
+        short = "; ".join(_short(wanted, inventories, usages))
+        what = f"Placement has no room for an instance on this node ({short or 'unknown'})"
+        listed = f"openstack --os-cloud {cloud.os_cloud} server list --all-projects --host {host}"
+        remedy = f"delete instances on it; `{listed}` lists them" if short else ""
+        raise Broken("Placement", what, remedy=remedy)
 
     def _boot(self) -> None:
         cloud, ground = self.setting.cloud, self.setting.ground
@@ -216,7 +223,7 @@ class Chain:
         host = self.hypervisor["service"]["host"]
         found = cloud.read("compute", f"/os-services?binary={COMPUTE}&host={host}")["services"]
         for service in found:
-            if broken := links.disabled(service):
+            if broken := links.disabled(service, cloud.os_cloud):
                 raise broken
         peers = [guest.Peer(each.prepared.name, each.prepared.address) for each in self.peers]
         script = guest.script(peers, self.setting.found.gateway, int(self.setting.limit))
@@ -304,7 +311,12 @@ class Chain:
         if why is None:
             last = self._console.last[:200]
             what = f"the last line on its console is: {last}" if last else "its console is empty"
-            raise Broken(link, f"no result within {self.setting.limit:.0f} s; {what}")
+            own = "check that the image `test` is that of the cookbook openstack-resources"
+            raise Broken(
+                link,
+                f"no result within {links.limit(self.setting.limit)}; {what}",
+                remedy=own if last and link == "console log" else "",
+            )
         if why:
             raise Broken(link, why)
 
@@ -338,16 +350,19 @@ class Chain:
         url = f"http://{self.floating}/instance-id"
         uuid = self._server.rpartition("/")[2]
 
-        def look() -> str:
+        def look() -> Broken | None:
             try:
                 answer = request("GET", url, timeout=5)
             except VerifyError as error:
-                return error.what
+                return Broken("floating IP", error.what, remedy=_reach(self.prepared.floating))
             text = str(answer.text).strip()
-            return "" if text == uuid else f"{url} answers {text[:60]}, not the instance {uuid}"
+            if text == uuid:
+                return None
+            what = f"{url} answers {text[:60]}, not the instance {uuid}"
+            return Broken("floating IP", what, remedy=_leave_out(self.prepared.floating))
 
-        if why := self._poll(look, lambda why: not why):
-            raise Broken("floating IP", why)
+        if broken := self._poll(look, lambda broken: broken is None):
+            raise broken
         pool = ThreadPoolExecutor(1)
         self._opened = pool.submit(self._open)  # waits meanwhile
         pool.shutdown(wait=False)
@@ -357,24 +372,32 @@ class Chain:
             raise Broken("SSH", "its console shows no SSH host key")
         address, uuid = self.floating, self._server.rpartition("/")[2]
 
-        def look() -> str:
+        def look() -> Broken | None:
             try:
                 said = self.ssh("cat /var/www/instance-id").output.strip()
             except Unreachable as error:
-                return error.what
+                return Broken("SSH", error.what)
             except NodeError as error:
                 raise Broken("SSH", error.what) from error
-            return "" if said == uuid else f"a login at {address} reaches another machine ({said})"
+            if said == uuid:
+                return None
+            what = f"a login at {address} reaches another machine ({said})"
+            return Broken("SSH", what, remedy=_leave_out(address))
 
-        if why := self._poll(look, lambda why: not why):
-            raise Broken("SSH", why)
+        if broken := self._poll(look, lambda broken: broken is None):
+            raise broken
 
     def _outside(self) -> None:
         gateway = self.setting.found.gateway
         why = self._said(lambda console: console.results.get(guest.OUTSIDE))
         if why != "":
             found = why or "no result"
-            raise Broken("traffic to outside", f"cannot ping the gateway {gateway}: {found}")
+            raise Broken(
+                "traffic to outside",
+                f"cannot ping the gateway {gateway}: {found}",
+                remedy=f"check that {gateway}, the attribute openstack.network.external.gateway, is"
+                " a router there which answers to ping",
+            )
 
     def _tunnel(self) -> None:
         self._from_peers("tunnel", guest.tunnel, "cannot be reached through the tunnel")
@@ -431,19 +454,31 @@ def _booting(console: guest.Console) -> str | None:
     return "" if "booting" in console.image else None
 
 
-def _no_room(
+def _reach(floating: str) -> str:
+    """What to do if nothing answers at a floating IP."""
+    return (
+        f"check that this machine reaches the external network (`ip route get {floating}`), and "
+        "that `external_interface` is the nodes' interface on it"
+    )
+
+
+def _leave_out(floating: str) -> str:
+    """What to do if something else answers at a floating IP."""
+    return (
+        f"if another machine has {floating}, leave it out of the attribute "
+        "openstack.network.external.pool"
+    )
+
+
+def _short(
     wanted: Mapping[str, int],
     inventories: Mapping[str, Mapping[str, Any]],
     usages: Mapping[str, int],
-) -> str:
-    """Why Placement has no candidates on a node."""
-    if not inventories:
-        return "Placement has no inventory of this node: nova-compute has not reported it"
-    short = []
+) -> Iterator[str]:
+    """What Placement has not enough of on a node."""
     for name, amount in wanted.items():
         one = inventories.get(name, {"total": 0})
         offered = (one["total"] - one.get("reserved", 0)) * one.get("allocation_ratio", 1.0)
         free = int(offered) - usages.get(name, 0)
         if free < amount:
-            short.append(f"{name}: {free} free, {amount} needed")
-    return f"Placement has no room for an instance on this node ({'; '.join(short) or 'unknown'})"
+            yield f"{name}: {free} free, {amount} needed"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stackcook.errors import VerifyError
+from stackcook.verify.openstack import how_to_enable, why_disabled
 from stackcook.verify.placing import COMPUTE, METADATA, OVN, PLACEMENT, SCHEDULER
 
 LIBVIRT = "libvirtd"
@@ -64,17 +65,20 @@ def refused(error: VerifyError) -> Broken:
     return Broken(_link(error.what, "scheduler"), error.what)
 
 
-def disabled(service: Mapping[str, Any]) -> Broken | None:
-    """What broke if Nova lets no instance onto a node, by the node's nova-compute in Nova."""
+def disabled(service: Mapping[str, Any], os_cloud: str) -> Broken | None:
+    """What broke if Nova lets no instance onto a node, by the node's nova-compute in Nova.
+
+    ``os_cloud`` is the cloud's name in clouds.yaml.
+    """
     if service.get("state") != "up":
         return Broken("scheduler", f"Nova lists nova-compute as {service['state']}", unit=COMPUTE)
     if service.get("status") == "enabled":
         return None
-    reason = str(service.get("disabled_reason") or "no reason given")
+    reason, remedy = why_disabled(service), how_to_enable(service, os_cloud)
     what = f"nova-compute is disabled in Nova ({reason})"
     if "libvirt" in reason:
-        return Broken("libvirt", what, unit=LIBVIRT)
-    return Broken("scheduler", what, unit=COMPUTE)
+        return Broken("libvirt", what, unit=LIBVIRT, remedy=remedy)
+    return Broken("scheduler", what, unit=COMPUTE, remedy=remedy)
 
 
 def failed(server: Mapping[str, Any], errors: Iterable[str]) -> Broken:
@@ -94,7 +98,7 @@ def late(server: Mapping[str, Any], port: Mapping[str, Any], seconds: float) -> 
     """What broke if a server is still not active after ``seconds``."""
     state = server.get("OS-EXT-STS:task_state") or "none"
     link = _WAITING.get(str(state), "scheduler")
-    what = f"the instance is not active after {seconds:.0f} s (task state: {state})"
+    what = f"the instance is not active after {limit(seconds)} (task state: {state})"
     if port.get("binding:vif_type") == "binding_failed":
         return Broken("port binding", f"{what}: Neutron could not bind its port")
     if link == "libvirt" and port.get("status") == "DOWN":
@@ -102,6 +106,11 @@ def late(server: Mapping[str, Any], port: Mapping[str, Any], seconds: float) -> 
         what += ": Nova waits until its port is connected, which is still down"
         return Broken("port binding", what)
     return Broken(link, what)
+
+
+def limit(seconds: float) -> str:
+    """The time that an instance had, and the option that gives it more."""
+    return f"{seconds:.0f} s, which `stackcook verify --patience` extends"
 
 
 def _link(text: str, otherwise: str) -> str:

@@ -56,7 +56,10 @@ def read(remote: Remote, since: float) -> NodeLogs:
     try:
         answer = json.loads(done.output)
     except ValueError as error:
-        raise VerifyError(f"the node cannot read its logs ({done.quoted})") from error
+        raise VerifyError(
+            f"the node cannot read its logs ({done.quoted})",
+            remedy="check that Python works there: `stackcook ssh NODE -- python3 --version`",
+        ) from error
     groups = tuple(Group(*group) for group in answer["groups"])
     return NodeLogs(groups, answer["more"], answer["lines"])
 
@@ -89,7 +92,8 @@ def checks(logs: Mapping[str, NodeLogs], secrets: Collection[str] = ()) -> tuple
     result = [_check(finding, redact) for finding in found]
     for node, read in logs.items():
         if read.more:
-            result.append(Check("logs", node, False, f"{read.more} more kinds of errors"))
+            remedy = f"read `stackcook ssh {node} -- sudo journalctl -p err`, and files in /var/log"
+            result.append(Check("logs", node, False, f"{read.more} more kinds of errors", remedy))
         elif node not in affected:
             result.append(Check("logs", node, True))
     lines = sum(read.lines for read in logs.values())

@@ -17,6 +17,9 @@ DIRECTORY = "/var/lib/stackcook-tempest"
 
 _SCRIPT = Path(__file__).with_name("tempest.sh")
 _STREAM = Path(__file__).with_name("stream.py")
+_UNIT = "stackcook-tempest"
+"""In which tempest.sh runs the tests."""
+
 _INSTALL = 900.0
 _LIST = 300.0
 _REMOVE = 900.0
@@ -28,6 +31,7 @@ class OnNode:
     def __init__(self, remote: Remote, node: str) -> None:
         self._remote = remote
         self._node = node
+        self.journal = f"see why with `stackcook ssh {node} -- sudo journalctl -n 50 -u {_UNIT}`"
 
     def install(self) -> None:
         """Remove what a killed run has left, and install the package if it is missing."""
@@ -51,7 +55,10 @@ class OnNode:
         try:
             cpus, memory = map(int, done.output.split())
         except ValueError as error:
-            raise VerifyError(f"cannot read CPUs and memory: {done.quoted}") from error
+            raise VerifyError(
+                f"cannot read CPUs and memory: {done.quoted}",
+                remedy=f"`stackcook ssh {self._node} -- nproc` must print just a number",
+            ) from error
         return cpus, memory
 
     def run(self, tests: str, workers: int, on_line: Say) -> None:
@@ -83,7 +90,10 @@ class OnNode:
         command = f"umask 077 && mkdir -p {DIRECTORY} && cat >{path}"
         done = as_root(self._remote, command, stdin=text, timeout=60)
         if done.status != 0:
-            raise VerifyError(f"cannot write {path} on {self._node}: {done.last}")
+            raise VerifyError(
+                f"cannot write {path} on {self._node}: {done.last}",
+                remedy=f"see what is full with `stackcook ssh {self._node} -- df -h`",
+            )
 
     def _call(
         self, *arguments: str, timeout: float | None = None, on_line: Say | None = None
@@ -92,7 +102,10 @@ class OnNode:
         done = as_root(self._remote, command, timeout=timeout, on_line=on_line, apart=True)
         if done.status != 0:
             last = last_line(done.errors.strip() or done.output)
+            updates = f"`stackcook ssh {self._node} -- sudo apt-get update`"
+            remedies = {"install": f"check that {updates} succeeds", "run": self.journal}
             raise VerifyError(
-                f"`{DIRECTORY}/tempest.sh {arguments[0]}` on {self._node} failed: {last}"
+                f"`{DIRECTORY}/tempest.sh {arguments[0]}` on {self._node} failed: {last}",
+                remedy=remedies.get(arguments[0], ""),
             )
         return done

@@ -11,6 +11,7 @@ from stackcook.errors import StackcookError, VerifyError, counted
 from stackcook.files import private_directory, write_private
 from stackcook.redact import Redactor
 from stackcook.remote.base import Connect, Host
+from stackcook.verify.check import pointing_here
 from stackcook.verify.gate import Credentials, auth_url
 from stackcook.verify.instance import resources
 from stackcook.verify.instance.proof import alone
@@ -116,9 +117,13 @@ def run(deployment: Deployment, request: Request, show: Show) -> TempestReport:
     node = keystones[0]
     host = deployment.hosts.get(node.name)
     if host is None:
-        raise VerifyError(f"the machine of {node.name} does not exist")
+        what = f"the machine of {node.name} does not exist"
+        raise VerifyError(what, remedy="run `stackcook deploy`")
     began = time.time()
-    with alone(deployment.state, _LOCK, lambda line: show("wait", line)):
+    with (
+        pointing_here(),
+        alone(deployment.state, _LOCK, lambda line: show("wait", line)),
+    ):
         show("prepare", "look at what the cloud offers")
         credentials = deployment.credentials
         cloud = sign_in(auth_url(node), credentials.admin, credentials.os_cloud, ca=credentials.ca)
@@ -244,7 +249,7 @@ def _follow(on_node: OnNode, outcome: Outcome, workers: int, show: Show) -> None
 
     on_node.run("".join(lines), workers, take)
     if len(outcome.results) == before:
-        raise VerifyError("Tempest ended without a result")
+        raise VerifyError("Tempest ended without a result", remedy=on_node.journal)
 
 
 def progress(outcome: Outcome, total: int, seconds: float) -> str:

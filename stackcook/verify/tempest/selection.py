@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from stackcook.errors import UsageError
 
 SMOKE = "smoke"
+_WHAT = f"use `{SMOKE}`, or a regular expression such as tempest.api.network"
 
 _LINE = re.compile(r"^(?P<name>[\w.]+\.\w+(?:\([^)]*\))?)(?:\[(?P<tags>[^]]*)\])?$")
 
@@ -66,7 +67,7 @@ def chosen(tests: Iterable[Listed], what: str) -> tuple[Listed, ...]:
         raise UsageError(
             f"Tempest has {len(tests):,} tests, but none that matches {what!r}",
             where="--tempest",
-            remedy="use `smoke`, or a regular expression such as tempest.api.network",
+            remedy=_WHAT,
         )
     return found
 
@@ -77,5 +78,7 @@ def pattern(what: str) -> re.Pattern[str]:
         return re.compile(what)
     except re.error as error:
         raise UsageError(
-            f"{what!r} is not a valid regular expression ({error})", where="--tempest"
+            f"{what!r} is not a valid regular expression ({error})",
+            where="--tempest",
+            remedy=_WHAT,
         ) from error

@@ -13,6 +13,7 @@ from stackcook.bootstrap import record
 from stackcook.bootstrap.onnode import NodeTask
 from stackcook.bootstrap.record import Keep
 from stackcook.command import Completed
+from stackcook.errors import NodeError
 from tests.unit.bootstrap.fakes import DEPLOY, ONE, Setting, Shell
 
 ARCHIVE = b"an archive of /etc"
@@ -91,6 +92,22 @@ def test_the_copy_of_the_record_is_whole(tmp_path: Path) -> None:
     task = NodeTask(setting.context, "record", ONE, setting.host, DEPLOY, 60, say.append)
     assert record.record(task) == "recorded"
     assert record.path_of(setting.context.state, "one").read_bytes() == ARCHIVE
+
+
+class Greeting(Recording):
+    """A host whose shell greets everybody."""
+
+    def answer(self, command: str, stdin: str, content: bytes) -> Completed:
+        return Completed(
+            0, f"Welcome!\nHave fun.\n{super().answer(command, stdin, content).output}"
+        )
+
+
+def test_a_shell_that_prints_something_is_to_be_silent(tmp_path: Path) -> None:
+    setting = Setting(tmp_path, shell=Greeting())
+    task = NodeTask(setting.context, "record", ONE, setting.host, DEPLOY, 60, lambda _: None)
+    with pytest.raises(NodeError, match=r"one: the host's record cannot be read .*~/\.bashrc"):
+        record.record(task)
 
 
 def test_what_the_host_says() -> None:

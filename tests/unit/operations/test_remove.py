@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.errors import ExitCode, NodeError, UsageError
+from stackcook.errors import ExitCode, NodeError, UsageError, VerifyError
 from stackcook.manifest.model import MachineKind
 from stackcook.operations.remove import Leaving, advice, question, refuse, remove, remove_plan
 from stackcook.operations.runner import Settings
+from stackcook.run.events import Event, StepFailed
 from stackcook.verify.member import Instance, Member
 from tests.fakes import FakeSite, node, two_stages
 
@@ -70,6 +71,15 @@ def test_a_host_that_fails_stays_in_the_cloud(tmp_path: Path) -> None:
     manifest = replace(two_stages(tmp_path), machines=MachineKind.SSH)
     assert remove(manifest, site, (), LEAVING, settings=ONE) is ExitCode.NODES
     assert site.asked == ["disable", "give back compute1"]
+
+
+def test_an_api_that_fails_points_to_verify(tmp_path: Path) -> None:
+    site, events = FakeSite(), list[Event]()
+    site.errors["nova"] = VerifyError("http://10.0.112.10:8774/v2.1 does not respond")
+    manifest = replace(two_stages(tmp_path), machines=MachineKind.SSH)
+    remove(manifest, site, (events.append,), LEAVING, settings=ONE)
+    (error,) = (event.error for event in events if isinstance(event, StepFailed))
+    assert error.endswith("does not respond; run `stackcook verify` to see which service fails")
 
 
 def test_of_a_dead_host_only_the_clouds_side_goes(tmp_path: Path) -> None:

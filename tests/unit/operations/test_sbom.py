@@ -250,6 +250,7 @@ def test_the_nodes_are_asked(tmp_path: Path) -> None:
     with pytest.raises(NodeError, match="dpkg-query: not found") as error:
         site.software()
     assert error.value.where == "c"
+    assert error.value.remedy == "check that `stackcook ssh c -- dpkg-query --list` works"
 
 
 def test_a_system_without_dpkg(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,5 +259,6 @@ def test_a_system_without_dpkg(monkeypatch: pytest.MonkeyPatch) -> None:
     done = CliRunner(mix_stderr=False).invoke(cli, ["sbom"])
     assert (done.exit_code, done.stderr) == (
         2,
-        "cannot list Debian packages: sh: dpkg-query: not found\n",
+        "cannot list Debian packages: sh: dpkg-query: not found; run it on a Debian machine, where "
+        "`dpkg-query --list` works\n",
     )

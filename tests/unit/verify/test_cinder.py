@@ -109,15 +109,20 @@ def test_a_cloud_without_cinder_has_no_checks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "cause"),
+    ("change", "cause", "remedy"),
     [
-        ({"state": "down"}, "Cinder lists controller@ceph as down, enabled"),
-        ({"status": "disabled"}, "Cinder lists controller@ceph as up, disabled"),
-        ({"host": "other@ceph"}, "Cinder does not list it"),
+        ({"state": "down"}, "Cinder lists controller@ceph as down, enabled", ""),
+        (
+            {"status": "disabled"},
+            "Cinder lists controller@ceph as up, disabled",
+            "enable it with `openstack --os-cloud stackcook volume service set --enable "
+            "controller@ceph cinder-volume`",
+        ),
+        ({"host": "other@ceph"}, "Cinder does not list it", ""),
     ],
 )
 def test_a_service_that_is_not_up_is_a_failure(
-    api: FakeCinder, change: dict[str, str], cause: str
+    api: FakeCinder, change: dict[str, str], cause: str, remedy: str
 ) -> None:
     api.services[1] |= change
     (check,) = failures()

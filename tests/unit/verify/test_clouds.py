@@ -123,7 +123,8 @@ def test_git_ignores_it(path: Path, before: str | None, after: str) -> None:
 
 def test_a_gitignore_that_cannot_be_written_is_named(path: Path) -> None:
     path.with_name(".gitignore").mkdir()
-    with pytest.raises(VerifyError, match=r"\.gitignore: cannot be written \(Is a directory\)"):
+    named = r"\.gitignore: cannot be written \(Is a directory\); check the permissions"
+    with pytest.raises(VerifyError, match=named):
         clouds.write(path, URL, "s3cret")
     assert not path.exists()
 

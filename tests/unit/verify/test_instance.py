@@ -30,6 +30,15 @@ NODES = tuple(
     for name, units in UNITS.items()
 )
 CHAIN = list(links.LINKS)
+ADVICE = {
+    "Placement": "`openstack --os-cloud stackcook server list --all-projects --host compute1`",
+    "console log": "the image `test` is that of the cookbook openstack-resources",
+    "floating IP": "(`ip route get 10.0.113.101`)",
+    "taken": "leave it out of the attribute openstack.network.external.pool",
+    "taken by SSH": "leave it out of the attribute openstack.network.external.pool",
+    "traffic to outside": "the attribute openstack.network.external.gateway",
+}
+"""What helps more than the log of the service, by what is broken."""
 
 
 @pytest.fixture
@@ -132,7 +141,9 @@ def test_nothing_is_left_in_the_cloud_and_here(run: Any, cloud: FakeCloud, tmp_p
             "the last line on its console is: test-image: ready",
         ),
         ("floating IP", "floating IP", "compute1", "ovn-controller", "connection refused"),
+        ("taken", "floating IP", "compute1", "ovn-controller", "answers It works!, not the"),
         ("SSH", "SSH", "compute1", "ovn-controller", "no SSH response (timed out)"),
+        ("taken by SSH", "SSH", "compute1", "ovn-controller", "reaches another machine (web)"),
         ("login", "SSH", "compute1", "ovn-controller", "login was refused"),
         (
             "traffic to outside",
@@ -166,13 +177,32 @@ def test_a_break_is_named_and_ends_the_chain(
     where = "" if node == "compute1" else " on compute1"
     assert (check.name, check.node, check.unit) == (f"instance{where}: {link}", node, unit)
     assert cause in check.cause
-    assert f"stackcook ssh {node} -- sudo journalctl -u {unit} -n 50" in check.remedy
+    log = f"stackcook ssh {node} -- sudo journalctl -u {unit} -n 50"
+    assert ADVICE.get(broken, log) in check.remedy
     mine = [c for c in found.checks if "compute2" not in f"{c.name}{c.node}"]
     assert [c.name.partition(": ")[2] for c in mine] == CHAIN[: CHAIN.index(link) + 1]
     skipped = ", ".join(CHAIN[CHAIN.index(link) + 1 :])
     expected = f"instance on compute1: not checked because {link} failed: {skipped}"
     assert (expected in found.notes) == bool(skipped)
     assert cloud.names() == set()
+
+
+def test_a_slow_instance_can_be_given_more_time(run: Any, cloud: FakeCloud) -> None:
+    for broken in ("late", "console log"):
+        cloud.broken = {broken: ("compute1",)}
+        (check,) = failures(run())
+        assert "0 s, which `stackcook verify --patience` extends" in check.cause
+
+
+def test_without_inventory_nova_compute_is_to_blame(run: Any, cloud: FakeCloud) -> None:
+    cloud.broken |= {"Placement": ("compute1",), "inventory": ("compute1",)}
+    (check,) = failures(run())
+    assert (check.name, check.node, check.unit) == (
+        "instance: Placement",
+        "compute1",
+        "nova-compute",
+    )
+    assert check.remedy.endswith("-- sudo journalctl -u nova-compute -n 50`")
 
 
 def test_a_volume_is_written_on_one_instance_and_read_on_the_next(
@@ -274,23 +304,30 @@ def test_a_console_must_reach_its_instance(run: Any, cloud: FakeCloud) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "link", "unit"),
+    ("service", "link", "unit", "advice"),
     [
-        ({"state": "down"}, "scheduler", "nova-compute"),
-        ({"status": "disabled", "disabled_reason": "new disk"}, "scheduler", "nova-compute"),
+        ({"state": "down"}, "scheduler", "nova-compute", "-u nova-compute -n 50`"),
+        (
+            {"status": "disabled", "disabled_reason": "new disk"},
+            "scheduler",
+            "nova-compute",
+            "compute service set --enable compute1 nova-compute`",
+        ),
         (
             {"status": "disabled", "disabled_reason": "AUTO: Connection to libvirt lost: 1"},
             "libvirt",
             "libvirtd",
+            "-u libvirtd -n 50`",
         ),
     ],
 )
 def test_nothing_is_booted_where_nova_boots_nothing(
-    run: Any, cloud: FakeCloud, service: dict[str, str], link: str, unit: str
+    run: Any, cloud: FakeCloud, service: dict[str, str], link: str, unit: str, advice: str
 ) -> None:
     cloud.services["compute1"] = service
     (check,) = failures(run())
     assert (check.name, check.node, check.unit) == (f"instance: {link}", "compute1", unit)
+    assert check.remedy.endswith(advice)
     assert cloud.requests.count("POST /servers") == 1
 
 

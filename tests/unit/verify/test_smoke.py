@@ -121,6 +121,31 @@ def test_a_compute_node_unknown_to_nova_is_a_failure(look: Any, apis: Any) -> No
     assert "is not in Nova yet" in failure(look()).cause
 
 
+def test_a_compute_node_in_no_cell_is_added_on_the_controller(
+    look: Any, chef: Any, ssh: Any, apis: Any
+) -> None:
+    services = chef.nodes["controller"]["default"]["openstack"]["services"]
+    services["nova-conductor"] = {}
+    ssh.nodes["controller"].units["nova-conductor"] = dict(ACTIVE)
+    apis.services.append(
+        {"host": "controller", "binary": "nova-conductor", "state": "up", "status": "enabled"}
+    )
+    apis.instead("GET", "http://10.0.116.10:8774/v2.1/os-hypervisors", json={"hypervisors": []})
+    check = failure(look())
+    assert check.cause.startswith("nova-compute is up, but its host is not in a cell yet")
+    assert check.remedy == (
+        "add it with `stackcook ssh controller -- "
+        "sudo -u nova nova-manage cell_v2 discover_hosts --by-service`"
+    )
+
+
+def test_a_failure_of_no_node_points_to_the_logs(look: Any, apis: Any) -> None:
+    apis.instead("GET", "http://10.0.116.10:8774/v2.1/os-services", status=500)
+    check = failure(look())
+    assert (check.name, check.node) == ("compute nodes in Nova and Neutron", "")
+    assert check.remedy.startswith("run `stackcook verify --logs`")
+
+
 def test_a_node_that_is_twice_in_neutron_is_a_failure(look: Any, apis: Any) -> None:
     apis.agents.append({**apis.agents[0], "id": "0ld", "alive": False})
     check = failure(look())

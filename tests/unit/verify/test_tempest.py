@@ -605,11 +605,26 @@ def test_ctrl_c_removes_everything(cloud: FakeCloud, tmp_path: Path) -> None:
     assert cloud.names() == set()
 
 
-@pytest.mark.parametrize("verb", ["install", "list", "run"])
-def test_if_tempest_cannot_run_all_is_removed(cloud: FakeCloud, tmp_path: Path, verb: str) -> None:
+@pytest.mark.parametrize(
+    ("verb", "remedy"),
+    [
+        ("install", "check that `stackcook ssh controller -- sudo apt-get update` succeeds"),
+        ("list", "run `stackcook verify` to see which service fails"),
+        (
+            "run",
+            "see why with `stackcook ssh controller -- "
+            "sudo journalctl -n 50 -u stackcook-tempest`",
+        ),
+    ],
+)
+def test_if_tempest_cannot_run_all_is_removed(
+    cloud: FakeCloud, tmp_path: Path, verb: str, remedy: str
+) -> None:
     node = Node({verb: "FAIL: E: Unable to locate package tempest"})
-    with pytest.raises(VerifyError, match=f"{verb}` on controller failed: .*Unable to locate"):
+    failed = f"{verb}` on controller failed: .*Unable to locate"
+    with pytest.raises(VerifyError, match=failed) as raised:
         verify(node, tmp_path, Request("smoke"))
+    assert raised.value.remedy == remedy
     assert node.calls[-1] == "uninstall"
     assert cloud.names() == set()
 

@@ -236,7 +236,9 @@ def test_without_a_user_demo_only_the_administrator_looks(run: Any) -> None:
 
 
 def test_a_cloud_without_horizon_fails(run: Any) -> None:
-    assert failure(run(nodes=NODES[1:])).cause == "no node runs Horizon"
+    check = failure(run(nodes=NODES[1:]))
+    assert check.cause == "no node runs Horizon"
+    assert check.remedy.startswith("put recipe[openstack-dashboard::controller] on a node")
 
 
 def test_without_a_screenshot_it_goes_on(run: Any, horizon: FakeHorizon) -> None:

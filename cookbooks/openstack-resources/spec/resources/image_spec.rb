@@ -87,7 +87,7 @@ RSpec.describe 'openstack_image' do
     recipe { openstack_image('test') { source 'http://127.0.0.1:1/disk' } }
 
     it 'fails' do
-      expect { chef_run }.to raise_error(/image test: checksum is required for a URL\z/)
+      expect { chef_run }.to raise_error(/image test: checksum is required for a URL; set it to the SHA-256 or SHA-512/)
     end
   end
 

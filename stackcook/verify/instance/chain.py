@@ -354,12 +354,12 @@ class Chain:
             try:
                 answer = request("GET", url, timeout=5)
             except VerifyError as error:
-                return Broken("floating IP", error.what, remedy=_reach(self.prepared.floating))
+                return Broken("floating IP", error.what, remedy=_reach(self.floating))
             text = str(answer.text).strip()
             if text == uuid:
                 return None
             what = f"{url} answers {text[:60]}, not the instance {uuid}"
-            return Broken("floating IP", what, remedy=_leave_out(self.prepared.floating))
+            return Broken("floating IP", what, remedy=_leave_out(self.floating))
 
         if broken := self._poll(look, lambda broken: broken is None):
             raise broken

@@ -20,6 +20,9 @@ from stackcook.remote.base import as_root
 
 _HERE = Path(__file__).parent
 
+_GZIP = b"\x1f\x8b"
+"""How a file of gzip begins (RFC 1952)."""
+
 
 @dataclass(frozen=True)
 class Keep:
@@ -63,10 +66,12 @@ def record(task: NodeTask) -> str:
     if archive:
         try:
             data = base64.b64decode("".join(archive), validate=True)
-        except binascii.Error as error:
-            what = f"the host's record cannot be read ({archive[0][:80]})"
+        except binascii.Error:
+            data = b""
+        if not data.startswith(_GZIP):
+            what = f"the host's record cannot be read ({lines[0][:80]})"
             remedy = "remove what prints text at a login there, such as a line of ~/.bashrc"
-            raise NodeError(what, where=task.node.name, remedy=remedy) from error
+            raise NodeError(what, where=task.node.name, remedy=remedy)
         path = path_of(task.context.state, task.node.name)
         private_directory(path.parent)
         with replacing(path) as file:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from stackcook.command import Completed
 from stackcook.errors import NodeError
 from tests.unit.bootstrap.fakes import DEPLOY, ONE, Setting, Shell
 
-ARCHIVE = b"an archive of /etc"
+ARCHIVE = gzip.compress(b"an archive of /etc")
 HERE = Path(record.__file__).parent
 PLACE = ("http://10.0.132.1:4545", "compute1")
 
@@ -94,17 +96,20 @@ def test_the_copy_of_the_record_is_whole(tmp_path: Path) -> None:
     assert record.path_of(setting.context.state, "one").read_bytes() == ARCHIVE
 
 
+@dataclass
 class Greeting(Recording):
     """A host whose shell greets everybody."""
 
+    words: str = ""
+
     def answer(self, command: str, stdin: str, content: bytes) -> Completed:
-        return Completed(
-            0, f"Welcome!\nHave fun.\n{super().answer(command, stdin, content).output}"
-        )
+        return Completed(0, f"{self.words}\n{super().answer(command, stdin, content).output}")
 
 
-def test_a_shell_that_prints_something_is_to_be_silent(tmp_path: Path) -> None:
-    setting = Setting(tmp_path, shell=Greeting())
+# after one line, "recorded" itself could be base64
+@pytest.mark.parametrize("words", ["Welcome!", "Welcome!\nHave fun."], ids=["1 line", "2 lines"])
+def test_a_shell_that_prints_something_is_to_be_silent(tmp_path: Path, words: str) -> None:
+    setting = Setting(tmp_path, shell=Greeting(words=words))
     task = NodeTask(setting.context, "record", ONE, setting.host, DEPLOY, 60, lambda _: None)
     with pytest.raises(NodeError, match=r"one: the host's record cannot be read .*~/\.bashrc"):
         record.record(task)

@@ -40,7 +40,7 @@ VOLUMES = "block-storage"
 TIMEOUT = 8.0
 """Seconds that an answer may take."""
 
-LONG_TIMEOUT = 30.0
+LONG_TIMEOUT = 60.0
 """Seconds that a request may take which changes something."""
 
 TRANSFER_TIMEOUT = 120.0

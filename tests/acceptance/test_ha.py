@@ -94,9 +94,14 @@ def lab() -> Iterator[Lab]:
 
 
 def deploy(lab: Lab) -> Done:
-    done = lab.stackcook("deploy", "--json", timeout=2 * 60 * 60)
+    done = try_deploy(lab)
     assert done.status == 0, done.err
     return done
+
+
+def try_deploy(lab: Lab) -> Done:
+    """A deploy that may fail: what was measured meanwhile is logged first."""
+    return lab.stackcook("deploy", "--json", timeout=2 * 60 * 60)
 
 
 def memory(lab: Lab) -> None:
@@ -375,17 +380,19 @@ def test_one_controller_becomes_three_and_one_of_them_is_replaced(lab: Lab) -> N
     with instance(lab) as address, pinged(address) as pings:
         write(lab, 3)
         with probing(lab) as (_, seen):
-            done = deploy(lab)
+            done = try_deploy(lab)
         log.info("FIGURE one to three in %s s, gaps %s", done.data["seconds"], gaps(seen))
         log.info("FIGURE meanwhile %s", pings)
+        assert done.status == 0, done.err
         name = holder_last(lab)[-1]
         kill(lab, name)
         as_root("lxc-destroy", "-f", "-n", container(lab, name))
         answering(lab)  # what a death costs, another test measures
         with probing(lab) as (_, seen):
-            done = deploy(lab)
+            done = try_deploy(lab)
         log.info("FIGURE %s replaced in %s s, gaps %s", name, done.data["seconds"], gaps(seen))
         log.info("FIGURE until then %s", pings)
+        assert done.status == 0, done.err
         assert {api: gap for api, gap in gaps(seen).items() if gap > GAP} == {}
         assert pings.longest <= GAP
     again = deploy(lab)

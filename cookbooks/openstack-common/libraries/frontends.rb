@@ -54,11 +54,12 @@ module OpenstackCommon
     # A controller that is cut off does not even refuse connections: the timeouts say how long a request waits for it before it is sent to
     # another one. It is sent again, too, if the connection ends without a response, unless it may have changed something (CHANGES).
     # slowstart: the first requests to a service that has just started take seconds, more so while all of its node starts.
+    # timeout check: from the connection to the response. All processes of an API may work on long requests; that is no reason to end these.
     # inter: each HAProxy checks each service of each controller, over TLS; a dead controller costs a request no more than `timeout connect`.
     # observe: after a request that did not reach it, it is checked twice within 3 s; so requests that it was working on do not wait 7 s.
     SEVERAL = <<~CONFIG.gsub(/^/, '  ')
       timeout connect 1s
-      timeout check 2s
+      timeout check 10s
       option redispatch 1
       retry-on conn-failure empty-response
       default-server inter 4s fastinter 500ms downinter 2s fall 2 rise 2 slowstart 60s on-marked-down shutdown-sessions

@@ -111,6 +111,10 @@ RSpec.describe 'openstack_frontends' do
       expect(chef_run).to render_file('/etc/haproxy/haproxy.cfg').with_content('observe layer4 error-limit 1 on-error fastinter')
     end
 
+    it 'does not take a busy service for a dead one' do
+      expect(chef_run).to render_file('/etc/haproxy/haproxy.cfg').with_content(/timeout connect 1s\n +timeout check 10s$/)
+    end
+
     it 'lets only the first one answer where the others could not' do
       expect(section('image').grep(/^server/)).to eq ['server one 192.0.2.10:9292 check']
     end

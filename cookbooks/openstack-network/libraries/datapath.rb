@@ -5,12 +5,6 @@ require 'mixlib/shellout'
 module OpenstackNetwork
   # Which datapath of Open vSwitch the node supports.
   module Datapath
-    # Takes each tap up, once Open vSwitch has it
-    TAP_RULE = <<~RULE
-      # Written by Chef
-      ACTION=="add", SUBSYSTEM=="net", KERNEL=="tap*", RUN+="/usr/bin/ovs-vsctl --timeout=10 wait-until Interface $name ofport!=[]", RUN+="/usr/sbin/ip link set dev $name up"
-    RULE
-
     module_function
 
     # @return [String] `system` if the kernel has the openvswitch module, else `netdev`, which

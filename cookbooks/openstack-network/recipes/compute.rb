@@ -45,10 +45,13 @@ openstack_ovs_settings 'offload' do
   notifies :restart, 'openstack_service[ovs-vswitchd]', :immediately
 end
 
-# When Open vSwitch's userspace datapath adds an interface, it sets its flags to what they were a moment before: one that is
-# taken up at that moment, as the tap of each new instance, stays down
+# When Open vSwitch's userspace datapath adds an interface, it sets its flags back to what it has read a moment before. If libvirt sets
+# the tap of a new instance up in between, the tap stays down; so it is set up again once Open vSwitch has it.
 file '/etc/udev/rules.d/90-openstack-tap.rules' do
-  content OpenstackNetwork::Datapath::TAP_RULE
+  content <<~RULE
+    # Written by Chef
+    ACTION=="add", SUBSYSTEM=="net", KERNEL=="tap*", RUN+="/usr/bin/ovs-vsctl --timeout=10 wait-until Interface $name ofport!=[]", RUN+="/usr/sbin/ip link set dev $name up"
+  RULE
   action datapath == 'netdev' ? :create : :delete
 end
 

@@ -31,7 +31,8 @@ openstack_config '/etc/glance/glance-api.conf' do
       'worker_self_reference_url' => ("#{openstack_tls_all? ? 'https' : 'http'}://#{openstack_address}:#{openstack_port('image')}" if openstack_member?),
       # with the location of an image, Cinder clones it instead of copying it
       'show_image_direct_url' => ceph || nil,
-      'workers' => 1,
+      # a process that waits for Ceph's library answers no other request
+      'workers' => ceph ? 2 : 1,
     },
     'database' => { 'connection' => db_url('glance') },
     'glance_store' => { 'default_backend' => ceph ? 'rbd' : 'fs' },

@@ -48,6 +48,10 @@ RSpec.describe 'openstack-image::controller' do
         .with_content(/^\[rbd\]\n(.+\n)*rbd_store_pool = images$/)
     end
 
+    it 'answers requests while another one waits for Ceph' do
+      expect(chef_run).to render_file('/etc/glance/glance-api.conf').with_content(/^workers = 2$/)
+    end
+
     it 'lets only Glance read its key' do
       expect(chef_run).to create_file('/etc/ceph/ceph.client.glance.keyring').with(group: 'glance', mode: '0640', sensitive: true)
     end

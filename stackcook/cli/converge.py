@@ -43,7 +43,7 @@ from stackcook.run.state import State
 @click.option(
     "--batch",
     metavar="NODES|PERCENT%",
-    help="Converge so many nodes of a stage at a time, one node first. If a node of a batch fails,"
+    help="Converge this many nodes of a stage at a time, one node first. If a node of a batch fails,"
     " or its services do not respond, the next batch does not begin.",
 )
 @zones_option

@@ -62,7 +62,7 @@ class _Parsed(click.ParamType):
     stackcook init mycloud
     # three compute nodes
     stackcook init --computes 3 mycloud
-    # three controllers: the cloud outlives one of them
+    # three controllers, one of which may fail
     stackcook init --controllers 3 mycloud
     # two zones: failure domains, each a cloud of its own
     stackcook init --zones 2 mycloud
@@ -117,7 +117,9 @@ class _Parsed(click.ParamType):
     help="The nodes' interface on the external network; needed for hosts, eth1 for LXC machines.",
 )
 @click.option(
-    "--no-external-network", is_flag=True, help="Instances are reached only from the cloud itself."
+    "--no-external-network",
+    is_flag=True,
+    help="Create no external network; instances can be reached only from within the cloud.",
 )
 @click.option("--name", default="stackcook", help="Name of the lab, part of the machine names.")
 @click.option(

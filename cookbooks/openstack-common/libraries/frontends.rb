@@ -137,6 +137,11 @@ module OpenstackCommon
       File.exist?(CONFIG) && File.read(CONFIG).start_with?(MARK)
     end
 
+    # @return [Boolean] whether an administrator uses this node's HAProxy: the configuration of Debian's package has nothing to listen at
+    def administrators?
+      File.exist?(CONFIG) && !ours? && File.read(CONFIG).match?(/^\s*(?:frontend|listen)\s/)
+    end
+
     # @return [Array<Integer>] the ports of an address at which other programs than HAProxy listen
     def taken(address)
       ran = Mixlib::ShellOut.new(%w(ss --no-header --listening --tcp --numeric --processes)).run_command

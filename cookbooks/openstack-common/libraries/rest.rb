@@ -150,7 +150,7 @@ module OpenstackCommon
     def silent(error)
       return "#{@name} at #{@uri}: #{error.message}; the CA certificates are in #{@ca_file || "this system's files"}" if untrusted?(error)
 
-      "#{@name} at #{@uri}: no response within #{@timeout} s (#{error.message}); check that #{@name} is running there"
+      "#{@name} at #{@uri} does not respond (#{error.message}); check that #{@name} is running there"
     end
 
     def untrusted?(error)

@@ -107,7 +107,8 @@ action_class do
       action %i(stop disable)
     end
 
-    [OpenstackCommon::Frontends::CONFIG, OpenstackCommon::Frontends::CERTIFICATE].each do |path|
+    # the configuration last: it says that there is something to remove
+    [OpenstackCommon::Frontends::CERTIFICATE, OpenstackCommon::Frontends::CONFIG].each do |path|
       file path do
         action :delete
       end

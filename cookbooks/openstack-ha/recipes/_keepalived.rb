@@ -4,15 +4,28 @@
 
 conf = '/etc/keepalived/keepalived.conf'
 
-# stopping it takes the address from this node
-systemd_unit "#{OpenstackHa::Ucarp::UNIT}.service" do
-  action %i(stop disable delete)
-  only_if { ::File.exist?(OpenstackHa::Ucarp::FILE) }
-end
+# Only what the recipe _ucarp has written: an administrator may have files of UCARP there, too. The unit goes last, because it says that the files are ours.
+if ::File.exist?(OpenstackHa::Ucarp::FILE)
+  # stopping it takes the address from this node
+  service OpenstackHa::Ucarp::UNIT do
+    action %i(stop disable)
+  end
 
-directory OpenstackHa::Ucarp::DIRECTORY do
-  recursive true
-  action :delete
+  [OpenstackHa::Ucarp::UP, OpenstackHa::Ucarp::DOWN, OpenstackHa::Ucarp::PASSWORD].each do |path|
+    file path do
+      backup false
+      action :delete
+    end
+  end
+
+  directory OpenstackHa::Ucarp::DIRECTORY do
+    action :delete
+    only_if { ::Dir.empty?(OpenstackHa::Ucarp::DIRECTORY) }
+  end
+
+  systemd_unit "#{OpenstackHa::Ucarp::UNIT}.service" do
+    action :delete
+  end
 end
 
 template conf do

@@ -32,6 +32,7 @@ action_class do
         group 'keystone'
         mode '0600'
         sensitive true
+        backup false
       end
     end
 
@@ -45,7 +46,10 @@ action_class do
     end
 
     (present.keys - wanted.keys).each do |number|
-      file(::File.join(path, number.to_s)) { action :delete }
+      file ::File.join(path, number.to_s) do
+        backup false # what a rotation has removed must not be kept elsewhere
+        action :delete
+      end
     end
   end
 

@@ -120,10 +120,10 @@ openstack_service 'ovn-controller' do
   config system_id
 end
 
-# The metadata agent runs haproxy itself; the unit of the package is for public endpoints over TLS
+# The metadata agent runs haproxy itself. The package's unit is only needed in front of APIs, or for what an administrator has configured
 service 'haproxy' do
   action %i(disable stop)
-  not_if { node.run_state[:openstack_frontends] }
+  not_if { node.run_state[:openstack_frontends] || OpenstackCommon::Frontends.administrators? }
 end
 
 agent_ini = '/etc/neutron/neutron_ovn_metadata_agent.ini'

@@ -8,7 +8,7 @@ openstack_packages 'neutron-controller' do
   packages %w(neutron-api neutron-ovn-maintenance-worker mariadb-client)
 end
 
-# which controllers of before 2026-11-30 have
+# Controllers that were deployed before 2026-11-30 have it.
 package 'neutron-rpc-server' do
   action :purge
   only_if { ::File.exist?('/var/lib/dpkg/info/neutron-rpc-server.list') }

@@ -110,6 +110,16 @@ RSpec.describe OpenstackCommon::Rest do
     expect(asked.size).to eq(1)
   end
 
+  it 'says so at once if a POST gets no response' do
+    TCPServer.open('127.0.0.1', 0) do |listener|
+      closing = Thread.new { listener.accept.close }
+      url = "http://127.0.0.1:#{listener.addr[1]}"
+      expect { described_class.new(name: 'Thing', url: url).post('/things', {}) }
+        .to raise_error(described_class::Error, /\AThing at #{url} does not respond \(.+\); check that Thing is running there\z/)
+      closing.join
+    end
+  end
+
   it 'repeats a POST that was not accepted' do
     responses.push([503, ''], [201, { 'id' => '1' }])
     expect(rest.post('/things', {})).to eq('id' => '1')

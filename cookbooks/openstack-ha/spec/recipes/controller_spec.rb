@@ -97,15 +97,23 @@ RSpec.describe 'openstack-ha::controller' do
   it 'stops the other daemon, which gives the address away, before it starts one' do
     allow(File).to receive(:exist?).and_call_original
     allow(File).to receive(:exist?).with('/etc/systemd/system/openstack-ucarp.service').and_return(true)
+    allow(Dir).to receive(:empty?).and_call_original
+    allow(Dir).to receive(:empty?).with('/etc/ucarp').and_return(true)
     back = chef_run
-    expect(back.systemd_unit('openstack-ucarp.service').performed_actions).to eq(%i(stop disable delete))
-    expect(back).to delete_directory('/etc/ucarp')
-    expect(order(back, 'systemd_unit[openstack-ucarp.service]', 'openstack_service[keepalived]')).to eq(%w(systemd_unit openstack_service))
+    expect(back.service('openstack-ucarp').performed_actions).to eq(%i(stop disable))
+    %w(up down password).each { |name| expect(back).to delete_file("/etc/ucarp/#{name}").with(backup: false) }
+    expect(back).to delete_directory('/etc/ucarp').with(recursive: false)
+    expect(back).to delete_systemd_unit('openstack-ucarp.service')
+    expect(order(back, 'service[openstack-ucarp]', 'openstack_service[keepalived]')).to eq(%w(service openstack_service))
 
     ucarp = chef_run(daemon: 'ucarp')
     expect(ucarp.service('keepalived').performed_actions).to eq(%i(stop disable))
     expect(ucarp).not_to start_openstack_service('keepalived')
     expect(order(ucarp, 'service[keepalived]', 'openstack_service[openstack-ucarp]')).to eq(%w(service openstack_service))
+  end
+
+  it "leaves an administrator's files of UCARP alone" do
+    expect(chef_run.resource_collection.map(&:to_s).grep(/ucarp/i)).to eq([])
   end
 
   # @return [Array<String>] the types of these resources, in the order in which they run

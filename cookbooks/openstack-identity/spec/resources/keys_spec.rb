@@ -83,8 +83,9 @@ RSpec.describe 'openstack_keystone_keys' do
         openstack_keystone_keys('fernet') { keys 0 => 'new', 10 => 'primary', 11 => 'next' }
       end
 
-      it 'removes them' do
-        expect(chef_run).to delete_file('/etc/keystone/fernet-keys/1')
+      it 'removes them, and keeps no copies' do
+        expect(chef_run).to delete_file('/etc/keystone/fernet-keys/1').with(backup: false)
+        expect(chef_run).to create_file('/etc/keystone/fernet-keys/0').with(backup: false)
       end
     end
 

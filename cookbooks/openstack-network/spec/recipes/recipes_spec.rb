@@ -163,6 +163,12 @@ RSpec.describe 'openstack-network' do
       expect(chef_run).not_to disable_service('haproxy')
     end
 
+    it "leaves an administrator's HAProxy alone" do
+      allow(OpenstackCommon::Frontends).to receive(:administrators?).and_return(true)
+      expect(chef_run).not_to disable_service('haproxy')
+      expect(chef_run).not_to stop_service('haproxy')
+    end
+
     it 'has no provider network by default' do
       expect(external_ids.keys).not_to include('ovn-bridge-mappings', 'ovn-cms-options')
     end

@@ -65,6 +65,7 @@ action_class do
       group 'root'
       mode '0600'
       sensitive true
+      backup false
     end
 
     public = new_resource.services.select { |name| known(name)[:tls] }
@@ -110,6 +111,7 @@ action_class do
     # the configuration last: it says that there is something to remove
     [OpenstackCommon::Frontends::CERTIFICATE, OpenstackCommon::Frontends::CONFIG].each do |path|
       file path do
+        backup false
         action :delete
       end
     end

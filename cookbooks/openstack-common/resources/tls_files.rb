@@ -25,6 +25,7 @@ action :create do
       group kind == :key ? new_resource.group : 'root'
       mode mode
       sensitive kind == :key
+      backup false # of a key that was replaced
     end
   end
 end

@@ -16,5 +16,6 @@ end
     group 'libvirt-qemu'
     mode '0640'
     sensitive part == 'key'
+    backup false # of a key that was replaced
   end
 end

@@ -33,7 +33,7 @@ RSpec.describe 'openstack_frontends' do
 
     it 'keeps the key in a file that only root can read' do
       expect(chef_run).to render_file(certificate).with_content("CERTIFICATE\nKEY\n")
-      expect(chef_run).to create_file(certificate).with(owner: 'root', mode: '0600', sensitive: true)
+      expect(chef_run).to create_file(certificate).with(owner: 'root', mode: '0600', sensitive: true, backup: false)
       expect(chef_run).to create_file('/etc/openstack/ca.pem').with(content: "CA\n", mode: '0644')
     end
 
@@ -268,6 +268,7 @@ RSpec.describe 'openstack_frontends' do
       expect(chef_run).to disable_service('haproxy')
       # the configuration last: without it, the next run would leave the key behind
       expect(chef_run.find_resources(:file).select { |file| file.performed_action?(:delete) }.map(&:path)).to eq([certificate, config])
+      expect(chef_run).to delete_file(certificate).with(backup: false)
     end
   end
 end

@@ -37,7 +37,6 @@ from stackcook.verify.check import (
     Check,
     Checks,
     Report,
-    advised,
     ordered,
     poll,
     timed,
@@ -82,7 +81,6 @@ def verify(
     """
     began = time.monotonic()
     deadline = began + patience
-    by_name = {node.name: node for node in nodes}
 
     def why(node: Placed, unit: str, word: str) -> str:
         return diagnosis.about(sessions.log(node, unit), word, credentials.secrets)
@@ -148,13 +146,13 @@ def verify(
                 cloud, nodes, credentials, manifest.cloud_state, limit=limit, say=say, opener=opened
             )
         explained = [
-            pool.submit(sessions.explained, check, by_name.get(check.node), credentials.secrets)
+            pool.submit(sessions.explained, check, nodes, credentials.secrets)
             for check in (*found, *proof.checks, *seen.checks)
         ]
         logs = _logs(nodes, sessions, credentials, logs_since, pool)
     advice = "" if logs_since is not None else _READ_LOGS
-    told = (_told(future.result(), nodes, advice) for future in explained)
-    checks = ordered((*told, *logs.checks), by_name)
+    told = (_told(future.result(), advice) for future in explained)
+    checks = ordered((*told, *logs.checks), [node.name for node in nodes])
     notes = (
         *certificates.notes,
         *closed.result()[1],
@@ -165,9 +163,8 @@ def verify(
     return Report(checks, time.monotonic() - began, notes, seen.screenshots)
 
 
-def _told(check: Check, nodes: tuple[Placed, ...], advice: str) -> Check:
+def _told(check: Check, advice: str) -> Check:
     """The check; if it has failed, it says what to do, at least the ``advice``."""
-    check = advised(check, nodes)
     return check if check.ok or check.remedy else replace(check, remedy=advice)
 
 

@@ -44,6 +44,7 @@ from stackcook.verify.check import (
 )
 from stackcook.verify.gate import Credentials, behind, tokens
 from stackcook.verify.instance import novnc
+from stackcook.verify.instance.chain import Tools
 from stackcook.verify.instance.proof import Proof, prove
 from stackcook.verify.logs import findings
 from stackcook.verify.openstack import Cloud, Endpoint
@@ -129,9 +130,11 @@ def verify(
                 advice=manifest.no_external_network,
                 say=say,
                 ready=ready,
-                vnc=partial(novnc.connect, ca=cloud.ca),
-                why=why,
-                ask=lambda node, command: sessions.output(node.name, command),
+                tools=Tools(
+                    why=why,
+                    ask=lambda node, command: sessions.output(node.name, command),
+                    open_console=partial(novnc.connect, ca=cloud.ca),
+                ),
             )
         asked = (check for each in (*looks, *endpoints, *others()) for check in each.result())
         certificates = looked.result()

@@ -318,13 +318,13 @@ class Site(ChefSite):
         seen = placed(self._manifest, self.client)
         hosts = self.machines.hosts(self._manifest.nodes)
         deployment = tempest.Deployment(
-            seen,
-            hosts,
-            self._manifest.cloud_state,
-            self._manifest.state / "known_hosts",
-            self.credentials,
-            self._connections.by(connect),
-            self._manifest.region,
+            nodes=seen,
+            hosts=hosts,
+            state=self._manifest.cloud_state,
+            known_hosts=self._manifest.state / "known_hosts",
+            credentials=self.credentials,
+            opener=self._connections.by(connect),
+            region=self._manifest.region,
         )
         return tempest.run(deployment, request, show)
 
@@ -451,14 +451,17 @@ class Site(ChefSite):
         if listed or self._manifest.machines is MachineKind.SSH:
             node = listed or replace(node, host=mine.address)
             state = self.machines.states([node])[name]
+        registered = found is not None and (
+            listed is not None or self.owns(found["chef_environment"])
+        )
         return Leaving(
-            node,
-            listed is not None,
-            state,
-            frozenset(service.unit for service in mine.services),
-            found is not None and (listed is not None or self.owns(found["chef_environment"])),
-            member,
-            self._manifest.os_cloud,
+            node=node,
+            listed=listed is not None,
+            state=state,
+            units=frozenset(service.unit for service in mine.services),
+            registered=registered,
+            member=member,
+            os_cloud=self._manifest.os_cloud,
         )
 
     def disable(self, member: Member) -> str:

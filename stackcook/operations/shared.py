@@ -268,15 +268,14 @@ def chef_steps(
         )
         steps.append(step)
         after = (step.key,)
+    *others, converge = steps
     if stage.before and gated:
-        gate: Key = (stage.name, "gate")
-        steps[-1] = replace(steps[-1], after=(*steps[-1].after, gate))
+        converge = replace(converge, after=(*converge.after, (stage.name, "gate")))
     elif stage.before:
-        before = tuple(each.name for each in stage.before)
-        steps[-1] = replace(steps[-1], after_nodes=before)
+        converge = replace(converge, after_nodes=tuple(each.name for each in stage.before))
     if cluster := facts.in_turn.get(node.name):
-        steps[-1] = _in_turn(steps[-1], manifest, cluster, facts)
-    return tuple(steps)
+        converge = _in_turn(converge, manifest, cluster, facts)
+    return (*others, converge)
 
 
 def _in_turn(converge: Step, manifest: Manifest, cluster: Sequence[str], facts: Facts) -> Step:

@@ -152,28 +152,29 @@ class ChefOutput:
         text = line.strip()
         if not failure.place and (match := _DECLARED.search(line) or _TRACE.match(line)):
             failure.place = f"{_CACHE.sub('', match['file'])}:{match['line']}"
-        if failure.part == "title" and text and not _RULE.match(line):
-            failure.title, failure.part = text.rstrip(":"), "heading"
+        if failure.part == "title":
+            if text and not _RULE.match(line):
+                failure.title, failure.part = text.rstrip(":"), "heading"
         elif failure.part == "heading":
             if _UNDERLINE.match(line):
                 failure.part = "message"
             elif text and not _RULE.match(line):
                 failure.heading = text
-        elif failure.part == "message" and (match := _STDERR.match(line)):
-            failure.stderr.append(match["text"].strip())
-            failure.part = "stderr"
+        elif failure.part == "message":
+            if match := _STDERR.match(line):
+                failure.stderr.append(match["text"].strip())
+                failure.part = "stderr"
+            elif text.startswith(("----", "STDOUT:")):
+                pass
+            elif text.endswith(":") and failure.message:
+                failure.part = "rest"  # the next heading
+            elif text and len(failure.message) < 2:
+                failure.message.append(text)
         elif failure.part == "stderr":
             if _END.match(line):
                 failure.part = "rest"
             else:
                 failure.stderr.append(text)
-        elif failure.part == "message":
-            if text.startswith(("----", "STDOUT:")):
-                return
-            if text.endswith(":") and failure.message:
-                failure.part = "rest"  # the next heading
-            elif text and len(failure.message) < 2:
-                failure.message.append(text)
 
 
 class Times:

@@ -128,23 +128,26 @@ class Board:
             row.result, row.text = "waiting", event.cause
             what = f"{event.step}: {event.cause}" if row.name else event.cause
             return _line(row.name or event.step, f"{what}; retrying in {event.wait:.0f} s")
+        elif isinstance(event, StepStarted):
+            return self._begin(event)
+        elif isinstance(event, StepProgress):
+            row = self._row(event.node, event.stage)
+            row.text, row.resources, row.updated = event.text, event.resources, event.updated
         else:
-            return self._step(event)
+            return self._end(event)
         return None
 
-    def _step(self, event: StepStarted | StepProgress | StepDone | StepFailed) -> str | None:
+    def _begin(self, event: StepStarted) -> str | None:
+        rows = self.rows if event.node else self.whole
         row = self._row(event.node, event.stage)
-        if isinstance(event, StepStarted):
-            row.step, row.result, row.text, row.ended, row.log = event.step, "running", "", 0.0, ""
-            row.stage, row.began, row.shown = event.stage or row.stage, event.at, event.at
-            row.last_line = ""
-            row.resources, row.updated, row.total = 0, None, None
-            return (
-                _line(row.name, f"{row.step} …") if event.node and row.step not in LOOKS else None
-            )
-        if isinstance(event, StepProgress):
-            row.text, row.resources, row.updated = event.text, event.resources, event.updated
+        stage = event.stage or row.stage
+        rows[row.name] = Row(row.name, stage, event.step, "running", began=event.at, shown=event.at)
+        if not event.node or event.step in LOOKS:
             return None
+        return _line(row.name, f"{event.step} …")
+
+    def _end(self, event: StepDone | StepFailed) -> str | None:
+        row = self._row(event.node, event.stage)
         if row.step != event.step:
             row = Row(row.name)  # two steps for all nodes run: the row shows the one begun last
         row.ended = event.at

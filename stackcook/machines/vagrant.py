@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import IPv4Address
@@ -447,18 +447,17 @@ class VagrantMachines:
             file = self._alone()
         else:
             file = tempfile.TemporaryFile("w+")
-        with file as errors:
-
-            @contextmanager
-            def stderr() -> Iterator[IO[str]]:
-                yield errors
-
+        with file as stderr:
             make: Any = vagrant.Vagrant  # without annotations
             try:
-                yield make(root=str(self._directory), env=self._environment, err_cm=stderr)
+                yield make(
+                    root=str(self._directory),
+                    env=self._environment,
+                    err_cm=lambda: nullcontext(stderr),
+                )
             except subprocess.CalledProcessError as error:
-                errors.seek(0)
-                said = errors.read()
+                stderr.seek(0)
+                said = stderr.read()
                 _log.info("`vagrant %s` failed: %s", doing, said)
                 if on_line:
                     for line in said.splitlines():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -95,23 +95,28 @@ def converge_plan(
     save = save_step(tuple(key for keys in converged.values() for key in keys))
     steps.append(save)
     if twice:
-        does = "converge again, and fail if anything changes"
-        first = {
-            step.key: (step.node, "converge again") for step in steps if step.name == "converge"
-        }
-        again = [
-            replace(
-                step,
-                name="converge again",
-                does=does,
-                after=(save.key, *(first[key] for key in step.after if key in first)),
-            )
-            for step in steps
-            if step.key in first
-        ]
-        ended = tuple(step.key for step in again)
-        steps += [*again, replace(save, name="save again", after=ended)]
+        steps += _again(steps, save)
     return Plan("converge", tuple(steps), in_turn=frozenset(facts.in_turn))
+
+
+def _again(steps: Sequence[Step], save: Step) -> list[Step]:
+    """The second converge of each node, after all first ones are saved: a test of idempotence.
+
+    They wait for each other as the first ones do.
+    """
+    name = "converge again"
+    first = [step for step in steps if step.name == "converge"]
+    again_of = {step.key: (step.node, name) for step in first}
+    again = [
+        replace(
+            step,
+            name=name,
+            does="converge again, and fail if anything changes",
+            after=(save.key, *(again_of[key] for key in step.after if key in again_of)),
+        )
+        for step in first
+    ]
+    return [*again, replace(save, name="save again", after=tuple(step.key for step in again))]
 
 
 def _by_steps(step: Step) -> Step:

@@ -24,6 +24,7 @@ from stackcook.operations.shared import (
     converges_last,
     firewall_step,
     gate_step,
+    named_or_counted,
     preflight_steps,
     reach_steps,
     run_lists_step,
@@ -224,7 +225,7 @@ def actions(
         with one_at_a_time:  # Vagrant refuses to run twice for the same machines
             site.machines.up(nodes, task.say)
         shared.find_hosts(nodes)
-        names = ", ".join(node.name for node in nodes) if len(nodes) < 10 else f"{len(nodes)} nodes"
+        names = named_or_counted([node.name for node in nodes])
         return f"{'running' if _creates(manifest) else 'existing hosts'}: {names}"
 
     def upload(task: Task) -> str:
@@ -299,6 +300,5 @@ def _machines(machines: dict[str, str]) -> str:
     parts = []
     for verb in ("create", "start"):
         if names := [name for name, what in machines.items() if what == verb]:
-            shown = ", ".join(names) if len(names) < 10 else f"{len(names)} machines"
-            parts.append(f"{verb} {shown}")
+            parts.append(f"{verb} {named_or_counted(names, 'machines')}")
     return " and ".join(parts) or "check that the machines are up"

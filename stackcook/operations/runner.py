@@ -61,14 +61,14 @@ def run(
     )
     executor.emit(
         RunStarted(
-            plan.command,
-            started,
-            plan.nodes,
-            tuple(name for name, _ in plan.stages),
-            deploy,
-            digest,
-            str(manifest.path),
-            tuple(step.key for step in plan.steps),
+            command=plan.command,
+            at=started,
+            nodes=plan.nodes,
+            stages=tuple(name for name, _ in plan.stages),
+            deploy=deploy,
+            digest=digest,
+            manifest=str(manifest.path),
+            steps=tuple(step.key for step in plan.steps),
         )
     )
     code, facts = ExitCode.BUG, {}

@@ -145,6 +145,11 @@ def reach_steps(stages: Sequence[StageNodes], after: Key) -> Iterator[Step]:
             )
 
 
+def named_or_counted(names: Sequence[str], noun: str = "nodes", most: int = 9) -> str:
+    """The names; only how many there are if these are more than ``most``."""
+    return ", ".join(names) if len(names) <= most else f"{len(names)} {noun}"
+
+
 def run_lists_step(stages: Sequence[StageNodes], facts: Facts, *after: Key) -> Step:
     """Set run lists and addresses of nodes that are registered, before the first stage begins.
 
@@ -152,8 +157,7 @@ def run_lists_step(stages: Sequence[StageNodes], facts: Facts, *after: Key) -> S
     sets those of its own node, but this is too late for a search by a node of an earlier stage.
     """
     names = [node.name for stage in stages for node in stage.nodes if node.name in facts.outdated]
-    shown = ", ".join(names) if len(names) < 10 else f"{len(names)} nodes"
-    which = f"of {shown}" if names else "that differ from the manifest"
+    which = f"of {named_or_counted(names)}" if names else "that differ from the manifest"
     does = f"set the run lists, environments and addresses {which}"
     return Step("run lists", does, after=after, retry=True)
 
@@ -164,8 +168,7 @@ def firewall_step(stages: Sequence[StageNodes], after: Key) -> Step:
     All others learn of them when they converge.
     """
     names = [node.name for stage in stages for node in stage.nodes]
-    shown = ", ".join(names) if len(names) < 10 else f"{len(names)} nodes"
-    does = f"let {shown} through the firewalls of the nodes that are left out"
+    does = f"let {named_or_counted(names)} through the firewalls of the nodes that are left out"
     return Step("firewall", does, after=(after,), retry=True)
 
 
@@ -177,10 +180,9 @@ def gate_step(stage: StageNodes, after: Key, *, converged: Sequence[Key] = ()) -
     if not stage.before:
         return None
     names = tuple(node.name for node in stage.before)
-    shown = ", ".join(names) if len(names) < 5 else f"{len(names)} nodes"
     return Step(
         "gate",
-        f"wait until the services on {shown} respond",
+        f"wait until the services on {named_or_counted(names, most=4)} respond",
         stage=stage.name,
         after=(after, *converged),
         after_nodes=() if converged else names,
@@ -266,15 +268,14 @@ def chef_steps(
         )
         steps.append(step)
         after = (step.key,)
+    *others, converge = steps
     if stage.before and gated:
-        gate: Key = (stage.name, "gate")
-        steps[-1] = replace(steps[-1], after=(*steps[-1].after, gate))
+        converge = replace(converge, after=(*converge.after, (stage.name, "gate")))
     elif stage.before:
-        before = tuple(each.name for each in stage.before)
-        steps[-1] = replace(steps[-1], after_nodes=before)
+        converge = replace(converge, after_nodes=tuple(each.name for each in stage.before))
     if cluster := facts.in_turn.get(node.name):
-        steps[-1] = _in_turn(steps[-1], manifest, cluster, facts)
-    return tuple(steps)
+        converge = _in_turn(converge, manifest, cluster, facts)
+    return (*others, converge)
 
 
 def _in_turn(converge: Step, manifest: Manifest, cluster: Sequence[str], facts: Facts) -> Step:

@@ -266,22 +266,9 @@ class Site(ChefSite):
 
             return Report.of_all(dict(zip(zones, parallel_map(one, zones))))
         manifest = self._manifest.zone(zone)
-        credentials = self._credentials_of(zone)
         seen = placed(manifest, self.client, deploy=deploy.id)
         self._verified[zone] = seen
-        for keystone in running(seen, KEYSTONE)[:1]:
-            with lock(manifest.state / "clouds.lock"):
-                clouds.write(
-                    manifest.root / "clouds.yaml",
-                    gate.auth_url(keystone),
-                    credentials.admin,
-                    credentials.demo,
-                    manifest.os_cloud,
-                    region=manifest.region,
-                    region_of=manifest.region_of,
-                    zones=self._manifest.zones,
-                    ca=manifest.cacert,
-                )
+        self._write_clouds(zone, seen)
         names = [node.name for node in manifest.nodes]
         others = beyond(names, seen, deploy.nodes, deploy.id) if deploy.nodes else ()
         without = {*without, *others}
@@ -292,7 +279,7 @@ class Site(ChefSite):
             replace(manifest, nodes=nodes),
             tuple(node for node in seen if node.name not in without),
             self.machines.hosts(nodes),
-            credentials,
+            self._credentials_of(zone),
             patience=patience,
             instance=manifest.verify_instance if instance is None else instance,
             horizon=horizon,
@@ -307,21 +294,39 @@ class Site(ChefSite):
             report = replace(report, notes=(*report.notes, note))
         return report.of_zone(zone) if zone else report
 
+    def _write_clouds(self, zone: str, seen: Sequence[Placed]) -> None:
+        """Write the logins of a zone's cloud into ``clouds.yaml``, if a node runs Keystone."""
+        keystones = running(seen, KEYSTONE)
+        if not keystones:
+            return
+        manifest, credentials = self._manifest.zone(zone), self._credentials_of(zone)
+        with lock(manifest.state / "clouds.lock"):
+            clouds.write(
+                manifest.root / "clouds.yaml",
+                gate.auth_url(keystones[0]),
+                credentials.admin,
+                credentials.demo,
+                manifest.os_cloud,
+                region=manifest.region,
+                region_of=manifest.region_of,
+                zones=self._manifest.zones,
+                ca=manifest.cacert,
+            )
+
     def tempest(self, request: Request, show: Show) -> TempestReport:
         """Run Tempest's tests against the cloud; raises as :func:`tempest.run.run` does."""
         seen = placed(self._manifest, self.client)
         hosts = self.machines.hosts(self._manifest.nodes)
-        opener = self._connections.by(connect)
-        about = tempest.Deployment(
-            seen,
-            hosts,
-            self._manifest.cloud_state,
-            self._manifest.state / "known_hosts",
-            self.credentials,
-            opener,
-            self._manifest.region,
+        deployment = tempest.Deployment(
+            nodes=seen,
+            hosts=hosts,
+            state=self._manifest.cloud_state,
+            known_hosts=self._manifest.state / "known_hosts",
+            credentials=self.credentials,
+            opener=self._connections.by(connect),
+            region=self._manifest.region,
         )
-        return tempest.run(about, request, show)
+        return tempest.run(deployment, request, show)
 
     def facts(self) -> Mapping[str, str]:
         """Horizon's URL, where the password is, and a command to try; empty without a cloud."""
@@ -446,14 +451,17 @@ class Site(ChefSite):
         if listed or self._manifest.machines is MachineKind.SSH:
             node = listed or replace(node, host=mine.address)
             state = self.machines.states([node])[name]
+        registered = found is not None and (
+            listed is not None or self.owns(found["chef_environment"])
+        )
         return Leaving(
-            node,
-            listed is not None,
-            state,
-            frozenset(service.unit for service in mine.services),
-            found is not None and (listed is not None or self.owns(found["chef_environment"])),
-            member,
-            self._manifest.os_cloud,
+            node=node,
+            listed=listed is not None,
+            state=state,
+            units=frozenset(service.unit for service in mine.services),
+            registered=registered,
+            member=member,
+            os_cloud=self._manifest.os_cloud,
         )
 
     def disable(self, member: Member) -> str:

@@ -136,17 +136,17 @@ def actions(
             remedy = "remove the cause of the failure above, then run it again"
             raise MachineError("the snapshot was not saved", where=name, remedy=remedy)
         snapshot = Snapshot(
-            directory,
-            name,
-            manifest.name,
-            settings.clock(),
-            last.digest,
-            last.id,
-            shape_of(manifest),
-            __version__,
-            ORDINARY.key,
-            site.port,
-            saved,
+            directory=directory,
+            name=name,
+            cloud=manifest.name,
+            saved=settings.clock(),
+            digest=last.digest,
+            deploy=last.id,
+            shape=shape_of(manifest),
+            version=__version__,
+            box=ORDINARY.key,
+            port=site.port,
+            nodes=saved,
         )
         store.complete(snapshot)
         return name

@@ -77,7 +77,7 @@ Action = Callable[[Task], "str | ConvergeResult | NewPlan"]
 
 @dataclass(frozen=True)
 class _Ended:
-    """The result of a task; ``began`` and ``ended`` are seconds since the epoch.
+    """The result of a task; ``began`` and ``at``, its end, are seconds since the epoch.
 
     ``bug`` is the unexpected exception of a step for the whole deployment.
     """
@@ -172,7 +172,7 @@ class Executor:
         """Emit the events of a failure that is not the result of a task."""
         now = self.clock()
         self.emit(StepStarted(step, now, node, stage, attempt))
-        self.emit(self._step_failed(step, node, error, now, now, stage))
+        self._emit_failed(step, error, node, stage, now, now)
 
     def _loop(self) -> None:
         """Until all has ended; an exception lets no further step begin, and is raised then."""
@@ -266,40 +266,43 @@ class Executor:
         return _Ended(began, self.clock(), result)
 
     def _take(self, step: Step, ended: _Ended) -> None:
-        schedule = self._schedule
-        if ended.bug and ended.error:
-            self._emit_failure(step, ended)
-            raise ended.bug
-        if ended.error:
-            wait = schedule.failure(step, ended.error, time.monotonic())
-            if wait is None:
-                self._emit_failure(step, ended)
-                return
-            cause = str(ended.error)
-            log.info(
-                "%s%s: retry %d in %.1f s: %s",
-                f"{step.key[0]}: " if step.key[0] else "",
-                step.name,
-                schedule.attempt(step),
-                wait,
-                cause,
-            )
-            self.emit(StepRetried(step.name, ended.at, step.node, cause, wait, step.stage))
+        """A step has ended. Raises what was unexpected, of a step for the whole deployment."""
+        if ended.error is None:
+            self._take_result(step, ended)
             return
+        if ended.bug is None:
+            wait = self._schedule.failure(step, ended.error, time.monotonic())
+            if wait is not None:
+                self._emit_retried(step, ended.at, str(ended.error), wait)
+                return
+        self._emit_failed(step.name, ended.error, step.node, step.stage, ended.began, ended.at)
+        if ended.bug:
+            raise ended.bug
+
+    def _emit_retried(self, step: Step, at: float, cause: str, wait: float) -> None:
+        name = ": ".join(filter(None, step.key))
+        log.info("%s: retry %d in %.1f s: %s", name, self._schedule.attempt(step), wait, cause)
+        self.emit(StepRetried(step.name, at, step.node, cause, wait, step.stage))
+
+    def _take_result(self, step: Step, ended: _Ended) -> None:
         result = ended.result
         done = StepDone(step.name, ended.at, ended.at - ended.began, step.node, stage=step.stage)
         if isinstance(result, ConvergeResult):
-            text = f"{result.updated}/{result.total} resources updated"
-            counts = {"updated": result.updated, "total": result.total}
-            done = replace(done, text=text, resources=result.resources, **counts)
+            done = replace(
+                done,
+                text=f"{result.updated}/{result.total} resources updated",
+                resources=result.resources,
+                updated=result.updated,
+                total=result.total,
+            )
         else:
             done = replace(done, text=result.text if isinstance(result, NewPlan) else result)
         self.emit(done)
         if isinstance(result, NewPlan):
-            before = schedule.replace(step, result.steps)
-            names = (tuple(each.name for each in steps) for steps in (before, result.steps))
-            self.emit(PlanChanged(step.node, ended.at, result.why, *names))
-        schedule.done(step)
+            before = tuple(each.name for each in self._schedule.replace(step, result.steps))
+            after = tuple(each.name for each in result.steps)
+            self.emit(PlanChanged(step.node, ended.at, result.why, before, after))
+        self._schedule.done(step)
 
     def _interrupt(self, on_nodes: bool) -> None:
         self._schedule.stop("interrupted", ExitCode.INTERRUPTED)
@@ -311,16 +314,11 @@ class Executor:
         if on_nodes:
             self._end()
 
-    def _emit_failure(self, step: Step, ended: _Ended) -> None:
-        error = ended.error
-        assert error
-        self.emit(self._step_failed(step.name, step.node, error, ended.began, ended.at, step.stage))
-
-    def _step_failed(
-        self, step: str, node: str, error: StackcookError, began: float, at: float, stage: str
-    ) -> StepFailed:
+    def _emit_failed(
+        self, step: str, error: StackcookError, node: str, stage: str, began: float, at: float
+    ) -> None:
         path = str(path_of(self._state, node)) if node else ""
-        return StepFailed(step, at, at - began, str(error), node, path, stage)
+        self.emit(StepFailed(step, at, at - began, str(error), node, path, stage))
 
     @contextmanager
     def _counting_interrupts(self) -> Iterator[None]:

@@ -195,8 +195,13 @@ class State:
 
     def _begin(self, event: RunStarted) -> None:
         values = (
-            *(event.command, user(), event.deploy, event.digest, event.manifest),
-            *(__version__, event.at),
+            event.command,
+            user(),
+            event.deploy,
+            event.digest,
+            event.manifest,
+            __version__,
+            event.at,
         )
         with self._lock, explained(self._path), self._db:
             self._db.execute(_INTERRUPTED)  # of a run that was killed

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,10 +33,6 @@ def cookbooks(shipped: Path = SHIPPED) -> tuple[str, ...]:
     return tuple(names)
 
 
-_FAST = re.compile(r'^ {6}"identity": \{.*?^ {6}\},\n', re.DOTALL | re.MULTILINE)
-"""Passwords are hashed as fast as Keystone can: for the machines of a lab only."""
-
-
 def shipped(
     source: Path = SHIPPED, environments: Sequence[str] = (ENVIRONMENT,), *, hosts: bool = False
 ) -> Mapping[str, bytes]:
@@ -56,12 +52,13 @@ def shipped(
         read = read_files(cookbook, Chefignore.find(cookbook))
         paths += [file.source.relative_to(source) for file in read]
     files = {path.as_posix(): (source / path).read_bytes() for path in paths}
-    lab = (source / "environments" / f"{ENVIRONMENT}.json").read_text()
+    lab = json.loads((source / "environments" / f"{ENVIRONMENT}.json").read_text())
     if hosts:
-        lab = _FAST.sub("", lab)
+        # It makes the hashes of passwords cheap, which is for the machines of a lab only.
+        del lab["default_attributes"]["openstack"]["identity"]
     for name in environments:
-        content = lab.replace(f'"name": "{ENVIRONMENT}"', f'"name": "{name}"')
-        files[f"environments/{name}.json"] = content.encode()
+        text = json.dumps({**lab, "name": name}, indent=2) + "\n"
+        files[f"environments/{name}.json"] = text.encode()
     return files
 
 

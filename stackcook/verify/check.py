@@ -176,17 +176,14 @@ def log_of(node: Placed, unit: str) -> str:
     return f"read its log with `stackcook ssh {node.name} -- sudo tail -n 50 {service.logs[-1]}`"
 
 
-def advised(check: Check, nodes: Iterable[Placed]) -> Check:
-    """A failed check that does not say what to do, with the command that shows its unit's log.
-
-    Behind the address that controllers share, it is not known which of them has answered.
-    """
-    on = running(nodes, check.unit)
-    if check.ok or check.remedy or not on:
-        return check
+def logs_of(nodes: Iterable[Placed], unit: str) -> str:
+    """The command that shows the unit's log, and on which nodes; ``""`` if none of them runs it."""
+    on = running(nodes, unit)
+    if not on:
+        return ""
     first, *others = on
     same = f", and the same on {', '.join(node.name for node in others)}" if others else ""
-    return replace(check, remedy=f"{log_of(first, check.unit)}{same}")
+    return f"{log_of(first, unit)}{same}"
 
 
 def ordered(checks: Iterable[Check], nodes: Iterable[str]) -> Checks:

@@ -20,7 +20,7 @@ from stackcook.manifest.model import Manifest
 from stackcook.remote.base import Connect, Host
 from stackcook.remote.ssh import connect
 from stackcook.verify import internal
-from stackcook.verify.check import Checks, advised, poll, timed
+from stackcook.verify.check import Checks, poll, timed
 from stackcook.verify.openstack import Cloud, Endpoint, check_endpoint, request, sign_in
 from stackcook.verify.placing import (
     DATABASE,
@@ -69,15 +69,11 @@ def answers(
     """
     nodes = placed(manifest, chef, only)
     deadline = time.monotonic() + patience
-    by_name = {node.name: node for node in nodes}
     with Sessions(hosts, manifest.state / "known_hosts", opener=opener) as sessions:
         bad = poll(deadline, lambda: _failing(nodes, credentials, sessions), lambda bad: not bad)
         if not bad:
             return
-        explained = [
-            advised(sessions.explained(c, by_name.get(c.node), credentials.secrets), nodes)
-            for c in bad
-        ]
+        explained = [sessions.explained(check, nodes, credentials.secrets) for check in bad]
     causes = "; ".join(str(replace(check, remedy="")) for check in explained)
     raise VerifyError(
         f"services that the next stage needs still do not respond after {patience:.0f} s: {causes}",

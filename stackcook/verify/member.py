@@ -62,18 +62,20 @@ def find(cloud: Cloud, found: Survey, names: Collection[str]) -> Member:
     providers = cloud.read("placement", "/resource_providers").get("resource_providers", ())
     hosts = dict.fromkeys(str(each["host"]) for each in (*computes, *agents))
     return Member(
-        tuple(hosts),
-        tuple(str(each["id"]) for each in computes),
-        tuple(dict.fromkeys(str(each["host"]) for each in computes)),
-        tuple(str(each["binary"]) for each in services if each.get("binary") != COMPUTE),
-        tuple(str(each["uuid"]) for each in providers if is_among(str(each["name"]), names)),
-        tuple(str(each["id"]) for each in agents),
-        tuple(
+        hosts=tuple(hosts),
+        services=tuple(str(each["id"]) for each in computes),
+        computes=tuple(dict.fromkeys(str(each["host"]) for each in computes)),
+        others=tuple(str(each["binary"]) for each in services if each.get("binary") != COMPUTE),
+        providers=tuple(
+            str(each["uuid"]) for each in providers if is_among(str(each["name"]), names)
+        ),
+        agents=tuple(str(each["id"]) for each in agents),
+        instances=tuple(
             Instance(str(each["id"]), str(each["name"]), str(each["status"]))
             for host in hosts
             for each in servers(cloud, host)
         ),
-        bool(computes) and computes == everywhere,
+        last=bool(computes) and computes == everywhere,
     )
 
 

@@ -458,13 +458,13 @@ def unknown_nodes(found: Survey, names: Collection[str]) -> Checks:
     If there is none, one check that says so.
     """
     has: dict[str, list[str]] = {}
-    for kind, entries, key in (
-        ("service", found.services, "host"),
-        ("hypervisor", found.hypervisors, "hypervisor_hostname"),
-        ("agent", found.agents, "host"),
+    for kind, entries in (
+        ("service", found.services),
+        ("hypervisor", found.hypervisors),
+        ("agent", found.agents),
     ):
         for entry in entries:
-            host = str(entry.get(key, ""))
+            host = _host(kind, entry)
             if is_among(host, names):
                 continue
             short = host.split(".")[0]
@@ -480,6 +480,11 @@ def unknown_nodes(found: Survey, names: Collection[str]) -> Checks:
         for host, what in sorted(has.items())
     ]
     return tuple(checks) or (Check("no compute node but those of the manifest", "", True),)
+
+
+def _host(kind: str, entry: Mapping[str, Any]) -> str:
+    """The host that an entry of the survey is about."""
+    return str(entry.get("hypervisor_hostname" if kind == "hypervisor" else "host", ""))
 
 
 def _entry(kind: str, entry: Mapping[str, Any]) -> tuple[str, str]:
@@ -509,8 +514,9 @@ def _distinct(node: Placed, others: Iterable[Placed]) -> None:
 def _nova(found: Survey, node: Placed, binary: str) -> Mapping[str, Any]:
     """Nova's service of that name on a node; raises VerifyError if it is not up."""
     services = (each for each in found.services if each.get("binary") == binary)
-    missing = f"{binary} on this host is not in Nova yet"
-    service = _of(found, node, services, "host", missing, "service")
+    service = _only("service", services, node, found.os_cloud)
+    if service is None:
+        raise VerifyError(f"{binary} on this host is not in Nova yet")
     if service.get("state") != "up":
         since = service.get("updated_at") or "never"
         raise VerifyError(f"Nova lists it as {service.get('state')} (last report: {since})")
@@ -524,12 +530,13 @@ def _nova_compute(found: Survey, node: Placed, others: Iterable[Placed]) -> None
             f"it is disabled in Nova ({why_disabled(service)})",
             remedy=how_to_enable(service, found.os_cloud),
         )
-    missing = "nova-compute is up, but its host is not in a cell yet"
+    if _only("hypervisor", found.hypervisors, node, found.os_cloud):
+        return
     remedy = ""
     for controller in running(others, CONDUCTOR)[:1]:
         discover = "sudo -u nova nova-manage cell_v2 discover_hosts --by-service"
         remedy = f"add it with `stackcook ssh {controller.name} -- {discover}`"
-    _of(found, node, found.hypervisors, "hypervisor_hostname", missing, "hypervisor", remedy)
+    raise VerifyError("nova-compute is up, but its host is not in a cell yet", remedy=remedy)
 
 
 def why_disabled(service: Mapping[str, Any]) -> str:
@@ -548,37 +555,27 @@ def how_to_enable(service: Mapping[str, Any], os_cloud: str) -> str:
 def _agent(found: Survey, node: Placed, kind: str) -> None:
     # An agent that may be a gateway has another type: "OVN Controller Gateway agent".
     agents = (a for a in found.agents if str(a.get("agent_type", "")).startswith(kind))
-    missing = f"the {kind} agent on this host is not in Neutron yet"
-    agent = _of(found, node, agents, "host", missing, "agent")
+    agent = _only("agent", agents, node, found.os_cloud)
+    if agent is None:
+        raise VerifyError(f"the {kind} agent on this host is not in Neutron yet")
     if not agent.get("alive"):
         raise VerifyError(
             f"Neutron lists it as dead (last report: {agent.get('heartbeat_timestamp')})"
         )
 
 
-def _of(
-    found: Survey,
-    node: Placed,
-    entries: Iterable[Mapping[str, Any]],
-    key: str,
-    missing: str,
-    kind: str,
-    remedy: str = "",
-) -> Mapping[str, Any]:
-    """The one entry of a node; raises VerifyError if there is none, or more than one.
-
-    ``remedy`` is what to do if there is none.
-    """
-    mine = [entry for entry in entries if node.is_called(str(entry.get(key, "")))]
-    if not mine:
-        raise VerifyError(missing, remedy=remedy)
-    if len(mine) > 1:
-        both = [_entry(kind, entry) for entry in mine]
-        listed = ", ".join(f"{what} on {entry[key]}" for (what, _), entry in zip(both, mine))
-        client = f"openstack --os-cloud {found.os_cloud}"
-        commands = " or ".join(f"`{client} {removes}`" for _, removes in both if removes)
-        raise VerifyError(
-            f"this node is {len(mine)} times in OpenStack: {listed}",
-            remedy=commands and f"remove the outdated one: {commands}",
-        )
-    return mine[0]
+def _only(
+    kind: str, entries: Iterable[Mapping[str, Any]], node: Placed, os_cloud: str
+) -> Mapping[str, Any] | None:
+    """The entry of a node; None if there is none. Raises VerifyError if there are several."""
+    mine = [entry for entry in entries if node.is_called(_host(kind, entry))]
+    if len(mine) <= 1:
+        return mine[0] if mine else None
+    described = [(_host(kind, entry), *_entry(kind, entry)) for entry in mine]
+    listed = ", ".join(f"{what} on {host}" for host, what, _ in described)
+    client = f"openstack --os-cloud {os_cloud}"
+    commands = " or ".join(f"`{client} {removes}`" for _, _, removes in described if removes)
+    raise VerifyError(
+        f"this node is {len(mine)} times in OpenStack: {listed}",
+        remedy=commands and f"remove the outdated one: {commands}",
+    )

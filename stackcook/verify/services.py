@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from stackcook.errors import NodeError, VerifyError, counted, one_line
 from stackcook.remote.base import Connect, Host, Remote, as_root
 from stackcook.remote.ssh import connect
 from stackcook.verify import diagnosis, logins, machine
-from stackcook.verify.check import Check, Checks, journal, log_of
+from stackcook.verify.check import Check, Checks, journal, log_of, logs_of
 from stackcook.verify.placing import OVN, Placed, Service
 
 PROPERTIES = (
@@ -236,13 +236,17 @@ class Sessions:
         except NodeError as error:
             return VerifyError(error.what, remedy=error.remedy)
 
-    def explained(self, check: Check, node: Placed | None, secrets: Collection[str]) -> Check:
+    def explained(self, check: Check, nodes: Sequence[Placed], secrets: Collection[str]) -> Check:
         """A failed check with what the log of the unit to blame says; any other as it is.
 
-        Without a remedy, it gets the command that shows that log.
+        Without a remedy, it gets the command that shows that log. Behind the address that
+        controllers share, it is not known whose log that is: then the remedy names all of them.
         """
-        if check.ok or not check.unit or node is None:
+        if check.ok or not check.unit:
             return check
+        node = next((node for node in nodes if node.name == check.node), None)
+        if node is None:
+            return replace(check, remedy=check.remedy or logs_of(nodes, check.unit))
         why = diagnosis.explain(self.log(node, check.unit), secrets)
         cause = f"{check.cause}; {why}" if why else check.cause
         return replace(check, cause=cause, remedy=check.remedy or log_of(node, check.unit))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -33,6 +33,18 @@ _QUESTION = (
 
 LEAST = 7
 """Days that a certificate must still be valid."""
+
+_DEPLOY = "run `stackcook deploy`, which makes new certificates"
+_REPLACE = "replace the files that `stackcook: tls` names, then run `stackcook deploy`"
+
+
+@dataclass(frozen=True)
+class _Expiry:
+    """When a certificate ends, on which node it is, and what to do before."""
+
+    at: float
+    node: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -60,20 +72,18 @@ def look(
     ``own``: the public ones are the user's, so that a deploy cannot renew them. ``internal_ca`` has
     signed those for services between nodes, which are in files that are ``read``.
     """
-    ends: list[tuple[float, str, str]] = []  # when, of which node, and what to do before
-    deploy = "run `stackcook deploy`, which makes new certificates"
-    replace = "replace the files that `stackcook: tls` names, then run `stackcook deploy`"
-    remedy = replace if own else deploy
+    ends: list[_Expiry] = []
+    remedy = _REPLACE if own else _DEPLOY
 
-    def enough(node: Placed, end: float, remedy: str, what: str = "it") -> None:
-        ends.append((end, node.name, remedy))
+    def judge(node: Placed, end: float, remedy: str, what: str = "it") -> None:
+        ends.append(_Expiry(end, node.name, remedy))
         if end - now < LEAST * DAY:
             left = counted(int((end - now) / DAY), "day")
             raise VerifyError(f"{what} is valid for only {left}", remedy=remedy)
 
     def public(node: Placed) -> None:
         for address, host, port in _places(node):
-            enough(node, _end(address, host, port, ca, remedy), remedy)
+            judge(node, _end(address, host, port, ca, remedy), remedy)
 
     def internal(node: Placed) -> None:
         assert internal_ca
@@ -82,8 +92,8 @@ def look(
             try:
                 end = end_of_issued(certificate, authority, node.address, now)
             except ValueError as error:
-                raise VerifyError(f"{file}: {error}", remedy=deploy) from error
-            enough(node, end, deploy, file)
+                raise VerifyError(f"{file}: {error}", remedy=_DEPLOY) from error
+            judge(node, end, _DEPLOY, file)
 
     def one(node: Placed) -> Checks:
         checks = []
@@ -94,17 +104,20 @@ def look(
         return tuple(checks)
 
     found = tuple(check for checks in parallel_map(one, nodes) for check in checks)
-    if not ends:
-        return Certificates(found)
-    end, *_ = min(ends)
-    left, date = counted(int((end - now) / DAY), "day"), time.strftime("%F", time.gmtime(end))
-    soon = [each for each in ends if each[0] - now < RENEWED_BEFORE * DAY]
+    return Certificates(found, (_note(ends, now),) if ends else ())
+
+
+def _note(ends: Sequence[_Expiry], now: float) -> str:
+    """How long the certificates are valid; of those that end soon, also whose they are."""
+    first = min(end.at for end in ends)
+    left = counted(int((first - now) / DAY), "day")
+    valid = f"valid for {left}, until {time.strftime('%F', time.gmtime(first))}"
+    soon = [end for end in ends if end.at - now < RENEWED_BEFORE * DAY]
     if not soon:
-        return Certificates(found, (f"TLS: the certificates are valid for {left}, until {date}",))
-    whose = ", ".join(sorted({node for _, node, _ in soon}))
-    remedies = "; ".join(sorted({remedy for _, _, remedy in soon}))
-    note = f"warning: TLS: certificates of {whose} are valid for {left}, until {date}; {remedies}"
-    return Certificates(found, (note,))
+        return f"TLS: the certificates are {valid}"
+    whose = ", ".join(sorted({end.node for end in soon}))
+    remedies = "; ".join(sorted({end.remedy for end in soon}))
+    return f"warning: TLS: certificates of {whose} are {valid}; {remedies}"
 
 
 def _places(node: Placed) -> list[tuple[str, str, int]]:

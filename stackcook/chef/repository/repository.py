@@ -121,16 +121,18 @@ class Repository:
         check_own(manifest, repository.roles, repository.environments, findings)
         check_members(manifest, repository.roles, repository.environments, findings)
         known = Known(
-            cookbooks,
-            metadata_files,
-            _known_names(
+            cookbooks=cookbooks,
+            cookbook_files=metadata_files,
+            cookbook_names=_known_names(
                 wanted, (c.name for c in manifest.cookbooks), (root / "cookbooks").glob("*")
             ),
-            complete,
-            roles,
-            environments,
-            _known_names(roles, (p.text for p in manifest.roles), (root / "roles").rglob("*")),
-            _known_names(
+            complete=complete,
+            role_files=roles,
+            environment_files=environments,
+            role_names=_known_names(
+                roles, (p.text for p in manifest.roles), (root / "roles").rglob("*")
+            ),
+            environment_names=_known_names(
                 environments,
                 (p.text for p in manifest.environments),
                 (root / "environments").rglob("*"),

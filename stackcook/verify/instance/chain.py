@@ -14,8 +14,9 @@ from stackcook.command import Command, CommandError, Completed, find_program, ru
 from stackcook.errors import NodeError, UsageError, VerifyError
 from stackcook.files import write_private
 from stackcook.remote.base import Connect, Host, Unreachable
+from stackcook.remote.ssh import connect
 from stackcook.verify.check import Check, log_of, poll
-from stackcook.verify.instance import guest, links, ovn
+from stackcook.verify.instance import guest, links, novnc, ovn
 from stackcook.verify.instance.links import LINKS, Broken
 from stackcook.verify.instance.resources import Ground, Offer, Prepared, flavor_size
 from stackcook.verify.openstack import VOLUMES, Cloud, NoResponse, request, status
@@ -42,14 +43,28 @@ def ping(address: str) -> bool | None:
 
 
 @dataclass(frozen=True)
+class Tools:
+    """How instances and nodes are asked, and how they are reached.
+
+    ``why`` is asked for the last error about something in the log of a node's unit, ``ask`` for
+    what a command prints on a node. ``open_console`` opens a console at its URL.
+    """
+
+    why: Why = lambda node, unit, word: ""
+    ask: ovn.Ask = lambda node, command: ""
+    opener: Connect = connect
+    ping: Callable[[str], bool | None] = ping
+    open_console: Callable[[str], None] = novnc.connect
+
+
+@dataclass(frozen=True)
 class Setting:
-    """What all instances of one run share.
+    """What all instances that run at the same time share.
 
     ``nodes`` are all of the cloud; ``key`` is the private SSH key, in a directory for more files;
-    ``limit`` is how many seconds an instance may take until it has run its user data. ``why`` is
-    asked for the last error about something in the log of a node's unit, ``ask`` for what a
-    command prints on a node. ``vnc`` opens a console at its URL. ``floating`` has each port's
-    floating IP, once there are any; it is empty without an external network.
+    ``limit`` is how many seconds an instance may take until it has run its user data.
+    ``floating`` has each port's floating IP, once there are any; it is empty without an external
+    network.
     """
 
     cloud: Cloud
@@ -59,12 +74,8 @@ class Setting:
     key: Path
     limit: float
     pause: Callable[[float], object]
-    opener: Connect
-    why: Why
-    ask: ovn.Ask
-    ping: Callable[[str], bool | None]
-    vnc: Callable[[str], None]
     floating: Future[Mapping[str, str]]
+    tools: Tools
 
     @property
     def grace(self) -> float:
@@ -143,7 +154,7 @@ class Chain:
         known_hosts = self.setting.key.with_name(f"known_hosts-{self.prepared.name}")
         write_private(known_hosts, f"{address} {self._console.host_key}\n")
         host = Host(self.prepared.name, address, "root", (self.setting.key,))
-        with self.setting.opener(host, known_hosts, timeout=10) as remote:
+        with self.setting.tools.opener(host, known_hosts, timeout=10) as remote:
             return remote.run(command, timeout=20)
 
     def _steps(self) -> Iterator[tuple[tuple[str, ...], Callable[[], None]]]:
@@ -250,7 +261,7 @@ class Chain:
         if now["status"] == "ERROR":
             # If the node could not build it, only the node knows why.
             uuid = self._server.rpartition("/")[2]
-            logged = self.setting.why(self.node, COMPUTE, uuid)
+            logged = self.setting.tools.why(self.node, COMPUTE, uuid)
             raise links.failed(now, (logged, *self._errors()))
         if now["status"] != "ACTIVE":
             port = cloud.read("network", f"/v2.0/ports/{self.prepared.port}")["port"]
@@ -324,7 +335,9 @@ class Chain:
         try:
             self._expect("DHCP", lambda console: guest.dhcp(console, self.prepared.address))
         except Broken as error:
-            why = ovn.explain(self.prepared.port, self.node, self.setting.nodes, self.setting.ask)
+            why = ovn.explain(
+                self.prepared.port, self.node, self.setting.nodes, self.setting.tools.ask
+            )
             raise Broken("DHCP", f"{error.what}; {why}" if why else error.what) from error
 
     def _metadata(self, console: guest.Console) -> str | None:
@@ -344,7 +357,7 @@ class Chain:
         answer = request("GET", page, ca=self.setting.cloud.ca)
         if answer.status_code != 200:
             raise Broken("console URL", f"{page} returned {status(answer)}")
-        self.setting.vnc(url)
+        self.setting.tools.open_console(url)
 
     def _floating(self) -> None:
         url = f"http://{self.floating}/instance-id"
@@ -407,7 +420,7 @@ class Chain:
             self._from_peers("security group", guest.closed, "is not protected")
         if not (address := self.floating):
             return
-        answers = self.setting.ping(address)
+        answers = self.setting.tools.ping(address)
         self.unpinged = answers is None
         if answers is False:
             raise Broken(

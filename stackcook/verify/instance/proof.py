@@ -17,12 +17,9 @@ from stackcook.command import Say
 from stackcook.errors import VerifyError
 from stackcook.files import private_directory, try_lock
 from stackcook.remote import keys
-from stackcook.remote.base import Connect
-from stackcook.remote.ssh import connect
 from stackcook.verify.check import Check, Checks, poll
-from stackcook.verify.instance import chain, novnc, resources, volume
-from stackcook.verify.instance.chain import Chain, Setting, Why
-from stackcook.verify.instance.ovn import Ask
+from stackcook.verify.instance import resources, volume
+from stackcook.verify.instance.chain import Chain, Setting, Tools
 from stackcook.verify.instance.resources import IMAGE, Offer
 from stackcook.verify.openstack import Cloud
 from stackcook.verify.placing import COMPUTE, Placed, running
@@ -59,18 +56,13 @@ def prove(
     advice: str = "",
     say: Say = lambda line: None,
     ready: Callable[[], object] = lambda: None,
-    why: Why = lambda node, unit, word: "",
-    ask: Ask = lambda node, command: "",
-    opener: Connect = connect,
-    ping: Callable[[str], bool | None] = chain.ping,
-    vnc: Callable[[str], None] = novnc.connect,
+    tools: Tools = Tools(),
 ) -> Proof:
     """Boot an instance on each compute node among ``nodes``, and check it.
 
     What is temporary on this machine is in ``state``. Unless it is ``required``, a cloud without
     external network or image only gets a note. Each instance has ``limit`` seconds to boot;
-    ``advice`` says how to get an external network, ``ready`` returns once instances can boot,
-    ``why`` reads nodes' logs, and ``ask`` runs a command on a node.
+    ``advice`` says how to get an external network, ``ready`` returns once instances can boot.
     Failures are in the result; the resources are removed also after Ctrl-C.
     """
     computes = running(nodes, COMPUTE)
@@ -84,9 +76,7 @@ def prove(
         if not found.image:
             raise VerifyError(f"the cloud has no image `{IMAGE}`", remedy=NO_IMAGE)
         with alone(state, limit, say):
-            return _proof(
-                cloud, nodes, found, state, limit, say, ready, why, ask, opener, ping, vnc
-            )
+            return _proof(cloud, nodes, found, state, limit, say, ready, tools)
     except VerifyError as error:
         return Proof((Check("instances", "", False, error.what, error.remedy),))
 
@@ -119,11 +109,7 @@ def _proof(
     limit: float,
     say: Say,
     ready: Callable[[], object],
-    why: Why,
-    ask: Ask,
-    opener: Connect,
-    ping: Callable[[str], bool | None],
-    vnc: Callable[[str], None],
+    tools: Tools,
 ) -> Proof:
     stop = threading.Event()
 
@@ -146,19 +132,15 @@ def _proof(
                     say(f"booting an instance on {', '.join(node.name for node in wave)}")
                     hypervisors = cloud.read("compute", _DETAIL, version="2.53")["hypervisors"]
                     setting = Setting(
-                        cloud,
-                        nodes,
-                        found,
-                        ground,
-                        key,
-                        limit,
-                        pause,
-                        opener,
-                        why,
-                        ask,
-                        ping,
-                        vnc,
-                        floating,
+                        cloud=cloud,
+                        nodes=nodes,
+                        found=found,
+                        ground=ground,
+                        key=key,
+                        limit=limit,
+                        pause=pause,
+                        floating=floating,
+                        tools=tools,
                     )
                     mine = [
                         Chain(setting, node, prepared, _hypervisor(hypervisors, node))

@@ -79,7 +79,7 @@ def _wait(chain: Chain, volume: str, passing: tuple[str, ...], wanted: str, verb
     found = cinder.settled(chain.setting.cloud, volume, passing, chain.setting.pause)
     if found != wanted:
         what = f"Nova did not {verb} it within {LIMIT:.0f} s (its status: {found})"
-        logged = chain.setting.why(chain.node, COMPUTE, volume)
+        logged = chain.setting.tools.why(chain.node, COMPUTE, volume)
         raise Broken("volume", f"{what}; {logged}" if logged else what)
 
 

@@ -159,14 +159,14 @@ def run(deployment: Deployment, request: Request, show: Show) -> TempestReport:
         )
     mask = Redactor(deployment.credentials.secrets)
     return TempestReport(
-        request.guideline.id if request.guideline else request.what,
-        tuple(_masked(result, mask) for result in outcome.all()),
-        time.time() - began,
-        workers,
-        causes,
-        judged,
-        directory,
-        tuple(notes),
+        what=request.guideline.id if request.guideline else request.what,
+        results=tuple(_masked(result, mask) for result in outcome.all()),
+        seconds=time.time() - began,
+        workers=workers,
+        causes=causes,
+        judged=judged,
+        directory=directory,
+        notes=tuple(notes),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stackcook.errors import UsageError
 
 SMOKE = "smoke"
-_WHAT = f"use `{SMOKE}`, or a regular expression such as tempest.api.network"
+_REMEDY = f"use `{SMOKE}`, or a regular expression such as tempest.api.network"
 
 _LINE = re.compile(r"^(?P<name>[\w.]+\.\w+(?:\([^)]*\))?)(?:\[(?P<tags>[^]]*)\])?$")
 
@@ -67,7 +67,7 @@ def chosen(tests: Iterable[Listed], what: str) -> tuple[Listed, ...]:
         raise UsageError(
             f"Tempest has {len(tests):,} tests, but none that matches {what!r}",
             where="--tempest",
-            remedy=_WHAT,
+            remedy=_REMEDY,
         )
     return found
 
@@ -80,5 +80,5 @@ def pattern(what: str) -> re.Pattern[str]:
         raise UsageError(
             f"{what!r} is not a valid regular expression ({error})",
             where="--tempest",
-            remedy=_WHAT,
+            remedy=_REMEDY,
         ) from error

@@ -6,8 +6,7 @@ import pytest
 
 from stackcook.errors import VerifyError
 from stackcook.verify import check
-from stackcook.verify.check import Check, advised, pointing_here
-from stackcook.verify.placing import Placed, Service
+from stackcook.verify.check import pointing_here
 
 
 def test_a_look_that_takes_long_is_repeated_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,16 +25,6 @@ def test_a_look_that_takes_long_is_repeated_less_often(monkeypatch: pytest.Monke
 
     assert check.poll(12.0, look, lambda at: at > 20.0, pause) >= 12.0
     assert pauses == pytest.approx([1.0, 4.0, 1.0])
-
-
-def test_behind_a_shared_address_the_logs_of_all_controllers_are_named() -> None:
-    service = Service("keystone", logs=("/var/log/keystone.log",))
-    nodes = [Placed(name, "192.0.2.1", services=(service,)) for name in ("c1", "c2", "c3")]
-    failed = Check("Keystone's token", "", False, "no response", unit="keystone")
-    log = "read its log with `stackcook ssh c1 -- sudo tail -n 50 /var/log/keystone.log`"
-    assert advised(failed, nodes).remedy == f"{log}, and the same on c2, c3"
-    assert advised(failed, nodes[:1]).remedy == log
-    assert advised(failed, []) == failed
 
 
 def test_other_commands_point_to_verify_if_there_is_no_better_advice() -> None:

@@ -15,6 +15,7 @@ import responses
 from stackcook.files import try_lock
 from stackcook.verify.check import Check
 from stackcook.verify.instance import guest, links, proof, resources
+from stackcook.verify.instance.chain import Tools
 from stackcook.verify.instance.proof import Proof, prove, waves
 from stackcook.verify.openstack import Cloud, NoResponse
 from stackcook.verify.placing import Placed, Service
@@ -68,9 +69,7 @@ def run(cloud: FakeCloud, tmp_path: Path) -> Any:
             limit=limit,
             advice=advice,
             ready=ready,
-            opener=cloud.login,
-            ping=cloud.ping,
-            vnc=cloud.vnc,
+            tools=Tools(opener=cloud.login, ping=cloud.ping, open_console=cloud.vnc),
         )
 
     return run
@@ -261,10 +260,7 @@ def test_the_nodes_log_says_why_it_could_not_build_the_instance(
         tmp_path / ".stackcook",
         required=True,
         limit=0,
-        why=why,
-        opener=cloud.login,
-        ping=cloud.ping,
-        vnc=cloud.vnc,
+        tools=Tools(why, opener=cloud.login, ping=cloud.ping, open_console=cloud.vnc),
     )
     (check,) = failures(found)
     assert (check.name, check.node) == ("instance: port binding", "compute1")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stackcook.verify import services
+from stackcook.verify.check import Check
 from stackcook.verify.placing import Placed, Service
 
 NODE = Placed("controller", "10.0.116.10", services=(Service("nova-api", (8774,)),))
@@ -107,3 +109,14 @@ def test_a_wrong_clock(asked: float, answered: float, cause: str) -> None:
     at = dataclasses.replace(seen(8774), clock=1000.0, asked=asked, answered=answered)
     _, clock, _ = services.checks(at, NODE)
     assert clock.ok == (not cause) and cause in clock.cause
+
+
+def test_behind_a_shared_address_the_logs_of_all_controllers_are_named() -> None:
+    service = Service("keystone", logs=("/var/log/keystone.log",))
+    nodes = [Placed(name, "192.0.2.1", services=(service,)) for name in ("c1", "c2", "c3")]
+    failed = Check("Keystone's token", "", False, "no response", unit="keystone")
+    log = "read its log with `stackcook ssh c1 -- sudo tail -n 50 /var/log/keystone.log`"
+    sessions = services.Sessions({}, Path("known_hosts"))
+    assert sessions.explained(failed, nodes, ()).remedy == f"{log}, and the same on c2, c3"
+    assert sessions.explained(failed, nodes[:1], ()).remedy == log
+    assert sessions.explained(failed, [], ()) == failed

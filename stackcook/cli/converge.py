@@ -43,8 +43,8 @@ from stackcook.run.state import State
 @click.option(
     "--batch",
     metavar="NODES|PERCENT%",
-    help="Converge this many nodes of a stage at a time, one node first. If a node of a batch fails,"
-    " or its services do not respond, the next batch does not begin.",
+    help="Converge this many nodes of a stage at a time, one node first. If a node of a batch"
+    " fails, or its services do not respond, the next batch does not begin.",
 )
 @zones_option
 @ignore_option

@@ -355,6 +355,8 @@ class FakeCloud:
             f"test-image: host key ssh-ed25519 AAAA{host}",
             "test-image: ready",
         ]
+        if "host key" in broken:
+            del lines[-2]
         if "user data" in broken:
             return lines
         lines.append("stackcook-verify: user-data ok")

@@ -32,15 +32,18 @@ RAISED = r"^[^#\n]*\b(?:raise (?:[\w:]+, )?|openstack_wait_until\(|complaint = )
 """What the cookbooks say in an exception."""
 
 REMEDY = ast.Name("remedy")
+DIFFERS = "differs from case to case: the message ends with it"
+"""The remedy of a message that has one which is only known at run time."""
+
 HEAD = """\
 # Error messages
 
 <!-- Written by `make docs` from the source. -->
 Every error that stackcook prints, and what it says to do about it. `…` stands for a part that
 differs: a name, a number or a cause. Search this page for the words around it. Messages often begin
-with a file, a node or a URL, which is not repeated here. About a quarter of the messages have
-nothing in the second column: they say themselves what to do, name a cause to look into, or end with
-advice that differs from case to case.
+with a file, a node or a URL, which is not repeated here. Where the second column has nothing, the
+message itself says what is right, such as that two options cannot be combined, or names a cause to
+look into, or there is nothing to do.
 
 If this does not help: `stackcook report` describes the last run, `stackcook logs NODE --failed`
 shows what happened on a node, and [Troubleshooting](../troubleshooting.md) says where to look next.
@@ -64,7 +67,8 @@ GROUPS: dict[Group, tuple[str, str]] = {
     ExitCode.VERIFY: (
         "Verification",
         "Exit code 5. The message begins with the check that failed. If it does not say what to do,"
-        " it ends with the command that shows the log of the service that failed.",
+        " it ends with a command that shows more: the log of the service that failed, or"
+        " `stackcook verify`.",
     ),
     ExitCode.CHEF_SERVER: ("The Chef server", "Exit code 6."),
     ExitCode.MACHINES: ("Machines and the lab's network", "Exit code 7."),
@@ -74,7 +78,7 @@ GROUPS: dict[Group, tuple[str, str]] = {
         "The cookbooks",
         "Exit code 4. Chef quotes these messages of the OpenStack cookbooks when a converge fails.",
     ),
-    CAUSE: ("Causes", "These are parts of other messages."),
+    CAUSE: ("Causes", "These are parts of other messages, which say what to do."),
 }
 
 
@@ -210,7 +214,7 @@ class Collector:
             passes = "what" in parameters_of(scope.functions[0])
             known = owner in self.groups and owner != ROOT_ERROR and passes
             return [Sink(self.groups[owner], ("what",), "what", REMEDY, "")] if known else []
-        found = [*self.sinks[ast.unparse(func)], *self.sinks[func.attr]]
+        found = self.sinks[ast.unparse(func)] or self.sinks[func.attr]
         if func.attr.startswith("_"):
             found = [sink for sink in found if sink.module == here]
         if ast.unparse(func.value) == "self" and any(sink.owner == owner for sink in found):
@@ -231,7 +235,10 @@ class Collector:
                 continue
             for sink, given in self.uses(call, scope):
                 whats = self.source.texts(given[sink.what], scope, {})
-                yield from _messages(sink.group, whats, self._remedies(sink, given, scope))
+                if sink.scope is None and sink.remedy is None:  # click's errors: one text
+                    yield from _split(sink.group, whats)
+                else:
+                    yield from _messages(sink.group, whats, self._remedies(sink, given, scope))
             if ast.unparse(call.func) in CAUSES and call.args:
                 yield from _messages(CAUSE, self.source.texts(call.args[0], scope, {}), ())
 
@@ -248,6 +255,9 @@ class Collector:
         env = {name: self.source.texts(value, scope, {}) for name, value in given.items()}
         if sink.scope is None:
             found = env.get("remedy", ())
+            if found == (DOTS,):
+                passed = self.source.from_callers(given["remedy"], scope)
+                found += tuple(t for each, at in passed for t in self.source.texts(each, at, {}))
             kind = given.get("id")
             if sink.group == PREFLIGHT and not any(found) and isinstance(kind, ast.Constant):
                 found = (KINDS[kind.value].remedy,)
@@ -269,12 +279,19 @@ def of_cookbooks(directory: Path) -> Iterator[Message]:
             quoted = re.match(r"\"((?:#\{(?:[^{}]|\{[^{}]*\})*\}|[^\"\\])*)\"|'([^']*)'", text)
             if quoted:
                 what = re.sub(r"#\{(?:[^{}]|\{[^{}]*\})*\}", DOTS, quoted[1] or quoted[2])
-                what, _, remedy = what.partition("; ")
-                yield from _messages(COOKBOOKS, [what], [remedy])
+                yield from _split(COOKBOOKS, [what])
+
+
+def _split(group: Group, texts: Iterable[str]) -> Iterator[Message]:
+    """The messages of texts with the remedy after a semicolon."""
+    for text in texts:
+        what, _, remedy = text.partition("; ")
+        yield from _messages(group, [what], [remedy])
 
 
 def _messages(group: Group, whats: Iterable[str], remedies: Iterable[str]) -> Iterator[Message]:
-    shown = _distinct(remedies)
+    given = tuple(remedies)
+    shown = _distinct(given) or (DIFFERS,) * (DOTS in given)
     return (Message(group, what, shown) for what in _distinct(whats))
 
 
@@ -297,12 +314,18 @@ def page(messages: Iterable[Message]) -> str:
         merged[each.group][each.what] |= {*each.remedies}
     parts = [HEAD]
     for group, (heading, about) in GROUPS.items():
+        header = ("message", "what to do")[: 1 if group == CAUSE else 2]
         rows = (
-            (code(what), "<br>".join(map(plain, _distinct(remedies))))
+            (code(what), "<br>".join(map(plain, _known(remedies))))[: len(header)]
             for what, remedies in sorted(merged[group].items(), key=lambda item: _words(item[0]))
         )
-        parts.append(f"## {heading}\n\n{about}\n\n{table(('message', 'what to do'), rows)}")
+        parts.append(f"## {heading}\n\n{about}\n\n{table(header, rows)}")
     return "\n".join(parts)
+
+
+def _known(remedies: set[str]) -> tuple[str, ...]:
+    """The remedies of a message, without the note that there are others."""
+    return _distinct(remedies - {DIFFERS}) or tuple(remedies)
 
 
 def _words(text: str) -> tuple[str, str]:

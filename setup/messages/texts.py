@@ -293,21 +293,23 @@ class Source:
             return self._result(call.args[0], scope, depth + 1)
         found = self._function(call.func, scope)
         if found is None:
-            passed = self._passed_callables(call, scope)
-            return [t for each, at in passed for t in self._result(each, at, depth + 1)] or [DOTS]
+            called = self.from_callers(call.func, scope)
+            return [t for each, at in called for t in self._result(each, at, depth + 1)] or [DOTS]
         function, module = found
         passed = self.passed(call, parameters_of(function), scope, env, depth)
         return self._returned(function, module, scope, passed, depth)
 
-    def _passed_callables(self, call: ast.Call, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
-        """What the callers of the function pass for the parameter that is called."""
+    def from_callers(self, use: ast.expr, scope: Scope) -> Iterator[tuple[ast.expr, Scope]]:
+        """What the callers of the function pass for the parameter that is used."""
         for function in scope.functions:
-            if isinstance(call.func, ast.Name) and isinstance(function, ast.FunctionDef):
-                if call.func.id in parameters_of(function):
-                    for caller, there in self._callers[function.name]:
-                        given = dict(zip(parameters_of(function), caller.args))
-                        if call.func.id in given:
-                            yield given[call.func.id], there
+            if isinstance(use, ast.Name) and isinstance(function, ast.FunctionDef):
+                for caller, there in self._callers[function.name]:
+                    if function.name.startswith("_") and there.module is not scope.module:
+                        continue
+                    given = dict(zip(parameters_of(function), caller.args))
+                    given |= {str(keyword.arg): keyword.value for keyword in caller.keywords}
+                    if use.id in given:
+                        yield given[use.id], there
 
     def _result(self, called: ast.AST, scope: Scope, depth: int) -> Iterable[str]:
         """What a lambda or a function returns."""

@@ -103,9 +103,13 @@ class Node:
         """
         encoded = self._run(f"base64 -- {shlex.quote(source)}", sudo=sudo).output
         try:
-            content = b64decode(encoded)
+            content = b64decode("".join(encoded.splitlines()), validate=True)
         except binascii.Error as error:
-            raise NodeError(f"cannot copy {source} ({error})", where=self.name) from error
+            raise NodeError(
+                f"cannot copy {source} ({error})",
+                where=self.name,
+                remedy="remove what prints text at a login there, such as a line of ~/.bashrc",
+            ) from error
         if target is not None:
             with replacing(Path(target), 0o666) as file:
                 file.write(content)

@@ -23,6 +23,7 @@ LOGIN = 15.0
 """Seconds that a login may take: a busy host is slow, and has 60 s."""
 
 _REMEDY = "correct `interfaces` in the manifest, then run the command again"
+_LOOK = "look at `ip address` on its console, then run the command again"
 _GOING_ON = ("staged", "switching", "trying", "reverting")
 
 
@@ -101,7 +102,7 @@ def _confirm(task: NodeTask, failed: NodeError | None) -> bool:
                 raise NodeError(_cut_off(reason, why), where=name, remedy=_REMEDY)
             return begun
     what = "it is not known whether the host has its new interfaces"
-    raise NodeError(f"{what} ({why or state})", where=name, remedy="check on its console")
+    raise NodeError(f"{what} ({why or state})", where=name, remedy=_LOOK)
 
 
 def _ask(task: NodeTask, verb: str) -> tuple[str, str]:

@@ -48,7 +48,10 @@ def command(context: Context, yes: bool, keep_data: bool, keep_packages: bool) -
     hosts = manifest.machines is MachineKind.SSH
     if (keep_data or keep_packages) and not hosts:
         what = "is only for your own hosts (`machines: ssh`)"
-        raise UsageError(what, where="--keep-data" if keep_data else "--keep-packages")
+        where = "--keep-data" if keep_data else "--keep-packages"
+        raise UsageError(
+            what, where=where, remedy="omit it: machines of Vagrant are deleted as a whole"
+        )
     refuse(manifest.state)
     site = Site(manifest, context.access)
     if hosts and manifest.state.is_dir():

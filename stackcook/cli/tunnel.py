@@ -15,7 +15,7 @@ from stackcook.cli.context import Context, zone_option
 from stackcook.cli.help import Command
 from stackcook.cli.open import horizon_url
 from stackcook.errors import UsageError
-from stackcook.verify.horizon import accepts
+from stackcook.verify.horizon import ADD_NAME, accepts
 
 
 @click.command(
@@ -43,8 +43,7 @@ def command(context: Context, port: int, zone: str | None) -> None:
         raise UsageError(
             "Horizon does not accept the host name localhost",
             where=horizon.geturl(),
-            remedy="add it to the attribute openstack.dashboard.allowed_hosts, and run"
-            " `stackcook converge`",
+            remedy=ADD_NAME,
         )
     secure = horizon.scheme == "https"
     target = f"{bracketed(horizon.hostname or '')}:{horizon.port or (443 if secure else 80)}"

@@ -9,7 +9,7 @@ import click
 from stackcook.api.deployment import verify
 from stackcook.cli.context import OUTPUT, Context, login_options, zone_option
 from stackcook.cli.help import Command
-from stackcook.errors import ExitCode, UsageError
+from stackcook.errors import ExitCode
 from stackcook.files import replacing
 from stackcook.operations import tempest as tempest_operation
 from stackcook.operations.limit import check_zone, of_one_zone
@@ -152,7 +152,7 @@ def _tempest(
     zone: str | None,
 ) -> ExitCode:
     if tempest is not None and interop:
-        raise UsageError("--tempest and --interop exclude each other")
+        raise click.UsageError("--tempest and --interop cannot be combined")
     request = Request(tempest or "", guideline.load(interop) if interop else None, keep)
     site = Site(of_one_zone(context.load_deployed(), zone), context.access)
     site.make_ready(context.user)

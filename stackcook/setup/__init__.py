@@ -94,5 +94,9 @@ def _argv(script: str, *arguments: str) -> tuple[str, ...]:
 def _output(run: Runner, script: str, *arguments: str) -> str:
     done = run(Command(_argv(script, *arguments), apart=True))
     if done.status:
-        raise UsageError(f"cannot find out what is installed: {done.quoted}", where=script)
+        raise UsageError(
+            f"cannot find out what is installed: {done.quoted}",
+            where=script,
+            remedy="check that `dpkg-query -W`, `apt-cache policy` and `/usr/bin/ruby -v` work",
+        )
     return done.output

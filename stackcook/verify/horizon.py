@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from stackcook.addresses import bracketed
 from stackcook.errors import VerifyError
@@ -17,6 +17,8 @@ INSTANCES = "/project/instances/"
 CSRF = re.compile(r"""name=["']csrfmiddlewaretoken["'] value=["']([^"']+)""")
 REGION = re.compile(r"""name=["']region["'][^>]*value=["']([^"']+)""")
 HOPS = 5
+ADD_NAME = "add it to the attribute openstack.dashboard.allowed_hosts, and run `stackcook converge`"
+_BAD_REQUEST = 400  # Django's answer to a host name that ALLOWED_HOSTS lacks
 TIMEOUT = 15.0
 """Seconds that a page may take: after a start, the first one takes Django some."""
 
@@ -44,7 +46,7 @@ def accepts(url: str, name: str, ca: Path | None = None) -> bool:
     response = request(
         "GET", url + LOGIN, session=new_session(ca), headers={"Host": name}, timeout=TIMEOUT
     )
-    return bool(response.status_code != 400)  # Django's answer to what ALLOWED_HOSTS lacks
+    return bool(response.status_code != _BAD_REQUEST)
 
 
 def sign_in(url: str, password: str, ca: Path | None = None) -> None:
@@ -80,6 +82,9 @@ def sign_in(url: str, password: str, ca: Path | None = None) -> None:
 
 def _login_form(session: Any, url: str, timeout: float = TIMEOUT) -> str:
     response = _follow(session, url + LOGIN, timeout)
+    if response.status_code == _BAD_REQUEST:
+        what = f"Horizon does not accept the host name {urlsplit(url).hostname}"
+        raise VerifyError(f"{what}: {url + LOGIN} returned {status(response)}", remedy=ADD_NAME)
     if response.status_code != 200:
         raise VerifyError(f"Horizon's login page {url + LOGIN} returned {status(response)}")
     if not CSRF.search(response.text):

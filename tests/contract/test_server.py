@@ -275,6 +275,11 @@ def test_says_that_the_address_is_not_ours(tmp_path: Path) -> None:
         EmbeddedServer(tmp_path / ".stackcook", "192.0.2.1", 4545).start()
 
 
+def test_an_address_that_cannot_be_used_is_to_be_corrected(tmp_path: Path) -> None:
+    with pytest.raises(ChefServerError, match="Invalid argument; correct `server_address`"):
+        EmbeddedServer(tmp_path / ".stackcook", "fe80::1", 4545).start()  # which interface?
+
+
 def test_a_wrong_key_is_named(embedded: EmbeddedServer, tmp_path: Path) -> None:
     server = embedded.start()
     wrong = replace(server, key=embedded.state / "chef" / "chef-validator.pem")

@@ -123,8 +123,9 @@ def raised() -> Iterator[tuple[str, tuple[str, ...]]]:
             what = node.exc.args[0] if node.exc.args else None
             parts = what.values if isinstance(what, ast.JoinedStr) else [what]
             fixed = [str(part.value) for part in parts if isinstance(part, ast.Constant)]
+            words = " ".join(fixed).replace(";", "").split()  # where the page may split it
             if name.endswith("Error") and name not in OWN and fixed:
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", tuple(" ".join(fixed).split())
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", tuple(words)
 
 
 def test_every_error_that_is_raised_has_an_entry() -> None:
@@ -167,6 +168,18 @@ def run(name, hot):
         raise failed(what) from relayed(UsageError(str(hot)))
     except ValueError:
         raise StackcookError("there is a bug", remedy="report it")
+    if cold:
+        raise _frozen("warm it")
+    raise _frozen(remedy="wait")
+
+def _frozen(remedy):
+    what = "it is frozen"
+    return NodeError(what, remedy=remedy)
+
+def walk(error):
+    if error:
+        raise NodeError("it is lost", remedy=error.remedy)
+    raise click.UsageError("--a and --b cannot be combined; omit one")
 """
 
 
@@ -186,6 +199,9 @@ def test_messages_are_found_by_way_of_variables_and_functions(
         (ExitCode.NODES, "… is cold", ("run it again",)),
         (ExitCode.NODES, "… is cold, too", ("run it again",)),
         (ExitCode.BUG, "there is a bug", ("report it",)),
+        (ExitCode.NODES, "it is frozen", ("wait", "warm it")),
+        (ExitCode.NODES, "it is lost", ("differs from case to case: the message ends with it",)),
+        (ExitCode.USAGE, "--a and --b cannot be combined", ("omit one",)),
     }
 
 

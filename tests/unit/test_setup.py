@@ -200,12 +200,15 @@ class Scripts:
         self.still = packages
         self.sudo_asks = False
         self.fails = False
+        self.broken = ""
         self.ran: list[Command] = []
 
     def __call__(self, command: Command, **_: object) -> Completed:
         words = command.argv
         if words[-1] == "true":
             return Completed(int(self.sudo_asks), "")
+        if self.broken:
+            return Completed(1, "", self.broken)
         if "--missing" in words:
             return Completed(0, self.missing[Path(words[1]).name])
         self.ran.append(command)
@@ -296,6 +299,14 @@ def test_a_failure_is_a_line(invoke: Invoke) -> None:
     done = invoke(scripts, "--yes", "--json")
     (error,) = document(done.stdout)["errors"]
     assert (done.exit_code, error["what"]) == (2, "cannot install: apt-get install failed")
+
+
+def test_a_broken_dpkg_is_a_line(invoke: Invoke) -> None:
+    scripts = Scripts()
+    scripts.broken = "dpkg-query: error: cannot open the status file"
+    done = invoke(scripts)
+    assert done.exit_code == 2
+    assert f"cannot find out what is installed: {scripts.broken}; check that" in done.stderr
 
 
 def test_a_user_without_a_password_for_sudo(invoke: Invoke) -> None:

@@ -3,7 +3,7 @@
 # A Ceph cluster of one monitor, one manager and one OSD on each of its nodes. OSDs store everything in a file. One node stores
 # data once, which is for labs; three store it three times. README.md says how to use an existing cluster instead.
 
-raise 'openstack.ceph.mon_hosts names an existing Ceph cluster: remove recipe[openstack-ceph::cluster] from this node, or the attribute' if node['openstack']['ceph']['mon_hosts']
+raise 'openstack.ceph.mon_hosts names an existing Ceph cluster; remove recipe[openstack-ceph::cluster] from this node, or the attribute' if node['openstack']['ceph']['mon_hosts']
 
 id = node['hostname']
 conf = OpenstackCommon::Ceph::CONF

@@ -89,7 +89,7 @@ action_class do
       # to receive all data may take longer, but not if it was in vain before
       failed ||= state == 'failed'
       deadline = now + node['openstack']['start_timeout'] if state == 'joining' && !failed
-      raise "Galera: #{complaint}" if now > deadline
+      raise "Galera: #{complaint}; see journalctl -u #{OpenstackDatabase::Galera::UNIT}" if now > deadline
 
       sleep 0.5
     end

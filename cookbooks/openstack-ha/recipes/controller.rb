@@ -4,7 +4,7 @@
 
 virtual = openstack_virtual_address
 
-raise 'openstack.ha.address is not set; set `virtual_address` in stackcook\'s manifest, or take openstack-ha from the run list of this node' unless virtual
+raise "openstack.ha.address is not set; set `virtual_address` in stackcook's manifest, or take openstack-ha from the run list of this node" unless virtual
 
 unless openstack_member?
   raise "openstack.ha.members has no #{node.name}, only #{openstack_members.map(&:name).join(', ')}; add it, or take openstack-ha from the run list of this node"

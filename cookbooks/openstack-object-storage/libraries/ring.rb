@@ -18,7 +18,7 @@ module OpenstackObjectStorage
     def initialize(bytes)
       text = Zlib.gunzip(bytes)
       magic, format, size = text.unpack('a4nN')
-      raise ArgumentError, "not a ring in format 1, but #{magic.inspect} #{format}" unless [magic, format] == ['R1NG', 1]
+      raise ArgumentError, "not a ring in format 1, but #{magic.inspect} #{format}; use the same version of Swift on all nodes" unless [magic, format] == ['R1NG', 1]
 
       @bytes = bytes
       @data = JSON.parse(text.byteslice(10, size))

@@ -13,7 +13,7 @@ openstack_packages 'swift-storage' do
 end
 
 devices.each do |name, settings|
-  raise "attribute openstack.object_storage.devices.#{name}: use letters, digits, - and . for the name" unless name.match?(/\A[[:alnum:].-]+\z/)
+  raise "attribute openstack.object_storage.devices: #{name.inspect} is not a valid name; use letters, digits, - and ." unless name.match?(/\A[[:alnum:].-]+\z/)
 
   path = "/srv/node/#{name}"
 

@@ -12,7 +12,7 @@ module OpenstackResources
     # @return [String] sha256 or sha512
     # @raise [ArgumentError] it is neither
     def algorithm(checksum)
-      ALGORITHMS.fetch(checksum.length) { raise ArgumentError, "checksum #{checksum}: neither SHA-256 (64 digits) nor SHA-512 (128 digits)" }
+      ALGORITHMS.fetch(checksum.length) { raise ArgumentError, "checksum #{checksum} has #{checksum.length} digits; set it to a SHA-256, which has 64, or a SHA-512, which has 128" }
     end
 
     # @return [String] the checksum of a file

@@ -145,7 +145,7 @@ class AttributeCheck:
         try:
             given = jsontext.parse(option.value or "")
         except jsontext.Malformed as error:
-            return (Fault((), f"{option.flag} is not valid JSON: {error}", "correct it"),)
+            return (Fault((), f"{option.flag} is not valid JSON: {error}", error.remedy),)
         if not isinstance(given, dict):
             return (Fault((), f"{option.flag} is not a JSON object", "put it in braces: {...}"),)
         return tuple(faults(self._known, given))

@@ -18,10 +18,11 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a surrogate pair
 
 
 class Malformed(ValueError):
-    """Invalid JSON: where, and why."""
+    """Invalid JSON: where, why, and what to do."""
 
-    def __init__(self, at: Position, what: str) -> None:
+    def __init__(self, at: Position, what: str, remedy: str = "correct it") -> None:
         self.at = at
+        self.remedy = remedy
         super().__init__(what)
 
 
@@ -95,8 +96,9 @@ def _refuse_lone_surrogates(text: str) -> None:
             try:
                 json.loads(match[0]).encode()
             except UnicodeEncodeError as error:
-                what = "a string has an unpaired surrogate"
-                raise Malformed(_place(text, match.start()), what) from error
+                what = "a string has only half of a surrogate pair"
+                remedy = "write the whole character, or both of its \\u escapes"
+                raise Malformed(_place(text, match.start()), what, remedy) from error
 
 
 def _refuse(word: str) -> NoReturn:
@@ -109,9 +111,11 @@ def _finite(word: str) -> float:
 
 
 def _malformed(error: json.JSONDecodeError) -> Malformed:
-    what = "the file begins with a byte order mark" if error.doc.startswith("\ufeff") else error.msg
-    what = what[:1].lower() + what[1:]
-    return Malformed(Position(error.lineno, error.colno), what)
+    at = Position(error.lineno, error.colno)
+    if error.doc.startswith("\ufeff"):
+        what, remedy = "the file begins with a byte order mark", "save it as UTF-8 without one"
+        return Malformed(at, what, remedy)
+    return Malformed(at, error.msg[:1].lower() + error.msg[1:])
 
 
 def _place(text: str, offset: int) -> Position:

@@ -104,7 +104,7 @@ def read_json(path: Path, findings: Findings) -> Mapping[str, Any] | None:
     try:
         value = jsontext.parse(path.read_text(encoding="utf-8"))
     except jsontext.Malformed as error:
-        findings.error(path, error.at, f"invalid JSON: {error}", "correct it")
+        findings.error(path, error.at, f"invalid JSON: {error}", error.remedy)
     except UnicodeDecodeError:
         findings.error(path, None, "the file is not UTF-8", "save it as UTF-8")
     except OSError as error:

@@ -83,7 +83,9 @@ def _message(file: Path, output: str) -> Cause:
     lines = [line for line in output.splitlines() if not _FRAME.match(line)]
     rest = " ".join(line.strip() for line in lines if line.strip() and not _NOISE.match(line))
     message = _FATAL.search(output) or _CRASH.search(output)
-    what = _short(message["what"] if message else rest) or "it failed without a message"
+    what = _short(message["what"] if message else rest)
+    if not what:
+        return Cause("its cookbooks cannot be resolved, and no message says why", None, "try again")
     return Cause(what, _line(file, output, what))
 
 

@@ -248,12 +248,13 @@ class EmbeddedServer:
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
                     return False
-                reason, remedy = str(error), ""
+                reason = error.strerror or str(error)
+                remedy = "correct `server_address` or `server_port` in the manifest"
                 if error.errno == errno.EADDRNOTAVAIL:
                     reason = "this machine does not have that address"
                     remedy = (
                         "run `stackcook deploy` to create the lab's network, or correct "
-                        "server_address"
+                        "`server_address` in the manifest"
                     )
                 raise self._error(f"cannot start: {reason}", remedy) from error
         return True

@@ -131,7 +131,10 @@ class Table:
         def look() -> bool:
             found = self.browser.texts(cells)
             if "Error" in found:
-                raise VerifyError(f"Horizon lists {name} with status Error")
+                raise VerifyError(
+                    f"Horizon lists {name} with status Error",
+                    remedy="run `stackcook verify --instance` to see what breaks",
+                )
             return status in found
 
         self.browser.wait(f"{name} with status {status}", look, seconds)

@@ -25,6 +25,7 @@ from stackcook.verify.placing import COMPUTE, Placed, running
 GRACE = 30.0
 """Seconds after the boot for what takes a moment longer, such as a floating IP."""
 
+_OWN_IMAGE = "check that the image `test` is that of the cookbook openstack-resources"
 
 Why = Callable[[Placed, str, str], str]
 """Node, unit and word → the last error about this word in the unit's log, ``""`` if none."""
@@ -322,11 +323,10 @@ class Chain:
         if why is None:
             last = self._console.last[:200]
             what = f"the last line on its console is: {last}" if last else "its console is empty"
-            own = "check that the image `test` is that of the cookbook openstack-resources"
             raise Broken(
                 link,
                 f"no result within {links.limit(self.setting.limit)}; {what}",
-                remedy=own if last and link == "console log" else "",
+                remedy=_OWN_IMAGE if last and link == "console log" else "",
             )
         if why:
             raise Broken(link, why)
@@ -382,7 +382,7 @@ class Chain:
 
     def _ssh(self) -> None:
         if not (self._console.host_key or self._read().host_key):
-            raise Broken("SSH", "its console shows no SSH host key")
+            raise Broken("SSH", "its console shows no SSH host key", remedy=_OWN_IMAGE)
         address, uuid = self.floating, self._server.rpartition("/")[2]
 
         def look() -> Broken | None:

@@ -75,7 +75,8 @@ class OnNode:
         try:
             return gzip.decompress(b64decode(done.output))
         except (Base64Error, OSError, EOFError) as error:
-            raise VerifyError(f"cannot read Tempest's results ({error})") from error
+            what = f"cannot read Tempest's results ({error})"
+            raise VerifyError(what, remedy="run it again to keep them") from error
 
     def remove(self, *, packages: bool) -> None:
         """Stop Tempest; delete what the tests have left in the cloud, and the directory's files.

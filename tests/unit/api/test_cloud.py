@@ -12,6 +12,7 @@ import pytest
 import stackcook
 from stackcook import Cloud, RunError, StackcookError
 from stackcook.api.manifest import load
+from stackcook.command import Completed
 from stackcook.errors import ExitCode, InputError, MachineError, NodeError, UsageError
 from stackcook.machines.network import LabNetwork
 from stackcook.api.ephemeral import default_directory, every
@@ -20,7 +21,7 @@ from stackcook.run.lock import exclusive
 from stackcook.snapshot.store import shape_of
 from stackcook.verify import clouds
 from stackcook.verify.check import Check
-from tests.fakes import FakeSite, recipe_error
+from tests.fakes import FakeRemote, FakeSite, recipe_error
 from tests.snapshots import saved, store_in
 from tests.unit.cli.conftest import MANIFEST
 
@@ -296,6 +297,22 @@ def test_files_go_to_a_node_and_come_back_as_they_are(
     with pytest.raises(NodeError, match="cannot overwrite directory"):
         node.put(b"", str(tmp_path))
     assert not tmp_path.with_name(f"{tmp_path.name}.stackcook-new").exists()
+
+
+def test_a_text_that_a_login_prints_does_not_get_into_a_file(
+    manifest: Path, site: FakeSite, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+
+    class Greets(FakeRemote):
+        def answer(self, command: str, stdin: str, content: bytes) -> Completed:
+            done = super().answer(command, stdin, content)
+            return Completed(done.status, f"Hi there, root\n{done.output}", done.errors)
+
+    node = deployed(manifest, site).nodes["compute1"]
+    site.connect = lambda _: Greets()  # type: ignore
+    with pytest.raises(NodeError, match="cannot copy .*; remove what prints text at a login there"):
+        node.get(str(tmp_path / "file"))
 
 
 def test_a_node_that_is_off_is_an_error(manifest: Path, site: FakeSite) -> None:

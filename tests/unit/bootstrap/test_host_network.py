@@ -152,5 +152,6 @@ def test_the_host_itself_may_find_the_fault(known: Setting) -> None:
 
 
 def test_a_host_that_stays_away_is_not_waited_for_without_end(known: Setting) -> None:
-    with pytest.raises(NodeError, match="not known whether .* new interfaces .no SSH response"):
+    what = "not known whether .* new interfaces .no SSH response.*; look at `ip address`"
+    with pytest.raises(NodeError, match=what):
         perform(known, DOWN)

@@ -151,6 +151,13 @@ def test_destroy_shows_what_is_lost(root: Path, site: FakeSite) -> None:
     assert "give back compute1 and keep" in site.asked
 
 
+def test_data_can_only_be_kept_on_hosts(root: Path) -> None:
+    (root / "infrastructure.yml").write_text("stackcook: {machines: vagrant}\n")
+    result = run("destroy", "--yes", "--keep-data")
+    assert result.exit_code == ExitCode.USAGE
+    assert "--keep-data: is only for your own hosts (`machines: ssh`); omit it" in result.stderr
+
+
 def test_deploy_of_some_nodes(root: Path, site: FakeSite) -> None:
     assert run("deploy", "--limit", "compute1").exit_code == ExitCode.DONE
     assert site.chef.known == {"compute1"}

@@ -213,4 +213,4 @@ def test_a_guideline_is_read_first(run: Any, asked: list[Any], tmp_path: Path) -
     assert (result.exit_code, asked) == (2, [])
     assert "is not an interoperability guideline" in result.stderr
     result = run(Report(()), "--interop", str(path), "--tempest", "smoke")
-    assert "--tempest and --interop exclude each other" in result.stderr
+    assert "--tempest and --interop cannot be combined" in result.stderr

@@ -34,6 +34,7 @@ CHAIN = list(links.LINKS)
 ADVICE = {
     "Placement": "`openstack --os-cloud stackcook server list --all-projects --host compute1`",
     "console log": "the image `test` is that of the cookbook openstack-resources",
+    "host key": "the image `test` is that of the cookbook openstack-resources",
     "floating IP": "(`ip route get 10.0.113.101`)",
     "taken": "leave it out of the attribute openstack.network.external.pool",
     "taken by SSH": "leave it out of the attribute openstack.network.external.pool",
@@ -141,6 +142,7 @@ def test_nothing_is_left_in_the_cloud_and_here(run: Any, cloud: FakeCloud, tmp_p
         ),
         ("floating IP", "floating IP", "compute1", "ovn-controller", "connection refused"),
         ("taken", "floating IP", "compute1", "ovn-controller", "answers It works!, not the"),
+        ("host key", "SSH", "compute1", "ovn-controller", "its console shows no SSH host key"),
         ("SSH", "SSH", "compute1", "ovn-controller", "no SSH response (timed out)"),
         ("taken by SSH", "SSH", "compute1", "ovn-controller", "reaches another machine (web)"),
         ("login", "SSH", "compute1", "ovn-controller", "login was refused"),

@@ -356,6 +356,15 @@ def test_what_is_no_login_page_is_told(look: Any, apis: Any, answer: Any, cause:
     assert cause in check.cause
 
 
+def test_a_name_that_horizon_does_not_know_is_to_be_added(look: Any, apis: Any) -> None:
+    apis.instead("GET", "http://10.0.116.10/horizon/auth/login/", status=400)
+    check = failure(look())
+    assert check.cause.startswith("Horizon does not accept the host name 10.0.116.10: http://")
+    assert check.remedy == (
+        "add it to the attribute openstack.dashboard.allowed_hosts, and run `stackcook converge`"
+    )
+
+
 def test_a_node_whose_answer_can_not_be_read_is_told(look: Any, ssh: Any) -> None:
     ssh.nodes["compute1"].units.clear()
     check = failure(look())

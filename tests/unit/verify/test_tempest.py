@@ -564,6 +564,13 @@ def test_a_run_keeps_its_results_and_removes_everything(cloud: FakeCloud, tmp_pa
     assert "adm1n-pass" not in repr(report)
 
 
+def test_results_that_arrive_damaged_are_a_note(cloud: FakeCloud, tmp_path: Path) -> None:
+    report = verify(Node({"run": SMOKE_OUTPUT, "subunit": "abc"}), tmp_path, Request("smoke"))
+    (note,) = report.notes
+    assert note == "cannot read Tempest's results (Incorrect padding); run it again to keep them"
+    assert report.counts[PASSED] == 1 and not report.ok
+
+
 def test_a_failed_test_is_traced_to_a_services_log(cloud: FakeCloud, tmp_path: Path) -> None:
     log = "2026-11-28 10:00:00.1 77 ERROR nova.compute [req-1] libvirt refused: core limit\n"
     node = Node({"run": line(TESTS[1].line, "fail"), "log": log})

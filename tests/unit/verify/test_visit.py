@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ import responses
 
 from stackcook.errors import UsageError, VerifyError
 from stackcook.verify.browser import chromium
+from stackcook.verify.browser.pages import Table
 from stackcook.verify.browser.visit import Visit, visit
 from stackcook.verify.gate import Credentials
 from stackcook.verify.placing import Placed, Service
@@ -195,6 +196,22 @@ def test_a_failed_step_says_what_horizon_says_and_what_was_not_checked(
         "delete the instance, log out as demo",
     )
     assert names(cloud) == set()
+
+
+def test_an_instance_that_fails_is_to_be_followed() -> None:
+    class Browser:
+        def texts(self, xpath: str) -> tuple[str, ...]:
+            return "web", "Error"
+
+        def wait(self, what: str, look: Callable[[], bool], seconds: float) -> None:
+            look()
+
+    table = Table(Browser(), "http://horizon/project/instances/", "instances")  # type: ignore
+    with pytest.raises(VerifyError) as raised:
+        table.expect("web", "Active", 180)
+    assert str(raised.value) == (
+        "Horizon lists web with status Error; run `stackcook verify --instance` to see what breaks"
+    )
 
 
 def test_a_hypervisor_that_is_not_listed_is_named(run: Any, horizon: FakeHorizon) -> None:

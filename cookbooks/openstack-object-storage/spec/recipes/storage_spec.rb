@@ -91,7 +91,7 @@ RSpec.describe 'openstack-object-storage::storage' do
     default_attributes['openstack']['object_storage']['devices'] = { 'sd_b' => {} }
 
     it 'says which' do
-      expect { chef_run }.to raise_error(/devices\.sd_b: use letters/)
+      expect { chef_run }.to raise_error(/devices: "sd_b" is not a valid name; use letters/)
     end
   end
 end

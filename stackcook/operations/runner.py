@@ -69,6 +69,7 @@ def run(
             digest,
             str(manifest.path),
             tuple(step.key for step in plan.steps),
+            manifest.name,
         )
     )
     code, facts = ExitCode.BUG, {}

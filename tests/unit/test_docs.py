@@ -217,7 +217,9 @@ def test_a_deploy_can_be_recorded_for_the_picture(tmp_path: Path) -> None:
     site, seen = FakeSite(), list[Event]()
     Cloud.deploy(manifest, make_site=lambda *_: site, on_event=seen.append)  # type: ignore
     end = seen[-1].at
-    seen[-1] = RunDone("deploy", end, 60.0, ExitCode.DONE, {"password": f"in {tmp_path}/clouds.yaml"})
+    seen[-1] = RunDone(
+        "deploy", end, 60.0, ExitCode.DONE, {"password": f"in {tmp_path}/clouds.yaml"}
+    )
     recorded = script["recording"](seen, tmp_path)
     assert str(tmp_path) not in recorded and '"at": 0.0' in recorded
     (tmp_path / "deploy.svg").write_text(script["picture"](json.loads(recorded)))

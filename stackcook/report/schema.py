@@ -444,8 +444,8 @@ def _data() -> dict[str, Schema]:
         "ps": _object(
             clouds=_list(
                 _object(
-                    "Memory in use is in bytes; `nodes` says which containers run; `damage` "
-                    "says why nothing else is known of an ephemeral cloud.",
+                    "`memory` in use is in bytes. `nodes` has the containers, and whether each is"
+                    " running. `damage` says why little is known of an ephemeral cloud.",
                     name=_TEXT,
                     state=_TEXT,
                     nodes=_map(_BOOLEAN),

@@ -352,6 +352,10 @@ def test_the_list_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[1].split() == "ci-42 1 of 2 running 3.4 GB me 1 min 2 h".split()
     assert lines[2].split() == "lab running 1.0 GB me 1 d /home/me/cloud".split()
     assert max(map(len, lines)) <= 80
+    assert "Only clouds of LXC containers" in " ".join(run("ps", "--help").stdout.split())
     first, second = data(run("ps", "--json").stdout)["clouds"]
     assert (first["memory"], first["nodes"]) == (3_400_000_000, machines)
     assert first["expires"] and second["expires"] is None
+    late = CloudHere("ci-42", Path("/x"), "me", machines, 0, now - 90, now - 10)
+    monkeypatch.setattr(ps, "clouds_here", lambda _: (late,))
+    assert run("ps").stdout.splitlines()[1].endswith("  expired")

@@ -440,7 +440,9 @@ def _data() -> dict[str, Schema]:
         "node remove": _RUN,
         "destroy": _RUN,
         "up": _RUN,
-        "down": _RUN,
+        "down": {
+            "anyOf": [_RUN, _object("With several NAMEs, the run of each.", runs=_list(_RUN))]
+        },
         "ps": _object(
             clouds=_list(
                 _object(

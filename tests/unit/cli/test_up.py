@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from stackcook.cli import deploy as deploying
 from stackcook.cli import ps, up
 from stackcook.cli.main import cli
-from stackcook.errors import ChefServerError, ExitCode
+from stackcook.errors import ChefServerError, ExitCode, MachineError
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Node
@@ -204,6 +204,17 @@ def test_it_is_destroyed_and_its_directory_deleted(site: FakeSite) -> None:
     assert result.exit_code == 0, result.stderr
     assert not (default_directory() / "ci-42").exists()
     assert run("down", "ci-42").exit_code == ExitCode.USAGE
+
+
+def test_the_json_of_down_has_each_cloud(site: FakeSite) -> None:
+    for name in ("ci-1", "ci-2", "ci-3"):
+        run("up", "--ephemeral", "--name", name)
+    assert data(run("down", "ci-1", "--json").stdout)["cloud"] == "ci-1"
+    site.errors["stop"] = MachineError("it does not stop")
+    result = run("down", "ci-2", "ci-3", "--json")
+    runs = data(result.stdout)["runs"]
+    assert [each["cloud"] for each in runs] == ["ci-2", "ci-3"]
+    assert [len(each["errors"]) for each in runs] == [1, 1] and result.exit_code != ExitCode.DONE
 
 
 def test_destroy_leaves_as_little_as_down(site: FakeSite) -> None:

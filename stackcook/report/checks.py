@@ -11,7 +11,10 @@ from stackcook.verify.check import Report
 
 
 def render(report: Report, cloud: str) -> str:
-    """The page of the cloud of that name. Texts are escaped, and its own policy forbids scripts; reads the screenshots."""
+    """The page of the cloud of that name; reads the screenshots.
+
+    Texts are escaped, and its own policy forbids scripts.
+    """
     return template.render(
         "checks.html",
         {"duration": duration},

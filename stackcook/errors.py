@@ -159,7 +159,7 @@ class VerifyError(StackcookError):
 
 
 class RunError(StackcookError):
-    """A deploy or a destroy failed; ``exit_code`` is that of the command.
+    """A deploy or a destroy of ``cloud`` failed; ``exit_code`` is that of the command.
 
     ``nodes`` are those on which a step failed, ``errors`` has a line for each failed step, and
     ``logs`` is the directory of the nodes' logs. ``manifest`` is the manifest of the cloud, also of
@@ -174,15 +174,17 @@ class RunError(StackcookError):
         errors: Sequence[str],
         logs: Path,
         manifest: Path,
+        cloud: str,
     ) -> None:
         self.exit_code = exit_code
+        self.cloud = cloud
         self.nodes, self.errors = tuple(nodes), tuple(errors)
         self.logs, self.manifest = logs, manifest
         some = "; ".join(self.errors[:MOST_ERRORS])
         left = len(self.errors) - MOST_ERRORS
         more = f"; and {counted(left, 'more error')}" if left > 0 else ""
         remedy = f"the logs are in {logs}"
-        super().__init__(f"failed: {some}{more}", where=command, remedy=remedy)
+        super().__init__(f"failed: {some}{more}", where=f"{command} of {cloud}", remedy=remedy)
 
 
 class ChefServerError(StackcookError):

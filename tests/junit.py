@@ -26,6 +26,14 @@ def hold(element: xml.Element, wanted: dict[str, str]) -> None:
         assert re.fullmatch(pattern, element.attrib[name], re.DOTALL), (name, element.attrib)
 
 
+def clouds_of(root: xml.Element) -> set[str | None]:
+    """The clouds that the suites of a document name; None: a suite names none."""
+    return {
+        None if found is None else found.get("value")
+        for found in (suite.find("properties/property[@name='cloud']") for suite in root)
+    }
+
+
 def validate(text: str) -> xml.Element:
     """The document's root, once it is what Ant's, Maven's and Jenkins' readers take."""
     root = xml.fromstring(text.encode())
@@ -35,6 +43,8 @@ def validate(text: str) -> xml.Element:
     for suite in root:
         hold(suite, SUITE)
         assert re.fullmatch(CHILDREN, " ".join(child.tag for child in suite))
+        for found in suite.iter("property"):
+            hold(found, {"name": ".+", "value": ".+"})
         for case in suite.iter("testcase"):
             hold(case, CASE)
             assert len(case) <= 1

@@ -82,7 +82,12 @@ class FakeCloud:
         """What the last run did."""
         last = history.runs(self.manifest.state)[-1]
         return report.read(
-            self.manifest.state, last, under_way=under_way, now=time.time(), redact=redact
+            self.manifest.state,
+            last,
+            under_way=under_way,
+            now=time.time(),
+            redact=redact,
+            cloud=self.manifest.name,
         )
 
 

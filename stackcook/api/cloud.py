@@ -259,6 +259,11 @@ class Cloud:
         return f"<Cloud {self._manifest.name} of {self._manifest.path}>"
 
     @property
+    def name(self) -> str:
+        """The name of the cloud, in the manifest or of an ephemeral one."""
+        return self._manifest.name
+
+    @property
     def manifest(self) -> Path:
         """The manifest's file."""
         return self._manifest.path
@@ -380,4 +385,4 @@ class _Listener:
         nodes = dict.fromkeys(event.node for event in self._failed if event.node)
         errors = [event.error for event in self._failed]
         logs = manifest.state / "logs"
-        return RunError(command, code, [*nodes], errors, logs, manifest.path)
+        return RunError(command, code, [*nodes], errors, logs, manifest.path, manifest.name)

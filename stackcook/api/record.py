@@ -71,7 +71,8 @@ def recorded(path: Path, wanted: str | None = None) -> Recorded:
     text = path.read_text(errors="replace") if path.is_file() else ""
     redact = Redactor(known_secrets(state, text, manifest))
     under_way = running and run == known[-1] and not run.ended
-    report = read_run(state, run, under_way=under_way, now=time.time(), redact=redact)
+    cloud = manifest.name if manifest else ""
+    report = read_run(state, run, under_way=under_way, now=time.time(), redact=redact, cloud=cloud)
     return Recorded(report, manifest, state, text, redact)
 
 

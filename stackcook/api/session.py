@@ -99,7 +99,8 @@ class SessionCloud:
         try:
             found = recorded(self._manifest)
             self._artifacts.mkdir(parents=True, exist_ok=True)
-            path = self._artifacts / f"stackcook-run-{found.report.run.id}.tar.gz"
+            cloud = found.report.cloud or "stackcook"
+            path = self._artifacts / f"{cloud}-run-{found.report.run.id}.tar.gz"
             found.bundle(path)
             self.notes.append(f"report bundle: {path}")
         except (StackcookError, OSError) as error:

@@ -76,7 +76,8 @@ def command(context: Context, strict: bool, form: str | None, junit: Path | None
         from stackcook.report.junit import of_findings  # which other formats do without
 
         with replacing(junit, 0o666) as file:
-            text = of_findings(findings, path, strict=strict, checked=manifest is not None)
+            cloud = manifest.name if manifest else ""
+            text = of_findings(findings, path, strict=strict, checked=bool(manifest), cloud=cloud)
             file.write(text.encode())
     if form == "sarif":
         context.console.document(sarif(findings, path, _base(path)))

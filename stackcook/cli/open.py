@@ -34,6 +34,8 @@ def command(context: Context, what: str, zone: str | None) -> None:
     Without a display, print the URL only. To reach Horizon from another machine, use `stackcook
     tunnel`.
     """
+    if what == "report" and zone is not None:
+        raise click.UsageError("--zone is for horizon: the report is about all zones")
     url = horizon_url(context, zone) if what == "horizon" else _report(context)
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     opened = bool(display) and webbrowser.open(url)
@@ -46,7 +48,10 @@ def horizon_url(context: Context, zone: str | None) -> str:
     site.machines.prepare()  # the Chef server, which knows the node, may need its network
     if url := site.facts().get("Horizon"):
         return url
-    raise UsageError("no node runs Horizon", remedy="run `stackcook status`")
+    raise UsageError(
+        "no node runs Horizon",
+        remedy="run `stackcook status` to see which nodes have converged",
+    )
 
 
 def _report(context: Context) -> str:

@@ -25,7 +25,8 @@ def command(context: Context) -> None:
     """List the clouds of this machine: state, memory in use, user, age, and when they expire.
 
     Ephemeral clouds are those of `stackcook up --ephemeral`; those that have expired are destroyed
-    first. Of others, the directory of the manifest is shown. Clouds on hosts are not listed.
+    first. Of others, the directory of the manifest is shown. Only clouds of LXC containers are
+    listed.
     """
     destroy_expired(context)
     now = time.time()
@@ -49,7 +50,10 @@ def _row(cloud: CloudHere, now: float) -> tuple[str, ...]:
 def _end(cloud: CloudHere, now: float) -> str:
     if cloud.damage:
         return f"{cloud.damage}; run `stackcook down {cloud.name}`"
-    return str(cloud.directory) if cloud.expires is None else span(cloud.expires - now)
+    if cloud.expires is None:
+        return str(cloud.directory)
+    # One that has expired is still there if a command is running on it, or its removal failed.
+    return span(cloud.expires - now) if cloud.expires > now else "expired"
 
 
 def _data(cloud: CloudHere) -> dict[str, object]:

@@ -49,6 +49,7 @@ def command(context: Context, form: str | None, nodes: bool) -> None:
     if nodes:
         site = Site(context.load_deployed(), context.access)
         site.make_ready(context.user)
+        site.machines.prepare()  # without its network, packets would take the default route
         printed = site.software()
     found = components(run, printed)
     if form == "spdx":

@@ -44,7 +44,11 @@ def command(context: Context) -> None:
     text = render(nodes, time.time(), console.width, console.named)
     console.result(
         text if nodes else "the manifest has no nodes",
-        {"running": running, "nodes": [node.data() for node in nodes]},
+        {
+            "cloud": manifest.name,
+            "running": running,
+            "nodes": [node.data() for node in nodes],
+        },
     )
 
 

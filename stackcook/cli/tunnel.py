@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shlex
 import socket
@@ -15,6 +14,7 @@ from stackcook.cli.context import Context, zone_option
 from stackcook.cli.help import Command
 from stackcook.cli.open import horizon_url
 from stackcook.errors import UsageError
+from stackcook.run.lock import user
 from stackcook.verify.horizon import ADD_NAME, accepts
 
 
@@ -47,7 +47,7 @@ def command(context: Context, port: int, zone: str | None) -> None:
         )
     secure = horizon.scheme == "https"
     target = f"{bracketed(horizon.hostname or '')}:{horizon.port or (443 if secure else 80)}"
-    there = _this_machine()
+    there, guessed = _this_machine()
     forward = shlex.join(("ssh", "-N", "-L", f"{port}:{target}", *there))
     socks = shlex.join(("ssh", "-N", "-D", "1080", *there))
     url = f"{horizon.scheme}://localhost:{port}/horizon/"
@@ -60,15 +60,21 @@ To also reach consoles and floating IPs of instances, run this one instead:
   {socks}
 Then set localhost:1080 as the SOCKS proxy of the browser, and open:
   {horizon.geturl()}"""
+    if guessed:
+        text += f"\nReplace {guessed} if the laptop knows this machine by another name or address."
     if secure:
         text += "\nThe browser will warn that the certificate is not for localhost."
     context.console.result(text, {"command": forward, "url": url, "socks": socks})
 
 
-def _this_machine() -> tuple[str, ...]:
-    """The arguments of ssh(1) that lead here, as the user has logged in, if that is known."""
-    user = os.environ.get("SUDO_USER") or getpass.getuser()
-    address, port = socket.gethostname(), "22"
+def _this_machine() -> tuple[tuple[str, ...], str]:
+    """The arguments of ssh(1) that lead here, as the user has logged in.
+
+    If it is not known how they have, as with sudo, also the host name that is used instead.
+    """
+    name = os.environ.get("SUDO_USER") or user()
     if connection := os.environ.get("SSH_CONNECTION"):
         _client, _client_port, address, port = connection.split()
-    return (*(() if port == "22" else ("-p", port)), f"{user}@{address}")
+        return (*(() if port == "22" else ("-p", port)), f"{name}@{address}"), ""
+    host = socket.gethostname()
+    return (f"{name}@{host}",), host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,6 +12,7 @@ from stackcook.cli.context import OUTPUT, Context, login_options, zone_option
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode
 from stackcook.files import replacing
+from stackcook.manifest.model import Manifest
 from stackcook.operations import tempest as tempest_operation
 from stackcook.operations.limit import check_zone, of_one_zone
 from stackcook.operations.site import Site
@@ -123,7 +125,7 @@ def command(
     if zone is not None:
         check_zone(manifest, zone)
     if not manifest.nodes:
-        data = {**Report(()).data(), "ok": True}
+        data = {**_data(Report(()), manifest), "ok": True}
         context.console.result("nothing to verify: the manifest has no nodes", data)
         return ExitCode.DONE
     report = verify(
@@ -138,9 +140,13 @@ def command(
     )
     for path, render in ((html, page), (junit, of_verification)):
         if path:
-            _write(path, render(report))
-    context.console.result(verification(report), report.data())
+            _write(path, render(report, manifest.name))
+    context.console.result(verification(report), _data(report, manifest))
     return ExitCode.DONE if report.ok else ExitCode.VERIFY
+
+
+def _data(report: Report, manifest: Manifest) -> dict[str, Any]:
+    return {"cloud": manifest.name, **report.data()}
 
 
 def _tempest(
@@ -154,14 +160,16 @@ def _tempest(
     if tempest is not None and interop:
         raise click.UsageError("--tempest and --interop cannot be combined")
     request = Request(tempest or "", guideline.load(interop) if interop else None, keep)
-    site = Site(of_one_zone(context.load_deployed(), zone), context.access)
+    manifest = of_one_zone(context.load_deployed(), zone)
+    site = Site(manifest, context.access)
     site.make_ready(context.user)
     site.machines.prepare()  # without its network, packets would take the default route
     with context.console.run() as listen:
-        report = tempest_operation.run(site, request, listen)
+        report = tempest_operation.run(site, manifest.name, request, listen)
     if junit:
-        _write(junit, tempest_report.junit(report))
-    context.console.result(tempest_report.render(report), tempest_report.data(report))
+        _write(junit, tempest_report.junit(report, manifest.name))
+    data = tempest_report.data(report, manifest.name)
+    context.console.result(tempest_report.render(report), data)
     return ExitCode.DONE if report.ok else ExitCode.VERIFY
 
 

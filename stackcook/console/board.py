@@ -89,6 +89,7 @@ class Board:
     forecast: Forecast = field(default_factory=Forecast)
     program: str = "stackcook"
     again: str = ""
+    cloud: str = ""
     rows: dict[str, Row] = field(default_factory=dict)
     """Those of nodes, by name."""
     whole: dict[str, Row] = field(default_factory=dict)
@@ -104,6 +105,7 @@ class Board:
         """Apply an event; returns the line to print for it, if any."""
         self.forecast(event)
         if isinstance(event, RunStarted):
+            self.cloud = event.cloud
             self.rows = {name: Row(name) for name in event.nodes}
         elif isinstance(event, RunDone):
             self.done = event
@@ -314,6 +316,7 @@ class Board:
         """The run as JSON holds it."""
         assert self.done is not None
         return {
+            "cloud": self.cloud,
             "seconds": round(self.done.seconds, 1),
             "steps": self.steps,
             "nodes": {row.name: row.data() for row in self.rows.values()},

@@ -69,6 +69,7 @@ def run(
             digest=digest,
             manifest=str(manifest.path),
             steps=tuple(step.key for step in plan.steps),
+            cloud=manifest.name,
         )
     )
     code, facts = ExitCode.BUG, {}

@@ -37,14 +37,14 @@ class _Steps:
             self._step = ""
 
 
-def run(site: Site, request: Request, listen: Listener) -> TempestReport:
+def run(site: Site, cloud: str, request: Request, listen: Listener) -> TempestReport:
     """Run the tests, and write ``junit.xml`` beside their subunit stream.
 
-    Raises as :func:`stackcook.verify.tempest.run.run` does.
+    ``cloud`` is the cloud's name. Raises as :func:`stackcook.verify.tempest.run.run` does.
     """
     steps = _Steps(listen)
     report = site.tempest(request, steps.show)
     steps.end()
     if report.directory:
-        write_private(report.directory / "junit.xml", tempest.junit(report))
+        write_private(report.directory / "junit.xml", tempest.junit(report, cloud))
     return report

@@ -15,6 +15,7 @@ def run_data(report: RunReport) -> dict[str, Any]:
     """The whole report; ``at`` is relative to the start of the run."""
     began = report.run.started
     return {
+        "cloud": report.cloud or None,
         "run": {
             **_run(report.run, report.under_way),
             "seconds": round(report.ended - began, 1),

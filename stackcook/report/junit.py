@@ -58,14 +58,23 @@ class Suite:
 
 
 def document(
-    name: str, suites: Sequence[Suite], seconds: float | None = None, hostname: str = ""
+    name: str,
+    suites: Sequence[Suite],
+    seconds: float | None = None,
+    hostname: str = "",
+    *,
+    cloud: str = "",
 ) -> str:
-    """The document; by default with the seconds of its suites, and the name of this machine."""
+    """The document; by default with the seconds of its suites, and the name of this machine.
+
+    The name of the ``cloud``, if it is known, is in the name of the document and a property of each
+    suite. It is not in the names of suites and cases: of these, CI systems keep a history.
+    """
     host = hostname or socket.gethostname()
     if seconds is None:
         seconds = sum(suite.seconds for suite in suites)
-    root = xml.Element("testsuites", name=_clean(name))
-    root.extend(_suite(number, suite, host) for number, suite in enumerate(suites))
+    root = xml.Element("testsuites", name=_clean(f"{name} of {cloud}" if cloud else name))
+    root.extend(_suite(number, suite, host, cloud) for number, suite in enumerate(suites))
     for total in ("tests", "failures", "errors"):
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
     root.set("time", f"{max(0.0, seconds):.3f}")
@@ -81,10 +90,13 @@ def render(report: RunReport, hostname: str = "") -> str:
         steps = [step for node in stage.nodes for step in node.steps]
         suites.append(_of_steps(stage.name or "unknown", steps, failures, stage.started))
     took = report.ended - report.run.started
-    return document(f"stackcook {report.run.command}", suites, took, hostname)
+    name = f"stackcook {report.run.command}"
+    return document(name, suites, took, hostname, cloud=report.cloud)
 
 
-def of_findings(findings: Sequence[Finding], manifest: Path, *, strict: bool, checked: bool) -> str:
+def of_findings(
+    findings: Sequence[Finding], manifest: Path, *, strict: bool, checked: bool, cloud: str = ""
+) -> str:
     """The findings of ``check`` as a document: a suite for each rule, a case for each finding.
 
     A rule without findings is one case, skipped unless the repository could be ``checked``.
@@ -98,7 +110,7 @@ def of_findings(findings: Sequence[Finding], manifest: Path, *, strict: bool, ch
         if not checked:
             passed = replace(passed, outcome=SKIP, message="the manifest could not be read")
         suites.append(Suite(rule, cases or [passed], time.time()))
-    return document("stackcook check", suites)
+    return document("stackcook check", suites, cloud=cloud)
 
 
 def _of_finding(rule: str, finding: Finding, strict: bool) -> Case:
@@ -108,14 +120,17 @@ def _of_finding(rule: str, finding: Finding, strict: bool) -> Case:
     return Case(place, f"check.{rule}", outcome, message, "" if fails else str(finding))
 
 
-def of_verification(report: Report) -> str:
-    """The checks of ``verify`` as a document: a suite for each node, and one for the cloud."""
+def of_verification(report: Report, cloud: str) -> str:
+    """The checks of ``verify`` as a document: a suite for each node, and one for the cloud.
+
+    ``cloud`` is the cloud's name.
+    """
     now = time.time()
     suites = [
         Suite(node or "cloud", [_of_check(check) for check in checks], now)
         for node, checks in report.by_node().items()
     ]
-    return document("stackcook verify", suites, report.seconds)
+    return document("stackcook verify", suites, report.seconds, cloud=cloud)
 
 
 def _of_check(check: Check) -> Case:
@@ -164,7 +179,7 @@ def _retries(steps: Iterable[StepState]) -> Iterator[str]:
     yield from (f"{s.node}: {s.step}, attempt {s.attempt}: {s.text}" for s in tries)
 
 
-def _suite(number: int, suite: Suite, host: str) -> xml.Element:
+def _suite(number: int, suite: Suite, host: str, cloud: str) -> xml.Element:
     outcomes = [case.outcome for case in suite.cases]
     element = xml.Element(
         "testsuite",
@@ -179,7 +194,9 @@ def _suite(number: int, suite: Suite, host: str) -> xml.Element:
         skipped=str(outcomes.count(SKIP)),
         time=f"{suite.seconds:.3f}",
     )
-    xml.SubElement(element, "properties")
+    properties = xml.SubElement(element, "properties")
+    if cloud:
+        xml.SubElement(properties, "property", name="cloud", value=_clean(cloud))
     element.extend(map(_case, suite.cases))
     xml.SubElement(element, "system-out").text = _clean(suite.output)
     xml.SubElement(element, "system-err")

@@ -49,12 +49,12 @@ def page(found: Findings, name: str) -> str:
 
 
 def junit(found: Findings, name: str) -> str:
-    """The document: a suite for each host, a case for each kind of finding.
+    """The document of a cloud of that name: a suite for each host, a case for each kind of finding.
 
     An error is a failure. What does not stop a deploy is skipped, and so is what was not checked.
     """
     suites = [Suite(node.node, [_case(node, id) for id in KINDS], found.at) for node in found.nodes]
-    return document(f"preflight of {name}", suites)
+    return document("stackcook preflight", suites, cloud=name)
 
 
 def hardware(facts: HostFacts | None) -> Sequence[tuple[str, str]]:

@@ -103,7 +103,8 @@ class Slow:
 class RunReport:
     """A run. ``whole`` are the steps for all nodes; ``ended`` is now if the run is active.
 
-    ``chef`` are the versions of the Chef client that ran on the nodes.
+    ``chef`` are the versions of the Chef client that ran on the nodes. ``cloud`` is the cloud's
+    name, empty if the manifest is invalid now.
     """
 
     run: Run
@@ -116,6 +117,7 @@ class RunReport:
     recipes: tuple[Slow, ...] = ()
     chef: tuple[str, ...] = ()
     zones: tuple[ZoneRun, ...] = ()
+    cloud: str = ""
 
     @property
     def nodes(self) -> tuple[NodeRun, ...]:
@@ -134,7 +136,13 @@ def seconds(step: StepState) -> float:
 
 
 def read(
-    state: Path, run: Run, *, under_way: bool, now: float, redact: Callable[[str], str]
+    state: Path,
+    run: Run,
+    *,
+    under_way: bool,
+    now: float,
+    redact: Callable[[str], str],
+    cloud: str = "",
 ) -> RunReport:
     """Read ``run`` from the directory ``state``; ``redact`` removes secrets from a text."""
     steps = tuple(_shown(step, redact, under_way) for step in history.steps(state, run.id))
@@ -156,6 +164,7 @@ def read(
         recipes=recipes,
         chef=_chef_versions(state, nodes),
         zones=_zones(steps),
+        cloud=cloud,
     )
 
 

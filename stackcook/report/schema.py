@@ -48,6 +48,7 @@ def _object(about: str = "", optional: Schema | None = None, **fields: Schema) -
 _TEXTS = _list(_TEXT)
 _OPTIONAL = _or_null(_TEXT)
 _PROBLEM = {"$ref": "#/definitions/problem"}
+_CLOUD: Schema = {**_TEXT, "description": "The name of the cloud."}
 _RUN = {"$ref": "#/definitions/run"}
 
 
@@ -74,6 +75,7 @@ def _run() -> Schema:
         remedy=_TEXT,
     )
     return _object(
+        cloud=_CLOUD,
         seconds=_SECONDS,
         steps=_list(
             _object(
@@ -255,6 +257,7 @@ def _report() -> Schema:
         )
     )
     one = _object(
+        cloud={**_OPTIONAL, "description": "Its name; null if the manifest is invalid now."},
         run=run,
         steps=_list(step),
         zones=_list(_object(name=_TEXT, result=_TEXT)),
@@ -269,6 +272,7 @@ def _report() -> Schema:
 
 def _verify() -> Schema:
     return _object(
+        cloud=_CLOUD,
         ok=_BOOLEAN,
         seconds=_SECONDS,
         checks=_list(
@@ -305,6 +309,7 @@ def _tempest() -> Schema:
     capability = _object(name=_TEXT, result=result, why=_TEXT, tests=_map(result))
     return _object(
         "With --tempest or --interop.",
+        cloud=_CLOUD,
         ok=_BOOLEAN,
         seconds=_SECONDS,
         tempest={**_TEXT, "description": "What was run, or the ID of the guideline."},
@@ -403,6 +408,7 @@ def _data() -> dict[str, Schema]:
         "verify": {"anyOf": [_verify(), _tempest()]},
         "probe": _probe(),
         "status": _object(
+            cloud=_CLOUD,
             running={**_BOOLEAN, "description": "Whether a command is running now."},
             nodes=_list(
                 _object(
@@ -434,12 +440,14 @@ def _data() -> dict[str, Schema]:
         "node remove": _RUN,
         "destroy": _RUN,
         "up": _RUN,
-        "down": _RUN,
+        "down": {
+            "anyOf": [_RUN, _object("With several NAMEs, the run of each.", runs=_list(_RUN))]
+        },
         "ps": _object(
             clouds=_list(
                 _object(
-                    "Memory in use is in bytes; `nodes` says which containers run; `damage` "
-                    "says why nothing else is known of an ephemeral cloud.",
+                    "`memory` in use is in bytes. `nodes` has the containers, and whether each is"
+                    " running. `damage` says why little is known of an ephemeral cloud.",
                     name=_TEXT,
                     state=_TEXT,
                     nodes=_map(_BOOLEAN),

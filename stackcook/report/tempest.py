@@ -69,9 +69,10 @@ def table(component: Component, verdicts: Sequence[Verdict]) -> Text:
     return Text(f"{columns(rows)}\n{score(component, verdicts)}")
 
 
-def data(report: TempestReport) -> dict[str, Any]:
-    """The report as JSON holds it."""
+def data(report: TempestReport, cloud: str) -> dict[str, Any]:
+    """The report about the cloud of that name, as JSON holds it."""
     return {
+        "cloud": cloud,
         "ok": report.ok,
         "seconds": round(report.seconds, 1),
         "tempest": report.what,
@@ -112,13 +113,13 @@ def _test(result: Result, cause: str) -> dict[str, Any]:
     }
 
 
-def junit(report: TempestReport) -> str:
-    """The results as JUnit XML: one suite, a case for each test."""
+def junit(report: TempestReport, cloud: str) -> str:
+    """The results as JUnit XML: one suite, a case for each test. ``cloud`` is the cloud's name."""
     name = f"tempest {report.what}"
     cases = [_case(result, report.causes.get(result.name, "")) for result in report.results]
     began = min((result.began for result in report.results if result.began), default=0.0)
     suite = Suite(name, cases, began)
-    return document(name, [suite], report.seconds)
+    return document(name, [suite], report.seconds, cloud=cloud)
 
 
 def _case(result: Result, cause: str) -> Case:

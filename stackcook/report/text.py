@@ -45,11 +45,12 @@ def listed(runs: Sequence[Run], running: bool) -> str:
 
 
 def title(report: RunReport) -> str:
-    """The command, its result and duration, in one line."""
+    """The command, the cloud's name if it is known, the result and duration, in one line."""
     run = report.run
     how = ending(run.exit_code, run.ended, report.under_way)
     code = f" (exit {run.exit_code})" if run.exit_code else ""
-    return f"{run.command}: {how}{code}, {duration(report.ended - run.started)}"
+    of = f" of {report.cloud}" if report.cloud else ""
+    return f"{run.command}{of}: {how}{code}, {duration(report.ended - run.started)}"
 
 
 def _head(report: RunReport) -> Text:

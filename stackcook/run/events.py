@@ -39,7 +39,7 @@ class _OfStep:
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A command began; ``nodes`` in the order of their stages.
+    """A command began; ``nodes`` in the order of their stages, ``cloud`` by its name.
 
     ``deploy`` names the deploy that it is, or that it goes on with; ``digest`` stands for its
     inputs; ``steps`` are the keys of the plan's.
@@ -53,6 +53,7 @@ class RunStarted:
     digest: str = ""
     manifest: str = ""
     steps: tuple[Key, ...] = ()
+    cloud: str = ""
 
 
 @dataclass(frozen=True)

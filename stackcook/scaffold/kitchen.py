@@ -50,6 +50,7 @@ def _platform(node: Node, host: Host, known_hosts: Path) -> dict[str, Any]:
         "transport": _transport(node, host, known_hosts),
         # root needs no sudo, which may not be installed
         "provisioner": {"client_rb": own, **({"sudo": False} if host.user == "root" else {})},
+        # as each converge sets it; in local mode, nothing else does
         "attributes": {"openstack": {"address": str(node.address)}} if node.address else {},
     }
 

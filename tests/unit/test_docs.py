@@ -16,7 +16,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stackcook import Cloud
 from stackcook.errors import ExitCode
+from stackcook.run.events import Event, RunDone
+from tests.fakes import FakeSite
+from tests.unit.cli.conftest import MANIFEST
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -217,6 +221,28 @@ def test_the_picture_shows_the_recorded_deploy(tmp_path: Path) -> None:
     assert shown == texts(tmp_path / "deploy.svg"), "draw it with `make picture`"
     assert any("stackcook deploy" in line.replace("\xa0", " ") for line in shown)
     assert any("deploy done in" in line.replace("\xa0", " ") for line in shown)
+    # The time of a step that has not ended would be counted from the clock's zero.
+    assert [line for line in shown if re.match(r"\s*-\d", line.replace("\xa0", " "))] == []
+
+
+def test_a_deploy_can_be_recorded_for_the_picture(tmp_path: Path) -> None:
+    script = runpy.run_path(str(ROOT / "setup" / "picture"))
+    (tmp_path / "key").touch()
+    manifest = tmp_path / "infrastructure.yml"
+    manifest.write_text(MANIFEST)
+    site, seen = FakeSite(), list[Event]()
+    Cloud.deploy(manifest, make_site=lambda *_: site, on_event=seen.append)  # type: ignore
+    end = seen[-1].at
+    seen[-1] = RunDone(
+        "deploy", end, 60.0, ExitCode.DONE, {"password": f"in {tmp_path}/clouds.yaml"}
+    )
+    recorded = script["recording"](seen, tmp_path)
+    assert str(tmp_path) not in recorded and '"at": 0.0' in recorded
+    (tmp_path / "deploy.svg").write_text(script["picture"](json.loads(recorded)))
+    shown = [line.replace("\xa0", " ") for line in texts(tmp_path / "deploy.svg")]
+    assert "deploy done in 1 min 00 s" in " ".join(shown)
+    assert any("in clouds.yaml" in line for line in shown)
+    assert {"controller", "compute1"} <= {line.strip() for line in shown}
 
 
 def test_the_picture_is_small_and_loads_nothing() -> None:

@@ -67,6 +67,7 @@ def test_a_cloud_is_kept_on_request_and_opened_later(manifest: Path, site: FakeS
         pass
     with opened(manifest, site) as cloud:
         assert cloud.report().run.command == "deploy"
+        assert cloud.report().cloud == cloud.name == "stackcook"
     assert "remove" not in site.asked and site.asked[-1] == "close"
     cloud.destroy()
     assert "remove" in site.asked
@@ -174,10 +175,11 @@ def test_a_failed_deploy_says_where_and_why_and_can_be_resumed(
     error = caught.value
     logs = manifest.parent / ".stackcook" / "logs"
     assert (error.exit_code, error.nodes, error.logs) == (ExitCode.NODES, ("compute1",), logs)
-    assert error.manifest == manifest
+    assert (error.cloud, error.manifest) == ("stackcook", manifest)
     assert (logs / "compute1.log").is_file()
     assert str(error) == (
-        f"deploy: failed: compute1: execute[boom] (x.rb:1): no; see more; the logs are in {logs}"
+        "deploy of stackcook: failed: compute1: execute[boom] (x.rb:1): no; see more; the logs are"
+        f" in {logs}"
     )
     assert "remove" not in site.asked
     site.chef.broken.clear()
@@ -238,7 +240,7 @@ def test_reset_is_of_the_whole_cloud(manifest: Path, site: FakeSite) -> None:
 def test_a_failed_destroy_is_an_error(manifest: Path, site: FakeSite) -> None:
     cloud = deployed(manifest, site)
     site.chef.dead.add("compute1")
-    with pytest.raises(RunError, match="^destroy: failed: .*no SSH answer") as caught:
+    with pytest.raises(RunError, match="^destroy of stackcook: failed: .*no SSH answer") as caught:
         cloud.destroy()
     assert caught.value.nodes == ("compute1",)
 

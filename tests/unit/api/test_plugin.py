@@ -134,7 +134,7 @@ def test_a_failed_deploy_is_one_line_and_leaves_a_bundle_and_nothing_else(
     result = run(f"{PASSES}\n{PASSES.replace('test_it', 'test_again')}")
     result.assert_outcomes(errors=2)
     output = result.stdout.str()
-    assert "deploy: failed: one: execute[boom] (x.rb:1): no; see more" in output
+    assert "deploy of stackcook: failed: one: execute[boom] (x.rb:1): no; see more" in output
     assert "Traceback" not in output and "session.py" not in output
     assert bundle_of(result).is_file()
     assert site.asked.count("converge one") == site.asked.count("remove") == 1
@@ -144,14 +144,14 @@ def test_a_failed_deploy_that_cannot_be_removed_says_so(run: Run, site: FakeSite
     site.chef.broken["one"] = recipe_error("one")
     site.errors["stop"] = recipe_error("one")
     output = run(PASSES).stdout.str()
-    assert "\nstackcook: cannot destroy the cloud: destroy: failed:" in output
+    assert "\nstackcook: cannot destroy the cloud: destroy of stackcook: failed:" in output
 
 
 def test_a_failed_destroy_is_an_error(run: Run, site: FakeSite) -> None:
     site.errors["stop"] = recipe_error("one")
     result = run(PASSES)
     result.assert_outcomes(passed=1, errors=1)
-    assert "destroy: failed: one: execute[boom]" in result.stdout.str()
+    assert "destroy of stackcook: failed: one: execute[boom]" in result.stdout.str()
 
 
 def test_another_manifest(run: Run, pytester: pytest.Pytester) -> None:

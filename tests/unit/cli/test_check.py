@@ -15,7 +15,7 @@ from stackcook.cli.context import Context
 from stackcook.cli.main import cli
 from stackcook.command import CommandError
 from stackcook.errors import Finding, InputError, UsageError
-from tests.junit import validate
+from tests.junit import clouds_of, validate
 from tests.output import data as data_of, document
 
 GOOD = """\
@@ -127,9 +127,9 @@ def test_junit_of_warnings_depends_on_strict(tmp_path: Path) -> None:
     file = tmp_path / "check.xml"
     for options, outcomes in (((), ("0", "1")), (("--strict",), ("1", "0"))):
         check(tmp_path, WARNED, "--junit", str(file), *options)
-        suite = next(
-            suite for suite in validate(file.read_text()) if suite.get("name") == "manifest"
-        )
+        root = validate(file.read_text())
+        assert clouds_of(root) == {"stackcook"}
+        suite = next(suite for suite in root if suite.get("name") == "manifest")
         assert (suite.get("failures"), suite.get("skipped")) == outcomes
 
 
@@ -139,6 +139,7 @@ def test_junit_of_a_manifest_that_cannot_be_read(tmp_path: Path) -> None:
     root = validate(file.read_text())
     skipped = {skip.get("message") for skip in root.iter("skipped")}
     assert root.get("failures") == "1" and skipped == {"the manifest could not be read"}
+    assert root.get("name") == "stackcook check" and clouds_of(root) == {None}
 
 
 def test_code_quality_is_what_gitlab_reads(tmp_path: Path) -> None:

@@ -122,10 +122,11 @@ def test_the_data_of_each_command(
     failed = of("deploy", code=ExitCode.NODES)
     assert [error["node"] for error in failed["errors"]] == ["compute1"]
     site.chef.broken.clear()
-    assert of("deploy")["nodes"]["compute1"]["result"] == "done"
+    assert (deployed := of("deploy"))["nodes"]["compute1"]["result"] == "done"
     assert of("converge")["facts"]["Horizon"] == "http://10.0.115.10/"
-    assert of("status")["nodes"][0]["when"].endswith("Z")
-    assert of("report")["run"]["started"].endswith("Z")
+    assert (status := of("status"))["nodes"][0]["when"].endswith("Z")
+    assert (report := of("report"))["run"]["started"].endswith("Z")
+    assert [each["cloud"] for each in (deployed, status, report)] == ["stackcook"] * 3
     assert len(of("report", "--list")["runs"]) == 3
     assert of("logs", "compute1", "--failed")["lines"][0].startswith("converge failed: compute1")
     assert of("machines")["machines"][1]["address"] == "127.0.0.3"

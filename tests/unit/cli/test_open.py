@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -12,6 +15,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from stackcook.certificates import issue, new_authority
@@ -90,7 +94,11 @@ def test_what_cannot_be_opened(root: Path, site: FakeSite) -> None:
     run("deploy")
     site.horizon = ""
     for words in (["open", "horizon"], ["tunnel"]):
-        assert run(*words).stderr == "no node runs Horizon; run `stackcook status`\n"
+        said = run(*words).stderr
+        assert said.startswith("no node runs Horizon; run `stackcook status` to see")
+    refused = run("open", "report", "--zone", "north")
+    assert refused.exit_code == ExitCode.USAGE
+    assert "--zone is for horizon: the report is about all zones" in refused.stderr
 
 
 def test_tunnel_prints_a_command_for_the_laptop(root: Path, site: FakeSite) -> None:
@@ -109,6 +117,36 @@ def test_tunnel_prints_a_command_for_the_laptop(root: Path, site: FakeSite) -> N
         found = data(run("tunnel", "--port", "9000", "--json", **connection).stdout)
         assert found["command"] == f"ssh -N -L 9000:{place} -p 2222 bob@2001:db8::7"
         assert found["url"] == "http://localhost:9000/horizon/"
+
+
+def test_tunnel_says_if_it_does_not_know_how_the_laptop_gets_here(
+    root: Path, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("deploy")
+    monkeypatch.setattr(socket, "gethostname", lambda: "lab7")
+    variables = {"SSH_CONNECTION": None, "SUDO_USER": "alice"}
+    with horizon("localhost") as site.horizon:
+        guessed = run("tunnel", **variables).stdout
+        sure = run("tunnel", SSH_CONNECTION="192.0.2.9 50000 192.0.2.7 22").stdout
+    assert "alice@lab7\n" in guessed and "\nReplace lab7 if the laptop knows" in guessed
+    assert max(map(len, guessed.splitlines())) <= 80
+    assert "Replace" not in sure
+
+
+def test_tunnel_of_a_user_without_a_name(
+    root: Path, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container."""
+    run("deploy")
+
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", unknown)
+    with horizon("localhost") as site.horizon:
+        result = run("tunnel", SSH_CONNECTION=None, SUDO_USER=None)
+    assert result.exit_code == ExitCode.DONE, result.stderr
+    assert f" {os.getuid()}@" in result.stdout
 
 
 def test_tunnel_to_a_horizon_with_tls(root: Path, site: FakeSite) -> None:

@@ -64,10 +64,11 @@ def test_another_command_that_goes_on_now_is_not_the_run(cloud: FakeCloud) -> No
 
 
 def test_report_of_another_run_by_its_number_or_its_deploy(cloud: FakeCloud) -> None:
-    assert run("report", "--run", "1").stdout.startswith("deploy: done, ")
+    assert run("report", "--run", "1").stdout.startswith("deploy of stackcook: done, ")
     runs = data_of(run("report", "--list", "--json").stdout)["runs"]
     assert [each["id"] for each in runs] == [2, 1]
-    assert run("report", "--run", runs[1]["deploy"]).stdout.startswith("deploy: done, ")
+    named = run("report", "--run", runs[1]["deploy"]).stdout
+    assert named.startswith("deploy of stackcook: done, ")
     result = run("report", "--run", "7")
     assert result.exit_code == ExitCode.USAGE
     assert result.stderr == "unknown run 7; run `stackcook report --list` to see all runs\n"
@@ -89,6 +90,7 @@ def test_files_are_written_and_named(cloud: FakeCloud) -> None:
         *(["wrote", name] for name in ("a.html", "a.xml", "a.tar.gz")),
     ]
     assert Path("a.html").read_text().startswith("<!DOCTYPE html>")
+    assert "<dt>cloud</dt><dd>stackcook</dd>" in Path("a.html").read_text()
     assert Path("a.xml").read_text().startswith("<?xml")
     assert Path("a.tar.gz").stat().st_mode & 0o777 == 0o600
     with tarfile.open("a.tar.gz") as tar:
@@ -120,6 +122,7 @@ def test_a_manifest_that_is_broken_now_keeps_nobody_from_the_report(cloud: FakeC
     result = run("report")
     assert (result.exit_code, result.stderr) == (ExitCode.DONE, "")
     assert "compute2: converge failed" in result.stdout
+    assert data_of(run("report", "--json").stdout)["cloud"] is None
 
 
 def test_before_the_first_run_there_is_nothing_to_tell_and_nothing_is_made(

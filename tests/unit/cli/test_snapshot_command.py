@@ -46,6 +46,8 @@ def test_a_damaged_one_is_listed_after_the_others(store: Store) -> None:
 
 def test_it_is_removed(store: Store) -> None:
     saved(store)
+    assert data(run("snapshot", "remove", "lab", "--json").stdout) == {"name": "lab"}
+    saved(store)
     assert run("snapshot", "remove", "lab").stdout == "removed lab\n"
     result = run("snapshot", "remove", "lab")
     assert result.exit_code == ExitCode.USAGE

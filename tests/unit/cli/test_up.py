@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from stackcook.cli import deploy as deploying
 from stackcook.cli import ps, up
 from stackcook.cli.main import cli
-from stackcook.errors import ChefServerError, ExitCode
+from stackcook.errors import ChefServerError, ExitCode, MachineError
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork
 from stackcook.manifest.model import Node
@@ -206,6 +206,17 @@ def test_it_is_destroyed_and_its_directory_deleted(site: FakeSite) -> None:
     assert run("down", "ci-42").exit_code == ExitCode.USAGE
 
 
+def test_the_json_of_down_has_each_cloud(site: FakeSite) -> None:
+    for name in ("ci-1", "ci-2", "ci-3"):
+        run("up", "--ephemeral", "--name", name)
+    assert data(run("down", "ci-1", "--json").stdout)["cloud"] == "ci-1"
+    site.errors["stop"] = MachineError("it does not stop")
+    result = run("down", "ci-2", "ci-3", "--json")
+    runs = data(result.stdout)["runs"]
+    assert [each["cloud"] for each in runs] == ["ci-2", "ci-3"]
+    assert [len(each["errors"]) for each in runs] == [1, 1] and result.exit_code != ExitCode.DONE
+
+
 def test_destroy_leaves_as_little_as_down(site: FakeSite) -> None:
     for name in ("ci-42", "other"):
         run("up", "--ephemeral", "--name", name)
@@ -352,6 +363,10 @@ def test_the_list_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[1].split() == "ci-42 1 of 2 running 3.4 GB me 1 min 2 h".split()
     assert lines[2].split() == "lab running 1.0 GB me 1 d /home/me/cloud".split()
     assert max(map(len, lines)) <= 80
+    assert "Only clouds of LXC containers" in " ".join(run("ps", "--help").stdout.split())
     first, second = data(run("ps", "--json").stdout)["clouds"]
     assert (first["memory"], first["nodes"]) == (3_400_000_000, machines)
     assert first["expires"] and second["expires"] is None
+    late = CloudHere("ci-42", Path("/x"), "me", machines, 0, now - 90, now - 10)
+    monkeypatch.setattr(ps, "clouds_here", lambda _: (late,))
+    assert run("ps").stdout.splitlines()[1].endswith("  expired")

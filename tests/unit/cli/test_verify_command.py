@@ -18,7 +18,7 @@ from stackcook.run.state import State
 from stackcook.verify.check import Check, Report
 from stackcook.verify.tempest import results
 from stackcook.verify.tempest.run import Request, TempestReport
-from tests.junit import validate
+from tests.junit import clouds_of, validate
 from tests.output import data as data_of
 
 WELL = Check("SSH", "controller", True, seconds=0.2)
@@ -114,8 +114,10 @@ def test_screenshots_are_named_and_are_in_the_page(run: Any, tmp_path: Path) -> 
     result = run(Report((WELL,), screenshots=(picture,)), "--html", str(page))
     assert f"screenshots of Horizon: {picture.parent}\n" in result.stdout
     assert "<h2>01 console</h2>" in page.read_text()
+    assert "<title>verify of stackcook: " in page.read_text()
     result = run(Report((WELL,), screenshots=(picture,)), "--json")
-    assert data_of(result.stdout)["screenshots"] == [str(picture)]
+    found = data_of(result.stdout)
+    assert (found["cloud"], found["screenshots"]) == ("stackcook", [str(picture)])
 
 
 def test_junit_has_a_case_for_each_check(run: Any, tmp_path: Path) -> None:
@@ -124,6 +126,8 @@ def test_junit_has_a_case_for_each_check(run: Any, tmp_path: Path) -> None:
     assert run(Report((cloud, STOPPED, WELL), 1.0), "--junit", str(file)).exit_code == 5
     root = validate(file.read_text())
     assert [suite.get("name") for suite in root] == ["cloud", "controller"]
+    assert root.get("name") == "stackcook verify of stackcook"
+    assert clouds_of(root) == {"stackcook"}
     cases = [(case.get("classname"), case.get("name")) for case in root.iter("testcase")]
     assert cases[0] == ("verify.cloud", "Keystone's token")
     (failure,) = root.iter("failure")
@@ -133,7 +137,9 @@ def test_junit_has_a_case_for_each_check(run: Any, tmp_path: Path) -> None:
 def test_junit_of_tempest(run: Any, tmp_path: Path) -> None:
     file = tmp_path / "tempest.xml"
     run(Report(()), "--tempest", "smoke", "--junit", str(file))
-    (case,) = validate(file.read_text()).iter("testcase")
+    root = validate(file.read_text())
+    assert clouds_of(root) == {"stackcook"}
+    (case,) = root.iter("testcase")
     assert (case.get("classname"), case.get("name")) == ("tempest.api.X", "test_y")
 
 

@@ -26,6 +26,8 @@ from stackcook.manifest.model import MachineKind, Manifest, Node
 from stackcook.operations import sbom
 from stackcook.operations.site import Site
 from stackcook.remote.base import Host
+from stackcook.run.events import RunStarted
+from stackcook.run.state import State
 from tests.output import data
 
 PRINTED = """\
@@ -251,6 +253,28 @@ def test_the_nodes_are_asked(tmp_path: Path) -> None:
         site.software()
     assert error.value.where == "c"
     assert error.value.remedy == "check that `stackcook ssh c -- dpkg-query --list` works"
+
+
+@pytest.mark.usefixtures("dpkg")
+def test_nodes_are_asked_once_their_network_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def software() -> tuple[str, ...]:
+        asked.append("software")
+        return (PRINTED,)
+
+    machines = SimpleNamespace(prepare=lambda: asked.append("network"))
+    site = SimpleNamespace(machines=machines, make_ready=lambda user: None, software=software)
+    monkeypatch.setattr(command, "Site", lambda *_: site)
+    path = tmp_path / "infrastructure.yml"
+    path.write_text("nodes: [controller]\n")
+    with State(tmp_path / ".stackcook") as state:
+        state(RunStarted("deploy", 1.0, ("controller",)))
+    done = CliRunner().invoke(cli, ["-f", str(path), "sbom", "--nodes", "--json"])
+    assert "other" in {each["name"] for each in data(done.output)["components"]}
+    assert asked == ["network", "software"]
 
 
 def test_a_system_without_dpkg(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,9 @@ def test_checks_notes_and_screenshots_are_in_the_page(tmp_path: Path) -> None:
     picture.write_bytes(b"\x89PNG")
     failed = Check("nova-scheduler", "controller", False, "it is <inactive>", "read its log", 0.1)
     report = Report((Check("SSH", "controller", True), failed), 2.0, ("a note",), (picture,))
-    page = render(report)
+    page = render(report, "ci-42")
     for text in (
-        "verify: 2 checks in 2.0 s: 1 failed",
+        "verify of ci-42: 2 checks in 2.0 s: 1 failed",
         "<h2>controller</h2>",
         "it is &lt;inactive&gt;",
         "read its log",

@@ -142,7 +142,9 @@ def test_a_page_of_a_run_that_did_nothing(tmp_path: Path) -> None:
         state(RunStarted("deploy", 100.0, ()))
         state(RunDone("deploy", 100.0, 0.0, 3))
     page = Page(html.render(cloud.report()))
-    assert page.texts["h1"] == ["deploy: invalid manifest or Chef repository (exit 3), 0.0 s"]
+    assert page.texts["h1"] == [
+        "deploy of fake: invalid manifest or Chef repository (exit 3), 0.0 s"
+    ]
     assert "svg" not in page.texts
 
 

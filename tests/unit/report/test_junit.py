@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stackcook.errors import NodeError
 from stackcook.report import junit
-from tests.junit import validate
+from tests.junit import clouds_of, validate
 from tests.ran import FakeCloud
 
 
@@ -33,6 +34,13 @@ def test_a_suite_is_a_stage_and_a_case_a_step_of_a_node(cloud: FakeCloud) -> Non
     ]
     names = [case.get("name") for case in root[0].iter("testcase")]
     assert "gate single-compute" in names and names[-1] == "verify"
+    assert root.get("name") == "stackcook deploy of fake" and clouds_of(root) == {"fake"}
+
+
+def test_a_cloud_whose_name_is_unknown_is_not_named(cloud: FakeCloud) -> None:
+    cloud.deploy()
+    root = validate(junit.render(replace(cloud.report(), cloud="")))
+    assert root.get("name") == "stackcook deploy" and clouds_of(root) == {None}
 
 
 def test_a_failure_says_why_and_ends_with_the_log(cloud: FakeCloud) -> None:

@@ -14,7 +14,7 @@ from stackcook.bootstrap.preflight import Inspected
 from stackcook.manifest.model import Interface, InterfaceKind, Match
 from stackcook.report import preflight as report
 from stackcook.run.events import Findings
-from tests.junit import validate
+from tests.junit import clouds_of, validate
 
 SAID = """\
 host=one
@@ -140,6 +140,7 @@ def test_the_page_is_one_file_and_escapes_what_hosts_say(found: Findings) -> Non
 
 def test_junit_has_a_case_for_each_kind_on_each_host(found: Findings) -> None:
     root = validate(report.junit(found, "lab"))
+    assert root.get("name") == "stackcook preflight of lab" and clouds_of(root) == {"lab"}
     assert [suite.get("name") for suite in root] == ["one", "two"]
     cases = {case.get("name"): case for case in root[0].iter("testcase")}
     assert set(cases) == set(KINDS)

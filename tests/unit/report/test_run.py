@@ -35,7 +35,7 @@ def test_a_run_is_told_by_stages_and_nodes(cloud: FakeCloud) -> None:
     assert report.chef == ("18.10.17",)
     shown = text.render(report).plain
     assert shown.startswith(
-        "deploy: done, except for failed nodes within the failure budget (exit 8), "
+        "deploy of fake: done, except for failed nodes within the failure budget (exit 8), "
     )
     assert "3 nodes in" in shown and "2 done, 1 failed, gate" in shown
 
@@ -126,14 +126,14 @@ def test_a_killed_run_says_so_and_what_it_was_at(cloud: FakeCloud) -> None:
         state(StepStarted("converge", 102.0, "compute2", "all"))
         state(StepDone("converge", 110.0, 8.0, "compute2", "3/4 resources updated", 3, 4))
     report = cloud.report()
-    assert text.title(report) == "deploy: killed, 10 s"
+    assert text.title(report) == "deploy of fake: killed, 10 s"
     assert {node.name: node.result for node in report.nodes} == {
         "compute1": "interrupted",
         "compute2": "done",
         "controller": "interrupted",
     }
     running = cloud.report(under_way=True)
-    assert text.title(running).startswith("deploy: running, ")
+    assert text.title(running).startswith("deploy of fake: running, ")
     assert [node.result for node in running.nodes] == ["running", "done", "waiting"]
 
 
@@ -164,7 +164,7 @@ def test_json_has_the_keys_that_programs_rely_on(cloud: FakeCloud) -> None:
     cloud.deploy()
     data = json.loads(json.dumps(report_data.run_data(cloud.report())))
     assert list(data) == [
-        *("run", "steps", "zones", "stages", "nodes", "failures", "slow", "versions"),
+        *("cloud", "run", "steps", "zones", "stages", "nodes", "failures", "slow", "versions"),
     ]
     assert list(data["run"]) == [
         *("id", "command", "who", "deploy", "manifest", "started", "ended", "seconds"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stackcook.report import tempest
-from tests.junit import validate
+from tests.junit import clouds_of, validate
 from stackcook.verify.tempest.guideline import Capability, Component, Verdict, Wanted
 from stackcook.verify.tempest.results import FAILED, NOT_RUN, PASSED, SKIPPED, Result
 from stackcook.verify.tempest.run import TempestReport
@@ -52,16 +52,17 @@ def test_text_shows_failures_with_causes_and_reasons_of_skips() -> None:
 
 
 def test_json_has_tests_and_capabilities() -> None:
-    data = tempest.data(REPORT)
-    assert data["ok"] is False
+    data = tempest.data(REPORT, "ci-42")
+    assert (data["cloud"], data["ok"]) == ("ci-42", False)
     assert data["counts"] == {"passed": 1, "failed": 1, "skipped": 1, "not_run": 0}
     assert data["tests"][1]["cause"] == "nova-compute on compute1: 10:00:00 refused"
     assert data["components"][0]["capabilities"][1]["tests"] == {"d": FAILED, "v": SKIPPED}
 
 
 def test_junit_has_a_case_for_each_test() -> None:
-    root = validate(tempest.junit(REPORT))
+    root = validate(tempest.junit(REPORT, "ci-42"))
     (suite,) = root
+    assert root.get("name", "").endswith(" of ci-42") and clouds_of(root) == {"ci-42"}
     assert root.get("time") == "65.000" and suite.get("timestamp") == "1970-01-01T00:00:10"
     totals = {name: suite.get(name) for name in ("tests", "failures", "skipped")}
     assert totals == {"tests": "3", "failures": "1", "skipped": "1"}

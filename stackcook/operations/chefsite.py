@@ -173,7 +173,7 @@ class ChefSite:
             raise InputError([replace(f, severity=Severity.ERROR) for f in findings])
 
     def digest(self) -> str:
-        """A checksum of the manifest, of all that an upload sends, and of stackcook itself."""
+        """The checksums of the manifest, of all that an upload sends, and of stackcook itself."""
         return self._read.digest(self._manifest)
 
     def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:

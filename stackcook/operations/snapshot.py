@@ -185,9 +185,9 @@ def start_of(
 ) -> Start | None:
     """The snapshot that a deploy begins with, None if with none.
 
-    ``machines`` are the states of all machines, ``digest`` is the checksum of the deploy's inputs,
-    ``now`` in seconds since the epoch. A restore that was interrupted is done again. Raises
-    UsageError if a snapshot is needed, and there is no suitable one.
+    ``machines`` are the states of all machines, ``digest`` has the checksums of the deploy's
+    inputs, ``now`` is in seconds since the epoch. A restore that was interrupted is done again.
+    Raises UsageError if a snapshot is needed, and there is no suitable one.
     """
     restoring = manifest.state / RESTORING
     interrupted = restoring.exists()
@@ -240,8 +240,15 @@ def restore_step(start: Start) -> Step:
     of = f" of the cloud {snapshot.cloud}" if start.moved else ""
     does = f"restore the machines from the snapshot {snapshot.name}{of}, saved"
     does += f" {ago(start.now - snapshot.saved)}"
-    if start.moved:
-        does += "; all nodes converge at their new addresses"
-    elif not start.same:
-        does += "; all nodes converge, as something has changed since"
-    return Step("restore", does)
+    return Step("restore", f"{does}{what_changed(start)}")
+
+
+def what_changed(start: Start) -> str:
+    """What is not as it was when the snapshot was saved, as the end of a sentence; may be empty."""
+    if start.same:
+        return ""
+    names, left = start.changed[:5], len(start.changed) - 5
+    more = f" and {left} more" if left > 0 else ""
+    what = f"changed since: {', '.join(names)}{more}" if names else "what has changed is not known"
+    at = " at their new addresses" if start.moved else ""
+    return f"; {what}; all nodes converge{at}"

@@ -73,19 +73,20 @@ def test_with_other_inputs_all_nodes_converge(manifest: Manifest, site: FakeSite
 
 
 def test_the_plan_says_which_and_how_old_it_is(manifest: Manifest, site: FakeSite) -> None:
+    site.inputs = "\n".join(f"1  {letter}" for letter in "abcdefg")
     for digest, what in (
-        ("as ever", "snapshot lab, saved 2 h ago"),
-        (
-            "other",
-            "snapshot lab, saved 2 h ago; all nodes converge, as something has changed since",
-        ),
+        (site.inputs, ""),
+        (site.inputs.replace("1  b", "2  b"), "; changed since: b; all nodes converge"),
+        ("1  a", "; changed since: b, c, d, e, f and 1 more; all nodes converge"),
+        ("", "; what has changed is not known; all nodes converge"),
     ):
         keep(site, manifest, digest=digest)
         facts = observe(manifest, site)
         start = start_of(manifest, site, facts.machines, site.digest(), NOW + 7200)
         assert start
         plan = deploy_plan(manifest, restored(facts, manifest, start))
-        assert plan.steps[1].does == f"restore the machines from the {what}"
+        wanted = f"restore the machines from the snapshot lab, saved 2 h ago{what}"
+        assert plan.steps[1].does == wanted
         assert plan.machines == dict.fromkeys(NODES, "start")
 
 
@@ -133,7 +134,8 @@ def test_at_other_addresses_all_nodes_register_and_converge(
     manifest = replace(manifest, snapshots_of=place)
     before = original(manifest)
     assert before
-    keep(site, before)
+    keep(site, before, digest="1  manifest")
+    site.inputs = "2  manifest"
     found = steps(manifest, site)
     assert "restore" in found
     assert {f"{step} {node}" for step in ("register", "converge") for node in NODES} < set(found)
@@ -142,7 +144,7 @@ def test_at_other_addresses_all_nodes_register_and_converge(
     assert start
     assert restore_step(start).does == (
         "restore the machines from the snapshot lab of the cloud lab, saved 2 h ago; "
-        "all nodes converge at their new addresses"
+        "changed since: manifest; all nodes converge at their new addresses"
     )
 
 

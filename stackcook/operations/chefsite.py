@@ -79,6 +79,11 @@ class ChefSite:
             return None
         return Store(default_directory())
 
+    @property
+    def box_renewed(self) -> float:
+        """When a box of the lab's machines was last built again (since the epoch); 0.0 if never."""
+        return self.lab.box_renewed if self.lab else 0.0
+
     @cached_property
     def server(self) -> ChefServer:
         """The Chef server, started if it is the embedded one; knife's config.rb leads to it."""

@@ -65,12 +65,12 @@ def save(
 def is_saved(manifest: Manifest, site: Site, name: str = "") -> bool:
     """Whether the snapshot ``name`` was saved after a deploy with the same inputs as the last one.
 
-    After a converge the inputs are not known, so it is not.
+    After a converge the inputs are not known, so it is not; nor if the box was built again since.
     """
     nodes = [node.name for node in manifest.nodes]
     last = finished_deploy(manifest.state, nodes)
     wanted = (name or manifest.name, last.digest if last else "", shape_of(manifest))
-    there = store_of(site).all()
+    there = (each for each in store_of(site).all() if each.saved > site.box_renewed)
     return bool(wanted[1]) and wanted in ((each.name, each.digest, each.shape) for each in there)
 
 
@@ -213,7 +213,10 @@ def start_of(
             what = "this snapshot is of another cloud: its name, nodes, addresses, networks or box"
             remedy = "omit the name to use a snapshot of this cloud"
             raise UsageError(f"{what} differ", where=name, remedy=remedy)
-    if not starts and (wish.reset or interrupted):
+    if not (wish.reset or interrupted):
+        # who builds the box again wants newer packages than these have
+        starts = tuple(start for start in starts if start.snapshot.saved > site.box_renewed)
+    elif not starts:
         what = "there is no snapshot of this cloud"
         remedy = "run `stackcook destroy`, then `stackcook deploy`"
         raise UsageError(what, where=str(manifest.root), remedy=remedy)

@@ -106,6 +106,17 @@ def test_what_is_there_is_only_replaced_if_asked(manifest: Manifest, site: FakeS
     assert "restore" not in steps(manifest, site)
 
 
+def test_a_box_that_was_built_again_is_newer_than_a_snapshot(
+    manifest: Manifest, site: FakeSite
+) -> None:
+    keep(site, manifest)
+    site.box_renewed = NOW + 1
+    assert "restore" not in steps(manifest, site)
+    assert "restore" in steps(manifest, site, Wish(reset=True))
+    site.box_renewed = NOW - 1
+    assert "restore" in steps(manifest, site)
+
+
 def test_another_cloud_s_snapshot_does_not_fit(manifest: Manifest, site: FakeSite) -> None:
     first, *others = manifest.nodes
     moved = replace(first, address=IPv4Address("10.0.115.99"))
@@ -273,6 +284,9 @@ def test_a_snapshot_counts_as_the_same_only_with_name_inputs_and_shape(
     first, *others = manifest.nodes
     moved = replace(first, address=IPv4Address("10.0.115.99"))
     assert not is_saved(replace(manifest, nodes=(moved, *others)), site, "lab")
+    site.box_renewed = NOW + 1
+    assert not is_saved(manifest, site, "lab")
+    site.box_renewed = 0.0
     site.inputs = "changed"
     deployed(manifest, site)
     assert not is_saved(manifest, site, "lab")

@@ -213,6 +213,7 @@ class FakeSite:
         self.gone: tuple[str, ...] = ()
         self.leaves: dict[str, Leaving] = {}
         self.snapshots: Store | None = None
+        self.box_renewed = 0.0
         self.on_restore: Callable[[], None] = lambda: None
         self.verified: list[Deploy] = []
         self.port = 4545

@@ -8,8 +8,8 @@ import os
 import shlex
 import time
 from base64 import b64decode
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,9 +27,12 @@ from stackcook.log import shown
 from stackcook.manifest import model
 from stackcook.operations.limit import of_one_zone
 from stackcook.operations.site import Site
+from stackcook.operations.snapshot import save, store_of
 from stackcook.remote.base import Access, as_root
 from stackcook.report.run import RunReport
 from stackcook.run.events import Event, Listener, StepDone, StepFailed
+from stackcook.run.lock import exclusive
+from stackcook.snapshot.store import Snapshot
 from stackcook.verify.check import Report
 from stackcook.verify.clouds import DEMO, demo_cloud
 from stackcook.verify.openstack import USER
@@ -145,8 +148,16 @@ class Cloud:
     ``keep``; one of :meth:`open` is not. Expected errors are StackcookErrors.
     """
 
-    def __init__(self, manifest: model.Manifest, site: Site, *, keep: bool = True) -> None:
+    def __init__(
+        self,
+        manifest: model.Manifest,
+        site: Site,
+        make_site: Callable[[model.Manifest], Site],
+        *,
+        keep: bool = True,
+    ) -> None:
         self._manifest, self._site, self._keep = manifest, site, keep
+        self._make_site = make_site
 
     @classmethod
     def deploy(
@@ -223,7 +234,9 @@ class Cloud:
             )
         if code not in _DEPLOYED:
             raise listener.error("deploy", code, ready.manifest)
-        return cls(ready.manifest, ready.site, keep=keep)
+        return cls(
+            ready.manifest, ready.site, lambda found: make_site(found, login, None), keep=keep
+        )
 
     @classmethod
     def open(
@@ -242,9 +255,10 @@ class Cloud:
         found = load_deployed(Path(manifest))
         if zone is not None:
             found = of_one_zone(found, zone)
-        site = make_site(found, access or Access.of_environment(), None)
+        login = access or Access.of_environment()
+        site = make_site(found, login, None)
         site.machines.prepare()  # without its network, packets would take the default route
-        return cls(found, site)
+        return cls(found, site, lambda manifest: make_site(manifest, login, None))
 
     def __enter__(self) -> Cloud:
         return self
@@ -268,7 +282,7 @@ class Cloud:
         """The manifest's file."""
         return self._manifest.path
 
-    @cached_property
+    @property
     def nodes(self) -> Mapping[str, Node]:
         """The nodes by their names, in the manifest's order."""
         return {node.name: Node(node, self._site) for node in self._manifest.nodes}
@@ -344,6 +358,52 @@ class Cloud:
 
     def _recorded(self, run: int | str | None) -> Recorded:
         return recorded(self._manifest.path, None if run is None else str(run))
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """All snapshots of this user, the newest first, as ``stackcook snapshot list`` shows them.
+
+        Raises UsageError if clouds of this kind have none.
+        """
+        return store_of(self._site).all()
+
+    def save_snapshot(self, name: str = "", *, on_event: Listener | None = None) -> None:
+        """Save the whole cloud as ``stackcook snapshot save`` does; its machines are restarted.
+
+        The name of the snapshot is that of the cloud, unless it is given. Raises UsageError if the
+        cloud cannot be saved, and RunError if a step fails.
+        """
+        manifest, listener = load_deployed(self.manifest), _Listener(on_event)
+        with self._restarted(manifest) as site, exclusive(manifest.state, "snapshot save"):
+            code = save(manifest, site, (listener,), name)
+        if code is not ExitCode.DONE:
+            raise listener.error("snapshot save", code, manifest)
+
+    def reset(self, snapshot: str = "", *, on_event: Listener | None = None) -> None:
+        """Throw away all changes since the snapshot, as ``stackcook snapshot restore`` does.
+
+        Without a name, it is the snapshot that ``stackcook deploy --reset`` takes. Raises
+        UsageError if there is no suitable one, and RunError if a step fails.
+        """
+        manifest, listener = load(self.manifest, "deploy", _log.warning), _Listener(on_event)
+        with self._restarted(manifest) as site:
+            ready = deployment.Ready(manifest, site, frozenset())
+            code = deployment.deploy(ready, listener, reset=True, snapshot=snapshot)
+        if code not in _DEPLOYED:
+            raise listener.error("deploy", code, manifest)
+
+    @contextmanager
+    def _restarted(self, manifest: model.Manifest) -> Iterator[Site]:
+        """A site for a run that stops the machines and the Chef server; then a new one for others.
+
+        A site relies on what it has found running.
+        """
+        try:
+            with closing(self._make_site(manifest)) as site:
+                yield site
+        finally:
+            self.close()
+            self._site = self._make_site(self._manifest)
 
     def destroy(self, *, on_event: Listener | None = None) -> None:
         """Remove the cloud and all local state, or give hosts back; asks nothing.

@@ -40,7 +40,8 @@ def build(context: Context, again: bool, warm: bool) -> None:
 
     With --warm, build a box for each set of packages that recipes of the manifest's nodes install.
     `deploy` then creates nodes from it faster. Their packages are as old as the box; --again
-    renews it. Vagrant gets to know these boxes, too.
+    renews it, and deploys no longer begin with older snapshots. Vagrant gets to know these boxes,
+    too.
     """
     manifest = context.load() if warm else None
     boxes = warm_boxes(named_packages(manifest)) if manifest else {ORDINARY: []}

@@ -30,6 +30,9 @@ QUICK = HERE / "quick.sh"
 """Lets the client start faster. Only in the box: it is not how Chef or RubyGems start it."""
 
 LOCKS = (LOCK, HERE / "quick.lock")
+_RENEWED = "renewed"
+"""An empty file beside a box that was built again, and dates from then."""
+
 _MADE_OF = (SCRIPT, *LOCKS, QUICK)
 
 
@@ -78,6 +81,8 @@ class Box:
         else:
             self._build_ordinary(new, on_line, run)
         new.replace(self.path)
+        if again:
+            self.path.with_name(_RENEWED).touch()
         if self._in_vagrant.exists():
             shutil.rmtree(self._in_vagrant)  # the old one; the next deploy adds the new one
         return self.path
@@ -131,6 +136,12 @@ def warm_boxes(packages: Mapping[str, Packages]) -> dict[Box, list[str]]:
 def any_warm() -> bool:
     """Whether a warm box was built on the ordinary box of today's scripts."""
     return any(cache().glob(f"boxes/{ORDINARY.key}-*/lxc.box"))
+
+
+def renewals() -> Mapping[str, float]:
+    """The key of each box that was built again → when, in seconds since the epoch."""
+    marks = cache().glob(f"boxes/{ORDINARY.key}*/{_RENEWED}")
+    return {mark.parent.name: mark.stat().st_mtime for mark in marks}
 
 
 def _checksum(*contents: bytes) -> str:

@@ -27,7 +27,7 @@ from stackcook.errors import MachineError, UsageError, one_line
 from stackcook.files import lock, private_directory, try_lock, write_private
 from stackcook.machines import lxcfs, numa
 from stackcook.machines.base import ABSENT, RUNNING, STOPPED, STOPPING
-from stackcook.machines.box import ORDINARY, Box, any_warm, warm_boxes
+from stackcook.machines.box import ORDINARY, Box, any_warm, renewals, warm_boxes
 from stackcook.machines.layers import Layers
 from stackcook.machines.lxc import Containers
 from stackcook.machines.network import LabNetwork, external_attributes
@@ -324,6 +324,13 @@ class VagrantMachines:
         warm = warm_boxes(self.named_packages()) if any_warm() else {}
         built = {node: box for box, nodes in warm.items() if box.path.exists() for node in nodes}
         return {node.name: built.get(node.name, ORDINARY) for node in self.manifest.nodes}
+
+    @property
+    def box_renewed(self) -> float:
+        """When one of the boxes was last built again (since the epoch); 0.0 if none ever was."""
+        found = renewals()  # mostly none: then it need not be known which boxes these are
+        boxes = self._boxes.values() if found else ()
+        return max((found.get(box.key, 0.0) for box in boxes), default=0.0)
 
     def _add_box(self, box: Box, on_line: Say) -> None:
         path = box.build(on_line)

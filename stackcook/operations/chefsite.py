@@ -79,6 +79,11 @@ class ChefSite:
             return None
         return Store(default_directory())
 
+    @property
+    def box_renewed(self) -> float:
+        """When a box of the lab's machines was last built again (since the epoch); 0.0 if never."""
+        return self.lab.box_renewed if self.lab else 0.0
+
     @cached_property
     def server(self) -> ChefServer:
         """The Chef server, started if it is the embedded one; knife's config.rb leads to it."""
@@ -173,7 +178,7 @@ class ChefSite:
             raise InputError([replace(f, severity=Severity.ERROR) for f in findings])
 
     def digest(self) -> str:
-        """A checksum of the manifest, of all that an upload sends, and of stackcook itself."""
+        """The checksums of the manifest, of all that an upload sends, and of stackcook itself."""
         return self._read.digest(self._manifest)
 
     def recipes_to_prepare(self, nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:

@@ -31,7 +31,7 @@ from stackcook.operations.shared import (
     staged,
 )
 from stackcook.operations.runner import Settings, run
-from stackcook.operations.snapshot import Wish, restore_step, restored, start_of
+from stackcook.operations.snapshot import Wish, restore_step, restored, start_of, what_changed
 from stackcook.retry import Backoff
 from stackcook.run.events import FINDINGS, PREFLIGHT, Listener
 from stackcook.run.executor import Action, Task
@@ -213,7 +213,7 @@ def actions(
 
     def restore(_: Task) -> str:
         assert facts.start
-        return site.restore(facts.start)
+        return site.restore(facts.start) + what_changed(facts.start)
 
     def machines(task: Task) -> str:
         nodes = zones[task.step.zone]

@@ -65,12 +65,12 @@ def save(
 def is_saved(manifest: Manifest, site: Site, name: str = "") -> bool:
     """Whether the snapshot ``name`` was saved after a deploy with the same inputs as the last one.
 
-    After a converge the inputs are not known, so it is not.
+    After a converge the inputs are not known, so it is not; nor if the box was built again since.
     """
     nodes = [node.name for node in manifest.nodes]
     last = finished_deploy(manifest.state, nodes)
     wanted = (name or manifest.name, last.digest if last else "", shape_of(manifest))
-    there = store_of(site).all()
+    there = (each for each in store_of(site).all() if each.saved > site.box_renewed)
     return bool(wanted[1]) and wanted in ((each.name, each.digest, each.shape) for each in there)
 
 
@@ -185,9 +185,9 @@ def start_of(
 ) -> Start | None:
     """The snapshot that a deploy begins with, None if with none.
 
-    ``machines`` are the states of all machines, ``digest`` is the checksum of the deploy's inputs,
-    ``now`` in seconds since the epoch. A restore that was interrupted is done again. Raises
-    UsageError if a snapshot is needed, and there is no suitable one.
+    ``machines`` are the states of all machines, ``digest`` has the checksums of the deploy's
+    inputs, ``now`` is in seconds since the epoch. A restore that was interrupted is done again.
+    Raises UsageError if a snapshot is needed, and there is no suitable one.
     """
     restoring = manifest.state / RESTORING
     interrupted = restoring.exists()
@@ -213,7 +213,10 @@ def start_of(
             what = "this snapshot is of another cloud: its name, nodes, addresses, networks or box"
             remedy = "omit the name to use a snapshot of this cloud"
             raise UsageError(f"{what} differ", where=name, remedy=remedy)
-    if not starts and (wish.reset or interrupted):
+    if not (wish.reset or interrupted):
+        # who builds the box again wants newer packages than these have
+        starts = tuple(start for start in starts if start.snapshot.saved > site.box_renewed)
+    elif not starts:
         what = "there is no snapshot of this cloud"
         remedy = "run `stackcook destroy`, then `stackcook deploy`"
         raise UsageError(what, where=str(manifest.root), remedy=remedy)
@@ -240,8 +243,15 @@ def restore_step(start: Start) -> Step:
     of = f" of the cloud {snapshot.cloud}" if start.moved else ""
     does = f"restore the machines from the snapshot {snapshot.name}{of}, saved"
     does += f" {ago(start.now - snapshot.saved)}"
-    if start.moved:
-        does += "; all nodes converge at their new addresses"
-    elif not start.same:
-        does += "; all nodes converge, as something has changed since"
-    return Step("restore", does)
+    return Step("restore", f"{does}{what_changed(start)}")
+
+
+def what_changed(start: Start) -> str:
+    """What is not as it was when the snapshot was saved, as the end of a sentence; may be empty."""
+    if start.same:
+        return ""
+    names, left = start.changed[:5], len(start.changed) - 5
+    more = f" and {left} more" if left > 0 else ""
+    what = f"changed since: {', '.join(names)}{more}" if names else "what has changed is not known"
+    at = " at their new addresses" if start.moved else ""
+    return f"; {what}; all nodes converge{at}"

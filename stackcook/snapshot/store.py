@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import shutil
 import time
@@ -61,7 +62,7 @@ class SavedNode:
 class Snapshot:
     """A snapshot in ``directory``; ``saved`` is in seconds since the epoch.
 
-    ``cloud`` is the name of the saved cloud, ``digest`` the checksum of the inputs of its last
+    ``cloud`` is the name of the saved cloud, ``digest`` has the checksums of the inputs of its last
     deploy and ``deploy`` that one's ID, ``shape`` see :func:`shape_of`, ``port`` the Chef server's.
     """
 
@@ -116,20 +117,22 @@ class Start:
 
     ``same``: it was saved after a deploy with the same inputs, so that no node has to converge.
     ``moved``: old → new address of each node, if it is a snapshot of another cloud.
-    ``now`` is when that was found out, in seconds since the epoch.
+    ``now`` is when that was found out, in seconds since the epoch. ``changed`` names the inputs
+    that differ; it is empty if that is not known, as after a converge.
     """
 
     snapshot: Snapshot
     same: bool
     now: float
     moved: Mapping[str, str] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
 
 
 def shape_of(manifest: Manifest) -> str:
     """A checksum of what snapshots and machines must have in common, besides packages and files.
 
-    These are names, addresses, networks and the box. Nothing else keeps a deploy from beginning
-    with a snapshot, of its own cloud or of the one in ``snapshots_of``.
+    These are names, addresses, networks and how the box is built. Nothing else keeps a deploy from
+    beginning with a snapshot, of its own cloud or of the one in ``snapshots_of``.
     """
     shape = {
         "name": manifest.name,
@@ -196,9 +199,9 @@ class Store:
         return found[name]
 
     def starts(self, manifest: Manifest, digest: str, now: float) -> tuple[Start, ...]:
-        """What a deploy can begin with, the best first: with the same inputs; its own; the newest.
+        """What a deploy can begin with: its own first; those with the fewest changes; the newest.
 
-        ``digest`` is the checksum of the deploy's inputs, ``now`` in seconds since the epoch.
+        ``digest`` has the checksums of the deploy's inputs, ``now`` is in seconds since the epoch.
         """
         before = original(manifest)
         moved = {
@@ -206,10 +209,15 @@ class Store:
             for old, new in zip(before.nodes if before else (), manifest.nodes)
         }
         shape, other = shape_of(manifest), shape_of(before) if before else None
+
+        def start(each: Snapshot, moved: Mapping[str, str]) -> Start:
+            same = not moved and each.digest == digest
+            return Start(each, same, now, moved, _changed(each.digest, digest))
+
         there = self.all()
-        own = [Start(each, each.digest == digest, now) for each in there if each.shape == shape]
-        others = [Start(each, False, now, moved) for each in there if each.shape == other]
-        return (*sorted(own, key=lambda start: not start.same), *others)
+        own = [start(each, {}) for each in there if each.shape == shape]
+        others = [start(each, moved) for each in there if each.shape == other]
+        return (*sorted(own, key=_distance), *sorted(others, key=_distance))
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -298,6 +306,19 @@ class Store:
                 remedy = f"run `stackcook snapshot remove {_name(path.parent)}`"
                 wrong = UsageError(error.what, where=error.where, remedy=remedy)
                 yield Unreadable(path.parent, wrong)
+
+
+def _changed(before: str, now: str) -> tuple[str, ...]:
+    """The names of the inputs that differ; empty if there are none, or ``before`` names none."""
+    if "  " not in before:
+        return ()
+    differ = {*before.splitlines()} ^ {*now.splitlines()}
+    return tuple(sorted({line.partition("  ")[2] for line in differ}))
+
+
+def _distance(start: Start) -> float:
+    """How much a deploy would have to change, to compare starts."""
+    return 0 if start.same else len(start.changed) or math.inf
 
 
 def _name(directory: Path) -> str:

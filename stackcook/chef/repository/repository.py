@@ -154,29 +154,30 @@ class Repository:
         )
 
     def digest(self, manifest: Manifest) -> str:
-        """SHA-256 in hex of a deploy's inputs. Raises OSError if the manifest can't be read."""
-        inputs = {
+        """The checksums of a deploy's inputs, a line each: SHA-256 in hex, two blanks, its name.
+
+        Versions of Debian packages that the repository does not name are no inputs: stackcook's
+        recipes keep what is installed. Raises OSError if the manifest can't be read.
+        """
+        certificates = manifest.tls.files if manifest.tls else ()
+        inputs: dict[str, Any] = {
             "stackcook": __version__,
-            "manifest": hashlib.sha256(manifest.path.read_bytes()).hexdigest(),
-            "cookbooks": {
-                cookbook.name: [dict(cookbook.metadata), {f.path: f.md5 for f in cookbook.files}]
-                for cookbook in self.cookbooks
-            },
+            "manifest": _sha256(manifest.path.read_bytes()),
             "nodes": {node.name: [str(node.ssh_place), *node.run_list] for node in manifest.nodes},
-            "roles": dict(self.roles),
-            "environments": dict(self.environments),
-            "tls": [
-                hashlib.sha256(file.read_bytes()).hexdigest()
-                for file in (manifest.tls.files if manifest.tls else ())
-                if file.is_file()
-            ],
-            "data bags": {
-                bag.name: [dict(bag.items), bag.secret]
-                for bag in self.data_bags
-                if not bag.generated  # a result of the first deploy, not an input
-            },
+            "certificates": [_sha256(file.read_bytes()) for file in certificates if file.is_file()],
         }
-        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        for cookbook in self.cookbooks:
+            files = {file.path: file.md5 for file in cookbook.files}
+            inputs[f"cookbook {cookbook.name}"] = [dict(cookbook.metadata), files]
+        for bag in self.data_bags:
+            if not bag.generated:  # a result of the first deploy, not an input
+                inputs[f"data bag {bag.name}"] = [dict(bag.items), bag.secret]
+        inputs.update((f"role {name}", role) for name, role in self.roles.items())
+        inputs.update((f"environment {name}", its) for name, its in self.environments.items())
+        if self.policy:
+            inputs[self.policy.label] = self.policy.document
+        texts = {name: json.dumps(inputs[name], sort_keys=True) for name in sorted(inputs)}
+        return "\n".join(f"{_sha256(text.encode())}  {name}" for name, text in texts.items())
 
     def recipes_to_prepare(self, nodes: Iterable[Node]) -> Mapping[str, tuple[str, ...]]:
         """Node → its recipes that need no other node, so that they can run before its stage.
@@ -207,6 +208,10 @@ class Repository:
 
         found = {node.name: packages(node.run_list, node.environment) for node in nodes}
         return {name: named for name, named in found.items() if named}
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _check_attributes(

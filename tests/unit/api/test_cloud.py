@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tarfile
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import stackcook
 from stackcook import Cloud, RunError, StackcookError
 from stackcook.api.manifest import load
 from stackcook.command import Completed
-from stackcook.errors import ExitCode, InputError, MachineError, NodeError, UsageError
+from stackcook.errors import ChefServerError, ExitCode, InputError, MachineError
+from stackcook.errors import NodeError, UsageError
 from stackcook.machines.network import LabNetwork
 from stackcook.api.ephemeral import default_directory, every
 from stackcook.run.events import Event, RunDone
@@ -228,6 +230,53 @@ def test_reset_replaces_the_machines_by_a_snapshot(
     site.asked.clear()
     deployed(manifest, site, reset=True)
     assert "restore lab" in site.asked
+
+
+class Remembering(FakeSite):
+    """A site that does not look whether the Chef server, which it has started, still runs."""
+
+    started = False
+
+    def chef_server(self) -> str:
+        if self.started:
+            raise ChefServerError("can't be reached", where="http://chef")
+        self.started = True
+        return super().chef_server()
+
+
+def test_a_cloud_is_saved_listed_and_reset(manifest: Path, tmp_path: Path) -> None:
+    site = Remembering()
+    site.snapshots = store_in(tmp_path)
+    site.on_restore = lambda: site.machines.state.update(dict.fromkeys(cloud.nodes, "stopped"))
+    events: list[Event] = []
+    with Cloud.deploy(manifest, make_site=lambda *_: copy(site)) as cloud:  # type: ignore
+        cloud.save_snapshot()
+        cloud.save_snapshot("second", on_event=events.append)
+        assert [each.name for each in cloud.snapshots] == ["second", "stackcook"]
+        cloud.reset("stackcook", on_event=events.append)
+        runs = [event.command for event in events if isinstance(event, RunDone)]
+        assert runs == ["snapshot save", "deploy"] and "restore stackcook" in site.asked
+        with pytest.raises(UsageError, match="no snapshot third; use one of second, stackcook"):
+            cloud.reset("third")
+        assert cloud.nodes["compute1"].run(["echo", "hello"]).output == "hello\n"
+
+
+def test_a_failed_save_or_reset_is_an_error(manifest: Path, site: FakeSite, tmp_path: Path) -> None:
+    site.snapshots = store_in(tmp_path)
+    cloud = deployed(manifest, site)
+    site.errors["copy"] = MachineError("no space left")
+    with pytest.raises(RunError, match="^snapshot save: failed: no space left"):
+        cloud.save_snapshot("lab")
+    assert cloud.snapshots == ()
+    site.errors.clear()
+    cloud.save_snapshot("lab")
+    site.errors["restore lab"] = MachineError("no space left")
+    with pytest.raises(RunError, match="^deploy: failed: no space left"):
+        cloud.reset()
+    site.snapshots = None
+    for use in (lambda: cloud.snapshots, cloud.save_snapshot, cloud.reset):
+        with pytest.raises(UsageError, match="only clouds of LXC containers"):
+            use()
 
 
 def test_reset_is_of_the_whole_cloud(manifest: Path, site: FakeSite) -> None:

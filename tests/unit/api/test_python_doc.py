@@ -12,10 +12,9 @@ import pytest
 
 from stackcook import Cloud
 from stackcook.command import Completed
-from stackcook.run.events import RunStarted
-from stackcook.run.state import State
 from tests.fakes import FakeSite
 from tests.runner import BaseRemote
+from tests.snapshots import store_in
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "python.md").read_text()
@@ -46,6 +45,8 @@ def deployed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None
     """The current directory has a deployed cloud, which is all that the examples reach."""
     site = FakeSite()
     site.connect = lambda node: Remote(node.name)  # type: ignore
+    site.snapshots = store_in(Path())
+    site.on_restore = lambda: site.machines.state.update(controller="stopped", compute1="stopped")
     given = {"make_site": lambda *_: site}
     deploy, opened = Cloud.deploy, Cloud.open
     monkeypatch.setattr(Cloud, "deploy", lambda *args, **kw: deploy(*args, **{**kw, **given}))
@@ -58,8 +59,7 @@ def deployed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None
     for name in ("key", "motd.txt"):
         Path(name).touch()
     Path("infrastructure.yml").write_text(MANIFEST)
-    with State(Path(".stackcook")) as state:
-        state(RunStarted("deploy", 1.0, ("controller",)))
+    Cloud.deploy(keep=True)
 
 
 @pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))

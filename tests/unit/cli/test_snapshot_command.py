@@ -96,6 +96,16 @@ def test_a_cloud_is_saved_again_only_if_its_inputs_have_changed(
     assert store.all() != (second,)
 
 
+def test_a_deploy_says_which_snapshot_it_takes_and_what_has_changed(
+    store: Store, root: Path, site: FakeSite
+) -> None:
+    site.snapshots, site.inputs = store, "1  manifest\n1  role web"
+    assert run("deploy").exit_code == run("snapshot", "save", "ci").exit_code == 0
+    site.on_restore = lambda: site.machines.state.update(controller="stopped", compute1="stopped")
+    site.inputs = "1  manifest\n2  role web"
+    assert "changed since: role web; all nodes converge" in run("deploy", "--reset").stderr
+
+
 def test_a_file_that_has_the_snapshot_is_not_written_again(store: Store, tmp_path: Path) -> None:
     saved(store)
     file = tmp_path / "lab.snapshot"

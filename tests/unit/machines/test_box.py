@@ -11,6 +11,10 @@ from stackcook.command import Command, Completed, Say
 from stackcook.errors import MachineError
 from stackcook.machines import box
 from stackcook.machines.box import ORDINARY, Box, warm_boxes
+from stackcook.machines.factory import DEFAULT_NETWORK
+from stackcook.machines.network import LabNetwork
+from stackcook.machines.vagrant import VagrantMachines
+from tests.fakes import two_stages
 from tests.runner import FakeRun
 
 DATABASE = Packages(("mariadb-client", "mariadb-server"), ("ntp",))
@@ -70,6 +74,22 @@ def test_a_box_that_is_built_again_replaces_the_one_in_vagrant(tmp_path: Path) -
         warm.build(print, again=True, run=scripts)
     assert not warm.added()
     assert [script for script, *_ in scripts.built] == ["box.sh", "warm.sh", "warm.sh"]
+
+
+def test_only_the_boxes_of_the_machines_count_as_renewed(tmp_path: Path) -> None:
+    manifest = two_stages(tmp_path)
+    network = LabNetwork(manifest.name, DEFAULT_NETWORK, tmp_path)
+    warm, other = Box(DATABASE), Box(Packages(("other",)))
+    packages = {node.name: DATABASE for node in manifest.nodes}
+
+    def built(box: Box, again: bool) -> float:
+        with box.locked():
+            box.build(print, again=again, run=Scripts())
+        made = VagrantMachines(manifest, network, "lxc", named_packages=lambda: packages)
+        return made.box_renewed
+
+    assert built(warm, False) == built(other, True) == built(ORDINARY, True) == 0.0
+    assert built(warm, True) >= warm.path.stat().st_mtime
 
 
 def test_a_box_that_cannot_be_built_leaves_the_old_one() -> None:

@@ -73,19 +73,20 @@ def test_with_other_inputs_all_nodes_converge(manifest: Manifest, site: FakeSite
 
 
 def test_the_plan_says_which_and_how_old_it_is(manifest: Manifest, site: FakeSite) -> None:
+    site.inputs = "\n".join(f"1  {letter}" for letter in "abcdefg")
     for digest, what in (
-        ("as ever", "snapshot lab, saved 2 h ago"),
-        (
-            "other",
-            "snapshot lab, saved 2 h ago; all nodes converge, as something has changed since",
-        ),
+        (site.inputs, ""),
+        (site.inputs.replace("1  b", "2  b"), "; changed since: b; all nodes converge"),
+        ("1  a", "; changed since: b, c, d, e, f and 1 more; all nodes converge"),
+        ("", "; what has changed is not known; all nodes converge"),
     ):
         keep(site, manifest, digest=digest)
         facts = observe(manifest, site)
         start = start_of(manifest, site, facts.machines, site.digest(), NOW + 7200)
         assert start
         plan = deploy_plan(manifest, restored(facts, manifest, start))
-        assert plan.steps[1].does == f"restore the machines from the {what}"
+        wanted = f"restore the machines from the snapshot lab, saved 2 h ago{what}"
+        assert plan.steps[1].does == wanted
         assert plan.machines == dict.fromkeys(NODES, "start")
 
 
@@ -103,6 +104,17 @@ def test_what_is_there_is_only_replaced_if_asked(manifest: Manifest, site: FakeS
     site.machines.state.clear()
     (manifest.state / "chef").mkdir()  # somebody's objects may be on the Chef server
     assert "restore" not in steps(manifest, site)
+
+
+def test_a_box_that_was_built_again_is_newer_than_a_snapshot(
+    manifest: Manifest, site: FakeSite
+) -> None:
+    keep(site, manifest)
+    site.box_renewed = NOW + 1
+    assert "restore" not in steps(manifest, site)
+    assert "restore" in steps(manifest, site, Wish(reset=True))
+    site.box_renewed = NOW - 1
+    assert "restore" in steps(manifest, site)
 
 
 def test_another_cloud_s_snapshot_does_not_fit(manifest: Manifest, site: FakeSite) -> None:
@@ -133,7 +145,8 @@ def test_at_other_addresses_all_nodes_register_and_converge(
     manifest = replace(manifest, snapshots_of=place)
     before = original(manifest)
     assert before
-    keep(site, before)
+    keep(site, before, digest="1  manifest")
+    site.inputs = "2  manifest"
     found = steps(manifest, site)
     assert "restore" in found
     assert {f"{step} {node}" for step in ("register", "converge") for node in NODES} < set(found)
@@ -142,7 +155,7 @@ def test_at_other_addresses_all_nodes_register_and_converge(
     assert start
     assert restore_step(start).does == (
         "restore the machines from the snapshot lab of the cloud lab, saved 2 h ago; "
-        "all nodes converge at their new addresses"
+        "changed since: manifest; all nodes converge at their new addresses"
     )
 
 
@@ -271,6 +284,9 @@ def test_a_snapshot_counts_as_the_same_only_with_name_inputs_and_shape(
     first, *others = manifest.nodes
     moved = replace(first, address=IPv4Address("10.0.115.99"))
     assert not is_saved(replace(manifest, nodes=(moved, *others)), site, "lab")
+    site.box_renewed = NOW + 1
+    assert not is_saved(manifest, site, "lab")
+    site.box_renewed = 0.0
     site.inputs = "changed"
     deployed(manifest, site)
     assert not is_saved(manifest, site, "lab")

@@ -138,6 +138,23 @@ def test_a_deploy_begins_with_the_same_inputs_if_it_can(store: Store, manifest: 
     assert [(start.snapshot, start.same) for start in found] == [(same, True), (other, False)]
 
 
+def test_else_it_begins_with_the_fewest_changed_inputs_and_says_which(
+    store: Store, manifest: Manifest
+) -> None:
+    for name, digest in (
+        ("near", "1  manifest\n2  role web"),
+        ("far", "9  manifest\n1  role old\n1  role web"),
+        ("after-a-converge", ""),
+        ("of-an-older-stackcook", "0123abcd"),
+    ):
+        saved(store, name, shape=shape_of(manifest), digest=digest)
+    near, far, *others = store.starts(manifest, "1  manifest\n1  role web", NOW)
+    assert (near.snapshot.name, near.changed) == ("near", ("role web",))
+    assert (far.snapshot.name, far.changed) == ("far", ("manifest", "role old"))
+    assert [start.changed for start in others] == [(), ()]
+    assert not any(start.same for start in (near, far, *others))
+
+
 def test_a_moved_cloud_has_its_own_snapshots_and_those_of_the_original(
     store: Store, manifest: Manifest
 ) -> None:

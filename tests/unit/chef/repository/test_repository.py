@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from stackcook.chef.loader.findings import Findings
+from stackcook.chef.objects.databags import DataBag
+from stackcook.chef.repository.policylock import PolicyLock
 from stackcook.chef.repository.repository import Repository
 from stackcook.errors import InputError, Position, Severity
 from stackcook.manifest.model import Manifest, Tls
@@ -253,6 +255,29 @@ def test_a_deploy_whose_nodes_have_changed_is_another_one(make: Any) -> None:
     others = (replace(node, run_list=("recipe[a]",)), replace(node, host="web2"))
     digests = {repository.digest(replace(manifest, nodes=(each,))) for each in (node, *others)}
     assert len(digests) == 3
+
+
+def test_a_digest_tells_which_inputs_differ(make: Any) -> None:
+    manifest = make({})
+    manifest.path.touch()
+    policy = PolicyLock("web", "lab", {"revision_id": "1"}, {})
+    bag = DataBag("users", {"ann": {"id": "ann"}})
+    generated = DataBag("db", {"nova": {"id": "nova"}}, generated=True)
+    roles, environments = {"web": {"name": "web"}}, {"lab": {"name": "lab"}}
+    whole = Repository((), roles, environments, (bag, generated), policy)
+    before = whole.digest(manifest).splitlines()
+    assert [line.partition("  ")[2] for line in before] == [
+        *("certificates", "data bag users", "environment lab", "manifest", "nodes"),
+        *("policy web of group lab", "role web", "stackcook"),
+    ]
+    for name, other in (
+        ("role web", replace(whole, roles={"web": {"name": "web", "run_list": ["role[db]"]}})),
+        ("environment lab", replace(whole, environments={"lab": {"name": "lab", "a": 1}})),
+        ("data bag users", replace(whole, data_bags=(DataBag("users", {}),))),
+        (policy.label, replace(whole, policy=replace(policy, document={"revision_id": "2"}))),
+    ):
+        (changed,) = {*other.digest(manifest).splitlines()} - {*before}
+        assert changed.endswith(f"  {name}")
 
 
 def test_a_deploy_with_another_certificate_is_another_one(make: Any) -> None:

@@ -265,13 +265,13 @@ def test_a_failed_save_or_reset_is_an_error(manifest: Path, site: FakeSite, tmp_
     site.snapshots = store_in(tmp_path)
     cloud = deployed(manifest, site)
     site.errors["copy"] = MachineError("no space left")
-    with pytest.raises(RunError, match="^snapshot save: failed: no space left"):
+    with pytest.raises(RunError, match="^snapshot save of stackcook: failed: no space left"):
         cloud.save_snapshot("lab")
     assert cloud.snapshots == ()
     site.errors.clear()
     cloud.save_snapshot("lab")
     site.errors["restore lab"] = MachineError("no space left")
-    with pytest.raises(RunError, match="^deploy: failed: no space left"):
+    with pytest.raises(RunError, match="^deploy of stackcook: failed: no space left"):
         cloud.reset()
     site.snapshots = None
     for use in (lambda: cloud.snapshots, cloud.save_snapshot, cloud.reset):

@@ -16,6 +16,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from io import TextIOWrapper
 from itertools import takewhile
@@ -342,8 +343,22 @@ def cli(ctx: click.Context, path: Path, verbose: int, **_: Any) -> None:
     ctx.call_on_close(log.start(state, verbose, note))
 
 
+def _open_closed_streams() -> None:
+    """Let streams that the shell has closed, as by `>&-`, lead to /dev/null.
+
+    Otherwise other files would get their numbers, and what programs print would go there.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
+
+
 def main() -> None:
     """The console script ``stackcook``."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ✓ or ü shows a ?
@@ -353,7 +368,8 @@ def main() -> None:
         fault = _fault_of_files(error)
         if fault is None:
             raise
-        Context(Path()).console.error(fault)
+        with suppress(OSError):  # stderr itself may be what cannot be written
+            Context(Path()).console.error(fault)
         sys.exit(int(fault.exit_code))
     except SystemExit as end:
         if end.code == ExitCode.INTERRUPTED:

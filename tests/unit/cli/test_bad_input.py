@@ -252,6 +252,28 @@ def test_no_home_directory(repository: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert only_line(result) == f"your home directory is not known; {remedy}"
 
 
+@pytest.mark.parametrize(
+    "arguments, closed, status",
+    [
+        ("--help", ">&-", ExitCode.DONE),
+        ("check", ">&-", ExitCode.DONE),
+        ("status", ">&-", ExitCode.USAGE),
+        ("status", "2>&-", ExitCode.USAGE),
+        ("status", "<&- >&- 2>&-", ExitCode.USAGE),
+        ("status", "2>/dev/full", ExitCode.USAGE),
+    ],
+)
+def test_streams_that_cannot_be_used(
+    repository: Path, arguments: str, closed: str, status: ExitCode
+) -> None:
+    words = shlex.join([sys.executable, "-m", "stackcook", *arguments.split()])
+    done = subprocess.run(
+        ["sh", "-c", f"exec {words} {closed}"], env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr + done.stdout
+
+
 @pytest.mark.parametrize("command", ["status", "deploy"])
 def test_a_record_of_runs_that_is_damaged(repository: Path, command: str) -> None:
     (repository / ".stackcook").mkdir(mode=0o700)

@@ -5,6 +5,7 @@ Keys and certificates are PEM. Times are seconds since the epoch.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Collection
@@ -185,7 +186,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return str(error.verify_message).rstrip(".")
     text = str(error)
-    if "KEY_VALUES_MISMATCH" in text:
+    if re.search("KEY_VALUES_MISMATCH|NO_CERTIFICATE_ASSIGNED", text):  # the latter: of its type
         return "the key does not belong to the certificate"
     if isinstance(error, ssl.SSLError):
         return "the certificate or the key is not PEM"

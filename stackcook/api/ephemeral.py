@@ -16,6 +16,7 @@ import math
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -282,8 +283,9 @@ def _read(path: Path) -> Ephemeral:
         found = json.loads(path.read_text())
         networks = tuple(IPv4Network(network) for network in found["networks"])
         source, created, ttl = Path(found["source"]), float(found["created"]), float(found["ttl"])
+        time.gmtime(created + ttl)  # raises if that is no time
         return Ephemeral(path.parent, source, created, ttl, networks)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         damage = f"{CONTENTS} cannot be read ({error})"
         return Ephemeral(path.parent, path.parent / MANIFEST, 0.0, math.inf, (), damage)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,6 +11,7 @@ from stackcook.bootstrap.options import options_of
 from stackcook.chef.objects.runlist import recipes_of, run_list_for
 from stackcook.chef.repository.packages import Packages
 from stackcook.chef.repository.repository import Repository
+from stackcook.errors import NodeError
 from stackcook.manifest.model import (
     EXTERNAL_ATTRIBUTES,
     Interface,
@@ -136,20 +138,29 @@ def basic(manifest: Manifest, node: Node) -> Wanted:
 def wanted(manifest: Manifest, repository: Repository, node: Node) -> Wanted:
     """What the manifest and the Chef repository want of the host of ``node``. Pure.
 
-    Raises NodeError if a file of the node's attributes can't be read.
+    Raises NodeError if a file of the node's attributes can't be read, or if a port is no number.
     """
     recipes = set(recipes_of(node.run_list, node.environment, repository.roles))
     need = _sum(NEEDS[recipe] for recipe in recipes if recipe in NEEDS)
     levels = tuple(_attributes(manifest, repository, node))
     endpoints = "openstack.endpoints"
+
+    def number(path: str, default: int) -> int:
+        value = _dig(levels, path) or default
+        try:
+            return int(value)
+        except (TypeError, ValueError) as error:
+            what = f"the attribute {path} is {json.dumps(value)}, which is not a number"
+            remedy = "correct it in the node's environment, roles or options"
+            raise NodeError(what, where=node.name, remedy=remedy) from error
+
     ports = {
-        service: int(_dig(levels, f"{endpoints}.internal.{service}.port") or port)
+        service: number(f"{endpoints}.internal.{service}.port", port)
         for service, port in need.ports.items()
     }
     for service, port in TLS_PORTS.items() if manifest.tls else ():
         if service in need.ports:
-            public = _dig(levels, f"{endpoints}.public.{service}.port")
-            ports[f"{service} over TLS"] = int(public or port)
+            ports[f"{service} over TLS"] = number(f"{endpoints}.public.{service}.port", port)
     used = {recipe.split("::")[0] for recipe in recipes}
     packages = repository.packages([node]).get(node.name, Packages())
     return replace(
@@ -161,7 +172,7 @@ def wanted(manifest: Manifest, repository: Repository, node: Node) -> Wanted:
             if cookbook.name in used and cookbook.metadata.get("platforms")
         },
         interface=str(_dig(levels, EXTERNAL_ATTRIBUTES[0]) or "") if need.tunnels else "",
-        mtu=int(_dig(levels, "openstack.network.conf.DEFAULT.global_physnet_mtu") or 1500),
+        mtu=number("openstack.network.conf.DEFAULT.global_physnet_mtu", 1500),
         devices=tuple(_devices(recipes, levels)),
         packages=frozenset((*packages.openstack, *packages.chef)),
     )

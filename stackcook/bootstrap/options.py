@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,7 +101,7 @@ class Options(KnifeOptions):
 
     def path(self, text: str) -> Path:
         """The path of the file ``text``."""
-        return self.root / Path(text).expanduser()
+        return self.root / os.path.expanduser(text)
 
     def _text(self, node: str, path: str) -> str:
         return self._read(node, path, lambda file: file.read_text(encoding="utf-8"))

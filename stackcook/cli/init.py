@@ -193,7 +193,7 @@ def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
     home = Path.home()
     if key is not None:
         # Independent of the manifest's directory and of the user's home.
-        path = Path(key).expanduser().absolute()
+        path = Path(os.path.expanduser(key)).absolute()
         key = f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
     lab = Lab.of(machines=MachineKind(machines) if machines else None, key=key, **others)
     names = ("config", *DEFAULT_KEYS)

@@ -16,6 +16,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from io import TextIOWrapper
 from itertools import takewhile
@@ -83,6 +84,8 @@ _REMEDIES = {
     errno.EPERM: "run this as the owner of the file, or change its mode",
     errno.EEXIST: "move this file away: stackcook needs a directory here",
     errno.ENOTDIR: "move this file away: stackcook needs a directory here",
+    errno.EISDIR: "move this directory away: stackcook needs a file here",
+    errno.EMFILE: "allow more open files: `ulimit -n 4096`",
     errno.ENAMETOOLONG: "use a shorter name",
     errno.ELOOP: "check the symbolic links in this path",
     errno.ENOSPC: "free some space on this disk",
@@ -206,6 +209,8 @@ def _exit_code(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> in
         ctx.obj.console.error(Interrupted("interrupted", remedy=_how_to_go_on(ctx)))
         return ExitCode.INTERRUPTED
     except Exception as error:
+        if not ctx.obj.json and _wants_json(given):  # of a command that was not reached yet
+            ctx.obj = replace(ctx.obj, json=True)
         expected = error if isinstance(error, StackcookError) else _fault_of_files(error)
         if expected is None:
             ctx.obj.console.note(traceback.format_exc().rstrip())
@@ -245,12 +250,27 @@ def _usage_error(error: click.ClickException) -> UsageError:
 
 def _fault_of_files(error: Exception) -> StackcookError | None:
     """The error for the user if a file on this machine is the cause, else None."""
+    if isinstance(error, RuntimeError) and os.path.expanduser("~") == "~":  # Path.home()
+        what = "your home directory is not known"
+        return UsageError(what, remedy="set the variable HOME to a directory of yours")
+    if isinstance(error, FileNotFoundError) and not _is_here():
+        what = "the current directory does not exist any more"
+        return UsageError(what, remedy="change to another one, for example with `cd`")
     if not isinstance(error, OSError) or error.errno not in _REMEDIES:
         return None
-    if not error.filename and error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return None  # only writing fails without a file's name, and then the disk is full
+    if not error.filename and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE):
+        return None  # only writing and making pipes fail without a file's name
     what = (error.strerror or str(error)).lower()
     return UsageError(what, where=str(error.filename or ""), remedy=_REMEDIES[error.errno])
+
+
+def _is_here() -> bool:
+    """Whether the current directory exists: another program may have deleted it."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _options(ctx: click.Context) -> tuple[str, ...]:
@@ -323,8 +343,22 @@ def cli(ctx: click.Context, path: Path, verbose: int, **_: Any) -> None:
     ctx.call_on_close(log.start(state, verbose, note))
 
 
+def _open_closed_streams() -> None:
+    """Let streams that the shell has closed, as by `>&-`, lead to /dev/null.
+
+    Otherwise other files would get their numbers, and what programs print would go there.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
+
+
 def main() -> None:
     """The console script ``stackcook``."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ✓ or ü shows a ?
@@ -334,7 +368,8 @@ def main() -> None:
         fault = _fault_of_files(error)
         if fault is None:
             raise
-        Context(Path()).console.error(fault)
+        with suppress(OSError):  # stderr itself may be what cannot be written
+            Context(Path()).console.error(fault)
         sys.exit(int(fault.exit_code))
     except SystemExit as end:
         if end.code == ExitCode.INTERRUPTED:

@@ -74,6 +74,9 @@ def check_virtual_addresses(reader: FieldReader, manifest: Manifest) -> None:
     users = {node.address: f"node {node.name}" for node in manifest.nodes if node.address}
     if manifest.server_address:
         users[manifest.server_address] = "the Chef server"
+    clusters = {group.cluster for group in manifest.groups}
+    first = set(manifest.stages[0].roles) if manifest.stages else set()
+    controlled = any(first.intersection(node.roles) for node in manifest.nodes)
     for each in manifest.virtual_addresses:
         address, zones = each.address, manifest.zones
         what = f"stackcook: virtual_address: {address}"
@@ -82,8 +85,11 @@ def check_virtual_addresses(reader: FieldReader, manifest: Manifest) -> None:
             remedy = f"write one for each zone: `virtual_address: {{{zones[0]}: {address}}}`"
             reader.error(each.at, f"{what}: {wrong}", remedy)
         elif each.zone and not zones:
-            wrong = f"{what}: the manifest has no zone {each.zone}"
-            reader.error(each.at, wrong, f"write `virtual_address: {address}`")
+            wrong, remedy = "the manifest has no zone", f"write `virtual_address: {address}`"
+            if each.zone in clusters and not controlled:
+                wrong = "no run list has a role of the first stage, which makes a cluster the zone"
+                remedy = "correct `stages`: the role of the controllers comes first"
+            reader.error(each.at, f"{what}: {wrong} {each.zone}", remedy)
         elif address in users:
             remedy = "choose an address that no machine has: controllers take it in turn"
             reader.error(each.at, f"{what} is already used by {users[address]}", remedy)

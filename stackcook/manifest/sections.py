@@ -73,6 +73,7 @@ def cookbooks(reader: FieldReader, value: Value, section: str) -> tuple[Cookbook
         version = take(fields, "version", reader.text, what)
         if version and not VERSION.fullmatch(version):
             reader.invalid(fields["version"][1], f"{what}: version", "write it as 1.2.3")
+            version = None  # so that it is not compared with that of the cookbook
         options = take(fields, "options", reader.words, what) or ""
         for word in options.split():
             if word not in COOKBOOK_OPTIONS:

@@ -330,6 +330,26 @@ def _added(snapshot: Snapshot | Unreadable) -> str:
     return snapshot.directory.name.rpartition(".")[2]
 
 
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading the text of a damaged ``snapshot.json`` raises."""
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "saved": (int, float),
+    "port": int,
+    "size": int,
+    "packages": dict,
+}
+"""Field → the types that its value may have in JSON, if that is not a text."""
+
+
+def _checked(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values as they are; raises TypeError if one has another type than its field."""
+    for name, value in values.items():
+        if not isinstance(value, _KINDS.get(name, str)):
+            raise TypeError(f"{name} cannot be {json.dumps(value)}")
+    return values
+
+
 def read(directory: Path, text: str, where: str) -> Snapshot:
     """The snapshot that the text of a ``snapshot.json`` describes; raises UsageError."""
     try:
@@ -337,9 +357,12 @@ def read(directory: Path, text: str, where: str) -> Snapshot:
         if found.pop("format") != FORMAT:
             what = f"has another format than {FORMAT}, which this stackcook reads"
             raise UsageError(what, where=where, remedy="save it again with this stackcook")
-        nodes = {name: SavedNode(**node) for name, node in found.pop("nodes").items()}
-        return Snapshot(directory, nodes=nodes, **found)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        saved = found.pop("nodes").items()
+        nodes = {name: SavedNode(**_checked(node)) for name, node in saved}
+        snapshot = Snapshot(directory, nodes=nodes, **_checked(found))
+        time.gmtime(snapshot.saved)  # raises if that is no time
+        return snapshot
+    except DAMAGE as error:
         what = f"cannot be read ({error})"
         raise UsageError(what, where=where, remedy="remove its directory") from error
 

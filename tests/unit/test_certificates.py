@@ -100,6 +100,16 @@ def test_a_certificate_of_our_ca_cannot_sign_others(files: Files, now: float) ->
     assert rejected(*files.pair(chain), files.ca, NAMES[0]) == "invalid CA certificate"
 
 
+def rsa_key() -> str:
+    """A key of another type than ours, which are elliptic curves."""
+    from cryptography.hazmat.primitives import serialization as s
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(65537, 2048)
+    form = (s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
+    return key.private_bytes(*form).decode()
+
+
 def test_a_wrong_file_is_named(files: Files, now: float) -> None:
     certificate, _ = files.pair(issue(files.authority, NAMES, now))
     other = files.write("other.key", issue(files.authority, NAMES, now).key)
@@ -107,6 +117,7 @@ def test_a_wrong_file_is_named(files: Files, now: float) -> None:
     name = NAMES[0]
     belongs = "the key does not belong to the certificate"
     assert rejected(certificate, other, files.ca, name) == belongs
+    assert rejected(certificate, files.write("rsa.key", rsa_key()), files.ca, name) == belongs
     assert rejected(certificate, no_pem, files.ca, name) == (
         "the certificate or the key is not PEM"
     )

@@ -6,6 +6,7 @@ below ``openstack``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -132,7 +133,7 @@ class AttributeCheck:
             if option is None or not option.value:
                 continue
             if option.name == "json_file":
-                in_file(manifest.root / Path(option.value).expanduser())
+                in_file(manifest.root / os.path.expanduser(option.value))
                 continue
             for fault in in_option(option):
                 found.setdefault((node.at, fault), []).append(node.name)

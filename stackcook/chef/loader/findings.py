@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,15 @@ def suggestion(name: str, known: Collection[str], otherwise: str) -> str:
     """``did you mean "base"?`` if a known name is similar, else the remedy ``otherwise``."""
     near = nearest(name, known)
     return f'did you mean "{near}"?' if near else otherwise
+
+
+def searchable(directory: Path, findings: Findings) -> bool:
+    """Whether this user may read the directory, if there is one; adds a finding otherwise."""
+    wanted = os.R_OK | os.X_OK
+    if not os.path.isdir(directory) or os.access(directory, wanted, effective_ids=True):
+        return True
+    findings.error(directory, None, "cannot read the directory", "make it readable")
+    return False
 
 
 def place(path: Path, text: str) -> Position | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcook.chef.loader import jsontext, ruby
-from stackcook.chef.loader.findings import Findings, suggestion
+from stackcook.chef.loader.findings import Findings, searchable, suggestion
 from stackcook.errors import Finding, Position, UsageError
 from stackcook.manifest.model import Pattern
 
@@ -132,6 +132,8 @@ def locate(
     suffix, the one whose suffix comes first in ``suffixes`` is used.
     """
     found: dict[str, Path] = {}
+    if not searchable(directory, findings):
+        return found
     known: frozenset[str] | None = None  # listed once, and only if a file is missing
     for pattern in patterns:
         try:

@@ -30,6 +30,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _is_port(value: Any) -> bool:
+    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    return re.fullmatch(r"[1-9]\d{0,4}", text, re.ASCII) is not None and int(text) <= 65535
+
+
 def _is_option(value: Any) -> bool:
     lines = value if isinstance(value, list) else [value]
     return all(isinstance(line, (str, int, float, bool, type(None))) for line in lines)
@@ -39,6 +44,7 @@ TYPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "string": ('"..."', lambda value: isinstance(value, str)),
     "integer": ("a whole number without quotes", lambda v: _is_number(v) and isinstance(v, int)),
     "number": ("a number without quotes", _is_number),
+    "port": ("a number from 1 to 65535", _is_port),
     "boolean": ("true or false", lambda value: isinstance(value, bool)),
     "false": ("false", lambda value: value is False),
     "null": ("null", lambda value: value is None),
@@ -49,7 +55,8 @@ TYPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 }
 """Type → how to write a value of it, and whether a value has it.
 
-An ``option`` is what a configuration file can contain: null omits it, a list is a line for each.
+A ``port`` may be in quotes. An ``option`` is what a configuration file can contain: null omits it,
+a list is a line for each.
 """
 
 
@@ -167,7 +174,7 @@ def _plain(value: Value, kind: str) -> Any:
         return None
     if kind == "boolean":
         return BOOLEANS.get(value.text.lower(), value.text)
-    if kind in ("integer", "number") and re.fullmatch(r"-?\d+", value.text):
+    if kind in ("integer", "number", "port") and re.fullmatch(r"-?\d+", value.text):
         return int(value.text)
     if kind == "number" and re.fullmatch(r"-?\d+\.\d+", value.text):
         return float(value.text)

@@ -160,7 +160,9 @@ def _items(files: Mapping[str, Path], findings: Findings) -> dict[str, Mapping[s
             continue
         item = bare_item(raw)
         if item.get("id") != name:
-            found = json.dumps(item["id"]) if "id" in item else "missing"
+            found = "not a text" if "id" in item else "missing"  # and may have secrets in it
+            if isinstance(item.get("id"), str):
+                found = json.dumps(item["id"])
             what = f"the item's id is {found}"
             findings.error(path, _id_place(path), what, f'set it to the file\'s name, "{name}"')
         elif not _ID.fullmatch(name):
@@ -241,7 +243,7 @@ def read_password(manifest: Manifest, bag: str, item: str) -> str:
         if own.name == bag:
             file, key = manifest.root / "data_bags" / bag / f"{item}.json", own.secret or key
     try:
-        data = json.loads(file.read_text())
+        data = bare_item(jsontext.parse(file.read_text(encoding="utf-8")))
         if encryption.is_encrypted(data):
             data = encryption.decrypt(data, encryption.read_secret(key))
         return str(data[item])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stackcook.chef.loader.findings import Findings, suggestion
+from stackcook.chef.loader.findings import Findings, searchable, suggestion
 from stackcook.chef.loader.sources import Sources
 from stackcook.chef.objects import metadata, roles
 from stackcook.chef.objects.attributes import FILE, Attribute, read_attributes
@@ -37,9 +37,11 @@ def find_cookbooks(manifest: Manifest, findings: Findings) -> tuple[dict[str, Fo
     """The directories of the manifest's cookbooks and of vendored ones; files are not read yet.
 
     A cookbook in ``cookbooks/`` takes precedence over a vendored one. The second value is false if
-    vendoring failed, so that cookbooks may be missing.
+    vendoring failed or ``cookbooks/`` cannot be read, so that cookbooks may be missing.
     """
     own = manifest.root / "cookbooks"
+    if not searchable(own, findings):
+        return {}, False
     before = len(findings.found)
     fetched = fetch(manifest, findings)
     complete = all(found.severity is not Severity.ERROR for found in findings.found[before:])

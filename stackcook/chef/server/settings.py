@@ -157,4 +157,4 @@ def _key(settings: Mapping[str, Any], user: str, directory: Path, home: Path) ->
 
 
 def _path(value: object, directory: Path) -> Path | None:
-    return directory / Path(str(value)).expanduser() if value else None
+    return directory / os.path.expanduser(str(value)) if value else None

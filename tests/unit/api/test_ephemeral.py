@@ -251,7 +251,15 @@ def test_the_rest_of_the_text_is_kept(source: Path, tmp_path: Path) -> None:
     assert "1.10" in cloud.manifest.read_text()
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"source": "x"}', '{"networks": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", '{"source": "x"}', '{"networks": 1}', "[" * 100_000),
+        '{"source": "x", "networks": [], "created": NaN, "ttl": 1}',
+        '{"source": "x", "networks": [], "created": 1, "ttl": 1e300}',
+    ],
+    ids=lambda text: text[:60],
+)
 def test_a_damaged_one_keeps_its_name_and_does_not_expire(
     source: Path, tmp_path: Path, text: str
 ) -> None:

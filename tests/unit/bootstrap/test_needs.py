@@ -11,7 +11,7 @@ import pytest
 
 from stackcook.bootstrap.needs import NEEDS, TLS_PORTS, Device, Wanted, wanted
 from stackcook.chef.repository.repository import Repository
-from stackcook.errors import Position
+from stackcook.errors import NodeError, Position
 from stackcook.manifest.knifeoptions import parse
 from stackcook.manifest.model import MachineKind, Manifest, Tls
 from stackcook.manifest.read import read
@@ -95,6 +95,38 @@ def test_attributes_change_the_interface_the_mtu_and_ports(shipped: Repository) 
     assert (found.interface, found.mtu) == ("eth1", 9000)
     assert found.need.ports["dashboard"] == 8080 and found.need.ports["db"] == 3306
     assert of(repository, "single-controller").interface == "", "it has no external network"
+
+
+@pytest.mark.parametrize(
+    "attributes, path, shown",
+    [
+        (
+            {"endpoints": {"internal": {"db": {"port": "33o6"}}}},
+            "openstack.endpoints.internal.db.port",
+            '"33o6"',
+        ),
+        (
+            {"endpoints": {"public": {"identity": {"port": [443]}}}},
+            "openstack.endpoints.public.identity.port",
+            "[443]",
+        ),
+        (
+            {"network": {"conf": {"DEFAULT": {"global_physnet_mtu": "jumbo"}}}},
+            "openstack.network.conf.DEFAULT.global_physnet_mtu",
+            '"jumbo"',
+        ),
+    ],
+)
+def test_a_number_that_is_none_is_an_error_of_the_node(
+    shipped: Repository, attributes: Any, path: str, shown: str
+) -> None:
+    lab = {"default_attributes": {"openstack": attributes}}
+    with pytest.raises(NodeError) as error:
+        of(replace(shipped, environments={"lab": lab}), "allinone", tls=Tls(Position(1, 1)))
+    assert str(error.value) == (
+        f"one: the attribute {path} is {shown}, which is not a number;"
+        " correct it in the node's environment, roles or options"
+    )
 
 
 def test_public_endpoints_over_tls_have_ports_of_their_own(shipped: Repository) -> None:

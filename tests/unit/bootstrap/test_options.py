@@ -10,6 +10,7 @@ import pytest
 from stackcook.bootstrap.bootstrap import Bootstrap
 from stackcook.bootstrap.options import Options, options_of
 from stackcook.bootstrap.providers import create_arguments
+from stackcook.errors import NodeError
 from stackcook.knife import Form, commands
 from stackcook.knife.files import Files
 from stackcook.manifest.knifeoptions import parse
@@ -30,6 +31,12 @@ def test_hints_and_attributes_are_read_beside_the_manifest(tmp_path: Path) -> No
     found = options("--hint ec2 --hint own=own.json --json-attribute-file own.json", tmp_path)
     assert found.hints("one") == {"ec2": {}, "own": {"zone": "a"}}
     assert found.attributes("one") == {"zone": "a"}
+
+
+def test_a_file_of_a_user_whom_this_machine_does_not_know(tmp_path: Path) -> None:
+    found = options("--json-attribute-file ~nobody-here/own.json", tmp_path)
+    with pytest.raises(NodeError, match="cannot read .*/~nobody-here/own.json .No such file"):
+        found.attributes("one")
 
 
 def test_a_secret_is_the_node_s_own_or_the_deployment_s(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
+import shlex
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import pytest
@@ -18,6 +21,8 @@ from stackcook.cli.context import OUTPUT
 from stackcook.cli.main import cli
 from stackcook.errors import ExitCode
 from tests.commands import every
+from tests.output import document
+from tests.started import environment
 
 GOOD = """\
 roles:
@@ -186,6 +191,87 @@ def test_a_file_where_the_state_belongs(repository: Path, command: str) -> None:
     result = run(*command.split())
     assert result.exit_code == ExitCode.USAGE
     assert only_line(result).endswith("; move this file away: stackcook needs a directory here")
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_a_directory_where_a_file_belongs(repository: Path, command: str) -> None:
+    """As Docker makes one for a file that it should mount and that is not there."""
+    (repository / ".stackcook" / "lock").mkdir(parents=True)
+    result = run(command)
+    assert result.exit_code == ExitCode.USAGE
+    remedy = "move this directory away: stackcook needs a file here"
+    assert only_line(result) == f"{repository}/.stackcook/lock: is a directory; {remedy}"
+
+
+@pytest.mark.parametrize(
+    "arguments", ["check", "status", "-f x.yml check", "init x", "machines --json"]
+)
+def test_a_current_directory_that_was_deleted(tmp_path: Path, arguments: str) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    words = [sys.executable, "-m", "stackcook", *arguments.split()]
+    command = f"rmdir {gone} && exec {shlex.join(words)}"
+    env = environment(HOME=str(tmp_path))
+    done = subprocess.run(["sh", "-c", command], cwd=gone, env=env, capture_output=True, text=True)
+    assert done.returncode == ExitCode.USAGE
+    what = "the current directory does not exist any more"
+    remedy = "change to another one, for example with `cd`"
+    if "--json" in arguments:
+        (error,) = document(done.stdout)["errors"]
+        assert (error["what"], error["remedy"]) == (what, remedy)
+    else:
+        assert (done.stdout, done.stderr) == ("", f"{what}; {remedy}\n")
+
+
+def test_a_home_directory_of_a_user_whom_this_machine_does_not_know(repository: Path) -> None:
+    options = '    options: "--json-attribute-file ~nobody-here/x.json"\n'
+    good = GOOD.replace(
+        'web2: {run_list: "role[base]"}', f'web2:\n    run_list: "role[base]"\n{options}'
+    )
+    (repository / "infrastructure.yml").write_text(good.rstrip("\n") + "\n")
+    result = run("check")
+    assert result.exit_code == ExitCode.DONE and "Traceback" not in result.stderr
+    assert "file not found: ~nobody-here/x.json" in only_line(result)
+    result = run("init", "--machines", "ssh", "--key", "~nobody-here/key", "new")
+    assert result.exit_code == ExitCode.USAGE
+    assert "file not found: " in only_line(result)
+
+
+def test_no_home_directory(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a container's user that no passwd knows."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def unknown(_: int) -> NoReturn:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    result = run("check")
+    assert result.exit_code == ExitCode.USAGE
+    remedy = "set the variable HOME to a directory of yours"
+    assert only_line(result) == f"your home directory is not known; {remedy}"
+
+
+@pytest.mark.parametrize(
+    "arguments, closed, status",
+    [
+        ("--help", ">&-", ExitCode.DONE),
+        ("check", ">&-", ExitCode.DONE),
+        ("status", ">&-", ExitCode.USAGE),
+        ("status", "2>&-", ExitCode.USAGE),
+        ("status", "<&- >&- 2>&-", ExitCode.USAGE),
+        ("status", "2>/dev/full", ExitCode.USAGE),
+    ],
+)
+def test_streams_that_cannot_be_used(
+    repository: Path, arguments: str, closed: str, status: ExitCode
+) -> None:
+    words = shlex.join([sys.executable, "-m", "stackcook", *arguments.split()])
+    done = subprocess.run(
+        ["sh", "-c", f"exec {words} {closed}"], env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr + done.stdout
 
 
 @pytest.mark.parametrize("command", ["status", "deploy"])

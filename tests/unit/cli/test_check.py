@@ -44,6 +44,24 @@ def test_nothing_wrong(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == expected
 
 
+@pytest.mark.parametrize("version", ["1", "1.2.3.4", '">= 1.0"', "v1.0.0"])
+def test_a_version_that_is_none_is_only_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """It was also compared with that of the cookbook, which was an internal error."""
+    monkeypatch.chdir(tmp_path)
+    metadata = tmp_path / "cookbooks" / "base" / "metadata.json"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text('{"name": "base", "version": "1.0.0"}')
+    result = check(tmp_path, f"cookbooks:\n- base: {{version: {version}}}\n{GOOD}")
+    assert (result.exit_code, result.stderr) == (3, "")
+    wrong = version.strip('"')
+    assert result.stdout == (
+        f'infrastructure.yml:2:19: error: cookbooks: base: version: invalid value "{wrong}";'
+        " write it as 1.2.3\nfound 1 error in 1 file\n"
+    )
+
+
 def test_warnings_alone_are_0_unless_strict(tmp_path: Path) -> None:
     result = check(tmp_path, WARNED)
     assert result.exit_code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -145,6 +146,13 @@ def test_bug_shows_its_traceback(probe: Any) -> None:
     assert result.exit_code == ExitCode.BUG
     assert "Traceback" in result.stderr
     assert "internal error: KeyError: 'gone'" in result.stderr.splitlines()[-1]
+
+
+def test_too_many_open_files_are_no_bug(probe: Any) -> None:
+    probe.body = failing_with(OSError(errno.EMFILE, "Too many open files"))
+    result = run("status")
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr == "too many open files; allow more open files: `ulimit -n 4096`\n"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stackcook.errors import Finding
+from stackcook.errors import Finding, Severity
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
 
@@ -26,11 +26,11 @@ def manifest(
     names += [node for entry in more.get("nodes", ()) for node in entry]
     addresses = {name: {"address": f"10.9.0.{n}"} for n, name in enumerate(names, 10)}
     settings = {
-        **more.pop("settings", {}),
         "machines": "vagrant",
         "network": "10.9.0.0/24",
         "nodes": addresses,
         "stages": ["controller", "compute"],
+        **more.pop("settings", {}),
     }
     file = path / "infrastructure.yml"
     file.write_text(yaml.safe_dump({**more, "clusters": list(clusters), "stackcook": settings}))
@@ -101,3 +101,17 @@ def test_virtual_addresses_that_zones_cannot_have(
 ) -> None:
     _, (finding,) = manifest(tmp_path, ALPHA, BETA, settings={"virtual_address": addresses})
     assert finding.what == f"stackcook: virtual_address: {what}"
+
+
+@pytest.mark.parametrize("stages", [[], ["controler", "compute"]], ids=str)
+def test_stages_that_make_no_cluster_a_zone_are_named(tmp_path: Path, stages: list[str]) -> None:
+    """It said that the manifest has no such zone, although a cluster has this name."""
+    settings = {"virtual_address": {"alpha": "10.9.0.8"}, "stages": stages}
+    found, findings = manifest(tmp_path, ALPHA, BETA, settings=settings)
+    assert found and found.zones == ()
+    (error,) = (each for each in findings if each.severity is Severity.ERROR)
+    assert error.what == (
+        "stackcook: virtual_address: 10.9.0.8: no run list has a role of the first stage, which"
+        " makes a cluster the zone alpha"
+    )
+    assert error.remedy == "correct `stages`: the role of the controllers comes first"

@@ -86,6 +86,16 @@ def other_checksum(data: bytes) -> bytes:
     return data[:at] + b"0" * 64 + data[at + 64 :]
 
 
+def described_by(text: bytes) -> Callable[[bytes], bytes]:
+    """Replaces what is in ``snapshot.json``."""
+
+    def damage(data: bytes) -> bytes:
+        size = int(data[124:135], 8)  # of the first member, by its header
+        return data[:512] + text.ljust(size)[:size] + data[512 + size :]
+
+    return damage
+
+
 @pytest.mark.parametrize(
     "damage, why",
     [
@@ -95,6 +105,9 @@ def other_checksum(data: bytes) -> bytes:
         (lambda data: data[:100], "is not a snapshot"),
         (lambda data: b"", "is not a snapshot"),
         (lambda data: b"x" * 5000, "is not a snapshot"),
+        (described_by(b"[]"), "is not a snapshot"),
+        (described_by(b"7"), "is not a snapshot"),
+        (lambda data: data.replace(b'"port": 4545', b'"port": null'), "port cannot be null"),
         (lambda data: data.replace(b'"format": 1', b'"format": 2'), "has another format than 1"),
         (lambda data: data.replace(b'"compute1"', b'"compute9"'), "has no files of compute9"),
     ],

@@ -199,6 +199,7 @@ def test_containers_could_not_use_such_a_path(tmp_path: Path) -> None:
         (b"\xff\xfe", "cannot be read"),
         (b'{"format": 1}', "cannot be read"),
         (b'{"format": 9}', "has another format than 1, which this stackcook reads"),
+        (b"[" * 100_000, "cannot be read"),
     ],
 )
 def test_one_that_cannot_be_read_stays_until_it_is_removed(
@@ -216,6 +217,29 @@ def test_one_that_cannot_be_read_stays_until_it_is_removed(
     assert str(error.value).endswith("; run `stackcook snapshot remove damaged`")
     store.remove("damaged")
     assert store.unreadable() == () and there(store) == 1
+
+
+@pytest.mark.parametrize(
+    "right, wrong, why",
+    [
+        ('"name": "damaged"', '"name": ["damaged"]', 'name cannot be ["damaged"]'),
+        ('"cloud": "lab"', '"cloud": null', "cloud cannot be null"),
+        ('"size": 1', '"size": "1"', 'size cannot be "1"'),
+        ('"packages": {}', '"packages": [1]', "packages cannot be [1]"),
+        ('"saved": 1800000000.0', '"saved": "today"', 'saved cannot be "today"'),
+        ('"saved": 1800000000.0', '"saved": NaN', ""),
+        ('"saved": 1800000000.0', '"saved": 1e300', ""),
+    ],
+)
+def test_values_of_another_type_are_damage(store: Store, right: str, wrong: str, why: str) -> None:
+    """They ended every command that lists snapshots, such as a deploy, with an internal error."""
+    path = saved(store, "damaged").directory / CONTENTS
+    text = path.read_text()
+    assert right in text
+    path.write_text(text.replace(right, wrong, 1))
+    assert store.all() == ()
+    (damaged,) = store.unreadable()
+    assert f"cannot be read ({why}" in str(damaged.error)
 
 
 def test_a_damaged_one_in_use_is_not_removed(store: Store) -> None:

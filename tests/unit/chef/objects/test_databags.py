@@ -102,6 +102,19 @@ def test_a_missing_item_is_said(manifest: Manifest) -> None:
         databags.read_password(manifest, "db", "nova")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"id": "nova", "nova": "own"} // as Chef reads it',
+        '{"json_class": "Chef::DataBagItem", "raw_data": {"id": "nova", "nova": "own"}}',
+    ],
+)
+def test_own_passwords_are_read_as_they_are_uploaded(make: Any, text: str) -> None:
+    files = {"data_bags/db/nova.json": text}
+    manifest = make(files, data_bags="db/nova", passwords={"db": ("nova",)})
+    assert databags.read_password(manifest, "db", "nova") == "own"
+
+
 def test_own_passwords_win(make: Any) -> None:
     manifest = make(
         {"data_bags/db/nova.json": json.dumps({"id": "nova", "nova": "own"})},

@@ -166,6 +166,16 @@ def test_the_recipe_needs_an_address_to_share() -> None:
     ]
 
 
+@pytest.mark.parametrize("zone", ["", "gamma"])
+def test_an_address_of_no_zone_is_a_finding_of_the_manifest_alone(zone: str) -> None:
+    """A second one told each zone to add an address, which is there."""
+    zones = two_zones(Path("/nowhere"))
+    run_list = ("role[ha-controller]",)
+    nodes = (replace(n, run_list=(*run_list, *n.run_list)) for n in zones.nodes)
+    clouds = replace(zones, nodes=tuple(nodes), virtual_addresses=(replace(SHARED, zone=zone),))
+    assert clouds.zones and found(clouds) == []
+
+
 def test_a_role_that_only_the_server_has_may_have_the_recipe() -> None:
     assert found(CLUSTER, roles={}) == []
 

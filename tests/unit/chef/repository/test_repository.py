@@ -15,6 +15,7 @@ from stackcook.chef.repository.policylock import PolicyLock
 from stackcook.chef.repository.repository import Repository
 from stackcook.errors import InputError, Position, Severity
 from stackcook.manifest.model import Manifest, Tls
+from tests.unprivileged import unprivileged
 
 BASE = {"cookbooks/base/metadata.rb": "name 'base'\nversion '1.0.0'\n"}
 
@@ -156,6 +157,28 @@ def test_metadata(make: Any, metadata: str, what: str) -> None:
     manifest = make({"cookbooks/base/metadata.rb": metadata, **two}, cookbooks="base two")
     (only,) = errors(manifest)
     assert what in only
+
+
+@pytest.mark.parametrize("directory", ["cookbooks", "roles", "environments", "data_bags/users"])
+def test_a_directory_that_the_user_may_not_read_is_one_finding(
+    make: Any, monkeypatch: pytest.MonkeyPatch, directory: str
+) -> None:
+    files = {
+        "cookbooks/base/metadata.json": '{"name": "base", "version": "1.0.0"}',
+        "cookbooks/base/recipes/default.rb": "",
+        "roles/web.json": '{"name": "web", "run_list": ["recipe[base]"]}',
+        "environments/qa.json": '{"name": "qa"}',
+        "data_bags/users/alice.json": '{"id": "alice"}',
+    }
+    names = {"roles": "web", "environments": "qa", "data_bags": "users/alice"}
+    manifest = make(files, cookbooks="base", nodes={"one": "role[web]"}, **names)
+    manifest.root.chmod(0o755)
+    (manifest.root / directory).chmod(0)
+    monkeypatch.chdir(manifest.root)  # the directories above are the test runner's alone
+    with unprivileged():
+        found = errors(replace(manifest, path=Path("infrastructure.yml")))
+    (manifest.root / directory).chmod(0o755)
+    assert found == [f"{directory}: error: cannot read the directory; make it readable"]
 
 
 def test_the_wanted_version_must_be_there(make: Any) -> None:

@@ -124,6 +124,14 @@ authentication_protocol_version '1.3'
     assert found and not found.verify
 
 
+def test_a_path_of_a_user_whom_this_machine_does_not_know(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    write(tmp_path / ".chef" / "credentials", PROFILE + 'client_key = "~nobody-here/me.pem"\n')
+    found = find(manifest, tmp_path)
+    assert found and found.key == tmp_path / ".chef" / "~nobody-here" / "me.pem"
+
+
 def test_certificates_that_knife_fetched_hold_for_the_manifests_server(
     manifest: Manifest, tmp_path: Path
 ) -> None:

@@ -84,12 +84,13 @@ def check_virtual_addresses(reader: FieldReader, manifest: Manifest) -> None:
             wrong = f"for which zone? The manifest has {', '.join(zones)}"
             remedy = f"write one for each zone: `virtual_address: {{{zones[0]}: {address}}}`"
             reader.error(each.at, f"{what}: {wrong}", remedy)
+        elif each.zone in clusters and not controlled:
+            wrong = f"no run list has a role of the first stage, so {each.zone} is no zone"
+            remedy = "correct `stages`: the role of the controllers comes first"
+            reader.error(each.at, f"{what}: {wrong}", remedy)
         elif each.zone and not zones:
-            wrong, remedy = "the manifest has no zone", f"write `virtual_address: {address}`"
-            if each.zone in clusters and not controlled:
-                wrong = "no run list has a role of the first stage, which makes a cluster the zone"
-                remedy = "correct `stages`: the role of the controllers comes first"
-            reader.error(each.at, f"{what}: {wrong} {each.zone}", remedy)
+            wrong = f"{what}: the manifest has no zone {each.zone}"
+            reader.error(each.at, wrong, f"write `virtual_address: {address}`")
         elif address in users:
             remedy = "choose an address that no machine has: controllers take it in turn"
             reader.error(each.at, f"{what} is already used by {users[address]}", remedy)

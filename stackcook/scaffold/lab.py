@@ -236,7 +236,7 @@ def external_for(network: IPv4Network) -> IPv4Network:
     following = [IPv4Network((after, 24))] if after < 1 << 32 else []
     others = (IPv4Network("10.0.113.0/24"), IPv4Network("172.16.113.0/24"))
     suitable = (n for n in (*following, *others) if n.is_private and not n.overlaps(network))
-    return next(suitable, others[0])  # none beside 0.0.0.0/0, which is refused as it overlaps this
+    return next(suitable, others[0])  # none is beside 0.0.0.0/0, which is refused
 
 
 def _settings(lab: Lab) -> Mapping[str, Any]:

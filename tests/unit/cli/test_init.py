@@ -183,7 +183,7 @@ def test_nothing_is_overwritten_unasked() -> None:
             "the network 10.0.112.0/24 has addresses for 253 nodes, but 301 are needed; ",
         ),
         (("--network", "8.8.8.0/24"), "stackcook: network: 8.8.8.0/24 is a public network; "),
-        (("--network", "0.0.0.0/0"), "stackcook: external_network: 10.0.113.0/24 overlaps the "),
+        (("--network", "0.0.0.0/0"), "stackcook: network: 0.0.0.0/0 is a public network; "),
         (("--network", "10.0.0.1/24"), "Error: Invalid value for '--network': \"10.0.0.1/24\" is"),
         (
             ("--host", "10.0.0.256"),

@@ -111,7 +111,7 @@ def test_stages_that_make_no_cluster_a_zone_are_named(tmp_path: Path, stages: li
     assert found and found.zones == ()
     (error,) = (each for each in findings if each.severity is Severity.ERROR)
     assert error.what == (
-        "stackcook: virtual_address: 10.9.0.8: no run list has a role of the first stage, which"
-        " makes a cluster the zone alpha"
+        "stackcook: virtual_address: 10.9.0.8: no run list has a role of the first stage, so alpha"
+        " is no zone"
     )
     assert error.remedy == "correct `stages`: the role of the controllers comes first"

@@ -70,7 +70,8 @@ def is_saved(manifest: Manifest, site: Site, name: str = "") -> bool:
     nodes = [node.name for node in manifest.nodes]
     last = finished_deploy(manifest.state, nodes)
     wanted = (name or manifest.name, last.digest if last else "", shape_of(manifest))
-    there = (each for each in store_of(site).all() if each.saved > site.box_renewed)
+    renewed = site.box_renewed
+    there = (each for each in store_of(site).all() if each.saved > renewed)
     return bool(wanted[1]) and wanted in ((each.name, each.digest, each.shape) for each in there)
 
 
@@ -215,7 +216,8 @@ def start_of(
             raise UsageError(f"{what} differ", where=name, remedy=remedy)
     if not (wish.reset or interrupted):
         # who builds the box again wants newer packages than these have
-        starts = tuple(start for start in starts if start.snapshot.saved > site.box_renewed)
+        renewed = site.box_renewed
+        starts = tuple(start for start in starts if start.snapshot.saved > renewed)
     elif not starts:
         what = "there is no snapshot of this cloud"
         remedy = "run `stackcook destroy`, then `stackcook deploy`"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from stackcook.api.down import destroy_expired as destroy_all_expired
 from stackcook.api.down import down
-from stackcook.api.ephemeral import Ephemeral, default_directory, every, find
+from stackcook.api.ephemeral import default_directory, every, find
 from stackcook.cli.context import Context
 from stackcook.cli.help import Command
 from stackcook.errors import ExitCode
 from stackcook.operations.site import Site
-from stackcook.run.events import Event
 from stackcook.run.lock import refuse
 
 
@@ -46,30 +43,17 @@ def command(context: Context, names: tuple[str, ...], over: bool) -> ExitCode:
         refuse(cloud.state)
     code = destroy_expired(context, without=names) if over else ExitCode.DONE
     runs = []
-    for cloud in clouds:
-        failed, run = _destroy(context, cloud)
-        code = failed or code
-        if run:
-            runs.append(run)
-    if context.json and len(clouds) > 1:
-        context.console.result("", {"runs": runs})
+    try:
+        for cloud in clouds:
+            context.console.options = ("--cloud", cloud.name)
+            with context.console.run(again=f"stackcook down {cloud.name}") as listener:
+                code = down(cloud, Site, listener) or code
+            if len(clouds) > 1:
+                runs.append(context.console.take_data())
+    finally:  # after an error as well: some are destroyed
+        if context.json and len(clouds) > 1:
+            context.console.result("", {"runs": [run for run in runs if run]})
     return code
-
-
-def _destroy(context: Context, cloud: Ephemeral) -> tuple[ExitCode, dict[str, Any] | None]:
-    """Destroy one; also returns the run as JSON holds it, None if there was nothing to destroy."""
-    from stackcook.console.board import Board  # not for completion: it loads rich
-
-    board = Board()
-    context.console.options = ("--cloud", cloud.name)
-    with context.console.run(again=f"stackcook down {cloud.name}") as listener:
-
-        def listen(event: Event) -> None:
-            board.take(event)
-            listener(event)
-
-        code = down(cloud, Site, listen)
-    return code, board.data() if board.done else None
 
 
 def destroy_expired(context: Context, without: tuple[str, ...] = ()) -> ExitCode:

@@ -95,6 +95,11 @@ class Console:
                 text = named_text(text, self.options)
             self._out.print(text, soft_wrap=isinstance(text, Text))
 
+    def take_data(self) -> Any:
+        """The data of the last result, for the command to combine; None without ``--json``."""
+        data, self._data = self._data, None
+        return data
+
     def finish(self, command: str, exit_code: int) -> None:
         """With ``--json``, print the document: the command's data, and why it failed, if it did."""
         if self.json:

@@ -46,7 +46,8 @@ class FakeCloud:
     """A cloud with compute nodes and, unless a test removes them, external network and image.
 
     ``broken`` maps a link to the nodes where it is broken. ``things`` are what was created, by the
-    last word of its path. ``stuck`` are kinds that can't be deleted.
+    last word of its path. ``stuck`` are kinds that can't be deleted. ``unreported`` is how many
+    more requests Placement answers as if nova-compute had not reported its node.
     """
 
     computes: tuple[str, ...] = ("compute1", "compute2")
@@ -55,6 +56,7 @@ class FakeCloud:
     volumes: bool = False
     broken: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stuck: set[str] = field(default_factory=set)
+    unreported: int = 0
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     things: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -169,6 +171,11 @@ class FakeCloud:
         return {"images": list(self.kind("images").values())}
 
     def _placement(self, method: str, path: str, query: Any, body: Any) -> Any:
+        if self.unreported:
+            self.unreported -= 1
+            if path == "/allocation_candidates":
+                return {"allocation_requests": []}
+            raise Refusal(404, "no such resource provider")
         if path == "/allocation_candidates":
             host = query["in_tree"].removeprefix("rp-")
             return {"allocation_requests": [] if self.is_broken("Placement", host) else [{}]}

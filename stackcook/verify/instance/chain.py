@@ -19,7 +19,7 @@ from stackcook.verify.check import Check, log_of, poll
 from stackcook.verify.instance import guest, links, novnc, ovn
 from stackcook.verify.instance.links import LINKS, Broken
 from stackcook.verify.instance.resources import Ground, Offer, Prepared, flavor_size
-from stackcook.verify.openstack import VOLUMES, Cloud, NoResponse, request, status
+from stackcook.verify.openstack import VOLUMES, Cloud, NoResponse, Refused, request, status
 from stackcook.verify.placing import COMPUTE, Placed, running
 
 GRACE = 30.0
@@ -213,16 +213,33 @@ class Chain:
         size = flavor_size(image or {})
         wanted = {"VCPU": size["vcpus"], "MEMORY_MB": size["ram"], "DISK_GB": size["disk"]}
         resources = ",".join(f"{name}:{amount}" for name, amount in wanted.items())
-        path = f"/allocation_candidates?resources={resources}&in_tree={provider}"
-        cloud = self.setting.cloud
-        if cloud.read("placement", path, version="1.31")["allocation_requests"]:
-            return
         path = f"/resource_providers/{provider}"
-        inventories = cloud.read("placement", f"{path}/inventories")["inventories"]
-        usages = cloud.read("placement", f"{path}/usages")["usages"]
+        cloud = self.setting.cloud
+
+        def fits() -> bool:
+            query = f"resources={resources}&in_tree={provider}"
+            found = cloud.read("placement", f"/allocation_candidates?{query}", version="1.31")
+            return bool(found["allocation_requests"])
+
+        def offered() -> Mapping[str, Mapping[str, Any]]:
+            try:
+                found = cloud.read("placement", f"{path}/inventories")["inventories"]
+            except Refused as error:
+                if error.status != 404:
+                    raise
+                return {}
+            return cast(Mapping[str, Mapping[str, Any]], found)
+
+        if fits():
+            return
+        # A new nova-compute tells Nova of its node some seconds before it tells Placement.
+        inventories = self._poll(offered, bool, time.monotonic() + self.setting.grace)
         if not inventories:
             what = "Placement has no inventory of this node: nova-compute has not reported it"
             raise Broken("Placement", what, unit=COMPUTE)
+        if fits():
+            return
+        usages = cloud.read("placement", f"{path}/usages")["usages"]
         short = "; ".join(_short(wanted, inventories, usages))
         what = f"Placement has no room for an instance on this node ({short or 'unknown'})"
         listed = f"openstack --os-cloud {cloud.os_cloud} server list --all-projects --host {host}"

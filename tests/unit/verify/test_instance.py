@@ -195,6 +195,12 @@ def test_a_slow_instance_can_be_given_more_time(run: Any, cloud: FakeCloud) -> N
         assert "0 s, which `stackcook verify --patience` extends" in check.cause
 
 
+def test_a_new_node_may_be_in_nova_before_it_is_in_placement(run: Any, cloud: FakeCloud) -> None:
+    cloud.unreported = 3
+    assert failures(run(limit=60)) == []
+    assert cloud.unreported == 0
+
+
 def test_without_inventory_nova_compute_is_to_blame(run: Any, cloud: FakeCloud) -> None:
     cloud.broken |= {"Placement": ("compute1",), "inventory": ("compute1",)}
     (check,) = failures(run())

@@ -94,6 +94,9 @@ def check_virtual_addresses(reader: FieldReader, manifest: Manifest) -> None:
         elif address in users:
             remedy = "choose an address that no machine has: controllers take it in turn"
             reader.error(each.at, f"{what} is already used by {users[address]}", remedy)
+        elif _unusable(address):
+            remedy = "use a free address of the controllers' network"
+            reader.error(each.at, f"{what} is no address that a node can have", remedy)
         elif manifest.network and not _is_free(manifest, address):
             wrong = f"{what} is not the address of a node in the network {manifest.network}"
             reader.error(each.at, wrong, "use one of this network, as the controllers do")
@@ -295,8 +298,10 @@ def _check_external(reader: FieldReader, settings: Settings) -> None:
         reader.warning(at, f"{what} is a public network", private)
 
 
-def _unusable(network: IPv4Network) -> bool:
-    return network.is_loopback or network.is_link_local or network.is_multicast
+def _unusable(one: IPv4Network | IPv4Address) -> bool:
+    """Whether no host can have this address, or any of this network."""
+    never = one.is_unspecified or one.is_reserved  # 0.0.0.0, and 240.0.0.0/4
+    return never or one.is_loopback or one.is_link_local or one.is_multicast
 
 
 def _first(network: IPv4Network) -> IPv4Address:

@@ -139,12 +139,17 @@ def _check(
             wrong = f"node {node.name}: its IP address is not known, but other controllers need it"
             remedy = f"set `address` in `stackcook: nodes: {node.name}` to an IP address"
             findings.error(path, node.at, wrong, remedy)
-    if not _shares_images(manifest, roles, documents):
+    stores = [node.name for node in manifest.nodes if CEPH in _recipes(node, roles)]
+    if not stores and not _shares_images(documents):
         wrong = "each controller has images of its own: what one has, others cannot give out"
         remedy = (
             "give nodes role[ceph], or put images on storage that controllers share, and set the"
             " attribute openstack.image.shared"
         )
+        findings.warning(path, at, f"{what}: {wrong}", remedy)
+    elif 0 < len(stores) < 3:
+        wrong = f"Ceph is only on {' and '.join(stores)}: if one is off, nobody can read images"
+        remedy = "give three nodes role[ceph]: then one of them may be off"
         findings.warning(path, at, f"{what}: {wrong}", remedy)
 
 
@@ -152,11 +157,7 @@ def _recipes(node: Node, roles: Documents) -> set[str]:
     return set(recipes_of(node.run_list, node.environment, roles))
 
 
-def _shares_images(
-    manifest: Manifest, roles: Documents, documents: Iterable[Mapping[str, Any]]
-) -> bool:
-    """Whether Glance has storage that all controllers see, by run lists and attributes."""
-    if any(CEPH in _recipes(node, roles) for node in manifest.nodes):
-        return True
+def _shares_images(documents: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the attributes give Glance storage that all controllers see."""
     names = ("openstack.ceph.mon_hosts", "openstack.image.shared")
     return any(any(values_set(document, name)) for document in documents for name in names)

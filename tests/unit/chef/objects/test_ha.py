@@ -198,3 +198,18 @@ def test_images_that_controllers_do_not_share_are_a_warning() -> None:
     assert found(CLUSTER, {}, {**ROLES, **shared}) == []
     nodes = (replace(n, run_list=(*n.run_list, "role[ceph]")) for n in CLUSTER.nodes)
     assert found(replace(CLUSTER, nodes=tuple(nodes)), {}) == []
+
+
+@pytest.mark.parametrize(
+    "stores, where",
+    [(("controller1",), "controller1"), (("compute1", "controller1"), "compute1 and controller1")],
+)
+def test_ceph_on_too_few_nodes_is_a_warning(stores: tuple[str, ...], where: str) -> None:
+    nodes = tuple(
+        replace(n, run_list=(*n.run_list, "role[ceph]")) if n.name in stores else n
+        for n in CLUSTER.nodes
+    )
+    assert found(replace(CLUSTER, nodes=nodes), {}) == [
+        f"warning: stackcook: virtual_address: 10.0.115.9: Ceph is only on {where}: if one is off,"
+        " nobody can read images; give three nodes role[ceph]: then one of them may be off"
+    ]

@@ -420,6 +420,10 @@ def _interface(facts: HostFacts, wanted: Wanted) -> _Found:
     if mine and (mine.addresses or mine.dhcp4):
         what = f"{name} is for the external network, but `interfaces` gives it addresses"
         yield "interface", what
+    has = " and ".join(facts.said.get(f"on {name}", "").split())
+    if has and not mine and name not in facts.said.get("bridged", "").split():
+        what = f"{name} is for the external network: its address {has} would no longer work"
+        yield "interface", what
     for each in wanted.interfaces:
         if name in each.interfaces:
             yield "interface", f"{name} is for the external network, but also part of {each.name}"

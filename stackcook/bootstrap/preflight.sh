@@ -123,6 +123,7 @@ done
 ip -o address show scope global 2>/dev/null | awk '
   { found[$2] = found[$2] " " $4 }
   END { for (name in found) print "on " name "=" found[name] }'
+echo "bridged=$(timeout 5 ovs-vsctl --bare --columns=name list Interface 2>/dev/null | tr -s '\n' ' ')"
 if systemctl is-active --quiet systemd-networkd 2>/dev/null; then
   echo network=networkd
 elif command -v ifup >/dev/null; then

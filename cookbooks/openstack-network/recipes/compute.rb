@@ -100,6 +100,7 @@ if provider['interface']
   openstack_ovs_bridge provider['bridge'] do
     datapath_type datapath
     ports [provider['interface']]
+    without_addresses true
   end
 
   systemd_unit 'openstack-provider.service' do

@@ -8,6 +8,7 @@ property :bridge, String, name_property: true
 property :datapath_type, String, equal_to: %w(system netdev), default: 'system'
 property :fail_mode, String, equal_to: %w(standalone secure), description: 'secure: without flows, it passes on nothing'
 property :ports, Array, default: [], coerce: proc(&:sort)
+property :without_addresses, [true, false], default: false, description: 'Refuse to add a port that has IP addresses: the host would no longer be reached there'
 
 load_current_value do |desired|
   current_value_does_not_exist! if shell_out('ovs-vsctl', 'br-exists', desired.bridge).error?
@@ -21,10 +22,25 @@ end
 
 action :create do
   converge_if_changed do
+    refuse_addresses if new_resource.without_addresses
     commands = [['--may-exist', 'add-br', new_resource.bridge],
                 ['set', 'Bridge', new_resource.bridge, "datapath_type=#{new_resource.datapath_type}"]]
     commands << ['set', 'Bridge', new_resource.bridge, "fail_mode=#{new_resource.fail_mode}"] if new_resource.fail_mode
     commands += new_resource.ports.map { |port| ['--may-exist', 'add-port', new_resource.bridge, port] }
     shell_out!('ovs-vsctl', *commands.flat_map { |command| ['--', *command] })
+  end
+end
+
+action_class do
+  def refuse_addresses
+    added = new_resource.ports - current_resource&.ports.to_a
+    added.each do |port|
+      lines = shell_out!('ip', '-oneline', 'address', 'show', 'dev', port, 'scope', 'global').stdout
+      addresses = lines.scan(%r{ inet6? ([^/ ]+)}).flatten
+      next if addresses.empty?
+
+      raise "#{port} has the address #{addresses.join(' and ')}, at which this host would no longer be reached as a port of " \
+            "#{new_resource.bridge}; use an interface without addresses"
+    end
   end
 end

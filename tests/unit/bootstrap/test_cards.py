@@ -127,6 +127,21 @@ def test_an_address_may_come_with_the_description() -> None:
     assert problems(HOST, wanted) == []
 
 
+@pytest.mark.parametrize("bridged, count", [("bridged=eth1 br-ex", 0), ("bridged=", 1), ("", 1)])
+def test_the_interface_of_the_external_network_has_no_address_of_its_own(
+    bridged: str, count: int
+) -> None:
+    """Once it is in the bridge, the host is not reached there any more: then it may stay."""
+    host = f"{HOST}on eth1= 192.0.2.5/24 2001:db8::5/64\n{bridged}\n"
+    what = (
+        "eth1 is for the external network: its address 192.0.2.5/24 and 2001:db8::5/64 would no"
+        " longer work"
+    )
+    wanted = Wanted(address="10.0.0.7", ssh="10.0.0.7", interface="eth1")
+    assert problems(host, wanted) == [("interface", what)] * count
+    assert problems(host, replace(wanted, interfaces=(ethernet(None, "eth1"),))) == []
+
+
 def test_the_interface_of_the_external_network_may_be_described_but_not_used() -> None:
     assert problems(HOST, replace(WANTED, interface="storage")) == []
     taken = replace(WANTED, interface="lan1")

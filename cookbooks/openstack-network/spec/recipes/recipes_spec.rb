@@ -177,7 +177,7 @@ RSpec.describe 'openstack-network' do
       default_attributes['openstack']['network']['provider']['interface'] = 'eth1'
 
       it 'connects it to the provider network, also after a reboot' do
-        expect(chef_run).to create_openstack_ovs_bridge('br-ex').with(ports: %w(eth1), datapath_type: 'netdev')
+        expect(chef_run).to create_openstack_ovs_bridge('br-ex').with(ports: %w(eth1), datapath_type: 'netdev', without_addresses: true)
         expect(external_ids).to include('ovn-bridge-mappings' => 'physnet1:br-ex', 'ovn-cms-options' => 'enable-chassis-as-gw')
         expect(chef_run).to enable_systemd_unit('openstack-provider.service')
       end

@@ -48,6 +48,41 @@ RSpec.describe 'openstack_ovs_bridge' do
     expect(chef_run.find_resource(:openstack_ovs_bridge, 'br-ex')).not_to be_updated_by_last_action
   end
 
+  context 'without addresses' do
+    recipe do
+      openstack_ovs_bridge 'br-ex' do
+        datapath_type 'netdev'
+        ports %w(eth1 eth2)
+        without_addresses true
+      end
+    end
+
+    before { with_ports("eth1\n") }
+
+    def eth2(addresses)
+      stubs_for_provider('openstack_ovs_bridge[br-ex]') do |provider|
+        allow(provider).to receive_shell_out('ip', '-oneline', 'address', 'show', 'dev', 'eth2', 'scope', 'global', stdout: addresses)
+        yield provider if block_given?
+      end
+    end
+
+    it 'adds ports that have none, and does not look at those that it has' do
+      eth2('') do |provider|
+        expect(provider).to receive_shell_out(
+          'ovs-vsctl', '--', '--may-exist', 'add-br', 'br-ex', '--', 'set', 'Bridge', 'br-ex', 'datapath_type=netdev',
+          '--', '--may-exist', 'add-port', 'br-ex', 'eth1', '--', '--may-exist', 'add-port', 'br-ex', 'eth2'
+        )
+      end
+      chef_run
+    end
+
+    it 'refuses a port by which the host is reached' do
+      eth2("3: eth2    inet 192.0.2.5/24 brd 192.0.2.255 scope global eth2\\       valid_lft forever preferred_lft forever\n" \
+           "3: eth2    inet6 2001:db8::5/64 scope global \\       valid_lft forever preferred_lft forever\n")
+      expect { chef_run }.to raise_error(/eth2 has the address 192\.0\.2\.5 and 2001:db8::5, at which this host would no longer be reached/)
+    end
+  end
+
   context 'with a fail mode' do
     recipe do
       openstack_ovs_bridge 'br-ex' do

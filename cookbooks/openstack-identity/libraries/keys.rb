@@ -33,18 +33,29 @@ module OpenstackIdentity
       Digest::SHA1.hexdigest(key)
     end
 
+    # @param item [String] the name of a data bag item
+    # @param keys [Hash{String => String}] its keys
+    # @return [Hash{Integer => String}]
+    # @raise [RuntimeError] it has only the staged key, which does not encrypt
+    def numbered(item, keys)
+      numbered = keys.to_h.transform_keys(&:to_i)
+      return numbered if numbered.keys.any?(&:positive?)
+
+      raise "data bag keystone_keys, item #{item}: only keys with a number above 0 encrypt, and it has none; add one, such as `\"1\": KEY`"
+    end
+
     # For recipes.
     module Helpers
       # Each zone of a manifest is an environment, and has keys of its own.
       #
       # @param kind [String] fernet or credential
       # @return [Hash{Integer => String}, nil] the keys in the data bag keystone_keys; nil if it has none
-      # @raise [RuntimeError] the item has no keys, or is not there, and the cloud has several controllers
+      # @raise [RuntimeError] the item has no key that encrypts; or no keys, or is not there, and the cloud has several controllers
       def openstack_keystone_keys_of(kind)
         own = "#{kind}-#{node.chef_environment}"
         item = data_bag('keystone_keys').include?(own) ? own : kind
         keys = data_bag_item('keystone_keys', item)['keys']
-        return keys.to_h.transform_keys(&:to_i) if keys
+        return Keys.numbered(item, keys) if keys
 
         raise "data bag keystone_keys, item #{kind}: field keys is missing; add it with number => key" if openstack_ha?
       rescue Net::HTTPClientException, Chef::Exceptions::InvalidDataBagPath => e

@@ -23,13 +23,22 @@ RSpec.describe 'openstack-identity::controller' do
     before do
       [Chef::Recipe, Chef::Resource].each do |context|
         allow_any_instance_of(context).to receive(:data_bag_item) do |_, bag, item|
-          bag == 'keystone_keys' ? { 'keys' => { '0' => "#{item} staged", '10' => item } } : { item => 'password' }
+          bag == 'keystone_keys' ? { 'keys' => { '0' => "#{item} staged", **encrypting(item) } } : { item => 'password' }
         end
       end
     end
 
+    def encrypting(item)
+      { '10' => item }
+    end
+
     it 'uses them' do
       expect(chef_run).to create_openstack_keystone_keys('fernet').with(keys: { 0 => 'fernet staged', 10 => 'fernet' })
+    end
+
+    it 'requires one that encrypts' do
+      allow(self).to receive(:encrypting).and_return({})
+      expect { chef_run }.to raise_error(/data bag keystone_keys, item fernet: only keys with a number above 0 encrypt, and it has none/)
     end
 
     it 'uses those of its zone' do

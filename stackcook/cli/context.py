@@ -128,6 +128,9 @@ class _OutputFile(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = super().convert(value, param, ctx)
         if not (ctx and ctx.resilient_parsing):  # shell completion
+            if value == "-":
+                what = "is standard output, where stackcook writes messages"
+                raise UsageError(what, where=value, remedy="use the path of a file")
             check_replaceable(path)
         return path
 

@@ -330,6 +330,7 @@ WRITING = {
             "out",
             "is a device or a pipe, which cannot be replaced by a file; use the path of a file",
         ),
+        ("-", "is standard output, where stackcook writes messages; use the path of a file"),
     ],
 )
 def test_a_file_that_cannot_be_written(

@@ -298,7 +298,7 @@ def _check_external(reader: FieldReader, settings: Settings) -> None:
         reader.warning(at, f"{what} is a public network", private)
 
 
-def _unusable(one: IPv4Network | IPv4Address) -> bool:
+def _unusable(one: IPv4Network | IPAddress) -> bool:
     """Whether no host can have this address, or any of this network."""
     never = one.is_unspecified or one.is_reserved  # 0.0.0.0, and 240.0.0.0/4
     return never or one.is_loopback or one.is_link_local or one.is_multicast

@@ -147,3 +147,20 @@ def test_one_preflight_names_all_fifteen_and_changes_nothing(repository: OwnHost
     assert all(f'id="{host.name}"' in page for host in repository.hosts)
     after = {host.name: files(host) for host in repository.hosts}
     assert after == before
+
+
+def test_the_external_interface_must_have_no_address(repository: OwnHosts) -> None:
+    host = repository.hosts[-1]
+    address = "10.0.133.99/24"
+
+    def named() -> list[str]:
+        data = document(repository.stackcook("--json", "preflight").out)["data"]
+        mine = (each for each in data["findings"] if each["node"] == host.name)
+        return [each["what"] for each in mine if each["id"] == "interface"]
+
+    assert named() == []
+    host.run(f"ip address add {address} dev eth1")
+    what = f"eth1 is for the external network: its address {address} would no longer work"
+    assert named() == [what]
+    host.run(f"ip address del {address} dev eth1")
+    assert named() == []

@@ -8,7 +8,7 @@ property :bridge, String, name_property: true
 property :datapath_type, String, equal_to: %w(system netdev), default: 'system'
 property :fail_mode, String, equal_to: %w(standalone secure), description: 'secure: without flows, it passes on nothing'
 property :ports, Array, default: [], coerce: proc(&:sort)
-property :without_addresses, [true, false], default: false, description: 'Refuse to add a port that has IP addresses: the host would no longer be reached there'
+property :without_addresses, [true, false], default: false, desired_state: false, description: 'Refuse to add a port that has IP addresses: the host would no longer be reached there'
 
 load_current_value do |desired|
   current_value_does_not_exist! if shell_out('ovs-vsctl', 'br-exists', desired.bridge).error?

@@ -59,6 +59,11 @@ RSpec.describe 'openstack_ovs_bridge' do
 
     before { with_ports("eth1\n") }
 
+    it 'changes nothing if the bridge has them' do
+      with_ports("eth1\neth2\n")
+      expect(chef_run.find_resource(:openstack_ovs_bridge, 'br-ex')).not_to be_updated_by_last_action
+    end
+
     def eth2(addresses)
       stubs_for_provider('openstack_ovs_bridge[br-ex]') do |provider|
         allow(provider).to receive_shell_out('ip', '-oneline', 'address', 'show', 'dev', 'eth2', 'scope', 'global', stdout: addresses)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from stackcook.errors import VerifyError
 from stackcook.verify import trial
 from stackcook.verify.check import Check, Checks, poll, timed, until_good
-from stackcook.verify.openstack import VOLUMES, Cloud, Refused
+from stackcook.verify.openstack import VOLUMES, Cloud
 from stackcook.verify.placing import CINDER, CINDER_VOLUME, Placed, running
 from stackcook.verify.trial import LIMIT, Pause, is_abandoned
 
@@ -42,12 +42,8 @@ def checks(
 
 def status(cloud: Cloud, volume: str) -> str:
     """A volume's status, by its ID; ``deleted`` if it is gone. Raises VerifyError."""
-    try:
-        return str(cloud.read(VOLUMES, f"/volumes/{volume}")["volume"]["status"])
-    except Refused as error:
-        if error.status == 404:
-            return "deleted"
-        raise
+    found = cloud.find(VOLUMES, f"/volumes/{volume}")
+    return "deleted" if found is None else str(found["volume"]["status"])
 
 
 def create(cloud: Cloud, name: str, pause: Pause) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from stackcook.errors import VerifyError
 from stackcook.verify.check import poll
 from stackcook.verify.contents import servers
-from stackcook.verify.openstack import Cloud, Refused, Survey
+from stackcook.verify.openstack import Cloud, Survey
 from stackcook.verify.placing import COMPUTE, CONDUCTOR, OVN, METADATA, is_among
 
 COMPUTE_UNITS = frozenset(
@@ -124,14 +124,11 @@ def _clear(cloud: Cloud, provider: str) -> Iterator[str]:
     Yields what has others as well, such as an instance that was evacuated: it is in use elsewhere.
     """
     path = f"/resource_providers/{provider}"
-    try:
-        held = cloud.read("placement", f"{path}/allocations")["allocations"]
-    except Refused as error:
-        if error.status == 404:
-            return
-        raise
+    held = cloud.find("placement", f"{path}/allocations")
+    if held is None:
+        return
     left = []
-    for consumer in held:
+    for consumer in held["allocations"]:
         everywhere = cloud.read("placement", f"/allocations/{consumer}")["allocations"]
         if set(everywhere) <= {provider}:
             cloud.delete("placement", f"/allocations/{consumer}")

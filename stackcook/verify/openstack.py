@@ -173,6 +173,15 @@ class Cloud:
         """The JSON at ``path`` below a service's public endpoint; raises as :meth:`call` does."""
         return self.call("GET", type_, path, version=version, timeout=TIMEOUT)
 
+    def find(self, type_: str, path: str) -> Any:
+        """As :meth:`read`, but None if the service says that nothing is there (404)."""
+        try:
+            return self.read(type_, path)
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return None
+
     def post(self, type_: str, path: str, body: Any, *, version: str = "") -> Any:
         """Send ``body`` as JSON; returns and raises as :meth:`call` does."""
         return self.call("POST", type_, path, body, version=version)

@@ -19,7 +19,7 @@ from stackcook.verify.check import Check, log_of, poll
 from stackcook.verify.instance import guest, links, novnc, ovn
 from stackcook.verify.instance.links import LINKS, Broken
 from stackcook.verify.instance.resources import Ground, Offer, Prepared, flavor_size
-from stackcook.verify.openstack import VOLUMES, Cloud, NoResponse, Refused, request, status
+from stackcook.verify.openstack import VOLUMES, Cloud, NoResponse, request, status
 from stackcook.verify.placing import COMPUTE, Placed, running
 
 GRACE = 30.0
@@ -222,13 +222,8 @@ class Chain:
             return bool(found["allocation_requests"])
 
         def offered() -> Mapping[str, Mapping[str, Any]]:
-            try:
-                found = cloud.read("placement", f"{path}/inventories")["inventories"]
-            except Refused as error:
-                if error.status != 404:
-                    raise
-                return {}
-            return cast(Mapping[str, Mapping[str, Any]], found)
+            found = cloud.find("placement", f"{path}/inventories") or {"inventories": {}}
+            return cast(Mapping[str, Mapping[str, Any]], found["inventories"])
 
         if fits():
             return

@@ -11,7 +11,6 @@ from stackcook.verify.check import poll
 from stackcook.verify.instance import guest
 from stackcook.verify.instance.chain import Chain
 from stackcook.verify.instance.links import Broken
-from stackcook.verify.openstack import Cloud, Refused
 from stackcook.verify.placing import CINDER_VOLUME, COMPUTE
 from stackcook.verify.trial import LIMIT
 
@@ -60,19 +59,8 @@ def _visit(chain: Chain, volume: str, text: str, *, write: bool = False) -> None
     cloud.delete("compute", attachment)
     # Nova forgets it a moment after Cinder, and refuses the next instance until then.
     deadline = time.monotonic() + LIMIT
-    poll(deadline, lambda: _is_there(cloud, attachment), lambda there: not there, pause)
+    poll(deadline, lambda: cloud.find("compute", attachment) is None, bool, pause)
     _wait(chain, volume, ("in-use", "detaching"), "available", "detach")
-
-
-def _is_there(cloud: Cloud, attachment: str) -> bool:
-    """Whether Nova knows the attachment at this path; raises VerifyError."""
-    try:
-        cloud.read("compute", attachment)
-    except Refused as error:
-        if error.status == 404:
-            return False
-        raise
-    return True
 
 
 def _wait(chain: Chain, volume: str, passing: tuple[str, ...], wanted: str, verb: str) -> None:

@@ -148,8 +148,9 @@ def _check(
         )
         findings.warning(path, at, f"{what}: {wrong}", remedy)
     elif 0 < len(stores) < 3:
-        wrong = f"Ceph is only on {' and '.join(stores)}: if one is off, nobody can read images"
-        remedy = "give three nodes role[ceph]: then one of them may be off"
+        names = " and ".join(stores)
+        wrong = f"Ceph runs only on {names}; if a node of Ceph fails, images cannot be read"
+        remedy = "give three nodes role[ceph], so that one of them may fail"
         findings.warning(path, at, f"{what}: {wrong}", remedy)
 
 

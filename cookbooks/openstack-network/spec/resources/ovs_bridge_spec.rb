@@ -81,6 +81,17 @@ RSpec.describe 'openstack_ovs_bridge' do
       chef_run
     end
 
+    it 'looks at all ports of a new bridge' do
+      stubs_for_current_value('openstack_ovs_bridge[br-ex]') do |current|
+        allow(current).to receive_shell_out('ovs-vsctl', 'br-exists', 'br-ex', exitstatus: 2)
+      end
+      eth2('') do |provider|
+        allow(provider).to receive_shell_out('ip', '-oneline', 'address', 'show', 'dev', 'eth1', 'scope', 'global',
+                                             stdout: "2: eth1    inet 192.0.2.4/24 scope global eth1\n")
+      end
+      expect { chef_run }.to raise_error(/eth1 has the address 192\.0\.2\.4/)
+    end
+
     it 'refuses a port by which the host is reached' do
       eth2("3: eth2    inet 192.0.2.5/24 brd 192.0.2.255 scope global eth2\\       valid_lft forever preferred_lft forever\n" \
            "3: eth2    inet6 2001:db8::5/64 scope global \\       valid_lft forever preferred_lft forever\n")

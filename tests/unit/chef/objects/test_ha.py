@@ -210,6 +210,7 @@ def test_ceph_on_too_few_nodes_is_a_warning(stores: tuple[str, ...], where: str)
         for n in CLUSTER.nodes
     )
     assert found(replace(CLUSTER, nodes=nodes), {}) == [
-        f"warning: stackcook: virtual_address: 10.0.115.9: Ceph is only on {where}: if one is off,"
-        " nobody can read images; give three nodes role[ceph]: then one of them may be off"
+        f"warning: stackcook: virtual_address: 10.0.115.9: Ceph runs only on {where}; if a node of"
+        " Ceph fails, images cannot be read; give three nodes role[ceph], so that one of them may"
+        " fail"
     ]

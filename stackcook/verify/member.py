@@ -15,7 +15,7 @@ from stackcook.verify.placing import COMPUTE, CONDUCTOR, OVN, METADATA, is_among
 
 COMPUTE_UNITS = frozenset(
     {COMPUTE, OVN, METADATA, "libvirtd", "openvswitch-switch", "ovs-vswitchd", "ovn-host"}
-    | {"openstack-tunnel", "openstack-firewall"}
+    | {"openstack-tunnel", "openstack-provider", "openstack-firewall"}
 )
 """The units of a node that runs instances, and nothing else."""
 

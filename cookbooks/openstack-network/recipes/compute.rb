@@ -97,6 +97,8 @@ if datapath == 'netdev' && network['tunnel_bridge']
 end
 
 if provider['interface']
+  provider_unit = '/etc/systemd/system/openstack-provider.service'
+
   openstack_ovs_bridge provider['bridge'] do
     datapath_type datapath
     ports [provider['interface']]
@@ -109,7 +111,11 @@ if provider['interface']
       Service: { Type: 'oneshot', RemainAfterExit: true, ExecStart: "/usr/sbin/ip link set #{provider['interface']} up" },
       Install: { WantedBy: 'multi-user.target' }
     )
-    action %i(create enable start)
+    action :create
+  end
+
+  openstack_service 'openstack-provider' do
+    config [provider_unit]
   end
 end
 

@@ -1,8 +1,11 @@
 # frozen_string_literal: true
 
-# Creates an Open vSwitch bridge and adds ports to it; keeps other ports.
+# Creates an Open vSwitch bridge and adds ports to it. Removes ports that it has added and that are no longer wanted; keeps others.
 unified_mode true
 provides :openstack_ovs_bridge
+
+# How it knows in Open vSwitch's database the ports that it has added
+ADDED = 'external_ids:added-by=openstack_ovs_bridge'
 
 property :bridge, String, name_property: true
 property :datapath_type, String, equal_to: %w(system netdev), default: 'system'
@@ -17,7 +20,8 @@ load_current_value do |desired|
   datapath_type type.empty? ? 'system' : type
   mode = shell_out!('ovs-vsctl', 'get', 'Bridge', desired.bridge, 'fail_mode').stdout.delete("\"\n")
   fail_mode mode unless mode == '[]'
-  ports shell_out!('ovs-vsctl', 'list-ports', desired.bridge).stdout.split & desired.ports
+  added = shell_out!('ovs-vsctl', '--bare', '--columns=name', 'find', 'Port', ADDED).stdout.split
+  ports shell_out!('ovs-vsctl', 'list-ports', desired.bridge).stdout.split & (desired.ports | added)
 end
 
 action :create do
@@ -26,15 +30,23 @@ action :create do
     commands = [['--may-exist', 'add-br', new_resource.bridge],
                 ['set', 'Bridge', new_resource.bridge, "datapath_type=#{new_resource.datapath_type}"]]
     commands << ['set', 'Bridge', new_resource.bridge, "fail_mode=#{new_resource.fail_mode}"] if new_resource.fail_mode
-    commands += new_resource.ports.map { |port| ['--may-exist', 'add-port', new_resource.bridge, port] }
+    commands += (there - new_resource.ports).map { |port| ['--if-exists', 'del-port', new_resource.bridge, port] }
+    commands += missing.flat_map { |port| [['--may-exist', 'add-port', new_resource.bridge, port], ['set', 'Port', port, ADDED]] }
     shell_out!('ovs-vsctl', *commands.flat_map { |command| ['--', *command] })
   end
 end
 
 action_class do
+  def there
+    current_resource&.ports.to_a
+  end
+
+  def missing
+    new_resource.ports - there
+  end
+
   def refuse_addresses
-    added = new_resource.ports - current_resource&.ports.to_a
-    added.each do |port|
+    missing.each do |port|
       lines = shell_out!('ip', '-oneline', 'address', 'show', 'dev', port, 'scope', 'global').stdout
       addresses = lines.scan(%r{ inet6? ([^/ ]+)}).flatten
       next if addresses.empty?

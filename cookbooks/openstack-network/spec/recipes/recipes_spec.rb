@@ -179,7 +179,10 @@ RSpec.describe 'openstack-network' do
       it 'connects it to the provider network, also after a reboot' do
         expect(chef_run).to create_openstack_ovs_bridge('br-ex').with(ports: %w(eth1), datapath_type: 'netdev', without_addresses: true)
         expect(external_ids).to include('ovn-bridge-mappings' => 'physnet1:br-ex', 'ovn-cms-options' => 'enable-chassis-as-gw')
-        expect(chef_run).to enable_systemd_unit('openstack-provider.service')
+        unit = '/etc/systemd/system/openstack-provider.service'
+        expect(chef_run).to create_systemd_unit('openstack-provider.service')
+          .with(content: including(Service: including(ExecStart: '/usr/sbin/ip link set eth1 up')))
+        expect(chef_run).to start_openstack_service('openstack-provider').with(config: [unit])
       end
     end
   end

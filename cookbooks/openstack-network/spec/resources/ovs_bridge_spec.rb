@@ -11,21 +11,28 @@ RSpec.describe 'openstack_ovs_bridge' do
     end
   end
 
-  def with_ports(ports, fail_mode: '[]')
+  def with_ports(ports, added: '', fail_mode: '[]')
     stubs_for_current_value('openstack_ovs_bridge[br-ex]') do |current|
       allow(current).to receive_shell_out('ovs-vsctl', 'br-exists', 'br-ex')
       allow(current).to receive_shell_out('ovs-vsctl', 'get', 'Bridge', 'br-ex', 'datapath_type', stdout: "netdev\n")
       allow(current).to receive_shell_out('ovs-vsctl', 'get', 'Bridge', 'br-ex', 'fail_mode', stdout: "#{fail_mode}\n")
+      allow(current).to receive_shell_out('ovs-vsctl', '--bare', '--columns=name', 'find', 'Port', mark, stdout: added)
       allow(current).to receive_shell_out('ovs-vsctl', 'list-ports', 'br-ex', stdout: ports)
     end
   end
 
-  def expect_create
+  let(:mark) { 'external_ids:added-by=openstack_ovs_bridge' }
+
+  def add(port)
+    ['--', '--may-exist', 'add-port', 'br-ex', port, '--', 'set', 'Port', port, mark]
+  end
+
+  def expect_create(*commands)
     stubs_for_provider('openstack_ovs_bridge[br-ex]') do |provider|
       expect(provider).to receive_shell_out(
-        'ovs-vsctl', '--', '--may-exist', 'add-br', 'br-ex', '--', 'set', 'Bridge', 'br-ex', 'datapath_type=netdev',
-        '--', '--may-exist', 'add-port', 'br-ex', 'eth1'
+        'ovs-vsctl', '--', '--may-exist', 'add-br', 'br-ex', '--', 'set', 'Bridge', 'br-ex', 'datapath_type=netdev', *commands
       )
+      yield provider if block_given?
     end
   end
 
@@ -33,13 +40,19 @@ RSpec.describe 'openstack_ovs_bridge' do
     stubs_for_current_value('openstack_ovs_bridge[br-ex]') do |current|
       allow(current).to receive_shell_out('ovs-vsctl', 'br-exists', 'br-ex', exitstatus: 2)
     end
-    expect_create
+    expect_create(*add('eth1'))
     chef_run
   end
 
   it 'adds a missing port' do
     with_ports("eth2\n")
-    expect_create
+    expect_create(*add('eth1'))
+    chef_run
+  end
+
+  it 'removes a port that it has added, and no other' do
+    with_ports("eth0\neth2\n", added: "eth2\neth7\n\n")
+    expect_create('--', '--if-exists', 'del-port', 'br-ex', 'eth2', *add('eth1'))
     chef_run
   end
 
@@ -72,11 +85,8 @@ RSpec.describe 'openstack_ovs_bridge' do
     end
 
     it 'adds ports that have none, and does not look at those that it has' do
-      eth2('') do |provider|
-        expect(provider).to receive_shell_out(
-          'ovs-vsctl', '--', '--may-exist', 'add-br', 'br-ex', '--', 'set', 'Bridge', 'br-ex', 'datapath_type=netdev',
-          '--', '--may-exist', 'add-port', 'br-ex', 'eth1', '--', '--may-exist', 'add-port', 'br-ex', 'eth2'
-        )
+      expect_create(*add('eth2')) do |provider|
+        allow(provider).to receive_shell_out('ip', '-oneline', 'address', 'show', 'dev', 'eth2', 'scope', 'global', stdout: '')
       end
       chef_run
     end
@@ -114,12 +124,7 @@ RSpec.describe 'openstack_ovs_bridge' do
 
     it 'sets it' do
       with_ports('')
-      stubs_for_provider('openstack_ovs_bridge[br-ex]') do |provider|
-        expect(provider).to receive_shell_out(
-          'ovs-vsctl', '--', '--may-exist', 'add-br', 'br-ex', '--', 'set', 'Bridge', 'br-ex', 'datapath_type=netdev',
-          '--', 'set', 'Bridge', 'br-ex', 'fail_mode=secure'
-        )
-      end
+      expect_create('--', 'set', 'Bridge', 'br-ex', 'fail_mode=secure')
       chef_run
     end
   end

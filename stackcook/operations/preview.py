@@ -59,53 +59,60 @@ def preview_of(
         server = None
     objects = [section for section in _OBJECTS if section in wanted.sections]
     names = preview.chosen(manifest, wanted.sections, wanted.nodes)
-    last = last_deploy(manifest.state)
-    digest, now = site.digest(), time.time()
-    resumed = last and last.resumable(digest, now)
-    nodes = [node for node in manifest.nodes if node.name in names]
-    facts = Facts(recipes=site.recipes_to_prepare(nodes), bundled=bundle is not None)
+    nodes = tuple(node for node in manifest.nodes if node.name in names)
+    unknown = Facts(recipes=site.recipes_to_prepare(nodes), bundled=bundle is not None)
+    facts = unknown
     if names and not unasked:
+        last, digest, now = last_deploy(manifest.state), site.digest(), time.time()
         try:
-            facts = observe(manifest, site, names, resumed)
+            facts = observe(manifest, site, names, last and last.resumable(digest, now))
         except (MachineError, UsageError) as error:
             warnings.append(f"cannot inspect the machines: {error}")
         else:
             wish = Wish(reset, partly=bundle is not None or len(nodes) < len(manifest.nodes))
             if start := start_of(manifest, site, facts.machines, digest, now, wish):
                 facts = restored(facts, manifest, start)
-                if reset:
-                    server, unasked = None, "the Chef server is restored from the snapshot"
+    if reset and facts.start:
+        server, unasked = None, "the Chef server is restored from the snapshot"
     if bundle and (without := [node.name for node in nodes if not bundle.nodes.get(node.name)]):
         warnings.append(f"the bundle has no packages of {', '.join(without)}: write it again")
-    deletion = creation = state = None
+    deletion = creation = None
     if wanted.delete:
-        whole = wanted.nodes is None and {"nodes", "clusters"}.issubset(wanted.sections)
-        if whole:
-            state = manifest.state if manifest.state.is_dir() else None
-        deletion = Deletion(
-            removals(manifest, facts, names) if names else (),
-            _gone(server, site.repository, objects),
-            state,
-            destroy_plan(manifest) if whole else Plan("destroy"),
-        )
-        facts = Facts(recipes=facts.recipes, bundled=facts.bundled)
+        gone = _gone(server, site.repository, objects)
+        deletion = _deletion(manifest, wanted, facts, names, gone)
+        facts = unknown  # what is created then finds nothing
     if wanted.create:
         before = None if wanted.delete else server
-        bags = "data bags" in wanted.sections
+        anew = deletion is not None and deletion.state is not None
         creation = Creation(
             _difference(before, site.repository, objects, manifest.passwords),
-            tuple(_passwords(manifest, anew=state is not None)) if bags else (),
+            tuple(_passwords(manifest, anew=anew)) if "data bags" in wanted.sections else (),
             deploy_plan(manifest, facts, names) if names else Plan("deploy"),
-            tuple(node for node in manifest.nodes if node.name in names),
+            nodes,
             knife(manifest) if "knife" in wanted.sections else (),
         )
-    url = server.url if server else None
     notes: list[str] = []
     if creation and names:
         notes += filter(None, [_no_external_network(manifest, site.repository)])
     if creation and wanted.nodes is None and not wanted.delete:
         notes += map(_unlisted, site.unlisted())
+    url = server.url if server else None
     return Preview(url, deletion, creation, unasked, tuple(warnings), tuple(notes))
+
+
+def _deletion(
+    manifest: Manifest,
+    wanted: Form,
+    facts: Facts,
+    names: Collection[str],
+    objects: tuple[str, ...],
+) -> Deletion:
+    """What is deleted of these nodes and the Chef server's ``objects``, or of the whole cloud."""
+    nodes = removals(manifest, facts, names) if names else ()
+    if wanted.nodes is not None or not {"nodes", "clusters"}.issubset(wanted.sections):
+        return Deletion(nodes, objects)
+    state = manifest.state if manifest.state.is_dir() else None
+    return Deletion(nodes, objects, state, destroy_plan(manifest))
 
 
 def _unlisted(node: str) -> str:

@@ -191,22 +191,30 @@ def start_of(
     Raises UsageError if a snapshot is needed, and there is no suitable one.
     """
     restoring = manifest.state / RESTORING
-    interrupted = restoring.exists()
+    if restoring.exists() or wish.reset:
+        store, name = store_of(site), wish.name
+        if restoring.exists():
+            if wish.anew or wish.partly:
+                what = "machines are being restored from a snapshot, which was interrupted"
+                remedy = "run `stackcook deploy` to complete it, or `stackcook destroy`"
+                raise UsageError(what, where=str(manifest.root), remedy=remedy)
+            begun_with = restoring.read_text()
+            if not name and begun_with in (each.name for each in store.all()):
+                name = begun_with
+        return _required(store, store.starts(manifest, digest, now), name, manifest)
     fresh = set(machines.values()) == {ABSENT} and not (manifest.state / "chef").exists()
-    if not (interrupted or wish.reset or fresh and not wish.anew and not wish.partly):
+    if not fresh or wish.anew or wish.partly or site.snapshots is None:
         return None
-    store = store_of(site) if interrupted or wish.reset else site.snapshots
-    if store is None:
-        return None
-    if interrupted and (wish.anew or wish.partly):
-        what = "machines are being restored from a snapshot, which was interrupted"
-        remedy = "run `stackcook deploy` to complete it, or `stackcook destroy`"
-        raise UsageError(what, where=str(manifest.root), remedy=remedy)
-    starts = store.starts(manifest, digest, now)
-    name = wish.name
-    if interrupted and not name:
-        begun_with = restoring.read_text()
-        name = begun_with if begun_with in (each.name for each in store.all()) else ""
+    renewed = site.box_renewed
+    for start in site.snapshots.starts(manifest, digest, now):
+        # who builds the box again wants newer packages than older snapshots have
+        if start.snapshot.saved > renewed:
+            return start
+    return None
+
+
+def _required(store: Store, starts: tuple[Start, ...], name: str, manifest: Manifest) -> Start:
+    """The first start; with ``name``, the one from this snapshot. UsageError if there is none."""
     if name:
         store.find(name)
         starts = tuple(start for start in starts if start.snapshot.name == name)
@@ -214,15 +222,11 @@ def start_of(
             what = "this snapshot is of another cloud: its name, nodes, addresses, networks or box"
             remedy = "omit the name to use a snapshot of this cloud"
             raise UsageError(f"{what} differ", where=name, remedy=remedy)
-    if not (wish.reset or interrupted):
-        # who builds the box again wants newer packages than these have
-        renewed = site.box_renewed
-        starts = tuple(start for start in starts if start.snapshot.saved > renewed)
-    elif not starts:
+    if not starts:
         what = "there is no snapshot of this cloud"
         remedy = "run `stackcook destroy`, then `stackcook deploy`"
         raise UsageError(what, where=str(manifest.root), remedy=remedy)
-    return starts[0] if starts else None
+    return starts[0]
 
 
 def restored(facts: Facts, manifest: Manifest, start: Start) -> Facts:

@@ -173,6 +173,9 @@ class Commands(Group):
             context.console.error(_usage_error(error))
             context.console.finish("", error.exit_code)
             raise click.exceptions.Exit(error.exit_code) from error
+        except KeyboardInterrupt as interrupt:  # which click would call "Aborted!", and exit with 1
+            Context(Path()).console.error(Interrupted("interrupted"))
+            raise click.exceptions.Exit(ExitCode.INTERRUPTED) from interrupt
         # Here, as an unknown command is noticed before `cli` is called.
         found = ctx.params
         ctx.meta[_GIVEN] = given

@@ -44,7 +44,7 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def failing_with(error: BaseException) -> Any:
-    def body(_: Context) -> None:
+    def body(*_: Any) -> None:
         raise error
 
     return body
@@ -161,6 +161,33 @@ def test_interrupted(probe: Any, error: BaseException) -> None:
     result = run("status")
     assert result.exit_code == ExitCode.INTERRUPTED
     assert result.stderr == "interrupted\n"
+
+
+def test_interrupted_before_the_command_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "_manifest_of", failing_with(KeyboardInterrupt()))
+    result = run("--cloud", "x", "status")
+    assert (result.exit_code, result.stderr) == (ExitCode.INTERRUPTED, "interrupted\n")
+
+
+@pytest.mark.parametrize("module", ["click", "stackcook.errors", "stackcook.cli.check"])
+def test_interrupted_while_modules_are_imported(tmp_path: Path, module: str) -> None:
+    script = f"""
+import sys
+
+class Interrupting:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "{module}":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting)
+from stackcook.__main__ import main
+sys.argv[1:] = ["check"]
+main()
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (ExitCode.INTERRUPTED, "interrupted\n")
 
 
 def test_after_an_interrupt_no_thread_keeps_the_process_and_no_program_is_left(

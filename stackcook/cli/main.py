@@ -365,14 +365,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ✓ or ü shows a ?
+            # Another program that has the same terminal or pipe may have made it non-blocking:
+            # then a long text could not be written as a whole.
+            os.set_blocking(stream.fileno(), True)
     try:
         cli(prog_name="stackcook")
     except OSError as error:  # of `--help` and `--version`, which click prints
         fault = _fault_of_files(error)
         if fault is None:
             raise
-        with suppress(OSError):  # stderr itself may be what cannot be written
-            Context(Path()).console.error(fault)
+        Context(Path()).console.error(fault)
         sys.exit(int(fault.exit_code))
     except SystemExit as end:
         if end.code == ExitCode.INTERRUPTED:
@@ -381,7 +383,8 @@ def main() -> None:
 
             end_all()
             logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # of a full disk: it is late to say so
+                    stream.flush()
             os._exit(ExitCode.INTERRUPTED)
         raise

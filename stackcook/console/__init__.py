@@ -13,9 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from stackcook.console.hints import named, named_text, program
 from stackcook.console.wrap import columns, wrapped, wrapped_text
@@ -37,6 +37,29 @@ _CONTROLS = dict.fromkeys(map(ord, "\a\b\v\f\r"))
 """Control characters that could overwrite other lines; rich removes the same ones."""
 
 
+class _Forgiving:
+    """A stream for progress and messages: what cannot be written there is dropped.
+
+    Nobody can be told of it, and the work must not stop because a disk is full, or because the
+    program that reads the messages has ended.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Console:
     """Prints results, notes and errors: for people, or as one JSON document on stdout.
 
@@ -52,7 +75,7 @@ class Console:
         self.options = options
         self._color = color
         self._stdout = sys.stdout
-        self._stderr = sys.stderr
+        self._stderr = cast(TextIO, _Forgiving(sys.stderr))
         self._live_view = False
         self._data: Any = None
         self._errors: list[Mapping[str, Any]] = []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,46 @@ def test_without_a_terminal_there_is_a_line_a_step(
     assert "controller     bootstrap: 3/4 resources updated (0.0 s)" in lines
     assert "verify         1 check passed (0.0 s)" in lines
     assert "\x1b" not in out + err
+
+
+def closed_pipe() -> int:
+    """A pipe whose reader has ended."""
+    read, write = os.pipe()
+    os.close(read)
+    return write
+
+
+def full_pipe() -> int:
+    """A pipe that takes no more, and says so, as Node.js leaves it to its children."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    while True:
+        try:
+            os.write(write, b"x")
+        except BlockingIOError:
+            return write
+
+
+@pytest.mark.parametrize(
+    "stream", [lambda: os.open("/dev/full", os.O_WRONLY), closed_pipe, full_pipe]
+)
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_stderr_that_takes_nothing_does_not_stop_a_deploy(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    stream: Callable[[], int],
+    terminal: bool,
+) -> None:
+    broken = os.fdopen(stream(), "w", buffering=1)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(broken, "isatty", lambda: terminal, raising=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", broken)
+        deploy(FakeSite(), tmp_path)
+    assert capsys.readouterr().out.startswith("deploy done in 0.0 s\n")
+    with suppress(OSError):
+        broken.close()
 
 
 def test_a_failure_says_node_cause_log_and_what_to_do(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import re
@@ -272,6 +273,18 @@ def test_streams_that_cannot_be_used(
     )
     assert done.returncode == status
     assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_pipe_that_another_program_has_made_non_blocking() -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    command = [sys.executable, "-m", "stackcook", "schema"]  # more than a pipe takes at once
+    with subprocess.Popen(command, stdout=write, stderr=subprocess.PIPE, text=True) as process:
+        os.close(write)
+        with os.fdopen(read) as output:
+            json.loads(output.read())
+        assert process.stderr and process.stderr.read() == ""
+    assert process.returncode == ExitCode.DONE
 
 
 @pytest.mark.parametrize("command", ["status", "deploy"])

@@ -296,6 +296,11 @@ def _end(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, signum)
         except ProcessLookupError:
             pass  # nothing of the group is left
+        except PermissionError:  # of sudo, and of what it runs
+            argv = as_root("sh", "-c", f"kill -{signum:d} -{process.pid}")
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            if done.returncode and process.poll() is None:
+                raise
         try:
             process.wait(patience)
         except subprocess.TimeoutExpired:

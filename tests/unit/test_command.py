@@ -83,6 +83,28 @@ def test_an_interruption_in_a_listener_ends_the_program() -> None:
     assert ends(int(seen[0]))
 
 
+def test_a_program_that_runs_as_root_is_ended_by_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError("not the owner's")
+
+    asked: list[tuple[str, ...]] = []
+
+    def as_root(*argv: str) -> tuple[str, ...]:
+        asked.append(argv)
+        return argv
+
+    def interrupt(line: str) -> None:
+        seen.append(line)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    monkeypatch.setattr("stackcook.command.as_root", as_root)
+    seen: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        run(shell("sleep 60 & echo $!; wait"), on_line=interrupt)
+    assert asked and ends(int(seen[0]))
+
+
 def test_a_program_that_is_not_there() -> None:
     with pytest.raises(CommandError, match="/no/such/program: cannot be started") as caught:
         run(Command(("/no/such/program",)))

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from stackcook.command import Command, as_root, last_line, run
+from stackcook.command import Command, as_root, run
 from stackcook.errors import MachineError, UsageError
 from stackcook.files import replacing
 from stackcook.snapshot.store import CONTENTS, DAMAGE, Snapshot, read
@@ -114,9 +114,9 @@ def unpack(snapshot: Snapshot, content: Content, directory: Path) -> Snapshot:
     digest = hashlib.sha256()
     argv = as_root("tar", "--extract", *_TAR, *_XATTRS, "--directory", str(directory))
     broken = ""
-    with tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:
         try:
-            with subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=errors) as tar:
+            with subprocess.Popen(argv, env=_env(), stdin=subprocess.PIPE, stderr=errors) as tar:
                 assert tar.stdin
                 while piece := content.file.read(_PIECE):
                     digest.update(piece)
@@ -125,14 +125,14 @@ def unpack(snapshot: Snapshot, content: Content, directory: Path) -> Snapshot:
             pass  # tar has ended, and its status says why
         except tarfile.TarError as error:
             broken = str(error)
-        errors.seek(0)
-        said = last_line(errors.read())
-    if "No space left" in said:
+        lines = _lines(errors)
+    full = next((line for line in lines if "No space left" in line), None)
+    if full:
         raise MachineError(
-            f"cannot be unpacked ({said})", where=str(directory), remedy="free some space"
+            f"cannot be unpacked ({full})", where=str(directory), remedy="free some space"
         )
     if broken or tar.returncode or digest.hexdigest() != content.sha256:
-        why = broken or (said if tar.returncode else "its checksum is wrong")
+        why = broken or (lines[0] if tar.returncode else "its checksum is wrong")
         raise UsageError(f"is damaged ({why})", where=str(content.path), remedy=_AGAIN)
     found = replace(snapshot, directory=directory)
     for name in found.nodes:
@@ -150,15 +150,25 @@ def _packed(snapshot: Snapshot) -> Iterator[bytes]:
         *("tar", "--create", *_TAR, *_XATTRS, "--directory", str(snapshot.directory)),
         *("nodes", "state"),
     )
-    with tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=errors) as tar:
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:
+        with subprocess.Popen(argv, env=_env(), stdout=subprocess.PIPE, stderr=errors) as tar:
             assert tar.stdout
             while piece := tar.stdout.read(_PIECE):
                 yield piece
         if tar.returncode:
-            errors.seek(0)
-            what = f"cannot be read ({last_line(errors.read())})"
+            what = f"cannot be read ({_lines(errors)[0]})"
             raise MachineError(what, where=snapshot.name, remedy="check its files and zstd")
+
+
+def _env() -> dict[str, str]:
+    """The environment for tar, whose messages are read."""
+    return {**os.environ, "LC_ALL": "C"}
+
+
+def _lines(errors: IO[str]) -> list[str]:
+    """What tar and zstd have said: the first line tells most, the last only that it has failed."""
+    errors.seek(0)
+    return [line.strip() for line in errors if line.strip()] or ["no output"]
 
 
 def _write_contents(file: IO[bytes], snapshot: Snapshot, sha256: str) -> None:

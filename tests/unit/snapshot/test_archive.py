@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stackcook.errors import UsageError
+from stackcook.errors import MachineError, UsageError
 from stackcook.snapshot import archive
 from stackcook.snapshot.store import Snapshot, Store
 from tests.snapshots import saved, store_in
@@ -100,7 +100,7 @@ def described_by(text: bytes) -> Callable[[bytes], bytes]:
     "damage, why",
     [
         (cut, "write it again with `stackcook snapshot export`"),
-        (swapped, "is damaged"),
+        (swapped, r"is damaged (/*stdin*\ : "),  # zstd's reason
         (other_checksum, "is damaged (its checksum is wrong)"),
         (lambda data: data[:100], "is not a snapshot"),
         (lambda data: b"", "is not a snapshot"),
@@ -122,6 +122,36 @@ def test_a_damaged_file_leaves_nothing(
     assert why in str(error.value) and str(file) in str(error.value)
     assert second.all() == ()
     assert not [p for p in second.directory.glob("*") if p.is_dir()]
+
+
+def tar_that_says(*lines: str) -> Callable[..., tuple[str, ...]]:
+    """In the place of ``as_root``: what tar prints before it fails."""
+    script = 'cat >/dev/null; printf "%s\\n" "$@" >&2; exit 2'
+    return lambda *_: ("sh", "-c", script, "tar", *lines)
+
+
+def test_a_full_disk_is_not_the_file_s_fault(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrote = "tar: nodes/a/rootfs/x: Wrote only 512 of 10240 bytes"
+    full = "tar: nodes/a/rootfs/y: Cannot write: No space left on device"
+    end = "tar: Exiting with failure status due to previous errors"
+    monkeypatch.setattr(archive, "as_root", tar_that_says(wrote, full, end))
+    with pytest.raises(MachineError) as error:
+        imported(file, store_in(tmp_path / "second"))
+    assert f"cannot be unpacked ({full}); free some space" in str(error.value)
+
+
+def test_why_a_snapshot_cannot_be_exported(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = "tar: nodes/a/rootfs/x: Read error at byte 0: Input/output error"
+    end = "tar: Exiting with failure status due to previous errors"
+    monkeypatch.setattr(archive, "as_root", tar_that_says(why, end))
+    with pytest.raises(MachineError) as error:
+        archive.write(saved(store), tmp_path / "lab.snapshot")
+    assert f"cannot be read ({why})" in str(error.value)
+    assert list(tmp_path.glob("*.snapshot")) == []
 
 
 def test_a_target_that_cannot_be_written(store: Store, tmp_path: Path) -> None:

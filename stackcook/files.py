@@ -19,6 +19,20 @@ UNUSED = 30 * 24 * 3600.0
 """Seconds after which an unused file of the cache is removed."""
 
 
+DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What reading a damaged JSON file raises, also where its values have other types than they should.
+
+OSError is also that of a time beyond all measure.
+"""
+
 _UNTRACKED = (".stackcook", ".vagrant")
 """Directories that hold keys and passwords: git must not add them to the user's repository."""
 

@@ -28,6 +28,7 @@ from stackcook.command import Runner
 from stackcook.command import run as run_command
 from stackcook.errors import UsageError
 from stackcook.files import (
+    DAMAGE,
     lock,
     private_directory,
     replacing,
@@ -285,7 +286,7 @@ def _read(path: Path) -> Ephemeral:
         source, created, ttl = Path(found["source"]), float(found["created"]), float(found["ttl"])
         time.gmtime(created + ttl)  # raises if that is no time
         return Ephemeral(path.parent, source, created, ttl, networks)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except DAMAGE as error:
         damage = f"{CONTENTS} cannot be read ({error})"
         return Ephemeral(path.parent, path.parent / MANIFEST, 0.0, math.inf, (), damage)
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from stackcook.errors import NodeError, UsageError
-from stackcook.files import checksum, lock, pieces, private_directory, replacing
+from stackcook.files import DAMAGE, checksum, lock, pieces, private_directory, replacing
 
 FORMAT = 1
 CONTENTS = "bundle.json"
@@ -178,7 +178,7 @@ def _opened(path: Path, directory: Path) -> Bundle:
             for node, packages in contents["nodes"].items()
         }
         return Bundle(directory, nodes, contents["box"])
-    except (ValueError, KeyError, AttributeError, OSError) as error:
+    except DAMAGE as error:
         what = f"is not a bundle ({CONTENTS} cannot be read)"
         raise UsageError(what, where=str(path), remedy=_AGAIN) from error
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stackcook.cache import cache
 from stackcook.errors import ExitCode
-from stackcook.files import keep
+from stackcook.files import DAMAGE, keep
 from stackcook.run import history
 from stackcook.run.events import (
     Event,
@@ -68,10 +68,12 @@ def remember(directory: Path) -> None:
 def _remembered(directory: Path, command: str) -> Iterator[Past]:
     try:
         runs = json.loads(_file(directory).read_text()).get(command, [])
-    except (OSError, ValueError):  # a cache
+        yield from [
+            Past(float(seconds), {(n, step): (float(a), float(b)) for n, step, a, b in steps})
+            for seconds, steps in runs
+        ]
+    except DAMAGE:  # a cache
         return
-    for seconds, steps in runs:
-        yield Past(seconds, {(node, step): (began, ended) for node, step, began, ended in steps})
 
 
 def _file(directory: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stackcook.errors import UsageError
 from stackcook.run.record import rows
-from stackcook.files import private_directory, try_lock
+from stackcook.files import DAMAGE, private_directory, try_lock
 
 SESSION = "pytest.lock"
 """The file in .stackcook of a cloud that a session of pytest has deployed, locked while it runs."""
@@ -90,5 +90,5 @@ def _holder(directory: Path) -> str:
     try:
         holder = json.loads((directory / "lock").read_text())
         return "`stackcook {command}` (pid {pid}, started by {who} at {since})".format(**holder)
-    except (ValueError, KeyError):  # caught between its lock and its first write
+    except DAMAGE:  # such as between its lock and its first write
         return "another command"

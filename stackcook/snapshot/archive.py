@@ -20,8 +20,8 @@ from typing import IO
 
 from stackcook.command import Command, as_root, run
 from stackcook.errors import MachineError, UsageError
-from stackcook.files import replacing
-from stackcook.snapshot.store import CONTENTS, DAMAGE, Snapshot, read
+from stackcook.files import DAMAGE, replacing
+from stackcook.snapshot.store import CONTENTS, Snapshot, read
 
 FILES = "files.tar.zst"
 _PIECE = 1 << 20
@@ -102,7 +102,7 @@ def _refused(path: Path) -> Iterator[None]:
     """Turn errors of reading an archive into UsageError."""
     try:
         yield
-    except (tarfile.TarError, OSError, *DAMAGE) as error:
+    except (tarfile.TarError, *DAMAGE) as error:
         raise UsageError(f"is not a snapshot ({error})", where=str(path), remedy=_AGAIN) from error
 
 

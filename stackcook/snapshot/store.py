@@ -25,7 +25,7 @@ from typing import Any
 
 from stackcook.cache import data
 from stackcook.errors import MachineError, UsageError
-from stackcook.files import lock, private_directory, try_lock, write_private
+from stackcook.files import DAMAGE, lock, private_directory, try_lock, write_private
 from stackcook.machines.base import STOPPING
 from stackcook.machines.box import ORDINARY
 from stackcook.machines.factory import DEFAULT_NETWORK
@@ -329,9 +329,6 @@ def _added(snapshot: Snapshot | Unreadable) -> str:
     """When it came to this machine: the end of its ID, which always has 19 digits."""
     return snapshot.directory.name.rpartition(".")[2]
 
-
-DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What reading the text of a damaged ``snapshot.json`` raises."""
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "saved": (int, float),

@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,6 +92,14 @@ def test_a_bundle_of_another_format_is_refused(tmp_path: Path, there: Path) -> N
     path = tmp_path / "bundle.tar"
     archive.write(path, {"format": 2, "nodes": {}, "box": ""}, [])
     with pytest.raises(UsageError, match="has format 2, but this stackcook reads format 1"):
+        archive.unpack(path, there)
+
+
+@pytest.mark.parametrize("nodes", [7, {"one": []}, {"one": {"trixie-amd64": 1}}])
+def test_contents_of_wrong_types_are_refused(tmp_path: Path, nodes: Any, there: Path) -> None:
+    path = tmp_path / "bundle.tar"
+    archive.write(path, {"nodes": nodes, "box": ""}, [])
+    with pytest.raises(UsageError, match="is not a bundle"):
         archive.unpack(path, there)
 
 

@@ -132,6 +132,30 @@ def test_a_destroyed_cloud_s_runs_are_remembered(
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "[" * 100_000, '{"deploy": 1}', '{"deploy": [1]}', '{"deploy": [["x", []]]}'),
+        '{"deploy": [[1, [["a", "converge", 1]]]]}',
+        '{"deploy": [[1, [[[], "converge", 1, 2]]]]}',
+        '{"deploy": [[1, [["a", "converge", 1, null]]]]}',
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_damaged_file_of_remembered_runs_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    manifest = two_stages(tmp_path)
+    with State(manifest.state) as state:
+        deploy(manifest, FakeSite(), (state,))
+    remember(manifest.state)
+    shutil.rmtree(manifest.state)
+    (file,) = (tmp_path / "cache" / "stackcook").glob("durations-*.json")
+    file.write_text(text)
+    assert past_runs(manifest.state, "deploy") == ()
+
+
+@pytest.mark.parametrize(
     "seconds, said",
     [(0, "about 10 s"), (41, "about 50 s"), (89, "about 90 s"), (91, "about 2 min")],
 )

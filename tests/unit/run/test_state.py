@@ -25,7 +25,7 @@ from stackcook.run.events import (
     StepRetried,
     StepStarted,
 )
-from stackcook.run.lock import exclusive, in_use
+from stackcook.run.lock import exclusive, in_use, refuse
 from stackcook.run.record import deploy_began, last_deploy, latest
 from stackcook.run.state import State
 from stackcook.errors import ExitCode, UsageError
@@ -210,6 +210,14 @@ def test_only_one_command_at_a_time_and_the_second_says_who(tmp_path: Path) -> N
     with exclusive(tmp_path, "converge"):
         assert in_use(tmp_path)
     assert not in_use(tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"", b"7", b"[]", b'{"pid": 1}', b"\xff"])
+def test_a_damaged_lock_file_is_that_of_another_command(tmp_path: Path, text: bytes) -> None:
+    with exclusive(tmp_path, "deploy"):
+        (tmp_path / "lock").write_bytes(text)
+        with pytest.raises(UsageError, match="^.*: another command is running; wait"):
+            refuse(tmp_path)
 
 
 def test_who_only_looks_keeps_nobody_from_it(

@@ -229,6 +229,7 @@ def test_one_that_cannot_be_read_stays_until_it_is_removed(
         ('"saved": 1800000000.0', '"saved": "today"', 'saved cannot be "today"'),
         ('"saved": 1800000000.0', '"saved": NaN', ""),
         ('"saved": 1800000000.0', '"saved": 1e300', ""),
+        ('"saved": 1800000000.0', '"saved": 1e17', ""),
     ],
 )
 def test_values_of_another_type_are_damage(store: Store, right: str, wrong: str, why: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -33,8 +34,33 @@ DAMAGE = (
 OSError is also that of a time beyond all measure.
 """
 
+_REMEDIES = {
+    errno.EACCES: "run this as the owner of the file, or change its mode",
+    errno.EPERM: "run this as the owner of the file, or change its mode",
+    errno.EEXIST: "move this file away: stackcook needs a directory here",
+    errno.ENOTDIR: "move this file away: stackcook needs a directory here",
+    errno.EISDIR: "move this directory away: stackcook needs a file here",
+    errno.EMFILE: "allow more open files: `ulimit -n 4096`",
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.ELOOP: "check the symbolic links in this path",
+    errno.ENOSPC: "free some space on this disk",
+    errno.EDQUOT: "free some space: your disk quota is used up",
+    errno.EROFS: "work on a copy on a writable file system",
+}
+"""File errors that the user can fix."""
+
 _UNTRACKED = (".stackcook", ".vagrant")
 """Directories that hold keys and passwords: git must not add them to the user's repository."""
+
+
+def fault(error: Exception) -> UsageError | None:
+    """The error for the user if it is one of files, which only the user can remedy; else None."""
+    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
+        return None
+    if not error.filename and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE):
+        return None  # only writing and making pipes fail without a file's name
+    what = (error.strerror or str(error)).lower()
+    return UsageError(what, where=str(error.filename or ""), remedy=_REMEDIES[error.errno])
 
 
 def private_directory(path: Path) -> Path:

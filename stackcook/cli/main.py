@@ -8,7 +8,6 @@ returns an :class:`~stackcook.errors.ExitCode` (or ``None``: done). ``GROUPS`` l
 
 from __future__ import annotations
 
-import errno
 import importlib
 import logging
 import os
@@ -31,6 +30,7 @@ from stackcook import __version__
 from stackcook.cli.context import Context, ask_for_json, command_of
 from stackcook.cli.help import Group
 from stackcook.errors import ExitCode, Interrupted, StackcookError, UsageError
+from stackcook.files import fault
 from stackcook.nearest import nearest
 
 GROUPS = {
@@ -77,22 +77,6 @@ GROUPS = {
 """Heading → commands, each with its line in ``--help``, so that help imports none of them."""
 
 COMMANDS = [name for group in GROUPS.values() for name in group]
-
-
-_REMEDIES = {
-    errno.EACCES: "run this as the owner of the file, or change its mode",
-    errno.EPERM: "run this as the owner of the file, or change its mode",
-    errno.EEXIST: "move this file away: stackcook needs a directory here",
-    errno.ENOTDIR: "move this file away: stackcook needs a directory here",
-    errno.EISDIR: "move this directory away: stackcook needs a file here",
-    errno.EMFILE: "allow more open files: `ulimit -n 4096`",
-    errno.ENAMETOOLONG: "use a shorter name",
-    errno.ELOOP: "check the symbolic links in this path",
-    errno.ENOSPC: "free some space on this disk",
-    errno.EDQUOT: "free some space: your disk quota is used up",
-    errno.EROFS: "work on a copy on a writable file system",
-}
-"""File errors that the user can fix."""
 
 
 _AGAIN = {
@@ -259,12 +243,7 @@ def _fault_of_files(error: Exception) -> StackcookError | None:
     if isinstance(error, FileNotFoundError) and not _is_here():
         what = "the current directory does not exist any more"
         return UsageError(what, remedy="change to another one, for example with `cd`")
-    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
-        return None
-    if not error.filename and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE):
-        return None  # only writing and making pipes fail without a file's name
-    what = (error.strerror or str(error)).lower()
-    return UsageError(what, where=str(error.filename or ""), remedy=_REMEDIES[error.errno])
+    return fault(error)
 
 
 def _is_here() -> bool:
@@ -371,11 +350,11 @@ def main() -> None:
     try:
         cli(prog_name="stackcook")
     except OSError as error:  # of `--help` and `--version`, which click prints
-        fault = _fault_of_files(error)
-        if fault is None:
+        expected = _fault_of_files(error)
+        if expected is None:
             raise
-        Context(Path()).console.error(fault)
-        sys.exit(int(fault.exit_code))
+        Context(Path()).console.error(expected)
+        sys.exit(int(expected.exit_code))
     except SystemExit as end:
         if end.code == ExitCode.INTERRUPTED:
             # A step that Ctrl-C could not stop may still run in a thread; Python would wait for it.

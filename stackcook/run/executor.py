@@ -18,6 +18,7 @@ from stackcook.bootstrap.preflight import Inspected
 from stackcook.bootstrap.output import ChefOutput
 from stackcook.command import Say
 from stackcook.errors import ExitCode, NodeError, StackcookError
+from stackcook.files import fault
 from stackcook.retry import STEP, Backoff
 from stackcook.run.budget import Budget
 from stackcook.run.events import (
@@ -261,6 +262,8 @@ class Executor:
         except StackcookError as error:
             return _Ended(began, self.clock(), error=error)
         except Exception as error:
+            if expected := fault(error):
+                return _Ended(began, self.clock(), error=expected)
             bug = None if step.node else error
             return _Ended(began, self.clock(), error=_internal(step.node, error), bug=bug)
         return _Ended(began, self.clock(), result)

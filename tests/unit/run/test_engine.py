@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import threading
 import time
@@ -808,6 +810,27 @@ def test_a_record_that_can_t_be_kept_ends_the_run(manifest: Manifest) -> None:
     assert run(manifest, site, full, events.append) is ExitCode.USAGE
     assert "bootstrap compute1" not in site.asked
     assert failures(events) == [("deploy", "", "the disk is full")]
+
+
+@pytest.mark.parametrize(
+    "asked, code, node",
+    [("upload", ExitCode.USAGE, ""), ("bootstrap compute1", ExitCode.NODES, "compute1")],
+)
+def test_a_full_disk_is_no_internal_error(
+    manifest: Manifest, asked: str, code: ExitCode, node: str
+) -> None:
+    site, events = FakeSite(), list[Event]()
+
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/x/y")
+
+    if node:
+        site.chef.during = lambda each: full() if each.name == node else None
+    else:
+        site.upload = full  # type: ignore[method-assign]
+    assert run(manifest, site, events.append) is code
+    why = "/x/y: no space left on device; free some space on this disk"
+    assert failures(events) == [(asked.split()[0], node, why)]
 
 
 def test_steps_that_wait_for_each_other_are_an_internal_error(tmp_path: Path) -> None:

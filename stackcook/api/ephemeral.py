@@ -165,7 +165,7 @@ def create(
         new = free_networks(pool, taken, [network.prefixlen for network in old], begin)
         name = name or _new_name(manifest.name, {path.name for path in directory.iterdir()})
         cloud = Ephemeral(directory / name, manifest.path.absolute(), now, ttl, new)
-        if cloud.directory.exists():
+        if cloud.directory.exists() and not _is_left_over(cloud.directory):
             raise UsageError("there is such a cloud already", where=name, remedy="use another name")
         _write(cloud)
     try:
@@ -267,6 +267,13 @@ def _new_name(base: str, taken: set[str]) -> str:
         name = f"{base[:7].rstrip('-')}-{secrets.token_hex(2)}"
         if name not in taken:
             return name
+
+
+def _is_left_over(directory: Path) -> bool:
+    """Whether it has nothing, or half an ``ephemeral.json``: a killed command has left it."""
+    if not directory.is_dir():
+        return False
+    return all(path.name.startswith(f".{CONTENTS}.") for path in directory.iterdir())
 
 
 def _write(cloud: Ephemeral) -> None:

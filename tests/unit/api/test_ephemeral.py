@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
@@ -185,6 +186,32 @@ def test_what_fails_half_way_leaves_nothing(
         made(source, tmp_path / "clouds")
     assert every(tmp_path / "clouds") == ()
     assert [path.name for path in (tmp_path / "clouds").iterdir()] == ["lock"]
+
+
+def test_a_full_disk_leaves_the_name_free(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(os, "fsync", full)
+        made(source, tmp_path / "clouds", "ci-42")
+    assert every(tmp_path / "clouds") == ()
+    assert made(source, tmp_path / "clouds", "ci-42").name == "ci-42"
+
+
+def test_a_command_that_was_killed_leaves_the_name_free(source: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "clouds" / "ci-42"
+    directory.mkdir(parents=True)  # by `down`, after ephemeral.json was deleted
+    (directory / ".ephemeral.json.1f0c55aa").touch()  # by `up`, before it was complete
+    assert made(source, tmp_path / "clouds", "ci-42").name == "ci-42"
+    with pytest.raises(UsageError, match="there is such a cloud already"):
+        made(source, tmp_path / "clouds", "ci-42")
+    (tmp_path / "clouds" / "mine").mkdir()
+    (tmp_path / "clouds" / "mine" / "file").touch()
+    with pytest.raises(UsageError, match="there is such a cloud already"):
+        made(source, tmp_path / "clouds", "mine")
 
 
 def test_a_removed_one_is_gone_and_the_chef_repository_stays(source: Path, tmp_path: Path) -> None:

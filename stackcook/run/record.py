@@ -173,14 +173,18 @@ def _failed(converged: bool, step: str, result: str, exit_code: int | None) -> b
 
 @contextmanager
 def reading(directory: Path) -> Iterator[sqlite3.Connection | None]:
-    """The database, only to read; None where there is none."""
+    """The database, only to read; None where there is none, or where it has no tables yet.
+
+    A full disk, or a kill at the wrong moment, leaves an empty one.
+    """
     path = directory / NAME
     if not path.exists():
         yield None
         return
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with explained(path), closing(sqlite3.connect(uri, uri=True)) as db:
-        yield db
+        begun = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone()
+        yield db if begun else None
 
 
 def rows(directory: Path, query: str, *values: object) -> list[Any]:

@@ -29,6 +29,7 @@ from stackcook.files import private_directory
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
+BEGIN;
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY, command TEXT NOT NULL, who TEXT NOT NULL,
     deploy TEXT NOT NULL, digest TEXT NOT NULL, manifest TEXT NOT NULL, version TEXT NOT NULL,
@@ -47,6 +48,7 @@ CREATE TABLE IF NOT EXISTS resources (
     seconds REAL NOT NULL, updated INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS resources_of_step ON resources (step);
+COMMIT;
 """
 _VERSION = 2
 """Of the schema above, as SQLite's user_version."""

@@ -25,7 +25,8 @@ from stackcook.run.events import (
     StepRetried,
     StepStarted,
 )
-from stackcook.run.lock import exclusive, in_use, refuse
+from stackcook.run.history import runs
+from stackcook.run.lock import exclusive, in_use, is_deployed, refuse
 from stackcook.run.record import deploy_began, last_deploy, latest
 from stackcook.run.state import State
 from stackcook.errors import ExitCode, UsageError
@@ -73,6 +74,30 @@ def test_nothing_is_known_and_nothing_made_before_the_first_run(tmp_path: Path) 
     assert latest(tmp_path / "state") == {}
     assert not in_use(tmp_path / "state")
     assert not (tmp_path / "state").exists()
+
+
+FULL_DISK = """
+import pathlib, resource, signal, sys
+from stackcook.errors import UsageError
+from stackcook.run.state import State
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+try:
+    State(pathlib.Path(sys.argv[1]))
+except UsageError:
+    sys.exit(3)
+"""
+
+
+def test_nothing_is_known_after_a_full_disk_at_the_first_run(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
+    assert subprocess.run(argv, cwd=Path(__file__).parents[3]).returncode == 3
+    assert (tmp_path / "state.db").exists()
+    assert latest(tmp_path) == {} and runs(tmp_path) == () and last_deploy(tmp_path) is None
+    assert not is_deployed(tmp_path)
+    with State(tmp_path) as state:
+        state(RunStarted("deploy", 3.0, ("one",)))
+    assert len(runs(tmp_path)) == 1
 
 
 def test_what_a_killed_run_left_open_is_interrupted_for_the_next(tmp_path: Path) -> None:

@@ -71,7 +71,8 @@ def made_ready(
     site.reach()
     site.make_ready(user, only)
     if retry_failed:
-        only = _failed(last_deploy(manifest.state), only)
+        names = only or frozenset(node.name for node in manifest.nodes)
+        only = _failed(last_deploy(manifest.state), names)
     return Ready(manifest, site, only)
 
 
@@ -132,10 +133,9 @@ def preflight(
         )
 
 
-def _failed(last: LastDeploy | None, only: frozenset[str]) -> frozenset[str]:
-    failed = last.failed if last else frozenset()
-    if only:
-        failed &= only
+def _failed(last: LastDeploy | None, names: frozenset[str]) -> frozenset[str]:
+    """Those of the nodes ``names`` that failed: the last deploy may have had others."""
+    failed = names & last.failed if last else frozenset()
     if not failed:
         what = (
             "none of the selected nodes failed in the last deploy"

@@ -197,6 +197,20 @@ def test_deploy_again_takes_up_what_failed(root: Path, site: FakeSite) -> None:
     assert "converge controller" in site.asked
 
 
+def test_a_node_that_failed_and_was_removed_from_the_manifest_is_not_tried_again(
+    root: Path, site: FakeSite
+) -> None:
+    site.chef.broken["compute1"] = recipe_error("compute1")
+    run("deploy")
+    manifest = root / "infrastructure.yml"
+    manifest.write_text(manifest.read_text().replace("compute1", "compute2"))
+    site.asked.clear()
+    result = run("deploy", "--retry-failed")
+    assert result.exit_code == ExitCode.USAGE
+    assert "none of the selected nodes failed in the last deploy" in result.stderr
+    assert "upload" not in site.asked
+
+
 @pytest.mark.parametrize("command", (["converge"], ["deploy", "--limit"]))
 def test_logins_are_prepared_for_the_nodes_of_a_range(
     root: Path, site: FakeSite, command: list[str]

@@ -578,8 +578,11 @@ class Site(ChefSite):
         """Remove ``.stackcook``, and our cloud from ``clouds.yaml``."""
         names = [self._manifest.zone(zone).os_cloud for zone in self._manifest.zones]
         clouds.remove(self._manifest.root / "clouds.yaml", self._manifest.os_cloud, *names)
-        remember(self._manifest.state)
-        shutil.rmtree(self._manifest.state)
+        state = self._manifest.state
+        remember(state)
+        shutil.rmtree(state.resolve())
+        if state.is_symlink():  # to a larger disk, perhaps
+            state.unlink()
         return "removed"
 
     def _credentials_of(self, zone: str) -> Credentials:

@@ -400,7 +400,7 @@ def restore_state(directory: Path, state: Path) -> None:
     with explained(state):
         for name in set(names) - kept(str(state), names):
             path = state / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         shutil.copytree(directory / "state", state, dirs_exist_ok=True)
 
 
@@ -410,7 +410,8 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # shutil.Error is one, with a list of what it could not copy
-        why = error.strerror or "; ".join(str(each[-1]) for each in error.args[0])
+        each = error.args[0] if isinstance(error, shutil.Error) else ()
+        why = error.strerror or "; ".join(str(one[-1]) for one in each) or str(error)
         remedy = "check the free space and the permissions there"
         raise MachineError(
             f"cannot copy files there ({why})", where=str(path), remedy=remedy

@@ -13,6 +13,7 @@ from stackcook.manifest.model import Amount, FailureBudget, MachineKind, Manifes
 from stackcook.operations.destroy import destroy, removals
 from stackcook.operations.runner import Settings
 from stackcook.operations.shared import Facts
+from stackcook.operations.site import Site
 from tests.fakes import AT, FakeSite, two_stages
 
 ONE = Settings(parallel=1)
@@ -83,3 +84,15 @@ def test_a_dead_host_keeps_no_other_but_the_state(tmp_path: Path) -> None:
     site.chef.dead, site.asked[:] = set(), []
     assert destroy(manifest, site, (), keep=Keep(data=True), settings=ONE) is ExitCode.DONE
     assert "give back compute1 and keep" in site.asked and site.asked[-1] == "remove"
+
+
+def test_a_state_that_the_user_has_moved_to_another_disk_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    manifest = two_stages(tmp_path)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "known_hosts").touch()
+    manifest.state.symlink_to(tmp_path / "disk")
+    Site(manifest).remove()
+    assert not (tmp_path / "disk").exists() and not manifest.state.is_symlink()

@@ -278,6 +278,17 @@ def test_the_state_comes_back_and_what_is_of_its_directory_stays(tmp_path: Path)
     assert (new / "ssh/id_ed25519").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_directory_that_the_user_has_moved_to_another_disk_is_replaced(tmp_path: Path) -> None:
+    elsewhere, state = tmp_path / "elsewhere", tmp_path / "new"
+    for directory in (elsewhere, state, tmp_path / "state" / "chef"):
+        directory.mkdir(parents=True)
+    (state / "chef").symlink_to(elsewhere)
+    (tmp_path / "state" / "chef" / "admin.pem").write_text("key")
+    restore_state(tmp_path, state)
+    assert (state / "chef" / "admin.pem").read_text() == "key"
+    assert not (state / "chef").is_symlink() and elsewhere.is_dir()
+
+
 def test_versions_of_packages(tmp_path: Path) -> None:
     status = tmp_path / "var/lib/dpkg/status"
     status.parent.mkdir(parents=True)

@@ -149,7 +149,8 @@ class LabNetwork:
         if not self._may_use(owners):
             raise self._held(f"the bridge {self.bridge} already exists", owners[self.bridge])
         for name, range_ in self._elsewhere():
-            raise self._held(f"{name} has addresses of {range_}", owners[name])
+            # not known if another lab has made it since
+            raise self._held(f"{name} has addresses of {range_}", owners.get(name, ""))
         for route in self._ask("route", "show", "table", "main"):
             dev = route.get("dev")
             if route["dst"] == "default" or dev is None or dev == self.bridge:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stackcook.command import Completed
+from stackcook.command import Command, Completed
 from stackcook.errors import ExitCode, MachineError
 from stackcook.machines.network import LabNetwork
 from tests.unit.machines.fakes import ETH0, FakeHost
@@ -131,6 +131,25 @@ def test_what_somebody_else_holds_is_refused_before_anything_is_done(
         lab(host).up()
     assert what in str(caught.value)
     assert caught.value.exit_code is ExitCode.MACHINES
+    assert host.done == []
+
+
+def test_a_bridge_that_another_lab_makes_meanwhile_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = FakeHost()
+    run = host.run
+
+    def meanwhile(command: Command, **rest: Any) -> Completed:
+        done = run(command, **rest)
+        if "link" in command.argv:
+            addresses = [{"local": "10.9.0.1", "prefixlen": 24}]
+            host.links = [ETH0, {"ifname": "br-other", "addr_info": addresses}]
+        return done
+
+    monkeypatch.setattr(host, "run", meanwhile)
+    with pytest.raises(MachineError, match="in use: br-other has addresses of 10.9.0.0/24"):
+        lab(host).up()
     assert host.done == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,8 +115,8 @@ def forget(alias: str, file: Path) -> None:
     if not file.exists():
         return
     with lock(file):
-        lines = file.read_text().splitlines(keepends=True)
-        file.write_text("".join(line for line in lines if line.split()[:1] != [alias]))
+        lines = _text(file).splitlines(keepends=True)
+        _write(file, (line for line in lines if line.split()[:1] != [alias]))
 
 
 def move(addresses: Mapping[str, str], file: Path) -> None:
@@ -124,8 +124,17 @@ def move(addresses: Mapping[str, str], file: Path) -> None:
     if not addresses or not file.exists():
         return
     with lock(file):
-        lines = (line.split(" ", 1) for line in file.read_text().splitlines(keepends=True))
-        file.write_text("".join(f"{addresses.get(alias, alias)} {key}" for alias, key in lines))
+        lines = (line.partition(" ") for line in _text(file).splitlines(keepends=True))
+        _write(file, (addresses.get(alias, alias) + blank + key for alias, blank, key in lines))
+
+
+def _text(file: Path) -> str:
+    """Its text; what is not UTF-8, as in a comment, is written as it was by :func:`_write`."""
+    return file.read_text(errors="surrogateescape")
+
+
+def _write(file: Path, lines: Iterable[str]) -> None:
+    file.write_text("".join(lines), errors="surrogateescape")
 
 
 def _parts(key: Any) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import pytest
 
 from stackcook.errors import NodeError
 from stackcook.remote.base import Host, HostKeys
-from stackcook.remote.hostkeys import adopt, check, fingerprint, known, move
+from stackcook.remote.hostkeys import adopt, check, fingerprint, forget, known, move
 
 KEY, OTHER = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
 HOST = Host("one", "192.0.2.7", "me", (), host_keys=HostKeys.ASK)
@@ -141,3 +141,13 @@ def test_a_machine_that_has_moved_keeps_its_key(own: Path) -> None:
     with pytest.raises(NodeError, match="has changed"):
         check(HOST, OTHER, own)
     check(replace(HOST, address="192.0.2.8"), OTHER, own)
+
+
+@pytest.mark.parametrize("more", [b"\n", b"# by J\xfcrgen\n", b"192.0.2.9"])
+def test_other_lines_stay_as_they_are(own: Path, more: bytes) -> None:
+    own.parent.mkdir()
+    own.write_bytes(line("192.0.2.6").encode() + more)
+    move({"192.0.2.6": "192.0.2.7"}, own)
+    check(replace(HOST, address="192.0.2.7"), KEY, own)
+    forget("192.0.2.7", own)
+    assert own.read_bytes() == more

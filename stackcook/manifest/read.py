@@ -57,6 +57,14 @@ def read(path: Path, run: Runner | None = None) -> tuple[Manifest | None, tuple[
     """
     path = path.absolute()
     try:
+        str(path).encode()
+    except UnicodeEncodeError:  # Chef's files, and the record of runs, could not name it
+        what, remedy = (
+            f"its path {path} is not UTF-8",
+            "rename the file, or the directory that it is in",
+        )
+        return None, (Finding(path, None, what, remedy),)
+    try:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         what = getattr(error, "strerror", None) or str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import time
@@ -78,6 +79,18 @@ def test_missing_file(tmp_path: Path) -> None:
 
 def test_directory(tmp_path: Path) -> None:
     assert one_line(tmp_path) == ": error: is a directory; name the manifest with -f FILE"
+
+
+def test_a_path_that_is_not_utf8(tmp_path: Path) -> None:
+    directory = tmp_path / os.fsdecode(b"caf\xe9")
+    directory.mkdir()
+    (directory / "infrastructure.yml").write_text("roles: [{a: }]\n")
+    manifest, (finding,) = read(directory / "infrastructure.yml")
+    assert manifest is None
+    assert str(finding).endswith(
+        "caf?/infrastructure.yml is not UTF-8; rename the file, or the directory that it is in"
+    )
+    assert ": error: its path /" in str(finding)
 
 
 def test_not_utf8(tmp_path: Path) -> None:

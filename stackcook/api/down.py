@@ -43,7 +43,7 @@ def destroy_expired(make_site: MakeSite, say: Say, without: Collection[str] = ()
     """
     code, now = ExitCode.DONE, time.time()
     for cloud in expired(every(default_directory()), now):
-        if cloud.name in without or in_use(cloud.state):
+        if cloud.name in without or _is_in_use(cloud):
             continue
         when = ago(now - cloud.expires)
         say(f"destroying the ephemeral cloud {cloud.name}, which expired {when}")
@@ -52,7 +52,7 @@ def destroy_expired(make_site: MakeSite, say: Say, without: Collection[str] = ()
             why = f"exit code {failed}"
         except StackcookError as error:
             failed, why = ExitCode(error.exit_code), str(error)
-            if in_use(cloud.state):
+            if _is_in_use(cloud):
                 continue  # another command was faster
         except OSError as error:  # such as a file that another user has written there
             failed, why = ExitCode.USAGE, str(error)
@@ -60,3 +60,11 @@ def destroy_expired(make_site: MakeSite, say: Say, without: Collection[str] = ()
             code = failed
             say(f"it was not destroyed ({why}); run `stackcook down {cloud.name}`")
     return code
+
+
+def _is_in_use(cloud: Ephemeral) -> bool:
+    """Whether a command is running on the cloud; no if that is not known: it will say why."""
+    try:
+        return in_use(cloud.state)
+    except OSError:
+        return False

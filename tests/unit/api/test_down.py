@@ -120,6 +120,14 @@ def test_two_commands_may_destroy_expired_clouds_at_the_same_time(source: Path) 
     assert [path.name for path in default_directory().iterdir()] == ["lock"]
 
 
+def test_one_whose_lock_cannot_be_read_does_not_stop_the_command(source: Path) -> None:
+    cloud = made(source, "ci-42")
+    (cloud.state / "lock").mkdir(parents=True)  # or it is another user's, after `sudo stackcook`
+    said: list[str] = []
+    assert destroy_expired(site, said.append) == ExitCode.USAGE  # type: ignore
+    assert said[-1].startswith("it was not destroyed ([Errno 21] Is a directory")
+
+
 def test_one_that_another_command_begins_to_destroy_is_left_to_it(source: Path) -> None:
     cloud = made(source, "ci-42")
     said: list[str] = []

@@ -257,8 +257,13 @@ class VagrantMachines:
         return self.manifest.external_interface or default
 
     def tear_down(self) -> None:
-        """Remove the lab's networks, also an external one that the manifest no longer has."""
+        """Remove the lab's networks, and what is left of nodes that the manifest no longer has.
+
+        So it is with an external network that it no longer has.
+        """
         if self.provider == "lxc":
+            for name in self._unlisted():
+                self._containers.destroy(name)
             self.network.down()
             no_longer = replace(self.network, key="external_network").as_found()
             if external := self.external or no_longer:
@@ -285,6 +290,14 @@ class VagrantMachines:
     def container(self, node: Node) -> str:
         """The name of a node's container."""
         return f"{self.manifest.name}-{node.name}"
+
+    def _unlisted(self) -> Iterator[str]:
+        """The containers of this deployment whose nodes are not in the manifest any more."""
+        listed = {self.container(node) for node in self.manifest.nodes}
+        for name in sorted(self._containers.names() - listed):
+            if name.startswith(f"{self.manifest.name}-"):
+                if self._containers.owner(name) == self.manifest.root:
+                    yield name
 
     def _vagrants(self, node: Node) -> Path:
         """The directory of what Vagrant knows of a node's container."""

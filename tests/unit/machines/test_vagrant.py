@@ -164,6 +164,23 @@ def test_a_machine_that_is_gone_does_not_determine_the_box_of_the_next(tmp_path:
     assert not remembered.parent.exists()
 
 
+def test_the_container_of_a_node_that_was_renamed_does_not_outlive_the_cloud(
+    tmp_path: Path,
+) -> None:
+    names = ("lab-one", "lab-old", "lab-two-three", "other-old")
+    owners = {
+        "lab-one": tmp_path,
+        "lab-old": tmp_path,
+        "lab-two-three": tmp_path / "theirs",
+        "other-old": tmp_path,
+    }
+    host = FakeHost(containers=dict.fromkeys(names, True), owners=owners)
+    machines(tmp_path, host).tear_down()
+    destroyed = [done for done in host.done if done.startswith("lxc-destroy")]
+    assert destroyed == ["lxc-destroy --force --name lab-old"]
+    assert host.done.index(destroyed[0]) == 0  # before their network is gone
+
+
 def test_the_containers_of_another_checkout_are_left_alone(tmp_path: Path) -> None:
     (theirs := tmp_path / "theirs").mkdir()
     (ours := tmp_path / "ours").mkdir()

@@ -24,10 +24,11 @@ from stackcook.chef.resolvers.fetch import fetch, restore
 from stackcook.client import LOCK
 from stackcook.command import Command, Runner, Say, run
 from stackcook.errors import UsageError
-from stackcook.files import checksum
+from stackcook.files import checksum, pieces, replacing
 from stackcook.machines.box import ORDINARY
 from stackcook.manifest.model import MachineKind, Manifest
 from stackcook.operations.sbom import gems
+from stackcook.snapshot.store import explained
 
 PACKAGES_FILE = "packages.txt"
 """A file of a cookbook: packages that its recipes need and do not name, one a line."""
@@ -116,11 +117,22 @@ def opened(path: Path, state: Path) -> Bundle:
 
 
 def restore_repository(bundle: Bundle, manifest: Path) -> bool:
-    """Copy the Chef repository to the manifest's directory, unless the manifest is there."""
+    """Copy the Chef repository to the manifest's directory, unless the manifest is there.
+
+    It goes last: so the next try copies all again if this one was interrupted. Raises MachineError.
+    """
     if manifest.exists():
         return False
     source = bundle.directory / archive.REPOSITORY
-    shutil.copytree(source, manifest.parent, dirs_exist_ok=True)
+
+    def last(directory: str, _: list[str]) -> set[str]:
+        return {manifest.name} if Path(directory) == source else set()
+
+    with explained(manifest.parent):
+        shutil.copytree(source, manifest.parent, dirs_exist_ok=True, ignore=last)
+        if (source / manifest.name).exists():
+            with replacing(manifest, 0o666) as file:
+                file.writelines(pieces(source / manifest.name))
     return True
 
 

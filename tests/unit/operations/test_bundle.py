@@ -13,7 +13,7 @@ import pytest
 from stackcook.bootstrap.prebuilt import Prebuilt
 from stackcook.bundle import archive
 from stackcook.command import Command, Completed, Say
-from stackcook.errors import UsageError
+from stackcook.errors import MachineError, UsageError
 from stackcook.machines.box import ORDINARY
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.read import read
@@ -201,6 +201,21 @@ def test_an_empty_directory_gets_the_repository(manifest: Manifest, tmp_path: Pa
     (empty / "infrastructure.yml").write_text("mine")
     assert not bundle.restore_repository(found, empty / "infrastructure.yml")
     assert (empty / "infrastructure.yml").read_text() == "mine"
+
+
+def test_a_repository_that_cannot_be_copied_is_copied_by_the_next_try(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    found = opened(written(manifest, Mirror()))
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "roles").touch()  # in the place of a directory; so it is with a full disk
+    with pytest.raises(MachineError, match="there: cannot copy files there .*roles"):
+        bundle.restore_repository(found, there / "infrastructure.yml")
+    (there / "roles").unlink()
+    assert bundle.restore_repository(found, there / "infrastructure.yml")
+    assert (there / "infrastructure.yml").read_text() == MANIFEST
+    assert (there / "roles" / "web.json").is_file()
 
 
 def test_a_lab_takes_the_box_of_the_bundle(manifest: Manifest, tmp_path: Path) -> None:

@@ -96,9 +96,9 @@ if datapath == 'netdev' && network['tunnel_bridge']
   end
 end
 
-if provider['interface']
-  provider_unit = '/etc/systemd/system/openstack-provider.service'
+provider_unit = '/etc/systemd/system/openstack-provider.service'
 
+if provider['interface']
   openstack_ovs_bridge provider['bridge'] do
     datapath_type datapath
     ports [provider['interface']]
@@ -116,6 +116,19 @@ if provider['interface']
 
   openstack_service 'openstack-provider' do
     config [provider_unit]
+  end
+elsif ::File.exist?(provider_unit)
+  # The attribute was removed. The unit goes last, because it says that the settings are ours.
+  openstack_ovs_settings 'no provider network' do
+    external_ids 'ovn-bridge-mappings' => nil, 'ovn-cms-options' => nil
+  end
+
+  openstack_ovs_bridge provider['bridge'] do
+    datapath_type datapath
+  end
+
+  systemd_unit 'openstack-provider.service' do
+    action %i(stop disable delete)
   end
 end
 

@@ -31,6 +31,8 @@ action :create do
                 ['set', 'Bridge', new_resource.bridge, "datapath_type=#{new_resource.datapath_type}"]]
     commands << ['set', 'Bridge', new_resource.bridge, "fail_mode=#{new_resource.fail_mode}"] if new_resource.fail_mode
     commands += (there - new_resource.ports).map { |port| ['--if-exists', 'del-port', new_resource.bridge, port] }
+    # those of a bridge that had another name
+    commands += (missing & added).map { |port| ['--if-exists', 'del-port', port] }
     commands += missing.flat_map { |port| [['--may-exist', 'add-port', new_resource.bridge, port], ['set', 'Port', port, ADDED]] }
     shell_out!('ovs-vsctl', *commands.flat_map { |command| ['--', *command] })
   end
@@ -43,6 +45,11 @@ action_class do
 
   def missing
     new_resource.ports - there
+  end
+
+  # @return [Array<String>] the ports that it has added, of all bridges
+  def added
+    shell_out!('ovs-vsctl', '--bare', '--columns=name', 'find', 'Port', ADDED).stdout.split
   end
 
   def refuse_addresses

@@ -173,6 +173,22 @@ RSpec.describe 'openstack-network' do
       expect(external_ids.keys).not_to include('ovn-bridge-mappings', 'ovn-cms-options')
     end
 
+    it 'leaves a provider network alone that an administrator has set up' do
+      expect(chef_run).not_to create_openstack_ovs_bridge('br-ex')
+      expect(chef_run).not_to set_openstack_ovs_settings('no provider network')
+      expect(chef_run).not_to delete_systemd_unit('openstack-provider.service')
+    end
+
+    it 'gives the interface back when the attribute was removed' do
+      allow(File).to receive(:exist?).and_call_original
+      allow(File).to receive(:exist?).with('/etc/systemd/system/openstack-provider.service').and_return(true)
+      expect(chef_run).to set_openstack_ovs_settings('no provider network').with(external_ids: { 'ovn-bridge-mappings' => nil, 'ovn-cms-options' => nil })
+      expect(chef_run).to create_openstack_ovs_bridge('br-ex').with(ports: [])
+      expect(chef_run).to disable_systemd_unit('openstack-provider.service')
+      expect(chef_run).to delete_systemd_unit('openstack-provider.service')
+      expect(chef_run).not_to start_openstack_service('openstack-provider')
+    end
+
     context 'with a provider interface' do
       default_attributes['openstack']['network']['provider']['interface'] = 'eth1'
 

@@ -27,8 +27,9 @@ RSpec.describe 'openstack_ovs_bridge' do
     ['--', '--may-exist', 'add-port', 'br-ex', port, '--', 'set', 'Port', port, mark]
   end
 
-  def expect_create(*commands)
+  def expect_create(*commands, added: '')
     stubs_for_provider('openstack_ovs_bridge[br-ex]') do |provider|
+      allow(provider).to receive_shell_out('ovs-vsctl', '--bare', '--columns=name', 'find', 'Port', mark, stdout: added)
       expect(provider).to receive_shell_out(
         'ovs-vsctl', '--', '--may-exist', 'add-br', 'br-ex', '--', 'set', 'Bridge', 'br-ex', 'datapath_type=netdev', *commands
       )
@@ -47,6 +48,14 @@ RSpec.describe 'openstack_ovs_bridge' do
   it 'adds a missing port' do
     with_ports("eth2\n")
     expect_create(*add('eth1'))
+    chef_run
+  end
+
+  it 'takes a port out of the bridge that had another name' do
+    stubs_for_current_value('openstack_ovs_bridge[br-ex]') do |current|
+      allow(current).to receive_shell_out('ovs-vsctl', 'br-exists', 'br-ex', exitstatus: 2)
+    end
+    expect_create('--', '--if-exists', 'del-port', 'eth1', *add('eth1'), added: "eth1\neth7\n")
     chef_run
   end
 

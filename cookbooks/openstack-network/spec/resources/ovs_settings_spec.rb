@@ -45,6 +45,34 @@ RSpec.describe 'openstack_ovs_settings' do
     end
   end
 
+  context 'with a key to remove' do
+    recipe do
+      openstack_ovs_settings 'local' do
+        external_ids 'system-id' => 'c1', 'hostname' => nil, 'ovn-cms-options' => nil
+      end
+    end
+
+    it 'removes it' do
+      stubs_for_provider('openstack_ovs_settings[local]') do |provider|
+        allow(provider).to receive_shell_out('ovs-vsctl', 'set', 'Open_vSwitch', '.', 'external_ids:system-id="c1"')
+        expect(provider).to receive_shell_out('ovs-vsctl', 'remove', 'Open_vSwitch', '.', 'external_ids', 'hostname', 'ovn-cms-options')
+      end
+      chef_run
+    end
+  end
+
+  context 'with a key to remove that is not there' do
+    recipe do
+      openstack_ovs_settings 'local' do
+        external_ids 'ovn-cms-options' => nil
+      end
+    end
+
+    it 'changes nothing' do
+      expect(chef_run.find_resource(:openstack_ovs_settings, 'local')).not_to be_updated_by_last_action
+    end
+  end
+
   context 'with another manager' do
     recipe do
       openstack_ovs_settings 'local' do

@@ -6,9 +6,12 @@ command = OpenstackHa::Ucarp.command(openstack_ha_interface, openstack_address, 
 
 openstack_packages 'ucarp'
 
-# stopping it takes the address from this node
+conf = '/etc/keepalived/keepalived.conf'
+
+# Stopping it takes the address from this node. An administrator may use it for other addresses.
 service 'keepalived' do
   action %i(stop disable)
+  not_if { ::File.exist?(conf) && !::File.read(conf).start_with?('# Written by Chef (openstack-ha).') }
 end
 
 directory OpenstackHa::Ucarp::DIRECTORY

@@ -14,9 +14,9 @@ module OpenstackNetwork
     module_function
 
     # @param interfaces [Hash] Ohai's network interfaces
-    # @return [String, nil] the name of the interface with this address
+    # @return [String, nil] the name of the interface with this address. To Ohai, an address with a label is that of an interface such as eth0:1
     def interface(interfaces, address)
-      interfaces.find { |_, interface| interface['addresses']&.key?(address) }&.first
+      interfaces.find { |_, interface| interface['addresses']&.key?(address) }&.first&.slice(/[^:]+/)
     end
 
     # @param interface [String] the port with the tunnel address

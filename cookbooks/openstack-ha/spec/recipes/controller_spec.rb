@@ -10,12 +10,12 @@ RSpec.describe 'openstack-ha::controller' do
   before { allow_any_instance_of(Chef::Recipe).to receive(:openstack_runs?).with('openstack-database::controller').and_return(true) }
 
   # the second one of three controllers
-  def chef_run(virtual: '192.0.2.9', members: 'one=192.0.2.10 two=192.0.2.11 three=192.0.2.12', address: '192.0.2.11', daemon: 'keepalived')
+  def chef_run(virtual: '192.0.2.9', members: 'one=192.0.2.10 two=192.0.2.11 three=192.0.2.12', address: '192.0.2.11', daemon: 'keepalived', interface: 'eth1')
     ChefSpec::SoloRunner.new(platform: 'debian', version: '13') do |node|
       node.name('two')
       node.override['openstack']['address'] = address
       node.override['openstack']['ha'] = { 'address' => virtual, 'members' => members, 'daemon' => daemon }
-      node.automatic['network']['interfaces'] = { 'lo' => {}, 'eth1' => { 'addresses' => { address => {} } } }
+      node.automatic['network']['interfaces'] = { 'lo' => {}, interface => { 'addresses' => { address => {} } } }
     end.converge(described_recipe)
   end
 
@@ -23,6 +23,10 @@ RSpec.describe 'openstack-ha::controller' do
     expect(chef_run).to render_file(conf).with_content(/nopreempt.*interface eth1/m).with_content("priority 149\n")
                                          .with_content("unicast_src_ip 192.0.2.11\n").with_content("    192.0.2.10\n    192.0.2.12\n  }")
                                          .with_content('192.0.2.9 dev eth1')
+  end
+
+  it 'knows the interface of an address with a label' do
+    expect(chef_run(interface: 'eth1:0')).to render_file(conf).with_content("  interface eth1\n").with_content('192.0.2.9 dev eth1')
   end
 
   it 'lets HAProxy listen at an address that the node does not have' do
@@ -110,6 +114,16 @@ RSpec.describe 'openstack-ha::controller' do
     expect(ucarp.service('keepalived').performed_actions).to eq(%i(stop disable))
     expect(ucarp).not_to start_openstack_service('keepalived')
     expect(order(ucarp, 'service[keepalived]', 'openstack_service[openstack-ucarp]')).to eq(%w(service openstack_service))
+  end
+
+  it "leaves an administrator's keepalived alone" do
+    { "vrrp_instance office {\n" => false, "# Written by Chef (openstack-ha).\nglobal_defs {\n" => true }.each do |text, ours|
+      allow(File).to receive(:exist?).and_call_original
+      allow(File).to receive(:exist?).with(conf).and_return(true)
+      allow(File).to receive(:read).and_call_original
+      allow(File).to receive(:read).with(conf).and_return(text)
+      expect(chef_run(daemon: 'ucarp').service('keepalived').performed_actions).to eq(ours ? %i(stop disable) : [])
+    end
   end
 
   it "leaves an administrator's files of UCARP alone" do

@@ -133,6 +133,14 @@ RSpec.describe 'openstack-network' do
       expect(chef_run).to start_openstack_service('openstack-tunnel').with(config: include('/etc/openvswitch/openstack-tunnel.flows'))
     end
 
+    context 'with a tunnel address that has a label' do
+      automatic_attributes['network']['interfaces'] = { 'lo' => {}, 'eth7:1' => { 'addresses' => { '192.0.2.10' => { 'family' => 'inet' } } } }
+
+      it 'uses the interface itself' do
+        expect(chef_run).to create_openstack_ovs_bridge('br-tun').with(ports: %w(eth7))
+      end
+    end
+
     context 'with a tunnel address that no interface has' do
       default_attributes['openstack']['network']['tunnel_address'] = '198.51.100.1'
 

@@ -39,6 +39,7 @@ action :create do
   if current_resource
     replaced = converge_if_changed(:disk_format, :container_format, :checksum) { replace }
     converge_if_changed(:visibility, :protected, :min_ram, :min_disk, :properties) { change(current_resource.id, changeable) } unless replaced
+    hide_older unless replaced
   else
     converge_if_changed { create }
   end
@@ -82,6 +83,14 @@ action_class do
   def replace
     create
     change(current_resource.id, 'os_hidden' => true)
+  end
+
+  # Those of a run that was interrupted when it had uploaded the new one. Glance lists the newest first.
+  def hide_older
+    older = openstack_image_objects(new_resource.image_name, new_resource.project).select do |image|
+      image['id'] != current_resource.id && image['status'] == 'active' && image.keys.any? { |key| key.start_with?('source_sha') }
+    end
+    older.each { |image| converge_by("hide image #{image['id']}, which #{current_resource.id} replaces") { change(image['id'], 'os_hidden' => true) } }
   end
 
   def create

@@ -52,6 +52,17 @@ RSpec.describe 'openstack_image' do
     expect(changes.last[2]).to eq([{ op: 'add', path: '/os_hidden', value: true }])
   end
 
+  context 'after a run that was interrupted when it had uploaded a new image' do
+    let(:old) { image.merge('id' => 'i0', 'os_hash_value' => 'a' * 128) }
+    let(:by_hand) { image.reject { |key, _| key.start_with?('source') }.merge('id' => 'i2') }
+    let(:glance) { { '/v2/images' => [image, old, by_hand] } }
+
+    it 'hides the old one, and none that a user has made' do
+      chef_run
+      expect(changes.map { |change| change.first(3) }).to eq([[:patch, '/v2/images/i0', [{ op: 'add', path: '/os_hidden', value: true }]]])
+    end
+  end
+
   it 'changes properties in place' do
     image['os_type'] = 'windows'
     chef_run

@@ -4,12 +4,12 @@
 
 openstack_packages 'swift'
 
-# With another prefix or suffix, Swift would not find any of its objects.
+# With another prefix or suffix, Swift would not find any of its objects. It reads % as the start of a reference.
 openstack_config '/etc/swift/swift.conf' do
   service 'object_storage'
   group 'swift'
   defaults(
-    'swift-hash' => %w(prefix suffix).to_h { |part| ["swift_hash_path_#{part}", openstack_password('secrets', "swift_hash_path_#{part}")] },
+    'swift-hash' => %w(prefix suffix).to_h { |part| ["swift_hash_path_#{part}", openstack_password('secrets', "swift_hash_path_#{part}").gsub('%', '%%')] },
     'storage-policy:0' => { 'name' => 'Policy-0', 'default' => 'yes' }
   )
 end

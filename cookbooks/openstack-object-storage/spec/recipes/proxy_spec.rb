@@ -55,6 +55,11 @@ RSpec.describe 'openstack-object-storage::proxy' do
     expect(chef_run).to create_file('/etc/swift/swift.conf').with(owner: 'root', group: 'swift', mode: '0640')
   end
 
+  it 'writes hashes with % so that Swift can read the file' do
+    allow_any_instance_of(Chef::Resource).to receive(:data_bag_item) { |_, _, item| { item => '100%s' } }
+    expect(chef_run).to render_file('/etc/swift/swift.conf').with_content(/^swift_hash_path_prefix = 100%%s$/).with_content(/^swift_hash_path_suffix = 100%%s$/)
+  end
+
   it 'checks tokens at Keystone' do
     expect(chef_run).to render_file('/etc/swift/proxy-server.conf')
       .with_content(/^\[filter:authtoken\]\n(.+\n)*password = service_passwords-swift-password$/)

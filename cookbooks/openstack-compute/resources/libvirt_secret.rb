@@ -18,6 +18,7 @@ end
 
 action :create do
   converge_if_changed do
+    replaced.each { |uuid| virsh(nil, 'secret-undefine', uuid) }
     virsh(<<~XML, 'secret-define', '/dev/stdin')
       <secret ephemeral='no' private='no'>
         <uuid>#{new_resource.uuid}</uuid>
@@ -29,6 +30,12 @@ action :create do
 end
 
 action_class do
+  # @return [Array<String>] the UUIDs of other secrets of the same user, as of another cluster; libvirt refuses a second one
+  def replaced
+    rows = virsh(nil, 'secret-list').stdout.lines.map(&:split)
+    rows.select { |_, *usage| usage == ['ceph', new_resource.usage] }.map(&:first) - [new_resource.uuid]
+  end
+
   def virsh(input, *argv)
     shell_out!('virsh', '--connect', 'qemu:///system', *argv, input: input)
   end

@@ -9,6 +9,7 @@ node_name = rabbitmq_node_name
 node.default['openstack']['mq']['vhost'] = vhost
 definitions = OpenstackMessaging::Helpers::DEFINITIONS
 distribution = OpenstackMessaging::Helpers::DISTRIBUTION
+port_mapper = '/etc/systemd/system/epmd.socket.d/listen.conf'
 cookie = '/var/lib/rabbitmq/.erlang.cookie'
 listen = ['127.0.0.1', *(openstack_address if member)].map { |address| "ListenStream=#{address}:#{OpenstackMessaging::Cluster::PORT_MAPPER}\n" }
 
@@ -21,16 +22,18 @@ openstack_tls_files 'rabbitmq'
 
 directory '/etc/systemd/system/epmd.socket.d'
 
-# It cannot listen anew while its service runs, and RabbitMQ registers with that only when it starts.
-execute 'stop RabbitMQ and its port mapper' do
-  command 'systemctl stop rabbitmq-server epmd.service epmd.socket && systemctl daemon-reload'
-  action :nothing
-end
-
-file '/etc/systemd/system/epmd.socket.d/listen.conf' do
+file port_mapper do
   content "# Written by Chef: Erlang's port mapper serves #{member ? 'the members of the cluster' : 'this node'} only.\n" \
           "[Socket]\nListenStream=\n#{listen.join}#{"FreeBind=true\n" if member}"
-  notifies :run, 'execute[stop RabbitMQ and its port mapper]', :immediately
+end
+
+# It cannot listen anew while its service runs, and RabbitMQ registers with that only when it starts. What a run could not do, the next one does.
+execute 'stop RabbitMQ and its port mapper' do
+  command 'systemctl stop rabbitmq-server epmd.service epmd.socket && systemctl daemon-reload'
+  only_if do
+    socket = OpenstackCommon::Systemd.show('epmd.socket')
+    socket.reload_needed? || socket.older_than?([port_mapper])
+  end
 end
 
 template '/etc/rabbitmq/rabbitmq-env.conf' do
@@ -77,6 +80,7 @@ end
 
 openstack_service 'epmd.socket' do
   internal_ports member ? [OpenstackMessaging::Cluster::PORT_MAPPER] : []
+  config port_mapper
 end
 
 if member
@@ -91,7 +95,7 @@ openstack_service 'rabbitmq-server' do
   ports [openstack_port('mq')]
   internal_ports [openstack_port('mq'), *(OpenstackMessaging::Cluster::PORT if member)]
   log "/var/log/rabbitmq/#{node_name}.log"
-  config ['/etc/rabbitmq/rabbitmq.conf', '/etc/rabbitmq/rabbitmq-env.conf', *([cookie, distribution] if member)]
+  config ['/etc/rabbitmq/rabbitmq.conf', '/etc/rabbitmq/rabbitmq-env.conf', port_mapper, *([cookie, distribution] if member)]
   wait true
 end
 

@@ -2,7 +2,28 @@
 
 RSpec.describe 'openstack-messaging::controller' do
   include_context 'with a controller'
-  before { allow(OpenstackMessaging::Amqp).to receive(:login?).and_return(true) }
+
+  let(:socket) { instance_double(OpenstackCommon::Systemd, reload_needed?: false, older_than?: false) }
+
+  before do
+    allow(OpenstackMessaging::Amqp).to receive(:login?).and_return(true)
+    allow(OpenstackCommon::Systemd).to receive(:show).with('epmd.socket').and_return(socket)
+  end
+
+  # also if an earlier run has written the file, and ended before the port mapper stopped
+  { 'systemd has not read its file' => :reload_needed?, 'it started before its file was written' => :older_than? }.each do |why, question|
+    it "lets the port mapper listen anew if #{why}" do
+      allow(socket).to receive(question).and_return(true)
+      expect(chef_run).to run_execute('stop RabbitMQ and its port mapper')
+    end
+  end
+
+  it 'leaves the port mapper alone if it listens as it should, and starts both again if it did not' do
+    expect(chef_run).not_to run_execute('stop RabbitMQ and its port mapper')
+    %w(epmd.socket rabbitmq-server).each do |unit|
+      expect(chef_run).to start_openstack_service(unit).with(config: include('/etc/systemd/system/epmd.socket.d/listen.conf'))
+    end
+  end
 
   it 'listens at the node\'s own address' do
     expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq.conf').with_content(/^listeners\.tcp\.1 = 192\.0\.2\.10:5672$/)
@@ -73,7 +94,7 @@ RSpec.describe 'openstack-messaging::controller' do
     default_attributes['openstack']['tls']['mode'] = 'all'
 
     it 'does not restart for a renewed certificate, which it reads again by itself' do
-      expect(chef_run).to start_openstack_service('rabbitmq-server').with(config: %w(/etc/rabbitmq/rabbitmq.conf /etc/rabbitmq/rabbitmq-env.conf))
+      expect(chef_run).to start_openstack_service('rabbitmq-server').with(config: contain_exactly(*%w(rabbitmq.conf rabbitmq-env.conf).map { |name| "/etc/rabbitmq/#{name}" }, %r{epmd}))
     end
 
     it 'accepts TLS only, at the same port' do

@@ -3,6 +3,9 @@
 module OpenstackCommon
   # INI files as oslo.config and uWSGI read them.
   module Ini
+    # The marks of {override}
+    SET = "# Written by Chef:\n".freeze
+    REPLACED = '# Before Chef: '
     HEADER = "# Written by Chef. Change options in the environment: %s\n"
 
     module_function
@@ -44,21 +47,23 @@ module OpenstackCommon
     end
 
     # Sets options of one section in an existing text, and keeps everything else.
-    # An option that occurs several times is written once, in place of the first.
+    # An option that occurs several times is written once, in place of the first. What it replaces becomes a comment, so that
+    # an option which is not set any more gets its former value back.
     #
     # @return [String] the new text; the same text if the options are already set
     def override(text, section, options)
       wanted = options.to_h { |key, value| [key.to_s, value] }
       current = nil
       done = []
-      kept = text.lines.flat_map do |line|
+      kept = restore(text).lines.flat_map do |line|
         current = Regexp.last_match(1) if line =~ /^\s*\[(.+?)\]/
         key = line[/^\s*([^#;=\s\[][^=]*?)\s*=/, 1]
         next [line] unless current == section && wanted.key?(key)
-        next [] if done.include?(key)
+        former = "#{REPLACED}#{line.chomp}\n"
+        next [former] if done.include?(key)
 
         done << key
-        wanted[key].nil? ? [] : lines(key, wanted[key])
+        [former, *own(key, wanted[key])]
       end
       insert(kept, section, wanted.except(*done))
     end
@@ -76,13 +81,23 @@ module OpenstackCommon
     end
 
     def insert(kept, section, missing)
-      added = missing.compact.flat_map { |key, value| lines(key, value) }
+      added = missing.flat_map { |key, value| own(key, value) }
       return kept.join if added.empty?
 
       at = kept.index { |line| line =~ /^\s*\[#{Regexp.escape(section)}\]/ }
       at ? kept.insert(at + 1, *added) : kept.push("[#{section}]\n", *added)
       kept.join
     end
-    private_class_method :insert
+
+    # The text as it was before {override}.
+    def restore(text)
+      text.gsub(/^#{SET}.*\n/, '').gsub(/^#{REPLACED}/, '')
+    end
+
+    # The lines of an option that {override} sets, each after a mark.
+    def own(key, value)
+      value.nil? ? [] : lines(key, value).map { |line| SET + line }
+    end
+    private_class_method :insert, :restore, :own
   end
 end

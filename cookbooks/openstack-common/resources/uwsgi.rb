@@ -3,7 +3,7 @@
 provides :openstack_uwsgi
 unified_mode true
 
-description 'Sets options in a packaged uWSGI file and leaves the rest as it is; the attributes openstack.SERVICE.uwsgi.KEY take precedence.'
+description 'Sets options in a packaged uWSGI file and leaves the rest as it is; an option that is not set any more gets its former value back; the attributes openstack.SERVICE.uwsgi.KEY take precedence.'
 
 property :path, String, name_property: true
 property :service, String, required: true

@@ -42,20 +42,31 @@ RSpec.describe OpenstackCommon::Ini do
 
     it 'replaces an option in its place, and keeps everything else' do
       expect(described_class.override(packaged, 'uwsgi', { processes: 2 }))
-        .to eq("# a comment\n[uwsgi]\nprocesses = 2\n#threads = 32\n\n[other]\nprocesses = 1\n")
+        .to eq("# a comment\n[uwsgi]\n# Before Chef: processes = 8\n# Written by Chef:\nprocesses = 2\n#threads = 32\n# Before Chef: processes = 16\n\n[other]\nprocesses = 1\n")
     end
 
     it 'adds a missing option to the section' do
-      expect(described_class.override(packaged, 'other', { 'threads' => 1 })).to end_with("[other]\nthreads = 1\nprocesses = 1\n")
+      expect(described_class.override(packaged, 'other', { 'threads' => 1 })).to end_with("[other]\n# Written by Chef:\nthreads = 1\nprocesses = 1\n")
     end
 
     it 'adds the section if it is missing' do
-      expect(described_class.override('', 'uwsgi', { 'threads' => 1 })).to eq("[uwsgi]\nthreads = 1\n")
+      expect(described_class.override('', 'uwsgi', { 'threads' => 1 })).to eq("[uwsgi]\n# Written by Chef:\nthreads = 1\n")
     end
 
     it 'changes nothing the second time' do
       once = described_class.override(packaged, 'uwsgi', { 'processes' => 2, 'threads' => 1 })
       expect(described_class.override(once, 'uwsgi', { 'processes' => 2, 'threads' => 1 })).to eq(once)
+    end
+
+    it 'gives an option its former value back when it is not set any more' do
+      set = described_class.override(packaged, 'uwsgi', { 'processes' => nil, 'threads' => [1, 2] })
+      expect(set).not_to match(/^processes = (8|16)$/)
+      expect(described_class.override(set, 'uwsgi', { 'master' => true })).to eq(described_class.override(packaged, 'uwsgi', { 'master' => true }))
+      expect(described_class.override(set, 'uwsgi', {})).to eq(packaged)
+    end
+
+    it 'replaces the last line also if it has no end' do
+      expect(described_class.override("[uwsgi]\nthreads = 2", 'uwsgi', { 'threads' => 1 })).to eq("[uwsgi]\n# Before Chef: threads = 2\n# Written by Chef:\nthreads = 1\n")
     end
   end
 end

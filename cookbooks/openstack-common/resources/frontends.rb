@@ -49,7 +49,9 @@ action_class do
   end
 
   def certificates
-    directory ::File.dirname(OpenstackCommon::Frontends::CA)
+    directory ::File.dirname(OpenstackCommon::Frontends::CA) do
+      mode '0755'
+    end
 
     # for programs on this node
     file OpenstackCommon::Frontends::CA do

@@ -15,7 +15,9 @@ action :create do
   pem = openstack_internal_certificate
 
   [::File.dirname(OpenstackCommon::Tls::CA), OpenstackCommon::Tls::DIRECTORY, ::File.dirname(paths[:key])].each do |path|
-    directory path
+    directory path do
+      mode '0755' # also if root's umask is stricter
+    end
   end
 
   { ca: '0644', certificate: '0644', key: '0640' }.each do |kind, mode|

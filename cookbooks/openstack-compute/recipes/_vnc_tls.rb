@@ -6,6 +6,7 @@ pem = openstack_internal_certificate
 
 directory OpenstackCompute::VncTls::DIRECTORY do
   recursive true
+  mode '0755'
 end
 
 # QEMU knows these names, and reads them as the user libvirt-qemu

@@ -40,6 +40,7 @@ end
 # Without a type, the start script of nova-novncproxy exits 0 and does nothing
 file '/etc/default/nova-consoleproxy' do
   content "NOVA_CONSOLE_PROXY_TYPE=novnc\nNOVA_SERIAL_PROXY_START=false\n"
+  mode '0644'
 end
 
 openstack_db_sync 'nova_api' do

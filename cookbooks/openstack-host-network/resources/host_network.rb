@@ -48,6 +48,7 @@ action :apply do
       end
       file "#{state}/new/#{path}" do
         content text
+        mode '0644' # of new files; systemd-networkd is not root
         sensitive true # /etc/network/interfaces may have the password of a wireless network
       end
     end

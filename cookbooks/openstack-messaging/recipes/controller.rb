@@ -74,6 +74,7 @@ if member
 
   file distribution do
     content rabbitmq_distribution
+    mode '0644'
     only_if { openstack_tls_all? }
   end
 end

@@ -34,6 +34,7 @@ RSpec.describe 'openstack_frontends' do
     it 'keeps the key in a file that only root can read' do
       expect(chef_run).to render_file(certificate).with_content("CERTIFICATE\nKEY\n")
       expect(chef_run).to create_file(certificate).with(owner: 'root', mode: '0600', sensitive: true, backup: false)
+      expect(chef_run).to create_directory('/etc/openstack').with(mode: '0755')
       expect(chef_run).to create_file('/etc/openstack/ca.pem').with(content: "CA\n", mode: '0644')
     end
 

@@ -22,5 +22,9 @@ RSpec.describe 'openstack_tls_files' do
       expect(chef_run).to create_file('/etc/openstack/tls/mysql/key.pem').with(content: 'KEY', group: 'mysql', mode: '0640', sensitive: true, backup: false)
       expect(chef_run).to create_file('/etc/openstack/tls/mysql/certificate.pem').with(content: 'CERTIFICATE', mode: '0644')
     end
+
+    it 'lets daemons reach their files whatever the umask of root is' do
+      %w(/etc/openstack /etc/openstack/tls /etc/openstack/tls/mysql).each { |path| expect(chef_run).to create_directory(path).with(mode: '0755') }
+    end
   end
 end

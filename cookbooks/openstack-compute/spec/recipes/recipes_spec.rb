@@ -24,7 +24,7 @@ RSpec.describe 'openstack-compute' do
     end
 
     it 'selects the noVNC console proxy' do
-      expect(chef_run).to create_file('/etc/default/nova-consoleproxy').with(content: /^NOVA_CONSOLE_PROXY_TYPE=novnc$/)
+      expect(chef_run).to create_file('/etc/default/nova-consoleproxy').with(content: /^NOVA_CONSOLE_PROXY_TYPE=novnc$/, mode: '0644')
     end
 
     context 'with TLS between nodes' do
@@ -107,6 +107,21 @@ RSpec.describe 'openstack-compute' do
       it 'keeps one that Nova has generated' do
         with("0d8f6a1c-5f0e-4a55-9f0a-8f5d6e1c2b3a\n")
         expect(chef_run).not_to create_file('/var/lib/nova/compute_id')
+      end
+    end
+
+    context 'with TLS between nodes' do
+      default_attributes['openstack']['tls']['mode'] = 'all'
+
+      before do
+        allow(OpenstackCompute::VncTls).to receive(:set).and_return('')
+        allow(File).to receive(:read).and_call_original
+        allow(File).to receive(:read).with('/etc/libvirt/qemu.conf').and_return('')
+      end
+
+      it 'lets instances read the key of their consoles' do
+        expect(chef_run).to create_directory('/etc/pki/libvirt-vnc').with(mode: '0755')
+        expect(chef_run).to create_file('/etc/pki/libvirt-vnc/server-key.pem').with(group: 'libvirt-qemu', mode: '0640', sensitive: true, backup: false)
       end
     end
 

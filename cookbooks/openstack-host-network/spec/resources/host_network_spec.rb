@@ -19,7 +19,7 @@ RSpec.describe 'openstack_host_network' do
   before { allow(OpenstackHostNetwork::Change).to receive(:new).and_return(change) }
 
   it 'stages the new files, and starts the switch' do
-    expect(chef_run).to create_file('/var/lib/openstack-host-network/new/files/etc/br0').with(content: 'text')
+    expect(chef_run).to create_file('/var/lib/openstack-host-network/new/files/etc/br0').with(content: 'text', mode: '0644')
     expect(chef_run).to create_file('/var/lib/openstack-host-network/new/names').with(content: "br0\n")
     expect(chef_run).to create_file('/var/lib/openstack-host-network/state').with(content: "staged\n")
     expect(chef_run).to create_systemd_unit('openstack-host-network.service').with(content: 'unit')

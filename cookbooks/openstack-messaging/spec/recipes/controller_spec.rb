@@ -90,6 +90,17 @@ RSpec.describe 'openstack-messaging::controller' do
     end
   end
 
+  context 'with several controllers and TLS for internal connections' do
+    default_attributes['openstack']['ha'] = { 'address' => '192.0.2.9', 'members' => 'fauxhai.local=192.0.2.10 two=192.0.2.11' }
+    default_attributes['openstack']['tls']['mode'] = 'all'
+
+    before { stub_search(:node, /openstack-messaging/).and_return([]) }
+
+    it 'lets RabbitMQ read how members connect, whatever the umask of root is' do
+      expect(chef_run).to create_file('/etc/rabbitmq/distribution.config').with(mode: '0644')
+    end
+  end
+
   context 'with TLS for internal connections' do
     default_attributes['openstack']['tls']['mode'] = 'all'
 

@@ -46,6 +46,16 @@ action_class do
       reload true
       wait true
     end
+
+    # it has read a configuration without it
+    remove_file OpenstackCommon::Frontends::CERTIFICATE unless openstack_tls?
+  end
+
+  def remove_file(path)
+    file path do
+      backup false
+      action :delete
+    end
   end
 
   def certificates
@@ -111,12 +121,8 @@ action_class do
     end
 
     # the configuration last: it says that there is something to remove
-    [OpenstackCommon::Frontends::CERTIFICATE, OpenstackCommon::Frontends::CONFIG].each do |path|
-      file path do
-        backup false
-        action :delete
-      end
-    end
+    remove_file OpenstackCommon::Frontends::CERTIFICATE
+    remove_file OpenstackCommon::Frontends::CONFIG
   end
 
   # @return [Array<OpenstackCommon::Frontends::Section>]

@@ -116,6 +116,12 @@ RSpec.describe 'openstack_frontends' do
       expect(chef_run).to render_file('/etc/haproxy/haproxy.cfg').with_content(/timeout connect 1s\n +timeout check 10s$/)
     end
 
+    it 'does not keep the key of the time when the cloud had TLS' do
+      expect(chef_run).to delete_file(certificate).with(backup: false)
+      steps = chef_run.run_context.resource_collection.map(&:to_s)
+      expect(steps.index("file[#{certificate}]")).to be > steps.index('openstack_service[haproxy]')
+    end
+
     it 'lets only the first one answer where the others could not' do
       expect(section('image').grep(/^server/)).to eq ['server one 192.0.2.10:9292 check']
     end

@@ -314,6 +314,12 @@ module OpenstackCommon
       [*node['openstack']['services'].values.flat_map { |service| service['internal_ports'] }, *node.run_state[:openstack_internal_ports]].uniq
     end
 
+    # @return [Boolean] whether the run covers some of the node's recipes only (chef-client --override-runlist). What the services of a node
+    #   share then stays as it is
+    def openstack_partial_run?
+      node.override_runlist_set?
+    end
+
     # Without a Chef server, as in Test Kitchen, a run may cover some of the node's recipes only, and knows no other nodes.
     #
     # @return [Symbol] the action of the openstack_firewall
@@ -321,7 +327,7 @@ module OpenstackCommon
       firewall = node.dig('openstack', 'firewall').to_h
       return :delete if firewall['enabled'] == false
 
-      Chef::Config[:local_mode] && !firewall['nodes'] ? :nothing : :create
+      openstack_partial_run? || (Chef::Config[:local_mode] && !firewall['nodes']) ? :nothing : :create
     end
 
     # The nodes of this environment are found by the attribute, else by a search.

@@ -18,6 +18,9 @@ def after_created
 end
 
 action :create do
+  # it would lose the services of the other recipes
+  next if openstack_partial_run? && OpenstackCommon::Frontends.ours?
+
   openstack_frontends? ? accept : remove
 end
 

@@ -143,7 +143,7 @@ end
 # The metadata agent runs haproxy itself. The package's unit is only needed in front of APIs, or for what an administrator has configured
 service 'haproxy' do
   action %i(disable stop)
-  not_if { node.run_state[:openstack_frontends] || OpenstackCommon::Frontends.administrators? }
+  not_if { node.run_state[:openstack_frontends] || openstack_partial_run? || OpenstackCommon::Frontends.administrators? }
 end
 
 agent_ini = '/etc/neutron/neutron_ovn_metadata_agent.ini'

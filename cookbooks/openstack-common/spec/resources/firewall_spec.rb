@@ -76,6 +76,12 @@ RSpec.describe 'openstack_firewall' do
     end
   end
 
+  it 'keeps the ports of services whose recipes the run leaves out' do
+    chef_runner.node.override_runlist('recipe[openstack-image::controller]')
+    expect(chef_run).not_to create_file('/etc/openstack-firewall.nft')
+    expect(chef_run).not_to create_openstack_firewall('internal services')
+  end
+
   context 'when it is turned off' do
     default_attributes['openstack']['firewall']['enabled'] = false
 

@@ -31,6 +31,12 @@ RSpec.describe 'openstack_frontends' do
       expect(chef_run).to render_file(config).with_content('http-request del-header ^(forwarded|x-forwarded-.*)$ -m reg')
     end
 
+    it 'keeps the services whose recipes the run leaves out' do
+      chef_runner.node.override_runlist('recipe[openstack-image::controller]')
+      allow(OpenstackCommon::Frontends).to receive(:ours?).and_return(true)
+      expect(chef_run).not_to create_file(config)
+    end
+
     it 'keeps the key in a file that only root can read' do
       expect(chef_run).to render_file(certificate).with_content("CERTIFICATE\nKEY\n")
       expect(chef_run).to create_file(certificate).with(owner: 'root', mode: '0600', sensitive: true, backup: false)

@@ -171,6 +171,11 @@ RSpec.describe 'openstack-network' do
       expect(chef_run).not_to disable_service('haproxy')
     end
 
+    it 'leaves haproxy alone if other recipes of the node, which the run leaves out, may need it' do
+      chef_runner.node.override_runlist('recipe[openstack-network::compute]')
+      expect(chef_run).not_to stop_service('haproxy')
+    end
+
     it "leaves an administrator's HAProxy alone" do
       allow(OpenstackCommon::Frontends).to receive(:administrators?).and_return(true)
       expect(chef_run).not_to disable_service('haproxy')

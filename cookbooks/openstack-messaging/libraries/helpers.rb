@@ -56,6 +56,21 @@ module OpenstackMessaging
       "[{server, [#{common}, {fail_if_no_peer_cert, true}]},\n {client, [#{common}]}].\n"
     end
 
+    # Erlang looks for renewed certificates every two minutes. Until then, RabbitMQ shows one that may have expired.
+    #
+    # @return [Boolean] whether a user can log in with this password, and may use the virtual host
+    def rabbitmq_login?(user, password, vhost)
+      tries = 0
+      begin
+        OpenstackMessaging::Amqp.login?(openstack_bind_address('mq'), openstack_port('mq'), user, password, vhost: vhost, ca: openstack_internal_ca)
+      rescue OpenSSL::SSL::SSLError
+        raise if (tries += 1) > 30
+
+        sleep 5
+        retry
+      end
+    end
+
     private
 
     def rabbitmq_listener

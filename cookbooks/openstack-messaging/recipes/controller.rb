@@ -111,7 +111,5 @@ end
 # If RabbitMQ was running when the password or the virtual host changed, or if its user was deleted since
 execute 'rabbitmqctl import_definitions' do
   command ['rabbitmqctl', '--node', node_name, 'import_definitions', definitions]
-  not_if do
-    OpenstackMessaging::Amqp.login?(openstack_bind_address('mq'), openstack_port('mq'), user, password, vhost: vhost, ca: openstack_internal_ca)
-  end
+  not_if { rabbitmq_login?(user, password, vhost) }
 end

@@ -108,6 +108,19 @@ RSpec.describe 'openstack-messaging::controller' do
       expect(chef_run).to start_openstack_service('rabbitmq-server').with(config: contain_exactly(*%w(rabbitmq.conf rabbitmq-env.conf).map { |name| "/etc/rabbitmq/#{name}" }, %r{epmd}))
     end
 
+    it 'waits until it has read a certificate that replaces one that has expired' do
+      answers = [-> { raise OpenSSL::SSL::SSLError, 'certificate has expired' }, -> { true }]
+      allow(OpenstackMessaging::Amqp).to receive(:login?) { answers.shift.call }
+      expect_any_instance_of(Chef::Resource).to receive(:sleep).with(5)
+      expect(chef_run).not_to run_execute('rabbitmqctl import_definitions')
+    end
+
+    it 'fails if its certificate stays wrong' do
+      allow(OpenstackMessaging::Amqp).to receive(:login?).and_raise(OpenSSL::SSL::SSLError, 'certificate has expired')
+      allow_any_instance_of(Chef::Resource).to receive(:sleep)
+      expect { chef_run }.to raise_error(OpenSSL::SSL::SSLError, /expired/)
+    end
+
     it 'accepts TLS only, at the same port' do
       expect(chef_run).to render_file('/etc/rabbitmq/rabbitmq.conf')
         .with_content(/^listeners\.tcp = none$/).with_content(/^listeners\.ssl\.1 = 192\.0\.2\.10:5672$/)

@@ -12,6 +12,8 @@ module OpenstackMessaging
     PORT = 25_672 # of connections between the nodes
     PORT_MAPPER = 4369 # Erlang's, which tells clients that port
     DATA = '/var/lib/rabbitmq/mnesia'
+    # There while RabbitMQ is stopped to join a cluster. Its unit is active then.
+    JOINING = '/var/lib/rabbitmq/openstack-joining'
 
     # What a RabbitMQ node knows of its cluster: names of nodes.
     Status = Struct.new(:members, :running, :partitions)

@@ -10,6 +10,7 @@ property :peers, Array, required: true, description: 'Names of the other RabbitM
 property :known, Array, default: [], description: 'Those of them that have been members before'
 
 action :prepare do
+  resume if ::File.exist?(OpenstackMessaging::Cluster::JOINING)
   next if OpenstackMessaging::Cluster.data? || new_resource.known.empty? || living.any?
 
   raise "RabbitMQ of #{new_resource.known.join(' and ')} cannot be reached, and this node would form a second cluster without it: start it, " \
@@ -40,10 +41,27 @@ action_class do
   def join
     peer = living.first
     known = OpenstackMessaging::Cluster.status(peer)&.members || raise("RabbitMQ does not answer as #{peer}; see its log there")
+    file OpenstackMessaging::Cluster::JOINING
     converge_by('leave its own cluster') { %w(stop_app reset).each { |command| control(new_resource.node_name, command) } }
     forget(new_resource.node_name, at: peer) if known.include?(new_resource.node_name)
     converge_by "join the cluster of #{peer}" do
       [['join_cluster', peer], %w(start_app)].each { |command| control(new_resource.node_name, *command) }
+    end
+    joining_ends
+  end
+
+  # After a run that ended in between: RabbitMQ would never listen.
+  def resume
+    if OpenstackMessaging::Cluster.living?(new_resource.node_name)
+      converge_by('start RabbitMQ, which an earlier run has stopped to join') { control(new_resource.node_name, 'start_app') }
+    end
+    joining_ends
+  end
+
+  def joining_ends
+    file OpenstackMessaging::Cluster::JOINING do
+      action :delete
+      backup false
     end
   end
 

@@ -29,6 +29,26 @@ RSpec.describe 'openstack_rabbitmq_member' do
       expect { chef_run }.to raise_error(/RabbitMQ of rabbit@192\.0\.2\.12 cannot be reached/)
     end
 
+    context 'when an earlier run has stopped it to join' do
+      before do
+        allow(cluster).to receive(:data?).and_return(true)
+        allow(File).to receive(:exist?).and_call_original
+        allow(File).to receive(:exist?).with('/var/lib/rabbitmq/openstack-joining').and_return(true)
+      end
+
+      it 'starts it, so that it listens' do
+        allow(cluster).to receive(:living?).with('rabbit@192.0.2.10').and_return(true)
+        stubs_for_provider('openstack_rabbitmq_member[rabbit@192.0.2.10]') do |provider|
+          expect(provider).to receive_shell_out('rabbitmqctl', '--quiet', '--node', 'rabbit@192.0.2.10', 'start_app', timeout: 120)
+        end
+        expect(chef_run).to delete_file('/var/lib/rabbitmq/openstack-joining')
+      end
+
+      it 'leaves that to its unit if it does not run at all' do
+        expect(chef_run).to delete_file('/var/lib/rabbitmq/openstack-joining')
+      end
+    end
+
     it 'lets a node start that has been a member, or whose peers live' do
       allow(cluster).to receive_messages(data?: true, living?: false)
       expect { chef_run }.not_to raise_error
@@ -66,6 +86,8 @@ RSpec.describe 'openstack_rabbitmq_member' do
         control(provider, 'rabbit@192.0.2.10', 'start_app')
       end
       expect(chef_run.find_resource(:openstack_rabbitmq_member, 'rabbit@192.0.2.10')).to be_updated_by_last_action
+      expect(chef_run).to create_file('/var/lib/rabbitmq/openstack-joining')
+      expect(chef_run).to delete_file('/var/lib/rabbitmq/openstack-joining')
     end
 
     it 'forgets nodes that are no controllers any more' do

@@ -65,9 +65,16 @@ action_class do
   def make(what, *tool)
     converge_by what do
       shell_out!('systemctl', 'stop', "ovn-ovsdb-server-#{new_resource.database}")
-      ::File.rename(file, standalone) if ::File.exist?(file)
+      replace if ::File.exist?(file)
       shell_out!('ovsdb-tool', *tool)
     end
+  end
+
+  # A run that ended here has renamed it before. If ovn-central has started since, with an empty one, the data is still in the first.
+  def replace
+    return ::File.delete(file) if ::File.exist?(standalone) && !OpenstackNetwork::OvnCluster.networks?(new_resource.database)
+
+    ::File.rename(file, standalone)
   end
 
   def wait_for_cluster

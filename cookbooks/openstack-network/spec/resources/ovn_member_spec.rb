@@ -47,6 +47,30 @@ RSpec.describe 'openstack_ovn_member' do
       chef_run
     end
 
+    context 'when an earlier run has ended before the cluster was created, and OVN has started with an empty database' do
+      before { [file, "#{file}.standalone"].each { |path| allow(File).to receive(:exist?).with(path).and_return(true) } }
+
+      it 'does not replace the former data by it' do
+        expect(File).to receive(:delete).with(file)
+        expect(File).not_to receive(:rename)
+        expect_commands(
+          %w(systemctl stop ovn-ovsdb-server-nb),
+          ['ovsdb-tool', '--election-timer=1500', 'create-cluster', file, "#{file}.standalone", 'tcp:192.0.2.10:6643']
+        )
+        chef_run
+      end
+
+      it 'uses it if it has networks' do
+        allow(cluster).to receive(:networks?).with('nb').and_return(true)
+        expect(File).to receive(:rename).with(file, "#{file}.standalone")
+        expect_commands(
+          %w(systemctl stop ovn-ovsdb-server-nb),
+          ['ovsdb-tool', '--election-timer=1500', 'create-cluster', file, "#{file}.standalone", 'tcp:192.0.2.10:6643']
+        )
+        chef_run
+      end
+    end
+
     it 'joins a member that can be reached, also as the first controller' do
       allow(cluster).to receive(:living?).with('tcp:192.0.2.12:6643').and_return(true)
       expect_commands(

@@ -30,10 +30,11 @@ module OpenstackCommon
     end
 
     # @param domain [String] the ID of the user's domain
+    # @param project [String, nil] one in which the user must have a role
     # @return [Boolean] whether a user can log in with this password
     # @raise [Error] the login failed for another reason than a wrong password
-    def password?(user, password, domain: DOMAIN)
-      authenticate(user, password, nil, domain: domain)
+    def password?(user, password, domain: DOMAIN, project: nil)
+      authenticate(user, password, project, domain: domain)
       true
     rescue Error => e
       raise unless e.status == 401

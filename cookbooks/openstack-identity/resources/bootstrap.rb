@@ -10,7 +10,8 @@ property :password, String, required: true, sensitive: true
 property :endpoints, Hash, required: true, description: '{interface => URL} for public, internal and admin'
 
 load_current_value do |desired|
-  logs_in = openstack_keystone.password?(desired.user, desired.password)
+  # in the project: a bootstrap that ended early may have made the user only
+  logs_in = openstack_keystone.password?(desired.user, desired.password, project: 'admin')
   current_value_does_not_exist! unless logs_in
 
   password desired.password

@@ -27,6 +27,13 @@ RSpec.describe 'openstack_identity_bootstrap' do
     )
   end
 
+  it 'bootstraps again if an earlier run ended before the user had a role, so that no token can be had' do
+    refused = OpenstackCommon::Keystone::Error.new('401', 401)
+    allow(keystone).to receive(:password?) { |_, _, project: nil| project.nil? }
+    allow(keystone).to receive(:endpoints).and_raise(refused)
+    expect(chef_run).to run_execute('keystone-manage bootstrap')
+  end
+
   it 'bootstraps again if the URL of an endpoint changed' do
     allow(keystone).to receive(:endpoints).and_return('public' => 'http://198.51.100.1:5000/v3')
     expect(chef_run).to run_execute('keystone-manage bootstrap')

@@ -39,9 +39,9 @@ action_class do
       id = registered(uuid, key)
       ::File.write("#{made}/keyring", OpenstackCommon::Ceph.keyring("osd.#{id}", key), perm: 0o600)
       shell_out!('ceph-osd', '--mkfs', '--id', id.to_s, '--osd-data', made, '--osd-uuid', uuid, umask: 0o077)
-      ::FileUtils.rm(["#{made}/uuid", "#{made}/key"])
       ::FileUtils.chown_R('ceph', 'ceph', made)
-      ::File.rename(made, "/var/lib/ceph/osd/ceph-#{id}")
+      ::File.rename(made, finished = "/var/lib/ceph/osd/ceph-#{id}")
+      ::FileUtils.rm(["#{finished}/uuid", "#{finished}/key"])
     end
   end
 

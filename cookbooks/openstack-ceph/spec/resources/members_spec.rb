@@ -129,6 +129,12 @@ RSpec.describe 'openstack_ceph_osd' do
     end
   end
 
+  it 'keeps what the next try needs until it is complete' do
+    allow(File).to receive(:rename).with('/var/lib/ceph/osd/new', '/var/lib/ceph/osd/ceph-4').and_raise(Errno::EIO)
+    expect { chef_run }.to raise_error(Errno::EIO)
+    expect(FileUtils).not_to have_received(:rm)
+  end
+
   context 'with one' do
     let(:existing) { %w(/var/lib/ceph/osd/ceph-4/whoami) }
 

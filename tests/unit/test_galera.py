@@ -334,6 +334,26 @@ def test_a_mariadb_that_runs_and_does_not_answer_is_late(monkeypatch: pytest.Mon
     assert galera.Local()._look() is None
 
 
+def test_a_systemd_that_does_not_answer_ends_no_looking(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as while it starts anew. The thread must go on, or the database is down for good."""
+    local = galera.Local()
+    monkeypatch.setattr(local, "_look", lambda: at("synced"))
+    local.look()
+    monkeypatch.undo()
+
+    def run(*argv: str, **_: object) -> str:
+        raise subprocess.CalledProcessError(1, argv, stderr="Connection reset by peer\n")
+
+    monkeypatch.setattr(galera, "run", run)
+    local.look()
+    assert local.position().state == "synced"
+    local.look()
+    assert local.position().state == "starting"
+    assert "systemctl show" in capsys.readouterr().out
+
+
 def test_what_fails_is_told_in_one_line() -> None:
     argv = ("systemctl", "stop", "mariadb")
     assert galera.complaint(subprocess.TimeoutExpired(argv, 300.0)) == (

@@ -230,7 +230,11 @@ class Local:
 
         HAProxy ends all connections to a database that is down.
         """
-        found = self._look()
+        try:
+            found = self._look()
+        except (OSError, subprocess.SubprocessError) as error:
+            say(f"the state of MariaDB is not known: {complaint(error)}")
+            found = None
         self._late = self._late + 1 if found is None else 0
         if found:
             self._answer = found

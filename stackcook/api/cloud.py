@@ -10,6 +10,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from stackcook.bootstrap.findings import IGNORABLE
 from stackcook.bundle.archive import Bundle
 from stackcook.command import Completed
 from stackcook.errors import ExitCode, NodeError, RunError, UsageError
-from stackcook.files import pieces, replacing
+from stackcook.files import replacing
 from stackcook.log import shown
 from stackcook.manifest import model
 from stackcook.operations.limit import of_one_zone
@@ -94,9 +95,18 @@ class Node:
         The directory must exist; a file that is there is replaced as a whole. Raises OSError if
         ``source`` cannot be read.
         """
-        content = [source] if isinstance(source, bytes) else pieces(Path(source))
+        if not isinstance(source, bytes):
+            with open(source, "rb") as file:  # raises before the node does anything
+                size = os.fstat(file.fileno()).st_size
+                self._put(iter(partial(file.read, 1 << 20), b""), size, target, mode, sudo)
+        else:
+            self._put([source], len(source), target, mode, sudo)
+
+    def _put(self, content: Iterable[bytes], size: int, target: str, mode: int, sudo: bool) -> None:
         new, path = shlex.quote(f"{target}.stackcook-new"), shlex.quote(target)
-        script = f"umask 077 && cat >{new} && chmod {mode:o} {new} && mv -T {new} {path}"
+        # cat also ends if the connection is lost: half a file must not replace a whole one
+        whole = f'test "$(wc -c <{new})" -eq {size}'
+        script = f"umask 077 && cat >{new} && {whole} && chmod {mode:o} {new} && mv -T {new} {path}"
         self._run(f"{script} || {{ rm -f {new}; false; }}", content=content, sudo=sudo)
 
     def get(self, source: str, target: AnyPath | None = None, *, sudo: bool = False) -> bytes:

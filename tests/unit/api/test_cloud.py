@@ -350,6 +350,36 @@ def test_files_go_to_a_node_and_come_back_as_they_are(
     assert not tmp_path.with_name(f"{tmp_path.name}.stackcook-new").exists()
 
 
+def test_half_a_file_does_not_replace_a_whole_one(
+    manifest: Path, site: FakeSite, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"the old content")
+
+    class Breaks(FakeRemote):
+        """A connection that is lost: sshd closes the command's stdin."""
+
+        def answer(self, command: str, stdin: str, content: bytes) -> Completed:
+            super().answer(command, stdin, content[:5])
+            raise NodeError("the SSH connection was lost", where="compute1")
+
+    node = deployed(manifest, site).nodes["compute1"]
+    site.connect = lambda _: Breaks()  # type: ignore
+    with pytest.raises(NodeError, match="lost"):
+        node.put(b"the new content", str(tmp_path / "file"))
+    assert (tmp_path / "file").read_bytes() == b"the old content"
+    assert not (tmp_path / "file.stackcook-new").exists()
+
+
+def test_a_file_that_cannot_be_read_is_no_error_of_the_node(
+    manifest: Path, site: FakeSite, tmp_path: Path
+) -> None:
+    node = deployed(manifest, site).nodes["compute1"]
+    site.asked.clear()
+    with pytest.raises(FileNotFoundError):
+        node.put(tmp_path / "none", str(tmp_path / "file"))
+    assert site.asked == []
+
+
 def test_a_text_that_a_login_prints_does_not_get_into_a_file(
     manifest: Path, site: FakeSite, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 from pathlib import Path
@@ -44,13 +45,16 @@ def package_cache(machine: str) -> Path:
     mine = packages() / machine
     mine.mkdir(parents=True, exist_ok=True)
     here = {path.name for path in mine.iterdir()}
-    for package in packages().glob("*/*.deb"):
+    # unlike that of Path, this glob passes over directories that are gone
+    for package in map(Path, glob.iglob(f"{glob.escape(str(packages()))}/*/*.deb")):
         if package.name not in here:
             here.add(package.name)
             try:
                 os.link(package, mine / package.name)
             except FileExistsError:
                 pass  # another lab's machine shares it at the same time
+            except FileNotFoundError:
+                here.remove(package.name)  # another lab is just being destroyed
             except PermissionError:
                 break  # the kernel lets only root share what a machine's root wrote
     return mine

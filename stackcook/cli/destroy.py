@@ -64,7 +64,12 @@ def command(context: Context, yes: bool, keep_data: bool, keep_packages: bool) -
 
 
 def _show(context: Context, site: Site) -> None:
-    """What users have in the cloud; one that does not answer can be destroyed as well."""
+    """What users have in the cloud, which need not answer, and which hosts are not given back."""
+    for node in site.unlisted():
+        context.console.note(
+            f"{node} is not in the manifest any more, and its host is not given back;"
+            f" `stackcook node remove {node}` does that, while the cloud is there"
+        )
     try:
         for line in site.contents().lines():
             context.console.note(line)

@@ -143,6 +143,14 @@ def test_destroy_asks_first(
     assert ("remove" in site.asked) is destroyed
 
 
+def test_destroy_says_which_host_it_leaves(root: Path, site: FakeSite) -> None:
+    run("deploy")
+    site.gone = ("compute9",)
+    result = run("destroy")
+    assert "compute9 is not in the manifest any more, and its host is not given" in result.stderr
+    assert "`stackcook node remove compute9` does that" in result.stderr
+
+
 def test_destroy_shows_what_is_lost(root: Path, site: FakeSite) -> None:
     (root / ".stackcook").mkdir()
     result = run("destroy", "--yes", "--keep-data")

@@ -44,6 +44,11 @@ class Containers:
         output = self._do("lxc-info", "--name", name, "--config", f"lxc.net.{interface}.link")
         return output.partition("=")[2].strip()
 
+    def address(self, name: str) -> str:
+        """The address of its first interface; empty if it has none."""
+        output = self._do("lxc-info", "--name", name, "--config", "lxc.net.0.ipv4.address")
+        return output.partition("=")[2].strip().partition("/")[0]
+
     def stop(self, name: str, patience: int) -> None:
         """Shut it down, and wait up to ``patience`` seconds until it has stopped."""
         if name not in self.names(running=True):

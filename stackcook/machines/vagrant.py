@@ -166,6 +166,7 @@ class VagrantMachines:
         if self.provider == "lxc":
             absent = [node for node in nodes if states[node.name] == ABSENT]
             self._refuse_foreign(absent)
+            self._refuse_shared_addresses(absent)
             self._remove(absent)
         if down := [node for node in nodes if states[node.name] != RUNNING]:
             with self._vagrant(on_line, "up") as vagrant:
@@ -362,6 +363,21 @@ class VagrantMachines:
                     f"the container already exists and belongs to {owner}",
                     where=name,
                     remedy=f"{destroy}, or use another `name` in this manifest",
+                )
+
+    def _refuse_shared_addresses(self, nodes: Sequence[Node]) -> None:
+        """Raise MachineError if a container has the address of another node than its own had.
+
+        So it is after a node was renamed: at its address, the old container would answer.
+        """
+        wanted = {str(node.address): node.name for node in nodes}
+        for name in self._unlisted():
+            if node := wanted.get(address := self._containers.address(name)):
+                raise MachineError(
+                    f"its address {address} is that of the container {name}, whose node is not in"
+                    " the manifest any more",
+                    where=node,
+                    remedy=f"run `sudo lxc-destroy --force --name {name}`, or use another address",
                 )
 
     def _refuse_unlinked(self, external: LabNetwork) -> None:

@@ -25,6 +25,7 @@ class FakeHost:
     forwarding: str = "1"
     containers: dict[str, bool] = field(default_factory=dict)
     owners: dict[str, Path] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)  # container → address of its eth0
     second_links: dict[str, str] = field(default_factory=dict)  # container → bridge of its eth1
     fails: str = ""
     garbled: list[Completed] = field(default_factory=list)  # what `ip -json` answers first
@@ -58,6 +59,8 @@ class FakeHost:
         if name == "lxc-info":
             if arguments[-1] == "lxc.net.1.link":
                 return f"lxc.net.1.link = {self.second_links.get(arguments[1], '')}\n"
+            if arguments[-1] == "lxc.net.0.ipv4.address":
+                return f"lxc.net.0.ipv4.address = {self.addresses.get(arguments[1], '')}/24\n"
             if "--stats" in arguments:
                 return "Memory use:     1000000000\n"
             root = self.owners.get(arguments[1])

@@ -181,6 +181,24 @@ def test_the_container_of_a_node_that_was_renamed_does_not_outlive_the_cloud(
     assert host.done.index(destroyed[0]) == 0  # before their network is gone
 
 
+def test_a_renamed_node_does_not_share_its_address_with_the_old_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VagrantMachines, "provide", lambda *_: None)
+    owners = {"lab-old": tmp_path, "lab-other": tmp_path, "lab-theirs": tmp_path / "theirs"}
+    addresses = {"lab-old": "10.9.0.11", "lab-other": "10.9.0.99", "lab-theirs": "10.9.0.10"}
+    containers = dict.fromkeys(owners, True)
+    host = FakeHost(containers=containers, owners=owners, addresses=addresses)
+    made = machines(tmp_path, host)
+    made._refuse_shared_addresses([NODES[0], NODES[2]])
+    with pytest.raises(MachineError) as error:
+        made.up(NODES, print)
+    assert str(error.value) == (
+        "two: its address 10.9.0.11 is that of the container lab-old, whose node is not in the"
+        " manifest any more; run `sudo lxc-destroy --force --name lab-old`, or use another address"
+    )
+
+
 def test_the_containers_of_another_checkout_are_left_alone(tmp_path: Path) -> None:
     (theirs := tmp_path / "theirs").mkdir()
     (ours := tmp_path / "ours").mkdir()

@@ -134,7 +134,10 @@ def _text(file: Path) -> str:
 
 
 def _write(file: Path, lines: Iterable[str]) -> None:
-    file.write_text("".join(lines), errors="surrogateescape")
+    """Write over the file, which is locked: on a full disk, an empty one could not be filled."""
+    with file.open("r+", errors="surrogateescape") as out:
+        out.write("".join(lines))
+        out.truncate()
 
 
 def _parts(key: Any) -> tuple[str, str]:

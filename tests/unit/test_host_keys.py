@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from stackcook.errors import NodeError
 from stackcook.remote.base import Host, HostKeys
 from stackcook.remote.hostkeys import adopt, check, fingerprint, forget, known, move
+from tests.started import environment
 
 KEY, OTHER = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
 HOST = Host("one", "192.0.2.7", "me", (), host_keys=HostKeys.ASK)
@@ -141,6 +144,26 @@ def test_a_machine_that_has_moved_keeps_its_key(own: Path) -> None:
     with pytest.raises(NodeError, match="has changed"):
         check(HOST, OTHER, own)
     check(replace(HOST, address="192.0.2.8"), OTHER, own)
+
+
+FULL_DISK = """
+import pathlib, resource, signal, sys
+from stackcook.remote.hostkeys import forget
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+try:
+    forget("192.0.2.6", pathlib.Path(sys.argv[1]))
+except OSError:
+    sys.exit(3)
+"""
+
+
+def test_no_key_is_lost_where_nothing_can_be_written(own: Path) -> None:
+    own.parent.mkdir()
+    own.write_text(text := line("192.0.2.6") + line("192.0.2.7"))
+    argv = [sys.executable, "-c", FULL_DISK, str(own)]
+    assert subprocess.run(argv, env=environment()).returncode == 3
+    assert own.read_text() == text
 
 
 @pytest.mark.parametrize("more", [b"\n", b"# by J\xfcrgen\n", b"192.0.2.9"])

@@ -4,7 +4,7 @@ module OpenstackCommon
   # INI files as oslo.config and uWSGI read them.
   module Ini
     # The marks of {override}
-    SET = "# Written by Chef:\n".freeze
+    SET = "# Written by Chef:\n"
     REPLACED = '# Before Chef: '
     HEADER = "# Written by Chef. Change options in the environment: %s\n"
 

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require 'ipaddr'
+
 module OpenstackResources
   # A rule of a security group, as Neutron's API has it.
   module Rule
@@ -24,11 +26,12 @@ module OpenstackResources
       cidr = remote if remote.to_s.include?('/')
       {
         'direction' => rule['direction'] || 'ingress',
-        'ethertype' => rule['ethertype'] || (cidr.to_s.include?(':') ? 'IPv6' : 'IPv4'),
-        'protocol' => rule['protocol'],
+        # as Neutron writes them; else a rule would be created again, and refused
+        'ethertype' => rule['ethertype']&.sub(/\Aipv/i, 'IPv') || (cidr.to_s.include?(':') ? 'IPv6' : 'IPv4'),
+        'protocol' => rule['protocol']&.to_s&.downcase,
         'port_range_min' => first,
         'port_range_max' => last || first,
-        'remote_ip_prefix' => cidr,
+        'remote_ip_prefix' => cidr&.sub(%r{[^/]+}) { |address| IPAddr.new(address).to_s },
         'remote_group_id' => (yield remote if remote && !cidr),
       }.compact
     end

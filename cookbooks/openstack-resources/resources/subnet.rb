@@ -7,15 +7,18 @@ unified_mode true
 
 description 'Creates or updates a subnet. Neutron cannot change its network or its CIDR: with another CIDR, it is replaced, if only gateways of routers have addresses of it.'
 
+# as Neutron writes it; else it would never be as wanted
+address = proc { |text| text && IPAddr.new(text).to_s }
+
 property :subnet_name, String, name_property: true
 property :network, String, required: [:create], desired_state: false, description: 'The name of its network; that of the same project, or of another one'
 property :project, String, default: 'admin', desired_state: false, description: 'The project to which it belongs'
-property :cidr, String, required: [:create], description: 'Such as 192.0.2.0/24'
-property :gateway, [String, false], description: 'An address, or false for none. Default: the first address'
+property :cidr, String, required: [:create], coerce: proc { |text| "#{address.call(text)}/#{IPAddr.new(text).prefix}" }, description: 'Such as 192.0.2.0/24'
+property :gateway, [String, false], coerce: address, description: 'An address, or false for none. Default: the first address'
 property :dhcp, [true, false], default: true
-property :pools, Array, coerce: proc { |pools| pools.map { |pool| pool.to_h.transform_keys(&:to_s).slice('start', 'end') }.sort_by { |pool| IPAddr.new(pool['start']) } },
+property :pools, Array, coerce: proc { |pools| pools.map { |pool| pool.to_h.transform_keys(&:to_s).slice('start', 'end').transform_values(&address) }.sort_by { |pool| IPAddr.new(pool['start']) } },
                         description: 'The addresses for instances: [{start, end}]. Default: all except the gateway'
-property :dns, Array, default: [], description: 'Addresses of name servers'
+property :dns, Array, default: [], coerce: proc { |texts| texts.map(&address) }, description: 'Addresses of name servers'
 
 load_current_value do |desired|
   found = openstack_neutron_object('subnets', desired.subnet_name, desired.project)

@@ -103,6 +103,26 @@ RSpec.describe 'openstack-resources: networks' do
       end
     end
 
+    context 'with addresses that Neutron writes in another way' do
+      recipe do
+        openstack_subnet 'demo' do
+          project 'demo'
+          network 'public'
+          cidr '2001:DB8:0::1/64'
+          gateway '2001:DB8::0:1'
+          dns %w(2001:DB8::53)
+          pools [{ start: '2001:DB8::A', end: '2001:DB8::F' }]
+        end
+      end
+
+      before do
+        subnet.merge!('cidr' => '2001:db8::/64', 'gateway_ip' => '2001:db8::1', 'dns_nameservers' => %w(2001:db8::53),
+                      'allocation_pools' => [{ 'start' => '2001:db8::a', 'end' => '2001:db8::f' }])
+      end
+
+      it_behaves_like 'up to date'
+    end
+
     context 'without a gateway, and with a pool' do
       recipe do
         openstack_subnet 'demo' do
@@ -177,6 +197,22 @@ RSpec.describe 'openstack-resources: networks' do
       rule = { 'direction' => 'ingress', 'ethertype' => 'IPv4', 'protocol' => 'tcp', 'port_range_min' => 8000, 'port_range_max' => 8080,
                'remote_ip_prefix' => '192.0.2.0/24', 'security_group_id' => 'g1' }
       expect(changes).to eq([[:post, '/v2.0/security-group-rules', { security_group_rule: rule }]])
+    end
+
+    context 'with rules that Neutron writes in another way' do
+      let(:group_rules) do
+        [{ 'id' => '3', 'direction' => 'ingress', 'ethertype' => 'IPv4', 'protocol' => '112' },
+         { 'id' => '4', 'direction' => 'ingress', 'ethertype' => 'IPv6', 'protocol' => 'udp', 'remote_ip_prefix' => '2001:db8::/32' }]
+      end
+
+      recipe do
+        openstack_security_group 'default' do
+          project 'demo'
+          rules [{ protocol: 112, ethertype: 'ipv4' }, { protocol: 'UDP', remote: '2001:DB8:0::/32' }]
+        end
+      end
+
+      it_behaves_like 'up to date'
     end
 
     context 'with purge' do

@@ -6,7 +6,7 @@ require 'time'
 module OpenstackCommon
   # The state of a service, from systemd and the kernel.
   class Systemd
-    PROPERTIES = %w(LoadState UnitFileState ActiveState Result ExecMainStatus InactiveExitTimestamp StateChangeTimestamp Job NeedDaemonReload).freeze
+    PROPERTIES = %w(LoadState UnitFileState ActiveState Result ExecMainStatus InactiveExitTimestamp StateChangeTimestamp Job).freeze
     LISTEN = '0A'
 
     # @return [Systemd] a unit's present state
@@ -54,11 +54,6 @@ module OpenstackCommon
 
     def running?
       %w(active activating reloading).include?(@properties['ActiveState'])
-    end
-
-    # @return [Boolean] whether its files have changed since systemd read them
-    def reload_needed?
-      @properties['NeedDaemonReload'] == 'yes'
     end
 
     # @return [String] why it isn't active, in systemd's words

@@ -22,7 +22,7 @@ openstack_tls_files 'rabbitmq'
 
 directory '/etc/systemd/system/epmd.socket.d'
 
-file port_mapper do
+addresses = file port_mapper do
   content "# Written by Chef: Erlang's port mapper serves #{member ? 'the members of the cluster' : 'this node'} only.\n" \
           "[Socket]\nListenStream=\n#{listen.join}#{"FreeBind=true\n" if member}"
 end
@@ -30,10 +30,7 @@ end
 # It cannot listen anew while its service runs, and RabbitMQ registers with that only when it starts. What a run could not do, the next one does.
 execute 'stop RabbitMQ and its port mapper' do
   command 'systemctl stop rabbitmq-server epmd.service epmd.socket && systemctl daemon-reload'
-  only_if do
-    socket = OpenstackCommon::Systemd.show('epmd.socket')
-    socket.reload_needed? || socket.older_than?([port_mapper])
-  end
+  only_if { addresses.updated_by_last_action? || OpenstackCommon::Systemd.show('epmd.socket').older_than?([port_mapper]) }
 end
 
 template '/etc/rabbitmq/rabbitmq-env.conf' do

@@ -29,10 +29,6 @@ RSpec.describe OpenstackCommon::Systemd do
     expect(unit(Job: '1234', Result: 'success').reason).to end_with('systemd has a job for it')
   end
 
-  it 'knows whether systemd has to read its files again' do
-    expect([unit(NeedDaemonReload: 'yes'), unit(NeedDaemonReload: 'no'), unit].map(&:reload_needed?)).to eq([true, false, false])
-  end
-
   it 'treats a unit that cannot be enabled as enabled' do
     expect(%w(enabled static generated disabled masked).map { |state| unit(UnitFileState: state).enabled? }).to eq([true, true, true, false, false])
   end

@@ -134,10 +134,11 @@ RSpec.describe 'openstack-network' do
     end
 
     context 'with a tunnel address that has a label' do
-      automatic_attributes['network']['interfaces'] = { 'lo' => {}, 'eth7:1' => { 'addresses' => { '192.0.2.10' => { 'family' => 'inet' } } } }
+      default_attributes['openstack']['network']['tunnel_address'] = '198.51.100.2'
+      automatic_attributes['network']['interfaces']['eth8:1'] = { 'addresses' => { '198.51.100.2' => { 'family' => 'inet' } } }
 
       it 'uses the interface itself' do
-        expect(chef_run).to create_openstack_ovs_bridge('br-tun').with(ports: %w(eth7))
+        expect(chef_run).to create_openstack_ovs_bridge('br-tun').with(ports: %w(eth8))
       end
     end
 

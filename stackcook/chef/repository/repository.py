@@ -120,6 +120,7 @@ class Repository:
         _check_attributes(manifest, repository.policy, files, sources, findings)
         check_own(manifest, repository.roles, repository.environments, findings)
         check_members(manifest, repository.roles, repository.environments, findings)
+        _warn_of_ipv6(manifest, repository.roles, findings)
         known = Known(
             cookbooks=cookbooks,
             cookbook_files=metadata_files,
@@ -233,6 +234,18 @@ def _check_attributes(
     if policy and manifest.policy:
         check.check_file(manifest.policy.lock, policy.document, sources)
     check.check_nodes(manifest)
+
+
+def _warn_of_ipv6(manifest: Manifest, roles: Mapping[str, Object], findings: Findings) -> None:
+    """Warn of nodes whose services the cookbooks of stackcook would reach by IPv6: they cannot."""
+    for node in manifest.nodes:
+        if node.address is None or node.address.version == 4:
+            continue
+        recipes = recipes_of(node.run_list, node.environment, roles)
+        if any(recipe.startswith("openstack-") for recipe in recipes):
+            what = f"node {node.name}: OpenStack's services use IPv4, but its address is"
+            remedy = "set `address` to its IPv4 address, and `ssh_address` to this one"
+            findings.warning(manifest.path, node.at, f"{what} {node.address}", remedy)
 
 
 def _known_names(found: Collection[str], listed: Iterable[str], there: Iterable[Path]) -> set[str]:

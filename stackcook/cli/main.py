@@ -148,7 +148,7 @@ class Commands(Group):
         given = tuple(args)  # which click empties
         try:
             ctx = super().make_context(info_name, args, *rest, **extra)
-            if cloud := ctx.params["cloud"]:
+            if (cloud := ctx.params["cloud"]) is not None:
                 ctx.params["path"] = _manifest_of(ctx, cloud)
         except click.ClickException as error:
             if not _wants_json(given):
@@ -271,6 +271,8 @@ def _manifest_of(ctx: click.Context, cloud: str) -> Path:
         if ctx.get_parameter_source("cloud") == ParameterSource.COMMANDLINE:
             raise click.UsageError("--cloud and --file cannot be combined")
         return Path(ctx.params["path"])  # what is typed counts more than the environment
+    if not cloud:  # such as an empty variable of a shell: not the cloud of this directory
+        raise click.UsageError("--cloud has no value", ctx)
     try:
         return find(default_directory(), cloud).manifest
     except UsageError as error:

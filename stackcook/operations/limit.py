@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from stackcook.errors import UsageError
 from stackcook.manifest.model import Manifest
@@ -27,7 +28,7 @@ def limited(
     A word is ``NODE``, a range such as ``compute[01-10]``, a pattern with ``*`` or ``?``,
     ``role[NAME]``, or several with commas between. A node has the roles that its own run list
     names, not those that these bring. Raises UsageError, about the option ``where``, for what
-    selects nothing, and for a range with a node that is unknown.
+    selects nothing, even if it is empty, and for a range with a node that is unknown.
     """
     inside = _in_zones(manifest, zones)
     found = _selected(manifest, words, where)
@@ -70,9 +71,13 @@ def of_one_zone(manifest: Manifest, zone: str | None) -> Manifest:
 
 
 def _selected(manifest: Manifest, words: Iterable[str], where: str) -> frozenset[str] | None:
-    wanted = [part.strip() for word in words for part in _COMMA.split(word) if part.strip()]
-    if not wanted:
+    given = [*words]
+    wanted = [part.strip() for word in given for part in _COMMA.split(word) if part.strip()]
+    if not given:
         return None
+    if not wanted:  # such as an empty variable of a shell: not all nodes
+        some = _some(node.name for node in manifest.nodes)
+        raise UsageError("no node is named", where=where, remedy=f"use one of {some}")
     names = {node.name: None for node in manifest.nodes}  # in the manifest's order
     with_role: dict[str, set[str]] = {}
     for node in manifest.nodes:
@@ -111,8 +116,12 @@ def _unknown(word: str, known: list[str], where: str) -> UsageError:
     elif "*" in word or "?" in word:
         what = f"no node matches {word}"
     near = nearest(word, known)
-    some = ", ".join(known[:12]) or "none"
-    remedy = f'did you mean "{near}"?' if near else f"use one of {some}"
+    remedy = f'did you mean "{near}"?' if near else f"use one of {_some(known)}"
     if word == "roles":  # what a shell makes of role[base] where there is a directory roles
         remedy = "quote it: 'role[NAME]'"
     return UsageError(what, where=where, remedy=remedy)
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first of the names, to show."""
+    return ", ".join(islice(names, 12)) or "none"

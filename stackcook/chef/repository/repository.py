@@ -261,9 +261,13 @@ def _known_names(found: Collection[str], listed: Iterable[str], there: Iterable[
 def parse_sections(words: Iterable[str]) -> tuple[str, ...]:
     """The sections named by ``--only``, such as ``data-bags,roles``; without words, all of them.
 
-    Raises UsageError for an unknown section.
+    Raises UsageError for an unknown section, and for words that name none.
     """
-    wanted = [part.strip() for word in words for part in word.split(",") if part.strip()]
+    given = [*words]
+    wanted = [part.strip() for word in given for part in word.split(",") if part.strip()]
+    if given and not wanted:  # such as an empty variable of a shell: not all sections
+        remedy = f"use one of {', '.join(SECTIONS)}"
+        raise UsageError("no section is named", where="--only", remedy=remedy)
     named = {part: part.lower().replace("_", " ").replace("-", " ") for part in wanted}
     for part, name in named.items():
         if name not in SECTIONS:

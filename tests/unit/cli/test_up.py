@@ -198,6 +198,14 @@ def test_a_cloud_that_is_not_there() -> None:
     assert document["exit_code"] == ExitCode.USAGE
 
 
+def test_an_empty_name_is_not_the_cloud_of_this_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run("--cloud", "", "destroy", "--yes")
+    assert result.exit_code == ExitCode.USAGE
+    assert "--cloud has no value" in result.stderr
+    monkeypatch.setenv("STACKCOOK_CLOUD", "")  # as if it were not set
+    assert run("machines").exit_code == 0
+
+
 def test_it_is_destroyed_and_its_directory_deleted(site: FakeSite) -> None:
     run("up", "--ephemeral", "--name", "ci-42")
     result = run("down", "ci-42")

@@ -53,6 +53,8 @@ def test_without_words_all_nodes_are_meant() -> None:
         ("compute[3-1]", "[3-1] ends before it begins; "),
         ("compute[1-", '"compute[1-" has a bracket without its other one; '),
         ("role[web]", "no node has role[web] in its run list; "),
+        ("", "no node is named; use one of controller, compute01, "),
+        (" ,", "no node is named; "),
     ],
 )
 def test_what_selects_nothing(word: str, error: str) -> None:

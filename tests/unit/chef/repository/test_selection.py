@@ -27,6 +27,12 @@ def test_an_unknown_section() -> None:
         parse_sections(["roles,rules"])
 
 
+@pytest.mark.parametrize("word", ["", " , "])
+def test_words_that_name_no_section(word: str) -> None:
+    with pytest.raises(UsageError, match="--only: no section is named; use one of cookbooks, "):
+        parse_sections([word])
+
+
 def test_only_what_was_selected_is_left() -> None:
     repository = Repository(roles={"web": {}}, environments={"qa": {}})
     assert repository.select(("roles",)) == Repository(roles={"web": {}})

@@ -229,6 +229,12 @@ def _check_place(
     reader: FieldReader, settings: Settings, at: Position, name: str, address: IPAddress
 ) -> None:
     network = settings.network
+    reserved = address.version == 4 and address.is_reserved  # of IPv6, ::1 and mapped ones, too
+    never = address.is_unspecified or address.is_multicast or reserved
+    if never and not (network and address in network):  # else a finding is about the network
+        what = f"node {name}: {address} is no address that a host can have"
+        reader.error(at, what, "write the host's own address")
+        return
     if network is None or address.version == 6 or network.num_addresses <= 2:
         return  # a link of two has no addresses for network, bridge and broadcast
     external = settings.external_network

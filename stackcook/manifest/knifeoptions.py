@@ -222,6 +222,19 @@ class KnifeOptions:
         return tuple(o.flag for o in self.given if o.flag and o.flag not in _KNOWN)
 
     @property
+    def stray(self) -> tuple[str, ...]:
+        """Where words are that no option takes, such as a flag without its `-`.
+
+        Without the words: they may be a part of a password.
+        """
+        flag, found = "", {}
+        for option in self.given:
+            flag = option.flag or flag
+            if not option.flag:
+                found[f"after {flag}" if flag else "at the beginning"] = None
+        return tuple(found)
+
+    @property
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the values, as options of ``knife bootstrap``."""
         faults = [

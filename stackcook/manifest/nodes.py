@@ -143,6 +143,9 @@ def _note_options(reader: FieldReader, at: Position, what: str, found: KnifeOpti
     for flag in found.unknown:
         problem = f"{what}: unknown option {flag} of `knife bootstrap`"
         reader.warning(at, problem, remedy_for(flag))
+    for place in found.stray:
+        problem = f"{what}: a word {place} belongs to no option, and has no effect"
+        reader.warning(at, problem, "begin options with `-`, and quote values with blanks")
 
 
 class _NodeReader:

@@ -126,7 +126,7 @@ def read_settings(reader: FieldReader, section: Scalar, value: Value) -> Setting
         client=client,
         timer=timer,
         chef_server=take(fields, "chef_server", partial(_chef_server, reader), what),
-        server_address=_address(reader, fields, "server_address", what),
+        server_address=_server_address(reader, fields, what),
         server_port=take(fields, "server_port", partial(reader.number, least=1, most=65535), what),
         passwords=take(fields, "passwords", partial(sections.passwords, reader), what),
         policy=take(fields, "policy", partial(_policy, reader), what),
@@ -176,11 +176,17 @@ def _choice(reader: FieldReader, known: Collection[str], value: Value, what: str
     return None
 
 
-def _address(reader: FieldReader, fields: Fields, key: str, what: str) -> IPAddress | None:
-    if key not in fields:
+def _server_address(reader: FieldReader, fields: Fields, what: str) -> IPAddress | None:
+    """The address of the embedded Chef server; nodes cannot connect to 0.0.0.0."""
+    if "server_address" not in fields:
         return None
-    remedy = "write an IP address, such as 10.0.112.10"
-    return reader.parsed(fields[key][1], f"{what}: {key}", ip_address, remedy)
+    value, what = fields["server_address"][1], f"{what}: server_address"
+    remedy = "write an IP address of this machine that the nodes reach, such as 10.0.112.1"
+    address = reader.parsed(value, what, ip_address, remedy)
+    if address and (address.is_unspecified or address.is_multicast):
+        reader.invalid(value, what, remedy)
+        return None
+    return address
 
 
 def _network(reader: FieldReader, value: Value, what: str) -> IPv4Network | None:

@@ -197,7 +197,9 @@ def _lab(machines: str | None, key: str | None, **others: Any) -> Lab:
         key = f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
     lab = Lab.of(machines=MachineKind(machines) if machines else None, key=key, **others)
     names = ("config", *DEFAULT_KEYS)
-    own = any((home / ".ssh" / name).is_file() for name in names) or os.environ.get("SSH_AUTH_SOCK")
+    # os.path, as the home directory may be another user's
+    own = any(os.path.isfile(home / ".ssh" / name) for name in names)
+    own = own or bool(os.environ.get("SSH_AUTH_SOCK"))
     if lab.machines is MachineKind.SSH and not key and not own:
         raise UsageError(
             f"no SSH key found in {home / '.ssh'}",
@@ -301,7 +303,9 @@ def _say(
     context: Context, path: Path, lines: list[str], commands: Iterable[str], data: dict[str, Any]
 ) -> None:
     """Print what was written, and the ``commands`` that come next."""
-    there = [f"cd {shlex.quote(str(path.parent))}"] if path.parent != Path() else []
+    directory = str(path.parent)
+    directory = f"./{directory}" if directory.startswith("-") else directory  # no options of `cd`
+    there = [f"cd {shlex.quote(directory)}"] if path.parent != Path() else []
     file = "" if path.name == "infrastructure.yml" else f" -f {shlex.quote(path.name)}"
     next_ = [*there, *(f"stackcook{file} {command}" for command in commands)]
     context.console.result(

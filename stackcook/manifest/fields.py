@@ -182,7 +182,10 @@ class FieldReader:
 
     def text(self, value: Value, what: str) -> str | None:
         """Text that isn't empty."""
-        if isinstance(value, Scalar) and value.text.strip() and not value.null:
+        if not isinstance(value, Scalar):
+            self.invalid(value, what, "write a single value")
+            return None
+        if value.text.strip() and not value.null:
             return value.text.strip()
         self.error(value.at, f"{what} has no value", "write a value after the colon")
         return None
@@ -278,11 +281,11 @@ class FieldReader:
             # unlike Path.is_file, False for whatever can't be one
             self._files[text] = path, os.path.isfile(path)
         path, exists = self._files[text]
-        if not exists:
-            problem, remedy = (
-                f"{what}: file not found: {text}",
-                "correct the path or create the file",
-            )
+        if os.path.isdir(path):
+            self.missing(value.at, f"{what}: {text} is a directory", "write the path of a file")
+        elif not exists:
+            problem = f"{what}: file not found: {text}"
+            remedy = "correct the path or create the file"
             if needed_by and (private or not self.in_repository(path)):
                 self.lacking(value.at, problem, remedy, needed_by)
             else:

@@ -227,7 +227,7 @@ class KnifeOptions:
 
         Without the words: they may be a part of a password.
         """
-        flag, found = "", {}
+        flag, found = "", dict[str, None]()
         for option in self.given:
             flag = option.flag or flag
             if not option.flag:

@@ -108,9 +108,10 @@ def _fewer(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _manifest(reader: FieldReader, document: Value, run: Runner | None) -> Manifest:
+    example = "see docs/manifest.md for an example"
     if isinstance(document, Scalar) and document.null:
-        reader.error(document.at, "the manifest is empty", "see docs/manifest.md for an example")
-    fields = reader.fields(document, "the manifest", SECTIONS)
+        reader.error(document.at, "the manifest is empty", example)
+    fields = reader.fields(document, "the manifest", SECTIONS, example)
 
     def section(
         name: str, read: Callable[[FieldReader, Value, str], tuple[T, ...]]

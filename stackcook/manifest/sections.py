@@ -88,7 +88,8 @@ def patterns(reader: FieldReader, value: Value, section: str) -> tuple[Pattern, 
     """``environments`` and ``roles``: names, ``sub/name`` or globs, with nothing below them."""
     result = []
     for name, body in _named(reader, value, section, PATTERN, several=True):
-        reader.fields(body, f"{section}: {name.text}", ())
+        remedy = "remove what comes after the colon"
+        reader.fields(body, f"{section}: {name.text}", (), remedy)
         result.append(Pattern(name.text, name.at))
     return tuple(result)
 

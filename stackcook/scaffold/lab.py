@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from stackcook.addresses import IPAddress
-from stackcook.errors import UsageError
+from stackcook.errors import UsageError, counted
 from stackcook.manifest.model import MachineKind
 from stackcook.scaffold.emit import Section
 
@@ -67,6 +67,7 @@ class Lab:
         hosts = others.get("hosts")
         given = {name for name, value in others.items() if value not in (None, ())}
         about_hosts = [name for name in ("hosts", "user", "key") if name in given]
+        computes_given = computes is not None
         if computes is None:
             computes = max(0, len(hosts) // zones - controllers) if hosts else 1
         if controllers % 2 == 0:
@@ -99,11 +100,12 @@ class Lab:
             what = f"the number of --virtual-address options is {len(shared)}"
             raise UsageError(f"{lab.described}: {what}", remedy=remedy)
         if hosts and len(hosts) != lab.size:
-            raise UsageError(
-                f"{lab.described} needs {lab.size} address{'es' * (lab.size > 1)},"
-                f" but the number of --host options is {len(hosts)}",
-                remedy="use --host once per node, controllers first, or omit --computes",
+            remedy = (
+                f"use it {lab.size} times, controllers first" if lab.size > 1 else "use it once"
             )
+            remedy += ", or omit --computes" if computes_given else ""
+            what = f"the number of --host options is {len(hosts)}"
+            raise UsageError(f"{lab.described}: {what}", remedy=remedy)
         return lab
 
     @property
@@ -218,7 +220,7 @@ def _counted(network: IPv4Network, nodes: int, more: int) -> Sequence[IPv4Addres
         lengths = range(network.prefixlen - 1, 7, -1)
         wider = (network.supernet(new_prefix=length) for length in lengths)
         fitting = next((wide for wide in wider if wide.num_addresses - 3 >= count), None)
-        has = f"addresses for {max(0, room - more)} nodes"
+        has = f"addresses for {counted(max(0, room - more), 'node')}"
         raise UsageError(
             f"the network {network} has {has}, but {nodes} are needed",
             remedy=f"use a larger one, for example --network {fitting}"
@@ -242,7 +244,7 @@ def external_for(network: IPv4Network) -> IPv4Network:
 def _settings(lab: Lab) -> Mapping[str, Any]:
     vagrant = lab.machines is MachineKind.VAGRANT
     network = lab.network or (NETWORK if vagrant else None)
-    external = lab.external_network
+    external, interface = lab.external_network, lab.external_interface
     if vagrant and network and not external and not lab.no_external_network:
         external = external_for(network)
     login = {name: it for name, it in (("user", lab.user), ("key", lab.key)) if it is not None}
@@ -257,7 +259,7 @@ def _settings(lab: Lab) -> Mapping[str, Any]:
         "machines": lab.machines.value,
         **({"network": str(network)} if network else {}),
         **({"external_network": str(external)} if external else {}),
-        **({"external_interface": lab.external_interface} if lab.external_interface else {}),
+        **({"external_interface": interface} if interface is not None else {}),
         **({"virtual_address": shared if lab.zones > 1 else shared[ENVIRONMENT]} if shared else {}),
         "nodes": nodes,
         "stages": list(dict.fromkeys(lab.nodes.values())),

@@ -192,7 +192,18 @@ def test_nothing_is_overwritten_unasked() -> None:
         (("--host", "192.0.2.5", "--host", "192.0.2.5"), "node compute1: address 192.0.2.5 is "),
         (("--name", "My Lab"), 'stackcook: name: invalid value "My Lab"; use '),
         (("--user", ""), "stackcook: nodes: controller: user has no value; "),
-        (("--key", ""), "stackcook: nodes: controller: key: file not found: "),
+        (("--key", ""), "stackcook: nodes: controller: key: /"),
+        (("--external-interface", ""), "stackcook: external_interface has no value; "),
+        (
+            ("--controllers", "3", "--virtual-address", "192.0.2.9", "--host", "192.0.2.5"),
+            "3 controllers: the number of --host options is 1; use it 3 times, controllers first",
+        ),
+        (
+            ("--host", "192.0.2.5", "--computes", "1"),
+            "a controller and a compute node: the number of --host options is 1; "
+            "use it 2 times, controllers first, or omit --computes",
+        ),
+        (("--network", "10.0.0.0/30"), "the network 10.0.0.0/30 has addresses for 1 node, but 2 "),
         (
             ("--computes", "999999999"),
             "the network 10.0.112.0/24 has addresses for 253 nodes, but ",
@@ -222,6 +233,16 @@ def test_hosts_without_a_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("SSH_AUTH_SOCK", "/agent")
     options = ("--machines", "ssh", "--host", "192.0.2.10")
     assert run("init", *options, "there").exit_code == 0
+
+
+def test_the_home_directory_of_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below it, nobody but its owner knows what there is."""
+    monkeypatch.setenv("HOME", f"/{'x' * 300}")  # as good as one: stat raises an error for it, too
+    init("there")
+
+
+def test_a_directory_that_looks_like_an_option() -> None:
+    assert "next: cd ./-lab; stackcook check" in init("--", "-lab").stdout
 
 
 def test_a_directory_below_a_file() -> None:

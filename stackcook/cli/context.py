@@ -120,7 +120,7 @@ class Context:
 
 
 class _OutputFile(click.Path):
-    """A file that the command replaces; that it can is checked before the work begins."""
+    """A file that the command replaces; that it can and should is checked before the work begins."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -132,6 +132,9 @@ class _OutputFile(click.Path):
                 what = "is standard output, where stackcook writes messages"
                 raise UsageError(what, where=value, remedy="use the path of a file")
             check_replaceable(path)
+            manifest = ctx.find_root().params.get("path") if ctx else None
+            if manifest and path.is_file() and manifest.is_file() and path.samefile(manifest):
+                raise UsageError("is the manifest", where=value, remedy="use another path")
         return path
 
 

@@ -344,6 +344,7 @@ WRITING = {
             "is a device or a pipe, which cannot be replaced by a file; use the path of a file",
         ),
         ("-", "is standard output, where stackcook writes messages; use the path of a file"),
+        ("roles/../infrastructure.yml", "is the manifest; use another path"),
     ],
 )
 def test_a_file_that_cannot_be_written(

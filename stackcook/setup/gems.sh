@@ -18,7 +18,7 @@ if [ "$only" ] && [ ! -x "$ruby" ]; then
 fi
 commands=(knife chef-client chef-zero chef-cli berks librarian-chef spiceweasel cookstyle rspec)
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/stackcook/gems
+cache=${XDG_CACHE_HOME:-~/.cache}/stackcook/gems # as cache.py: HOME may be unset
 abi=$($ruby --disable-gems -rrbconfig -e 'print RbConfig::CONFIG["ruby_version"], " ", RbConfig::CONFIG["arch"]')
 key=$({ echo "$abi"; cat "${locks[@]}"; } | sha256sum | cut -c1-16)
 home=$cache/$key

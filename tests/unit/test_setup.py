@@ -179,6 +179,14 @@ def test_gems_are_missing_until_their_programs_are_there(
     assert "18." in subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
+def test_gems_without_a_home_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert int(gem_script("--missing", str(tmp_path))) > 0
+
+
 def test_programs_of_the_cache_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("sys.prefix", sys.base_prefix)  # as from a Debian package

@@ -38,6 +38,7 @@ from stackcook.files import (
 )
 from stackcook.machines.layers import Layers
 from stackcook.machines.network import LabNetwork
+from stackcook.manifest.document import as_yaml
 from stackcook.manifest.model import Manifest
 from stackcook.manifest.move import moved, refuse_unmovable
 from stackcook.manifest.settings import NAME
@@ -172,7 +173,8 @@ def create(
         for path in manifest.root.absolute().iterdir():
             if path.name not in {*_OWN, manifest.path.name}:
                 (cloud.directory / path.name).symlink_to(path)
-        text = moved(manifest.path.read_text(), manifest, name, new)
+        text = as_yaml(manifest.path, manifest.path.read_bytes())
+        text = moved(text, manifest, name, new)
         with replacing(cloud.manifest) as file:
             written = f"# Written by `stackcook up --ephemeral`, from {cloud.source}\n{text}"
             file.write(written.encode())

@@ -75,10 +75,7 @@ def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]
     """
     composer = _Composer(path)
     try:
-        text = content.decode("utf-8-sig")
-        if path.suffix == ".json":
-            text = blank_comments(text.replace("\t", " "))  # YAML may not be indented by tabs
-            text = _PAIR.sub(_joined, text)
+        text = as_yaml(path, content)
         return composer.document(text), tuple(composer.findings)
     except InputError as error:
         finding = error.findings[0]
@@ -92,6 +89,15 @@ def parse(path: Path, content: bytes) -> tuple[Value | None, tuple[Finding, ...]
     except yaml.MarkedYAMLError as error:
         finding = _syntax(path, text, error)
     return None, (*composer.findings, finding)
+
+
+def as_yaml(path: Path, content: bytes) -> str:
+    """The text of a document, JSON as YAML; raises UnicodeDecodeError."""
+    text = content.decode("utf-8-sig")
+    if path.suffix == ".json":
+        text = blank_comments(text.replace("\t", " "))  # YAML may not be indented by tabs
+        text = _PAIR.sub(_joined, text)
+    return text
 
 
 class _Composer:

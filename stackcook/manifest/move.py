@@ -47,9 +47,10 @@ def moved(text: str, manifest: Manifest, name: str, ranges: tuple[IPv4Network, .
     Each node keeps its place in the network; a deploy may begin with a snapshot of the original.
     Raises UsageError for an address that has no place.
     """
-    compose: Any = yaml.compose  # without annotations
-    root = compose(text, Loader=yaml.SafeLoader)
+    loader: Any = yaml.SafeLoader(text)  # without annotations
+    root = loader.get_single_node()
     assert isinstance(root, yaml.MappingNode) and manifest.network
+    _write_out(root, loader)
     section = _value(root, "stackcook")
     assert isinstance(section, yaml.MappingNode)
     nodes = _value(section, "nodes")
@@ -67,7 +68,6 @@ def moved(text: str, manifest: Manifest, name: str, ranges: tuple[IPv4Network, .
     _set(section, "name", name)
     _set(section, "os_cloud", name)
     _set(section, "snapshots_of", before)
-    _write_out_nulls(root)
     return str(yaml.serialize(root, Dumper=yaml.SafeDumper))
 
 
@@ -79,25 +79,30 @@ def _virtual(section: yaml.MappingNode) -> list[tuple[yaml.MappingNode, str]]:
     return [(section, "virtual_address")]
 
 
-def _write_out_nulls(node: yaml.Node) -> None:
-    """Write `null` for a value that is not there: in `{a: }`, PyYAML would write `!!null ''`."""
+def _write_out(node: yaml.Node, loader: Any) -> None:
+    """Write `null` for a value that is not there, and what merge keys (`<<`) stand for.
+
+    In `{a: }`, PyYAML would write `!!null ''`.
+    """
     if isinstance(node, yaml.ScalarNode):
         if node.tag == "tag:yaml.org,2002:null":
             node.value = "null"
     elif isinstance(node, yaml.MappingNode):
+        loader.flatten_mapping(node)  # what is merged comes first, and what is there counts
+        node.value = [*{key.value: (key, value) for key, value in node.value}.values()]
         for pair in node.value:
             for each in pair:
-                _write_out_nulls(each)
+                _write_out(each, loader)
     else:
         for each in node.value:
-            _write_out_nulls(each)
+            _write_out(each, loader)
 
 
 def _address(text: str, manifest: Manifest, new: IPv4Network) -> str:
     old = manifest.network
     assert old
     try:
-        address = IPv4Address(text)
+        address = IPv4Address(text.strip())
     except AddressValueError:  # several, such as 10.0.112.[11-90]
         first, bracket, rest = text.rpartition(".[")
         if bracket and old.prefixlen == 24 and str(old.network_address) == f"{first}.0":

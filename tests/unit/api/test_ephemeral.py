@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -139,6 +140,32 @@ def test_the_address_that_controllers_share_moves_with_them(
     ranges = (IPv4Network("10.64.0.0/24"), IPv4Network("10.64.1.0/24"))
     document = yaml.safe_load(moved(text, manifest_in(source), "other", ranges))
     assert document["stackcook"]["virtual_address"] == moved_to
+
+
+def test_a_manifest_in_json_with_comments(source: Path, tmp_path: Path) -> None:
+    text = json.dumps(yaml.safe_load(MANIFEST), indent="\t")
+    (source / "infrastructure.yml").unlink()
+    path = source / "cloud.json"
+    path.write_text(f"// the cloud of the team\n{text}")
+    manifest, findings = read(path)
+    assert manifest and not findings
+    cloud = create(manifest, tmp_path / "clouds", 60.0, 100.0, pool=POOL, run=FakeHost().run)
+    assert len(manifest_in(cloud.directory).nodes) == 4
+
+
+def test_merge_keys(source: Path) -> None:
+    before, after = MANIFEST.split("    controller: {address")
+    text = f"""{before}    controller: &common {{address{after}
+    <<: {{web: {{address: " 10.0.112.30 "}}}}
+    db: {{address: 10.0.112.31, <<: *common}}
+"""
+    ranges = (IPv4Network("10.64.0.0/24"), IPv4Network("10.64.1.0/24"))
+    nodes = yaml.safe_load(moved(text, manifest_in(source), "other", ranges))["stackcook"]["nodes"]
+    assert (nodes["web"], nodes["controller"]["address"]) == (
+        {"address": "10.64.0.30"},
+        "10.64.0.10",
+    )
+    assert nodes["db"] == {"address": "10.64.0.31", "memory": "8G"}
 
 
 def test_the_next_one_gets_other_networks_and_another_name(source: Path, tmp_path: Path) -> None:

@@ -104,10 +104,13 @@ def _both(cloud: str) -> tuple[str, str]:
 
 def _regions(found: Any) -> set[str]:
     """The names of the regions of what the file has as the cloud of all zones."""
+    return {str(each["name"]) for each in _listed(found) if "name" in each}
+
+
+def _listed(found: Any) -> list[dict[str, Any]]:
+    """The regions that are mappings: others are names only, which we do not write."""
     regions = found.get("regions") if isinstance(found, dict) else None
-    return {
-        str(each["name"]) for each in regions or () if isinstance(each, dict) and "name" in each
-    }
+    return [each for each in regions if isinstance(each, dict)] if isinstance(regions, list) else []
 
 
 def _with_region(found: Any, zone: Mapping[str, Any], former: Collection[str]) -> dict[str, Any]:
@@ -119,11 +122,8 @@ def _with_region(found: Any, zone: Mapping[str, Any], former: Collection[str]) -
     """
     name, url = zone["region_name"], zone["auth"]["auth_url"]
     mine = {"name": name, "values": {"auth": {"auth_url": url}}}
-    regions = found.get("regions") if isinstance(found, dict) else None
     without = {name, *former}
-    others = [
-        each for each in regions or () if isinstance(each, dict) and each.get("name") not in without
-    ]
+    others = [each for each in _listed(found) if each.get("name") not in without]
     auth = {key: value for key, value in zone["auth"].items() if key != "auth_url"}
     regions = sorted([*others, mine], key=lambda each: str(each.get("name")))
     whole = {key: value for key, value in zone.items() if key not in ("auth", "region_name")}
@@ -152,7 +152,11 @@ def _read(path: Path) -> dict[str, Any]:
         document = yaml.safe_load(path.read_text()) or {}
     except FileNotFoundError:
         document = {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+        remedy = "correct its permissions, or move it away"
+        raise VerifyError(what, where=str(path), remedy=remedy) from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         # YAML's own message may quote the line, and with it somebody's password.
         raise VerifyError(
             f"is not valid YAML ({type(error).__name__})",

@@ -144,6 +144,19 @@ def test_what_is_no_clouds_file_is_left_alone(path: Path, text: str) -> None:
     assert path.read_text() == text
 
 
+def test_a_file_that_cannot_be_read(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(VerifyError, match=r"clouds.yaml: cannot be read \(Is a directory\); "):
+        clouds.write(path, URL, "pw")
+
+
+def test_regions_that_are_no_list(path: Path) -> None:
+    path.write_text("clouds: {stackcook: {regions: 5}}")
+    assert clouds.write(path, URL, "pw", cloud="stackcook-a", region="a", region_of="stackcook")
+    regions = yaml.safe_load(path.read_text())["clouds"]["stackcook"]["regions"]
+    assert [each["name"] for each in regions] == ["a"]
+
+
 def test_clients_get_the_ca(path: Path) -> None:
     ca = path.parent / "ca.crt"
     clouds.write(path, URL, "s3cret", "d3mo", ca=ca)

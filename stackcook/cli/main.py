@@ -272,7 +272,7 @@ def _manifest_of(ctx: click.Context, cloud: str) -> Path:
             raise click.UsageError("--cloud and --file cannot be combined")
         return Path(ctx.params["path"])  # what is typed counts more than the environment
     if not cloud:  # such as an empty variable of a shell: not the cloud of this directory
-        raise click.UsageError("--cloud has no value", ctx)
+        raise click.UsageError("--cloud has no value")
     try:
         return find(default_directory(), cloud).manifest
     except UsageError as error:
@@ -293,7 +293,7 @@ def _cloud_names(ctx: click.Context, parameter: click.Parameter, begun: str) -> 
     "-f",
     "--file",
     "path",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # not all commands read it
     default="infrastructure.yml",
     show_default=True,
     help="Path of the manifest.",

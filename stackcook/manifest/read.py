@@ -71,6 +71,8 @@ def read(path: Path, run: Runner | None = None) -> tuple[Manifest | None, tuple[
         remedy = "name the manifest with -f FILE"
         if isinstance(error, FileNotFoundError):
             remedy += ", or write one with `stackcook init`"
+        elif isinstance(error, PermissionError):
+            remedy = "run this as the owner of the file, or change its mode"
         return None, (Finding(path, None, what.lower(), remedy),)
     if path.suffix == ".rb":
         names = (shlex.quote(name) for name in (path.name, f"{path.stem}.json"))

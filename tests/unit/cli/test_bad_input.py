@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import errno
 import os
 import pwd
 import re
@@ -445,3 +446,18 @@ def make_key(path: Path) -> None:
             serialization.NoEncryption(),
         )
     )
+
+
+def test_a_manifest_of_another_user(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # root can read all files
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    result = run("check")
+    assert result.exit_code == ExitCode.INPUT
+    assert only_line(result) == (
+        "infrastructure.yml: error: permission denied; "
+        "run this as the owner of the file, or change its mode"
+    )
+    assert run("schema").exit_code == 0  # which does not need it

@@ -184,9 +184,11 @@ def test_every_key_of_the_reader_is_in_the_schema_with_its_description(
     known: dict[str, set[str]] = {}
     fields = FieldReader.fields
 
-    def note(self: FieldReader, value: Value, what: str, keys: Collection[str]) -> Fields:
+    def note(
+        self: FieldReader, value: Value, what: str, keys: Collection[str], *remedy: str
+    ) -> Fields:
         known[what] = set(keys)
-        return fields(self, value, what, keys)
+        return fields(self, value, what, keys, *remedy)
 
     monkeypatch.setattr(FieldReader, "fields", note)
     path = tmp_path / "infrastructure.yml"

@@ -191,15 +191,23 @@ action_class do
   end
 
   # All controllers write to the same node: what one has written, another one reads at once.
+  #
+  # If HAProxy marks a server as down that it is just connecting to, it never ends that session (3.0.11), and a service waits for the
+  # greeting of the database. So it connects to a section of its own for each server, which is always there and has no checks.
   def database
     return [] unless openstack_member?
 
     port = openstack_port('db')
-    check = "check port #{OpenstackCommon::Frontends::GALERA_CHECK}"
-    servers = openstack_members.each_with_index.map do |member, index|
-      server(member.name, member.address, port, false, [check, index.zero? ? 'on-marked-up shutdown-backup-sessions' : 'backup'])
+    relays = openstack_members.each_with_index.to_h { |member, index| [member, port + 1 + index] }
+    servers = relays.map do |member, relay|
+      check = "check addr #{member.address} port #{OpenstackCommon::Frontends::GALERA_CHECK}"
+      first = member == openstack_members.first
+      server(member.name, loopback, relay, false, [check, first ? 'on-marked-up shutdown-backup-sessions' : 'backup'])
     end
-    [section('db', :tcp, [loopback, openstack_virtual_address].map { |address| bind(address, port) }, ['option httpchk GET /'], servers)]
+    binds = [loopback, openstack_virtual_address].map { |address| bind(address, port) }
+    [section('db', :tcp, binds, ['option httpchk GET /'], servers)] + relays.map do |member, relay|
+      section("db-#{member.name}", :tcp, [bind(loopback, relay)], [], [server(member.name, member.address, port)])
+    end
   end
 
   # Leads Neutron to the leader of OVN's northbound database. Neutron itself tries one member after the other, also the one that has died,

@@ -140,9 +140,14 @@ RSpec.describe 'openstack_frontends' do
     it 'connects all of them to the same MariaDB' do
       expect(section('db')).to eq [
         'bind 127.0.0.1:3306', 'bind 192.0.2.9:3306', 'option httpchk GET /',
-        'server one 192.0.2.10:3306 check port 9200 on-marked-up shutdown-backup-sessions',
-        'server two 192.0.2.11:3306 check port 9200 backup'
+        'server one 127.0.0.1:3307 check addr 192.0.2.10 port 9200 on-marked-up shutdown-backup-sessions',
+        'server two 127.0.0.1:3308 check addr 192.0.2.11 port 9200 backup'
       ]
+    end
+
+    it 'marks no server as down that it is just connecting to' do
+      expect(section('db-one')).to eq ['bind 127.0.0.1:3307', 'server one 192.0.2.10:3306']
+      expect(section('db-two')).to eq ['bind 127.0.0.1:3308', 'server two 192.0.2.11:3306']
     end
 
     context 'with OVN on all of them' do
@@ -167,7 +172,7 @@ RSpec.describe 'openstack_frontends' do
 
     it 'needs no certificate' do
       expect(text).not_to include 'crt'
-      expect(chef_run).to start_openstack_service('haproxy').with(ports: [3306, 5000, 8775, 9292, 80], config: [config])
+      expect(chef_run).to start_openstack_service('haproxy').with(ports: [3306, 3307, 3308, 5000, 8775, 9292, 80], config: [config])
       expect(chef_run.node['openstack']['public_urls']).to be_nil
     end
 

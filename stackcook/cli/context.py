@@ -120,7 +120,7 @@ class Context:
 
 
 class _OutputFile(click.Path):
-    """A file that the command replaces; that it can and should is checked before the work begins."""
+    """A file that the command replaces; checked before the work begins."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -237,13 +238,13 @@ def _check_attributes(
 
 
 def _warn_of_ipv6(manifest: Manifest, roles: Mapping[str, Object], findings: Findings) -> None:
-    """Warn of nodes whose services the cookbooks of stackcook would reach by IPv6: they cannot."""
+    """Warn of controllers that the other nodes would reach by IPv6: the cookbooks cannot."""
     for node in manifest.nodes:
         if node.address is None or node.address.version == 4:
             continue
         recipes = recipes_of(node.run_list, node.environment, roles)
-        if any(recipe.startswith("openstack-") for recipe in recipes):
-            what = f"node {node.name}: OpenStack's services use IPv4, but its address is"
+        if any(re.fullmatch("openstack-.*::controller", recipe) for recipe in recipes):
+            what = f"node {node.name}: controllers need an IPv4 address, but its address is"
             remedy = "set `address` to its IPv4 address, and `ssh_address` to this one"
             findings.warning(manifest.path, node.at, f"{what} {node.address}", remedy)
 

@@ -221,11 +221,11 @@ def test_a_server_that_cannot_be_reached(repository: Path) -> None:
 
 
 def test_a_host_to_which_no_way_leads_is_planned_all_the_same(repository: Path) -> None:
-    manifest = MANIFEST.replace("127.0.0.2", "255.255.255.255")  # refused here, nothing is sent
+    manifest = MANIFEST.replace("127.0.0.2", "fe80::1")  # refused here, nothing is sent
     (repository / "infrastructure.yml").write_text(f"cookbooks: [ntp]\n{manifest}")
     result = plan("--limit", "controller")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "controller  255.255.255.255  record the host's state" in result.stdout
+    assert "controller  fe80::1  record the host's state" in result.stdout
 
 
 @pytest.mark.parametrize("command", ["plan", "upload"])

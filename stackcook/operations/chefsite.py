@@ -268,7 +268,7 @@ class ChefSite:
 
     def _has_keystone(self, node: Node) -> bool:
         recipes = recipes_of(node.run_list, node.environment, self._read.roles)
-        return "openstack-identity::controller" in recipes
+        return ha.KEYSTONE in recipes
 
     def chef_server(self) -> str:
         """Start the embedded server, or check that the user's server responds."""

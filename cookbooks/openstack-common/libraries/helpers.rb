@@ -164,7 +164,7 @@ module OpenstackCommon
       options = {
         # PyMySQL then verifies the certificate, and the host's name or address in it
         'ssl_ca' => openstack_internal_ca,
-        # a connection that HAProxy has accepted while a controller died may never get an answer: without a limit, a service waits forever
+        # the last resort: HAProxy ends connections to a database that does not answer, but it may be in trouble itself
         'read_timeout' => (DB_READ_TIMEOUT if openstack_ha?),
       }.compact
       query = "?#{options.map { |name, value| "#{name}=#{value}" }.join('&')}" if options.any?

@@ -15,6 +15,7 @@ RECIPE = "openstack-ha::controller"
 """What makes a node one of them."""
 
 CEPH = "openstack-ceph::cluster"
+KEYSTONE = "openstack-identity::controller"
 
 Documents = Mapping[str, Mapping[str, Any]]
 
@@ -118,6 +119,8 @@ def _check(
         remedy = "add `virtual_address: ADDRESS` to `stackcook:`, of the controllers' network"
         findings.error(path, found[0].at, what, remedy)
     if not virtual:
+        if not found:
+            _warn_of_several(manifest, roles, documents, findings)
         return
     what = f"stackcook: virtual_address: {virtual}"
     if not found:
@@ -152,6 +155,29 @@ def _check(
         wrong = f"Ceph runs only on {names}; if a node of Ceph fails, images cannot be read"
         remedy = "give three nodes role[ceph], so that one of them may fail"
         findings.warning(path, at, f"{what}: {wrong}", remedy)
+
+
+def _warn_of_several(
+    manifest: Manifest,
+    roles: Documents,
+    documents: Iterable[Mapping[str, Any]],
+    findings: Findings,
+) -> None:
+    """Warn of controllers of one environment among which other nodes cannot choose."""
+    names = ("openstack.endpoints.internal.identity.host", "openstack.endpoints.identity.host")
+    if any(any(values_set(document, name)) for document in documents for name in names):
+        return
+    first: dict[str, str] = {}
+    for node in manifest.nodes:
+        if KEYSTONE not in _recipes(node, roles):
+            continue
+        other = first.setdefault(node.environment, node.name)
+        if other != node.name:
+            wrong = f"node {node.name}: {other} is a controller, too, and they share no address"
+            remedy = (
+                "use one, or three with role[ha-controller] and `virtual_address`, or two zones"
+            )
+            findings.warning(manifest.path, node.at, wrong, remedy)
 
 
 def _recipes(node: Node, roles: Documents) -> set[str]:

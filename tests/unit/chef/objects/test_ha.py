@@ -214,3 +214,24 @@ def test_ceph_on_too_few_nodes_is_a_warning(stores: tuple[str, ...], where: str)
         " Ceph fails, images cannot be read; give three nodes role[ceph], so that one of them may"
         " fail"
     ]
+
+
+def single_controllers(manifest: Manifest) -> Manifest:
+    """All controllers as if each were the only one."""
+    nodes = (
+        replace(node, run_list=("role[single-controller]",)) if "controller" in node.name else node
+        for node in manifest.nodes
+    )
+    return replace(manifest, nodes=tuple(nodes), virtual_addresses=())
+
+
+def test_single_controllers_of_one_environment_are_too_many() -> None:
+    remedy = "use one, or three with role[ha-controller] and `virtual_address`, or two zones"
+    assert found(single_controllers(CLUSTER), {}) == [
+        f"warning: node {name}: controller1 is a controller, too, and they share no address; {remedy}"
+        for name in ("controller2", "controller3")
+    ]
+    chosen = {"endpoints": {"internal": {"identity": {"host": "10.0.115.101"}}}}
+    environments = {"lab": {"override_attributes": {"openstack": chosen}}}
+    assert found(single_controllers(CLUSTER), environments) == []
+    assert found(single_controllers(two_zones(Path("/nowhere"))), {}) == []

@@ -58,6 +58,9 @@ module OpenstackCommon
       'block_storage' => ['Cinder', nil],
     }.freeze
 
+    # The virtual host of RabbitMQ with a single controller.
+    MQ_VHOST = 'openstack'
+
     # Seconds that a query may take, also one that upgrades a schema.
     DB_READ_TIMEOUT = 120
 
@@ -188,7 +191,7 @@ module OpenstackCommon
     #
     # @return [String] the virtual host of RabbitMQ for the services
     def openstack_mq_vhost
-      node.dig('openstack', 'mq', 'vhost') || (openstack_servers('mq').size > 1 ? 'openstack-cluster' : 'openstack')
+      node.dig('openstack', 'mq', 'vhost') || (openstack_servers('mq').size > 1 ? 'openstack-cluster' : MQ_VHOST)
     end
 
     # @return [String] the URL of RabbitMQ, for oslo.messaging; with several controllers, it has all of them

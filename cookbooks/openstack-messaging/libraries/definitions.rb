@@ -15,10 +15,12 @@ module OpenstackMessaging
     # @param existing [String, nil] the present file. Its salt is kept, so that the file changes only if the user or password does
     # @param vhost [String] the services' virtual host
     # @param queue_type [String, nil] the type of queues that are declared without one
+    # @param former [Array<String>] virtual hosts that services use until they converge again. Without them, services try to connect
+    #   hundreds of times per second
     # @return [String] JSON
-    def render(user, password, existing, vhost:, queue_type: nil)
+    def render(user, password, existing, vhost:, queue_type: nil, former: [])
       salt = existing ? salt_of(existing) : SecureRandom.bytes(SALT)
-      names = ['/', vhost]
+      names = ['/', vhost, *former]
       definitions = {
         vhosts: names.map { |name| { name: name, default_queue_type: queue_type }.compact },
         users: [{ name: user, password_hash: password_hash(salt, password), hashing_algorithm: 'rabbit_password_hashing_sha256', tags: [] }],

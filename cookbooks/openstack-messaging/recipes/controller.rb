@@ -52,7 +52,8 @@ end
 # contains a salted hash of the password
 file definitions do
   content OpenstackMessaging::Definitions.render(user, password, (::File.read(definitions) if ::File.exist?(definitions)),
-                                                 vhost: vhost, queue_type: ('quorum' if member))
+                                                 vhost: vhost, queue_type: ('quorum' if member),
+                                                 former: member ? [OpenstackCommon::Helpers::MQ_VHOST] - [vhost] : [])
   owner 'root'
   group 'rabbitmq'
   mode '0640'

@@ -25,4 +25,11 @@ RSpec.describe OpenstackMessaging::Definitions do
   it 'uses another salt on each node' do
     expect(render('same')).not_to eq(render('same'))
   end
+
+  it 'keeps the virtual hosts of services that have not converged yet' do
+    definitions = JSON.parse(described_class.render('openstack', 'p', nil, vhost: 'openstack-cluster', former: %w(openstack)))
+    names = %w(/ openstack-cluster openstack)
+    expect(definitions['vhosts'].map { |each| each['name'] }).to eq names
+    expect(definitions['permissions'].map { |each| each['vhost'] }).to eq names
+  end
 end

@@ -77,7 +77,7 @@ RSpec.describe 'openstack-messaging::controller' do
       expect(chef_run).to render_file('/etc/rabbitmq/definitions.json').with_content { |text|
         names = JSON.parse(text)['permissions'].map { |each| each['vhost'] }
       }
-      expect(names).to eq(%w(/ openstack-cluster))
+      expect(names).to eq(%w(/ openstack-cluster openstack))
       expect(OpenstackMessaging::Amqp).to have_received(:login?).with(any_args, hash_including(vhost: 'openstack-cluster'))
     end
 

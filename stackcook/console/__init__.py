@@ -40,8 +40,8 @@ _CONTROLS = dict.fromkeys(map(ord, "\a\b\v\f\r"))
 class _Forgiving:
     """A stream for progress and messages: what cannot be written there is dropped.
 
-    Nobody can be told of it, and the work must not stop because a disk is full, or because the
-    program that reads the messages has ended.
+    The work must not stop because a disk is full, or because the program that reads the messages
+    has ended, and there is no other place for an error message.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -258,9 +258,9 @@ class VagrantMachines:
         return self.manifest.external_interface or default
 
     def tear_down(self) -> None:
-        """Remove the lab's networks, and what is left of nodes that the manifest no longer has.
+        """Remove the lab's networks, and the containers of nodes that are not in the manifest.
 
-        So it is with an external network that it no longer has.
+        An external network that the manifest no longer has is removed, too.
         """
         if self.provider == "lxc":
             for name in self._unlisted():
@@ -366,9 +366,9 @@ class VagrantMachines:
                 )
 
     def _refuse_shared_addresses(self, nodes: Sequence[Node]) -> None:
-        """Raise MachineError if a container has the address of another node than its own had.
+        """Raise MachineError if the container of a node that is not in the manifest has an address.
 
-        So it is after a node was renamed: at its address, the old container would answer.
+        After a node was renamed, the old container would answer at the address of the new one.
         """
         wanted = {str(node.address): node.name for node in nodes}
         for name in self._unlisted():

@@ -410,8 +410,8 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # shutil.Error is one, with a list of what it could not copy
-        each = error.args[0] if isinstance(error, shutil.Error) else ()
-        why = error.strerror or "; ".join(str(one[-1]) for one in each) or str(error)
+        failed = error.args[0] if isinstance(error, shutil.Error) else ()
+        why = error.strerror or "; ".join(str(each[-1]) for each in failed) or str(error)
         remedy = "check the free space and the permissions there"
         raise MachineError(
             f"cannot copy files there ({why})", where=str(path), remedy=remedy

@@ -236,7 +236,7 @@ def test_hosts_without_a_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_home_directory_of_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Below it, nobody but its owner knows what there is."""
+    """Other users cannot see which files are in it."""
     monkeypatch.setenv("HOME", f"/{'x' * 300}")  # as good as one: stat raises an error for it, too
     init("there")
 

@@ -226,10 +226,10 @@ def single_controllers(manifest: Manifest) -> Manifest:
 
 
 def test_single_controllers_of_one_environment_are_too_many() -> None:
+    what = "controller1 is a controller, too, and they share no address"
     remedy = "use one, or three with role[ha-controller] and `virtual_address`, or two zones"
     assert found(single_controllers(CLUSTER), {}) == [
-        f"warning: node {name}: controller1 is a controller, too, and they share no address; {remedy}"
-        for name in ("controller2", "controller3")
+        f"warning: node {name}: {what}; {remedy}" for name in ("controller2", "controller3")
     ]
     chosen = {"endpoints": {"internal": {"identity": {"host": "10.0.115.101"}}}}
     environments = {"lab": {"override_attributes": {"openstack": chosen}}}

@@ -34,9 +34,12 @@ DAMAGE = (
 OSError is also that of a time beyond all measure.
 """
 
+NOT_PERMITTED = "run this as the owner of the file, or change its mode"
+"""What helps if a file may not be read or written."""
+
 _REMEDIES = {
-    errno.EACCES: "run this as the owner of the file, or change its mode",
-    errno.EPERM: "run this as the owner of the file, or change its mode",
+    errno.EACCES: NOT_PERMITTED,
+    errno.EPERM: NOT_PERMITTED,
     errno.EEXIST: "move this file away: stackcook needs a directory here",
     errno.ENOTDIR: "move this file away: stackcook needs a directory here",
     errno.EISDIR: "move this directory away: stackcook needs a file here",

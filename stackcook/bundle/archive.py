@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -113,7 +115,7 @@ def unpack(path: Path, parent: Path) -> Bundle:
                 finally:
                     shutil.rmtree(new, ignore_errors=True)  # only there after a failure
         return _opened(path, target)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise UsageError(f"is not a bundle ({error})", where=str(path), remedy=_AGAIN) from error
     except OSError as error:
         what = f"cannot be unpacked ({error.strerror or error})"

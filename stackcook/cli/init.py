@@ -177,6 +177,8 @@ def command(
     others = _NEW_CLOUD_ONLY if from_repository else ("output",)
     for parameter in ctx.command.params:
         given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if ctx.params.get(parameter.name or "") == "":
+            raise click.UsageError(f"{parameter.opts[-1]} has no value")
         if given and parameter.name in others:
             what = "cannot be combined with" if from_repository else "needs"
             raise click.UsageError(f"{parameter.opts[-1]} {what} --from-repository")

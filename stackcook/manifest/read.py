@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from stackcook.errors import Finding, Position
 from stackcook.command import Runner
+from stackcook.files import NOT_PERMITTED
 from stackcook.manifest import sections
 from stackcook.manifest.checks import (
     check,
@@ -72,7 +73,7 @@ def read(path: Path, run: Runner | None = None) -> tuple[Manifest | None, tuple[
         if isinstance(error, FileNotFoundError):
             remedy += ", or write one with `stackcook init`"
         elif isinstance(error, PermissionError):
-            remedy = "run this as the owner of the file, or change its mode"
+            remedy = NOT_PERMITTED
         return None, (Finding(path, None, what.lower(), remedy),)
     if path.suffix == ".rb":
         names = (shlex.quote(name) for name in (path.name, f"{path.stem}.json"))

@@ -13,6 +13,11 @@ property :fail_mode, String, equal_to: %w(standalone secure), description: 'secu
 property :ports, Array, default: [], coerce: proc(&:sort)
 property :without_addresses, [true, false], default: false, desired_state: false, description: 'Refuse to add a port that has IP addresses: the host would no longer be reached there'
 
+# @return [Array<String>] the ports that it has added, of all bridges
+def added
+  shell_out!('ovs-vsctl', '--bare', '--columns=name', 'find', 'Port', ADDED).stdout.split
+end
+
 load_current_value do |desired|
   current_value_does_not_exist! if shell_out('ovs-vsctl', 'br-exists', desired.bridge).error?
 
@@ -20,7 +25,6 @@ load_current_value do |desired|
   datapath_type type.empty? ? 'system' : type
   mode = shell_out!('ovs-vsctl', 'get', 'Bridge', desired.bridge, 'fail_mode').stdout.delete("\"\n")
   fail_mode mode unless mode == '[]'
-  added = shell_out!('ovs-vsctl', '--bare', '--columns=name', 'find', 'Port', ADDED).stdout.split
   ports shell_out!('ovs-vsctl', 'list-ports', desired.bridge).stdout.split & (desired.ports | added)
 end
 
@@ -32,7 +36,7 @@ action :create do
     commands << ['set', 'Bridge', new_resource.bridge, "fail_mode=#{new_resource.fail_mode}"] if new_resource.fail_mode
     commands += (there - new_resource.ports).map { |port| ['--if-exists', 'del-port', new_resource.bridge, port] }
     # those of a bridge that had another name
-    commands += (missing & added).map { |port| ['--if-exists', 'del-port', port] }
+    commands += (missing & new_resource.added).map { |port| ['--if-exists', 'del-port', port] }
     commands += missing.flat_map { |port| [['--may-exist', 'add-port', new_resource.bridge, port], ['set', 'Port', port, ADDED]] }
     shell_out!('ovs-vsctl', *commands.flat_map { |command| ['--', *command] })
   end
@@ -45,11 +49,6 @@ action_class do
 
   def missing
     new_resource.ports - there
-  end
-
-  # @return [Array<String>] the ports that it has added, of all bridges
-  def added
-    shell_out!('ovs-vsctl', '--bare', '--columns=name', 'find', 'Port', ADDED).stdout.split
   end
 
   def refuse_addresses

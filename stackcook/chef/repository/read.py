@@ -86,9 +86,12 @@ def files_of(
     """The files of a cookbook to upload; ``None`` after adding a finding if one can't be read."""
     try:
         return read_files(directory, Chefignore.find(directory), hashes)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        what = f"cannot read the cookbook: {(error.strerror or str(error)).lower()}"
+        findings.error(Path(error.filename or directory), None, what, "make it readable")
+    except UnicodeDecodeError as error:
         findings.error(directory, None, f"cannot read the cookbook: {error}", "make it readable")
-        return None
+    return None
 
 
 def read_cookbooks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -60,9 +61,11 @@ def test_a_damaged_bundle_is_refused(bundle: Path, tmp_path: Path, there: Path) 
 
 
 def test_half_a_bundle_is_refused(bundle: Path, there: Path) -> None:
-    bundle.write_bytes(bundle.read_bytes()[:1024])
-    with pytest.raises(UsageError, match="bundle.tar: is not a bundle"):
-        archive.unpack(bundle, there)
+    whole = bundle.read_bytes()
+    for half in (whole[:1024], gzip.compress(whole)[:200]):
+        bundle.write_bytes(half)
+        with pytest.raises(UsageError, match="bundle.tar: is not a bundle"):
+            archive.unpack(bundle, there)
 
 
 @pytest.mark.parametrize("text", ["", "not a tar archive " * 100])

@@ -28,8 +28,10 @@ RSpec.describe 'openstack_ovs_bridge' do
   end
 
   def expect_create(*commands, added: '')
+    stubs_for_resource('openstack_ovs_bridge[br-ex]') do |resource|
+      allow(resource).to receive_shell_out('ovs-vsctl', '--bare', '--columns=name', 'find', 'Port', mark, stdout: added)
+    end
     stubs_for_provider('openstack_ovs_bridge[br-ex]') do |provider|
-      allow(provider).to receive_shell_out('ovs-vsctl', '--bare', '--columns=name', 'find', 'Port', mark, stdout: added)
       expect(provider).to receive_shell_out(
         'ovs-vsctl', '--', '--may-exist', 'add-br', 'br-ex', '--', 'set', 'Bridge', 'br-ex', 'datapath_type=netdev', *commands
       )
@@ -61,7 +63,7 @@ RSpec.describe 'openstack_ovs_bridge' do
 
   it 'removes a port that it has added, and no other' do
     with_ports("eth0\neth2\n", added: "eth2\neth7\n\n")
-    expect_create('--', '--if-exists', 'del-port', 'br-ex', 'eth2', *add('eth1'))
+    expect_create('--', '--if-exists', 'del-port', 'br-ex', 'eth2', *add('eth1'), added: "eth2\neth7\n")
     chef_run
   end
 

@@ -181,6 +181,21 @@ def test_a_directory_that_the_user_may_not_read_is_one_finding(
     assert found == [f"{directory}: error: cannot read the directory; make it readable"]
 
 
+def test_a_file_that_the_user_may_not_read_is_named(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = make(BASE, cookbooks="base")
+    manifest.root.chmod(0o755)
+    (manifest.root / "cookbooks/base/metadata.rb").chmod(0)
+    monkeypatch.chdir(manifest.root)
+    with unprivileged():
+        found = errors(replace(manifest, path=Path("infrastructure.yml")))
+    assert found == [
+        "cookbooks/base/metadata.rb: error: cannot read the cookbook: permission denied; "
+        "make it readable"
+    ]
+
+
 def test_the_wanted_version_must_be_there(make: Any) -> None:
     assert errors(make(BASE, cookbooks="base=1.0")) == []
     (only,) = errors(make(BASE, cookbooks="base=2.0.0"))
